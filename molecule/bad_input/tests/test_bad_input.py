@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input: one clear message, nothing changed. First on a host that has nothing, then on one that has all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playbook import Run, fingerprint_of_directory, fingerprint_of_host, play
+from testinfra_helpers import address_of, client_bundle, docker, ephemeral_directory
+
+testinfra_hosts = ["ansible://box"]
+PASSPHRASE = "correct horse battery staple"
+
+
+@contextlib.contextmanager
+def unchanged(host: Any) -> Iterator[None]:
+    before = fingerprint_of_host(host), fingerprint_of_directory(ephemeral_directory() / "ca")
+    yield
+    assert (fingerprint_of_host(host), fingerprint_of_directory(ephemeral_directory() / "ca")) == before
+    assert host.run("docker ps").rc == 0
+
+
+def assert_refused(run: Run, *fragments: str) -> None:
+    assert run.returncode != 0, run.output
+    assert "Traceback" not in run.output
+    assert PASSPHRASE not in run.output
+    flat = " ".join(run.output.split())
+    for fragment in fragments:
+        assert fragment in flat, run.output
+
+
+BEFORE_ANYTHING = {
+    "passphrase-missing": ({"docker_ca_passphrase": ""}, "passphrase"),
+    "passphrase-short": ({"docker_ca_passphrase": "elevenchars"}, "12 characters"),
+    "ca-key-type": ({"docker_ca_key_type": "dsa"}, "docker_ca_key_type"),
+    "ca-validity-zero": ({"docker_ca_validity": "0d"}, "no usable length of time"),
+    "two-clients-one-name": ({"docker_client_cert_clients": [{"name": "a"}, {"name": "a"}]}, "2 clients are named 'a'"),
+    "client-of-unknown-group": ({"docker_client_cert_clients": [{"name": "a", "group": "opz"}]}, "which docker_ca_access_groups"),
+    "host-admits-unknown-group": ({"docker_daemon_access_groups": ["opz"]}, "admits 'opz'"),
+    "host-admits-nobody": ({"docker_daemon_access_groups": []}, "nobody could get in"),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE_ANYTHING)
+def test_clean_host_is_left_clean(host: Any, case: str) -> None:
+    variables, fragment = BEFORE_ANYTHING[case]
+    with unchanged(host):
+        assert_refused(play("--limit", "localhost,box", **variables), fragment)
+
+
+def test_second_ca_host_is_refused(host: Any, tmp_path: Any) -> None:
+    inventory = tmp_path / "two.yml"
+    inventory.write_text("docker_ca: {hosts: {box: {}, bare: {}}}\n")
+    with unchanged(host):
+        assert_refused(play("-i", str(inventory)), "the group docker_ca has 2 hosts")
+
+
+SERVER = {
+    "server-key-type": ({"docker_server_cert_key_type": "dsa"}, "docker_server_cert_key_type"),
+    "server-validity-zero": ({"docker_server_cert_validity": "0d"}, "no usable length of time"),
+    "server-validity-longer-than-authority": ({"docker_server_cert_validity": "9999d"}, "authority"),
+    "san-is-no-name": ({"docker_server_cert_names": ["http://example.org/"]}, "'http://example.org/'"),
+    "common-name-too-long": ({"docker_server_cert_common_name": "x" * 65}, "64 characters"),
+    "listen-2375": ({"docker_daemon_listen": ["0.0.0.0:2375"]}, "docker_daemon_allow_port_2375"),
+    "listen-without-port": ({"docker_daemon_listen": ["10.0.0.1"]}, "port"),
+    "listen-loopback-trap": ({"docker_daemon_listen": [":2376"]}, "127.0.0.1"),
+    "listen-absent-address": ({"docker_daemon_listen": ["10.99.99.99:2376"]}, "10.99.99.99"),
+    "listen-port-range": ({"docker_daemon_listen": ["0.0.0.0:99999"]}, "99999"),
+}
+
+
+@pytest.mark.parametrize("case", SERVER)
+def test_docker_is_left_alone(host: Any, case: str) -> None:
+    variables, fragment = SERVER[case]
+    before = fingerprint_of_host_but_pending_key(host)
+    assert_refused(play("--limit", "localhost,box", **variables), fragment)
+    assert fingerprint_of_host_but_pending_key(host) == before
+    assert host.run("docker ps").rc == 0
+
+
+def fingerprint_of_host_but_pending_key(host: Any) -> str:
+    """A key that waits for its certificate is no change to Docker: the next run uses it."""
+    lines = fingerprint_of_host(host).splitlines()
+    return "\n".join(line for line in lines if "/etc/docker/certs" not in line and not line.startswith("/etc/docker "))
+
+
+BROKEN = {
+    "syntax": ('{\n  "log-driver": "json-file",\n  oops\n}\n', "line 3"),
+    "duplicate": ('{\n  "debug": true,\n  "debug": false\n}\n', "line 3"),
+    "foreign-hosts": ('{"hosts": ["fd://", "tcp://127.0.0.1:2377"]}\n', "docker_daemon_existing_settings"),
+    "foreign-tls": ('{"tlscacert": "/etc/pki/ca.pem"}\n', "docker_daemon_existing_settings"),
+    "host-for-hosts": ('{"host": ["tcp://0.0.0.0:2376"]}\n', "hosts"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_daemon_json_that_cannot_be_merged_is_left_alone(host: Any, case: str) -> None:
+    text, fragment = BROKEN[case]
+    host.run_expect([0], f"cat > /etc/docker/daemon.json <<'END'\n{text}END")
+    try:
+        before = fingerprint_of_host_but_pending_key(host)
+        assert_refused(play("--limit", "localhost,box"), fragment, "/etc/docker/daemon.json")
+        assert fingerprint_of_host_but_pending_key(host) == before
+        assert host.run("docker ps").rc == 0
+    finally:
+        host.run_expect([0], "rm /etc/docker/daemon.json")
+
+
+def test_host_without_docker_is_told_so(host: Any) -> None:
+    assert_refused(play("--limit", "localhost,nodocker"), "no Docker")
+
+
+def test_snap_docker_is_refused_with_an_explanation(host: Any) -> None:
+    nodocker = host.get_host("ansible://nodocker", ansible_inventory=host.backend.ansible_inventory)
+    unit = "[Service]\nExecStart=/bin/true\n"
+    nodocker.run_expect([0], f"printf '{unit}' > /etc/systemd/system/snap.docker.dockerd.service && systemctl daemon-reload")
+    assert_refused(play("--limit", "localhost,nodocker"), "snap")
+
+
+def test_cryptography_that_cannot_be_installed_is_named(host: Any) -> None:
+    run = play("--limit", "localhost,bare", docker_server_cert_cryptography_package="python3-no-such-package")
+    assert_refused(run, "cryptography", "python3-no-such-package")
+
+
+def test_check_mode_says_that_cryptography_is_missing(host: Any) -> None:
+    run = play("--limit", "localhost,bare", "--check", "--diff")
+    assert run.returncode == 0, run.output
+
+
+def test_missing_cryptography_is_installed(host: Any) -> None:
+    bare = host.get_host("ansible://bare", ansible_inventory=host.backend.ansible_inventory)
+    assert bare.run("python3 -c 'import cryptography'").rc != 0
+    run = play("--limit", "localhost,bare")
+    assert run.returncode == 0, run.output
+    assert docker(address_of(bare), client_bundle(), "version").succeeded
+
+
+def test_sound_input_works_after_all_of_it(host: Any) -> None:
+    run = play("--limit", "localhost,box")
+    assert run.returncode == 0, run.output
+    assert docker(address_of(host), client_bundle(), "version").succeeded
+
+
+def test_wrong_passphrase_changes_nothing(host: Any) -> None:
+    with unchanged(host):
+        assert_refused(play("--limit", "localhost,box", docker_ca_passphrase="incorrect horse battery"), "passphrase")
+
+
+def test_locked_ca_directory_is_named(host: Any) -> None:
+    lock = ephemeral_directory() / "ca" / "lock"
+    with unchanged(host), lock.open("r+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert_refused(play("--limit", "localhost,box", docker_ca_lock_timeout=1), str(lock))
+
+
+def test_key_that_does_not_match_is_refused_by_the_daemon_role(host: Any, tmp_path: Any) -> None:
+    playbook = tmp_path / "daemon.yml"
+    playbook.write_text(
+        "- hosts: docker_hosts\n  gather_facts: false\n  become: true\n  roles: [portcullis.docker_tls.docker_daemon]\n"
+    )
+    keys = "/etc/docker/certs/server-key.pem"
+    host.run_expect([0], f"cp -L {keys} /root/saved && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out /root/other")
+    host.run_expect([0], f"cat /root/other > $(readlink -f {keys})")
+    try:
+        before = fingerprint_of_host(host)
+        assert_refused(play("--limit", "localhost,box", playbook=str(playbook)), "does not match")
+        assert fingerprint_of_host(host) == before
+        assert host.run("docker ps").rc == 0
+    finally:
+        host.run_expect([0], f"cat /root/saved > $(readlink -f {keys})")
+
+
+def test_no_secret_in_the_most_verbose_output(host: Any) -> None:
+    run = play("--limit", "localhost,box", "-vvvv", "--diff", docker_server_cert_force_renewal=True, docker_client_cert_force_renewal=True)
+    assert run.returncode == 0, run.output[-3000:]
+    assert PASSPHRASE not in run.output
+    assert "PRIVATE KEY" not in run.output

@@ -1,0 +1,11 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the tests keep what they learn; the paths for imports are in pyproject.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis.configuration import set_hypothesis_home_dir
+
+set_hypothesis_home_dir(Path(__file__).parents[2] / ".cache" / "hypothesis")

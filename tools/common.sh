@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Sourced by every script in tools/: where things are, and how to say what happens.
+
+PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+CACHE=$PROJECT/.cache
+VENV=$PROJECT/.venv
+# Every container and network carries this label with the checkout that it belongs to: two checkouts on one engine never
+# touch each other's.
+LABEL=docker-tls
+CHECKOUT=$(printf %s "$PROJECT" | sha256sum | cut -c1-6)
+export PROJECT CACHE VENV LABEL CHECKOUT
+
+# Nothing of ours goes to ~/.ansible: two checkouts never share a state.
+export ANSIBLE_HOME=$CACHE/ansible
+export ANSIBLE_CONFIG=$PROJECT/ansible.cfg
+# ansible insists on UTF-8; a bare machine often has no locale set.
+export LC_ALL=C.UTF-8
+export PATH=$VENV/bin:$PATH
+# Some machines forbid Python to cache compiled files; Ansible then compiles itself anew for every single call.
+unset PYTHONDONTWRITEBYTECODE
+mkdir -p "$CACHE/logs"
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
