@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be said once about all modules. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Attributes that every module of the collection documents."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation changes nothing.
+  action_group:
+    description: Use C(group/portcullis.docker_tls.docker_tls) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - portcullis.docker_tls.docker_tls
+"""

@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files that are either the old ones or the new ones, at every moment. PRIVATE: may change without notice.
+
+Every write goes to a temporary file in the same directory (created 0600, so a key is never readable by others),
+is flushed to disk, gets its owner and mode, and is renamed over the old name; then the directory is flushed too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import typing as t
+
+from ._errors import TlsError
+
+
+def read_bytes_or_none(path: str) -> bytes | None:
+    """Return the bytes of ``path``, None where there is no such file. Raises TlsError ``file-unreadable``."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TlsError(
+            f"cannot read {path}: {error.strerror}", hint="Check its owner and mode.", code="file-unreadable"
+        ) from error
+
+
+def fsync_directory(path: str) -> None:
+    """Flush the entries of a directory to disk, so that a rename survives a power loss."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: str, data: bytes, mode: int, uid: int | None = None, gid: int | None = None) -> None:
+    """Replace ``path`` by ``data`` with ``mode`` and owner; all of it or nothing. Raises TlsError ``file-unwritable``."""
+    directory, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(directory, f".{name}.{secrets.token_hex(6)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                if uid is not None or gid is not None:
+                    os.fchown(stream.fileno(), -1 if uid is None else uid, -1 if gid is None else gid)
+                os.fchmod(stream.fileno(), mode)
+                os.fsync(stream.fileno())
+            os.rename(temporary, os.path.join(directory, name))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        fsync_directory(directory)
+    except OSError as error:
+        raise TlsError(
+            f"cannot write {path}: {error.strerror}",
+            hint="Nothing was changed there. Check that the file system is writable and has room.",
+            code="file-unwritable",
+        ) from error
+
+
+def symlink_atomic(target: str, link: str) -> None:
+    """Make ``link`` point to ``target``, replacing an older link in one rename. Raises TlsError ``file-unwritable``."""
+    directory, name = os.path.split(os.path.abspath(link))
+    temporary = os.path.join(directory, f".{name}.{secrets.token_hex(6)}")
+    try:
+        os.symlink(target, temporary)
+        try:
+            os.rename(temporary, os.path.join(directory, name))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        fsync_directory(directory)
+    except OSError as error:
+        raise TlsError(
+            f"cannot make the link {link}: {error.strerror}",
+            hint="Nothing was changed there. Check that the file system is writable and has room.",
+            code="file-unwritable",
+        ) from error
+
+
+def ensure_directory(path: str, mode: int, uid: int | None = None, gid: int | None = None) -> bool:
+    """Make ``path`` a directory with ``mode`` and owner; return whether anything changed.
+
+    Missing parents are made 0755. Raises TlsError ``directory-unusable``.
+    """
+    changed = False
+    try:
+        if not os.path.isdir(path):
+            parent = os.path.dirname(os.path.abspath(path))
+            os.makedirs(parent, mode=0o755, exist_ok=True)
+            os.mkdir(path, mode)
+            fsync_directory(parent)
+            changed = True
+        status = os.stat(path)
+        if status.st_mode & 0o7777 != mode:
+            os.chmod(path, mode)
+            changed = True
+        if (uid is not None and status.st_uid != uid) or (gid is not None and status.st_gid != gid):
+            os.chown(path, -1 if uid is None else uid, -1 if gid is None else gid)
+            changed = True
+    except OSError as error:
+        raise TlsError(
+            f"cannot make the directory {path}: {error.strerror}",
+            hint="Check its parents, the file system's room and the user that the task runs as.",
+            code="directory-unusable",
+        ) from error
+    return changed
+
+
+def file_status(path: str) -> t.Any:
+    """Return ``os.stat(path)``, None where there is nothing."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that several modules share, as ``argument_spec`` pieces. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+
+#: Documented by the fragment ``_cryptography``; acted on by the action plugins, the modules themselves ignore it.
+CRYPTOGRAPHY_PACKAGE = "python3-cryptography"
+CRYPTOGRAPHY_OPTION: dict[str, t.Any] = {"cryptography_package": {"type": "str", "default": CRYPTOGRAPHY_PACKAGE}}
+
+#: Documented by the fragment ``_ca``: options of the modules that work in a CA directory with its passphrase.
+CA_OPTIONS: dict[str, t.Any] = {
+    "path": {"type": "path", "required": True},
+    "passphrase": {"type": "str", "required": True, "no_log": True},
+    "lock_timeout": {"type": "int", "default": 60},
+    "allow_network_filesystem": {"type": "bool", "default": False},
+    "operator": {"type": "str", "default": ""},
+}

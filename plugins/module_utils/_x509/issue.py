@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests, authorities and leaves made. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+from .._errors import TlsError
+from .._time import isoformat
+from . import compat, keys, names, pem, profiles
+from .compat import NameOID, UnsupportedAlgorithm, ec, ed25519, hashes, serialization, x509
+
+if t.TYPE_CHECKING:
+    from .compat import PrivateKey
+
+#: A request of RSA-4096 with a hundred names has about 8 KiB; more than this is no request of ours.
+MAXIMUM_REQUEST_BYTES = 65_536
+
+
+def build_request(key: PrivateKey, subject: names.SubjectNames) -> bytes:
+    """Return a certificate signing request (PKCS#10, PEM) with the common name and the SANs of ``subject``."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
+    )
+    if subject.names:
+        alternative = x509.SubjectAlternativeName(names.general_names(subject.names))
+        builder = builder.add_extension(alternative, critical=False)
+    request = builder.sign(key, _hash_for(key))
+    return request.public_bytes(serialization.Encoding.PEM)
+
+
+def load_request(data: bytes | str, what: str = "the request") -> x509.CertificateSigningRequest:
+    """Return the one request in a PEM text, checked.
+
+    Checked are its size, that it is one block, its self-signature (proof of possession) and its key type. Nothing in
+    it is to be believed but its public key. Raises TlsError ``request-invalid``.
+    """
+    raw = pem.to_bytes(data)
+    if len(raw) > MAXIMUM_REQUEST_BYTES:
+        raise _request_invalid(what, f"has {len(raw)} bytes; at most {MAXIMUM_REQUEST_BYTES} are read")
+    found = pem.blocks(raw, *pem.REQUEST)
+    if len(found) != 1:
+        raise _request_invalid(what, f"holds {len(found)} certificate requests in PEM form instead of one")
+    try:
+        request = x509.load_pem_x509_csr(found[0])
+        genuine = request.is_signature_valid
+        key_type = keys.key_type_of(request.public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _request_invalid(what, "cannot be read") from error
+    if not genuine:
+        raise _request_invalid(what, "is not signed by its own key")
+    if key_type not in keys.KEY_TYPES:
+        raise _request_invalid(what, f"is for a key of type {key_type}; known are {', '.join(keys.KEY_TYPES)}")
+    return request
+
+
+def _request_invalid(what: str, problem: str) -> TlsError:
+    return TlsError(
+        f"{what} {problem}",
+        hint="Nothing was signed. Run the play again, so that the host makes a new request.",
+        code="request-invalid",
+    )
+
+
+def self_sign_authority(
+    key: PrivateKey,
+    *,
+    common_name: str,
+    organization: str,
+    unit: str,
+    purpose: str,
+    not_before: datetime,
+    not_after: datetime,
+) -> x509.Certificate:
+    """Return the self-signed certificate of an authority; Subject is O (if any), OU (if any), CN.
+
+    ``unit`` holds the generation (``server-g1``): two authorities with one name and two keys confuse OpenSSL when their
+    certificates stand in one file (measured), so each generation has a name of its own.
+    Raises TlsError ``common-name-invalid``, ``purpose-unknown``.
+    """
+    for option, text in (("common_name", common_name), ("organization", organization), ("unit", unit)):
+        if text or option == "common_name":
+            names.check_common_name(text, option)
+    attributes = [
+        x509.NameAttribute(oid, text)
+        for oid, text in (
+            (NameOID.ORGANIZATION_NAME, organization),
+            (NameOID.ORGANIZATIONAL_UNIT_NAME, unit),
+            (NameOID.COMMON_NAME, common_name),
+        )
+        if text
+    ]
+    subject = x509.Name(attributes)
+    extensions = profiles.authority(purpose, key.public_key())
+    builder = _builder(subject, subject, key.public_key(), not_before, not_after, None, extensions)
+    return builder.sign(key, _hash_for(key))
+
+
+def sign_leaf(
+    authority_certificate: x509.Certificate,
+    authority_key: PrivateKey,
+    *,
+    public_key: t.Any,
+    profile: str,
+    subject: names.SubjectNames,
+    not_before: datetime,
+    not_after: datetime,
+    serial: int | None = None,
+) -> x509.Certificate:
+    """Return a certificate of ``profile`` (``server`` or ``client``) for ``public_key`` and ``subject``.
+
+    ``serial`` is random (159 bits, RFC 5280 §4.1.2.2) unless given. The caller backdates ``not_before``.
+    Raises TlsError ``authority-key-mismatch``, ``validity-too-long``, ``profile-unknown``, ``common-name-invalid``,
+    ``name-invalid``.
+    """
+    if keys.public_key_fingerprint(authority_key.public_key()) != keys.public_key_fingerprint(
+        authority_certificate.public_key()
+    ):
+        raise TlsError("the authority's key does not belong to its certificate", code="authority-key-mismatch")
+    _check_end(authority_certificate, not_after)
+    names.check_common_name(subject.common_name)
+    if not subject.names:
+        raise TlsError(f"the certificate for {subject.common_name!r} would have no names", code="name-invalid")
+    builder = _builder(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)]),
+        authority_certificate.subject,
+        public_key,
+        not_before,
+        not_after,
+        serial,
+        profiles.leaf(profile, public_key, names.general_names(subject.names), authority_certificate),
+    )
+    return builder.sign(authority_key, _hash_for(authority_key))
+
+
+def _check_end(authority_certificate: x509.Certificate, end: datetime) -> None:
+    last = compat.not_after(authority_certificate)
+    if end > last:
+        raise TlsError(
+            f"the certificate would end {isoformat(end)}, after its authority, which ends {isoformat(last)}",
+            hint="Ask for a shorter validity, or renew the authority first.",
+            code="validity-too-long",
+        )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: t.Any,
+    begin: datetime,
+    end: datetime,
+    serial: int | None,
+    extensions: t.Iterable[profiles.Extension],
+) -> x509.CertificateBuilder:
+    """Return what every certificate shares; times are cut to whole seconds (RFC 5280 §4.1.2.5)."""
+    if end <= begin:
+        raise TlsError(
+            f"the certificate would end {isoformat(end)}, before it begins ({isoformat(begin)})",
+            code="validity-invalid",
+        )
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number() if serial is None else serial)
+        .not_valid_before(begin.replace(microsecond=0))
+        .not_valid_after(end.replace(microsecond=0))
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    return builder
+
+
+def _hash_for(key: PrivateKey) -> t.Any:
+    """Return the hash that goes with a signing key: SHA-384 for P-384, none for Ed25519 (RFC 8410), else SHA-256."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp384r1":
+        return hashes.SHA384()
+    return hashes.SHA256()

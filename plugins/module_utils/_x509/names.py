@@ -1,0 +1,248 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names that a certificate can carry, in one canonical spelling. PRIVATE: may change without notice.
+
+What is taken, and why:
+
+* **DNS names** (RFC 1123 §2.1, RFC 1035 §2.3.4): lower-case letters, digits, hyphens; labels of 1 to 63, 253 in all.
+  Underscores are taken too: they are no host-name characters, but inventories and Docker networks are full of them,
+  and Go, OpenSSL and Python match them (pkilint complains). A trailing dot is dropped. A last label of digits only
+  is refused: it is a mistyped IPv4 address.
+* **Wildcards**: ``*`` as the whole left-most label, with two labels or more behind it; OpenSSL matches no others.
+* **IDN** become A-labels by the stdlib's codec (IDNA 2003), because the better library ``idna`` is not on every host
+  and two hosts must not make different names of one text. Where IDNA 2003 and 2008 disagree on a letter (``ß``,
+  ``ς``, joiners) the name is refused with the request to write the A-label (``xn--…``) that is meant.
+* **IP addresses**: IPv4 without leading zeros (Python before 3.9.5 took ``010.0.0.1``), IPv6 in the spelling of RFC
+  5952, with or without brackets; no zone, no unspecified, multicast or IPv4-mapped address: none of them is what a
+  client connects to.
+* **Clients**: ``dirname:CN=<common name>``, see ``client_identity``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .compat import NameOID, x509
+
+CLIENT_PREFIX = "dirname:CN="
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_DEVIATIONS = "\u00df\u03c2\u200c\u200d\u1e9e"
+_MAXIMUM_NAME = 253
+_MAXIMUM_COMMON_NAME = 64
+_MAXIMUM_TEXT = 512
+
+
+@dataclass(frozen=True)
+class SubjectNames:
+    """Who a certificate is for: the common name and the subject alternative names in canonical spelling."""
+
+    common_name: str
+    names: tuple[str, ...]
+
+
+def _invalid(what: str, text: str, problem: str, hint: str) -> TlsError:
+    return TlsError(f"{what} {text!r} {problem}", hint=hint, code="name-invalid")
+
+
+def normalize_name(text: str, what: str = "the name") -> str:
+    """Return the canonical spelling of a DNS name, wildcard, IPv4 or IPv6 address, or client identity.
+
+    ``what`` says in messages where ``text`` comes from. Raises TlsError ``name-invalid``.
+    """
+    name = str(text).strip()
+    if not name:
+        raise _invalid(what, text, "is empty", "Leave it out, or write a host name or an IP address.")
+    if len(name) > _MAXIMUM_TEXT:
+        raise _invalid(what, name[:40] + "…", "is too long", "A name has at most 253 characters.")
+    if name.startswith(CLIENT_PREFIX):
+        return client_identity(_client_of(name), what)
+    if "/" in name:
+        kind = "is a URL or a path" if "://" in name or not _is_network(name) else "is a network"
+        raise _invalid(what, text, kind, "Write the bare host name or one IP address.")
+    if ":" in name:
+        return _normalize_ipv6(name, text, what)
+    if re.fullmatch(r"[0-9.]+", name):
+        return _normalize_ipv4(name, text, what)
+    return _normalize_dns(name, text, what)
+
+
+def _is_network(name: str) -> bool:
+    try:
+        ipaddress.ip_network(name, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_address(address: t.Any, text: str, what: str) -> None:
+    if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
+        raise _invalid(
+            what, text, "is no address that a client connects to", "Write an address that the host answers on."
+        )
+
+
+def _normalize_ipv4(name: str, text: str, what: str) -> str:
+    octets = name.split(".")
+    hint = "Write four numbers from 0 to 255 without leading zeros, for example 192.168.1.5."
+    if len(octets) != 4 or any(not octet or len(octet) > 3 or int(octet) > 255 for octet in octets):
+        raise _invalid(what, text, "looks like an IPv4 address but is none", hint)
+    if any(len(octet) > 1 and octet.startswith("0") for octet in octets):
+        raise _invalid(what, text, "has leading zeros, which some programs read as octal", hint)
+    address = ipaddress.IPv4Address(name)
+    _check_address(address, text, what)
+    return str(address)
+
+
+def _normalize_ipv6(name: str, text: str, what: str) -> str:
+    bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    if "%" in bare:
+        raise _invalid(what, text, "has a zone", "Certificates know no zones: write the address without %….")
+    try:
+        address = ipaddress.IPv6Address(bare)
+    except ValueError:
+        head, _colon, tail = name.rpartition(":")
+        if tail.isdigit() and (head.count(":") == 0 or head.endswith("]")):
+            raise _invalid(what, text, "has a port", "Write the name or address alone.") from None
+        raise _invalid(
+            what, text, "is neither a host name nor an IPv6 address", "Write it as in fd00::5 or host.example.org."
+        ) from None
+    if address.ipv4_mapped is not None:
+        raise _invalid(what, text, "is an IPv4 address in IPv6 spelling", f"Write {address.ipv4_mapped} instead.")
+    _check_address(address, text, what)
+    return address.compressed
+
+
+def _normalize_dns(name: str, text: str, what: str) -> str:
+    hint = "A host name has letters, digits, hyphens and dots, as in docker1.example.org or *.example.org."
+    ascii_name = (name if name.isascii() else _to_ascii(name, text, what)).lower()
+    if ascii_name.endswith("."):
+        ascii_name = ascii_name[:-1]
+    labels = ascii_name.split(".")
+    wildcard = labels[0] == "*"
+    checked = labels[1:] if wildcard else labels
+    if wildcard and len(checked) < 2:
+        raise _invalid(
+            what, text, "is a wildcard over a whole top-level name", "Two labels must follow, as in *.docker.lan."
+        )
+    if any("*" in label for label in checked):
+        raise _invalid(what, text, "has a * elsewhere than as its whole first label", hint)
+    if len(ascii_name) > _MAXIMUM_NAME or any(len(label) > 63 for label in labels):
+        raise _invalid(what, text, "is too long", "A host name has at most 253 characters, 63 between two dots.")
+    if "@" in ascii_name:
+        raise _invalid(what, text, "is a mail address", hint)
+    if not all(_LABEL.fullmatch(label) for label in checked):
+        raise _invalid(what, text, "is no host name", hint)
+    if checked[-1].isdigit():
+        raise _invalid(what, text, "ends in a number, so it looks like a mistyped IPv4 address", hint)
+    return ascii_name
+
+
+def _to_ascii(name: str, text: str, what: str) -> str:
+    hint = "Write the name in its ASCII form (xn--…), as the DNS has it."
+    if any(letter in _DEVIATIONS for letter in name):
+        raise _invalid(what, text, "has a letter that IDNA 2003 and 2008 spell differently", hint)
+    lowered = name.lower()
+    try:
+        encoded = lowered.encode("idna")
+        encoded.decode("idna")
+    except UnicodeError as error:
+        raise _invalid(what, text, "is no host name in any script", hint) from error
+    return encoded.decode("ascii")
+
+
+def is_name(text: str) -> bool:
+    """Return whether ``normalize_name`` takes ``text``: for names that are used where they can be (inventory names)."""
+    try:
+        normalize_name(text)
+    except TlsError:
+        return False
+    return True
+
+
+def normalize_names(texts: t.Iterable[str], what: str = "the name") -> tuple[str, ...]:
+    """Return the canonical spellings without doubles: client identities, DNS names, IPv4, IPv6.
+
+    The order depends on the names alone, so that a list in another order is the same certificate. Raises TlsError
+    ``name-invalid``.
+    """
+    return tuple(sorted({normalize_name(text, what) for text in texts}, key=_order))
+
+
+def _order(name: str) -> tuple[int, int, str]:
+    address = _address_or_none(name)
+    if address is not None:
+        return (address.version, int(address), name)
+    return (0 if name.startswith(CLIENT_PREFIX) else 1, 0, name)
+
+
+def _address_or_none(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def client_identity(common_name: str, what: str = "the common name") -> str:
+    """Return the one name of a client: its common name as a directory name, ``dirname:CN=portainer``.
+
+    A client certificate needs a subject alternative name (Python's verifier refuses one without, measured); dockerd
+    looks at none. A directory name can say every common name, can never be taken for a host, and passes pkilint, which
+    refuses single-label DNS names and every URN (measured, 0.13.3). Raises TlsError ``common-name-invalid``.
+    """
+    check_common_name(common_name, what)
+    return CLIENT_PREFIX + escape_value(common_name)
+
+
+def _client_of(name: str) -> str:
+    return re.sub(r"\\(.)", r"\1", name[len(CLIENT_PREFIX) :])
+
+
+def escape_value(value: str) -> str:
+    """Return the value of a Subject's attribute with the escapes of RFC 4514 §2.4."""
+    text = re.sub(r'([,+"\\<>;=])', r"\\\1", value).replace("\x00", "\\00")
+    if text[:1] in ("#", " "):
+        text = "\\" + text
+    return text[:-1] + "\\ " if value.endswith(" ") and len(value) > 1 else text
+
+
+def general_names(names: t.Iterable[str]) -> list[x509.GeneralName]:
+    """Return ``names`` (canonical spellings) as subject alternative names (RFC 5280 §4.2.1.6)."""
+    result: list[x509.GeneralName] = []
+    for name in names:
+        address = _address_or_none(name)
+        if address is not None:
+            result.append(x509.IPAddress(address))
+        elif name.startswith(CLIENT_PREFIX):
+            common_name = x509.NameAttribute(NameOID.COMMON_NAME, _client_of(name))
+            result.append(x509.DirectoryName(x509.Name([common_name])))
+        else:
+            result.append(x509.DNSName(name))
+    return result
+
+
+def check_common_name(text: str, option: str = "common_name") -> None:
+    """Raise TlsError ``common-name-invalid`` naming ``option`` unless ``text`` fits a Subject.
+
+    The limit is 64 (RFC 5280 A.1, ub-common-name), counted in bytes of UTF-8, as ``cryptography`` counts it; for
+    host names that is characters.
+    """
+    size = len(text.encode("utf-8", "replace"))
+    if not 1 <= size <= _MAXIMUM_COMMON_NAME:
+        problem = "is empty" if size == 0 else f"has {size} characters; at most {_MAXIMUM_COMMON_NAME} fit"
+        raise TlsError(
+            f"{option} {text!r} {problem}",
+            hint=f"Set {option} to a shorter name; longer host names can still stand in the list of names.",
+            code="common-name-invalid",
+        )
+    if text != text.strip() or not text.isprintable():
+        raise TlsError(
+            f"{option} {text!r} has spaces around it or characters that cannot be printed",
+            hint="Use letters, digits, spaces and punctuation.",
+            code="common-name-invalid",
+        )

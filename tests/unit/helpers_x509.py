@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Certificates for tests, made by the collection's own core, and a judge: openssl."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import subprocess
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, keys, names
+
+#: The clock of the tests.
+NOW = datetime(2026, 11, 22, 13, 0, tzinfo=timezone.utc)
+#: Validity that also holds for judges that look at the real clock.
+LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
+FAR_AHEAD = datetime(2045, 1, 1, tzinfo=timezone.utc)
+
+SERVER_NAMES = ("docker1.example.org", "*.apps.example.org", "10.0.0.5", "fd00::5")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key."""
+
+    certificate: t.Any
+    key: t.Any
+
+    @property
+    def pem(self) -> str:
+        return inspect.certificate_pem(self.certificate)
+
+    @property
+    def key_pem(self) -> bytes:
+        return keys.encode_private_key(self.key)
+
+    @property
+    def view(self) -> inspect.CertificateView:
+        return inspect.view_certificate(self.certificate)
+
+    @property
+    def fingerprint(self) -> str:
+        return keys.public_key_fingerprint(self.key.public_key())
+
+    def write(self, directory: pathlib.Path, name: str) -> pathlib.Path:
+        """Write ``name``.pem and ``name``.key; return the path of the certificate."""
+        (directory / f"{name}.key").write_bytes(self.key_pem)
+        path = directory / f"{name}.pem"
+        path.write_text(self.pem)
+        return path
+
+
+@functools.cache
+def private_key(key_type: str = "ecdsa-p256", number: int = 0) -> t.Any:
+    """Return one key for each type and number, so that RSA keys are made once."""
+    return keys.generate_private_key(key_type)
+
+
+def authority(
+    purpose: str = "server",
+    key_type: str = "ecdsa-p256",
+    *,
+    unit: str = "",
+    begin: datetime = LONG_AGO,
+    end: datetime = FAR_AHEAD,
+    number: int = 0,
+) -> Pair:
+    """Return a self-signed authority named as the collection names them."""
+    key = private_key(key_type, number)
+    certificate = issue.self_sign_authority(
+        key,
+        common_name="Docker CA",
+        organization="",
+        unit=unit or f"{purpose}-g1",
+        purpose=purpose,
+        not_before=begin,
+        not_after=end,
+    )
+    return Pair(certificate, key)
+
+
+def leaf(
+    issuer: Pair,
+    profile: str = "server",
+    key_type: str = "ecdsa-p256",
+    *,
+    common_name: str = "docker1.example.org",
+    subject_names: t.Iterable[str] | None = None,
+    begin: datetime = LONG_AGO,
+    end: datetime = FAR_AHEAD - timedelta(days=1),
+    key: t.Any = None,
+) -> Pair:
+    """Return a certificate of ``profile`` below ``issuer``, with a key of its own."""
+    if subject_names is None:
+        subject_names = SERVER_NAMES if profile == "server" else (names.client_identity(common_name),)
+    key = private_key(key_type, 1) if key is None else key
+    certificate = issue.sign_leaf(
+        issuer.certificate,
+        issuer.key,
+        public_key=key.public_key(),
+        profile=profile,
+        subject=names.SubjectNames(common_name, names.normalize_names(subject_names)),
+        not_before=begin,
+        not_after=end,
+    )
+    return Pair(certificate, key)
+
+
+def openssl_verify(anchor: pathlib.Path, certificate: pathlib.Path, *options: str) -> bool:
+    """Return whether ``openssl verify -x509_strict`` accepts the certificate below the anchor."""
+    command = ["openssl", "verify", "-x509_strict", "-check_ss_sig", "-CAfile", str(anchor), *options, str(certificate)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

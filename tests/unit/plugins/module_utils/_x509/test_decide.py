@@ -1,0 +1,250 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a certificate is issued anew, and which reasons are given: tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import decide, inspect, names
+
+NOW = datetime(2026, 11, 22, 13, 0, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+
+AUTHORITY = inspect.CertificateView(
+    subject="CN=Docker CA,OU=server-g1",
+    issuer="CN=Docker CA,OU=server-g1",
+    common_name="Docker CA",
+    names=(),
+    serial="01",
+    not_before=NOW - 10 * DAY,
+    not_after=NOW + 1800 * DAY,
+    key_type="ecdsa-p256",
+    public_key_fingerprint="aa",
+    fingerprint_sha256="bb",
+    is_authority=True,
+    extended_key_usages=("serverAuth",),
+    key_usages=("keyCertSign", "cRLSign"),
+    subject_key_identifier="5ca1ab1e",
+    authority_key_identifier="5ca1ab1e",
+    signature_algorithm="ecdsa-with-SHA256",
+)
+CERTIFICATE = dataclasses.replace(
+    AUTHORITY,
+    subject="CN=docker1.example.org",
+    common_name="docker1.example.org",
+    names=("docker1.example.org", "10.0.0.5"),
+    serial="02",
+    not_before=NOW - 100 * DAY,
+    not_after=NOW + 265 * DAY,
+    public_key_fingerprint="cc",
+    fingerprint_sha256="dd",
+    is_authority=False,
+    key_usages=("digitalSignature",),
+    subject_key_identifier="0ddba11",
+)
+WANTED = decide.Wanted(
+    profile="server",
+    subject=names.SubjectNames("docker1.example.org", ("docker1.example.org", "10.0.0.5")),
+    key_type="ecdsa-p256",
+    authority=AUTHORITY,
+)
+EXISTING = decide.Existing(certificate=CERTIFICATE, key_fingerprint="cc", key_type="ecdsa-p256")
+
+
+def decided(
+    wanted: dict[str, t.Any] | None = None,
+    existing: dict[str, t.Any] | None = None,
+    certificate: dict[str, t.Any] | None = None,
+) -> decide.Decision:
+    """Decide with single things changed from a case in which all is well."""
+    found = dataclasses.replace(EXISTING, certificate=dataclasses.replace(CERTIFICATE, **(certificate or {})))
+    return decide.decide(
+        dataclasses.replace(WANTED, **(wanted or {})), dataclasses.replace(found, **(existing or {})), NOW
+    )
+
+
+def test_decide_all_as_wanted_does_nothing_and_plans_nothing() -> None:
+    decision = decided()
+    assert decision.action == "none"
+    assert decision.reasons == ()
+    assert decision.before == decision.after
+
+
+SUBJECT = WANTED.subject
+NOTHING: dict[str, t.Any] = {"certificate": None, "key_fingerprint": None, "key_type": None}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "existing", "certificate", "reasons"),
+    [
+        pytest.param({}, NOTHING, {}, ["certificate-missing", "key-missing"], id="nothing-there"),
+        pytest.param({}, {"certificate": None}, {}, ["certificate-missing"], id="certificate-missing"),
+        pytest.param(
+            {},
+            {"certificate": None, "problems": ("certificate-unreadable",)},
+            {},
+            ["certificate-unreadable"],
+            id="certificate-unreadable",
+        ),
+        pytest.param({}, {"key_fingerprint": None, "key_type": None}, {}, ["key-missing"], id="key-missing"),
+        pytest.param(
+            {},
+            {"key_fingerprint": None, "key_type": None, "problems": ("key-unreadable",)},
+            {},
+            ["key-unreadable"],
+            id="key-unreadable",
+        ),
+        pytest.param({}, {"key_fingerprint": "ee"}, {}, ["key-mismatch"], id="key-mismatch"),
+        pytest.param(
+            {},
+            {"key_fingerprint": "ee", "key_type": "rsa-2048"},
+            {},
+            ["key-mismatch", "key-type-changed"],
+            id="other-key",
+        ),
+        pytest.param({"key_type": "ecdsa-p384"}, {}, {}, ["key-type-changed"], id="key-type-changed"),
+        pytest.param(
+            {"key_type": "rsa-2048"},
+            {"key_fingerprint": None, "key_type": None},
+            {},
+            ["key-missing", "key-type-changed"],
+            id="key-type-of-certificate-counts-without-key",
+        ),
+        pytest.param({"profile": "client"}, {}, {}, ["profile-changed"], id="server-to-client"),
+        pytest.param({}, {}, {"extended_key_usages": ()}, ["profile-changed"], id="no-usage"),
+        pytest.param(
+            {}, {}, {"extended_key_usages": ("serverAuth", "clientAuth")}, ["profile-changed"], id="both-usages"
+        ),
+        pytest.param(
+            {}, {}, {"extended_key_usages": ("serverAuth", "anyExtendedKeyUsage")}, ["profile-changed"], id="any-usage"
+        ),
+        pytest.param({}, {}, {"extended_key_usages": ("serverAuth", "1.2.3")}, [], id="foreign-usage-is-no-harm"),
+        pytest.param({}, {}, {"is_authority": True}, ["profile-changed"], id="certificate-is-an-authority"),
+        pytest.param({"authority": None}, {}, {}, ["authority-changed"], id="authority-to-come"),
+        pytest.param({}, {}, {"issuer": "CN=Other"}, ["authority-changed"], id="other-issuer"),
+        pytest.param(
+            {}, {}, {"authority_key_identifier": "00"}, ["authority-changed"], id="same-issuer-name-other-key"
+        ),
+        pytest.param({}, {}, {"authority_key_identifier": ""}, [], id="no-identifier-in-the-certificate"),
+        pytest.param(
+            {"authority": dataclasses.replace(AUTHORITY, subject_key_identifier="")},
+            {},
+            {},
+            [],
+            id="none-in-the-authority",
+        ),
+        pytest.param(
+            {"authority": dataclasses.replace(AUTHORITY, fingerprint_sha256="ff", not_after=NOW + 5000 * DAY)},
+            {},
+            {},
+            [],
+            id="renewed-authority-is-the-same",
+        ),
+        pytest.param({}, {"problems": ("authority-changed",)}, {}, ["authority-changed"], id="bad-signature"),
+        pytest.param({}, {}, {"common_name": "other"}, ["common-name-changed"], id="common-name-changed"),
+        pytest.param({}, {}, {"common_name": ""}, [], id="issuer-left-the-common-name-out"),
+        pytest.param({}, {}, {"names": ("docker1.example.org",)}, ["names-changed"], id="name-added"),
+        pytest.param({}, {}, {"names": (*SUBJECT.names, "x.example.org")}, ["names-changed"], id="name-removed"),
+        pytest.param({}, {}, {"names": ()}, ["names-changed"], id="certificate-without-names"),
+        pytest.param({}, {}, {"names": SUBJECT.names[::-1]}, [], id="other-order-is-the-same"),
+        pytest.param({"force": True}, {}, {}, ["forced"], id="forced"),
+        pytest.param(
+            {"force": True, "key_type": "ed25519"},
+            {"key_fingerprint": "ee"},
+            {"issuer": "CN=Other", "names": (), "common_name": "x", "not_after": NOW - DAY},
+            [
+                "forced",
+                "key-mismatch",
+                "key-type-changed",
+                "authority-changed",
+                "common-name-changed",
+                "names-changed",
+                "expired",
+            ],
+            id="all-reasons-in-their-order",
+        ),
+    ],
+)
+def test_decide_one_thing_off_gives_its_reason(
+    wanted: dict[str, t.Any], existing: dict[str, t.Any], certificate: dict[str, t.Any], reasons: list[str]
+) -> None:
+    decision = decided(wanted, existing, certificate)
+    assert list(decision.reasons) == reasons
+    assert decision.action == ("issue" if reasons else "none")
+    assert set(decision.reasons) <= set(decide.REASONS)
+
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("renew_before", "begin", "end", "reasons"),
+    [
+        pytest.param("1/3", -200 * DAY, 100 * DAY + SECOND, [], id="third-one-second-before"),
+        pytest.param("1/3", -200 * DAY, 100 * DAY, ["expires-soon"], id="third-on-the-second"),
+        pytest.param("1/3", -243 * DAY, 122 * DAY, [], id="third-of-a-year-and-a-bit"),
+        pytest.param("1/3", -244 * DAY, 121 * DAY, ["expires-soon"], id="third-of-a-year-less-a-bit"),
+        pytest.param("1/2", -50 * DAY, 50 * DAY, ["expires-soon"], id="half"),
+        pytest.param("2/3", -50 * DAY, 99 * DAY, ["expires-soon"], id="two-thirds"),
+        pytest.param("30d", -335 * DAY, 30 * DAY + SECOND, [], id="30d-one-second-before"),
+        pytest.param("30d", -335 * DAY, 30 * DAY, ["expires-soon"], id="30d-on-the-second"),
+        pytest.param("4w", -335 * DAY, 29 * DAY, [], id="weeks"),
+        pytest.param("12h", -DAY, timedelta(hours=11), ["expires-soon"], id="hours"),
+        pytest.param("30d", -1 * DAY, 6 * DAY, ["expires-soon"], id="longer-than-the-lifetime"),
+        pytest.param("1/3", -365 * DAY, 0 * DAY, ["expires-soon"], id="last-second"),
+        pytest.param("1/3", -365 * DAY, -SECOND, ["expired"], id="first-second-after"),
+        pytest.param("1/3", 0 * DAY, 365 * DAY, [], id="first-second"),
+        pytest.param("1/3", SECOND, 365 * DAY, ["not-yet-valid"], id="second-before-the-first"),
+    ],
+)
+def test_decide_time_gives_its_reason(renew_before: str, begin: timedelta, end: timedelta, reasons: list[str]) -> None:
+    decision = decided({"renew_before": renew_before}, {}, {"not_before": NOW + begin, "not_after": NOW + end})
+    assert list(decision.reasons) == reasons
+
+
+@pytest.mark.parametrize("renew_before", ["", "1/0", "3/2", "0/3", "soon", "-1d", "0d"])
+def test_decide_unusable_renew_before_is_an_error(renew_before: str) -> None:
+    with pytest.raises(TlsError) as caught:
+        decided({"renew_before": renew_before})
+    assert caught.value.code == "duration-invalid"
+
+
+def test_renewal_time_can_be_moved_earlier() -> None:
+    due = decide.renewal_time(NOW, NOW + 90 * DAY, "1/3")
+    assert due == NOW + 60 * DAY
+    assert decide.renewal_time(NOW, NOW + 90 * DAY, "1/3", DAY) == NOW + 59 * DAY
+
+
+def test_decide_plan_reads_as_before_and_after() -> None:
+    decision = decided({"subject": names.SubjectNames("docker1.example.org", ("docker1.example.org",))})
+    assert decision.before == {
+        "common_name": "docker1.example.org",
+        "names": ["10.0.0.5", "docker1.example.org"],
+        "issuer": "CN=Docker CA,OU=server-g1",
+        "key_type": "ecdsa-p256",
+        "usages": ["serverAuth"],
+        "expires": "2027-08-14T13:00:00Z",
+        "fingerprint_sha256": "dd",
+    }
+    assert decision.after == {
+        "common_name": "docker1.example.org",
+        "names": ["docker1.example.org"],
+        "issuer": "CN=Docker CA,OU=server-g1",
+        "key_type": "ecdsa-p256",
+        "usages": ["serverAuth"],
+        "expires": "a new certificate",
+        "fingerprint_sha256": "a new certificate",
+    }
+
+
+def test_decide_plan_on_a_clean_host_is_complete() -> None:
+    decision = decided({"authority": None}, NOTHING)
+    assert decision.before == {}
+    assert decision.after["issuer"] == "an authority that is yet to be made"
