@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A batch of requests signed: all or nothing, one lock, one opening of each key, one write of the ledger. PRIVATE.
+
+The order is what makes kill -9 safe at every point: sign in memory, check, ledger (write and fsync), files of the
+certificates (flushed together), and only then the result. What dies on the way leaves at worst a certificate in the
+ledger that nobody has; never one that somebody has and the ledger has not.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from .._errors import TlsError
+from .._time import isoformat
+from .._x509 import inspect, issue, keys, verify
+from .._x509.compat import x509
+from . import bootstrap, directory, issued, ledger, lock, policy, store
+
+
+@dataclass(frozen=True)
+class Signed:
+    """One certificate of the batch; in a prediction contents are "" and ``view`` is None."""
+
+    approved: policy.Approved
+    certificate_content: str
+    view: inspect.CertificateView | None
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The certificates by request id, all authorities of the CA, and what the run noticed."""
+
+    signed: t.Mapping[str, Signed]
+    stored: store.Stored
+    ledger: ledger.Head
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is to be signed, by which rules, in which surroundings."""
+
+    place: directory.CaDirectory
+    requests: t.Sequence[policy.SigningRequest]
+    rules: policy.Rules
+    passphrase: bytes
+    around: bootstrap.Surroundings
+    #: Draws a serial number; 159 random bits, so that a restored backup repeats none.
+    draw_serial: t.Callable[[], int] = field(default_factory=lambda: x509.random_serial_number)
+
+
+def sign(batch: Batch) -> BatchResult:
+    """Sign the batch and return the certificates; with ``rules.predicting`` only say what would be signed.
+
+    Raises TlsError (codes of ``policy``, ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``); then
+    nothing was signed.
+    """
+    place, around = batch.place, batch.around
+    directory.check_parents(place.path)
+    if not os.path.isdir(place.path):
+        return _without_ca(batch)
+    directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    directory.loose_entries(place, os.geteuid())
+    if batch.rules.predicting:
+        return _predict(batch)
+    with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
+        return _sign_locked(batch)
+
+
+def _without_ca(batch: Batch) -> BatchResult:
+    if not batch.rules.predicting:
+        raise _no_ca(batch.place)
+    approved = policy.approve(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
+    return BatchResult({one.request.id: Signed(one, "", None) for one in approved}, {}, ledger.EMPTY.head)
+
+
+def _no_ca(place: directory.CaDirectory) -> TlsError:
+    return TlsError(
+        f"there is no CA in {place.path}",
+        hint="Make it first: role docker_ca or module authorities, with the same path.",
+        code="authority-missing",
+    )
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A batch after all checks: what will be signed, the opened key of each authority, serials, and the ledger's state."""
+
+    approved: t.Sequence[policy.Approved]
+    stored: store.Stored
+    opened: t.Mapping[str, t.Any]
+    serials: t.Mapping[str, int]
+    ledger: ledger.Scan
+
+
+def _prepare(batch: Batch) -> _Prepared:
+    """Check everything that can be wrong, before anything is touched."""
+    stored = store.read_authorities(batch.place)
+    if not stored and not batch.rules.predicting:
+        raise _no_ca(batch.place)
+    approved = policy.approve(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
+    opened: dict[str, t.Any] = {}
+    for one in approved:
+        if one.authority is not None and one.authority.id not in opened:
+            store.check_authority(one.authority, batch.around.now)
+            opened[one.authority.id] = store.open_key(one.authority, batch.passphrase)
+    serials = _draw_serials(batch, len(approved))
+    found = ledger.scan(batch.place, asked=serials)
+    bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
+    if found.used:
+        raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
+    return _Prepared(approved, stored, opened, serials, found)
+
+
+def serial_text(number: int) -> str:
+    """Return a serial as everywhere in results, the ledger and file names: lower-case hex of whole bytes."""
+    text = f"{number:x}"
+    return text.zfill(len(text) + len(text) % 2)
+
+
+def _draw_serials(batch: Batch, count: int) -> dict[str, int]:
+    """Return ``count`` different serials by their hex."""
+    serials: dict[str, int] = {}
+    while len(serials) < count:
+        number = batch.draw_serial()
+        serials[serial_text(number)] = number
+    return serials
+
+
+def _predict(batch: Batch) -> BatchResult:
+    prepared = _prepare(batch)
+    signed = {one.request.id: Signed(one, "", None) for one in prepared.approved}
+    return BatchResult(signed, prepared.stored, prepared.ledger.head)
+
+
+def _sign_locked(batch: Batch) -> BatchResult:
+    place = batch.place
+    prepared = _prepare(batch)
+    loose = directory.loose_entries(place, os.geteuid())
+    directory.prepare(place)
+    directory.repair_modes(loose)
+    directory.empty_staging(place)
+    warnings = [*bootstrap.loose_warnings(loose), *ledger.repair(place, prepared.ledger)]
+    signed = {
+        serial: _sign_one(one, prepared.opened, number, batch)
+        for one, (serial, number) in zip(prepared.approved, prepared.serials.items())
+    }
+    head = prepared.ledger.head
+    if signed:
+        entries = (_entry(serial, one, batch) for serial, one in signed.items())
+        head = ledger.append(place, prepared.ledger, entries).head
+        issued.write_issued(place, {serial: one.certificate_content for serial, one in signed.items()})
+    pairs = (("modes-repaired", bool(loose)), ("ledger-repaired", bool(prepared.ledger.torn)))
+    reasons = tuple(reason for reason, holds in pairs if holds)
+    return BatchResult(
+        {one.approved.request.id: one for one in signed.values()}, prepared.stored, head, reasons, tuple(warnings)
+    )
+
+
+def _sign_one(one: policy.Approved, opened: t.Mapping[str, t.Any], number: int, batch: Batch) -> Signed:
+    """Sign one approved request and check the result as if a stranger had signed it."""
+    authority = t.cast(store.StoredAuthority, one.authority)
+    certificate = issue.sign_leaf(
+        authority.certificate,
+        opened[authority.id],
+        public_key=one.public_key,
+        profile=one.request.profile,
+        subject=one.subject,
+        not_before=one.not_before,
+        not_after=one.not_after,
+        serial=number,
+    )
+    verify.check_issued(
+        certificate,
+        public_key_fingerprint=keys.public_key_fingerprint(one.public_key),
+        names=one.subject.names,
+        profile=one.request.profile,
+        authority=authority.certificate,
+        now=batch.around.now,
+        minimum_life=timedelta(0),
+    )
+    return Signed(one, inspect.certificate_pem(certificate), inspect.view_certificate(certificate))
+
+
+def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:
+    """Return what the ledger keeps of one certificate."""
+    view = t.cast(inspect.CertificateView, one.view)
+    request = one.approved.request
+    return {
+        "serial": serial,
+        "event": "issued",
+        "time": isoformat(batch.around.now),
+        "authority": t.cast(store.StoredAuthority, one.approved.authority).id,
+        "profile": request.profile,
+        "request": request.id,
+        "requester": request.requester,
+        "reasons": list(request.reasons),
+        "subject": view.subject,
+        "names": list(view.names),
+        "not_before": isoformat(view.not_before),
+        "not_after": isoformat(view.not_after),
+        "fingerprint_sha256": view.fingerprint_sha256,
+        "public_key_fingerprint": view.public_key_fingerprint,
+        **batch.around.origin,
+    }

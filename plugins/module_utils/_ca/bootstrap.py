@@ -1,0 +1,328 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Authorities made, and found again on the next run. PRIVATE: may change without notice.
+
+An authority is made in ``staging/<id>``, recorded in the ledger, and renamed into ``authorities``. A run killed before
+the record left nothing that counts; one killed after it is finished by the next run. So an authority that the ledger knows and the
+disk has not is a loss (a partial restore), never a reason to make a new CA in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .. import _files
+from .._errors import TlsError
+from .._time import isoformat
+from .._x509 import encryption, inspect, issue, keys, names
+from .._x509.compat import NameOID
+from . import directory, ledger, lock, store
+from .policy import DEFAULT_BACKDATE
+
+# With restart_ledger the user accepts these; a sound ledger is never restarted.
+_LEDGER_FAULTS = frozenset({"ledger-tampered", "authority-lost", "authority-unrecorded"})
+
+
+@dataclass(frozen=True)
+class AuthoritySpec:
+    """An authority as the user wants it."""
+
+    name: str
+    common_name: str
+    organization: str
+    key_type: str
+    validity: timedelta
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run brings along: its clock, who it is for the ledger, and how it waits."""
+
+    now: datetime
+    origin: t.Mapping[str, str]
+    lock_timeout: float = 60
+    allow_network_filesystem: bool = False
+    restart_ledger: bool = False
+    rounds: int = encryption.ROUNDS
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What ``ensure`` did or, in a prediction, would do. ``missing`` are the authorities that were (would be) made."""
+
+    stored: store.Stored
+    missing: tuple[AuthoritySpec, ...]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def decide(
+    specs: t.Sequence[AuthoritySpec], stored: store.Stored, now: datetime
+) -> tuple[list[AuthoritySpec], list[str]]:
+    """Return which authorities are missing, and what the user should know about those that are there."""
+    warnings = []
+    for spec in specs:
+        if spec.name in stored:
+            current = stored[spec.name][-1]
+            warnings += _differences(spec, current)
+            warnings += _age_warning(current, now)
+    listed = {spec.name for spec in specs}
+    for name in sorted(set(stored) - listed):
+        warnings.append(
+            f"access-group-unlisted: the access group {name} is no longer listed; its authority {stored[name][-1].id} stays "
+            "in the CA directory, and hosts that admit the group still do"
+        )
+    return [spec for spec in specs if spec.name not in stored], warnings
+
+
+def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[str]:
+    view = current.view
+    organizations = current.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    lifetime = view.not_after - view.not_before
+    pairs = [
+        ("common name", view.common_name, spec.common_name),
+        ("organization", ", ".join(str(one.value) for one in organizations), spec.organization),
+        ("key type", view.key_type, spec.key_type),
+    ]
+    if abs(lifetime - spec.validity) > timedelta(days=1):
+        pairs.append(("validity", f"{lifetime.days}d", f"{spec.validity.days}d"))
+    different = [f"{what} {has!r} instead of {wants!r}" for what, has, wants in pairs if has != wants]
+    if not different:
+        return []
+    return [
+        f"authority-differs: the authority {current.id} has {', '.join(different)}. It stays as it is, because a change means a "
+        "new CA; set the options to what it has, or replace it by a new generation (rotation of the CA)"
+    ]
+
+
+def _age_warning(current: store.StoredAuthority, now: datetime) -> list[str]:
+    view = current.view
+    if now < view.not_after - (view.not_after - view.not_before) / 3:
+        return []
+    return [
+        f"authority-expires-soon: the authority {current.id} ends {isoformat(view.not_after)}, in {(view.not_after - now).days} days, "
+        "and nothing that it signs can be valid longer. Replace it by a new generation in time (rotation of the CA)"
+    ]
+
+
+def ensure(
+    place: directory.CaDirectory,
+    specs: t.Sequence[AuthoritySpec],
+    passphrase: bytes,
+    around: Surroundings,
+    *,
+    predict: bool,
+) -> Outcome:
+    """Make the authorities of ``specs`` that are missing, after verifying those that are there; repair modes and a torn ledger.
+
+    Everything that can be wrong is found before anything changes. Raises TlsError (codes of ``directory``, ``lock``, ``ledger``,
+    ``store``, ``keys``; ``authority-lost``).
+    """
+    for spec in specs:
+        keys.check_key_type(spec.key_type, f"key_type of the authority {spec.name}")
+        names.check_common_name(spec.common_name, f"common_name of the authority {spec.name}")
+        if spec.organization:
+            names.check_common_name(spec.organization, f"organization of the authority {spec.name}")
+    directory.check_parents(place.path)
+    directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    exists = os.path.isdir(place.path)
+    if exists:
+        directory.loose_entries(place, os.geteuid())
+    if predict:
+        return _Run(place, specs, passphrase, around).predict()
+    if not exists:
+        directory.prepare(place)
+    with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
+        return _Run(place, specs, passphrase, around).act()
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a run found: authorities, ledger, recorded authorities that were not moved in, and whether a new chain begins."""
+
+    stored: store.Stored
+    ledger: ledger.Scan
+    unfinished: tuple[str, ...]
+    restart: bool
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of ``ensure`` between its checks of the place and its result."""
+
+    place: directory.CaDirectory
+    specs: t.Sequence[AuthoritySpec]
+    passphrase: bytes
+    around: Surroundings
+
+    def predict(self) -> Outcome:
+        state = self._verified()
+        missing, warnings = decide(self.specs, state.stored, self.around.now)
+        reasons = _reasons(state, directory.loose_entries(self.place), missing)
+        return Outcome(state.stored, tuple(missing), reasons, tuple(warnings))
+
+    def act(self) -> Outcome:
+        place = self.place
+        state = self._verified()
+        loose = directory.loose_entries(place, os.geteuid())
+        directory.prepare(place)
+        directory.repair_modes(loose)
+        warnings = [*loose_warnings(loose), *ledger.repair(place, state.ledger)]
+        found, stored = state.ledger, state.stored
+        if state.restart:
+            found = self._restart_ledger(stored)
+        if state.unfinished:
+            self._move_in(state.unfinished)
+            stored = self._verified().stored
+        self._discard_staged()
+        missing, advice = decide(self.specs, stored, self.around.now)
+        if missing:
+            self._create(missing, found)
+            stored = store.read_authorities(place)
+        return Outcome(stored, tuple(missing), _reasons(state, loose, missing), (*warnings, *advice))
+
+    def _verified(self) -> _State:
+        """Return what is there after all checks: certificates, keys with the passphrase, the ledger's chain."""
+        stored = store.read_authorities(self.place)
+        for spec in self.specs:
+            if spec.name in stored:
+                store.check_authority(stored[spec.name][-1], self.around.now)
+                store.open_key(stored[spec.name][-1], self.passphrase)
+        try:
+            found = ledger.scan(self.place)
+            check_recorded(self.place, found, [one for generations in stored.values() for one in generations])
+            return _State(stored, found, tuple(self._unfinished(found, stored)), restart=False)
+        except TlsError as error:
+            if not self.around.restart_ledger or error.code not in _LEDGER_FAULTS:
+                raise
+            return _State(stored, ledger.EMPTY, (), restart=True)
+
+    def _unfinished(self, found: ledger.Scan, stored: store.Stored) -> list[str]:
+        """Return the ids that a killed run recorded but had no time to move in. Raises TlsError ``authority-lost``."""
+        on_disk = {one.id for generations in stored.values() for one in generations}
+        unfinished = [name for name in found.authorities if name not in on_disk]
+        for name in unfinished:
+            path = os.path.join(self.place.staging, name)
+            raw = _files.read_bytes_or_none(os.path.join(path, store.CERTIFICATE))
+            if (
+                raw is None
+                or not os.path.exists(os.path.join(path, store.KEY))
+                or (
+                    inspect.view_certificate(inspect.load_certificate(raw, path)).fingerprint_sha256
+                    != found.authorities[name]
+                )
+            ):
+                raise TlsError(
+                    f"the ledger has the authority {name}, but {os.path.join(self.place.authorities, name)} is not there",
+                    hint="Restore the CA directory from its backup. To give that authority up for good and make a new one, "
+                    "run the module authorities once with restart_ledger: true.",
+                    code="authority-lost",
+                )
+        return unfinished
+
+    def _move_in(self, ids: t.Iterable[str]) -> None:
+        for name in ids:
+            os.rename(os.path.join(self.place.staging, name), os.path.join(self.place.authorities, name))
+        _files.fsync_directory(self.place.authorities)
+
+    def _discard_staged(self) -> None:
+        for name in os.listdir(self.place.staging):
+            shutil.rmtree(os.path.join(self.place.staging, name), ignore_errors=True)
+
+    def _restart_ledger(self, stored: store.Stored) -> ledger.Scan:
+        stamp = isoformat(self.around.now).replace(":", "")
+        old = ledger.set_aside(self.place, stamp)
+        common = {"time": isoformat(self.around.now), **self.around.origin}
+        entries = [{"serial": "", "event": "ledger-restarted", **old, **common}]
+        for generations in stored.values():
+            entries += [{**_entry("authority-recorded", one.id, one.view), **common} for one in generations]
+        ledger.append(self.place, ledger.scan(self.place), entries)
+        return ledger.scan(self.place)
+
+    def _create(self, missing: t.Sequence[AuthoritySpec], found: ledger.Scan) -> None:
+        common = {"time": isoformat(self.around.now), **self.around.origin}
+        entries = []
+        for spec in missing:
+            certificate = self._stage(spec)
+            view = inspect.view_certificate(certificate)
+            entries.append({**_entry("authority-created", store.identifier(spec.name, 1), view), **common})
+        _files.fsync_directory(self.place.staging)
+        ledger.append(self.place, found, entries)
+        self._move_in(store.identifier(spec.name, 1) for spec in missing)
+
+    def _stage(self, spec: AuthoritySpec) -> t.Any:
+        """Write the new authority's key and certificate into ``staging/<id>`` and return the certificate."""
+        name = store.identifier(spec.name, 1)
+        key = keys.generate_private_key(spec.key_type)
+        certificate = issue.self_sign_authority(
+            key,
+            common_name=spec.common_name,
+            organization=spec.organization,
+            unit=name,
+            purpose=store.purpose_of(spec.name),
+            not_before=self.around.now - DEFAULT_BACKDATE,
+            not_after=self.around.now + spec.validity,
+        )
+        encrypted = encryption.encrypt_private_key(key, self.passphrase, self.around.rounds)
+        path = os.path.join(self.place.staging, name)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+        _files.ensure_directory(path, directory.DIRECTORY_MODE)
+        _files.write_atomic(os.path.join(path, store.KEY), encrypted, directory.FILE_MODE)
+        content = inspect.certificate_pem(certificate).encode("ascii")
+        _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, directory.FILE_MODE)
+        return certificate
+
+
+def _reasons(state: _State, loose: t.Sequence[str], missing: t.Sequence[AuthoritySpec]) -> tuple[str, ...]:
+    pairs = (
+        ("modes-repaired", bool(loose)),
+        ("ledger-repaired", bool(state.ledger.torn)),
+        ("ledger-restarted", state.restart),
+        ("authority-unfinished", bool(state.unfinished)),
+        ("authority-missing", bool(missing)),
+    )
+    return tuple(reason for reason, holds in pairs if holds)
+
+
+def loose_warnings(loose: t.Sequence[str]) -> list[str]:
+    """Return what to tell the user about paths that others had access to."""
+    if not loose:
+        return []
+    return [
+        f"modes-repaired: others could read or write {', '.join(loose)}; the modes are right again. Whoever had access to a "
+        "key file had only its encrypted form: think about a new passphrase, or a new generation if the passphrase was weak"
+    ]
+
+
+def _entry(event: str, identifier: str, view: inspect.CertificateView) -> dict[str, t.Any]:
+    return {
+        "serial": view.serial,
+        "event": event,
+        "authority": identifier,
+        "fingerprint_sha256": view.fingerprint_sha256,
+        "subject": view.subject,
+        "not_before": isoformat(view.not_before),
+        "not_after": isoformat(view.not_after),
+        "public_key_fingerprint": view.public_key_fingerprint,
+    }
+
+
+def check_recorded(
+    place: directory.CaDirectory, found: ledger.Scan, authorities: t.Iterable[store.StoredAuthority]
+) -> None:
+    """Refuse an authority that the ledger does not know, or knows with another certificate. Raises ``authority-unrecorded``."""
+    for one in authorities:
+        if found.authorities.get(one.id) != one.view.fingerprint_sha256:
+            raise TlsError(
+                f"the ledger {place.ledger} does not know the authority {one.id} as it is in {one.directory}",
+                hint="Ledger and authorities come from different backups, or somebody put the authority there: restore all of the CA "
+                "directory from one backup. To take what is there as right, run the module authorities once with restart_ledger: true.",
+                code="authority-unrecorded",
+            )

@@ -1,0 +1,237 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which requests are signed, and as what. PRIVATE: may change without notice.
+
+A request comes from a host, and a host may be hostile: of the CSR only the public key is used, after its own signature
+has proved that the requester holds the key. Names, profile, authority and validity are the controller's words. What the
+CSR itself says (names, extensions, CA:TRUE) is never looked at.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from .. import _time
+from .._errors import TlsError
+from .._x509 import issue, names
+from . import store
+
+# Every host answers to these, so no host owns them (addresses 127.0.0.0/8 and ::1 likewise).
+_LOOPBACK_NAMES = frozenset("localhost localhost.localdomain localhost6 localhost6.localdomain6 ip6-localhost".split())
+_MOST_REPORTED = 50
+DEFAULT_BACKDATE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class SigningRequest:
+    """One request as the controller words it; ``validity`` is a duration such as ``365d``."""
+
+    id: str
+    authority: str
+    profile: str
+    request_content: str
+    common_name: str
+    names: tuple[str, ...]
+    validity: str
+    requester: str = ""
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        return self.requester or self.id
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for the whole batch: names that belong to a requester, names that several may have, and the backdate.
+
+    ``predicting`` is check mode: requests without content and authorities that the run would have made are accepted.
+    """
+
+    reserved: t.Mapping[str, str] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
+    backdate: timedelta = DEFAULT_BACKDATE
+    predicting: bool = False
+
+
+@dataclass(frozen=True)
+class Approved:
+    """A request that will be signed; ``public_key`` and ``authority`` are None only in a prediction."""
+
+    request: SigningRequest
+    public_key: t.Any
+    authority: store.StoredAuthority | None
+    subject: names.SubjectNames
+    not_before: datetime
+    not_after: datetime
+
+
+def make_rules(
+    *, reserved: t.Mapping[str, str], shared: t.Iterable[str], backdate: str, predicting: bool = False
+) -> Rules:
+    """Return the rules from options. Names that no certificate can carry need no reservation and are left out.
+
+    Raises TlsError ``duration-invalid`` for ``backdate``; ``0s`` is allowed.
+    """
+    return Rules(
+        reserved={names.normalize_name(name): owner for name, owner in reserved.items() if names.is_name(name)},
+        shared=frozenset(names.normalize_names(shared, "the shared name")),
+        backdate=timedelta(0) if backdate.strip() == "0s" else _time.parse_duration(backdate, "backdate"),
+        predicting=predicting,
+    )
+
+
+def approve(
+    requests: t.Sequence[SigningRequest], *, stored: store.Stored, rules: Rules, now: datetime
+) -> list[Approved]:
+    """Return every request as it will be signed, in order.
+
+    Raises one TlsError with all problems of all requests; its code is theirs where they share one, else
+    ``requests-refused``.
+    """
+    approved: list[Approved] = []
+    problems: list[tuple[SigningRequest, TlsError]] = []
+    ids: set[str] = set()
+    claims: dict[str, str] = {}
+    for request in requests:
+        try:
+            if request.id in ids:
+                raise TlsError("another request has the same id", hint="Make the ids differ.", code="request-duplicate")
+            ids.add(request.id)
+            one = _approve_one(request, stored, rules, now)
+            _check_claims(one, claims, rules)
+            approved.append(one)
+        except TlsError as error:
+            problems.append((request, error))
+    if problems:
+        raise _refusal(problems, len(requests))
+    return approved
+
+
+def _approve_one(request: SigningRequest, stored: store.Stored, rules: Rules, now: datetime) -> Approved:
+    if request.profile not in ("server", "client"):
+        raise TlsError(f"its profile is {request.profile!r}", hint="Use server or client.", code="profile-unknown")
+    authority = _authority_for(request, stored, rules)
+    names.check_common_name(request.common_name)
+    subject = names.SubjectNames(request.common_name, _names_of(request))
+    begin, end = _times(request, authority, rules, now)
+    public_key = None
+    if request.request_content or not rules.predicting:
+        public_key = issue.load_request(request.request_content, "its CSR").public_key()
+    return Approved(request, public_key, authority, subject, begin, end)
+
+
+def _authority_for(request: SigningRequest, stored: store.Stored, rules: Rules) -> store.StoredAuthority | None:
+    if store.purpose_of(request.authority) != request.profile:
+        raise TlsError(
+            f"the authority {request.authority!r} signs no {request.profile} certificates",
+            hint="Server certificates come from the authority server, client certificates from an access group.",
+            code="profile-mismatch",
+        )
+    if request.authority in stored:
+        return stored[request.authority][-1]
+    if rules.predicting:
+        return None
+    groups = ", ".join(sorted(name for name in stored if name != store.SERVER)) or "none"
+    raise TlsError(
+        f"there is no authority {request.authority!r}; the access groups of this CA are: {groups}",
+        hint="Correct the name, or add the group to the access groups of the CA.",
+        code="authority-unknown",
+    )
+
+
+def _names_of(request: SigningRequest) -> tuple[str, ...]:
+    found = names.normalize_names(request.names)
+    if request.profile == "client":
+        return found or (names.client_identity(request.common_name),)
+    if not found:
+        raise TlsError("it has no names", hint="A server needs a host name or an address.", code="name-invalid")
+    identities = [name for name in found if name.startswith(names.CLIENT_PREFIX)]
+    if identities:
+        raise TlsError(
+            f"{identities[0]} is a client's name, not a server's",
+            hint="A server has host names and addresses.",
+            code="name-invalid",
+        )
+    return found
+
+
+def _times(
+    request: SigningRequest, authority: store.StoredAuthority | None, rules: Rules, now: datetime
+) -> tuple[datetime, datetime]:
+    """Return the validity: back-dated, but not before the authority begins; never longer than the authority."""
+    begin = now - rules.backdate
+    end = now + _time.parse_duration(request.validity, "validity")
+    if authority is None:
+        return begin, end
+    last = authority.view.not_after
+    if end > last:
+        raise TlsError(
+            f"its validity of {request.validity} goes beyond the authority {authority.id}, which ends "
+            f"{_time.isoformat(last)}; the longest possible now is {_longest(last - now)}",
+            hint="Ask for a shorter validity, or renew the authority first.",
+            code="validity-too-long",
+        )
+    return max(begin, authority.view.not_before), end
+
+
+def _longest(left: timedelta) -> str:
+    seconds = max(int(left.total_seconds()), 0)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def is_loopback(name: str) -> bool:
+    """Return whether ``name`` means the host itself on every host."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name in _LOOPBACK_NAMES
+
+
+def _check_claims(one: Approved, claims: dict[str, str], rules: Rules) -> None:
+    """Refuse a server name that belongs to another requester; note the names of this one in ``claims``.
+
+    A host reports its own addresses, so an address too must not be somebody else's.
+    """
+    if one.request.profile != "server":
+        return
+    owner = one.request.owner
+    mine = [name for name in one.subject.names if name not in rules.shared and not is_loopback(name)]
+    for name in mine:
+        taken = {claims.get(name, owner), rules.reserved.get(name, owner)}
+        if name.startswith("*."):
+            taken.update(other for held, other in rules.reserved.items() if held.partition(".")[2] == name[2:])
+        taken.discard(owner)
+        if taken:
+            raise TlsError(
+                f"the name {name} belongs to {', '.join(sorted(taken))}",
+                hint="Take it from the names of one of the two; if both shall have it (a virtual address, a balancer), "
+                "list it in shared_names.",
+                code="name-taken",
+            )
+    for name in mine:
+        claims[name] = owner
+
+
+def _refusal(problems: t.Sequence[tuple[SigningRequest, TlsError]], total: int) -> TlsError:
+    """Return all problems as one error."""
+    reported = [
+        f"{request.id}{f' ({request.requester})' if request.requester not in ('', request.id) else ''}: {error.message}"
+        for request, error in problems[:_MOST_REPORTED]
+    ]
+    if len(problems) > _MOST_REPORTED:
+        reported.append(f"and {len(problems) - _MOST_REPORTED} more")
+    hints = dict.fromkeys(error.hint for unused, error in problems[:_MOST_REPORTED] if error.hint)
+    codes = {error.code for unused, error in problems}
+    return TlsError(
+        f"{len(problems)} of {total} requests cannot be signed, so none was: {'; '.join(reported)}",
+        hint=" ".join(hints),
+        code=codes.pop() if len(codes) == 1 else "requests-refused",
+    )

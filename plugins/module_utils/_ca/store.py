@@ -1,0 +1,226 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The authorities in a CA directory: read, judged, opened, described. PRIVATE: may change without notice.
+
+An authority has a name (``server``, or an access group) and generations; ``authorities/<name>-g<generation>`` holds one.
+The highest generation signs; the anchors to be trusted are those of all generations that are there and not expired.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .. import _files
+from .._errors import TlsError
+from .._time import isoformat
+from .._x509 import inspect, keys
+from .directory import CaDirectory
+
+if t.TYPE_CHECKING:
+    from .._x509.compat import PrivateKey, x509
+
+SERVER = "server"
+CERTIFICATE = "certificate.pem"
+KEY = "key.pem"
+
+# 58 characters, so that <name>-g<generation> fits an OU of 64 (RFC 5280 A.1) up to generation 9999.
+_GROUP = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
+_IDENTIFIER = re.compile(rf"(?P<name>{_GROUP.pattern})-g(?P<generation>[1-9][0-9]{{0,3}})")
+
+
+@dataclass(frozen=True)
+class StoredAuthority:
+    """One generation of an authority as it is on disk; its key stays there."""
+
+    name: str
+    generation: int
+    directory: str
+    certificate: x509.Certificate
+    certificate_content: str
+    view: inspect.CertificateView
+
+    @property
+    def id(self) -> str:
+        return identifier(self.name, self.generation)
+
+    @property
+    def purpose(self) -> str:
+        return purpose_of(self.name)
+
+    @property
+    def key_path(self) -> str:
+        return os.path.join(self.directory, KEY)
+
+
+#: Generations of each authority by its name, oldest first.
+Stored = t.Mapping[str, t.Sequence[StoredAuthority]]
+
+
+def identifier(name: str, generation: int) -> str:
+    """Return the id of a generation: directory name and OU of the certificate."""
+    return f"{name}-g{generation}"
+
+
+def purpose_of(name: str) -> str:
+    """Return ``server`` for the server authority and ``client`` for that of an access group."""
+    return "server" if name == SERVER else "client"
+
+
+def check_group_names(groups: t.Iterable[str], option: str = "access_groups") -> tuple[str, ...]:
+    """Return the names of access groups, each once, in the given order. Raises TlsError ``group-name-invalid``."""
+    names = tuple(dict.fromkeys(groups))
+    for name in names:
+        if name == SERVER:
+            raise TlsError(
+                f"{option} has {name!r}, which is the name of the server authority",
+                hint="Give the access group another name.",
+                code="group-name-invalid",
+            )
+        if not _GROUP.fullmatch(name):
+            raise TlsError(
+                f"{option} has {name!r}, which is no name of an access group",
+                hint="Use 1 to 58 lower-case letters, digits, hyphens and underscores, beginning with a letter or digit.",
+                code="group-name-invalid",
+            )
+    return names
+
+
+def read_authorities(place: CaDirectory) -> dict[str, list[StoredAuthority]]:
+    """Return every generation of every authority, by name, oldest first; {} where there is no CA.
+
+    Raises TlsError ``authority-incomplete`` (a directory without its certificate) or ``certificate-unreadable``.
+    """
+    found: dict[str, list[StoredAuthority]] = {}
+    try:
+        names = sorted(os.listdir(place.authorities))
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    except OSError as error:
+        raise TlsError(
+            f"cannot read {place.authorities}: {error.strerror}",
+            hint="Run as the user that owns the CA directory (become).",
+            code="ca-directory-unreadable",
+        ) from error
+    for name in names:
+        match = _IDENTIFIER.fullmatch(name)
+        if match is not None:
+            stored = _read_one(os.path.join(place.authorities, name), match["name"], int(match["generation"]))
+            found.setdefault(stored.name, []).append(stored)
+    for generations in found.values():
+        generations.sort(key=lambda stored: stored.generation)
+    return found
+
+
+def _read_one(directory: str, name: str, generation: int) -> StoredAuthority:
+    path = os.path.join(directory, CERTIFICATE)
+    raw = _files.read_bytes_or_none(path)
+    if raw is None:
+        raise TlsError(
+            f"the authority {identifier(name, generation)} has no certificate: {path} is missing",
+            hint="Restore it from the backup of the CA directory.",
+            code="authority-incomplete",
+        )
+    with _restore_hint():
+        certificate = inspect.load_certificate(raw, path)
+        view = inspect.view_certificate(certificate, path)
+    return StoredAuthority(
+        name=name,
+        generation=generation,
+        directory=directory,
+        certificate=certificate,
+        certificate_content=inspect.certificate_pem(certificate),
+        view=view,
+    )
+
+
+@contextlib.contextmanager
+def _restore_hint() -> t.Iterator[None]:
+    """Give an error that knows no advice that of a CA: its files can only come from the backup."""
+    try:
+        yield
+    except TlsError as error:
+        hint = error.hint or "Restore the file from the backup of the CA directory."
+        raise TlsError(error.message, hint=hint, code=error.code) from error
+
+
+def check_authority(stored: StoredAuthority, now: datetime) -> None:
+    """Refuse an authority that must not sign: expired, not yet valid, no CA, or of the other purpose.
+
+    Raises TlsError ``authority-expired``, ``authority-not-yet-valid`` or ``authority-unsuitable``.
+    """
+    view = stored.view
+    if now >= view.not_after:
+        raise TlsError(
+            f"the authority {stored.id} expired at {isoformat(view.not_after)}",
+            hint="Nothing that it signed is accepted any more. Replace it by a new generation (rotation of the CA).",
+            code="authority-expired",
+        )
+    if now < view.not_before:
+        raise TlsError(
+            f"the authority {stored.id} begins at {isoformat(view.not_before)}, and it is {isoformat(now)} here",
+            hint="Set the clock of the CA host.",
+            code="authority-not-yet-valid",
+        )
+    usages = set(view.extended_key_usages)
+    wanted = "serverAuth" if stored.purpose == "server" else "clientAuth"
+    if not view.is_authority or (usages and wanted not in usages):
+        what = f"allows {', '.join(sorted(usages))}" if view.is_authority else "is no CA certificate"
+        raise TlsError(
+            f"the certificate of the authority {stored.id} in {stored.directory} {what}, but it has to be a CA for "
+            f"{stored.purpose} certificates",
+            hint="Restore the directory from its backup: this certificate does not belong there.",
+            code="authority-unsuitable",
+        )
+
+
+def open_key(stored: StoredAuthority, passphrase: bytes) -> PrivateKey:
+    """Return the private key of an authority (about 0.1 s: 600,000 rounds), checked against its certificate.
+
+    Raises TlsError ``authority-incomplete``, ``passphrase-wrong``, ``key-not-encrypted``, ``key-unreadable`` or
+    ``key-mismatch``.
+    """
+    raw = _files.read_bytes_or_none(stored.key_path)
+    if raw is None:
+        raise TlsError(
+            f"the authority {stored.id} has no key: {stored.key_path} is missing, though its certificate is there",
+            hint="Restore it from the backup of the CA directory; without the key only a new generation helps.",
+            code="authority-incomplete",
+        )
+    with _restore_hint():
+        key = keys.load_private_key(raw, passphrase, what=f"the key of the authority {stored.id} ({stored.key_path})")
+    if keys.public_key_fingerprint(key.public_key()) != stored.view.public_key_fingerprint:
+        raise TlsError(
+            f"{stored.key_path} is not the key of the certificate beside it",
+            hint="Restore both files from one backup of the CA directory.",
+            code="key-mismatch",
+        )
+    return key
+
+
+def trusted_content(generations: t.Iterable[StoredAuthority], now: datetime) -> str:
+    """Return the anchors of an authority as PEM, newest generation first, without the expired ones."""
+    usable = [stored for stored in generations if stored.view.not_after > now]
+    return "".join(stored.certificate_content for stored in sorted(usable, key=lambda one: -one.generation))
+
+
+def describe(stored: Stored, now: datetime) -> dict[str, dict[str, t.Any]]:
+    """Return what modules report: by name the current generation of each authority, and its anchors."""
+    result: dict[str, dict[str, t.Any]] = {}
+    for name in sorted(stored, key=lambda one: (one != SERVER, one)):
+        current = stored[name][-1]
+        result[name] = {
+            "id": current.id,
+            "name": name,
+            "purpose": current.purpose,
+            "generation": current.generation,
+            "certificate_content": current.certificate_content,
+            "trusted_content": trusted_content(stored[name], now),
+            "certificate": current.view.to_dict(),
+        }
+    return result

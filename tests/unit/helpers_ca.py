@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A CA for tests, quick because its keys have few rounds, and requests for it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+import typing as t
+from datetime import datetime, timedelta
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
+    batch,
+    bootstrap,
+    directory,
+    policy,
+)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import issue, names
+from helpers_x509 import NOW, private_key
+
+PASSPHRASE_TEXT = "an uncommon sequence"
+PASSPHRASE = PASSPHRASE_TEXT.encode()
+ROUNDS = 1000
+
+
+def around(now: datetime = NOW, **changes: t.Any) -> bootstrap.Surroundings:
+    """Return surroundings with few rounds and no patience."""
+    return bootstrap.Surroundings(
+        **{"now": now, "origin": {"user": "tester"}, "lock_timeout": 0, "rounds": ROUNDS, **changes}
+    )
+
+
+def spec(name: str = "server", **changes: t.Any) -> bootstrap.AuthoritySpec:
+    """Return one wanted authority."""
+    values: dict[str, t.Any] = {
+        "name": name,
+        "common_name": "Docker CA",
+        "organization": "",
+        "key_type": "ecdsa-p256",
+        "validity": timedelta(days=1825),
+    }
+    return bootstrap.AuthoritySpec(**{**values, **changes})
+
+
+def specs(*groups: str) -> list[bootstrap.AuthoritySpec]:
+    """Return the server authority and those of the groups (default: clients)."""
+    return [spec("server"), *(spec(group) for group in groups or ("clients",))]
+
+
+def ensure(path: pathlib.Path, *groups: str, predict: bool = False, **changes: t.Any) -> bootstrap.Outcome:
+    """Make or verify the CA in ``path``."""
+    passphrase = changes.pop("passphrase", PASSPHRASE)
+    wanted = changes.pop("wanted", None) or specs(*groups)
+    return bootstrap.ensure(directory.ca_directory(str(path)), wanted, passphrase, around(**changes), predict=predict)
+
+
+@functools.cache
+def csr(number: int = 1, key_type: str = "ecdsa-p256") -> str:
+    """Return a request; its names are not those that anybody should get."""
+    return issue.build_request(
+        private_key(key_type, number), names.SubjectNames("evil", ("evil.example.org",))
+    ).decode()
+
+
+def request(name: str = "web1", **changes: t.Any) -> policy.SigningRequest:
+    """Return a server request for ``<name>.example.org``."""
+    values: dict[str, t.Any] = {
+        "id": name,
+        "authority": "server",
+        "profile": "server",
+        "request_content": csr(),
+        "common_name": f"{name}.example.org",
+        "names": (f"{name}.example.org", "localhost", "127.0.0.1", "::1"),
+        "validity": "365d",
+        "requester": name,
+        "reasons": ("certificate-missing",),
+    }
+    return policy.SigningRequest(**{**values, **changes})
+
+
+def client_request(name: str = "alice", **changes: t.Any) -> policy.SigningRequest:
+    """Return a client request of the group ``clients``."""
+    return request(name, **{"authority": "clients", "profile": "client", "common_name": name, "names": (), **changes})
+
+
+def rules(**changes: t.Any) -> policy.Rules:
+    """Return the rules of the module's defaults."""
+    return policy.make_rules(**{"reserved": {}, "shared": (), "backdate": "5m", **changes})
+
+
+def sign(path: pathlib.Path | str, *requests: policy.SigningRequest, **changes: t.Any) -> batch.BatchResult:
+    """Sign the requests with the CA in ``path``."""
+    work = batch.Batch(
+        place=directory.ca_directory(str(path)),
+        requests=requests,
+        rules=changes.pop("rules", rules()),
+        passphrase=changes.pop("passphrase", PASSPHRASE),
+        around=around(**changes),
+    )
+    return batch.sign(work)
+
+
+def tree(path: pathlib.Path) -> dict[str, bytes]:
+    """Return every file below ``path`` with its content, to see that nothing changed; the lock's holder does not count."""
+    return {
+        str(found.relative_to(path)): found.read_bytes() if found.is_file() else b""
+        for found in sorted(path.rglob("*"))
+        if found.name != "lock"
+    }
+
+
+def modes(path: pathlib.Path) -> dict[str, str]:
+    """Return the modes of everything in the CA directory."""
+    return {
+        str(found.relative_to(path.parent)): oct(os.lstat(found).st_mode & 0o7777) for found in (path, *path.rglob("*"))
+    }

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Passphrases: refused before anything is touched, and never quoted."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.passphrase import check_passphrase
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+
+REFUSED = {
+    "": "passphrase-missing",
+    "short": "passphrase-too-short",
+    "elevenchars": "passphrase-too-short",
+    "Phrase123!": "passphrase-too-short",
+    "changeme1234": "passphrase-well-known",
+    "changeme-in-production": "passphrase-well-known",
+    "ChangeMe!!!!": "passphrase-well-known",
+    "change_me_please": "passphrase-well-known",
+    "password1234": "passphrase-well-known",
+    "my-passphrase": "passphrase-well-known",
+    "PasswordPassword": "passphrase-well-known",
+    "Phrase123!Phrase123!": "passphrase-well-known",
+    "secret-secret-1": "passphrase-well-known",
+    "aaaaaaaaaaaaaaaa": "passphrase-well-known",
+    "121212121212": "passphrase-well-known",
+    "a good one but\n": "passphrase-unusable",
+    "a good one but\x00": "passphrase-unusable",
+    "a good one but " * 100: "passphrase-unusable",
+}
+
+
+@pytest.mark.parametrize(("passphrase", "code"), REFUSED.items(), ids=[repr(text)[:30] for text in REFUSED])
+def test_check_passphrase_that_is_unfit_is_refused_without_quoting_it(passphrase: str, code: str) -> None:
+    with pytest.raises(TlsError) as caught:
+        check_passphrase(passphrase)
+    assert caught.value.code == code
+    assert not passphrase or passphrase not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "passphrase",
+    [
+        "twelve chars",
+        "test-passphrase-1234",
+        "correct horse battery staple",
+        "пароль достаточно длинный",
+        "x" * 3 + "yzabcdefghi",
+        "the password of my cat",
+        "docker-ca-for-tests",
+        "Zm9vYmFyYmF6cXV4Cg==",
+    ],
+)
+def test_check_passphrase_that_is_fit_returns_its_bytes(passphrase: str) -> None:
+    assert check_passphrase(passphrase) == passphrase.encode()
+
+
+def test_check_passphrase_of_hostile_length_is_quick() -> None:
+    with pytest.raises(TlsError):
+        check_passphrase("pass" * 5000 + "-_" * 5000 + "!")
