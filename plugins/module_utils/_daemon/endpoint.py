@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An endpoint from the options to the report: look, decide, act, tell. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import replace
+from datetime import datetime
+
+from .._errors import TlsError
+from . import findings as judged
+from . import listening
+from .finish import finish
+from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
+from .machine import Machine
+from .options import Options
+from .plan_back import plan_absent, plan_rolled_back
+from .plan_present import Present, plan_present
+from .report import Report, report
+from .state import HostState, gather
+from .transaction import Done, apply
+from .undo import undo
+
+
+def run(
+    options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """Make the host's endpoint what ``options`` say (or only tell what that would mean); return the module's result.
+
+    Raises TlsError; then the host is as it was.
+    """
+    if check_mode:
+        return _look(options, machine, state, now, check_mode=True)
+    if not state.exists():
+        result = _look(options, machine, state, now, check_mode=False)
+        if not result["changed"]:
+            return result
+        state.make()
+    with state.lock(options.lock_timeout):
+        return _act(options, machine, state, now)
+
+
+def _look(
+    options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """Report what would be done."""
+    found, planned = _plan(options, machine, state, now, check_mode=check_mode)
+    journal = state.read_journal() if state.exists() else None
+    reasons = _journal_reasons(journal)
+    return report(
+        Report(found, planned.plan, planned.listen, planned.findings, options, before=reasons, journal=journal)
+    )
+
+
+def _act(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> dict[str, t.Any]:
+    recovered = _recover(state, machine)
+    found, planned = _plan(options, machine, state, now, check_mode=False)
+    journal = state.read_journal()
+    if options.state == "confirmed":
+        return _confirm(options, machine, state, found, planned, journal)
+    if journal is not None and planned.plan.changed:  # an unconfirmed change, and something else is wanted now
+        undo(journal, state, machine)
+        machine.disarm_timer()
+        recovered = ("recovered-unconfirmed-change",)
+        found, planned = _plan(options, machine, state, now, check_mode=False)
+        journal = None
+    summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=recovered, journal=journal)
+    if not planned.plan.changed:
+        return report(summary)
+    stopped = machine.running_containers() if planned.plan.containers_stopped else ()
+    done = apply(planned.plan, found, state, machine, options)
+    return report(
+        replace(summary, done=done, stopped=stopped, after=machine.engine_facts(), journal=state.read_journal())
+    )
+
+
+def _plan(
+    options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
+) -> tuple[HostState, Present]:
+    """Read the host and decide. Raises TlsError with all that forbids the change."""
+    found = gather(
+        machine,
+        state,
+        now=now,
+        directory=options.directory,
+        config_path=options.config_path,
+        strip_endpoint_flags=options.existing_settings == "adopt",
+    )
+    if options.state == "absent":
+        return found, Present(plan_absent(found, options), None, ())
+    if options.state == "rolled_back":
+        return found, Present(plan_rolled_back(found), None, ())
+    planned = plan_present(found, options, check_mode=check_mode, listeners=_listeners(options, found))
+    judged.raise_errors(planned.findings, "the endpoint cannot be set up")
+    return found, planned
+
+
+def _listeners(options: Options, found: HostState) -> tuple[listening.Listener, ...]:
+    ports = {options.port, *(int(match[1]) for match in map(re.compile(r".*:(\d+)$").match, options.listen) if match)}
+    return listening.foreign_listeners(ports, (1, found.services.service.main_pid))
+
+
+def _recover(state: StateDirectory, machine: Machine) -> tuple[str, ...]:
+    """Undo or finish what an earlier run has left; a change that waits for its confirmation is left to wait."""
+    journal = state.read_journal()
+    if journal is None or journal.phase == UNCONFIRMED:
+        return ()
+    if journal.phase == COMMITTED:
+        finish(journal, state)
+    else:
+        undo(journal, state, machine)
+    return _journal_reasons(journal)
+
+
+def _journal_reasons(journal: Journal | None) -> tuple[str, ...]:
+    if journal is None or journal.phase == UNCONFIRMED:
+        return ()
+    return ("finished-interrupted-change",) if journal.phase == COMMITTED else ("recovered-interrupted-change",)
+
+
+def _confirm(
+    options: Options,
+    machine: Machine,
+    state: StateDirectory,
+    found: HostState,
+    planned: Present,
+    journal: Journal | None,
+) -> dict[str, t.Any]:
+    """Make an unconfirmed change one for good. Raises TlsError ``confirmation-too-late``."""
+    if planned.plan.changed:
+        raise TlsError(
+            f"there is nothing to confirm: the endpoint is not the one wanted ({', '.join(planned.plan.reasons)})",
+            hint="The change was undone before it was confirmed, or the host has been changed since. Run again.",
+            code="confirmation-too-late",
+        )
+    done = None
+    plan = planned.plan
+    if journal is not None:
+        finish(state.move_to(journal, COMMITTED), state)
+        machine.disarm_timer()
+        plan = replace(plan, reasons=("confirmed",))
+        done = Done(False, ())
+    return report(Report(found, plan, planned.listen, planned.findings, options, done=done))

@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All checks of an endpoint from outside, in one call. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from .._errors import TlsError
+from .dername import name_text
+from .handshake import HandshakeError, ServerGreeting, read_greeting
+from .probe import (
+    Check,
+    Client,
+    Target,
+    check_good_client,
+    check_greeting,
+    check_no_certificate,
+    check_plain_http,
+    check_port_closed,
+    check_refused,
+)
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A client that must not be let in; ``name`` is the word for its check."""
+
+    name: str
+    client: Client
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is to be looked at; empty texts: no expectation."""
+
+    target: Target
+    client: Client = field(default_factory=Client)
+    ca: str = ""
+    client_ca: str = ""
+    fingerprint: str = ""
+    engine_version: str = ""
+    suspects: tuple[Suspect, ...] = ()
+    foreign_client: bool = True
+    closed_ports: tuple[int, ...] = ()
+
+
+def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
+    """Carry out all checks and return what they have shown. Raises TlsError for options that cannot be used."""
+    names = _subjects(wanted.client_ca)
+    target = wanted.target
+    greeting, problem = _greeting(target)
+    checks = (
+        [check_good_client(target, wanted.client, wanted.ca, wanted.engine_version)]
+        if wanted.client.certificate
+        else []
+    )
+    if greeting is None:
+        checks.append(Check("served-certificate", False, f"no TLS server at {target.text}: {problem}"))
+    else:
+        checks += check_greeting(greeting, wanted.fingerprint, names)
+    checks.append(check_no_certificate(target))
+    checks += [check_refused(target, suspect.name, suspect.client) for suspect in _suspects(wanted, now)]
+    checks.append(check_plain_http(target))
+    checks += [check_port_closed(replace(target, port=port)) for port in wanted.closed_ports if port != target.port]
+    good = checks[0] if wanted.client.certificate else None
+    return {
+        "passed": all(check.passed for check in checks),
+        "checks": [check.to_dict() for check in checks],
+        "endpoint": target.text,
+        "engine_version": good.detail.rpartition("engine ")[2] if good is not None and good.passed else "",
+        "certificate_fingerprint": greeting.fingerprint_sha256 if greeting else "",
+        "client_authorities": [name_text(name) for name in greeting.authority_names] if greeting else [],
+    }
+
+
+def _greeting(target: Target) -> tuple[ServerGreeting | None, str]:
+    try:
+        return read_greeting(target.address, target.port, target.timeout), ""
+    except (HandshakeError, OSError) as error:
+        return None, str(error)
+
+
+def _suspects(wanted: Examination, now: datetime) -> tuple[Suspect, ...]:
+    if not wanted.foreign_client:
+        return wanted.suspects
+    try:
+        return (Suspect("foreign-authority", foreign_client(now)), *wanted.suspects)
+    except ImportError:
+        return wanted.suspects
+
+
+def foreign_client(now: datetime) -> Client:
+    """Return a client of an authority that is made up here and forgotten again. Raises ImportError without cryptography."""
+    from .._x509 import inspect, issue, keys, names
+
+    start, end = now - timedelta(minutes=5), now + timedelta(hours=1)
+    authority_key, key = keys.generate_private_key("ecdsa-p256"), keys.generate_private_key("ecdsa-p256")
+    authority = issue.self_sign_authority(
+        authority_key,
+        common_name="Foreign CA",
+        organization="",
+        unit="",
+        purpose="client",
+        not_before=start,
+        not_after=end,
+    )
+    leaf = issue.sign_leaf(
+        authority,
+        authority_key,
+        public_key=key.public_key(),
+        profile="client",
+        subject=names.SubjectNames("foreign", ("foreign",)),
+        not_before=start,
+        not_after=end - timedelta(minutes=5),
+    )
+    return Client(inspect.certificate_pem(leaf), keys.encode_private_key(key).decode("ascii"))
+
+
+def _subjects(anchors: str) -> tuple[bytes, ...] | None:
+    """Return the subject names (DER) of the expected client authorities, None for no expectation."""
+    if not anchors.strip():
+        return None
+    try:
+        from .._x509 import inspect
+    except ImportError as error:
+        raise TlsError(
+            "client_ca_content needs the Python library cryptography",
+            hint="Install it, or leave the option out.",
+            code="cryptography-missing",
+        ) from error
+    return tuple(item.subject.public_bytes() for item in inspect.load_certificates(anchors, "client_ca_content"))

@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The end of a change that is for good; can be repeated after a crash at any point. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from .._errors import TlsError
+from .._host import certstore
+from . import swap
+from .journal import Journal, StateDirectory
+
+
+def finish(journal: Journal, state: StateDirectory) -> None:
+    """Write the record, remove what is no longer needed, and the journal last.
+
+    Raises TlsError ``file-unwritable``; the journal stays then, and the next run finishes.
+    """
+    state.write_record(journal.record)
+    for saved in journal.files:
+        swap.discard(saved.path)
+    if journal.certificates is not None:
+        with contextlib.suppress(TlsError, OSError):
+            _tidy(journal, journal.certificates.directory)
+    if journal.action == "absent":
+        with contextlib.suppress(OSError):
+            _remove_empty_dropin_directories(journal)
+    state.remove_journal()
+
+
+def _tidy(journal: Journal, directory: str) -> None:
+    """Keep the live generation and the last good one; drop a pending key that has become the live one."""
+    good = journal.record.good_generation if journal.record else None
+    certstore.prune(directory, (good,) if good else ())
+    pending = certstore.pending_key(directory)
+    if pending is not None and pending == certstore.read_set(directory).key:
+        certstore.discard_pending_key(directory)
+
+
+def _remove_empty_dropin_directories(journal: Journal) -> None:
+    for saved in journal.files:
+        if saved.path.endswith(".conf"):
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(saved.path))

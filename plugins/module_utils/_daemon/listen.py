@@ -1,0 +1,293 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where dockerd listens: checked, and resolved against the host's addresses. PRIVATE: may change without notice.
+
+Source of the traps: dockerd_facts 1.5 (measured, dockerd 20.10.5 to 29.7): no port means 2375 even with TLS, ``:2376`` is
+loopback only, ``0.0.0.0`` is IPv6 as well, an address that is missing at the start takes the whole daemon down.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._host.addresses import Address, IPAddress, is_private, usable
+from .findings import Finding, error, warning
+
+PLAIN_PORT = 2375
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)")
+_BRACKETED = re.compile(r"\[(?P<ip>[^\]]*)\](?::(?P<port>.*))?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
+_EXAMPLE = "Write for example 10.0.0.5:2376, [fd00::5]:2376, 0.0.0.0:2376 or private."
+
+
+@dataclass(frozen=True)
+class ListenAddress:
+    """One TCP listener."""
+
+    ip: IPAddress
+    port: int
+
+    def endpoint(self) -> str:
+        """Return ``10.0.0.5:2376`` or ``[fd00::1]:2376``."""
+        return f"[{self.ip}]:{self.port}" if self.ip.version == 6 else f"{self.ip}:{self.port}"
+
+    def url(self) -> str:
+        """Return ``tcp://10.0.0.5:2376``, as in daemon.json's hosts."""
+        return f"tcp://{self.endpoint()}"
+
+
+@dataclass(frozen=True)
+class Listen:
+    """The listeners asked for, and what is wrong with them."""
+
+    addresses: tuple[ListenAddress, ...]
+    findings: tuple[Finding, ...]
+
+    def urls(self) -> tuple[str, ...]:
+        """Return the tcp:// URLs in order."""
+        return tuple(item.url() for item in self.addresses)
+
+    def endpoints(self) -> tuple[str, ...]:
+        """Return ADDRESS:PORT in order, as ListenStream= of a socket unit takes them."""
+        return tuple(item.endpoint() for item in self.addresses)
+
+    def needs_network(self) -> bool:
+        """Return whether a listener is bound to an address that must be up first (neither wildcard nor loopback)."""
+        return any(not (item.ip.is_unspecified or item.ip.is_loopback) for item in self.addresses)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """How the entries are to be judged."""
+
+    addresses: tuple[Address, ...]
+    freebind: bool  # listener "socket": bound by systemd with FreeBind, and 0.0.0.0 is IPv4 only
+    allow_public_address: bool
+    allow_port_2375: bool
+
+
+def resolve_listen(
+    entries: t.Sequence[str],
+    *,
+    port: int,
+    addresses: t.Sequence[Address],
+    listener: str = "hosts",
+    allow_public_address: bool = False,
+    allow_port_2375: bool = False,
+) -> Listen:
+    """Resolve ``private``, ADDRESS:PORT and [V6]:PORT, each also with tcp://; equal listeners count once.
+
+    ``port`` is that of ``private``. ``addresses`` are the host's; ``listener``: hosts or socket. Never raises: what is wrong
+    is in ``findings`` (errors and warnings), and only what can be used is in ``addresses``.
+    """
+    rules = _Rules(tuple(addresses), listener == "socket", allow_public_address, allow_port_2375)
+    findings: list[Finding] = []
+    found: dict[ListenAddress, None] = {}
+    if not entries:
+        findings.append(error("listen-empty", "docker_daemon_listen names no address to listen on", _EXAMPLE))
+    for entry in entries:
+        for item in _resolve(str(entry).strip(), port, rules, findings):
+            findings += [finding for finding in _judge(item, rules) if finding not in findings]
+            found[item] = None
+    findings += _overlaps(list(found), rules)
+    return Listen(tuple(found), tuple(findings))
+
+
+def client_addresses(listen: Listen, addresses: t.Sequence[Address]) -> tuple[str, ...]:
+    """Return the addresses that clients connect to: a wildcard stands for all lasting ones but loopback and link-local."""
+    found: dict[str, None] = {}
+    for item in listen.addresses:
+        if item.ip.is_unspecified:
+            found.update(dict.fromkeys(str(address.ip) for address in usable(addresses)))
+        else:
+            found[str(item.ip)] = None
+    return tuple(found)
+
+
+def _resolve(entry: str, port: int, rules: _Rules, findings: list[Finding]) -> list[ListenAddress]:
+    """Return the listeners that one entry stands for; append to ``findings`` what is wrong with its form."""
+    scheme = _SCHEME.fullmatch(entry)
+    if scheme and scheme["scheme"] != "tcp":
+        findings.append(_wrong_scheme(entry, scheme["scheme"]))
+        return []
+    rest = scheme["rest"] if scheme else entry
+    if rest == "private" or rest.startswith("private:"):
+        chosen = _port(rest[len("private:") :] or str(port), entry, rules, findings)
+        return [] if chosen is None else _private(chosen, rules, findings)
+    host, port_text = _split(rest)
+    ip = _ip(host, entry, findings)
+    chosen = _port(port_text, entry, rules, findings) if ip is not None else None
+    return [] if ip is None or chosen is None else [ListenAddress(ip, chosen)]
+
+
+def _wrong_scheme(entry: str, scheme: str) -> Finding:
+    if scheme in ("fd", "unix"):
+        hint = "Leave it out: the local socket that the unit has is kept without being named."
+    else:
+        hint = f"dockerd speaks HTTPS on tcp:// as soon as TLS is on. {_EXAMPLE}"
+    return error("listen-scheme-unsupported", f"docker_daemon_listen has {entry!r}, which is not tcp://", hint)
+
+
+def _split(rest: str) -> tuple[str, str | None]:
+    """Return (host, port or None) of an entry without its scheme."""
+    bracketed = _BRACKETED.fullmatch(rest)
+    if bracketed:
+        return bracketed["ip"], bracketed["port"]
+    if rest.count(":") > 1:  # a bare IPv6 address: which of its numbers would be the port?
+        return rest, None
+    host, colon, port = rest.partition(":")
+    return host, port if colon else None
+
+
+def _ip(host: str, entry: str, findings: list[Finding]) -> IPAddress | None:
+    """Return the address; append what is wrong with it."""
+    if not host:
+        findings.append(
+            error(
+                "listen-address-missing",
+                f"docker_daemon_listen has {entry!r} without an address; dockerd would listen on 127.0.0.1 only",
+                "Write 0.0.0.0 for all addresses, or the one you mean.",
+            )
+        )
+        return None
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        findings.append(_no_address(host, entry))
+        return None
+    if ip.is_multicast or ip.is_link_local or str(ip) == "255.255.255.255" or getattr(ip, "ipv4_mapped", None):
+        hint = "Take an address of the host that lasts and that clients can route to."
+        findings.append(
+            error("listen-address-unusable", f"docker_daemon_listen has {entry!r}, no address to listen on", hint)
+        )
+        return None
+    return ip
+
+
+def _no_address(host: str, entry: str) -> Finding:
+    if _HOST_NAME.fullmatch(host) and re.search("[A-Za-z_]", host):
+        return error(
+            "listen-host-name",
+            f"docker_daemon_listen has {entry!r}, a host name; what it means would be decided anew at every start of dockerd",
+            "Write 127.0.0.1 for localhost, else the address. Names belong in the certificate (docker_server_cert_names).",
+        )
+    return error("listen-invalid", f"docker_daemon_listen has {entry!r}, which is no address", _EXAMPLE)
+
+
+def _port(text: str | None, entry: str, rules: _Rules, findings: list[Finding]) -> int | None:
+    """Return the port; append what is wrong with it. A missing one is 2375, as for dockerd, where the user allows that."""
+    if not text:
+        if rules.allow_port_2375:
+            return PLAIN_PORT
+        findings.append(
+            error(
+                "listen-port-missing",
+                f"docker_daemon_listen has {entry!r} without a port; dockerd would take 2375, where everyone expects plain HTTP",
+                f"{_EXAMPLE} To have 2375 all the same, set docker_daemon_allow_port_2375: true.",
+            )
+        )
+        return None
+    number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+    if not 1 <= number <= 65535:
+        findings.append(
+            error(
+                "listen-port-invalid",
+                f"docker_daemon_listen has {entry!r}: {text} is no port",
+                "Ports go from 1 to 65535.",
+            )
+        )
+        return None
+    if number == PLAIN_PORT and not rules.allow_port_2375:
+        findings.append(
+            error(
+                "listen-port-2375",
+                f"docker_daemon_listen has {entry!r}; 2375 is the port of Docker's API without TLS, so scanners look for it "
+                "and clients speak plain HTTP to it",
+                "Take 2376, or set docker_daemon_allow_port_2375: true.",
+            )
+        )
+        return None
+    return number
+
+
+def _private(port: int, rules: _Rules, findings: list[Finding]) -> list[ListenAddress]:
+    found = [ListenAddress(item.ip, port) for item in usable(rules.addresses) if item.is_private]
+    if not found:
+        have = ", ".join(str(item.ip) for item in usable(rules.addresses)) or "none but loopback"
+        findings.append(
+            error(
+                "listen-no-private-address",
+                f"docker_daemon_listen says private, but the host has no private address (it has: {have})",
+                "Name the addresses in docker_daemon_listen, for example 10.0.0.5:2376.",
+            )
+        )
+    return found
+
+
+def _judge(item: ListenAddress, rules: _Rules) -> list[Finding]:
+    """Return what is wrong with a listener on this host."""
+    if item.ip.is_unspecified:
+        return [] if rules.allow_public_address else _judge_wildcard(item, rules)
+    findings: list[Finding] = []
+    if not (item.ip.is_loopback or is_private(item.ip) or rules.allow_public_address):
+        findings.append(
+            error(
+                "listen-public-address",
+                f"{item.endpoint()} is a public address: Docker's API, which is root on the host, would be open to the internet",
+                "Take a private address, or set docker_daemon_allow_public_address: true.",
+            )
+        )
+    here = any(address.ip == item.ip for address in rules.addresses) or (item.ip.version == 4 and item.ip.is_loopback)
+    if not here and rules.freebind:
+        text = f"the host does not have the address {item.ip} now; {item.endpoint()} answers once it has"
+        findings.append(warning("listen-address-absent", text))
+    elif not here:
+        have = ", ".join(str(address.ip) for address in usable(rules.addresses)) or "none but loopback"
+        findings.append(
+            error(
+                "listen-address-absent",
+                f"the host does not have the address {item.ip} (it has: {have}); dockerd would not start, nor Docker's local socket",
+                "Correct docker_daemon_listen, or set docker_daemon_listener: socket, which binds addresses that come later.",
+            )
+        )
+    return findings
+
+
+def _judge_wildcard(item: ListenAddress, rules: _Rules) -> list[Finding]:
+    """Refuse a wildcard on a host that has a public address. dockerd binds 0.0.0.0 for IPv6 as well, systemd does not."""
+    only_v4 = rules.freebind and item.ip.version == 4
+    public = [a.ip for a in rules.addresses if a.is_public and not (only_v4 and a.ip.version == 6)]
+    if not public:
+        return []
+    listed = ", ".join(map(str, public))
+    also = "; dockerd binds 0.0.0.0 for IPv6 too" if item.ip.version == 4 and public[-1].version == 6 else ""
+    return [
+        error(
+            "listen-public-address",
+            f"{item.endpoint()} means every address of the host, also the public {listed}{also}: Docker's API, which is root "
+            "on the host, would be open to the internet",
+            "Set docker_daemon_listen to private or to a list of addresses, or docker_daemon_allow_public_address: true.",
+        )
+    ]
+
+
+def _overlaps(items: t.Sequence[ListenAddress], rules: _Rules) -> list[Finding]:
+    """Return an error for each listener that a wildcard on the same port already covers: the second bind would fail."""
+    findings = []
+    for index, item in enumerate(items):
+        for other in items[index + 1 :]:
+            wide, narrow = (item, other) if _covers(item, other, rules) else (other, item)
+            if _covers(wide, narrow, rules):
+                text = f"{wide.endpoint()} already covers {narrow.endpoint()}; dockerd would fail with address already in use"
+                findings.append(error("listen-overlap", text, "Keep one of the two in docker_daemon_listen."))
+    return findings
+
+
+def _covers(wide: ListenAddress, narrow: ListenAddress, rules: _Rules) -> bool:
+    if not wide.ip.is_unspecified or wide.port != narrow.port:
+        return False
+    return narrow.ip.is_unspecified or not (rules.freebind and wide.ip.version == 4 and narrow.ip.version == 6)

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who listens on a TCP port of this host, by /proc alone. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import glob
+import os
+import socket
+import struct
+import typing as t
+
+_LISTEN = "0A"  # TCP_LISTEN in include/net/tcp_states.h
+
+Listener = tuple[str, int, str]
+
+
+def foreign_listeners(ports: t.Collection[int], own_pids: t.Collection[int]) -> tuple[Listener, ...]:
+    """Return (address, port, process) of the listeners on ``ports`` that none of the processes ``own_pids`` holds.
+
+    Only if there is one, all processes are searched for its name; "" where it cannot be seen.
+    """
+    sockets = {inode: place for inode, place in _listening().items() if place[1] in ports}
+    for pid in own_pids:
+        for inode in _inodes(pid):
+            sockets.pop(inode, None)
+    if not sockets:
+        return ()
+    owners = _owners(sockets)
+    return tuple((address, port, owners.get(inode, "")) for inode, (address, port) in sorted(sockets.items()))
+
+
+def parse_table(text: str, *, ipv6: bool) -> dict[int, tuple[str, int]]:
+    """Return inode -> (address, port) of the listening sockets in /proc/net/tcp or tcp6 (proc_net_tcp.txt)."""
+    found = {}
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 9 and fields[3] == _LISTEN:
+            address, _colon, port = fields[1].partition(":")
+            found[int(fields[9])] = (_address(address, ipv6=ipv6), int(port, 16))
+    return found
+
+
+def _address(text: str, *, ipv6: bool) -> str:
+    """Return an address of /proc/net: 32-bit words, each in the byte order of the host."""
+    words = [struct.pack("=I", int(text[at : at + 8], 16)) for at in range(0, len(text), 8)]
+    return socket.inet_ntop(socket.AF_INET6 if ipv6 else socket.AF_INET, b"".join(words))
+
+
+def _listening() -> dict[int, tuple[str, int]]:
+    found = {}
+    for path, ipv6 in (("/proc/net/tcp", False), ("/proc/net/tcp6", True)):
+        try:
+            with open(path, encoding="ascii") as stream:
+                found.update(parse_table(stream.read(), ipv6=ipv6))
+        except OSError:
+            continue
+    return found
+
+
+def _inodes(pid: int) -> set[int]:
+    found = set()
+    for path in glob.glob(f"/proc/{pid}/fd/*"):
+        try:
+            target = os.readlink(path)
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.add(int(target[8:-1]))
+    return found
+
+
+def _owners(sockets: t.Collection[int]) -> dict[int, str]:
+    owners = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        for inode in _inodes(int(name)).intersection(sockets):
+            owners[inode] = _process_name(int(name))
+    return owners
+
+
+def _process_name(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+            return f"{stream.read().strip()} ({pid})"
+    except OSError:
+        return str(pid)

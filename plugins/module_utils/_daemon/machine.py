@@ -1,0 +1,146 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host that a change acts on, beside its files: systemd, the engine, the clock. PRIVATE: may change without notice.
+
+``Machine`` is all that the transaction knows of the outside; the tests have one in memory that follows dockerd's rules
+for starting and can fail or die at any step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+import typing as t
+
+from .._errors import TlsError
+from .._files import read_bytes_or_none
+from .._host.addresses import Address, local_addresses
+from . import confirm
+from .engine import Engine, EngineError, EngineFacts
+from .systemd import Services, Systemd, process_identity, running_arguments
+
+
+class Machine:
+    """The real host."""
+
+    def __init__(self, systemd: Systemd, engine: Engine) -> None:
+        self.systemd = systemd
+        self.engine = engine
+
+    @property
+    def unit_directory(self) -> str:
+        """Where the administrator's units and drop-ins are."""
+        return self.systemd.unit_directory
+
+    def init_system(self) -> str:
+        """Return the name of process 1."""
+        return (read_bytes_or_none("/proc/1/comm") or b"systemd").decode("utf-8", "replace").strip()
+
+    def addresses(self, bridges: t.Collection[str]) -> tuple[Address, ...]:
+        """Return the host's addresses without those of Docker's ``bridges``."""
+        return tuple(local_addresses(bridges))
+
+    def services(self) -> Services:
+        """Return the state of docker.service and docker.socket."""
+        return self.systemd.show()
+
+    def identity(self, pid: int) -> str:
+        """Return a name of this very process, "" where there is none."""
+        return process_identity(pid) if pid else ""
+
+    def arguments(self, pid: int) -> tuple[str, ...]:
+        """Return the command line of a process, without its name."""
+        return running_arguments(pid) if pid else ()
+
+    def loaded_command(self) -> str:
+        """Return ExecStart as systemd has loaded it (busctl's JSON)."""
+        return self.systemd.exec_start()
+
+    def daemon_reload(self) -> None:
+        """Make systemd read the unit files anew."""
+        self.systemd.daemon_reload()
+
+    def restart(self, *, with_socket: bool) -> None:
+        """Forget earlier failures, then queue one restart."""
+        self.systemd.reset_failed()
+        self.systemd.restart(with_socket=with_socket)
+
+    def kill(self, pid: int) -> None:
+        """End a dockerd that hangs. Containers are not its children and go on."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def hang_up(self, pid: int) -> None:
+        """Make dockerd read daemon.json's reloadable keys anew (SIGHUP); TLS and hosts are not among them."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGHUP)
+
+    def ping(self, timeout: float = 5.0) -> str:
+        """Return "" when the engine answers on the local socket, else what happened."""
+        try:
+            self.engine.ping(timeout)
+        except EngineError as error:
+            return str(error)
+        return ""
+
+    def engine_facts(self, *, networks: bool = False) -> EngineFacts | None:
+        """Return what the engine says of itself, None when it does not answer."""
+        try:
+            return self.engine.facts(networks=networks)
+        except EngineError:
+            return None
+
+    def running_containers(self) -> tuple[str, ...]:
+        """Return the names of the running containers."""
+        try:
+            return self.engine.running_containers()
+        except EngineError:
+            return ()
+
+    def socket_is_systemds(self) -> bool:
+        """Return whether the local socket's path leads to systemd's own listener (and not to dockerd's, or nowhere)."""
+        return self.engine.listener_pid() == 1
+
+    def log_tail(self, since: float) -> str:
+        """Return the last lines that dockerd has logged since ``since``."""
+        try:
+            return self.systemd.journal_tail(since, lines=60)
+        except TlsError:
+            return ""
+
+    def validate(self, binary: str, arguments: t.Sequence[str], config_path: str) -> str:
+        """Return what ``dockerd --validate`` (23.0 and later) has against a daemon.json, "" where it is content."""
+        return self.systemd.validate([binary, *arguments, "--validate", "--config-file", config_path])
+
+    def arm_guard(self, command: t.Sequence[str]) -> None:
+        """Start the process that undoes the change if we die."""
+        self.systemd.start_transient(
+            f"docker-tls-guard-{os.getpid()}", command, "Undo an interrupted change of Docker's TLS endpoint"
+        )
+
+    def arm_timer(self, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
+        """Start the timer that undoes the change unless it is confirmed."""
+        confirm.arm(self.systemd, command, journal_path, seconds)
+
+    def timer_is_armed(self) -> bool:
+        """Return whether that timer runs."""
+        return confirm.is_armed(self.systemd)
+
+    def disarm_timer(self) -> None:
+        """Stop and remove that timer, where there is one."""
+        confirm.disarm(self.systemd)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go backwards."""
+        return time.monotonic()
+
+    def time(self) -> float:
+        """Return seconds of the epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a user asks of an endpoint. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._errors import TlsError
+
+DEFAULT_DIRECTORY = "/etc/docker/certs"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the module ``daemon_endpoint``. Times in seconds; certificates as PEM, "" to keep what is there."""
+
+    state: str = "present"
+    listen: tuple[str, ...] = ("0.0.0.0:2376",)
+    port: int = 2376
+    directory: str = DEFAULT_DIRECTORY
+    certificate: str = ""
+    ca: str = ""
+    client_ca: str = ""
+    config_path: str = ""
+    service: str = "docker.service"
+    existing_settings: str = "fail"
+    allow_public_address: bool = False
+    allow_port_2375: bool = False
+    live_restore: str = "keep"
+    listener: str = "hosts"
+    start_timeout: int = 120
+    confirm_timeout: int = 0
+    lock_timeout: int = 30
+    controller_now: datetime | None = None
+    certificate_pending: bool = False
+    allow_dual_trust: bool = False
+
+    @property
+    def socket(self) -> str:
+        """The socket unit that belongs to the service."""
+        return self.service.rpartition(".")[0] + ".socket"
+
+    def checked(self) -> Options:
+        """Return the options. Raises TlsError ``option-invalid`` where one of them makes no sense on any host."""
+        if not self.directory.startswith("/") or self.directory.rstrip("/") in ("", "/etc", "/var", "/etc/docker"):
+            raise _invalid(
+                "directory", self.directory, "Give the certificates an absolute path to a directory of their own."
+            )
+        if not self.service.endswith(".service"):
+            raise _invalid("service", self.service, "Write the unit's whole name, for example docker.service.")
+        for name, value in (("start_timeout", self.start_timeout), ("port", self.port)):
+            if value <= 0:
+                raise _invalid(name, str(value), "It must be above zero.")
+        for name, value in (("confirm_timeout", self.confirm_timeout), ("lock_timeout", self.lock_timeout)):
+            if value < 0:
+                raise _invalid(name, str(value), "It must not be below zero.")
+        return self
+
+
+def parse_time(text: str, option: str = "controller_time") -> datetime | None:
+    """Return an ISO 8601 time with its zone, None for "". Raises TlsError ``option-invalid``."""
+    if not text.strip():
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError as error:
+        raise _invalid(option, text, "Write for example 2026-11-22T13:00:00Z.") from error
+    if moment.tzinfo is None:
+        raise _invalid(option, text, "Say the zone, for example Z at the end for UTC.")
+    return moment
+
+
+def _invalid(option: str, value: str, hint: str) -> TlsError:
+    return TlsError(f"{option} is {value!r}", hint=hint, code="option-invalid")

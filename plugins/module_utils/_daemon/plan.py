@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what is and what is wanted to what has to be done, and why. Pure. PRIVATE: may change without notice.
+
+The order of the swaps matters: dockerd must be able to start after every one of them, be it because the power failed or
+because it crashed before ``daemon-reload``. Two rules give that order (dockerd_facts 1.4, 1.5, a2):
+
+* daemon.json never has ``hosts`` while the unit still has ``-H`` (dockerd would refuse to start). The other way round,
+  neither of the two, is fine: dockerd then listens on its default local socket.
+* The guard of the ``socket`` listener never stands without the TLS keys, and systemd never holds the TCP socket while
+  daemon.json has no TLS keys.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .._host import certstore
+from . import config, dropin
+from .journal import Record
+from .state import HostState
+
+FILE_NAMES = {"certificate": certstore.CERTIFICATE, "key": certstore.KEY, "client_ca": certstore.CLIENT_CA}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file and its bytes to be; None: it goes."""
+
+    path: str
+    after: bytes | None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the host must show when the change is done. ``addresses``: (address, port) to connect to.
+
+    ``authority_names``: DER subject names of the anchors, None where they are not known.
+    """
+
+    addresses: tuple[tuple[str, int], ...] = ()
+    fingerprint: str = ""
+    authority_names: tuple[bytes, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be done. Nothing at all: ``changed`` is False.
+
+    ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``generation``: an older
+    one that is to be live again. ``interim``: daemon.json that only switches live-restore on, before everything else.
+    ``during``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
+    ``bridge``: the same for an undo. ``config_last``: daemon.json is swapped after the restart.
+    """
+
+    action: str
+    files: tuple[Change, ...] = ()
+    certificates: t.Mapping[str, bytes] = field(default_factory=dict)
+    generation: str | None = None
+    restart: bool = False
+    reload: bool = False
+    with_socket: bool = False
+    config_last: bool = False
+    interim: bytes | None = None
+    during: bytes | None = None
+    bridge: bytes | None = None
+    command: str = ""
+    expected: Expected = Expected()
+    reasons: tuple[str, ...] = ()
+    record: Record | None = None
+    containers_stopped: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything has to be done."""
+        return bool(self.files or self.certificates or self.generation or self.restart or self.reload)
+
+
+def ordered(
+    state: HostState, config_after: bytes | None, service: bytes | None, socket: bytes | None
+) -> tuple[Change, ...]:
+    """Return the files that change, in an order in which dockerd could start after each."""
+    units = [Change(state.dropin_path, service), Change(state.socket_dropin_path, socket)]
+    if socket is None:
+        units.reverse()
+    json_file = Change(state.config_path, config_after)
+    has_hosts = "hosts" in config.parse_daemon_json(config_after, state.config_path).values
+    leaves_socket_listener = state.socket_dropin is not None and socket is None
+    sequence = [*units, json_file] if has_hosts or leaves_socket_listener else [json_file, *units]
+    before = {
+        state.config_path: state.config_data,
+        state.dropin_path: state.dropin,
+        state.socket_dropin_path: state.socket_dropin,
+    }
+    return tuple(change for change in sequence if change.after != before[change.path])
+
+
+def config_reasons(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """Return why daemon.json changes, in the order of importance."""
+    changed = config.difference(before, after)
+    if not changed:
+        return ()
+    reasons = []
+    if "tlsverify" in after and "tlsverify" not in before:
+        reasons.append("endpoint-new")
+    elif "hosts" in changed:
+        reasons.append("listen-changed")
+    if (
+        any(key in changed for key in ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey"))
+        and "endpoint-new" not in reasons
+    ):
+        reasons.append("daemon-json-changed")
+    if "live-restore" in changed:
+        reasons.append("live-restore-changed")
+    return tuple(reasons) or ("daemon-json-changed",)
+
+
+def needs_restart(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> bool:
+    """Return whether dockerd must restart for the difference: live-restore is reloaded (SIGHUP), all else of ours is not."""
+    return any(key != "live-restore" for key in config.difference(before, after))
+
+
+@dataclass(frozen=True)
+class LiveRestore:
+    """The daemon.json versions that carry running containers over a restart; see ``Plan``."""
+
+    interim: bytes | None = None
+    during: bytes | None = None
+    bridge: bytes | None = None
+    containers_stopped: int = 0
+
+
+def live_restore_steps(state: HostState, after: bytes | None, *, restart: bool, flagged: bool) -> LiveRestore:
+    """Return what has to be in daemon.json when, so that live-restore is on whenever dockerd stops and starts.
+
+    Measured on 20.10 and 26.1: switched on by SIGHUP before the first secured restart, the container's process goes on.
+    A dockerd that starts with live-restore off stops the containers that it finds, so an undo needs it on as well.
+    ``flagged``: it is a flag in the unit and so always on.
+    """
+    engine = state.engine
+    if not restart or engine is None or flagged:
+        return LiveRestore()
+    path = state.config_path
+    is_on = engine.live_restore
+    before_has = config.parse_daemon_json(state.config_data, path).values.get("live-restore") is True
+    after_has = config.parse_daemon_json(after, path).values.get("live-restore") is True
+    if not is_on and not after_has:
+        return LiveRestore(containers_stopped=engine.containers_running)
+    switch = {"live-restore": True}
+    old = config.merge(state.config_data, switch, path=path).encode("utf-8")
+    new = config.merge(after, switch, path=path).encode("utf-8")
+    return LiveRestore(
+        interim=None if is_on else old,
+        during=None if after_has else new,
+        bridge=None if before_has and is_on else old,
+    )
+
+
+def outdated_reasons(state: HostState, expected: Expected) -> tuple[str, ...]:
+    """Return why the running dockerd is not what its files say, () where it is (TLS files are read at its start only)."""
+    if not state.services.service.is_active:
+        return ("daemon-not-running",)
+    if not expected.addresses:
+        return ()
+    served = state.served
+    same = (
+        served is not None
+        and (not expected.fingerprint or served.fingerprint_sha256 == expected.fingerprint)
+        and (expected.authority_names is None or set(served.authority_names) == set(expected.authority_names))
+    )
+    return () if same else ("running-daemon-outdated",)
+
+
+def dropin_reasons(current: bytes | None, wanted: bytes | None) -> tuple[str, ...]:
+    """Return why a drop-in of ours changes."""
+    reason = dropin.outdated(_text(current), _text(wanted))
+    return (reason,) if reason else ()
+
+
+def encoded(text: str | None) -> bytes | None:
+    """Return the bytes of a file's text."""
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,303 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan for an endpoint that is to be there. Pure. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .._host import certstore
+from .._x509 import inspect, keys
+from . import config, dropin
+from .findings import Finding, raise_errors, warnings
+from .journal import Record
+from .listen import Listen, resolve_listen
+from .options import Options
+from .plan import (
+    Expected,
+    Plan,
+    config_reasons,
+    dropin_reasons,
+    encoded,
+    live_restore_steps,
+    needs_restart,
+    ordered,
+    outdated_reasons,
+)
+from .preflight import HostFacts, WantedEndpoint, check
+from .state import HostState, connectable
+from .unit import Derivation, local_hosts
+
+_REASON_OF_FILE = {
+    certstore.CERTIFICATE: "certificate-changed",
+    certstore.KEY: "certificate-changed",
+    certstore.CLIENT_CA: "anchors-changed",
+    certstore.CA: "authority-changed",
+}
+
+
+@dataclass(frozen=True)
+class Present:
+    """A plan, what the checks before it have found, and the listeners it is about."""
+
+    plan: Plan
+    listen: Listen | None
+    findings: tuple[Finding, ...]
+
+
+def plan_present(state: HostState, options: Options, *, check_mode: bool, listeners: t.Sequence[t.Any] = ()) -> Present:
+    """Return what has to be done so that ``options`` hold. Raises TlsError where the host's Docker cannot be managed.
+
+    In check mode a certificate that is not there yet is taken as one that will be issued.
+    """
+    derivation = _manageable(state)
+    listen = resolve_listen(
+        options.listen,
+        port=options.port,
+        addresses=state.addresses,
+        listener=options.listener,
+        allow_public_address=options.allow_public_address,
+        allow_port_2375=options.allow_port_2375,
+    )
+    if not listen.addresses:
+        raise_errors(listen.findings, "the endpoint cannot be set up")
+    settings = wanted_settings(state, options, listen, derivation)
+    files = wanted_certificates(state, options)
+    plan = _plan(state, options, derivation, listen, settings, files, pending=_pending(state, options, check_mode))
+    findings = listen.findings
+    if plan.changed:
+        findings = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
+    return Present(plan, listen, findings)
+
+
+def wanted_settings(state: HostState, options: Options, listen: Listen, derivation: Derivation) -> dict[str, t.Any]:
+    """Return the keys that daemon.json must have. Always all of the TLS keys: each one alone is a way to fail open."""
+    settings: dict[str, t.Any] = {}
+    if options.listener == "hosts":
+        settings["hosts"] = [*local_hosts(derivation.hosts, state.socket_usable), *listen.urls()]
+    path = options.directory.rstrip("/")
+    settings.update(
+        {
+            "tls": True,
+            "tlsverify": True,
+            "tlscacert": f"{path}/{certstore.CLIENT_CA}",
+            "tlscert": f"{path}/{certstore.CERTIFICATE}",
+            "tlskey": f"{path}/{certstore.KEY}",
+        }
+    )
+    swarm = state.engine is not None and state.engine.swarm_active
+    if options.live_restore != "keep" and not live_restore_flag(derivation) and not swarm:
+        settings["live-restore"] = True
+    return settings
+
+
+def live_restore_flag(derivation: Derivation) -> bool:
+    """Return whether live-restore is a flag of the unit; it must not be in daemon.json then."""
+    return any(use.name == "live-restore" for use in derivation.flags)
+
+
+def wanted_certificates(state: HostState, options: Options) -> dict[str, bytes]:
+    """Return the complete set of TLS files that dockerd is to read; a file that nobody has given is not in it.
+
+    The key is the pending one where that belongs to the certificate, else the one in use.
+    """
+    found = dict(state.certificates.files())
+    given = {
+        certstore.CERTIFICATE: options.certificate,
+        certstore.CA: options.ca,
+        certstore.CLIENT_CA: options.client_ca,
+    }
+    for name, text in given.items():
+        data = (text.strip() + "\n").encode("utf-8") if text.strip() else b""
+        if data and data.strip() != found.get(name, b"").strip():
+            found[name] = data
+    certificate = found.get(certstore.CERTIFICATE)
+    if certificate and state.pending_key and _belongs(state.pending_key, certificate):
+        found[certstore.KEY] = state.pending_key
+    return found
+
+
+def expected(listen: Listen, files: t.Mapping[str, bytes]) -> Expected:
+    """Return what the endpoint must show with ``files``."""
+    leaf = files.get(certstore.CERTIFICATE)
+    anchors = files.get(certstore.CLIENT_CA)
+    view = inspect.view_certificate(inspect.load_certificate(leaf, "the certificate")) if leaf else None
+    names = None
+    if anchors:
+        names = tuple(
+            item.subject.public_bytes() for item in inspect.load_certificates(anchors, "the client authorities")
+        )
+    return Expected(
+        tuple((connectable(str(address.ip)), address.port) for address in listen.addresses),
+        view.fingerprint_sha256 if view else "",
+        names,
+    )
+
+
+def _manageable(state: HostState) -> Derivation:
+    if state.refused is not None:
+        raise TlsError(state.refused.message, hint=state.refused.hint, code=state.refused.code)
+    if state.derivation is None:
+        raise TlsError("the unit of Docker cannot be read", code="unit-unsupported")
+    return state.derivation
+
+
+def _pending(state: HostState, options: Options, check_mode: bool) -> bool:
+    """Return whether a certificate would come that a check run cannot have."""
+    return (
+        check_mode and not options.certificate and (options.certificate_pending or not state.certificates.certificate)
+    )
+
+
+def _belongs(key: bytes, certificate: bytes) -> bool:
+    try:
+        public = keys.load_private_key(key, what="the pending key").public_key()
+        leaf = inspect.load_certificate(certificate, "the certificate")
+    except TlsError:
+        return False
+    return keys.public_key_fingerprint(public) == keys.public_key_fingerprint(leaf.public_key())
+
+
+def _plan(
+    state: HostState,
+    options: Options,
+    derivation: Derivation,
+    listen: Listen,
+    settings: dict[str, t.Any],
+    files: dict[str, bytes],
+    *,
+    pending: bool,
+) -> Plan:
+    before = state.config_values
+    remove = () if options.listener == "hosts" else ("hosts",)
+    after = encoded(config.merge(state.config_data, settings, remove, state.config_path)) or b""
+    values = config.parse_daemon_json(after, state.config_path).values
+    service, socket = _dropins(state, options, derivation, listen)
+    changes = ordered(state, after, service, socket)
+    certificates = {n: data for n, data in files.items() if data != state.certificates.files().get(n)}
+    shown = expected(listen, files)
+    reasons = [
+        *(("certificate-pending",) if pending else ()),
+        *config_reasons(before, values),
+        *dict.fromkeys(_REASON_OF_FILE[name] for name in sorted(certificates)),
+        *dropin_reasons(state.dropin, service),
+        *dropin_reasons(state.socket_dropin, socket),
+    ]
+    units = any(change.path != state.config_path for change in changes)
+    restart = pending or needs_restart(before, values) or units or any(name != certstore.CA for name in certificates)
+    if not restart:
+        outdated = outdated_reasons(state, shown)
+        restart, reasons = bool(outdated), [*reasons, *outdated]
+    carry = live_restore_steps(state, after, restart=restart, flagged=live_restore_flag(derivation))
+    socket_changed = any(change.path == state.socket_dropin_path for change in changes)
+    return Plan(
+        action="present",
+        files=changes,
+        certificates=certificates,
+        restart=restart,
+        reload=not restart and bool(changes),
+        with_socket=restart and (socket_changed or _needs_socket(state, settings)),
+        interim=carry.interim,
+        during=carry.during,
+        bridge=carry.bridge,
+        command=_command(options, derivation),
+        expected=shown,
+        reasons=tuple(dict.fromkeys(reasons)),
+        record=_record(state, after, settings),
+        containers_stopped=carry.containers_stopped,
+    )
+
+
+def _dropins(
+    state: HostState, options: Options, derivation: Derivation, listen: Listen
+) -> tuple[bytes | None, bytes | None]:
+    if options.listener == "hosts":
+        service = dropin.service_dropin(derivation, after_network=listen.needs_network())
+        return encoded(service), None
+    anchors = f"{options.directory.rstrip('/')}/{certstore.CLIENT_CA}"
+    guard = dropin.guard_dropin(state.config_path, anchors, derivation)
+    return encoded(guard), encoded(dropin.socket_dropin([address.endpoint() for address in listen.addresses]))
+
+
+def _command(options: Options, derivation: Derivation) -> str:
+    """Return the command that systemd must have loaded before the restart."""
+    if options.listener == "hosts":
+        return derivation.command
+    return dropin.socket_command(derivation) or derivation.original
+
+
+def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
+    """Return whether docker.socket has to be restarted too: its path leads elsewhere, and ``fd://`` is wanted.
+
+    A dockerd that has bound /run/docker.sock itself has unlinked systemd's, and takes the path away when it ends
+    (measured): with ``fd://`` nobody would then reach the new one.
+    """
+    activated = any(str(host).startswith("fd://") for host in settings.get("hosts", ("fd://",)))
+    return activated and state.services.service.is_active and state.socket_usable and not state.socket_is_systemds
+
+
+def _record(state: HostState, after: bytes, settings: dict[str, t.Any]) -> Record:
+    old = state.record
+    first = old is None or old.written_config is None
+    return Record(
+        original_config=state.config_data if first or old is None else old.original_config,
+        written_config=after,
+        config_path=state.config_path,
+        settings=settings,
+    )
+
+
+def _check(
+    state: HostState,
+    options: Options,
+    listen: Listen,
+    settings: dict[str, t.Any],
+    files: dict[str, bytes],
+    plan: Plan,
+    listeners: t.Sequence[t.Any],
+    *,
+    check_mode: bool,
+) -> tuple[Finding, ...]:
+    """Return what the checks before a change find. A certificate that a check run cannot have yet is not missed."""
+    engine = state.engine
+    facts = HostFacts(
+        now=state.now,
+        unit_facts=state.unit_facts,
+        unit=state.model,
+        derivation=state.derivation,
+        config_path=state.config_path,
+        config_data=state.config_data,
+        addresses=state.addresses,
+        controller_now=options.controller_now,
+        engine_version=engine.version if engine else None,
+        swarm_active=bool(engine and engine.swarm_active),
+        live_restore_active=bool(engine and engine.live_restore),
+        containers_running=engine.containers_running if engine else None,
+        listeners=tuple(listeners),
+        running_arguments=state.running_arguments,
+    )
+    wanted = WantedEndpoint(
+        listen=listen,
+        settings=settings,
+        directory=options.directory,
+        certificate=files.get(certstore.CERTIFICATE, b""),
+        key=files.get(certstore.KEY, b""),
+        ca=files.get(certstore.CA, b""),
+        client_ca=files.get(certstore.CLIENT_CA, b""),
+        listener=options.listener,
+        existing_settings=options.existing_settings,
+        live_restore=options.live_restore,
+        restart_needed=plan.restart,
+        written=dict(state.record.settings or {}) if state.record else None,
+        allow_dual_trust=options.allow_dual_trust,
+    )
+    found = check(facts, wanted)
+    if _pending(state, options, check_mode):
+        found = tuple(item for item in found if item in warnings(found) or not item.code.startswith(_CERTIFICATE_CODES))
+    return found
+
+
+_CERTIFICATE_CODES = ("certificate-", "key-", "authority-", "anchors-")

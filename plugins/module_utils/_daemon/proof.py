@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What must be seen on the host before a change counts as done. PRIVATE: may change without notice.
+
+A good client cannot be tried here, for no client's key is on the host; the controller does that (``endpoint_info``).
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import TlsError
+from .machine import Machine
+from .plan import Expected
+from .probe import (
+    Check,
+    Client,
+    Target,
+    check_no_certificate,
+    check_plain_http,
+    check_port_closed,
+    check_refused,
+    check_served,
+    is_open,
+)
+
+_TIMEOUT = 10.0
+_UNENCRYPTED_PORT = 2375
+
+
+def prove(
+    machine: Machine, expected: Expected, server: Client | None = None, *, server_name: str = "localhost"
+) -> tuple[Check, ...]:
+    """Return all checks of a host: its local socket, and each listener of its endpoint.
+
+    ``server``: the host's own certificate and key, which must not open its own door (nor, so, any other host's).
+    """
+    checks = [check_local_socket(machine)]
+    for address, port in expected.addresses:
+        target = Target(address, port, server_name, _TIMEOUT)
+        found = [
+            *check_served(target, expected.fingerprint, expected.authority_names),
+            check_no_certificate(target),
+            check_plain_http(target),
+        ]
+        if server is not None:
+            found.append(check_refused(target, "server-certificate-as-client", server))
+        checks += [Check(item.check, item.passed, f"{target.text}: {item.detail}") for item in found]
+    if expected.addresses and all(port != _UNENCRYPTED_PORT for _address, port in expected.addresses):
+        target = Target("127.0.0.1", _UNENCRYPTED_PORT, server_name, _TIMEOUT)
+        checks.append(
+            check_port_closed(target) if is_open(target) else Check("port-2375-closed", True, "nothing listens")
+        )
+    return tuple(checks)
+
+
+def check_local_socket(machine: Machine) -> Check:
+    """The engine answers on the local socket."""
+    problem = machine.ping()
+    if problem:
+        return Check("local-socket", False, problem)
+    facts = machine.engine_facts()
+    return Check("local-socket", facts is not None, f"engine {facts.version}" if facts else "/info is not answered")
+
+
+def require(checks: t.Sequence[Check]) -> None:
+    """Raise TlsError ``proof-failed`` that names every check that failed."""
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        raise TlsError(
+            "dockerd runs with the new configuration, but the proof failed: "
+            + "; ".join(f"{check.check}: {check.detail}" for check in failed),
+            hint="The new configuration was not kept.",
+            code="proof-failed",
+        )

@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run tells: the module's result, with diff and reasons, and never a key. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .._host import certstore
+from .._x509 import inspect
+from . import findings as judged
+from .engine import EngineFacts
+from .findings import Finding
+from .journal import UNCONFIRMED, Journal
+from .listen import Listen, client_addresses
+from .options import Options
+from .plan import Plan
+from .state import HostState
+from .transaction import Done
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a result is made of. ``before``: reasons from clearing up after an earlier run."""
+
+    found: HostState
+    plan: Plan
+    listen: Listen | None
+    findings: tuple[Finding, ...]
+    options: Options
+    before: tuple[str, ...] = ()
+    done: Done | None = None
+    stopped: tuple[str, ...] = ()
+    after: EngineFacts | None = None
+    journal: Journal | None = None
+
+
+def report(source: Report) -> dict[str, t.Any]:
+    """Return the result of the module ``daemon_endpoint``."""
+    plan, done = source.plan, source.done
+    pending = source.journal is not None and source.journal.phase == UNCONFIRMED
+    return {
+        "changed": plan.changed or bool(source.before) or done is not None,
+        "restarted": done.restarted if done else False,
+        "restart_needed": plan.restart,
+        "reasons": [*source.before, *plan.reasons],
+        "warnings": _warnings(source),
+        "containers_stopped": plan.containers_stopped,
+        "unconfirmed": pending,
+        "endpoint": _endpoint(source),
+        "proof": [check.to_dict() for check in done.proof] if done else [],
+        "diff": _diff(source),
+    }
+
+
+def _warnings(source: Report) -> list[str]:
+    found = [item.text() for item in judged.warnings(source.findings) if item.code != "containers-will-stop"]
+    count = source.plan.containers_stopped
+    if count:
+        named = f": {', '.join(source.stopped)}" if source.stopped else ""
+        verb = "stopped" if source.done else "would stop"
+        found.append(
+            f"the restart of dockerd {verb} {count} running container{'' if count == 1 else 's'}{named}. "
+            "docker_daemon_live_restore: enable keeps them running."
+        )
+    return found
+
+
+def _endpoint(source: Report) -> dict[str, t.Any]:
+    found, listen = source.found, source.listen
+    engine = source.after or found.engine
+    files = {**found.certificates.files(), **source.plan.certificates}
+    if source.plan.generation is not None:
+        files = certstore.read_generation(found.directory, source.plan.generation)
+    return {
+        "state": "present" if listen else source.plan.action,
+        "listen": [address.endpoint() for address in listen.addresses] if listen else [],
+        "addresses": list(client_addresses(listen, found.addresses)) if listen else [],
+        "config_path": found.config_path,
+        "directory": found.directory,
+        "certificate": _view(files.get(certstore.CERTIFICATE)),
+        "access": _subjects(files.get(certstore.CLIENT_CA)),
+        "engine_version": engine.version if engine else "",
+        "containers_running": engine.containers_running if engine else 0,
+        "live_restore": engine.live_restore if engine else False,
+        "swarm": engine.swarm_active if engine else False,
+    }
+
+
+def _view(data: bytes | None) -> dict[str, t.Any] | None:
+    if not data:
+        return None
+    try:
+        return inspect.view_certificate(inspect.load_certificate(data, "the certificate")).to_dict()
+    except TlsError:
+        return None
+
+
+def _subjects(data: bytes | None) -> list[str]:
+    if not data:
+        return []
+    try:
+        return [inspect.name_text(item.subject) for item in inspect.load_certificates(data, "the client authorities")]
+    except TlsError:
+        return []
+
+
+def _diff(source: Report) -> list[dict[str, str]]:
+    """Return before and after of every text file that changes, and the certificates in words."""
+    found = source.found
+    before = {
+        found.config_path: found.config_data,
+        found.dropin_path: found.dropin,
+        found.socket_dropin_path: found.socket_dropin,
+    }
+    parts = [_part(change.path, before.get(change.path), change.after) for change in source.plan.files]
+    old = found.certificates.files()
+    new: t.Mapping[str, bytes] = {**old, **source.plan.certificates}
+    if source.plan.generation is not None:
+        new = certstore.read_generation(found.directory, source.plan.generation)
+    for name in (certstore.CERTIFICATE, certstore.CLIENT_CA, certstore.CA):
+        if old.get(name) != new.get(name):
+            path = f"{found.directory.rstrip('/')}/{name}"
+            parts.append(_part(path, _words(old.get(name)), _words(new.get(name))))
+    return parts
+
+
+def _part(path: str, before: bytes | None, after: bytes | None) -> dict[str, str]:
+    return {
+        "before_header": path if before is not None else f"{path} (absent)",
+        "after_header": path if after is not None else f"{path} (absent)",
+        "before": (before or b"").decode("utf-8", "replace"),
+        "after": (after or b"").decode("utf-8", "replace"),
+    }
+
+
+def _words(data: bytes | None) -> bytes | None:
+    """Return certificates as lines that people can compare."""
+    if not data:
+        return None
+    try:
+        views = [inspect.view_certificate(item) for item in inspect.load_certificates(data, "the file")]
+    except TlsError:
+        return b"(unreadable)\n"
+    lines = []
+    for view in views:
+        shown = view.to_dict()
+        lines += [f"{key}: {shown[key]}" for key in ("subject", "issuer", "names", "not_after", "fingerprint_sha256")]
+    return ("\n".join(lines) + "\n").encode("utf-8")

@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything about Docker on this host, read in one pass; changes nothing. PRIVATE: may change without notice.
+
+One ``systemctl show``, a few small files, two or three requests to the engine and one look at what the port serves:
+about a tenth of a second. The engine is only asked when docker.service is active, because a connection to a socket of
+systemd's would start a dockerd that somebody has stopped.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import subprocess
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._errors import TlsError
+from .._files import read_bytes_or_none
+from .._host.addresses import Address
+from .._host.certstore import CertificateSet, pending_key, read_set
+from .config import parse_daemon_json
+from .dropin import DROPIN_NAME
+from .engine import EngineFacts
+from .environment import UnitModel, Variable, parse_unit, read_environment
+from .findings import Finding
+from .handshake import HandshakeError, ServerGreeting, read_greeting
+from .journal import Record, StateDirectory
+from .machine import Machine
+from .systemd import Services, UnitState
+from .unit import DEFAULT_CONFIG_PATH, ENDPOINT_FLAGS, HOST_FLAGS, Derivation, UnitFacts, derive, refusal
+
+_GREETING_TIMEOUT = 3.0
+
+
+@dataclass(frozen=True)
+class HostState:
+    """What was found. ``model`` and ``derivation`` are None where ``refused`` says why Docker cannot be managed."""
+
+    now: datetime
+    services: Services
+    unit_facts: UnitFacts
+    refused: Finding | None
+    model: UnitModel | None
+    derivation: Derivation | None
+    config_path: str
+    config_data: bytes | None
+    dropin_path: str
+    dropin: bytes | None
+    socket_dropin_path: str
+    socket_dropin: bytes | None
+    directory: str
+    certificates: CertificateSet
+    pending_key: bytes | None
+    engine: EngineFacts | None
+    addresses: tuple[Address, ...]
+    running_arguments: tuple[str, ...]
+    process: str
+    socket_is_systemds: bool
+    served: ServerGreeting | None
+    record: Record | None
+
+    @property
+    def config_values(self) -> dict[str, t.Any]:
+        """The keys of daemon.json. Raises TlsError ``daemon-json-invalid``."""
+        return parse_daemon_json(self.config_data, self.config_path).values
+
+    @property
+    def socket_usable(self) -> bool:
+        """Whether ``fd://`` can work: docker.socket is there and not masked."""
+        return self.services.socket.load_state == "loaded"
+
+
+def gather(
+    machine: Machine,
+    state: StateDirectory,
+    *,
+    now: datetime,
+    directory: str,
+    config_path: str = "",
+    strip_endpoint_flags: bool = False,
+) -> HostState:
+    """Read the host. ``config_path`` "": the daemon.json that the unit names. Raises TlsError for unreadable files."""
+    services = machine.services()
+    dropin_path = _dropin_path(machine, services.service.name)
+    facts = _unit_facts(services, machine.init_system())
+    refused = refusal(facts)
+    model = derivation = None
+    if refused is None:
+        model = parse_unit(_unit_files(services.service, dropin_path), dropin_path)
+        environment = _environment(model)
+        derivation = derive(model, environment, ENDPOINT_FLAGS if strip_endpoint_flags else HOST_FLAGS)
+    path = os.path.realpath(config_path or (derivation.config_path if derivation else DEFAULT_CONFIG_PATH))
+    config_data = read_bytes_or_none(path)
+    active = services.service.is_active
+    engine = machine.engine_facts(networks=True) if active else None
+    socket_dropin_path = _dropin_path(machine, services.socket.name)
+    socket_dropin = read_bytes_or_none(socket_dropin_path)
+    return HostState(
+        now=now,
+        services=services,
+        unit_facts=facts,
+        refused=refused,
+        model=model,
+        derivation=derivation,
+        config_path=path,
+        config_data=config_data,
+        dropin_path=dropin_path,
+        dropin=read_bytes_or_none(dropin_path),
+        socket_dropin_path=socket_dropin_path,
+        socket_dropin=socket_dropin,
+        directory=directory,
+        certificates=read_set(directory),
+        pending_key=pending_key(directory),
+        engine=engine,
+        addresses=machine.addresses(engine.bridges if engine else ()),
+        running_arguments=machine.arguments(services.service.main_pid),
+        process=machine.identity(services.service.main_pid),
+        socket_is_systemds=active and machine.socket_is_systemds(),
+        served=_served(config_data, path, socket_dropin) if active else None,
+        record=state.read_record(),
+    )
+
+
+def configured_listeners(values: t.Mapping[str, t.Any], socket_dropin: bytes | None) -> tuple[tuple[str, int], ...]:
+    """Return (address to connect to, port) of the TCP listeners in daemon.json's hosts and in our socket drop-in."""
+    entries = [str(host)[6:] for host in values.get("hosts") or () if str(host).startswith("tcp://")]
+    for line in (socket_dropin or b"").decode("utf-8", "replace").splitlines():
+        key, _equals, value = line.partition("=")
+        if key.strip() == "ListenStream" and ":" in value:
+            entries.append(value.strip())
+    found = []
+    for entry in entries:
+        host, _colon, port = entry.rpartition(":")
+        if port.isdigit():
+            found.append((connectable(host.strip("[]")), int(port)))
+    return tuple(found)
+
+
+def connectable(address: str) -> str:
+    """Return where to connect to reach a listener on ``address``: loopback for the wildcards."""
+    return "127.0.0.1" if address in ("", "0.0.0.0", "::") else address
+
+
+def _dropin_path(machine: Machine, unit: str) -> str:
+    return os.path.join(machine.unit_directory, f"{unit}.d", DROPIN_NAME)
+
+
+def _unit_facts(services: Services, init_system: str) -> UnitFacts:
+    service = services.service
+    release = _os_release()
+    docker = os.path.realpath("/usr/bin/docker")
+    return UnitFacts(
+        load_state=service.load_state,
+        fragment_path=service.fragment_path,
+        os_ids=tuple(f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()),
+        snap_docker=os.path.isdir("/snap/docker"),
+        rootless_sockets=tuple(sorted(glob.glob("/run/user/*/docker.sock"))),
+        podman_docker=os.path.basename(docker).startswith("podman") or os.path.isdir("/usr/share/doc/podman-docker"),
+        dockerd_found=service.load_state == "loaded" or shutil.which("dockerd", path=_SEARCH) is not None,
+        socket_load_state=services.socket.load_state,
+        init_system=init_system,
+    )
+
+
+_SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
+
+
+def _os_release() -> dict[str, str]:
+    text = (read_bytes_or_none("/etc/os-release") or b"").decode("utf-8", "replace")
+    pairs = (line.partition("=")[::2] for line in text.splitlines() if "=" in line)
+    return {key: value.strip("\"'") for key, value in pairs}
+
+
+def _unit_files(service: UnitState, own_path: str) -> list[tuple[str, str]]:
+    """Return (path, text) of the unit and its drop-ins as systemd knows them; ours is left out by the parser."""
+    files = []
+    for path in (service.fragment_path, *service.drop_in_paths):
+        data = read_bytes_or_none(path) if path else None
+        if data is not None and path != own_path:
+            files.append((path, data.decode("utf-8", "surrogateescape")))
+    return files
+
+
+def _environment(model: UnitModel) -> dict[str, Variable]:
+    texts = {}
+    for source in model.environment_files:
+        found = []
+        for path in sorted(glob.glob(source.pattern)):
+            data = read_bytes_or_none(path)
+            if data is not None:
+                found.append((path, data.decode("utf-8", "surrogateescape")))
+        texts[source.pattern] = found
+    return read_environment(model, texts, comment_continues=_comment_continues(texts))
+
+
+def _comment_continues(texts: t.Mapping[str, t.Sequence[tuple[str, str]]]) -> bool:
+    """Return whether this systemd (before 254) lets a comment's backslash swallow the next line; asked only if there is one."""
+    lines = (line for found in texts.values() for _path, text in found for line in text.splitlines())
+    if not any(line.lstrip().startswith(("#", ";")) and line.endswith("\\") for line in lines):
+        return False
+    try:
+        shown = subprocess.run(
+            ["systemctl", "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+        return int(shown.split()[1]) < 254
+    except (OSError, subprocess.SubprocessError, IndexError, ValueError):
+        return False
+
+
+def _served(config_data: bytes | None, path: str, socket_dropin: bytes | None) -> ServerGreeting | None:
+    """Return what the running daemon shows on its first configured TCP listener, None where there is none."""
+    try:
+        listeners = configured_listeners(parse_daemon_json(config_data, path).values, socket_dropin)
+    except TlsError:
+        return None
+    for address, port in listeners:
+        try:
+            return read_greeting(address, port, _GREETING_TIMEOUT)
+        except (HandshakeError, OSError):
+            continue
+    return None

@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files that change places: everything is written first, then swapped by renames alone. PRIVATE: may change without notice.
+
+New contents are staged beside their files, and the old ones get a second name (a hard link). So neither the swap nor
+its undoing needs room on the disk, and an undone file is the very same inode as before, with its times and labels.
+Names that begin with a dot and do not end in ``.conf`` mean nothing to systemd.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import typing as t
+
+from .._errors import TlsError
+from .._files import fsync_directory, read_bytes_or_none
+from .journal import SavedFile
+
+_STAGED = ".docker-tls-new"
+_KEPT = ".docker-tls-old"
+
+
+def digest(data: bytes | None) -> str:
+    """Return the SHA-256 (hex) of ``data``, "" for no file."""
+    return "" if data is None else hashlib.sha256(data).hexdigest()
+
+
+def staged_path(path: str) -> str:
+    """Return where the new contents of ``path`` wait."""
+    return _beside(path, _STAGED)
+
+
+def kept_path(path: str) -> str:
+    """Return the second name of the old file."""
+    return _beside(path, _KEPT)
+
+
+def save(path: str, after: bytes | None, default_mode: int = 0o644) -> SavedFile:
+    """Return what ``path`` is now and will be; writes nothing. The new file gets the old one's mode and owner."""
+    data = read_bytes_or_none(path)
+    if data is None:
+        return SavedFile(path, None, default_mode, 0, 0, digest(after))
+    status = os.stat(path)
+    return SavedFile(path, data, status.st_mode & 0o7777, status.st_uid, status.st_gid, digest(after))
+
+
+def missing_directories(paths: t.Iterable[str]) -> tuple[str, ...]:
+    """Return the directories that have to be made for ``paths``, outermost first."""
+    missing: list[str] = []
+    for path in paths:
+        chain = []
+        directory = os.path.dirname(path)
+        while directory not in missing and not os.path.isdir(directory):
+            chain.append(directory)
+            directory = os.path.dirname(directory)
+        missing.extend(reversed(chain))
+    return tuple(missing)
+
+
+def make_directories(directories: t.Iterable[str]) -> None:
+    """Make them, 0755. Raises TlsError ``file-unwritable``."""
+    for directory in directories:
+        try:
+            os.mkdir(directory, 0o755)
+            fsync_directory(os.path.dirname(directory))
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _unwritable(directory, error) from error
+
+
+def stage(saved: SavedFile, after: bytes | None) -> None:
+    """Write the new contents beside the file and give the old one its second name. Raises TlsError ``file-unwritable``."""
+    discard(saved.path)
+    try:
+        if saved.data is not None:
+            try:
+                os.link(saved.path, kept_path(saved.path))
+            except OSError:  # a file system without hard links, or a file that is a mount point
+                _copy(saved)
+        if after is not None:
+            _write(staged_path(saved.path), after, saved)
+        fsync_directory(os.path.dirname(saved.path))
+    except OSError as error:
+        raise _unwritable(saved.path, error) from error
+
+
+def swap(saved: SavedFile) -> None:
+    """Put the staged contents in place (or take the file away where none are staged), in one rename, flushed to disk."""
+    try:
+        if os.path.exists(staged_path(saved.path)):
+            os.rename(staged_path(saved.path), saved.path)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(saved.path)
+        fsync_directory(os.path.dirname(saved.path))
+    except OSError as error:
+        raise _unwritable(saved.path, error) from error
+
+
+def put_back(saved: SavedFile, ours: t.Collection[str] = ()) -> str:
+    """Make the file what it was; return "" or the path where a third party's version of it was put aside.
+
+    ``ours``: digests of other contents that we may have written there. Does nothing where the file already is what it
+    was, so it can be repeated after a crash at any point.
+    """
+    current = read_bytes_or_none(saved.path)
+    if digest(current) == digest(saved.data) and (current is None or _same_status(saved)):
+        return ""
+    aside = ""
+    try:
+        if current is not None and digest(current) not in (saved.after, digest(saved.data), *ours):
+            aside = saved.path + ".docker-tls-saved"
+            os.rename(saved.path, aside)
+        if saved.data is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(saved.path)
+        else:
+            if digest(read_bytes_or_none(kept_path(saved.path))) != digest(saved.data):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(kept_path(saved.path))
+                _copy(saved)
+            os.rename(kept_path(saved.path), saved.path)
+            if not _same_status(saved):
+                os.chown(saved.path, saved.uid, saved.gid)
+                os.chmod(saved.path, saved.mode)
+        fsync_directory(os.path.dirname(saved.path))
+    except OSError as error:
+        raise _unwritable(saved.path, error) from error
+    return aside
+
+
+def replace_contents(saved: SavedFile, data: bytes) -> None:
+    """Write other contents in one rename, with the file's mode and owner; its second name stays."""
+    temporary = staged_path(saved.path) + ".1"
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        _write(temporary, data, saved)
+        os.rename(temporary, saved.path)
+        fsync_directory(os.path.dirname(saved.path))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise _unwritable(saved.path, error) from error
+
+
+def discard(path: str) -> None:
+    """Remove what is staged or kept for ``path``, where there is any."""
+    for extra in (staged_path(path), staged_path(path) + ".1", kept_path(path)):
+        with contextlib.suppress(OSError):
+            os.unlink(extra)
+
+
+def remove_empty(directories: t.Sequence[str]) -> None:
+    """Remove the directories that were made for a change, where they are empty again."""
+    for directory in reversed(directories):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+
+
+def _beside(path: str, ending: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}{ending}")
+
+
+def _same_status(saved: SavedFile) -> bool:
+    status = os.stat(saved.path)
+    return (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (saved.mode, saved.uid, saved.gid)
+
+
+def _copy(saved: SavedFile) -> None:
+    _write(kept_path(saved.path), saved.data or b"", saved)
+    with contextlib.suppress(OSError):
+        shutil.copystat(saved.path, kept_path(saved.path))
+
+
+def _write(path: str, data: bytes, saved: SavedFile) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        if os.geteuid() == 0:
+            os.fchown(stream.fileno(), saved.uid, saved.gid)
+        os.fchmod(stream.fileno(), saved.mode)
+        os.fsync(stream.fileno())
+
+
+def _unwritable(path: str, error: OSError) -> TlsError:
+    return TlsError(
+        f"cannot change {path}: {error.strerror}",
+        hint="Check that its file system is writable and has room.",
+        code="file-unwritable",
+    )

@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker's units as systemd sees them, and the few commands that change them. PRIVATE: may change without notice.
+
+Every command has a time limit and a fixed locale. Restarts are queued (``--no-block``) and then watched by
+``restart.py``, because Docker's vendor units have no start timeout at all: a hanging dockerd would hang us.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+
+_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,Result,MainPID,Job,NRestarts,FragmentPath,DropInPaths,NeedDaemonReload,Requires"
+)
+UNIT_DIRECTORY = "/etc/systemd/system"
+_OBJECT = "/org/freedesktop/systemd1/unit/"
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """One unit: the words are systemd's own. ``job`` is True while a start, stop or restart is queued or running."""
+
+    name: str
+    load_state: str = "not-found"
+    active_state: str = "inactive"
+    sub_state: str = ""
+    result: str = ""
+    main_pid: int = 0
+    job: bool = False
+    restarts: int = 0
+    fragment_path: str = ""
+    drop_in_paths: tuple[str, ...] = ()
+    need_daemon_reload: bool = False
+    requires: tuple[str, ...] = ()
+
+    @property
+    def is_active(self) -> bool:
+        """Running, or listening."""
+        return self.active_state in ("active", "reloading")
+
+
+@dataclass(frozen=True)
+class Services:
+    """docker.service and docker.socket at one moment."""
+
+    service: UnitState
+    socket: UnitState
+
+
+def parse_show(text: str, names: t.Sequence[str]) -> dict[str, UnitState]:
+    """Return the units of a ``systemctl show`` output: one block a unit, in the order asked for."""
+    blocks = [block for block in text.split("\n\n") if block.strip()]
+    found = {}
+    for name, block in zip(names, blocks):
+        values = dict(line.partition("=")[::2] for line in block.strip().splitlines())
+        found[name] = UnitState(
+            name=name,
+            load_state=values.get("LoadState", "not-found"),
+            active_state=values.get("ActiveState", "inactive"),
+            sub_state=values.get("SubState", ""),
+            result=values.get("Result", ""),
+            main_pid=_number(values.get("MainPID", "")),
+            job=_number(values.get("Job", "").split(" ")[0]) > 0,
+            restarts=_number(values.get("NRestarts", "")),
+            fragment_path=values.get("FragmentPath", ""),
+            drop_in_paths=tuple(values.get("DropInPaths", "").split()),
+            need_daemon_reload=values.get("NeedDaemonReload", "no") == "yes",
+            requires=tuple(values.get("Requires", "").split()),
+        )
+    return found
+
+
+class Systemd:
+    """The manager of this host. ``service`` and ``socket`` are unit names."""
+
+    def __init__(
+        self, service: str = "docker.service", socket: str = "docker.socket", unit_directory: str = UNIT_DIRECTORY
+    ) -> None:
+        self.service = service
+        self.socket = socket
+        self.unit_directory = unit_directory
+
+    def show(self) -> Services:
+        """Return both units in one call (about 10 ms). Raises TlsError ``systemd-unavailable``."""
+        names = (self.service, self.socket)
+        units = parse_show(_output(["systemctl", "show", "--no-pager", "-p", _PROPERTIES, "--", *names]), names)
+        return Services(*(units.get(name, UnitState(name)) for name in names))
+
+    def exec_start(self) -> str:
+        """Return ExecStart of the loaded service as busctl's JSON: a true argv array (``systemctl show`` loses quoting)."""
+        path = _OBJECT + _escape(self.service)
+        interface = "org.freedesktop.systemd1.Service"
+        command = ["busctl", "--json=short", "get-property", "org.freedesktop.systemd1", path, interface, "ExecStart"]
+        return _output(command)
+
+    def daemon_reload(self) -> None:
+        """Make systemd read the unit files anew."""
+        _output(["systemctl", "daemon-reload"])
+
+    def reset_failed(self) -> None:
+        """Forget failures and the start counter: else the 4th start within 60 s is refused (measured, all vendor units)."""
+        for unit in (
+            self.service,
+            self.socket,
+        ):  # one call each: an unknown unit must not keep the other from its reset
+            _run(["systemctl", "reset-failed", "--", unit])
+
+    def restart(self, *, with_socket: bool = False) -> None:
+        """Queue a restart of dockerd (of its socket too), and return at once."""
+        units = [self.socket, self.service] if with_socket else [self.service]
+        _output(["systemctl", "restart", "--no-block", "--", *units])
+
+    def stop(self) -> None:
+        """Queue a stop of dockerd, and return at once."""
+        _output(["systemctl", "stop", "--no-block", "--", self.service])
+
+    def journal_tail(self, since: float, lines: int = 20) -> str:
+        """Return the last lines that dockerd has logged since ``since`` (seconds of the epoch); "" where there are none."""
+        command = ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(lines), "-u", self.service]
+        result = _run([*command, f"--since=@{int(since)}"])
+        return result.stdout.strip() if result.returncode == 0 else ""
+
+    def validate(self, command: t.Sequence[str]) -> str:
+        """Run a command that judges something; return "" for success, else its last line."""
+        result = _run(command)
+        return (
+            "" if result.returncode == 0 else ((result.stderr or result.stdout).strip().splitlines() or ["failed"])[-1]
+        )
+
+    def start_transient(self, unit: str, command: t.Sequence[str], description: str) -> None:
+        """Start ``command`` in a cgroup of its own, so that it outlives us and our SSH session."""
+        options = ["--quiet", "--no-block", "--collect", f"--unit={unit}", f"--description={description}"]
+        _output(["systemd-run", *options, "--", *command])
+
+    def is_active(self, unit: str) -> bool:
+        """Return whether a unit is active."""
+        return _run(["systemctl", "is-active", "--quiet", "--", unit]).returncode == 0
+
+    def command(self, *arguments: str) -> None:
+        """Run another ``systemctl`` command. Raises TlsError ``systemd-command-failed``."""
+        _output(["systemctl", *arguments])
+
+
+def running_arguments(pid: int) -> tuple[str, ...]:
+    """Return the command line of a process without its name; () where it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            words = stream.read().split(b"\0")
+    except OSError:
+        return ()
+    return tuple(word.decode("utf-8", "replace") for word in words[1:-1])
+
+
+def process_identity(pid: int) -> str:
+    """Return a text that names this very process (its PID and start time, proc(5)), "" where it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stream:
+            fields = stream.read().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return f"{pid}@{fields[19]}"  # field 22: start time in clock ticks since boot
+
+
+def _escape(unit: str) -> str:
+    """Return a unit's name as an element of a D-Bus object path."""
+    return "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):02x}" for c in unit)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _run(command: t.Sequence[str], timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
+    try:
+        return subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise TlsError(
+            f"the command {command[0]} is not on this host",
+            hint="Only hosts whose init system is systemd can be managed.",
+            code="systemd-unavailable",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise TlsError(
+            f"the command {' '.join(command[:3])} did not end within {timeout:.0f} seconds",
+            hint="Look at the host's systemd: systemctl list-jobs.",
+            code="systemd-command-failed",
+        ) from error
+
+
+def _output(command: t.Sequence[str], timeout: float = 60.0) -> str:
+    result = _run(command, timeout)
+    if result.returncode != 0:
+        raise TlsError(
+            f"{' '.join(command)} failed: {(result.stderr or result.stdout).strip() or result.returncode}",
+            hint="The task must run as root on a host that systemd runs.",
+            code="systemd-command-failed",
+        )
+    return result.stdout

@@ -1,0 +1,322 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One change of Docker on a host: done and proved, or undone. PRIVATE: may change without notice.
+
+journal → guard process → stage → (live-restore) → swap → daemon-reload → one restart → proof → commit. The steps before
+the swap change nothing that dockerd or systemd reads. If we are killed anywhere, the guard process gets our lock at that
+moment and undoes the change from the journal; if the host goes down, the next run does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass, replace
+
+from .._errors import TlsError
+from .._files import read_bytes_or_none, write_atomic
+from .._host import certstore
+from . import capsule, config, proof, restart, swap
+from .finish import finish
+from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
+from .machine import Machine
+from .options import Options
+from .plan import Change, Plan
+from .probe import Check, Client
+from .state import HostState
+from .undo import certificates_digest, undo
+from .unit import mismatch
+
+_VALIDATE_SINCE = 23
+_NOISE = re.compile(
+    r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time"
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a transaction has done."""
+
+    restarted: bool
+    proof: tuple[Check, ...]
+    unconfirmed: bool = False
+
+
+def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine, options: Options) -> Done:
+    """Carry out ``plan`` on the host ``found``; the caller holds the lock.
+
+    Raises TlsError after everything is as it was: with the reason, dockerd's last log lines and what to do.
+    """
+    started = machine.time()
+    work = _Work(plan, found, state, machine, options)
+    journal = work.begin(started)
+    try:
+        done = work.change(journal)
+        journal = work.decide(journal, done)
+    except Exception as error:
+        raise _undone(error, journal, state, machine, started) from error
+    if journal.phase == UNCONFIRMED:
+        return replace(done, unconfirmed=True)
+    with contextlib.suppress(TlsError, OSError):  # the change is for good; what is left over, the next run tidies up
+        finish(journal, state)
+    return done
+
+
+class _Work:
+    """The steps of one transaction, with what they all need."""
+
+    def __init__(self, plan: Plan, found: HostState, state: StateDirectory, machine: Machine, options: Options) -> None:
+        self.plan = plan
+        self.found = found
+        self.state = state
+        self.machine = machine
+        self.options = options
+        self.saved = {change.path: swap.save(change.path, change.after) for change in plan.files}
+        self.config = next((c for c in plan.files if c.path == found.config_path), None)
+
+    def begin(self, started: float) -> Journal:
+        """Write the journal: from here on, an interrupted change is known."""
+        plan, found = self.plan, self.found
+        places = [change.path for change in plan.files]
+        certificates = None
+        if plan.certificates or plan.generation:
+            places.append(os.path.join(found.directory, certstore.KEY))
+            before = found.certificates
+            certificates = SavedCertificates(
+                found.directory, before.layout, before.generation, certificates_digest(before)
+            )
+        self.state.make()
+        return self.state.write_journal(
+            Journal(
+                action=plan.action,
+                phase=BEGUN,
+                started=started,
+                service=found.services.service.name,
+                socket=found.services.socket.name,
+                config_path=found.config_path,
+                files=tuple(self.saved[change.path] for change in plan.files),
+                directories=swap.missing_directories(places),
+                certificates=certificates,
+                process=found.process,
+                was_active=found.services.service.is_active,
+                bridge=plan.bridge if self.config is not None else None,
+                ours=tuple(swap.digest(data) for data in (plan.interim, plan.during, plan.bridge) if data is not None),
+                with_socket=plan.with_socket,
+                timeout=self.options.start_timeout,
+                record=self._record(),
+            )
+        )
+
+    def change(self, journal: Journal) -> Done:
+        """Do everything up to the proof. Raises TlsError at the first thing that goes wrong."""
+        plan, machine = self.plan, self.machine
+        capsule.write_capsule(self.state)
+        machine.arm_guard(capsule.guard_command(self.state))
+        generation = self._prepare_certificates()
+        swap.make_directories(d for d in journal.directories if d != self.found.directory)
+        for change in plan.files:
+            swap.stage(self.saved[change.path], self._staged(change))
+        self._validate(generation)
+        self._switch_live_restore_on()
+        if generation is not None:
+            certstore.activate(self.found.directory, generation)
+        self._swap_files()
+        if not plan.restart:
+            self._reload()
+            return Done(False, ())
+        if not plan.config_last:
+            self._restart()
+        checks = proof.prove(machine, plan.expected, self._server())
+        proof.require(checks)
+        self._settle_live_restore()
+        return Done(True, checks)
+
+    def decide(self, journal: Journal, done: Done) -> Journal:
+        """Make the change one for good, or one that waits for its confirmation; return the journal that says so."""
+        seconds = self.options.confirm_timeout
+        if not seconds or not done.restarted or self.plan.action == "absent":
+            return self.state.move_to(journal, COMMITTED)
+        journal = self.state.move_to(journal, UNCONFIRMED)
+        command = capsule.guard_command(self.state, "--timer")
+        self.machine.arm_timer(command, self.state.journal_path, seconds)
+        return journal
+
+    def _record(self) -> Record | None:
+        """Return the record that the commit leaves: the state of now becomes the last good one."""
+        record = self.plan.record
+        if record is None or record.rolled_back:
+            return record
+        paths = (self.found.config_path, self.found.dropin_path, self.found.socket_dropin_path)
+        good = tuple(self.saved.get(path) or swap.save(path, None) for path in paths)
+        return replace(record, good=good, good_generation=self.found.certificates.generation)
+
+    def _prepare_certificates(self) -> str | None:
+        if self.plan.generation is not None:
+            return self.plan.generation
+        if not self.plan.certificates:
+            return None
+        return certstore.prepare(self.found.directory, self.plan.certificates)
+
+    def _staged(self, change: Change) -> bytes | None:
+        """Return what is swapped in: daemon.json gets its final form only after the restart, where live-restore goes off."""
+        if change is self.config and self.plan.during is not None:
+            return self.plan.during
+        return change.after
+
+    def _validate(self, generation: str | None) -> None:
+        """Ask dockerd itself where it can (23.0 and later): with the new files, from where they are now."""
+        found, derivation, engine = self.found, self.found.derivation, self.found.engine
+        if self.config is None or self.config.after is None or derivation is None or engine is None:
+            return
+        if not engine.version.split(".")[0].isdigit() or int(engine.version.split(".")[0]) < _VALIDATE_SINCE:
+            return
+        values = config.parse_daemon_json(self.config.after, found.config_path).values
+        staged = {}
+        for key, name in (
+            ("tlscacert", certstore.CLIENT_CA),
+            ("tlscert", certstore.CERTIFICATE),
+            ("tlskey", certstore.KEY),
+        ):
+            if generation is not None and str(values.get(key, "")).startswith(found.directory.rstrip("/") + "/"):
+                staged[key] = os.path.join(found.directory, generation, name)
+        path = os.path.join(self.state.path, "validate.json")
+        write_atomic(path, config.merge(self.config.after, staged).encode("utf-8"), 0o600)
+        try:
+            problem = self.machine.validate(derivation.binary, derivation.arguments, path)
+        finally:
+            os.unlink(path)
+        if problem:
+            raise TlsError(
+                f"dockerd --validate refuses the new configuration: {problem}",
+                hint=f"Look at the settings of {found.config_path} that are not ours.",
+                code="validate-failed",
+            )
+
+    def _switch_live_restore_on(self) -> None:
+        """Write only live-restore and have dockerd reload, so that its stop leaves the containers running."""
+        if self.plan.interim is None or self.config is None:
+            return
+        self._require_unchanged(self.found.config_data)
+        swap.replace_contents(self.saved[self.config.path], self.plan.interim)
+        pid = self.found.services.service.main_pid
+        if not restart.set_live_restore(self.machine, pid, True) and self._containers_run():
+            raise TlsError(
+                "live-restore could not be switched on in the running dockerd, so a restart would stop its containers",
+                hint="Look at `journalctl -u docker`; with docker_daemon_live_restore: keep the containers are stopped.",
+                code="live-restore-failed",
+            )
+
+    def _server(self) -> Client | None:
+        """Return the certificate and key that dockerd serves with, to be tried as a client's."""
+        files = certstore.read_set(self.found.directory)
+        if not files.certificate or not files.key or self.options.allow_dual_trust:
+            return None
+        return Client(files.certificate.decode("ascii", "replace"), files.key.decode("ascii", "replace"))
+
+    def _containers_run(self) -> bool:
+        facts = self.machine.engine_facts()
+        return facts is None or facts.containers_running > 0
+
+    def _swap_files(self) -> None:
+        """Swap in the planned order; systemd has loaded a changed unit before daemon.json counts on it."""
+        units_changed = False
+        for change in self.plan.files:
+            if change is self.config:
+                if units_changed:
+                    self._load_units(True)
+                    units_changed = False
+                if self.plan.config_last:
+                    self._restart()
+                self._require_unchanged(self.plan.interim or self.found.config_data)
+            else:
+                units_changed = True
+            swap.swap(self.saved[change.path])
+        self._load_units(units_changed)
+        if self.plan.config_last and self.config is None:
+            self._restart()
+
+    def _load_units(self, changed: bool) -> None:
+        if not changed and not self.found.services.service.need_daemon_reload:
+            return
+        self.machine.daemon_reload()
+        if not self.plan.command:
+            return
+        difference = mismatch(self.plan.command, self.machine.loaded_command())
+        if difference:
+            raise TlsError(
+                f"systemd has loaded another command for dockerd than the one planned: {difference}",
+                hint="Another drop-in may override ExecStart: systemctl cat docker.service shows all of them.",
+                code="unit-mismatch",
+            )
+
+    def _restart(self) -> None:
+        outcome = restart.restart(self.machine, self.options.start_timeout, with_socket=self.plan.with_socket)
+        if outcome.problem:
+            raise TlsError(outcome.problem, code="daemon-start-failed")
+
+    def _reload(self) -> None:
+        if not self.plan.reload:
+            return
+        wanted = (
+            config.parse_daemon_json(self.config.after if self.config else None, "").values.get("live-restore") is True
+        )
+        if not restart.set_live_restore(self.machine, self.found.services.service.main_pid, wanted):
+            raise TlsError(
+                "dockerd did not take over live-restore from daemon.json",
+                hint="Look at `journalctl -u docker`.",
+                code="live-restore-failed",
+            )
+
+    def _settle_live_restore(self) -> None:
+        """Give daemon.json its final form, where live-restore was only on for the restart."""
+        if self.plan.during is None or self.config is None:
+            return
+        saved = self.saved[self.config.path]
+        if self.config.after is None:
+            os.unlink(saved.path)
+        else:
+            swap.replace_contents(saved, self.config.after)
+        self.machine.hang_up(self.machine.services().service.main_pid)
+
+    def _require_unchanged(self, expected: bytes | None) -> None:
+        if read_bytes_or_none(self.found.config_path) != expected:
+            raise TlsError(
+                f"someone has changed {self.found.config_path} while this change was being made",
+                hint="Their version is in place and ours is not. Run again.",
+                code="daemon-json-changed",
+            )
+
+
+def _undone(error: Exception, journal: Journal, state: StateDirectory, machine: Machine, started: float) -> TlsError:
+    """Undo everything and return the error that says so."""
+    tail = telling_lines(machine.log_tail(started))
+    message = error.message if isinstance(error, TlsError) else f"{type(error).__name__}: {error}"
+    hint = error.hint if isinstance(error, TlsError) else "This should not happen: please report it."
+    code = (error.code if isinstance(error, TlsError) else "") or "change-failed"
+    journal = _without_foreign(journal, code)
+    try:
+        undone = undo(journal, state, machine)
+    except TlsError as failure:
+        return TlsError(
+            f"{message}. Going back failed as well: {failure.message}", hint=failure.hint, code=failure.code
+        )
+    way = "the old dockerd was started again" if undone.restarted else "dockerd was not touched"
+    log = f". dockerd's last log lines: {' | '.join(tail)}" if tail and undone.restarted else ""
+    aside = f". Files of someone else were put aside: {', '.join(undone.aside)}" if undone.aside else ""
+    return TlsError(f"{message}. Everything is as it was before, {way}{aside}{log}", hint=hint, code=code)
+
+
+def telling_lines(log: str, count: int = 8) -> list[str]:
+    """Return the last lines of dockerd's log that say what went wrong; the last few of any kind where none does."""
+    lines = log.splitlines()
+    telling = [line for line in lines if not _NOISE.search(line)]
+    return (telling or lines[-3:])[-count:]
+
+
+def _without_foreign(journal: Journal, code: str) -> Journal:
+    """Leave daemon.json alone in the undo, when it was someone else who changed it and not we."""
+    if code != "daemon-json-changed":
+        return journal
+    return replace(journal, files=tuple(saved for saved in journal.files if saved.path != journal.config_path))

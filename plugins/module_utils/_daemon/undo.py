@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Back to what was: from a journal alone, any number of times, from any point. PRIVATE: may change without notice.
+
+Used by the transaction when a step fails, by the next run when it finds an unfinished change, by the guard process
+when the run was killed, and by the timer of an unconfirmed change. Standard library only: the guard and the timer
+run it from a file (``capsule.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .._files import ensure_directory, write_atomic
+from .._host import certstore
+from . import restart, swap
+from .journal import Journal, SavedCertificates, StateDirectory
+from .machine import Machine
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What an undo has done: ``restarted`` and paths of third parties' files that were put aside."""
+
+    restarted: bool
+    aside: tuple[str, ...]
+
+
+def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
+    """Bring files, links and units back, have the old dockerd answer on its local socket, and end the journal.
+
+    dockerd is restarted only if it is not the process of before any more. Raises TlsError ``rollback-failed``.
+    """
+    service = machine.services().service
+    untouched = (
+        bool(journal.process)
+        and machine.identity(service.main_pid) == journal.process
+        and service.is_active
+        and not service.job
+    )
+    aside = _files_back(journal, machine, bridge=not untouched)
+    machine.daemon_reload()
+    if untouched:
+        if journal.bridge is not None:
+            machine.hang_up(service.main_pid)
+        _end(journal, state)
+        return Undone(False, aside)
+    outcome = _start_old(journal, machine)
+    if journal.bridge is not None:
+        aside += _files_back(journal, machine, bridge=False)
+        machine.hang_up(outcome.pid)
+    _end(journal, state)
+    if outcome.problem and journal.was_active:
+        raise TlsError(
+            f"Docker's former configuration is back, but {outcome.problem}",
+            hint="Look at `systemctl status docker` and `journalctl -u docker` on the host.",
+            code="rollback-failed",
+        )
+    return Undone(True, aside)
+
+
+def _files_back(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[str, ...]:
+    """Put every file back, last swapped first; daemon.json as its bridge where asked.
+
+    As on the way there, systemd has loaded a unit before daemon.json counts on it.
+    """
+    aside = []
+    for position, saved in enumerate(reversed(journal.files)):
+        if position and saved.path == journal.config_path:
+            machine.daemon_reload()
+        if bridge and journal.bridge is not None and saved.path == journal.config_path:
+            swap.replace_contents(saved, journal.bridge)
+        else:
+            aside.append(swap.put_back(saved, ours=journal.ours))
+    if journal.certificates is not None:
+        _certificates_back(journal.certificates)
+    return tuple(path for path in aside if path)
+
+
+def _certificates_back(before: SavedCertificates) -> None:
+    """Make dockerd read the set that it read before, at the names where it was."""
+    directory = before.directory
+    if before.layout == "generations" and before.generation is not None:
+        certstore.activate(directory, before.generation)
+        return
+    now = certstore.read_set(directory)
+    if before.layout == "mixed":  # the files were adopted as they were; the new set stands on that generation
+        adopted = certstore.previous(directory)
+        if certificates_digest(now) != before.digest and adopted is not None:
+            certstore.activate(directory, adopted)
+    elif now.layout != before.layout:
+        pending = certstore.pending_key(directory)
+        certstore.release(directory, certstore.adopted_generation(directory))
+        if pending is not None:  # it was there before
+            ensure_directory(directory, 0o700)
+            write_atomic(os.path.join(directory, certstore.PENDING_KEY), pending, 0o600)
+
+
+def certificates_digest(found: certstore.CertificateSet) -> str:
+    """Return a digest of a set, to see whether it is the same."""
+    return swap.digest(b"".join(name.encode() + b"\0" + data + b"\0" for name, data in sorted(found.files().items())))
+
+
+def _start_old(journal: Journal, machine: Machine) -> restart.Outcome:
+    """Restart dockerd with the old files; its socket too where the path no longer leads to systemd's."""
+    services = machine.services()
+    usable = services.socket.load_state == "loaded"
+    with_socket = usable and (journal.with_socket or not machine.socket_is_systemds())
+    outcome = restart.restart(machine, journal.timeout, with_socket=with_socket)
+    if outcome.problem:
+        outcome = restart.restart(machine, journal.timeout, with_socket=usable)
+    return outcome
+
+
+def _end(journal: Journal, state: StateDirectory) -> None:
+    """Remove what the change has left lying about, and the journal last."""
+    for saved in journal.files:
+        swap.discard(saved.path)
+    swap.remove_empty(journal.directories)
+    if journal.certificates is not None:
+        with contextlib.suppress(TlsError, OSError):
+            record = state.read_record()
+            good = record.good_generation if record else None
+            certstore.prune(journal.certificates.directory, (good,) if good else ())
+    state.remove_journal()

@@ -1,0 +1,373 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command that systemd starts dockerd with, derived without -H. PRIVATE: may change without notice.
+
+Why from the unit's files and not from ``busctl get-property … ExecStart`` alone: on the second run the effective command
+is our own drop-in's, so the vendor's (which a package upgrade may have changed) is only in the files; and the raw spelling
+of quotes, ``%`` and ``$VAR`` needs no re-escaping when it is never unescaped. busctl is the judge: see ``mismatch``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .config import ENDPOINT_KEYS
+from .environment import UnitModel, Variable
+from .findings import Finding, error, warning
+from .flags import Flag, find_flags
+from .words import (
+    Word,
+    braced_variables,
+    expand_braced,
+    plain_percent,
+    quote_word,
+    specifier_pattern,
+    split_command,
+    split_value,
+    whole_variable,
+)
+
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+DEFAULT_CONFIG_PATH = "/etc/docker/daemon.json"
+HOST_FLAGS = frozenset({"host"})
+# dockerd refuses a setting that is both a flag and a key of daemon.json (dockerd_facts 1.4); only this name differs.
+_FLAG_OF_KEY = {"hosts": "host"}
+ENDPOINT_FLAGS = frozenset(_FLAG_OF_KEY.get(key, key) for key in ENDPOINT_KEYS)
+_PREFIXES = "-@:+!|"
+_SHELLS = {"sh", "bash", "dash", "ash", "busybox", "zsh", "ksh"}
+
+
+@dataclass(frozen=True)
+class FlagUse:
+    """A flag of dockerd in the effective command: long name without dashes, its value (None: none), where it stands."""
+
+    name: str
+    value: str | None
+    source: str  # path of the unit file, or "DOCKER_OPTS in /etc/default/docker"
+    stripped: bool
+
+    def text(self) -> str:
+        """Return the flag as one would write it, with its place."""
+        written = f"--{self.name}" if self.value is None else f"--{self.name}={self.value}"
+        return f"{written} ({self.source})"
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The command without the stripped flags, and all that was learned on the way."""
+
+    command: str  # raw value for ExecStart=, one line
+    original: str  # the raw value that it was derived from
+    digest: str  # sha256 hex of the original and of the environment values that were written out
+    changed: bool  # False: nothing to strip, no override is needed
+    hosts: tuple[str, ...]  # values of the stripped -H/--host, in order
+    flags: tuple[FlagUse, ...]  # all flags of the effective command (environment included), stripped ones too
+    inlined: tuple[str, ...]  # "DOCKER_OPTS in /etc/default/docker": variables written out
+    config_path: str  # the daemon.json that dockerd reads
+    arguments: tuple[str, ...]  # after stripping, variables expanded; for dockerd --validate
+    binary: str  # path of dockerd
+    notes: tuple[Finding, ...]  # warnings: variables written out, TCP listeners dropped
+
+
+@dataclass(frozen=True)
+class _Argument:
+    """One argument as dockerd gets it, and the word of the unit file that it comes from."""
+
+    value: str
+    word: int
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A raw command taken apart: ``words[:start]`` is the program (with argv[0] where the @ prefix is used)."""
+
+    words: tuple[Word, ...]
+    start: int
+    binary: str
+    expands: bool
+
+
+def derive(
+    model: UnitModel, environment: t.Mapping[str, Variable], strip: t.Collection[str] = HOST_FLAGS
+) -> Derivation:
+    """Return the unit's command without the flags ``strip`` (long names), everything else spelled as it was.
+
+    A variable whose value holds such a flag is written out without it (later edits of that variable in its file then take
+    effect at the next run: said in ``notes``); every other variable stays a reference, so its file keeps working.
+    Raises TlsError ``unit-unsupported`` (no ExecStart or several, not dockerd, a shell, a quote that is not closed).
+    """
+    command = _take_apart(model)
+    arguments = _expand(command, environment)
+    flags = find_flags([argument.value for argument in arguments])
+    removed = [flag for flag in flags if flag.name in strip]
+    rests = {index: "" for flag in removed for index in range(flag.first, flag.last + 1)}
+    rests.update({flag.first: flag.rest for flag in removed})
+    text, inlined = _spell(command, arguments, rests, environment)
+    uses = tuple(_use(flag, arguments, model, environment, flag in removed) for flag in flags)
+    hosts = tuple(use.value or "" for use in uses if use.name == "host" and use.stripped)
+    original = model.commands[0]
+    return Derivation(
+        command=text if removed else original,
+        original=original,
+        digest=_digest(command, inlined),
+        changed=bool(removed),
+        hosts=hosts,
+        flags=uses,
+        inlined=tuple(f"{variable.name} in {variable.source}" for variable in inlined),
+        config_path=([u.value for u in uses if u.name == "config-file" and u.value] or [DEFAULT_CONFIG_PATH])[-1],
+        arguments=tuple(_remaining(arguments, rests)),
+        binary=command.binary,
+        notes=_notes(uses, inlined),
+    )
+
+
+def conflicts(derivation: Derivation, keys: t.Iterable[str]) -> tuple[FlagUse, ...]:
+    """Return the flags that stay in the command and that dockerd refuses together with ``keys`` of daemon.json."""
+    names = {_FLAG_OF_KEY.get(key, key) for key in keys}
+    return tuple(use for use in derivation.flags if use.name in names and not use.stripped)
+
+
+def mismatch(command: str, busctl_json: str) -> str:
+    """Compare a raw command with ``busctl --json=short get-property … ExecStart``; return "" or what differs.
+
+    Use it after daemon-reload and before the restart (and at the start, when NeedDaemonReload is no) as proof of the parser.
+    """
+    words = split_command(command)
+    entries = json.loads(busctl_json).get("data") or []
+    if len(entries) != 1:
+        return f"systemd has {len(entries)} commands where the unit's files have one"
+    found = list(entries[0][1])
+    program = words[0].value.lstrip(_PREFIXES)
+    named = "@" in _prefixes(words[0])
+    expected = [word.value for word in (words[1:] if named else [Word(program, program), *words[1:]])]
+    if len(found) != len(expected):
+        return f"systemd has {len(found)} arguments {found!r}, the unit's files give {len(expected)}: {expected!r}"
+    for index, (have, want) in enumerate(zip(found, expected)):
+        if not specifier_pattern(want).fullmatch(have):
+            return f"argument {index} is {have!r} for systemd and {want!r} by the unit's files"
+    return ""
+
+
+def local_hosts(hosts: t.Sequence[str], socket_usable: bool = True) -> tuple[str, ...]:
+    """Return the local entries for daemon.json's hosts: ``fd://`` where the unit had it, Unix sockets that it had, else
+    Docker's default socket. Without one of them every local client hangs (dockerd_facts 1.5).
+
+    ``socket_usable``: whether docker.socket is there and not masked; without it ``fd://`` cannot work.
+    """
+    activated = [host for host in hosts if host.startswith("fd://")] if socket_usable else []
+    sockets = [host for host in hosts if host.startswith("unix://")]
+    if activated:  # dockerd would unlink the socket that systemd holds at its default place
+        sockets = [
+            host for host in sockets if host.replace("/var/run/", "/run/") not in ("unix:///run/docker.sock", "unix://")
+        ]
+    return tuple(dict.fromkeys([*activated, *sockets])) or (DEFAULT_SOCKET,)
+
+
+def _take_apart(model: UnitModel) -> _Command:
+    if len(model.commands) != 1:
+        raise _unsupported(f"the unit has {len(model.commands)} ExecStart commands where one was expected")
+    words = split_command(model.commands[0])
+    if any(word.raw == ";" for word in words):
+        raise _unsupported(f"ExecStart in {model.command_path} holds several commands: {model.commands[0]}")
+    prefixes = _prefixes(words[0])
+    binary = words[0].value[len(prefixes) :]
+    program = os.path.basename(binary)
+    if program in _SHELLS:
+        raise _unsupported(
+            f"ExecStart in {model.command_path} starts a shell ({binary}), so dockerd's flags cannot be seen"
+        )
+    if program != "dockerd":
+        raise _unsupported(f"ExecStart in {model.command_path} starts {binary or 'nothing'}, not dockerd")
+    return _Command(tuple(words), 2 if "@" in prefixes else 1, binary, ":" not in prefixes)
+
+
+def _unsupported(message: str) -> TlsError:
+    return TlsError(
+        message,
+        hint="Give the unit one ExecStart that starts dockerd itself (systemctl cat shows all its files); nothing was changed.",
+        code="unit-unsupported",
+    )
+
+
+def _prefixes(word: Word) -> str:
+    return word.value[: len(word.value) - len(word.value.lstrip(_PREFIXES))]
+
+
+def _expand(command: _Command, environment: t.Mapping[str, Variable]) -> list[_Argument]:
+    """Return the arguments that dockerd gets, without the program."""
+    values = {name: variable.value for name, variable in environment.items()}
+    found: list[_Argument] = []
+    for index, word in enumerate(command.words):
+        if index < command.start:
+            continue
+        value = plain_percent(word.value)
+        name = whole_variable(value) if command.expands else None
+        if name is not None:
+            found += [_Argument(part, index, (name,)) for part in split_value(values.get(name, ""))]
+        elif command.expands:
+            found.append(_Argument(expand_braced(value, values), index, tuple(braced_variables(value))))
+        else:
+            found.append(_Argument(value, index))
+    return found
+
+
+def _remaining(arguments: t.Iterable[_Argument], rests: t.Mapping[int, str]) -> list[str]:
+    """Return the values of the arguments with the removed ones left out (or what remains of them)."""
+    kept = (rests.get(index, argument.value) for index, argument in enumerate(arguments))
+    return [value for index, value in enumerate(kept) if value or index not in rests]
+
+
+def _spell(
+    command: _Command,
+    arguments: t.Sequence[_Argument],
+    rests: t.Mapping[int, str],
+    environment: t.Mapping[str, Variable],
+) -> tuple[str, tuple[Variable, ...]]:
+    """Return the command as ExecStart= needs it, and the variables whose values are now written out in it."""
+    touched = {arguments[index].word for index in rests}
+    pieces: list[str] = []
+    inlined: dict[str, Variable] = {}
+    for index, word in enumerate(command.words):
+        if index not in touched:
+            pieces.append(word.raw)
+            continue
+        own = {number: argument for number, argument in enumerate(arguments) if argument.word == index}
+        kept = (rests.get(number, argument.value) for number, argument in own.items())
+        written = [value for number, value in zip(own, kept) if value or number not in rests]
+        pieces += [quote_word(value, expands_variables=command.expands) for value in written]
+        inlined.update({n: environment[n] for a in own.values() for n in a.variables if n in environment})
+    return " ".join(pieces), tuple(inlined.values())
+
+
+def _use(
+    flag: Flag,
+    arguments: t.Sequence[_Argument],
+    model: UnitModel,
+    environment: t.Mapping[str, Variable],
+    stripped: bool,
+) -> FlagUse:
+    names = [n for index in (flag.first, flag.last) for n in arguments[index].variables if n in environment]
+    places = [f"{name} in {environment[name].source}" for name in dict.fromkeys(names)]
+    return FlagUse(flag.name, flag.value, ", ".join(places) or model.command_path, stripped)
+
+
+def _digest(command: _Command, inlined: t.Iterable[Variable]) -> str:
+    lines = [word.raw for word in command.words] + [f"{variable.name}={variable.value}" for variable in inlined]
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _notes(uses: t.Iterable[FlagUse], inlined: t.Iterable[Variable]) -> tuple[Finding, ...]:
+    found = [
+        warning(
+            "environment-inlined",
+            f"the variable {variable.name} in {variable.source} names a listener or TLS setting, which moves to daemon.json; "
+            "the rest of its value is written in the drop-in",
+            f"Remove the setting from {variable.source}: until then a change of {variable.name} there works only after the "
+            "next run of this role.",
+        )
+        for variable in inlined
+    ]
+    for use in uses:
+        if use.stripped and use.name != "host":
+            found.append(
+                warning("flag-replaced", f"dockerd's flag {use.text()} is replaced by the endpoint set up here")
+            )
+        elif use.stripped and not _is_local(use.value or ""):
+            found.append(
+                warning("listener-replaced", f"the listener {use.text()} is replaced by the endpoint set up here")
+            )
+    return tuple(found)
+
+
+def _is_local(host: str) -> bool:
+    return host.startswith(("fd://", "unix://"))
+
+
+@dataclass(frozen=True)
+class UnitFacts:
+    """What ``refusal`` needs to know of the host; from systemd, os-release and the file system."""
+
+    load_state: str  # of docker.service: loaded, not-found, masked, bad-setting, error
+    fragment_path: str = ""
+    os_ids: tuple[str, ...] = ()  # ID and ID_LIKE of /etc/os-release
+    snap_docker: bool = False  # /snap/docker or the unit snap.docker.dockerd.service is there
+    rootless_sockets: tuple[str, ...] = ()  # /run/user/*/docker.sock
+    podman_docker: bool = False  # /usr/bin/docker is podman's
+    dockerd_found: bool = True  # a dockerd binary is on the host
+    socket_load_state: str = "loaded"  # of docker.socket: loaded, not-found, masked
+    init_system: str = "systemd"  # name of process 1
+
+
+def refusal(facts: UnitFacts) -> Finding | None:
+    """Return why this Docker cannot be managed (none, snap, rootless, NixOS, podman, no systemd, masked), or None."""
+    if facts.init_system != "systemd":
+        return error(
+            "init-unsupported",
+            f"process 1 is {facts.init_system}, not systemd",
+            "Docker under another init system (OpenRC on Alpine) is not supported.",
+        )
+    if "nixos" in facts.os_ids or facts.fragment_path.startswith("/nix/"):
+        return error(
+            "docker-nixos",
+            "NixOS generates Docker's unit and daemon.json, so nothing written here would last",
+            "Set virtualisation.docker.daemon.settings and listenOptions in the system's configuration instead.",
+        )
+    if facts.load_state == "not-found":
+        return _nothing_to_manage(facts)
+    if facts.load_state == "masked":
+        return error(
+            "unit-masked", "docker.service is masked", "Run systemctl unmask docker.service if Docker is to run here."
+        )
+    if facts.load_state != "loaded":
+        return error(
+            "unit-broken",
+            f"systemd could not load docker.service ({facts.load_state})",
+            "See systemctl status docker.service, correct its files and run again.",
+        )
+    if os.path.basename(facts.fragment_path).startswith("podman"):
+        return _podman()
+    return None
+
+
+def _nothing_to_manage(facts: UnitFacts) -> Finding:
+    """Return the refusal for a host without docker.service: what is there instead."""
+    if facts.snap_docker:
+        return error(
+            "docker-snap",
+            "Docker is installed as a snap, whose service and files cannot be changed from outside its confinement",
+            "Remove the snap and install Docker from the distribution or from Docker's own packages.",
+        )
+    if facts.rootless_sockets:
+        return error(
+            "docker-rootless",
+            f"Docker runs rootless here ({', '.join(facts.rootless_sockets)}), as a service of a user",
+            "Only Docker as a system service (docker.service) is supported; a TCP port of rootless Docker needs RootlessKit.",
+        )
+    if facts.podman_docker:
+        return _podman()
+    if not facts.dockerd_found:
+        return error(
+            "docker-missing",
+            "there is no Docker on this host (neither docker.service nor dockerd)",
+            "Install Docker Engine first; this collection secures it, it does not install it.",
+        )
+    return error(
+        "unit-missing",
+        "dockerd is on this host, but systemd has no docker.service",
+        "Install the package that brings the unit, or name your own by docker_daemon_service.",
+    )
+
+
+def _podman() -> Finding:
+    return error(
+        "docker-podman",
+        "the docker command of this host is Podman, which has no dockerd",
+        "Remove podman-docker and install Docker Engine, or leave this host out of docker_hosts.",
+    )

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The addresses of this host, Docker's own bridges left out. PRIVATE: may change without notice.
+
+``private`` means RFC 1918, fc00::/7 and also 100.64.0.0/10: a host that has an address of that range has it nearly always
+from a VPN such as Tailscale. All that is unicast and not private, loopback or link-local counts as public, documentation
+ranges too, so that a doubt is on the safe side.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .netlink import FLAG_DAD_FAILED, FLAG_DEPRECATED, FLAG_TEMPORARY, FLAG_TENTATIVE, KernelAddress, kernel_addresses
+
+IPAddress = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10")
+)
+# docker0, docker_gwbridge, the bridge of a user-defined network (br- and the first 12 digits of its id), container ends.
+_DOCKER_INTERFACE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|veth[0-9a-z]+")
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address of an interface."""
+
+    interface: str
+    ip: IPAddress
+    is_private: bool
+    is_loopback: bool
+    is_link_local: bool
+    is_public: bool
+    is_temporary: bool = False  # IPv6 privacy address, deprecated or tentative: never selected, for it goes away
+
+
+def local_addresses(docker_bridges: t.Collection[str] = ()) -> list[Address]:
+    """Return the addresses of this host as the kernel has them, in the order of their interfaces.
+
+    Docker's own bridges and container ends are left out, and so are the interfaces ``docker_bridges`` (names from
+    ``docker network inspect``). Raises TlsError ``addresses-unreadable``.
+    """
+    return from_kernel(kernel_addresses(), dict(socket.if_nameindex()), docker_bridges)
+
+
+def from_kernel(
+    found: t.Iterable[KernelAddress], names: t.Mapping[int, str], docker_bridges: t.Collection[str] = ()
+) -> list[Address]:
+    """Return ``found`` with interface names and without Docker's own interfaces; without duplicates."""
+    chosen: dict[tuple[str, IPAddress], Address] = {}
+    for item in found:
+        interface = names.get(item.index, str(item.index))
+        if _DOCKER_INTERFACE.fullmatch(interface) or interface in docker_bridges:
+            continue
+        temporary = FLAG_DEPRECATED | FLAG_TENTATIVE | FLAG_DAD_FAILED
+        if item.ip.version == 6:
+            temporary |= FLAG_TEMPORARY  # for IPv4 the same bit means a second address of its network
+        address = classify(interface, item.ip, is_temporary=bool(item.flags & temporary))
+        chosen.setdefault((interface, item.ip), address)
+    return list(chosen.values())
+
+
+def classify(interface: str, ip: IPAddress, *, is_temporary: bool = False) -> Address:
+    """Return the address with what it is."""
+    private = is_private(ip)
+    special = ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast
+    return Address(interface, ip, private, ip.is_loopback, ip.is_link_local, not private and not special, is_temporary)
+
+
+def is_private(ip: IPAddress) -> bool:
+    """Return whether an address is in one of the private ranges (see the top of this file)."""
+    return any(ip.version == network.version and ip in network for network in _PRIVATE)
+
+
+def select_addresses(selectors: t.Sequence[str], addresses: t.Sequence[Address]) -> list[str]:
+    """Return the addresses that ``private``, ``all``, literal addresses and CIDR networks select, without duplicates.
+
+    ``all`` leaves out loopback and link-local, as ``private`` does. A literal address is taken even if the host does not
+    have it (the address outside of a NAT, a virtual one). The order is that of the selectors, then of the addresses.
+    Raises TlsError ``address-selector-invalid``.
+    """
+    chosen: dict[str, None] = {}
+    for selector in selectors:
+        chosen.update(dict.fromkeys(str(ip) for ip in _selected(str(selector).strip(), addresses)))
+    return list(chosen)
+
+
+def usable(addresses: t.Iterable[Address]) -> list[Address]:
+    """Return the lasting addresses that others can reach: no loopback, link-local or temporary ones; IPv4 first."""
+    kept = [item for item in addresses if not (item.is_loopback or item.is_link_local or item.is_temporary)]
+    return sorted(kept, key=lambda item: item.ip.version)
+
+
+def _selected(selector: str, addresses: t.Sequence[Address]) -> list[IPAddress]:
+    if selector in ("private", "all"):
+        return [item.ip for item in usable(addresses) if item.is_private or selector == "all"]
+    try:
+        if "/" not in selector:
+            return [ipaddress.ip_address(selector.strip("[]"))]
+        network = ipaddress.ip_network(selector, strict=False)
+    except ValueError:
+        raise TlsError(
+            f"{selector!r} selects no address",
+            hint="Write private, all, an address such as 10.0.0.5 or fd00::5, or a network such as 10.0.0.0/8.",
+            code="address-selector-invalid",
+        ) from None
+    return [item.ip for item in addresses if item.ip.version == network.version and item.ip in network]
