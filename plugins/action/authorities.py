@@ -1,0 +1,29 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ..plugin_utils._action import PassphraseAction, Result
+
+
+class ActionModule(PassphraseAction):
+    """Make authorities; the passphrase goes through a pipe."""
+
+    MODULE = "portcullis.docker_tls.authorities"
+
+    def predict(self, arguments: Result) -> Result:
+        """Return authorities without contents: the CA cannot be read, so all are foretold as new."""
+        groups = arguments.get("access_groups", ["clients"])
+        authorities = {
+            name: {
+                "id": f"{name}-g1",
+                "name": name,
+                "purpose": "client" if position else "server",
+                "generation": 1,
+                "certificate_content": "",
+                "trusted_content": "",
+                "certificate": None,
+            }
+            for position, name in enumerate(["server", *(groups if isinstance(groups, list) else [groups])])
+        }
+        return {"authorities": authorities, "ansible_facts": {"docker_ca_authorities": authorities}}

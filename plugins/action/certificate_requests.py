@@ -1,0 +1,31 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ..plugin_utils._action import ModuleAction, Result
+
+
+class ActionModule(ModuleAction):
+    """Decide what is due; install cryptography where it is missing."""
+
+    MODULE = "portcullis.docker_tls.certificate_requests"
+
+    def predict(self, arguments: Result) -> Result:
+        """Return every identity as due: without the library nothing that is there can be read."""
+        return {
+            "requests": [
+                {
+                    "id": request.get("id", ""),
+                    "profile": request.get("profile", ""),
+                    "action": "issue",
+                    "reasons": ["cryptography-missing"],
+                    "request_content": "",
+                    "common_name": request.get("common_name") or "",
+                    "names": list(request.get("names") or []),
+                    "key_type": request.get("key_type", "ecdsa-p256"),
+                    "certificate": None,
+                }
+                for request in arguments.get("requests", [])
+            ]
+        }

@@ -1,0 +1,20 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ..plugin_utils._action import PassphraseAction, Result
+
+
+class ActionModule(PassphraseAction):
+    """Sign a batch; the passphrase goes through a pipe."""
+
+    MODULE = "portcullis.docker_tls.signed_certificates"
+
+    def predict(self, arguments: Result) -> Result:
+        """Return certificates without contents."""
+        nothing = {"certificate_content": "", "authority_content": "", "certificate": None}
+        return {
+            "certificates": {str(request["id"]): dict(nothing) for request in arguments.get("requests", [])},
+            "authorities": {},
+        }

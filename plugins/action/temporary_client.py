@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+from ..module_utils._errors import TlsError
+from ..module_utils._module import cryptography_problem
+from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._time import parse_duration
+from ..plugin_utils._action import PassphraseAction, Result
+
+_SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
+_OPTIONS: dict[str, t.Any] = {
+    **CRYPTOGRAPHY_OPTION,
+    **CA_OPTIONS,
+    "name": {"type": "str", "required": True},
+    "group": {"type": "str", "default": "clients"},
+    "groups": {"type": "list", "elements": "str"},
+    "validity": {"type": "str", "default": "10m"},
+    "requester": {"type": "str", "default": ""},
+}
+
+
+class ActionModule(PassphraseAction):
+    """Make a key and a request in this process, and have the CA host sign it. The key is in the result only."""
+
+    MODULE = "portcullis.docker_tls.signed_certificates"
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the client, or a failure like a module's."""
+        validate: t.Any = self.validate_argument_spec
+        unused, options = validate(_OPTIONS, mutually_exclusive=[["group", "groups"]])
+        problem = cryptography_problem()
+        if problem is not None:
+            message = f"on the controller, {problem[0]}"
+            hint = "Install cryptography for the Python that runs Ansible."
+            return {"failed": True, "msg": f"{message}. {hint}", "hint": hint, "code": problem[1]}
+        try:
+            return self._make_client(options, package, task_vars)
+        except TlsError as error:
+            message = f"{error.message}. {error.hint}" if error.hint else error.message
+            return {"failed": True, "msg": message, "hint": error.hint, "code": error.code}
+
+    def _make_client(self, options: Result, package: t.Any, task_vars: Result) -> Result:
+        groups = list(dict.fromkeys(options["groups"] or [options["group"]]))
+        _check_validity(options["validity"])
+        key_content, request_content = ("", "") if self._task.check_mode else _key_and_request(options["name"])
+        signing = {name: options[name] for name in CA_OPTIONS}
+        signing["requests"] = [
+            {
+                "id": group,
+                "authority": group,
+                "profile": "client",
+                "request_content": request_content,
+                "common_name": options["name"],
+                "validity": options["validity"],
+                "requester": options["requester"] or str(task_vars.get("inventory_hostname", "")),
+                "reasons": ["temporary-client"],
+            }
+            for group in groups
+        ]
+        outcome = super().run_module(signing, package, task_vars)
+        if outcome.get("failed") or "certificates" not in outcome:
+            return outcome
+        return _client(outcome, groups, key_content)
+
+
+def _check_validity(validity: str) -> None:
+    length = parse_duration(validity, "validity")
+    if not _SHORTEST <= length <= _LONGEST:
+        raise TlsError(
+            f"validity is {validity!r}; a temporary client lives from 1m to 24h",
+            hint="For a client that stays use the role docker_client_cert.",
+            code="duration-invalid",
+        )
+
+
+def _key_and_request(name: str) -> tuple[str, str]:
+    """Return a new private key and a request for it, both as PEM; they are in memory only."""
+    from ..module_utils._x509 import issue, keys, names
+
+    names.check_common_name(name, "name")
+    key = keys.generate_private_key("ecdsa-p256")
+    request = issue.build_request(key, names.SubjectNames(name, (names.client_identity(name),)))
+    return keys.encode_private_key(key).decode("ascii"), request.decode("ascii")
+
+
+def _client(outcome: Result, groups: list[str], key_content: str) -> Result:
+    """Return the result. It holds a key, so the output hides it even where the task forgot no_log."""
+    server = outcome.get("authorities", {}).get("server", {})
+    shared = {"key_content": key_content, "ca_content": server.get("trusted_content", "")}
+    clients = {group: {**outcome["certificates"][group], **shared} for group in groups}
+    return {
+        **{name: outcome[name] for name in ("warnings", "deprecations", "ansible_facts") if name in outcome},
+        **clients[groups[0]],
+        "changed": outcome.get("changed", True),
+        "reasons": outcome.get("reasons", []),
+        "clients": clients,
+        "_ansible_no_log": True,
+    }

@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filters that the roles shape their data with: thin names over plugin_utils. Not for use elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ..plugin_utils import _inventory, _preflight
+
+FILTERS: dict[str, t.Callable[..., t.Any]] = {
+    "admitted_groups": _inventory.admitted_groups,
+    "client_anchors": _inventory.client_anchors,
+    "client_bundle_files": _inventory.client_bundle_files,
+    "client_bundles": _inventory.client_bundles,
+    "client_certificate_requests": _inventory.client_certificate_requests,
+    "client_signing_requests": _inventory.client_signing_requests,
+    "endpoint_url": _inventory.endpoint_url,
+    "inventory_problems": _preflight.inventory_problems,
+    "listen_addresses": _inventory.listen_addresses,
+    "reserved_names": _inventory.reserved_names,
+    "server_signing_requests": _inventory.server_signing_requests,
+}
+
+
+def _reporting(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+    @functools.wraps(function)
+    def call(*arguments: t.Any, **options: t.Any) -> t.Any:
+        try:
+            return function(*arguments, **options)
+        except ValueError as error:
+            raise AnsibleFilterError(str(error)) from error
+
+    return call
+
+
+class FilterModule:
+    """Filters of the roles."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Return the filters by name."""
+        return {name: _reporting(function) for name, function in FILTERS.items()}

@@ -1,0 +1,295 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Identities of a host: what there is, what is wanted, a key and a request where they differ. PRIVATE: may change.
+
+The live key is never touched here. A new key is born beside it (``<key_path>.new``) and waits there for its
+certificate; a run that was cut off finds it again.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from ._accounts import Owner, acting_as, check_directory, expand_path, read_regular, resolve_owner
+from ._errors import TlsError
+from ._files import ensure_directory, write_atomic
+from ._time import isoformat, parse_duration, parse_renew_before
+from ._x509 import decide, inspect, issue, keys, names, verify
+
+PENDING_SUFFIX = ".new"
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a request may take from its host; ``select_addresses`` resolves selectors such as ``private``."""
+
+    fqdn: str
+    select_addresses: t.Callable[[t.Sequence[str]], t.Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One request, resolved: absolute paths, an account, and canonical names."""
+
+    id: str
+    key_path: str
+    certificate_path: str
+    owner: Owner
+    wanted: decide.Wanted
+    authority: t.Any
+
+    @property
+    def pending_key_path(self) -> str:
+        """Return where a new key waits for its certificate."""
+        return self.key_path + PENDING_SUFFIX
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An identity with what was found and what was decided."""
+
+    identity: Identity
+    existing: decide.Existing
+    decision: decide.Decision
+    warnings: tuple[str, ...]
+
+
+def host_fqdn() -> str:
+    """Return this host's full name; its plain name where the resolver only says ``localhost`` (a common /etc/hosts)."""
+    name = socket.getfqdn()
+    if name.split(".")[0] in ("localhost", "localhost6", "ip6-localhost") or not names.is_name(name):
+        return socket.gethostname()
+    return name
+
+
+def plan_requests(requests: t.Sequence[t.Mapping[str, t.Any]], host: Host, now: datetime) -> list[Plan]:
+    """Return a plan for each of the module's ``requests``; nothing is changed.
+
+    Raises one TlsError with the problems of all requests (its code is that of the first).
+    """
+    _check_unique(requests)
+    plans, errors = [], []
+    for request in requests:
+        try:
+            plans.append(_plan(_resolve(request, host), now))
+        except TlsError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise TlsError(
+            f"{len(errors)} requests cannot be made: " + "; ".join(error.message for error in errors),
+            hint=errors[0].hint,
+            code=errors[0].code,
+        )
+    return plans
+
+
+def _check_unique(requests: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+    for option in ("id", "key_path"):
+        values = [request[option] for request in requests]
+        doubles = sorted({value for value in values if values.count(value) > 1})
+        if doubles:
+            raise TlsError(
+                f"two requests have the same {option}: {', '.join(doubles)}",
+                hint="Give each request its own.",
+                code="request-duplicate",
+            )
+
+
+def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
+    keys.check_key_type(request["key_type"], f"key_type of {request['id']!r}")
+    owner = resolve_owner(request["owner"] or "", request["group"] or "")
+    authority = None
+    if request["authority_content"].strip():
+        what = f"authority_content of {request['id']!r}"
+        authority = inspect.load_certificate(request["authority_content"], what)
+    _check_renew_before(request)
+    wanted = decide.Wanted(
+        profile=request["profile"],
+        subject=_subject(request, host),
+        key_type=request["key_type"],
+        authority=inspect.view_certificate(authority) if authority is not None else None,
+        renew_before=request["renew_before"],
+        force=request["force"],
+    )
+    return Identity(
+        id=request["id"],
+        key_path=expand_path(request["key_path"], owner, "key_path"),
+        certificate_path=expand_path(request["certificate_path"], owner, "certificate_path"),
+        owner=owner,
+        wanted=wanted,
+        authority=authority,
+    )
+
+
+def _check_renew_before(request: t.Mapping[str, t.Any]) -> None:
+    """Refuse a renewal that is due from the first day on: it would issue, and restart dockerd, in every run."""
+    if not request["validity"]:
+        return
+    validity = parse_duration(request["validity"], "validity")
+    if parse_renew_before(request["renew_before"], validity) >= validity:
+        raise TlsError(
+            f"renew_before ({request['renew_before']}) of {request['id']!r} is not shorter than its validity "
+            f"({request['validity']})",
+            hint="Every run would make a new certificate. Use a shorter renew_before, or a fraction such as 1/3.",
+            code="renew-before-too-long",
+        )
+
+
+def _subject(request: t.Mapping[str, t.Any], host: Host) -> names.SubjectNames:
+    what = f"the entry of names of {request['id']!r}"
+    if request["profile"] == "client":
+        common_name = request["common_name"] or request["id"]
+        names.check_common_name(common_name, f"common_name of {request['id']!r}")
+        found = names.normalize_names(request["names"], what)
+        return names.SubjectNames(common_name, found or (names.client_identity(common_name),))
+    common_name = request["common_name"] or host.fqdn
+    source = "common_name" if request["common_name"] else "the host's full name, the default of common_name,"
+    names.check_common_name(common_name, f"{source} of {request['id']!r}")
+    found = names.normalize_names(_server_names(request, host), what)
+    if not found or any(name.startswith(names.CLIENT_PREFIX) for name in found):
+        problem = "has a client's name among its names" if found else "has no names"
+        raise TlsError(
+            f"the server certificate {request['id']!r} {problem}",
+            hint="Set names, fqdn, local_names or addresses.",
+            code="name-invalid",
+        )
+    return names.SubjectNames(common_name, found)
+
+
+def _server_names(request: t.Mapping[str, t.Any], host: Host) -> list[str]:
+    found = list(request["names"])
+    found += [name for name in request["optional_names"] if names.is_name(name)]
+    # Who writes a host name into common_name expects it to work, and clients look only at the names.
+    if "." in request["common_name"] and names.is_name(request["common_name"]):
+        found.append(request["common_name"])
+    if request["fqdn"]:
+        found.append(host.fqdn)
+    if request["local_names"]:
+        found.extend(LOCAL_NAMES)
+    if request["addresses"]:
+        found.extend(host.select_addresses(request["addresses"]))
+    return found
+
+
+def _plan(identity: Identity, now: datetime) -> Plan:
+    with acting_as(identity.owner):
+        certificate_data = _read(identity.certificate_path)
+        key_data = _read(identity.key_path)
+    existing = observe(identity, certificate_data, key_data)
+    decision = decide.decide(identity.wanted, existing, now)
+    return Plan(identity, existing, decision, tuple(_warnings(identity, existing, decision, now)))
+
+
+def _read(path: str) -> bytes | None:
+    """Return the bytes of ``path``, None where it is missing, b"" where it cannot be read: then it is replaced."""
+    try:
+        return read_regular(path)
+    except TlsError:
+        return b""
+
+
+def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes | None) -> decide.Existing:
+    """Return what the two files hold, as far as it can be read."""
+    problems = []
+    view, fingerprint, key_type = None, None, None
+    if certificate_data is not None:
+        try:
+            certificate = inspect.load_certificate(certificate_data, identity.certificate_path)
+            view = inspect.view_certificate(certificate, identity.certificate_path)
+            if identity.authority is not None and not verify.issued_by(certificate, identity.authority):
+                problems.append("authority-changed")
+        except TlsError:
+            problems.append("certificate-unreadable")
+    if key_data is not None:
+        try:
+            public_key = keys.load_private_key(key_data, what=identity.key_path).public_key()
+            fingerprint, key_type = keys.public_key_fingerprint(public_key), keys.key_type_of(public_key)
+        except TlsError:
+            problems.append("key-unreadable")
+    return decide.Existing(view, fingerprint, key_type, tuple(problems))
+
+
+def _warnings(
+    identity: Identity, existing: decide.Existing, decision: decide.Decision, now: datetime
+) -> t.Iterator[str]:
+    if "key-mismatch" in decision.reasons:
+        yield (
+            f"{identity.key_path} does not belong to {identity.certificate_path}: "
+            "both are replaced by a new key and its certificate."
+        )
+    if "not-yet-valid" in decision.reasons and existing.certificate is not None:
+        yield (
+            f"{identity.certificate_path} is valid only from {isoformat(existing.certificate.not_before)} on, and this "
+            f"host's clock says {isoformat(now)}: if it is the clock that is wrong, a new certificate does not help."
+        )
+
+
+def prepare(plan: Plan) -> bytes:
+    """Make sure that a key of the wanted type waits at ``<key_path>.new``, and return the request (PEM) for it.
+
+    The directory is made (0700) where it is missing. Raises TlsError ``directory-unusable``, ``file-unwritable``.
+    """
+    identity = plan.identity
+    check_directory(os.path.dirname(identity.key_path), identity.owner)
+    with acting_as(identity.owner):
+        data = _pending_key(identity, plan.existing.key_fingerprint)
+    if data is None:
+        data = keys.encode_private_key(keys.generate_private_key(identity.wanted.key_type))
+        with acting_as(identity.owner):
+            directory = os.path.dirname(identity.key_path)
+            if not os.path.isdir(directory):
+                ensure_directory(directory, 0o700, gid=identity.owner.gid)
+            write_atomic(identity.pending_key_path, data, 0o600, gid=identity.owner.gid)
+    key = keys.load_private_key(data, what=identity.pending_key_path)
+    return issue.build_request(key, identity.wanted.subject)
+
+
+def _pending_key(identity: Identity, live_fingerprint: str | None) -> bytes | None:
+    """Return the key that waits, if it is of the wanted type, new, and nobody else could have read or planted it."""
+    try:
+        data = read_regular(identity.pending_key_path, private_to=identity.owner.uid)
+        if data is None:
+            return None
+        public_key = keys.load_private_key(data, what=identity.pending_key_path).public_key()
+    except TlsError:
+        return None
+    if keys.public_key_fingerprint(public_key) == live_fingerprint:
+        return None
+    return data if keys.key_type_of(public_key) == identity.wanted.key_type else None
+
+
+def report(plan: Plan, request_content: str) -> dict[str, t.Any]:
+    """Return the plan as the module reports it."""
+    wanted, certificate = plan.identity.wanted, plan.existing.certificate
+    return {
+        "id": plan.identity.id,
+        "profile": wanted.profile,
+        "action": plan.decision.action,
+        "reasons": list(plan.decision.reasons),
+        "request_content": request_content,
+        "common_name": wanted.subject.common_name,
+        "names": list(wanted.subject.names),
+        "key_type": wanted.key_type,
+        "key_path": plan.identity.key_path,
+        "certificate_path": plan.identity.certificate_path,
+        "certificate": certificate.to_dict() if certificate is not None else None,
+    }
+
+
+def diff(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
+    """Return before and after of the identities that change; never a key."""
+    changing = [plan for plan in plans if plan.decision.action == "issue"]
+    return {
+        "before": {plan.identity.id: plan.decision.before for plan in changing},
+        "after": {
+            plan.identity.id: {**plan.decision.after, "reasons": list(plan.decision.reasons)} for plan in changing
+        },
+    }

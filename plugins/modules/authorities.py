@@ -1,0 +1,248 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: authorities
+short_description: Make and verify the certificate authorities of a CA directory
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Makes the server authority, which signs the certificates of Docker's API, and one client authority for each access group.
+  - A second run verifies them. The modes of the directory are repaired; each key must open with the passphrase and belong to its
+    certificate; each certificate must be a CA of the right purpose that is valid now; the ledger's chain must be whole.
+  - An authority that is there is never replaced. Options that differ from it are reported as a warning, because such a change means a new CA.
+  - Keys are PKCS#8, encrypted with AES-256 and 600,000 rounds of PBKDF2; C(openssl) and C(cryptography) open them.
+  - A run that was killed at any point is finished or undone by the next one.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  server:
+    description: The server authority, whose certificate is the C(ca.pem) of the clients.
+    type: dict
+    suboptions:
+      common_name:
+        description: Common name, at most 64 characters.
+        type: str
+        default: Docker CA
+      organization:
+        description: Organization; empty for none.
+        type: str
+        default: ""
+      key_type:
+        description: Type of the key.
+        type: str
+        choices: [ecdsa-p256, ecdsa-p384, ed25519, rsa-2048, rsa-3072, rsa-4096]
+        default: ecdsa-p256
+      validity:
+        description: How long the authority is valid, for example V(1825d). Nothing that it signs can be valid longer.
+        type: str
+        default: 1825d
+  client:
+    description: The client authorities, one for each of O(access_groups); they differ in their organizational unit.
+    type: dict
+    suboptions:
+      common_name:
+        description: Common name, at most 64 characters.
+        type: str
+        default: Docker client CA
+      organization:
+        description: Organization; empty for none.
+        type: str
+        default: ""
+      key_type:
+        description: Type of the key.
+        type: str
+        choices: [ecdsa-p256, ecdsa-p384, ed25519, rsa-2048, rsa-3072, rsa-4096]
+        default: ecdsa-p256
+      validity:
+        description: How long the authority is valid, for example V(1825d). Nothing that it signs can be valid longer.
+        type: str
+        default: 1825d
+  access_groups:
+    description:
+      - Names of the access groups, each with a client authority of its own. V(server) is taken.
+      - A group that is no longer listed keeps its authority; that is reported as a warning.
+    type: list
+    elements: str
+    default: [clients]
+  restart_ledger:
+    description:
+      - Accept a ledger that was changed, or that does not fit the authorities, and begin a new one. The old one stays beside it.
+      - To be set for one run, after finding out what happened. A ledger that is sound is never restarted.
+    type: bool
+    default: false
+seealso:
+  - module: portcullis.docker_tls.authority_info
+  - module: portcullis.docker_tls.signed_certificates
+"""
+
+EXAMPLES = r"""
+- name: One server authority and one access group
+  portcullis.docker_tls.authorities:
+    path: /etc/docker/ca
+    passphrase: "{{ vault_docker_ca_passphrase }}"
+
+- name: RSA for old clients, and two groups of clients that can be admitted host by host
+  portcullis.docker_tls.authorities:
+    path: /etc/docker/ca
+    passphrase: "{{ vault_docker_ca_passphrase }}"
+    server:
+      common_name: Docker CA
+      organization: Olympus
+      key_type: rsa-4096
+      validity: 1825d
+    access_groups:
+      - operators
+      - ci
+"""
+
+RETURN = r"""
+reasons:
+  description:
+    - Why something changed. V(authority-missing), an authority was made; V(authority-unfinished), one was finished that a killed run had begun;
+      V(modes-repaired), others had access; V(ledger-repaired), a torn last line was removed; V(ledger-restarted), see O(restart_ledger).
+  returned: success
+  type: list
+  elements: str
+  sample: [authority-missing]
+authorities:
+  description: Every authority by name; V(server) first. In check mode those that would be made have empty contents.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Name and generation, as in the organizational unit of the certificate.
+      type: str
+      sample: server-g1
+    name:
+      description: V(server) or the access group.
+      type: str
+      sample: server
+    purpose:
+      description: V(server) or V(client).
+      type: str
+      sample: server
+    generation:
+      description: Number of the generation that signs.
+      type: int
+      sample: 1
+    certificate_content:
+      description: Certificate of the generation that signs, as PEM.
+      type: str
+    trusted_content:
+      description: Certificates to trust, as PEM; during a rotation those of more than one generation.
+      type: str
+    certificate:
+      description: The certificate as plain values (subject, names, dates, key type, fingerprints); null when it would be made.
+      type: dict
+ansible_facts:
+  description: The same as a fact.
+  returned: success
+  type: dict
+  contains:
+    docker_ca_authorities:
+      description: The same as RV(authorities).
+      type: dict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _time
+from ..module_utils._ca import bootstrap, directory, origin, report, store
+from ..module_utils._ca.passphrase import check_passphrase
+from ..module_utils._module import run_module
+from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._x509.keys import KEY_TYPES
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+_CLIENT = "Docker client CA"
+_SERVER = "Docker CA"
+
+
+def _authority_options(common_name: str) -> dict[str, t.Any]:
+    """Return the options of one kind of authority."""
+    return {
+        "type": "dict",
+        "apply_defaults": True,
+        "options": {
+            "common_name": {"type": "str", "default": common_name},
+            "organization": {"type": "str", "default": ""},
+            "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256"},
+            "validity": {"type": "str", "default": "1825d"},
+        },
+    }
+
+
+def _specs(params: dict[str, t.Any]) -> list[bootstrap.AuthoritySpec]:
+    """Return the wanted authorities, the server's first."""
+    groups = store.check_group_names(params["access_groups"])
+    wanted = [(store.SERVER, "server"), *((group, "client") for group in groups)]
+    return [
+        bootstrap.AuthoritySpec(
+            name=name,
+            common_name=params[option]["common_name"],
+            organization=params[option]["organization"],
+            key_type=params[option]["key_type"],
+            validity=_time.parse_duration(params[option]["validity"], f"{option}.validity"),
+        )
+        for name, option in wanted
+    ]
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    params = module.params
+    passphrase = check_passphrase(params["passphrase"])
+    around = bootstrap.Surroundings(
+        now=now,
+        origin=origin.origin(params["operator"]),
+        lock_timeout=params["lock_timeout"],
+        allow_network_filesystem=params["allow_network_filesystem"],
+        restart_ledger=params["restart_ledger"],
+    )
+    place = directory.ca_directory(params["path"])
+    outcome = bootstrap.ensure(place, _specs(params), passphrase, around, predict=module.check_mode)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    authorities = report.authorities(outcome, now)
+    return {
+        "changed": bool(outcome.reasons),
+        "reasons": list(outcome.reasons),
+        "authorities": authorities,
+        "ansible_facts": {"docker_ca_authorities": authorities},
+        "diff": report.authorities_diff(outcome, now),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        lambda module: _run(module, _time.utc_now()),
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            **CA_OPTIONS,
+            "server": _authority_options(_SERVER),
+            "client": _authority_options(_CLIENT),
+            "access_groups": {"type": "list", "elements": "str", "default": ["clients"]},
+            "restart_ledger": {"type": "bool", "default": False},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: authority_info
+short_description: Show the certificate authorities of a CA directory
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Reads the certificates of the authorities that M(portcullis.docker_tls.authorities) made. Needs no passphrase, changes nothing, takes no lock.
+  - Where there is no CA directory the result is empty.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  path:
+    description: Directory of the CA. The task has to run as the user that owns it.
+    type: path
+    required: true
+seealso:
+  - module: portcullis.docker_tls.authorities
+"""
+
+EXAMPLES = r"""
+- name: Read the authorities on the CA host
+  portcullis.docker_tls.authority_info:
+    path: /etc/docker/ca
+  delegate_to: olympus
+  run_once: true
+  register: ca
+
+- name: Show until when the server authority is valid
+  ansible.builtin.debug:
+    var: ca.authorities.server.certificate.not_after
+"""
+
+RETURN = r"""
+authorities:
+  description: Every authority by name; V(server) first.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description: Name and generation, as in the organizational unit of the certificate.
+      type: str
+      sample: server-g1
+    name:
+      description: V(server) or the access group.
+      type: str
+      sample: server
+    purpose:
+      description: V(server) or V(client).
+      type: str
+      sample: server
+    generation:
+      description: Number of the generation that signs.
+      type: int
+      sample: 1
+    certificate_content:
+      description: Certificate of the generation that signs, as PEM.
+      type: str
+    trusted_content:
+      description: Certificates to trust, as PEM; during a rotation those of more than one generation.
+      type: str
+    certificate:
+      description: The certificate as plain values (subject, names, dates, key type, fingerprints).
+      type: dict
+ansible_facts:
+  description: The same as a fact.
+  returned: success
+  type: dict
+  contains:
+    docker_ca_authorities:
+      description: The same as RV(authorities).
+      type: dict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _time
+from ..module_utils._ca import directory, store
+from ..module_utils._module import run_module
+from ..module_utils._options import CRYPTOGRAPHY_OPTION
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    place = directory.ca_directory(module.params["path"])
+    for path in directory.loose_entries(place):
+        module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
+    authorities = store.describe(store.read_authorities(place), _time.utc_now())
+    return {
+        "changed": False,
+        "authorities": authorities,
+        "ansible_facts": {"docker_ca_authorities": authorities},
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(_run, argument_spec={**CRYPTOGRAPHY_OPTION, "path": {"type": "path", "required": True}})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,285 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_requests
+short_description: Decide which certificates of a host are due, and make keys and requests for them
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Looks at each certificate and key, decides whether a new certificate is needed and says why. Where one is, it makes a private key on the host
+    and a certificate signing request (CSR) for it, all identities of a host in one call.
+  - A new key waits at O(requests[].key_path) with C(.new) appended, readable for its owner only, until M(portcullis.docker_tls.server_certificate),
+    M(portcullis.docker_tls.daemon_endpoint) or M(portcullis.docker_tls.certificate_bundles) puts it in place together with its certificate.
+    The live key and certificate are never touched here, and the key never leaves the host. A run that was cut off finds the waiting key again.
+  - The requests are signed by M(portcullis.docker_tls.signed_certificates) on the CA host.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+    details: The decision is complete, no key and no CSR is made.
+  diff_mode:
+    support: full
+    details: Shows names, issuer, expiry and fingerprint, never a key.
+  idempotent:
+    support: partial
+    details: As long as a certificate is due, each call says so.
+options:
+  requests:
+    description: The identities of the host.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: Name of the identity in the result; each only once.
+        type: str
+        required: true
+      profile:
+        description: Whether the certificate is for a server or for a client. It is never for both.
+        type: str
+        choices: [server, client]
+        required: true
+      key_path:
+        description:
+          - Where the live key is or will be. The new key waits beside it. A missing directory is made with mode C(0700).
+          - A leading C(~) is the home of O(requests[].owner), C(~user) that of another user.
+        type: str
+        required: true
+      certificate_path:
+        description: Where the live certificate is or will be; written as O(requests[].key_path) is.
+        type: str
+        required: true
+      key_type:
+        description: Kind of the private key. Another kind than the live key's makes a new certificate.
+        type: str
+        choices: [ecdsa-p256, ecdsa-p384, ed25519, rsa-2048, rsa-3072, rsa-4096]
+        default: ecdsa-p256
+      common_name:
+        description:
+          - Common name of the certificate, 1 to 64 characters.
+          - By default a server's full name (FQDN), and for a client its O(requests[].id).
+          - A server's common name that is a host name with a dot is also one of its names.
+        type: str
+        default: ""
+      names:
+        description:
+          - Subject alternative names. DNS names, wildcards such as V(*.apps.example.org), IPv4 and IPv6 addresses. International names are turned
+            into their ASCII form.
+          - A client needs none; it gets its common name as a directory name.
+        type: list
+        elements: str
+        default: []
+      optional_names:
+        description: More names for a server, left out where they cannot stand in a certificate. Meant for inventory names such as V(my docker host).
+        type: list
+        elements: str
+        default: []
+      fqdn:
+        description: Add the host's full name to a server's names.
+        type: bool
+        default: true
+      local_names:
+        description: Add V(localhost), V(127.0.0.1) and V(::1) to a server's names.
+        type: bool
+        default: true
+      addresses:
+        description:
+          - Addresses of the host to add to a server's names. V(private) for all private ones, V(all), networks such as V(10.0.0.0/8) that the host
+            has an address in, or single addresses. Docker's own bridges are left out.
+        type: list
+        elements: str
+        default: []
+      authority_content:
+        description:
+          - Certificate (PEM) of the authority that would sign now. A certificate of any other authority is due.
+          - Empty means that the authority is yet to be made (a first run in check mode).
+        type: str
+        required: true
+      renew_before:
+        description: How long before its end a certificate is due. A fraction of its lifetime such as V(1/3), or a length of time such as V(30d).
+        type: str
+        default: 1/3
+      validity:
+        description:
+          - Validity that the signing will ask for, for example V(365d).
+          - Only used to refuse an O(requests[].renew_before) that is not shorter, with which every run would make a new certificate.
+        type: str
+        default: ""
+      force:
+        description: Ask for a new certificate, whatever is there.
+        type: bool
+        default: false
+      owner:
+        description:
+          - User that the files belong to, by name or number. By default the user that the task runs as.
+          - In the directories of another user, root works with that user's rights.
+        type: str
+      group:
+        description: Group of the files. By default the user's own.
+        type: str
+seealso:
+  - module: portcullis.docker_tls.signed_certificates
+  - module: portcullis.docker_tls.server_certificate
+  - module: portcullis.docker_tls.certificate_bundles
+"""
+
+EXAMPLES = r"""
+- name: Decide about the host's server certificate
+  portcullis.docker_tls.certificate_requests:
+    requests:
+      - id: server
+        profile: server
+        key_path: /etc/docker/certs/server-key.pem
+        certificate_path: /etc/docker/certs/server-cert.pem
+        names: ["{{ inventory_hostname }}"]
+        addresses: [private]
+        authority_content: "{{ docker_ca_authorities['server'].certificate_content }}"
+  register: requested
+
+- name: Say what is due
+  ansible.builtin.debug:
+    msg: "{{ item.id }}: {{ item.action }} {{ item.reasons }}"
+  loop: "{{ requested.requests }}"
+  loop_control:
+    label: "{{ item.id }}"
+
+- name: Decide about a user's client certificate
+  portcullis.docker_tls.certificate_requests:
+    requests:
+      - id: deploy
+        profile: client
+        owner: deploy
+        key_path: ~/.docker/key.pem
+        certificate_path: ~/.docker/cert.pem
+        renew_before: 30d
+        authority_content: "{{ docker_ca_authorities['clients'].certificate_content }}"
+"""
+
+RETURN = r"""
+requests:
+  description: The identities in the order of O(requests).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the identity.
+      type: str
+      sample: server
+    profile:
+      description: V(server) or V(client).
+      type: str
+      sample: server
+    action:
+      description: V(issue) where a new certificate is needed, else V(none).
+      type: str
+      sample: issue
+    reasons:
+      description:
+        - Why. Any of V(forced), V(certificate-missing), V(certificate-unreadable), V(key-missing), V(key-unreadable), V(key-mismatch),
+          V(key-type-changed), V(profile-changed), V(authority-changed), V(common-name-changed), V(names-changed), V(expired), V(expires-soon),
+          V(not-yet-valid).
+      type: list
+      elements: str
+      sample: [expires-soon]
+    request_content:
+      description: The certificate signing request (PEM). Empty in check mode, and where RV(requests[].action=none).
+      type: str
+    common_name:
+      description: Common name that the certificate is to have.
+      type: str
+      sample: docker1.example.org
+    names:
+      description: Subject alternative names that the certificate is to have, in canonical spelling.
+      type: list
+      elements: str
+      sample: [docker1.example.org, localhost, 10.0.0.5, 127.0.0.1, "::1"]
+    key_type:
+      description: Kind of the key.
+      type: str
+      sample: ecdsa-p256
+    key_path:
+      description: Absolute path of the live key.
+      type: str
+      sample: /etc/docker/certs/server-key.pem
+    certificate_path:
+      description: Absolute path of the live certificate.
+      type: str
+      sample: /etc/docker/certs/server-cert.pem
+    certificate:
+      description: The live certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates), none where there is no readable one.
+      type: dict
+"""
+
+import typing as t
+from datetime import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _requests
+from ..module_utils._host import addresses
+from ..module_utils._module import run_module
+from ..module_utils._options import CRYPTOGRAPHY_OPTION
+from ..module_utils._time import utc_now
+from ..module_utils._x509 import keys
+
+_REQUEST_OPTIONS: dict[str, t.Any] = {
+    "id": {"type": "str", "required": True},
+    "profile": {"type": "str", "choices": ["server", "client"], "required": True},
+    "key_path": {"type": "str", "required": True, "no_log": False},
+    "certificate_path": {"type": "str", "required": True},
+    "key_type": {"type": "str", "choices": list(keys.KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
+    "common_name": {"type": "str", "default": ""},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "optional_names": {"type": "list", "elements": "str", "default": []},
+    "fqdn": {"type": "bool", "default": True},
+    "local_names": {"type": "bool", "default": True},
+    "addresses": {"type": "list", "elements": "str", "default": []},
+    "authority_content": {"type": "str", "required": True},
+    "renew_before": {"type": "str", "default": "1/3"},
+    "validity": {"type": "str", "default": ""},
+    "force": {"type": "bool", "default": False},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+}
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    host = _requests.Host(
+        fqdn=_requests.host_fqdn(),
+        select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
+    )
+    plans = _requests.plan_requests(module.params["requests"], host, now)
+    for warning in (warning for plan in plans for warning in plan.warnings):
+        module.warn(warning)
+    reported = []
+    for plan in plans:
+        due = plan.decision.action == "issue"
+        content = _requests.prepare(plan).decode("ascii") if due and not module.check_mode else ""
+        reported.append(_requests.report(plan, content))
+    return {
+        "changed": any(plan.decision.action == "issue" for plan in plans),
+        "requests": reported,
+        "diff": _requests.diff(plans),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        lambda module: _run(module, utc_now()),
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            "requests": {"type": "list", "elements": "dict", "required": True, "options": _REQUEST_OPTIONS},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

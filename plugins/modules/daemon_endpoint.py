@@ -1,0 +1,341 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: daemon_endpoint
+short_description: Put Docker's API on a host behind mutual TLS, proved or undone
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Makes dockerd on this host listen on TCP for clients with a certificate, and for nobody else.
+  - Certificates, client authorities, C(daemon.json) and the systemd drop-in are one change. It is checked before anything is
+    touched, swapped in, followed by one restart of dockerd, and proved. If anything fails, the exact former files are back and
+    the former dockerd answers on its local socket, and the module fails with dockerd's last log lines.
+  - If the module is killed, a guard process on the host undoes the change; after a reboot the next run does.
+  - In C(daemon.json) only the keys of the endpoint are changed; every other byte stays.
+  - A run that has nothing to change costs one C(systemctl show) and a few requests to the engine, and restarts nothing.
+options:
+  state:
+    description:
+      - V(present) sets the endpoint up, or changes it.
+      - V(absent) gives Docker the C(daemon.json) and the units that it had before. The certificates stay.
+      - V(rolled_back) goes back to the last good state, once.
+      - V(confirmed) makes a change for good that was made with O(confirm_timeout). It takes the same options as the change.
+    type: str
+    choices: [present, absent, rolled_back, confirmed]
+    default: present
+  listen:
+    description:
+      - Where dockerd listens for TLS clients, each as C(ADDRESS:PORT) (IPv6 as C([ADDRESS]:PORT)), also with C(tcp://).
+      - V(private) stands for every private address of the host, Docker's own bridges left out, at O(port).
+      - V(0.0.0.0:2376) means IPv6 too, and is refused on a host that has a public address unless O(allow_public_address).
+    type: list
+    elements: str
+    default: ["0.0.0.0:2376"]
+  port:
+    description: The port for V(private) in O(listen).
+    type: int
+    default: 2376
+  directory:
+    description:
+      - Where the certificates are on this host. The files are C(ca.pem), C(client-ca.pem), C(server-cert.pem), C(server-key.pem).
+      - The key is born on the host (M(portcullis.docker_tls.certificate_requests)) and is never an option.
+    type: path
+    default: /etc/docker/certs
+  certificate_content:
+    description: The server's certificate (PEM). Empty keeps the one that is there.
+    type: str
+    default: ""
+  certificate_pending:
+    description:
+      - Only in check mode, where no certificate can be made yet. V(true) says that a new one would come, so that the restart it
+        needs is reported.
+    type: bool
+    default: false
+  ca_content:
+    description: The server authority's certificates (PEM), for clients. Empty keeps what is there.
+    type: str
+    default: ""
+  client_ca_content:
+    description: The client authorities of the admitted access groups (PEM), and nothing else. Empty keeps what is there.
+    type: str
+    default: ""
+  config_path:
+    description: The C(daemon.json) to change. By default the one that the unit names, or C(/etc/docker/daemon.json).
+    type: path
+  service:
+    description: The unit that runs dockerd.
+    type: str
+    default: docker.service
+  existing_settings:
+    description:
+      - What to do with C(hosts) and C(tls*) settings that someone else has made, in C(daemon.json) or as flags of the unit.
+      - V(fail) names them and changes nothing. V(adopt) replaces them; O(state=absent) brings them back.
+    type: str
+    choices: [fail, adopt]
+    default: fail
+  allow_public_address:
+    description: Whether dockerd may listen on a public address. Whoever gets a client's key can then be anywhere.
+    type: bool
+    default: false
+  allow_port_2375:
+    description: Whether the listener may use port 2375, which by custom means Docker without TLS.
+    type: bool
+    default: false
+  allow_dual_trust:
+    description:
+      - Whether an authority that signs servers may also be one whose clients are let in (one adopted authority for both).
+        Every server's key is then as good as a client's on all hosts.
+    type: bool
+    default: false
+  live_restore:
+    description:
+      - Whether running containers survive the restart of dockerd.
+      - V(keep) leaves Docker's setting as it is and warns when a restart stops containers.
+      - V(enable) switches live-restore on before the first restart, so that no container is stopped. Not possible in a swarm.
+      - V(require) is V(enable), and refuses the change when it is not possible.
+    type: str
+    choices: [keep, enable, require]
+    default: keep
+  listener:
+    description:
+      - Who holds the TCP port.
+      - V(hosts) is dockerd itself, by C(hosts) in C(daemon.json), with a drop-in that takes C(-H) out of the unit's command.
+      - V(socket) is systemd, by a drop-in of C(docker.socket). No connection is refused during a restart, and addresses that are
+        not there at boot do no harm. A guard in the unit keeps dockerd from starting without its TLS settings.
+    type: str
+    choices: [hosts, socket]
+    default: hosts
+  start_timeout:
+    description: How many seconds dockerd may take to start before the change is undone.
+    type: int
+    default: 120
+  confirm_timeout:
+    description:
+      - If above zero, the change is undone by itself after so many seconds, also after a reboot, unless O(state=confirmed)
+        comes first. For hosts that one cannot walk to.
+    type: int
+    default: 0
+  lock_timeout:
+    description: How many seconds to wait for another run on the same host.
+    type: int
+    default: 30
+  controller_time:
+    description: The controller's clock (ISO 8601, with zone) at the start of the task. A host whose clock differs is told.
+    type: str
+    default: ""
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Shows texts before and after, and certificates in words; never a key.
+  idempotent:
+    support: full
+requirements:
+  - systemd
+  - Docker Engine 20.10 or later, as a system service
+seealso:
+  - module: portcullis.docker_tls.endpoint_info
+  - module: portcullis.docker_tls.daemon_config
+  - module: portcullis.docker_tls.daemon_dropin
+notes:
+  - The task must run as root on the host.
+"""
+
+EXAMPLES = r"""
+- name: Docker's API for clients with a certificate, on the private addresses
+  portcullis.docker_tls.daemon_endpoint:
+    listen: [private]
+    certificate_content: "{{ issued.certificates[inventory_hostname].certificate_content }}"
+    ca_content: "{{ docker_ca_authorities.server.trusted_content }}"
+    client_ca_content: "{{ docker_ca_authorities.clients.trusted_content }}"
+    live_restore: enable
+
+- name: Only look what would happen, and how many containers a restart would stop
+  portcullis.docker_tls.daemon_endpoint:
+    listen: ["10.0.0.5:2376"]
+  check_mode: true
+  register: plan
+
+- name: Back to Docker without an endpoint
+  portcullis.docker_tls.daemon_endpoint:
+    state: absent
+"""
+
+RETURN = r"""
+restarted:
+  description: Whether dockerd was restarted.
+  type: bool
+  returned: success
+restart_needed:
+  description: Whether the change needs a restart; tells it in check mode.
+  type: bool
+  returned: success
+reasons:
+  description: Why something was changed, as stable words.
+  type: list
+  elements: str
+  returned: success
+  sample: [certificate-changed]
+containers_stopped:
+  description: How many running containers the restart stopped, or would stop.
+  type: int
+  returned: success
+unconfirmed:
+  description: Whether a change waits for its confirmation.
+  type: bool
+  returned: success
+endpoint:
+  description: The endpoint as it is now (in check mode, as it would be).
+  type: dict
+  returned: success
+  contains:
+    state:
+      description: V(present), or what was done instead.
+      type: str
+    listen:
+      description: Address and port of each listener.
+      type: list
+      elements: str
+    addresses:
+      description: The addresses that clients can use.
+      type: list
+      elements: str
+    config_path:
+      description: The daemon.json in use.
+      type: str
+    directory:
+      description: Where the certificates are.
+      type: str
+    certificate:
+      description: The server's certificate (subject, names, not_after, fingerprint_sha256, and more), null where there is none.
+      type: dict
+    access:
+      description: Subjects of the client authorities whose clients are let in.
+      type: list
+      elements: str
+    engine_version:
+      description: The engine's version.
+      type: str
+    containers_running:
+      description: How many containers run.
+      type: int
+    live_restore:
+      description: Whether live-restore is on.
+      type: bool
+    swarm:
+      description: Whether the engine is in a swarm.
+      type: bool
+proof:
+  description: What was seen after a restart, each with RV(proof[].check), RV(proof[].passed) and RV(proof[].detail).
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    check:
+      description: What was checked, as a stable word.
+      type: str
+    passed:
+      description: Whether it was as it must be.
+      type: bool
+    detail:
+      description: What was seen.
+      type: str
+code:
+  description: A stable word for the failure.
+  type: str
+  returned: failure
+hint:
+  description: What to do about the failure.
+  type: str
+  returned: failure
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._daemon import endpoint
+from ..module_utils._daemon.engine import Engine
+from ..module_utils._daemon.journal import StateDirectory
+from ..module_utils._daemon.machine import Machine
+from ..module_utils._daemon.options import Options, parse_time
+from ..module_utils._daemon.signals import orderly_end
+from ..module_utils._daemon.systemd import Systemd
+from ..module_utils._module import run_module
+from ..module_utils._options import CRYPTOGRAPHY_OPTION
+from ..module_utils._time import utc_now
+
+_SPECIFICATION: dict[str, t.Any] = {
+    **CRYPTOGRAPHY_OPTION,
+    "state": {"type": "str", "choices": ["present", "absent", "rolled_back", "confirmed"], "default": "present"},
+    "listen": {"type": "list", "elements": "str", "default": ["0.0.0.0:2376"]},
+    "port": {"type": "int", "default": 2376},
+    "directory": {"type": "path", "default": "/etc/docker/certs"},
+    "certificate_content": {"type": "str", "default": ""},
+    "certificate_pending": {"type": "bool", "default": False},
+    "ca_content": {"type": "str", "default": ""},
+    "client_ca_content": {"type": "str", "default": ""},
+    "config_path": {"type": "path"},
+    "service": {"type": "str", "default": "docker.service"},
+    "existing_settings": {"type": "str", "choices": ["fail", "adopt"], "default": "fail"},
+    "allow_public_address": {"type": "bool", "default": False},
+    "allow_port_2375": {"type": "bool", "default": False},
+    "allow_dual_trust": {"type": "bool", "default": False},
+    "live_restore": {"type": "str", "choices": ["keep", "enable", "require"], "default": "keep"},
+    "listener": {"type": "str", "choices": ["hosts", "socket"], "default": "hosts"},
+    "start_timeout": {"type": "int", "default": 120},
+    "confirm_timeout": {"type": "int", "default": 0},
+    "lock_timeout": {"type": "int", "default": 30},
+    "controller_time": {"type": "str", "default": ""},
+}
+
+
+def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
+    """Return the options of a module call. Raises TlsError ``option-invalid``."""
+    return Options(
+        state=parameters["state"],
+        listen=tuple(parameters["listen"]),
+        port=parameters["port"],
+        directory=parameters["directory"],
+        certificate=parameters["certificate_content"],
+        certificate_pending=parameters["certificate_pending"],
+        ca=parameters["ca_content"],
+        client_ca=parameters["client_ca_content"],
+        config_path=parameters["config_path"] or "",
+        service=parameters["service"],
+        existing_settings=parameters["existing_settings"],
+        allow_public_address=parameters["allow_public_address"],
+        allow_port_2375=parameters["allow_port_2375"],
+        allow_dual_trust=parameters["allow_dual_trust"],
+        live_restore=parameters["live_restore"],
+        listener=parameters["listener"],
+        start_timeout=parameters["start_timeout"],
+        confirm_timeout=parameters["confirm_timeout"],
+        lock_timeout=parameters["lock_timeout"],
+        controller_now=parse_time(parameters["controller_time"]),
+    ).checked()
+
+
+def ensure_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
+    """Do the module's one call."""
+    options = options_from(module.params)
+    machine = Machine(Systemd(options.service, options.socket), Engine())
+    with orderly_end():
+        return endpoint.run(options, machine, StateDirectory(), utc_now(), check_mode=module.check_mode)
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(ensure_endpoint, argument_spec=_SPECIFICATION)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: server_certificate
+short_description: Install a server certificate with its key
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Puts a certificate and the key it was made for into the directory that dockerd reads, as one set that changes in one rename. At no moment, even at a
+    power loss, does a key stand beside another key's certificate.
+  - The key is the one that M(portcullis.docker_tls.certificate_requests) made and left in the directory as C(server-key.pem.new), or the live one.
+  - In the directory, C(ca.pem), C(server-cert.pem) and C(server-key.pem) are links to the current of the sets below it, and the set before it is kept.
+    Plain files of another tool become a set of their own first.
+  - Nothing is restarted. dockerd reads these files when it starts; M(portcullis.docker_tls.daemon_endpoint) installs and restarts in one transaction.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Shows names, issuer, expiry and fingerprint, never a key.
+  idempotent:
+    support: full
+options:
+  directory:
+    description: Directory of the certificates. It is made with mode C(0700) where it is missing.
+    type: path
+    default: /etc/docker/certs
+  certificate_content:
+    description: The certificate (PEM, with its chain if it has one).
+    type: str
+    required: true
+  ca_content:
+    description: Certificates (PEM) for C(ca.pem), which clients on this host check the server with. Empty keeps what is there.
+    type: str
+    default: ""
+seealso:
+  - module: portcullis.docker_tls.certificate_requests
+  - module: portcullis.docker_tls.daemon_endpoint
+"""
+
+EXAMPLES = r"""
+- name: Install the certificate that was signed for this host
+  portcullis.docker_tls.server_certificate:
+    certificate_content: "{{ signed.certificates[inventory_hostname].certificate_content }}"
+    ca_content: "{{ docker_ca_authorities['server'].trusted_content }}"
+"""
+
+RETURN = r"""
+reasons:
+  description:
+    - Why something was written. Any of V(certificate-changed), V(key-changed), V(ca-changed), V(layout-changed) (the files become a set that changes
+      in one rename).
+  returned: success
+  type: list
+  elements: str
+  sample: [certificate-changed, key-changed]
+directory:
+  description: The directory.
+  returned: success
+  type: str
+  sample: /etc/docker/certs
+certificate:
+  description: The certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates).
+  returned: success
+  type: dict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _server_files
+from ..module_utils._module import run_module
+from ..module_utils._options import CRYPTOGRAPHY_OPTION
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    plan = _server_files.plan(params["directory"], params["certificate_content"], params["ca_content"])
+    if plan.reasons and not module.check_mode:
+        _server_files.install(plan)
+    return {
+        "changed": bool(plan.reasons),
+        "reasons": list(plan.reasons),
+        "directory": plan.directory,
+        "certificate": _server_files.report(plan),
+        "diff": {
+            "before": _server_files.describe(plan, after=False),
+            "after": _server_files.describe(plan, after=True),
+        },
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        _run,
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            "directory": {"type": "path", "default": "/etc/docker/certs"},
+            "certificate_content": {"type": "str", "required": True},
+            "ca_content": {"type": "str", "default": ""},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: signed_certificates
+short_description: Sign a batch of certificate requests with the authorities of a CA directory
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Signs all requests of a play in one call, under one lock, with one opening of each key. Either all are signed or none is; then one message
+    tells every problem of every request.
+  - Of a request's CSR only the public key is used, after its signature has proved that the requester holds the key. Names, profile and validity
+    are those of the options, whatever the CSR says.
+  - Every certificate is in the CA's ledger (append-only, hash-chained, flushed to disk) and in C(issued/<serial>.pem) before it is returned.
+  - This module signs what it is asked to sign. Whether a certificate is due is decided by M(portcullis.docker_tls.certificate_requests).
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+    details: Every check is made. Requests may have no CSR, and authorities need not exist, as on a first run.
+  diff_mode:
+    support: full
+  idempotent:
+    support: none
+    details: Each call signs again; an empty list of requests changes nothing.
+options:
+  requests:
+    description: What is to be signed.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: Name of the request in the result; each only once.
+        type: str
+        required: true
+      authority:
+        description: V(server), or the access group of a client.
+        type: str
+        required: true
+      profile:
+        description: What the certificate is for. V(server) goes with the authority V(server), V(client) with an access group.
+        type: str
+        choices: [server, client]
+        required: true
+      request_content:
+        description: The certificate signing request as PEM.
+        type: str
+        required: true
+      common_name:
+        description: Common name of the certificate, at most 64 characters.
+        type: str
+        required: true
+      names:
+        description:
+          - Subject alternative names of the certificate. A server needs at least one, a DNS name, a wildcard or an IP address.
+          - A client without any gets one that is made of its common name and is no host name.
+        type: list
+        elements: str
+        default: []
+      validity:
+        description: How long the certificate is valid from now on, for example V(365d); not longer than its authority.
+        type: str
+        default: 365d
+      requester:
+        description: The inventory host that asks. By default O(requests[].id).
+        type: str
+        default: ""
+      reasons:
+        description: Why the certificate is needed, for the ledger.
+        type: list
+        elements: str
+        default: []
+  reserved_names:
+    description:
+      - Names and addresses that belong to a requester, as C(name: requester). A server request of anybody else for one of them is refused.
+      - A wildcard that covers such a name is refused too. C(localhost) and loopback addresses belong to nobody.
+    type: dict
+    default: {}
+  shared_names:
+    description: Names that more than one requester may have, such as that of a load balancer or a virtual address.
+    type: list
+    elements: str
+    default: []
+  backdate:
+    description: How long before now certificates begin to be valid, for clocks that are behind; V(0s) for not at all.
+    type: str
+    default: 5m
+seealso:
+  - module: portcullis.docker_tls.authorities
+  - module: portcullis.docker_tls.certificate_requests
+  - module: portcullis.docker_tls.temporary_client
+"""
+
+EXAMPLES = r"""
+- name: Sign what the hosts of this play asked for
+  portcullis.docker_tls.signed_certificates:
+    path: /etc/docker/ca
+    passphrase: "{{ vault_docker_ca_passphrase }}"
+    requests:
+      - id: web1
+        authority: server
+        profile: server
+        request_content: "{{ hostvars.web1.wanted.requests[0].request_content }}"
+        common_name: web1.example.org
+        names: [web1.example.org, 192.0.2.10]
+        validity: 365d
+        requester: web1
+    reserved_names:
+      web2.example.org: web2
+  delegate_to: olympus
+  run_once: true
+  register: signed
+"""
+
+RETURN = r"""
+certificates:
+  description: The certificates by the id of their request. In check mode their contents are empty.
+  returned: success
+  type: dict
+  contains:
+    certificate_content:
+      description: The certificate as PEM.
+      type: str
+    authority_content:
+      description: The certificate of the authority that signed it, as PEM.
+      type: str
+    certificate:
+      description: The certificate as plain values (subject, names, serial, dates, key type, fingerprints); null in check mode.
+      type: dict
+authorities:
+  description: All authorities of the CA, as M(portcullis.docker_tls.authority_info) returns them.
+  returned: success
+  type: dict
+ledger:
+  description: The end of the ledger after this call. Kept elsewhere, it shows later whether the ledger was replaced.
+  returned: success
+  type: dict
+  contains:
+    seq:
+      description: Number of lines.
+      type: int
+    digest:
+      description: SHA-256 of the last line.
+      type: str
+reasons:
+  description:
+    - What else was done. V(modes-repaired), others had access to the CA directory; V(ledger-repaired), a torn last line was removed.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _time
+from ..module_utils._ca import batch, bootstrap, directory, origin, policy, report, store
+from ..module_utils._ca.passphrase import check_passphrase
+from ..module_utils._module import run_module
+from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+_REQUEST_OPTIONS: dict[str, t.Any] = {
+    "id": {"type": "str", "required": True},
+    "authority": {"type": "str", "required": True},
+    "profile": {"type": "str", "required": True, "choices": ["server", "client"]},
+    "request_content": {"type": "str", "required": True},
+    "common_name": {"type": "str", "required": True},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "validity": {"type": "str", "default": "365d"},
+    "requester": {"type": "str", "default": ""},
+    "reasons": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def _request(options: dict[str, t.Any]) -> policy.SigningRequest:
+    return policy.SigningRequest(**{**options, "names": tuple(options["names"]), "reasons": tuple(options["reasons"])})
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    params = module.params
+    passphrase = check_passphrase(params["passphrase"])
+    work = batch.Batch(
+        place=directory.ca_directory(params["path"]),
+        requests=[_request(options) for options in params["requests"]],
+        rules=policy.make_rules(
+            reserved=params["reserved_names"],
+            shared=params["shared_names"],
+            backdate=params["backdate"],
+            predicting=module.check_mode,
+        ),
+        passphrase=passphrase,
+        around=bootstrap.Surroundings(
+            now=now,
+            origin=origin.origin(params["operator"]),
+            lock_timeout=params["lock_timeout"],
+            allow_network_filesystem=params["allow_network_filesystem"],
+        ),
+    )
+    result = batch.sign(work)
+    for warning in result.warnings:
+        module.warn(warning)
+    return {
+        "changed": bool(result.signed or result.reasons),
+        "reasons": list(result.reasons),
+        "certificates": report.certificates(result),
+        "authorities": store.describe(result.stored, now),
+        "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
+        **({"diff": report.certificates_diff(result)} if module._diff else {}),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        lambda module: _run(module, _time.utc_now()),
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            **CA_OPTIONS,
+            "requests": {"type": "list", "elements": "dict", "required": True, "options": _REQUEST_OPTIONS},
+            "reserved_names": {"type": "dict", "default": {}},
+            "shared_names": {"type": "list", "elements": "str", "default": []},
+            "backdate": {"type": "str", "default": "5m"},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: temporary_client
+short_description: Make a short-lived client key and certificate in memory
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Makes a key in the controller's memory and has M(portcullis.docker_tls.signed_certificates) sign a client certificate for it on the
+    CA host, for a task that talks to a Docker endpoint once, such as a proof that it works.
+  - The key is written nowhere. The result holds it, so register it and set C(no_log=true) on the task; without that the result is hidden
+    from the output as well, but the variable is there for every later task.
+  - The certificate is in the ledger like any other.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+    details: Nothing is made; the contents are empty.
+  diff_mode:
+    support: full
+  idempotent:
+    support: none
+    details: Every call makes another key and certificate.
+options:
+  name:
+    description: Name of the client, which is the common name of the certificate and in the ledger.
+    type: str
+    required: true
+  group:
+    description: Access group whose client authority signs.
+    type: str
+    default: clients
+  groups:
+    description:
+      - Access groups instead of O(group); for each the same key gets a certificate. The contents at the top of the result are those of the first.
+    type: list
+    elements: str
+  validity:
+    description: How long the certificate is valid, from V(1m) to V(24h).
+    type: str
+    default: 10m
+  requester:
+    description: Who asks, for the ledger. By default the inventory host of the task.
+    type: str
+    default: ""
+notes:
+  - Runs partly on the controller, whose Python needs C(cryptography) too; the rest runs where the task is sent (C(delegate_to) the CA host).
+seealso:
+  - module: portcullis.docker_tls.signed_certificates
+  - module: portcullis.docker_tls.endpoint_info
+"""
+
+EXAMPLES = r"""
+- name: A client for ten minutes
+  portcullis.docker_tls.temporary_client:
+    path: /etc/docker/ca
+    passphrase: "{{ vault_docker_ca_passphrase }}"
+    name: proof
+    group: operators
+  delegate_to: olympus
+  run_once: true
+  no_log: true
+  register: proof
+
+- name: Does the endpoint answer it?
+  portcullis.docker_tls.endpoint_info:
+    host: "{{ ansible_host }}"
+    port: 2376
+    ca_content: "{{ proof.ca_content }}"
+    certificate_content: "{{ proof.certificate_content }}"
+    key_content: "{{ proof.key_content }}"
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+certificate_content:
+  description: The client certificate of the first group, as PEM; empty in check mode.
+  returned: success
+  type: str
+key_content:
+  description: The private key, as PEM; empty in check mode. Not to be shown or stored.
+  returned: success
+  type: str
+ca_content:
+  description: The certificates of the server authority that the client trusts, as PEM.
+  returned: success
+  type: str
+authority_content:
+  description: The certificate of the client authority of the first group, as PEM.
+  returned: success
+  type: str
+certificate:
+  description: The client certificate of the first group as plain values; null in check mode.
+  returned: success
+  type: dict
+clients:
+  description: The same by access group.
+  returned: success
+  type: dict
+  contains:
+    certificate_content:
+      description: The client certificate as PEM.
+      type: str
+    key_content:
+      description: The private key as PEM; the same for all groups.
+      type: str
+    ca_content:
+      description: The same as RV(ca_content).
+      type: str
+    authority_content:
+      description: The certificate of the client authority as PEM.
+      type: str
+    certificate:
+      description: The certificate as plain values; null in check mode.
+      type: dict
+"""

@@ -1,0 +1,233 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the action plugins around the modules do. PRIVATE: may change without notice.
+
+Two things, and nothing else:
+
+* **A passphrase touches no disk.** Ansible writes module and arguments into a file on the host (AnsiballZ) unless pipelining is on, and
+  leaves the file there with ANSIBLE_KEEP_REMOTE_FILES. Modules that carry the passphrase are always sent through a pipe here, whatever
+  the configuration says; where that cannot be, the task fails before anything is sent (read in ansible-core 2.18 to 2.21:
+  ``_execute_module`` asks ``_is_pipelining_enabled`` each time it would write a file; the connection's own option keeps ``local`` from
+  opening a pty for the become password, into which the module could not be written).
+* **A missing cryptography library is installed** from the distribution, and the module is run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shlex
+import socket
+import sys
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
+
+CRYPTOGRAPHY_CODES = ("cryptography-missing", "cryptography-too-old")
+_IS_VIRTUAL = "import sys; print(sys.prefix != sys.base_prefix)"
+
+Result = dict[str, t.Any]
+
+
+class ModuleAction(ActionBase):
+    """Run the module ``MODULE`` with the task's arguments, and install cryptography if that is what it lacks."""
+
+    MODULE = ""
+    TRANSFERS_FILES = False
+    _requires_connection = True
+
+    _always_pipelined = False
+
+    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> Result:
+        """Return the module's result."""
+        super().run(tmp, task_vars)
+        del tmp
+        arguments = dict(self._task.args)
+        package = arguments.pop("cryptography_package", CRYPTOGRAPHY_PACKAGE)
+        return self.run_module(arguments, package, task_vars or {})
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the module's result, after an installation of ``package`` and a second try where that is needed."""
+        outcome = self.execute(self.MODULE, arguments, task_vars)
+        if not outcome.get("failed") or outcome.get("code") not in CRYPTOGRAPHY_CODES or not package:
+            return outcome
+        obstacle = self._why_not_install(str(outcome.get("msg", "")))
+        if obstacle is not None:
+            return {**outcome, **obstacle}
+        if self._task.check_mode:
+            return self._installation_predicted(arguments, str(package))
+        return self._install_and_repeat(outcome, arguments, str(package), task_vars)
+
+    def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
+        """Return the result of one execution of ``module`` (a full name) on the task's host."""
+        result: Result = self._execute_module(module_name=module, module_args=dict(arguments), task_vars=task_vars)
+        return result
+
+    def predict(self, arguments: Result) -> Result:
+        """Return what a play needs to go on in check mode although the module could not run; subclasses know their results."""
+        del arguments
+        return {}
+
+    def _installation_predicted(self, arguments: Result, package: str) -> Result:
+        return {
+            **self.predict(arguments),
+            "changed": True,
+            "reasons": ["cryptography-missing"],
+            "msg": f"The package {package} would be installed; what comes after that cannot be foretold without it.",
+        }
+
+    def _why_not_install(self, found: str) -> Result | None:
+        """Return the failure for a Python that a distribution's package does not reach, else None."""
+        interpreter = str(getattr(self, "_used_interpreter", None) or "").replace("#!", "").strip()
+        if not interpreter:
+            return None
+        if self._connection.transport == "local" and interpreter.split()[0] == sys.executable:
+            return _failure(
+                f"{found}. That is the Python that Ansible itself runs with, where this collection installs nothing",
+                f"Install cryptography for it (for example: {sys.executable} -m pip install cryptography), or point "
+                "ansible_python_interpreter at the system's Python.",
+            )
+        command = " ".join(shlex.quote(part) for part in (*interpreter.split(), "-c", _IS_VIRTUAL))
+        run: t.Any = self._low_level_execute_command
+        answer = run(command)
+        if str(answer.get("stdout", "")).strip().endswith("True"):
+            return _failure(
+                f"{found}. {interpreter} is in a virtual environment, where a package of the distribution does not help",
+                "Install cryptography there with its pip, or point ansible_python_interpreter at the system's Python.",
+            )
+        return None
+
+    def _install_and_repeat(self, outcome: Result, arguments: Result, package: str, task_vars: Result) -> Result:
+        installed = self._install(package, task_vars)
+        if installed.get("failed"):
+            return {
+                **outcome,
+                **_failure(
+                    f"{outcome.get('msg')}. The package {package} could not be installed: {installed.get('msg', 'no reason given')}",
+                    "Install cryptography on the host, or set cryptography_package to the name that its distribution uses. "
+                    "Packages are installed by root only (become).",
+                ),
+            }
+        again = self.execute(self.MODULE, arguments, task_vars)
+        if again.get("failed"):
+            if again.get("code") in CRYPTOGRAPHY_CODES:
+                again = {
+                    **again,
+                    **_failure(
+                        f"{again.get('msg')}, although the package {package} is installed",
+                        "The package is for another Python of the host: point ansible_python_interpreter at the distribution's Python "
+                        "(usually /usr/bin/python3), or install cryptography for this one.",
+                    ),
+                }
+            return again
+        return {**again, "changed": True, "reasons": ["cryptography-missing", *again.get("reasons", [])]}
+
+    def _install(self, package: str, task_vars: Result) -> Result:
+        """Return the result of installing ``package``; lists of packages that are missing or old are fetched on a second try."""
+        result = self._package({"name": package, "state": "present"}, task_vars)
+        if result.get("failed"):
+            second = self._package({"name": package, "state": "present", "update_cache": True}, task_vars)
+            return result if second.get("failed") else second
+        return result
+
+    def _package(self, arguments: Result, task_vars: Result) -> Result:
+        task = self._task.copy()
+        task.args = arguments
+        action = self._shared_loader_obj.action_loader.get(
+            "ansible.builtin.package",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        try:
+            result: Result = action.run(task_vars=task_vars)
+        except AnsibleError as error:
+            return {"failed": True, "msg": str(error)}
+        return result
+
+    def _is_pipelining_enabled(self, module_style: str, wrap_async: bool = False) -> bool:
+        if self._always_pipelined:
+            return module_style == "new" and not wrap_async
+        return bool(super()._is_pipelining_enabled(module_style, wrap_async))
+
+
+class PassphraseAction(ModuleAction):
+    """The same for modules that carry the CA's passphrase: through a pipe or not at all."""
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the module's result; the operator is filled in for the ledger."""
+        if not arguments.get("operator"):
+            arguments["operator"] = controller_user()
+        return super().run_module(arguments, package, task_vars)
+
+    def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
+        """Return the result of ``module``, sent through a pipe; a failure where the connection cannot do that."""
+        obstacle = self._why_not_pipelined()
+        if obstacle is not None:
+            return obstacle
+        with self._pipelined():
+            return super().execute(module, arguments, task_vars)
+
+    def _why_not_pipelined(self) -> Result | None:
+        become = self._connection.become
+        name = getattr(become, "name", "")
+        if not self._connection.has_pipelining:
+            found, advice = (
+                f"the connection {self._connection.transport}",
+                "Use a connection that does, such as ssh or local.",
+            )
+        elif become and not getattr(become, "pipelining", name != "su"):
+            found, advice = f"the become method {name}", "Use another become method for this host, such as sudo."
+        elif getattr(self._connection, "_is_tty_requested", bool)():
+            found, advice = (
+                "an ssh connection with RequestTTY",
+                "Take RequestTTY out of the ssh arguments of this host.",
+            )
+        else:
+            return None
+        return _failure(
+            f"the CA's passphrase cannot be sent safely: {found} does not allow pipelining, so Ansible would write the passphrase "
+            "into a file on the host",
+            advice,
+            "pipelining-impossible",
+        )
+
+    @contextlib.contextmanager
+    def _pipelined(self) -> t.Iterator[None]:
+        before: t.Any = None
+        try:
+            before = self._connection.get_option("pipelining")
+            known = True
+        except (KeyError, AttributeError, ValueError, AnsibleError):
+            known = False
+        if known:
+            self._connection.set_option("pipelining", True)
+        self._always_pipelined = True
+        try:
+            yield
+        finally:
+            self._always_pipelined = False
+            if known:
+                self._connection.set_option("pipelining", before)
+
+
+def controller_user() -> str:
+    """Return ``user@host`` of the controller."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.geteuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def _failure(message: str, hint: str, code: str = "") -> Result:
+    failure = {"failed": True, "changed": False, "msg": f"{message}. {hint}", "hint": hint}
+    return {**failure, "code": code} if code else failure

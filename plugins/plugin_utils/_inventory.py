@@ -1,0 +1,252 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the controller itself decides from the inventory. PRIVATE: may change without notice.
+
+A host's answer is not trusted: whatever it says, profile, authority, validity and requester of a signing request
+are taken from the controller's own variables, and a client request counts only if that client is assigned to the host.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+Mapping = t.Mapping[str, t.Any]
+
+
+def _wanted_requests(host_variables: Mapping, variable: str) -> list[Mapping]:
+    answer = host_variables.get(variable) or {}
+    return [entry for entry in answer.get("requests") or [] if entry.get("request_content")]
+
+
+def server_signing_requests(hosts: t.Iterable[str], hostvars: Mapping, validity: str) -> list[dict[str, t.Any]]:
+    """Return what M(signed_certificates) is to sign for ``hosts``: one server certificate at most for each.
+
+    In: inventory names, ``hostvars``, the role's default validity (a host's own ``docker_server_cert_validity`` counts more).
+    Out: its ``requests``, with the id ``<host>/server``.
+    """
+    return [
+        {
+            "id": f"{host}/server",
+            "authority": "server",
+            "profile": "server",
+            "request_content": entry["request_content"],
+            "common_name": entry["common_name"],
+            "names": entry["names"],
+            "validity": hostvars[host].get("docker_server_cert_validity", validity),
+            "requester": host,
+            "reasons": entry["reasons"],
+        }
+        for host in hosts
+        for entry in _wanted_requests(hostvars[host], "docker_server_cert_requested")[:1]
+    ]
+
+
+def client_bundles(host: str, hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str]) -> list[Mapping]:
+    """Return which client's bundle goes to which user and directory on ``host``.
+
+    In: an inventory name, ``hostvars``, docker_client_cert_clients, the hosts of the group docker_clients.
+    On a client machine: one for each entry of docker_client_cert_users, by default the first client for the user that Ansible logs in as.
+    Elsewhere (the controller): one for each client that does not say ``controller: false``.
+    Out: dicts with ``id`` (unique on the host), ``client``, ``user`` ("" = whoever runs the task), ``directory`` ("" = the usual one).
+    """
+    variables = hostvars[host]
+    if host not in machines:
+        return [
+            {"id": client["name"], "client": client["name"], "user": "", "directory": ""}
+            for client in present_clients(clients)
+            if client.get("controller", True)
+        ]
+    users = variables.get("docker_client_cert_users") or [{}]
+    first = next((client["name"] for client in present_clients(clients)), "")
+    login = variables.get("ansible_user", "root")
+    return [
+        {
+            "id": f"{user.get('user', login)}:{user.get('client', first)}",
+            "client": user.get("client", first),
+            "user": user.get("user", login),
+            "directory": user.get("directory", ""),
+        }
+        for user in users
+    ]
+
+
+def present_clients(clients: t.Iterable[Mapping]) -> list[Mapping]:
+    """Return the clients that are to have certificates."""
+    return [client for client in clients if client.get("state", "present") == "present"]
+
+
+def client_signing_requests(
+    hosts: t.Iterable[str], hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str], validity: str
+) -> list[dict[str, t.Any]]:
+    """Return what is to be signed for the client bundles on ``hosts``.
+
+    Out: M(signed_certificates) ``requests``, with ids ``<host>/<bundle id>``. A host's answer counts only for the clients
+    that the inventory assigns to it; common name, group and validity come from the client's entry.
+    """
+    by_name = {client["name"]: client for client in present_clients(clients)}
+    requests = []
+    for host in hosts:
+        assigned = {bundle["id"]: bundle["client"] for bundle in client_bundles(host, hostvars, clients, machines)}
+        for entry in _wanted_requests(hostvars[host], "docker_client_cert_requested"):
+            client = by_name.get(assigned.get(entry["id"], ""))
+            if client is None:
+                continue
+            requests.append(
+                {
+                    "id": f"{host}/{entry['id']}",
+                    "authority": client.get("group", "clients"),
+                    "profile": "client",
+                    "request_content": entry["request_content"],
+                    "common_name": client["name"],
+                    "names": [],
+                    "validity": client.get("validity", validity),
+                    "requester": host,
+                    "reasons": entry["reasons"],
+                }
+            )
+    return requests
+
+
+def client_certificate_requests(
+    bundles: t.Iterable[Mapping], clients: t.Sequence[Mapping], authorities: Mapping, settings: Mapping
+) -> list[dict[str, t.Any]]:
+    """Return the ``requests`` of M(certificate_requests) for ``bundles`` (of client_bundles).
+
+    ``settings`` holds the role's ``path``, ``key_type``, ``renew_before`` and ``force``. Raises ValueError for an unknown client or group.
+    """
+    requests = []
+    for bundle in bundles:
+        client = _client_named(bundle["client"], clients)
+        group = client.get("group", "clients")
+        if group not in authorities:
+            raise ValueError(
+                f"docker_client_cert_clients: the client {client['name']!r} is of the group {group!r}, which has no authority. "
+                f"Those that have: {', '.join(sorted(set(authorities) - {'server'}))}. "
+                "Add it to docker_ca_access_groups and run the role docker_ca, or correct the name."
+            )
+        directory = bundle_directory(bundle, settings["path"])
+        requests.append(
+            {
+                "id": bundle["id"],
+                "profile": "client",
+                "key_path": f"{directory}/key.pem",
+                "certificate_path": f"{directory}/cert.pem",
+                "key_type": client.get("key_type", settings["key_type"]),
+                "common_name": client["name"],
+                "authority_content": authorities[group]["certificate_content"],
+                "renew_before": client.get("renew_before", settings["renew_before"]),
+                "force": settings["force"],
+                "owner": bundle["user"] or None,
+            }
+        )
+    return requests
+
+
+def client_bundle_files(
+    host: str, bundles: t.Iterable[Mapping], signed: Mapping, authorities: Mapping, path: str, docker_host: str
+) -> list[dict[str, t.Any]]:
+    """Return the ``bundles`` of M(certificate_bundles) for ``host``; ``signed`` is what M(signed_certificates) gave ({} for nothing)."""
+    return [
+        {
+            "id": bundle["id"],
+            "directory": bundle_directory(bundle, path),
+            "certificate_content": signed.get(f"{host}/{bundle['id']}", {}).get("certificate_content", ""),
+            "ca_content": authorities["server"]["trusted_content"],
+            "docker_host": docker_host,
+            "owner": bundle["user"] or None,
+        }
+        for bundle in bundles
+    ]
+
+
+def bundle_directory(bundle: Mapping, path: str) -> str:
+    """Return where a bundle lives: its own directory, else the user's C(~/.docker), else C(path/<client>) on the controller."""
+    if bundle["directory"]:
+        return str(bundle["directory"])
+    return f"~{bundle['user']}/.docker" if bundle["user"] else f"{path}/{bundle['client']}"
+
+
+def _client_named(name: str, clients: t.Sequence[Mapping]) -> Mapping:
+    known = present_clients(clients)
+    for client in known:
+        if client["name"] == name:
+            return client
+    names = ", ".join(str(client["name"]) for client in known)
+    raise ValueError(f"docker_client_cert_users names the client {name!r}, which docker_client_cert_clients ({names}) does not have.")
+
+
+def endpoint_url(host: str, hostvars: Mapping) -> str:
+    """Return by which ``tcp://ADDRESS:PORT`` clients reach the endpoint of ``host``.
+
+    docker_daemon_address counts first; then the one address that docker_daemon_listen names, if it names just one;
+    then ``ansible_host``, then the inventory name. The port is that of the first listen entry, else docker_daemon_port.
+    """
+    variables = hostvars[host]
+    listen = [str(entry) for entry in variables.get("docker_daemon_listen") or []]
+    literal = [address for address in listen_addresses(listen) if address != "private"]
+    only = literal[0] if len(listen) == 1 and literal else ""
+    address = variables.get("docker_daemon_address") or only or variables.get("ansible_host") or host
+    port = next((entry.rsplit(":", 1)[1] for entry in listen if entry.rsplit(":", 1)[-1].isdigit()), "")
+    bracketed = f"[{address}]" if ":" in address else address
+    return f"tcp://{bracketed}:{port or variables.get('docker_daemon_port', 2376)}"
+
+
+def reserved_names(hosts: t.Iterable[str], hostvars: Mapping) -> dict[str, str]:
+    """Return which host each name of the inventory belongs to, so that no other host is given a certificate for it.
+
+    A name that two hosts share (an ``ansible_host`` behind one forwarded address, say) is nobody's.
+    """
+    owners: dict[str, set[str]] = {}
+    for host in hosts:
+        variables = hostvars[host]
+        declared = [host, variables.get("ansible_host", host), *(variables.get("docker_server_cert_names") or [])]
+        for name in declared:
+            owners.setdefault(str(name).lower().rstrip("."), set()).add(host)
+    return {name: next(iter(hosts)) for name, hosts in owners.items() if len(hosts) == 1}
+
+
+def listen_addresses(entries: t.Iterable[str]) -> list[str]:
+    """Return which of the host's addresses a certificate needs for these listen entries.
+
+    In: ``docker_daemon_listen`` (``private``, ``10.0.0.5:2376``, ``[fd00::5]:2376``, with or without ``tcp://``).
+    Out: ``private`` and the addresses, without ports, wildcards and what is no address (dockerd's preflight judges those).
+    """
+    addresses: list[str] = []
+    for entry in entries:
+        text = str(entry).removeprefix("tcp://")
+        if text == "private":
+            addresses.append(text)
+            continue
+        host = text[1:].split("]")[0] if text.startswith("[") else text.rsplit(":", 1)[0]
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            continue
+        if not address.is_unspecified:
+            addresses.append(str(address))
+    return list(dict.fromkeys(addresses))
+
+
+def client_anchors(authorities: Mapping, groups: t.Iterable[str]) -> str:
+    """Return the PEM certificates of the client authorities of ``groups``: what dockerd is to trust.
+
+    In: docker_ca_authorities, docker_daemon_access_groups. Raises ValueError for an unknown or missing group.
+    """
+    names = list(groups)
+    known = sorted(name for name, authority in authorities.items() if authority["purpose"] != "server")
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        found = f"names the unknown group {', '.join(unknown)}" if unknown else "is empty, so nobody could get in"
+        raise ValueError(
+            f"docker_daemon_access_groups {found}. The access groups with an authority are: {', '.join(known)}. "
+            "Add the group to docker_ca_access_groups and run the role docker_ca, or correct the name."
+        )
+    return "".join(authorities[name]["trusted_content"] for name in names)
+
+
+def admitted_groups(hosts: t.Iterable[str], hostvars: Mapping, default: t.Sequence[str]) -> list[str]:
+    """Return, without repeats, the first access group of each host: those that a proof needs a client of."""
+    first = [(hostvars[host].get("docker_daemon_access_groups") or default)[0] for host in hosts]
+    return list(dict.fromkeys(first))

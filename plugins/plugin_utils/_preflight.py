@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be seen to be wrong in an inventory before any host is touched. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+
+Mapping = t.Mapping[str, t.Any]
+DEFAULT_GROUPS = ["clients"]
+DEFAULT_CLIENTS = [{"name": "client"}]
+
+
+def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[str]:
+    """Return one sentence for each problem of the inventory, most general first; empty when it is sound.
+
+    In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups,
+    the groups that each host admits, the users of the client machines.
+    """
+    authorities = list(groups.get("docker_ca") or [])
+    if len(authorities) > 1:
+        return [
+            f"the group docker_ca has {len(authorities)} hosts ({', '.join(authorities)}), but authorities live on one. "
+            "Leave one host in it, or none to keep them on the controller."
+        ]
+    everywhere = hostvars[authorities[0] if authorities else "localhost"]
+    known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
+    clients = everywhere.get("docker_client_cert_clients") or DEFAULT_CLIENTS
+    return [
+        *_client_problems(clients, known),
+        *(problem for host in groups.get("docker_hosts") or [] for problem in _host_problems(host, hostvars[host], known)),
+        *(problem for host in groups.get("docker_clients") or [] for problem in _user_problems(host, hostvars[host], clients)),
+    ]
+
+
+def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.Iterator[str]:
+    unnamed = [client for client in clients if not isinstance(client, t.Mapping) or not client.get("name")]
+    if unnamed:
+        yield "docker_client_cert_clients: every entry needs a name."
+        return
+    for name, count in Counter(client["name"] for client in clients).items():
+        if count > 1:
+            yield f"docker_client_cert_clients: {count} clients are named {name!r}. Give each client a name of its own."
+    for client in clients:
+        group = client.get("group", "clients")
+        if group not in known:
+            yield (
+                f"docker_client_cert_clients: the client {client['name']!r} is of the group {group!r}, "
+                f"which docker_ca_access_groups ({', '.join(known)}) does not have. Add it there or correct the name."
+            )
+
+
+def _host_problems(host: str, variables: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
+    admitted = variables.get("docker_daemon_access_groups", DEFAULT_GROUPS)
+    if not admitted:
+        yield f"{host}: docker_daemon_access_groups is empty, so nobody could get in. Name at least one group."
+    for group in admitted or []:
+        if group not in known:
+            yield (
+                f"{host}: docker_daemon_access_groups admits {group!r}, "
+                f"which docker_ca_access_groups ({', '.join(known)}) does not have. Add it there or correct the name."
+            )
+
+
+def _user_problems(host: str, variables: Mapping, clients: t.Sequence[Mapping]) -> t.Iterator[str]:
+    names = [client.get("name") for client in clients]
+    for user in variables.get("docker_client_cert_users") or []:
+        if user.get("client", names[0]) not in names:
+            yield (
+                f"{host}: docker_client_cert_users gives {user.get('user')!r} the client {user['client']!r}, "
+                f"which docker_client_cert_clients ({', '.join(map(str, names))}) does not have."
+            )

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every module is in the action group, documented, and known by its action plugin; nothing is left over."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
+
+
+def documentation(module: str, block: str) -> Any:
+    tree = ast.parse((ROOT / "plugins/modules" / f"{module}.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == block:
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{module} has no {block}")
+
+
+def test_action_group_holds_every_module_and_nothing_else() -> None:
+    runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())
+    assert runtime["action_groups"]["docker_tls"] == MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_documents_itself_and_its_attributes(module: str) -> None:
+    documented = documentation(module, "DOCUMENTATION")
+    assert documented["module"] == module
+    assert documented["version_added"] == "1.0.0"
+    assert {"check_mode", "diff_mode", "idempotent"} <= set(documented["attributes"])
+    assert documented["attributes"]["check_mode"]["support"] == "full"
+    assert documentation(module, "EXAMPLES")
+    assert documentation(module, "RETURN")
+
+
+@pytest.mark.parametrize("plugin", sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py")))
+def test_action_plugin_belongs_to_a_module(plugin: str) -> None:
+    assert plugin in MODULES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_source_file_is_short_enough_for_a_head(path: pathlib.Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("core", ["_x509", "_ca", "_daemon", "_host"])
+def test_core_is_free_of_ansible(core: str) -> None:
+    for path in (ROOT / "plugins/module_utils" / core).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not [name for name in names if name.split(".")[0] == "ansible"], path

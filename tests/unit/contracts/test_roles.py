@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A role's defaults, its argument_specs and its README say the same."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
+PYTHON_TYPES = {"str": str, "path": str, "list": list, "dict": dict, "int": int, "bool": bool}
+
+
+def defaults(role: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text()) or {}
+
+
+def options(role: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+
+
+VARIABLES = [(role, name) for role in ROLES for name in options(role)]
+
+
+def test_roles_are_the_four_of_the_design() -> None:
+    assert ROLES == ["docker_ca", "docker_client_cert", "docker_daemon", "docker_server_cert"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_and_specification_have_the_same_variables(role: str) -> None:
+    assert sorted(defaults(role)) == sorted(options(role))
+
+
+@pytest.mark.parametrize(("role", "name"), VARIABLES)
+def test_default_is_the_specified_one(role: str, name: str) -> None:
+    assert defaults(role)[name] == options(role)[name]["default"]
+
+
+@pytest.mark.parametrize(("role", "name"), VARIABLES)
+def test_default_has_the_specified_type_and_is_a_choice(role: str, name: str) -> None:
+    option, value = options(role)[name], defaults(role)[name]
+    if isinstance(value, str) and "{{" in value:
+        return
+    assert type(value) is PYTHON_TYPES[option["type"]]
+    if "choices" in option:
+        assert value in option["choices"]
+
+
+@pytest.mark.parametrize(("role", "name"), VARIABLES)
+def test_variable_carries_its_roles_prefix_and_a_description(role: str, name: str) -> None:
+    assert name.startswith(f"{role}_")
+    assert options(role)[name]["description"]
+
+
+@pytest.mark.parametrize(("role", "name"), VARIABLES)
+def test_variable_is_used_by_the_role(role: str, name: str) -> None:
+    files = [*(ROOT / "roles" / role).glob("tasks/*.yml"), *(ROOT / "roles" / role).glob("vars/*.yml")]
+    plugins = [*(ROOT / "plugins/plugin_utils").glob("*.py")]
+    assert any(re.search(rf"\b{name}\b", path.read_text()) for path in files + plugins)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_passphrases_are_not_logged(role: str) -> None:
+    for name, option in options(role).items():
+        assert option.get("no_log", False) is ("passphrase" in name), name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_internal_variables_carry_the_roles_prefix(role: str) -> None:
+    path = ROOT / "roles" / role / "vars/main.yml"
+    internal = yaml.safe_load(path.read_text()) if path.exists() else {}
+    assert all(name.startswith(f"__{role}_") for name in internal)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_readme_table_is_the_specification(role: str) -> None:
+    import importlib.machinery
+    import importlib.util
+
+    loader = importlib.machinery.SourceFileLoader("role_readme", str(ROOT / "tools/role-readme"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("role_readme", loader))
+    loader.exec_module(module)
+    text = (ROOT / "roles" / role / "README.md").read_text()
+    assert module.with_table(text, options(role)) == text, "run tools/role-readme"

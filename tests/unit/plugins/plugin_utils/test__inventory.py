@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory as inventory
+
+AUTHORITIES = {
+    "server": {"purpose": "server", "certificate_content": "S", "trusted_content": "S\n"},
+    "clients": {"purpose": "client", "certificate_content": "C", "trusted_content": "C\n"},
+    "ops": {"purpose": "client", "certificate_content": "O", "trusted_content": "O1\nO2\n"},
+}
+SETTINGS = {"path": "/b", "key_type": "ecdsa-p256", "renew_before": "1/3", "force": False}
+
+
+def answer(**changes: Any) -> dict[str, Any]:
+    entry = {"id": "server", "request_content": "CSR", "common_name": "web1", "names": ["web1"], "reasons": ["certificate-missing"]}
+    return {"requests": [{**entry, **changes}]}
+
+
+def test_server_requests_of_hosts_without_a_wish_are_none() -> None:
+    hostvars = {"a": {}, "b": {"docker_server_cert_requested": answer(request_content="")}, "c": {"docker_server_cert_requested": {}}}
+    assert inventory.server_signing_requests(hostvars, hostvars, "365d") == []
+
+
+def test_server_requests_take_the_hosts_own_validity() -> None:
+    hostvars = {
+        "a": {"docker_server_cert_requested": answer()},
+        "b": {"docker_server_cert_requested": answer(), "docker_server_cert_validity": "30d"},
+    }
+    made = inventory.server_signing_requests(["a", "b"], hostvars, "365d")
+    assert [(entry["id"], entry["validity"]) for entry in made] == [("a/server", "365d"), ("b/server", "30d")]
+
+
+def test_server_requests_of_a_hostile_host_stay_one_server_certificate() -> None:
+    hostile = answer(profile="client", authority="clients", validity="9999d", requester="b")
+    hostile["requests"].append(dict(hostile["requests"][0], id="more"))
+    made = inventory.server_signing_requests(["a"], {"a": {"docker_server_cert_requested": hostile}}, "365d")
+    assert len(made) == 1
+    assert (made[0]["profile"], made[0]["authority"], made[0]["validity"], made[0]["requester"]) == ("server", "server", "365d", "a")
+
+
+def test_client_bundles_on_the_controller_are_one_for_each_client() -> None:
+    clients = [{"name": "alice"}, {"name": "bob", "controller": False}, {"name": "eve", "state": "revoked"}]
+    assert [bundle["client"] for bundle in inventory.client_bundles("localhost", {"localhost": {}}, clients, [])] == ["alice"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, [("root", "alice", "~root/.docker")]),
+        ({"ansible_user": "deploy"}, [("deploy", "alice", "~deploy/.docker")]),
+        (
+            {"docker_client_cert_users": [{"user": "ci", "client": "bob"}, {"user": "x", "directory": "/srv/x"}]},
+            [("ci", "bob", "~ci/.docker"), ("x", "alice", "/srv/x")],
+        ),
+    ],
+    ids=["default", "login-user", "listed"],
+)
+def test_client_bundles_on_a_client_machine_go_to_its_users(variables: dict[str, Any], expected: list[tuple[str, ...]]) -> None:
+    bundles = inventory.client_bundles("m", {"m": variables}, [{"name": "alice"}, {"name": "bob"}], ["m"])
+    assert [(b["user"], b["client"], inventory.bundle_directory(b, "/b")) for b in bundles] == expected
+
+
+def test_client_signing_requests_ignore_what_was_not_assigned_to_the_host() -> None:
+    hostvars = {"m": {"docker_client_cert_requested": answer(id="root:bob", common_name="admin", names=["admin"])}}
+    assert inventory.client_signing_requests(["m"], hostvars, [{"name": "alice"}, {"name": "bob"}], ["m"], "365d") == []
+
+
+def test_client_signing_requests_take_everything_but_the_key_from_the_controller() -> None:
+    hostvars = {"m": {"docker_client_cert_requested": answer(id="root:alice", common_name="admin", names=["admin"], profile="server")}}
+    clients = [{"name": "alice", "group": "ops", "validity": "8h"}]
+    (made,) = inventory.client_signing_requests(["m"], hostvars, clients, ["m"], "365d")
+    assert (made["common_name"], made["names"], made["profile"], made["authority"], made["validity"]) == ("alice", [], "client", "ops", "8h")
+
+
+def test_client_certificate_requests_name_paths_authority_and_owner() -> None:
+    bundles = inventory.client_bundles("localhost", {"localhost": {}}, [{"name": "alice", "group": "ops"}], [])
+    (made,) = inventory.client_certificate_requests(bundles, [{"name": "alice", "group": "ops"}], AUTHORITIES, SETTINGS)
+    assert made["key_path"] == "/b/alice/key.pem"
+    assert made["authority_content"] == "O"
+    assert made["owner"] is None
+
+
+def test_client_certificate_requests_of_an_unknown_group_say_which_there_are() -> None:
+    bundles = inventory.client_bundles("localhost", {"localhost": {}}, [{"name": "alice"}], [])
+    with pytest.raises(ValueError, match=r"'alice' is of the group 'opz'.*clients, ops"):
+        inventory.client_certificate_requests(bundles, [{"name": "alice", "group": "opz"}], AUTHORITIES, SETTINGS)
+
+
+def test_client_certificate_requests_of_an_unknown_client_say_which_there_are() -> None:
+    with pytest.raises(ValueError, match=r"names the client 'zoe'.*\(alice\)"):
+        inventory.client_certificate_requests([{"client": "zoe"}], [{"name": "alice"}], AUTHORITIES, SETTINGS)
+
+
+def test_client_bundle_files_without_a_new_certificate_keep_the_old_one() -> None:
+    bundles = inventory.client_bundles("localhost", {"localhost": {}}, [{"name": "alice"}, {"name": "bob"}], [])
+    signed = {"localhost/bob": {"certificate_content": "NEW"}}
+    made = inventory.client_bundle_files("localhost", bundles, signed, AUTHORITIES, "/b", "tcp://x:2376")
+    assert [(entry["directory"], entry["certificate_content"], entry["ca_content"]) for entry in made] == [
+        ("/b/alice", "", "S\n"),
+        ("/b/bob", "NEW", "S\n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "tcp://web1:2376"),
+        ({"ansible_host": "10.0.0.5"}, "tcp://10.0.0.5:2376"),
+        ({"ansible_host": "fd00::5"}, "tcp://[fd00::5]:2376"),
+        ({"ansible_host": "a", "docker_daemon_listen": ["10.0.0.9:2999"]}, "tcp://10.0.0.9:2999"),
+        ({"ansible_host": "a", "docker_daemon_listen": ["0.0.0.0:2999"]}, "tcp://a:2999"),
+        ({"ansible_host": "a", "docker_daemon_listen": ["private"], "docker_daemon_port": 2380}, "tcp://a:2380"),
+        ({"ansible_host": "a", "docker_daemon_listen": ["10.0.0.9:1", "10.0.0.8:1"]}, "tcp://a:1"),
+        ({"docker_daemon_address": "docker.example.org", "docker_daemon_listen": ["10.0.0.9:2376"]}, "tcp://docker.example.org:2376"),
+    ],
+)
+def test_endpoint_url_is_where_clients_reach_the_host(variables: dict[str, Any], expected: str) -> None:
+    assert inventory.endpoint_url("web1", {"web1": variables}) == expected
+
+
+def test_reserved_names_belong_to_one_host_and_shared_ones_to_nobody() -> None:
+    hostvars = {
+        "Web1": {"ansible_host": "127.0.0.1", "docker_server_cert_names": ["docker.example.org."]},
+        "web2": {"ansible_host": "127.0.0.1"},
+    }
+    assert inventory.reserved_names(hostvars, hostvars) == {"web1": "Web1", "web2": "web2", "docker.example.org": "Web1"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([], []),
+        (["0.0.0.0:2376"], []),
+        (["[::]:2376"], []),
+        (["private"], ["private"]),
+        (["tcp://10.0.0.5:2376", "[fd00::5]:2376", "10.0.0.5:2377"], ["10.0.0.5", "fd00::5"]),
+        (["docker.example.org:2376"], []),
+    ],
+)
+def test_listen_addresses_are_those_that_a_certificate_needs(entries: list[str], expected: list[str]) -> None:
+    assert inventory.listen_addresses(entries) == expected
+
+
+def test_client_anchors_are_those_of_the_admitted_groups_in_order() -> None:
+    assert inventory.client_anchors(AUTHORITIES, ["ops", "clients"]) == "O1\nO2\nC\n"
+
+
+@pytest.mark.parametrize(("groups", "message"), [(["opz"], "unknown group opz"), ([], "nobody could get in"), (["server"], "server")])
+def test_client_anchors_of_no_or_an_unknown_group_are_refused(groups: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        inventory.client_anchors(AUTHORITIES, groups)
+
+
+def test_admitted_groups_name_the_first_of_each_host_once() -> None:
+    hostvars = {"a": {}, "b": {"docker_daemon_access_groups": ["ops", "ci"]}, "c": {"docker_daemon_access_groups": ["clients"]}}
+    assert inventory.admitted_groups(hostvars, hostvars, ["clients"]) == ["clients", "ops"]

@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._preflight import inventory_problems
+
+
+def test_shortest_inventory_has_no_problem() -> None:
+    assert inventory_problems({"docker_hosts": ["a"]}, {"localhost": {}, "a": {}}) == []
+
+
+def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
+    groups = {"docker_ca": ["olympus"], "docker_hosts": ["a"]}
+    hostvars = {"olympus": {"docker_ca_access_groups": ["ops"]}, "a": {"docker_daemon_access_groups": ["ops"]}}
+    assert [problem for problem in inventory_problems(groups, hostvars) if "a:" in problem] == []
+
+
+@pytest.mark.parametrize(
+    ("groups", "variables", "expected"),
+    [
+        ({"docker_ca": ["x", "y"]}, {}, "the group docker_ca has 2 hosts (x, y)"),
+        ({}, {"docker_client_cert_clients": [{"name": "a"}, {"name": "a"}]}, "2 clients are named 'a'"),
+        ({}, {"docker_client_cert_clients": [{"group": "clients"}]}, "every entry needs a name"),
+        ({}, {"docker_client_cert_clients": [{"name": "a", "group": "opz"}]}, "the client 'a' is of the group 'opz'"),
+        ({"docker_hosts": ["h"]}, {"docker_daemon_access_groups": []}, "h: docker_daemon_access_groups is empty"),
+        ({"docker_hosts": ["h"]}, {"docker_daemon_access_groups": ["opz"]}, "h: docker_daemon_access_groups admits 'opz'"),
+        ({"docker_clients": ["h"]}, {"docker_client_cert_users": [{"user": "u", "client": "zoe"}]}, "gives 'u' the client 'zoe'"),
+    ],
+    ids=["two-ca-hosts", "same-name", "no-name", "unknown-group", "nobody-admitted", "unknown-admitted", "unknown-client"],
+)
+def test_problem_is_named(groups: dict[str, list[str]], variables: dict[str, Any], expected: str) -> None:
+    problems = inventory_problems(groups, {"localhost": variables, "h": variables})
+    assert len(problems) == 1
+    assert expected in problems[0]
