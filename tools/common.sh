@@ -13,6 +13,9 @@ LABEL=docker-tls
 CHECKOUT=$(printf %s "$PROJECT" | sha256sum | cut -c1-6)
 export PROJECT CACHE VENV LABEL CHECKOUT
 
+# Who has just tried the demo as it proposes has exported these; our own calls go to the engine that the hosts run on.
+case ${DOCKER_CERT_PATH:-} in "$CACHE"/*) unset DOCKER_HOST DOCKER_TLS_VERIFY DOCKER_CERT_PATH ;; esac
+
 # Nothing of ours goes to ~/.ansible: two checkouts never share a state.
 export ANSIBLE_HOME=$CACHE/ansible
 export ANSIBLE_CONFIG=$PROJECT/ansible.cfg

@@ -62,7 +62,10 @@ def test_curl_is_answered(address: str, bundle: Bundle) -> None:
     assert curl(address, bundle=bundle).stdout == "OK"
 
 
-def test_python_sdk_is_answered(address: str, bundle: Bundle) -> None:
+def test_python_sdk_is_answered(address: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    # requests lets these take the place of the SDK's own ca_cert (docs/troubleshooting).
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
     sdk = pytest.importorskip("docker")
     tls = sdk.tls.TLSConfig(client_cert=(bundle.certificate, bundle.key), ca_cert=bundle.ca, verify=True)
     client = sdk.DockerClient(base_url=f"tcp://{address}:2376", tls=tls, timeout=20)

@@ -148,16 +148,18 @@ def read_regular(path: str, *, private_to: int | None = None) -> bytes | None:
         return None
     except OSError as error:
         raise _unreadable(path, error.strerror or "unknown error") from error
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _unreadable(path, "it is no regular file")
         if private_to is not None and (status.st_uid != private_to or status.st_mode & 0o077 or status.st_nlink != 1):
             raise _unreadable(path, "it is not private")
-        data = stream.read(MAXIMUM_FILE_BYTES + 1)
-    if len(data) > MAXIMUM_FILE_BYTES:
-        raise _unreadable(path, f"it has more than {MAXIMUM_FILE_BYTES} bytes")
-    return data
+        if status.st_size > MAXIMUM_FILE_BYTES:
+            raise _unreadable(path, f"it has more than {MAXIMUM_FILE_BYTES} bytes")
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(MAXIMUM_FILE_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _unreadable(path: str, problem: str) -> TlsError:

@@ -22,7 +22,13 @@ import shutil
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import preflight, proof, state
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
+    capsule,
+    listening,
+    preflight,
+    proof,
+    state,
+)
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.engine import EngineFacts
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.environment import parse_unit
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.handshake import ServerGreeting
@@ -417,6 +423,8 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
 
     monkeypatch.setattr(proof, "prove", prove)
     monkeypatch.setattr(state, "read_greeting", greet)
+    monkeypatch.setattr(listening, "foreign_listeners", lambda ports, pids: ())
+    monkeypatch.setattr(capsule, "capsule_bytes", lambda: b"zip")
     monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory
     return machine
 
@@ -438,10 +446,10 @@ def _count_file_effects(monkeypatch: t.Any, effects: Effects) -> None:
 
         return effect
 
-    for name in ("rename", "unlink", "rmdir", "chmod", "chown"):
+    # A full disk still takes short links and other names: they need an inode at most.
+    for name in ("rename", "unlink", "rmdir", "chmod", "chown", "link", "symlink"):
         monkeypatch.setattr(os, name, counted(name, getattr(os, name), grows=False))
-    for name in ("mkdir", "link", "symlink"):
-        monkeypatch.setattr(os, name, counted(name, getattr(os, name), grows=True))
+    monkeypatch.setattr(os, "mkdir", counted("mkdir", os.mkdir, grows=True))
     real_open = os.open
 
     def opened(path: t.Any, flags: int, *arguments: t.Any, **options: t.Any) -> int:

@@ -45,7 +45,7 @@ def test_user_comes_in_by_the_environment_file(host):
 
 
 def test_bundle_belongs_to_the_user(host):
-    owners = desk(host).check_output("stat -c '%%U %%a' /home/deploy/.docker /home/deploy/.docker/key.pem").splitlines()
+    owners = desk(host).check_output("stat -c '%U %a' /home/deploy/.docker /home/deploy/.docker/key.pem").splitlines()
     assert owners == ["deploy 700", "deploy 400"]
 
 

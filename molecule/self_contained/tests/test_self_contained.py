@@ -29,5 +29,5 @@ def test_environment_file_is_all_that_the_user_needs(host):
 
 
 def test_bundle_in_the_home_is_private(host):
-    modes = host.check_output("stat -c '%%a' /root/.docker/key.pem /root/.docker/cert.pem /root/.docker/ca.pem").split()
+    modes = host.check_output("stat -c '%a' /root/.docker/key.pem /root/.docker/cert.pem /root/.docker/ca.pem").split()
     assert modes == ["400", "444", "444"]

@@ -176,7 +176,7 @@ def _sign_one(one: policy.Approved, opened: t.Mapping[str, t.Any], number: int, 
         not_after=one.not_after,
         serial=number,
     )
-    verify.check_issued(
+    view = verify.check_issued(
         certificate,
         public_key_fingerprint=keys.public_key_fingerprint(one.public_key),
         names=one.subject.names,
@@ -185,7 +185,7 @@ def _sign_one(one: policy.Approved, opened: t.Mapping[str, t.Any], number: int, 
         now=batch.around.now,
         minimum_life=timedelta(0),
     )
-    return Signed(one, inspect.certificate_pem(certificate), inspect.view_certificate(certificate))
+    return Signed(one, inspect.certificate_pem(certificate), view)
 
 
 def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:

@@ -105,7 +105,9 @@ def read_environment(
     *,
     comment_continues: bool = False,
 ) -> dict[str, Variable]:
-    """Return the variables by name as systemd computes them.
+    """Return the variables by name as systemd computes them for the command line.
+
+    UnsetEnvironment= counts here up to systemd 257 at least; in 262 it counts for the process only (measured).
 
     ``texts``: pattern of an EnvironmentSource -> (path, text) of the files that it matches, sorted; missing pattern = no file.
     ``manager``: the environment of the manager (``systemctl show-environment``), the weakest source.

@@ -43,12 +43,13 @@ class SavedFile:
 
 @dataclass(frozen=True)
 class SavedCertificates:
-    """The certificate store as it was: its layout, live generation (words of ``_host/certstore.py``) and a digest."""
+    """The certificate store as it was: words of ``_host/certstore.py``, a digest, and its mode (None: no directory)."""
 
     directory: str
     layout: str
     generation: str | None
     digest: str
+    mode: int | None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ without notice. Source of the rules: dockerd_facts 1 and 2 (measured on dockerd 
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -113,18 +114,21 @@ def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
     return errors(unique) + warnings(unique)
 
 
+def check_unit_files(model: UnitModel) -> list[Finding]:
+    """Return an error for each drop-in of others that would undo ours."""
+    return [
+        error(
+            "dropin-after-ours",
+            f"{path} sets ExecStart and is read after our drop-in, so ours would have no effect",
+            "Rename it so that it sorts before zz-docker-tls.conf.",
+        )
+        for path in model.late_overrides
+    ]
+
+
 def _check_unit(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     """Judge the unit: flags that collide with our keys, drop-ins that would undo ours, the socket that it needs."""
-    found: list[Finding] = []
-    if facts.unit is not None:
-        found += [
-            error(
-                "dropin-after-ours",
-                f"{path} sets ExecStart and is read after our drop-in, so ours would have no effect",
-                "Rename it so that it sorts before zz-docker-tls.conf.",
-            )
-            for path in facts.unit.late_overrides
-        ]
+    found = [] if facts.unit is None else check_unit_files(facts.unit)
     if facts.derivation is None:
         return found
     found += facts.derivation.notes
@@ -192,7 +196,7 @@ def _check_config(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
 
 
 def _foreign(foreign: t.Sequence[config.ForeignSetting], path: str, existing_settings: str) -> Finding:
-    listed = ", ".join(f"{item.key} = {item.found!r}" for item in foreign)
+    listed = ", ".join(f"{item.key} = {json.dumps(item.found)}" for item in foreign)
     if existing_settings == "adopt":
         return warning(
             "existing-settings-adopted", f"{path} had {listed}; these are replaced", "state absent brings them back."

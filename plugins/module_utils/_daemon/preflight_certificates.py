@@ -94,7 +94,7 @@ def _check_leaf(leaf: _Loaded, now: datetime, names: t.Sequence[str]) -> list[Fi
     if usages and not {"serverAuth", "anyExtendedKeyUsage"} & set(usages):
         text = f"the server certificate is not for servers (it has {', '.join(usages)}); every client would refuse it"
         findings.append(error("certificate-usage", text, "It needs the extended key usage serverAuth."))
-    if "clientAuth" in usages:
+    elif "clientAuth" in usages:
         text = "the server certificate is for clients as well: where its authority is admitted, this host's key is a client's"
         findings.append(warning("certificate-usage-both", text, "Issue it with serverAuth only."))
     if not view.names:

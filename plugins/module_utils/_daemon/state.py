@@ -10,10 +10,7 @@ systemd's would start a dockerd that somebody has stopped.
 
 from __future__ import annotations
 
-import glob
 import os
-import shutil
-import subprocess
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,13 +22,14 @@ from .._host.certstore import CertificateSet, pending_key, read_set
 from .config import parse_daemon_json
 from .dropin import DROPIN_NAME
 from .engine import EngineFacts
-from .environment import UnitModel, Variable, parse_unit, read_environment
+from .environment import UnitModel
 from .findings import Finding
 from .handshake import HandshakeError, ServerGreeting, read_greeting
 from .journal import Record, StateDirectory
 from .machine import Machine
-from .systemd import Services, UnitState
+from .systemd import Services
 from .unit import DEFAULT_CONFIG_PATH, ENDPOINT_FLAGS, HOST_FLAGS, Derivation, UnitFacts, derive, refusal
+from .unit_source import environment_of, read_model, unit_facts
 
 _GREETING_TIMEOUT = 3.0
 
@@ -86,12 +84,12 @@ def gather(
     """Read the host. ``config_path`` "": the daemon.json that the unit names. Raises TlsError for unreadable files."""
     services = machine.services()
     dropin_path = _dropin_path(machine, services.service.name)
-    facts = _unit_facts(services, machine.init_system())
+    facts = unit_facts(services, machine.init_system())
     refused = refusal(facts)
     model = derivation = None
     if refused is None:
-        model = parse_unit(_unit_files(services.service, dropin_path), dropin_path)
-        environment = _environment(model)
+        model = read_model(services.service, dropin_path)
+        environment = environment_of(model)
         derivation = derive(model, environment, ENDPOINT_FLAGS if strip_endpoint_flags else HOST_FLAGS)
     path = os.path.realpath(config_path or (derivation.config_path if derivation else DEFAULT_CONFIG_PATH))
     config_data = read_bytes_or_none(path)
@@ -147,68 +145,6 @@ def connectable(address: str) -> str:
 
 def _dropin_path(machine: Machine, unit: str) -> str:
     return os.path.join(machine.unit_directory, f"{unit}.d", DROPIN_NAME)
-
-
-def _unit_facts(services: Services, init_system: str) -> UnitFacts:
-    service = services.service
-    release = _os_release()
-    docker = os.path.realpath("/usr/bin/docker")
-    return UnitFacts(
-        load_state=service.load_state,
-        fragment_path=service.fragment_path,
-        os_ids=tuple(f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()),
-        snap_docker=os.path.isdir("/snap/docker"),
-        rootless_sockets=tuple(sorted(glob.glob("/run/user/*/docker.sock"))),
-        podman_docker=os.path.basename(docker).startswith("podman") or os.path.isdir("/usr/share/doc/podman-docker"),
-        dockerd_found=service.load_state == "loaded" or shutil.which("dockerd", path=_SEARCH) is not None,
-        socket_load_state=services.socket.load_state,
-        init_system=init_system,
-    )
-
-
-_SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
-
-
-def _os_release() -> dict[str, str]:
-    text = (read_bytes_or_none("/etc/os-release") or b"").decode("utf-8", "replace")
-    pairs = (line.partition("=")[::2] for line in text.splitlines() if "=" in line)
-    return {key: value.strip("\"'") for key, value in pairs}
-
-
-def _unit_files(service: UnitState, own_path: str) -> list[tuple[str, str]]:
-    """Return (path, text) of the unit and its drop-ins as systemd knows them; ours is left out by the parser."""
-    files = []
-    for path in (service.fragment_path, *service.drop_in_paths):
-        data = read_bytes_or_none(path) if path else None
-        if data is not None and path != own_path:
-            files.append((path, data.decode("utf-8", "surrogateescape")))
-    return files
-
-
-def _environment(model: UnitModel) -> dict[str, Variable]:
-    texts = {}
-    for source in model.environment_files:
-        found = []
-        for path in sorted(glob.glob(source.pattern)):
-            data = read_bytes_or_none(path)
-            if data is not None:
-                found.append((path, data.decode("utf-8", "surrogateescape")))
-        texts[source.pattern] = found
-    return read_environment(model, texts, comment_continues=_comment_continues(texts))
-
-
-def _comment_continues(texts: t.Mapping[str, t.Sequence[tuple[str, str]]]) -> bool:
-    """Return whether this systemd (before 254) lets a comment's backslash swallow the next line; asked only if there is one."""
-    lines = (line for found in texts.values() for _path, text in found for line in text.splitlines())
-    if not any(line.lstrip().startswith(("#", ";")) and line.endswith("\\") for line in lines):
-        return False
-    try:
-        shown = subprocess.run(
-            ["systemctl", "--version"], capture_output=True, text=True, timeout=10, check=False
-        ).stdout
-        return int(shown.split()[1]) < 254
-    except (OSError, subprocess.SubprocessError, IndexError, ValueError):
-        return False
 
 
 def _served(config_data: bytes | None, path: str, socket_dropin: bytes | None) -> ServerGreeting | None:

@@ -22,6 +22,7 @@ from .journal import SavedFile
 
 _STAGED = ".docker-tls-new"
 _KEPT = ".docker-tls-old"
+_BRIDGE = ".docker-tls-bridge"
 
 
 def digest(data: bytes | None) -> str:
@@ -89,6 +90,28 @@ def stage(saved: SavedFile, after: bytes | None) -> None:
         raise _unwritable(saved.path, error) from error
 
 
+def stage_bridge(saved: SavedFile, data: bytes) -> None:
+    """Write other contents beside the file, for ``cross_bridge``. Raises TlsError ``file-unwritable``."""
+    try:
+        _write(_beside(saved.path, _BRIDGE), data, saved)
+    except OSError as error:
+        raise _unwritable(saved.path, error) from error
+
+
+def cross_bridge(saved: SavedFile, data: bytes) -> None:
+    """Put the contents of ``stage_bridge`` in place; where that was done already, or they are gone, see to it anyhow."""
+    bridge = _beside(saved.path, _BRIDGE)
+    if digest(read_bytes_or_none(bridge)) != digest(data):
+        if digest(read_bytes_or_none(saved.path)) != digest(data):
+            replace_contents(saved, data)
+        return
+    try:
+        os.rename(bridge, saved.path)
+        fsync_directory(os.path.dirname(saved.path))
+    except OSError as error:
+        raise _unwritable(saved.path, error) from error
+
+
 def swap(saved: SavedFile) -> None:
     """Put the staged contents in place (or take the file away where none are staged), in one rename, flushed to disk."""
     try:
@@ -151,7 +174,7 @@ def replace_contents(saved: SavedFile, data: bytes) -> None:
 
 def discard(path: str) -> None:
     """Remove what is staged or kept for ``path``, where there is any."""
-    for extra in (staged_path(path), staged_path(path) + ".1", kept_path(path)):
+    for extra in (staged_path(path), staged_path(path) + ".1", kept_path(path), _beside(path, _BRIDGE)):
         with contextlib.suppress(OSError):
             os.unlink(extra)
 

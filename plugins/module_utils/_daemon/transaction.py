@@ -85,7 +85,7 @@ class _Work:
             places.append(os.path.join(found.directory, certstore.KEY))
             before = found.certificates
             certificates = SavedCertificates(
-                found.directory, before.layout, before.generation, certificates_digest(before)
+                found.directory, before.layout, before.generation, certificates_digest(before), before.directory_mode
             )
         self.state.make()
         return self.state.write_journal(
@@ -118,6 +118,8 @@ class _Work:
         swap.make_directories(d for d in journal.directories if d != self.found.directory)
         for change in plan.files:
             swap.stage(self.saved[change.path], self._staged(change))
+            if change is self.config and plan.bridge is not None:
+                swap.stage_bridge(self.saved[change.path], plan.bridge)
         self._validate(generation)
         self._switch_live_restore_on()
         if generation is not None:

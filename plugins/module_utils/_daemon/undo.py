@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._errors import TlsError
-from .._files import ensure_directory, write_atomic
+from .._files import ensure_directory
 from .._host import certstore
 from . import restart, swap
 from .journal import Journal, SavedCertificates, StateDirectory
@@ -50,6 +50,8 @@ def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
         _end(journal, state)
         return Undone(False, aside)
     outcome = _start_old(journal, machine)
+    with contextlib.suppress(TlsError, OSError):  # if we die now, the next undo need not restart dockerd again
+        journal = state.write_journal(replace(journal, process=machine.identity(outcome.pid)))
     if journal.bridge is not None:
         aside += _files_back(journal, machine, bridge=False)
         machine.hang_up(outcome.pid)
@@ -73,7 +75,7 @@ def _files_back(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[st
         if position and saved.path == journal.config_path:
             machine.daemon_reload()
         if bridge and journal.bridge is not None and saved.path == journal.config_path:
-            swap.replace_contents(saved, journal.bridge)
+            swap.cross_bridge(saved, journal.bridge)
         else:
             aside.append(swap.put_back(saved, ours=journal.ours))
     if journal.certificates is not None:
@@ -87,17 +89,32 @@ def _certificates_back(before: SavedCertificates) -> None:
     if before.layout == "generations" and before.generation is not None:
         certstore.activate(directory, before.generation)
         return
-    now = certstore.read_set(directory)
     if before.layout == "mixed":  # the files were adopted as they were; the new set stands on that generation
         adopted = certstore.previous(directory)
-        if certificates_digest(now) != before.digest and adopted is not None:
+        if certificates_digest(certstore.read_set(directory)) != before.digest and adopted is not None:
             certstore.activate(directory, adopted)
-    elif now.layout != before.layout:
-        pending = certstore.pending_key(directory)
+        return
+    try:
+        _release(directory, before.mode)
+    except TlsError:  # a full disk: links that read the same as the files before are good enough
+        if certificates_digest(certstore.read_set(directory)) != before.digest:
+            raise
+
+
+def _release(directory: str, mode: int | None) -> None:
+    """Take our names and generations away again, but not the pending key, which was there before (``mode``: so was the
+    directory). It waits under another name meanwhile: moving it needs no room on the disk."""
+    pending = os.path.join(directory, certstore.PENDING_KEY)
+    aside = swap.kept_path(pending)
+    if os.path.exists(pending):
+        os.rename(pending, aside)
+    try:
         certstore.release(directory, certstore.adopted_generation(directory))
-        if pending is not None:  # it was there before
-            ensure_directory(directory, 0o700)
-            write_atomic(os.path.join(directory, certstore.PENDING_KEY), pending, 0o600)
+    finally:
+        if os.path.exists(aside):
+            os.rename(aside, pending)
+    if mode is not None:
+        ensure_directory(directory, mode)
 
 
 def certificates_digest(found: certstore.CertificateSet) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from .._errors import TlsError
 from .._time import isoformat
 from . import compat, decide, inspect, keys
-from .compat import x509
+from .compat import ExtensionOID, x509
 
 _MAXIMUM_CHAIN = 5
 
@@ -31,8 +31,8 @@ def check_issued(
     minimum_life: timedelta,
     chain: t.Sequence[x509.Certificate] = (),
     what: str = "the issued certificate",
-) -> None:
-    """Raise TlsError ``issued-certificate-wrong`` with every fault of ``certificate``; return None where it has none.
+) -> inspect.CertificateView:
+    """Return the view of ``certificate``; raise TlsError ``issued-certificate-wrong`` with every fault where it has any.
 
     Wanted are: the key of the request; at least ``names``; the usage of ``profile`` and not that of the other one; a
     chain (through ``chain``) to one of the pinned ``authority`` certificates; validity now and for ``minimum_life``
@@ -59,6 +59,7 @@ def check_issued(
             hint="It was not installed; what was there stays in use. Check the issuer's settings.",
             code="issued-certificate-wrong",
         )
+    return view
 
 
 def _time_faults(view: inspect.CertificateView, now: datetime, minimum_life: timedelta) -> list[str]:
@@ -73,9 +74,18 @@ def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Return whether ``issuer`` is an authority with the stated name whose key signed ``certificate``."""
     return (
         certificate.issuer == issuer.subject
-        and inspect.view_certificate(issuer, "the issuer").is_authority
+        and _is_authority(issuer)
         and compat.signature_is_by(certificate, issuer.public_key())
     )
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    """Return what basicConstraints says; a whole view would cost as much as a signature, for each certificate of a batch."""
+    try:
+        found = certificate.extensions.get_extension_for_oid(ExtensionOID.BASIC_CONSTRAINTS).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return False
+    return bool(getattr(found, "ca", False))
 
 
 def leads_to(

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker's unit on this host: its files, its environment, what kind of Docker it is. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import subprocess
+import typing as t
+
+from .._files import read_bytes_or_none
+from .environment import UnitModel, Variable, parse_unit, read_environment
+from .systemd import Services, UnitState
+from .unit import UnitFacts
+
+_SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
+
+
+def unit_facts(services: Services, init_system: str) -> UnitFacts:
+    """Return what ``refusal`` judges; ``init_system``: the name of process 1."""
+    service = services.service
+    release = _os_release()
+    docker = os.path.realpath("/usr/bin/docker")
+    return UnitFacts(
+        load_state=service.load_state,
+        fragment_path=service.fragment_path,
+        os_ids=tuple(f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()),
+        snap_docker=os.path.isdir("/snap/docker"),
+        rootless_sockets=tuple(sorted(glob.glob("/run/user/*/docker.sock"))),
+        podman_docker=os.path.basename(docker).startswith("podman") or os.path.isdir("/usr/share/doc/podman-docker"),
+        dockerd_found=service.load_state == "loaded" or shutil.which("dockerd", path=_SEARCH) is not None,
+        socket_load_state=services.socket.load_state,
+        init_system=init_system,
+    )
+
+
+def _os_release() -> dict[str, str]:
+    text = (read_bytes_or_none("/etc/os-release") or b"").decode("utf-8", "replace")
+    pairs = (line.partition("=")[::2] for line in text.splitlines() if "=" in line)
+    return {key: value.strip("\"'") for key, value in pairs}
+
+
+def read_model(service: UnitState, own_path: str) -> UnitModel:
+    """Read the unit and its drop-ins as systemd knows them. Raises TlsError ``file-unreadable``."""
+    files = []
+    for path in (service.fragment_path, *service.drop_in_paths):
+        data = read_bytes_or_none(path) if path else None
+        if data is not None:
+            files.append((path, data.decode("utf-8", "surrogateescape")))
+    return parse_unit(files, own_path)
+
+
+def environment_of(model: UnitModel) -> dict[str, Variable]:
+    """Return the variables of the unit's command line, its environment files read. Raises TlsError ``file-unreadable``."""
+    texts = {}
+    for source in model.environment_files:
+        found = []
+        for path in sorted(glob.glob(source.pattern)):
+            data = read_bytes_or_none(path)
+            if data is not None:
+                found.append((path, data.decode("utf-8", "surrogateescape")))
+        texts[source.pattern] = found
+    return read_environment(model, texts, comment_continues=_comment_continues(texts))
+
+
+def _comment_continues(texts: t.Mapping[str, t.Sequence[tuple[str, str]]]) -> bool:
+    """Return whether this systemd (before 254) lets a comment's backslash swallow the next line; asked only if there is one."""
+    lines = (line for found in texts.values() for _path, text in found for line in text.splitlines())
+    if not any(line.lstrip().startswith(("#", ";")) and line.endswith("\\") for line in lines):
+        return False
+    try:
+        shown = subprocess.run(
+            ["systemctl", "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+        return int(shown.split()[1]) < 254
+    except (OSError, subprocess.SubprocessError, IndexError, ValueError):
+        return False

@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the options of the module fleet_status to facts. PRIVATE: may change without notice.
+
+What comes from hosts is not trusted: whatever a file holds becomes at worst an ``invalid`` with an explanation.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing as t
+from datetime import datetime, timezone
+from urllib.parse import urlsplit
+
+from .._errors import TlsError
+from .._x509 import inspect
+from .._x509.compat import x509
+from .model import (
+    INVALID,
+    MISSING,
+    NOT_ASKED,
+    READ,
+    Anchor,
+    Authorities,
+    Certificate,
+    ClientFacts,
+    HostFacts,
+    Ledger,
+    Served,
+    Stored,
+)
+
+Mapping = t.Mapping[str, t.Any]
+_UNIT = re.compile(r"(?:^|,)OU=(?P<id>[a-z0-9][a-z0-9_-]*-g[0-9]+)(?:,|$)")
+
+
+@functools.lru_cache(maxsize=4096)
+def certificates_from_pem(text: str, what: str) -> tuple[Certificate, ...]:
+    """Return the certificates in a PEM text. Raises TlsError ``certificate-unreadable``."""
+    return tuple(Certificate(raw, inspect.view_certificate(raw, what)) for raw in inspect.load_certificates(text, what))
+
+
+def certificate_from_der(der: bytes) -> Certificate:
+    """Return a certificate from the wire. Raises TlsError ``certificate-unreadable``."""
+    try:
+        raw = x509.load_der_x509_certificate(der)
+    except (ValueError, TypeError) as error:
+        raise TlsError("the server's certificate cannot be read", code="certificate-unreadable") from error
+    return Certificate(raw, inspect.view_certificate(raw, "the server's certificate"))
+
+
+def stored(raw: Mapping | None) -> Stored:
+    """Return the files of a host or a bundle from what the module certificate_files_info reported."""
+    if not raw:
+        return Stored(NOT_ASKED)
+    state, path, problem = raw["state"], raw.get("path") or "", raw.get("problem") or ""
+    if state != READ:
+        return Stored(state, problem, path)
+    try:
+        certificate = certificates_from_pem(raw.get("certificate_content") or "", "the file")[0]
+    except TlsError as error:
+        return Stored(INVALID, error.message, path)
+    client_ca = raw.get("client_ca_content")
+    return Stored(
+        READ,
+        path=path,
+        certificate=certificate,
+        key_matches=raw.get("key_matches"),
+        anchors=_bundle(raw.get("ca_content")),
+        client_anchors=None if not client_ca else _bundle(client_ca),
+    )
+
+
+def _bundle(text: str | None) -> tuple[Certificate, ...]:
+    """Return the certificates of a bundle, none where it cannot be read: nobody could be trusted by it."""
+    try:
+        return certificates_from_pem(text, "the bundle") if text else ()
+    except TlsError:
+        return ()
+
+
+def host(raw: Mapping, served: t.Mapping[tuple[str, int], Served]) -> HostFacts:
+    """Return a Docker host; ``served`` is what the wire showed, by (address, port)."""
+    address, port = endpoint(raw["endpoint"])
+    return HostFacts(
+        name=raw["name"],
+        address=address,
+        port=port,
+        wanted=raw["state"] == "present",
+        access_groups=tuple(raw["access_groups"] or ()),
+        stored=stored(raw.get("stored")),
+        served=served.get((address, port), Served(NOT_ASKED)),
+    )
+
+
+def endpoint(url: str) -> tuple[str, int]:
+    """Return (address, port) of ``tcp://ADDRESS:PORT``. Raises TlsError ``endpoint-invalid``."""
+    try:
+        parts = urlsplit(url if "://" in url else f"tcp://{url}")
+        address, port = parts.hostname, parts.port
+    except ValueError:
+        address = port = None
+    if not address or not port:
+        raise TlsError(
+            f"hosts: the endpoint {url!r} is not of the form tcp://ADDRESS:PORT",
+            hint="Set docker_daemon_address and docker_daemon_port (or docker_daemon_listen) of that host.",
+            code="endpoint-invalid",
+        )
+    return address, port
+
+
+def client(raw: Mapping) -> ClientFacts:
+    """Return a client bundle."""
+    return ClientFacts(raw["id"], raw["client"], raw["group"], raw["host"], stored(raw.get("stored")))
+
+
+def authorities(raw: Mapping) -> Authorities:
+    """Return what the module authority_info reported, or why it did not."""
+    found = raw.get("authorities") or {}
+    problem = raw.get("problem") or ""
+    state = READ if found else raw.get("state") or MISSING
+    anchors = tuple(anchor for name in sorted(found, key=_server_first) for anchor in _anchors(name, found[name]))
+    return Authorities(raw.get("host") or "", raw.get("path") or "", state, problem, anchors)
+
+
+def _server_first(name: str) -> tuple[bool, str]:
+    return name != "server", name
+
+
+def _anchors(name: str, raw: Mapping) -> t.Iterator[Anchor]:
+    """Yield the current generation and then the older ones that are still trusted."""
+    current = certificates_from_pem(raw["certificate_content"], f"the authority {name}")[0]
+    older = certificates_from_pem(raw["trusted_content"], f"the authority {name}") if raw.get("trusted_content") else ()
+    known = {current.view.fingerprint_sha256}
+    yield _anchor(raw["id"], name, raw["purpose"], True, current)
+    for number, certificate in enumerate(older, start=1):
+        if certificate.view.fingerprint_sha256 in known:
+            continue
+        known.add(certificate.view.fingerprint_sha256)
+        unit = _UNIT.search(certificate.view.subject)
+        yield _anchor(unit["id"] if unit else f"{name}-older-{number}", name, raw["purpose"], False, certificate)
+
+
+def _anchor(identifier: str, name: str, purpose: str, current: bool, certificate: Certificate) -> Anchor:
+    return Anchor(identifier, name, purpose, current, certificate, certificate.raw.subject.public_bytes())
+
+
+def ledger(raw: Mapping | None) -> Ledger:
+    """Return what the module ledger_info reported of the ledger and of the certificates that are valid now."""
+    if not raw:
+        return Ledger(NOT_ASKED)
+    begins = raw.get("begins")
+    return Ledger(
+        state=raw["state"],
+        problem=raw.get("problem") or "",
+        line=raw.get("line"),
+        lines=raw.get("lines") or 0,
+        begins=_moment(begins) if begins else None,
+        known=frozenset(raw.get("known") or ()),
+    )
+
+
+def _moment(text: str) -> datetime:
+    """Return the time of a ledger line (``2026-11-22T13:00:00Z``; Python 3.9 knows no Z)."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError as error:
+        raise TlsError(f"ledger: {text!r} is no time of a ledger", code="ledger-unreadable") from error

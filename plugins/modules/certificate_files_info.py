@@ -1,0 +1,149 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: certificate_files_info
+short_description: Read the certificate files of a host in one call
+version_added: 1.0.0
+author: The portcullis.docker_tls contributors (@portcullis-collections)
+description:
+  - Returns the certificates in files, and whether the key beside each belongs to it. Made for C(playbooks/status.yml), which judges them on
+    the controller.
+  - A file that is missing, not readable for this user, or no certificate at all is a result and no error.
+  - No private key is ever returned, whatever the paths point to, only C(CERTIFICATE) blocks are.
+  - The host needs Python's standard library only.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  files:
+    description: The sets of files to read.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: Name of the set in the result.
+        type: str
+        required: true
+      certificate_path:
+        description: File of the certificate. V(~) and V(~user) are understood on the host, here and in the other paths.
+        type: str
+        required: true
+      key_path:
+        description: File of its private key. Only whether it belongs to the certificate is reported. Empty for none.
+        type: str
+        default: ""
+      ca_path:
+        description: File of the authorities that its owner trusts. Empty for none.
+        type: str
+        default: ""
+      client_ca_path:
+        description: File of the client authorities that a daemon admits. Empty for none.
+        type: str
+        default: ""
+seealso:
+  - module: portcullis.docker_tls.certificate_info
+  - module: portcullis.docker_tls.fleet_status
+"""
+
+EXAMPLES = r"""
+- name: Read what dockerd will use after its next start
+  portcullis.docker_tls.certificate_files_info:
+    files:
+      - id: server
+        certificate_path: /etc/docker/certs/server-cert.pem
+        key_path: /etc/docker/certs/server-key.pem
+        ca_path: /etc/docker/certs/ca.pem
+        client_ca_path: /etc/docker/certs/client-ca.pem
+  become: true
+  register: found
+
+- name: Show what was found
+  ansible.builtin.debug:
+    msg: "{{ found.files[0].state }}, key matches: {{ found.files[0].key_matches }}"
+"""
+
+RETURN = r"""
+files:
+  description: What was found, in the order of O(files).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the set.
+      type: str
+      sample: server
+    path:
+      description: The certificate's path with V(~) resolved.
+      type: str
+      sample: /etc/docker/certs/server-cert.pem
+    state:
+      description: >-
+        V(read), V(missing), V(not-readable) (this user may not read it) or V(invalid) (no certificate, or no regular file).
+      type: str
+      sample: read
+    problem:
+      description: What was in the way, empty when it was read.
+      type: str
+      sample: permission denied
+    certificate_content:
+      description: The certificates in the file as PEM, the leaf first. Empty when there are none.
+      type: str
+    ca_content:
+      description: The certificates in the file at O(files[].ca_path).
+      type: str
+    client_ca_content:
+      description: The certificates in the file at O(files[].client_ca_path).
+      type: str
+    key_matches:
+      description: Whether the key belongs to the certificate; null where there is no key to be read, or an encrypted one.
+      type: bool
+      sample: true
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._module import run_module
+from ..module_utils._status import files
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "id": {"type": "str", "required": True},
+            "certificate_path": {"type": "str", "required": True},
+            "key_path": {"type": "str", "default": "", "no_log": False},
+            "ca_path": {"type": "str", "default": ""},
+            "client_ca_path": {"type": "str", "default": ""},
+        },
+    },
+}
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    wanted = [files.Wanted(**entry) for entry in module.params["files"]]
+    return {"changed": False, "files": files.read_all(wanted)}
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(_run, needs_cryptography=False, argument_spec=ARGUMENT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

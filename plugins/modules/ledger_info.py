@@ -1,0 +1,264 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ledger_info
+short_description: Ask the CA's ledger what was issued, for whom and why
+version_added: 1.0.0
+author: The portcullis.docker_tls contributors (@portcullis-collections)
+description:
+  - Checks the hash chain of the ledger of a CA directory and returns the entries that match, the newest first.
+  - Needs no passphrase, changes nothing and takes no lock. The task has to run as the user that owns the CA directory.
+  - A ledger that is torn or was tampered with does not make the task fail, see RV(ledger.state); the entries before the broken line are
+    still returned, with a warning.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  path:
+    description: Directory of the CA.
+    type: path
+    required: true
+  requester:
+    description: Only what was issued for this inventory host. The controller is V(localhost).
+    type: str
+    default: ""
+  name:
+    description: Only certificates with this name, common name or address, in full.
+    type: str
+    default: ""
+  authority:
+    description: Only what this authority signed, by name (V(clients), all its generations) or id (V(clients-g1)).
+    type: str
+    default: ""
+  profile:
+    description: Only certificates of this kind.
+    type: str
+    choices: [server, client]
+  serial:
+    description: Only the certificate with this serial number in hexadecimal; colons are ignored.
+    type: str
+    default: ""
+  expiring_within:
+    description:
+      - Only certificates that are valid now and end within this time, for example V(30d).
+      - Certificates that were renewed since (RV(entries[].superseded)) are left out.
+    type: str
+    default: ""
+  valid:
+    description: Only certificates that have not expired, renewed or not.
+    type: bool
+    default: false
+  limit:
+    description: Return at most this many entries, the newest. V(0) returns all.
+    type: int
+    default: 100
+  fields:
+    description: Return only these fields of each entry. All when empty.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: portcullis.docker_tls.signed_certificates
+  - module: portcullis.docker_tls.authority_info
+"""
+
+EXAMPLES = r"""
+- name: What ends within a month and was not renewed
+  portcullis.docker_tls.ledger_info:
+    path: /etc/docker/ca
+    expiring_within: 30d
+    limit: 0
+  delegate_to: olympus
+  become: true
+  register: ending
+
+- name: Why did docker1 get its certificates
+  portcullis.docker_tls.ledger_info:
+    path: /etc/docker/ca
+    requester: docker1.example.org
+    fields: [time, reasons, not_after]
+  delegate_to: olympus
+  become: true
+
+- name: Fail when somebody touched the ledger
+  portcullis.docker_tls.ledger_info:
+    path: /etc/docker/ca
+    limit: 1
+  delegate_to: olympus
+  become: true
+  register: last
+  failed_when: last.ledger.state == 'tampered'
+"""
+
+RETURN = r"""
+ledger:
+  description: The ledger as a whole.
+  returned: success
+  type: dict
+  contains:
+    path:
+      description: The file.
+      type: str
+      sample: /etc/docker/ca/ledger.jsonl
+    state:
+      description: >-
+        V(intact); V(torn), where the last line is incomplete (the next run that issues anything repairs that); V(tampered), where a line was
+        changed, removed or put in; V(missing).
+      type: str
+      sample: intact
+    problem:
+      description: What is wrong, empty when it is intact.
+      type: str
+    line:
+      description: The line where it was noticed. A line that was changed is noticed at the next one, which does not follow from it any more.
+      type: int
+    lines:
+      description: Number of whole lines of an intact or torn ledger.
+      type: int
+      sample: 12
+    digest:
+      description: SHA-256 of the last line. Kept elsewhere, it proves later that nothing before it was changed.
+      type: str
+    begins:
+      description: Time of the first entry.
+      type: str
+      sample: "2026-11-22T13:00:00Z"
+count:
+  description: How many entries match, also those beyond O(limit).
+  returned: success
+  type: int
+  sample: 3
+entries:
+  description: The entries that match, the newest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    seq:
+      description: Number of the line.
+      type: int
+      sample: 7
+    time:
+      description: When it was written.
+      type: str
+      sample: "2026-11-22T13:00:00Z"
+    event:
+      description: What happened, V(issued) or one of the events of an authority.
+      type: str
+      sample: issued
+    authority:
+      description: Id of the authority.
+      type: str
+      sample: server-g1
+    profile:
+      description: V(server) or V(client).
+      type: str
+      sample: server
+    requester:
+      description: Inventory host that it was issued for.
+      type: str
+      sample: docker1.example.org
+    reasons:
+      description: Why it was issued.
+      type: list
+      elements: str
+      sample: [expires-soon]
+    subject:
+      description: Subject of the certificate.
+      type: str
+      sample: CN=docker1.example.org
+    names:
+      description: Its names.
+      type: list
+      elements: str
+    serial:
+      description: Its serial number in hexadecimal.
+      type: str
+    not_before:
+      description: Its begin.
+      type: str
+      sample: "2026-11-22T12:55:00Z"
+    not_after:
+      description: Its end.
+      type: str
+      sample: "2027-11-22T13:00:00Z"
+    fingerprint_sha256:
+      description: SHA-256 of the certificate.
+      type: str
+    days_left:
+      description: Days until its end, negative after it.
+      type: float
+      sample: 364.99
+    superseded:
+      description: Whether the same request was answered with a newer certificate later.
+      type: bool
+      sample: false
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _time
+from ..module_utils._ca.directory import ca_directory
+from ..module_utils._module import run_module
+from ..module_utils._status import ledger
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "path": {"type": "path", "required": True},
+    "requester": {"type": "str", "default": ""},
+    "name": {"type": "str", "default": ""},
+    "authority": {"type": "str", "default": ""},
+    "profile": {"type": "str", "choices": ["server", "client"]},
+    "serial": {"type": "str", "default": ""},
+    "expiring_within": {"type": "str", "default": ""},
+    "valid": {"type": "bool", "default": False},
+    "limit": {"type": "int", "default": 100},
+    "fields": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    options = module.params
+    within = options["expiring_within"]
+    query = ledger.Query(
+        requester=options["requester"],
+        name=options["name"],
+        authority=options["authority"],
+        profile=options["profile"] or "",
+        serial=options["serial"],
+        expiring_within=_time.parse_duration(within, "expiring_within") if within else None,
+        valid=options["valid"],
+        limit=max(options["limit"], 0),
+        fields=tuple(options["fields"]),
+    )
+    place = ca_directory(options["path"])
+    verdict = ledger.verify(place)
+    if verdict["problem"] and verdict["state"] != "missing":
+        module.warn(verdict["problem"])
+    found = ledger.find(lambda: ledger.read(place), query, _time.utc_now())
+    return {
+        "changed": False,
+        "ledger": {**verdict, "begins": found["begins"]},
+        "count": found["count"],
+        "entries": found["entries"],
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(_run, needs_cryptography=False, argument_spec=ARGUMENT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

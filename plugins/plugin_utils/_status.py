@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the status report reads where, and what became of it. PRIVATE: may change without notice.
+
+Defaults that the roles have are repeated here, since a play without the roles does not know them; a test compares them.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from . import _inventory, _preflight
+
+Mapping = t.Mapping[str, t.Any]
+
+FILES = "__docker_status_files"
+CERTIFICATE_DIRECTORY = "/etc/docker/certs"
+CA_DIRECTORY = "/etc/docker/ca"
+CONTROLLER_CA = ".docker_tls/ca"
+CONTROLLER_CLIENTS = ".docker_tls/clients"
+CONTROLLER = "localhost"
+_LONGEST_PROBLEM = 300
+# What Ansible puts in front of the reason, in this order.
+_NOISE = ("Task failed: ", "Failed to connect to the host via ssh: ", "ssh: ")
+
+
+def ca_place(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> dict[str, t.Any]:
+    """Return where the authorities are: ``host``, ``path``, and whether to ``become`` there."""
+    named = list(groups.get("docker_ca") or [])
+    host = named[0] if named else CONTROLLER
+    usual = CA_DIRECTORY if named else os.path.join(_home(), CONTROLLER_CA)
+    return {"host": host, "path": _variables(hostvars, host).get("docker_ca_path") or usual, "become": bool(named)}
+
+
+def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[dict[str, str]]:
+    """Return the ``files`` of M(certificate_files_info) for ``host``: a daemon's, and those of the bundles that it has."""
+    wanted = []
+    if host in (groups.get("docker_hosts") or []):
+        variables = _variables(hostvars, host)
+        directory = (
+            variables.get("docker_daemon_certificate_path")
+            or variables.get("docker_server_cert_path")
+            or CERTIFICATE_DIRECTORY
+        )
+        names = {"certificate": "server-cert", "key": "server-key", "ca": "ca", "client_ca": "client-ca"}
+        wanted.append({"id": "server", **{f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}})
+    for bundle, directory in _bundles(host, groups, hostvars):
+        names = {"certificate": "cert", "key": "key", "ca": "ca"}
+        paths = {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}
+        wanted.append({"id": f"client {bundle['id']}", **paths})
+    return wanted
+
+
+def fleet(
+    hosts: t.Sequence[str],
+    groups: t.Mapping[str, t.Sequence[str]],
+    hostvars: Mapping,
+    authorities: Mapping,
+    ledger: Mapping,
+    *,
+    complete: bool = True,
+) -> dict[str, t.Any]:
+    """Return the options ``hosts``, ``clients`` and ``ca`` of M(fleet_status) for ``hosts`` of the play.
+
+    ``authorities`` and ``ledger`` are the results of M(authority_info) and M(ledger_info); what each host's
+    M(certificate_files_info) returned is in its variable ``__docker_status_files``. ``complete`` is False where only
+    the endpoints are to be looked at: then bundles and authorities that this user has not are not missed.
+    """
+    daemons = groups.get("docker_hosts") or []
+    clients = [client for host in hosts for client in _clients(host, groups, hostvars)]
+    return {
+        "hosts": [_host(host, hostvars) for host in hosts if host in daemons],
+        "clients": [one for one in clients if complete or one["stored"]["state"] != "missing"],
+        "ca": {
+            **ca(groups, hostvars, authorities if complete or "authorities" in authorities else {}),
+            "ledger": _ledger(ledger),
+        },
+    }
+
+
+def ca(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, result: Mapping) -> dict[str, t.Any]:
+    """Return what became of reading the authorities."""
+    place = ca_place(groups, hostvars)
+    told = {"host": place["host"], "path": place["path"]}
+    if "authorities" in result:
+        found = result["authorities"]
+        return {**told, "state": "read" if found else "missing", "authorities": found}
+    return {**told, "state": _state(result), "problem": _problem(result) if result else ""}
+
+
+def _host(host: str, hostvars: Mapping) -> dict[str, t.Any]:
+    variables = _variables(hostvars, host)
+    return {
+        "name": host,
+        "endpoint": _inventory.endpoint_url(host, hostvars),
+        "state": variables.get("docker_daemon_state") or "present",
+        "access_groups": list(variables.get("docker_daemon_access_groups") or _preflight.DEFAULT_GROUPS),
+        "stored": _stored(variables, "server"),
+    }
+
+
+def _clients(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Iterator[dict[str, t.Any]]:
+    variables = _variables(hostvars, host)
+    by_name = {client["name"]: client for client in _defined_clients(variables)}
+    for bundle, directory in _bundles(host, groups, hostvars):
+        stored = _stored(variables, f"client {bundle['id']}")
+        if stored is None:
+            continue
+        if not stored.get("path"):
+            stored = {**stored, "path": f"{directory}/cert.pem"}
+        yield {
+            "id": bundle["id"],
+            "client": bundle["client"],
+            "group": by_name.get(bundle["client"], {}).get("group", "clients"),
+            "host": host,
+            "stored": stored,
+        }
+
+
+def _bundles(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Iterator[tuple[Mapping, str]]:
+    """Yield (bundle, directory) of what the controller or a client machine has."""
+    machines = groups.get("docker_clients") or []
+    if host != CONTROLLER and host not in machines:
+        return
+    variables = _variables(hostvars, host)
+    path = variables.get("docker_client_cert_path") or os.path.join(_home(), CONTROLLER_CLIENTS)
+    known = {host: variables}
+    for bundle in _inventory.client_bundles(host, known, _defined_clients(variables), machines):
+        yield bundle, _inventory.bundle_directory(bundle, path)
+
+
+def _defined_clients(variables: Mapping) -> t.Sequence[Mapping]:
+    return variables.get("docker_client_cert_clients") or _preflight.DEFAULT_CLIENTS
+
+
+def _stored(variables: Mapping, identifier: str) -> dict[str, t.Any] | None:
+    """Return what was read of one set of files on a host, None where the disk was not to be looked at."""
+    result = variables.get(FILES)
+    if not result or result.get("skipped"):
+        return None
+    for found in result.get("files") or []:
+        if found["id"] == identifier:
+            return dict(found)
+    return {"state": _state(result), "problem": _problem(result)}
+
+
+def _ledger(result: Mapping) -> dict[str, t.Any] | None:
+    if "ledger" in result:
+        return {**result["ledger"], "known": [entry["fingerprint_sha256"] for entry in result["entries"]]}
+    return {"state": "not-readable", "problem": _problem(result)} if result and not result.get("skipped") else None
+
+
+def _state(result: Mapping) -> str:
+    if not result or result.get("skipped"):
+        return "not-asked"
+    return "unreachable" if result.get("unreachable") else "not-readable"
+
+
+def _problem(result: Mapping) -> str:
+    """Return what a module or the connection complained about, on one line of a sane length."""
+    text = " ".join(str(result.get("module_stderr") or result.get("msg") or "no answer").split())
+    for noise in _NOISE:
+        text = text.removeprefix(noise)
+    return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
+
+
+def _variables(hostvars: Mapping, host: str) -> Mapping:
+    """Return the variables of a host; the implicit localhost is not among the hosts, but has some all the same."""
+    try:
+        return t.cast(Mapping, hostvars[host])
+    except KeyError:
+        return {}
+
+
+def _home() -> str:
+    return os.environ.get("HOME", "")

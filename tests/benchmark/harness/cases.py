@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The cases of a fleet, for each contender: first run, no change, renewal of all, one new host."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+from .bench import HERE, Bench, OutOfTime, Section
+from .fleets import Fleet, renewal_variables
+from .measure import CommandFailed, Sample
+
+CASES = ("first", "no-change", "renewal", "new-host")
+
+
+def measure_fleet(bench: Bench, fleet: Fleet, contenders: t.Sequence[str]) -> Section:
+    """Measure every wanted case on a fleet; a contender that fails is noted, and the next one goes on."""
+    parameters = {"hosts": fleet.size, "key_type": bench.key_type, "simulated": fleet.simulated}
+    section = Section(fleet.title, parameters)
+    try:
+        for contender in contenders:
+            try:
+                _measure_contender(bench, fleet, contender, section)
+            except CommandFailed as error:
+                section.problems.append(f"{contender}: {error}")
+    except OutOfTime:
+        section.problems.append("the time limit was reached")
+    finally:
+        fleet.remove()
+    return section
+
+
+def _measure_contender(bench: Bench, fleet: Fleet, contender: str, section: Section) -> None:
+    variables = fleet.variables(bench, contender)
+
+    def run(playbook: Path, cell: str, used: dict[str, t.Any]) -> Sample:
+        label = f"{fleet.name} {cell}"
+        return bench.playbook(label, playbook, used, inventory=fleet.inventory, environment=fleet.environment)
+
+    def play(case: str, more: t.Optional[dict[str, t.Any]] = None, *, count: bool = True) -> None:
+        fleet.before_run()
+        cell = f"{contender}/{case}"
+        sample = run(
+            fleet.playbook(contender), cell if count else cell + " (not counted)", {**variables, **(more or {})}
+        )
+        if count:
+            section.add(cell, sample)
+
+    for repetition in range(bench.repetitions):
+        if repetition == 0 or "first" in bench.cases:
+            fleet.reset()
+            play("first", count="first" in bench.cases)
+        if "no-change" in bench.cases:
+            # The floor, right beside what is compared with it: a shared machine is never the same a minute later.
+            section.add("ping", run(HERE / "floor" / "ping.yml", "ping", {}))
+            play("no-change")
+        if "renewal" in bench.cases:
+            play("renewal", renewal_variables(contender))
+        if "new-host" in bench.cases and fleet.size > 1:
+            fleet.replace_one()
+            play("new-host")

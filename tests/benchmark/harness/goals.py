@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The goals of the project, and whether the measured sections reach them."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .bench import BASELINE, OURS, Section
+
+MEMORY_BOUND_MIB = 256
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One goal: what was found, None where it was not measured."""
+
+    case: str
+    goal: str
+    found: t.Optional[str] = None
+    reached: t.Optional[bool] = None
+
+
+Sections = t.Mapping[str, Section]
+
+
+def ratio(section: t.Optional[Section], above: str, below: str, what: str = "wall") -> t.Optional[float]:
+    """Return the ratio of the medians of two cells, None if one of them was not measured."""
+    if section is None or above not in section.cells or below not in section.cells:
+        return None
+    denominator = section.cells[below].median(what)
+    return section.cells[above].median(what) / denominator if denominator else None
+
+
+def judge(sections: Sections) -> list[Goal]:
+    """Return all goals in the order of the table."""
+    real, simulated = sections.get("real-8-ssh"), sections.get("simulated-200")
+    return [
+        _at_most("no-change `site.yml`, 8 real hosts over SSH", real, f"{OURS}/no-change", "ping", 2, "a `ping` play"),
+        _faster("no-change `site.yml`, 8 real hosts over SSH", real, "no-change", 12),
+        _faster("renewal of all, 8 real hosts", real, "renewal", 6),
+        _faster("first run, 8 real hosts, same key type", real, "first", 4),
+        _at_most(
+            "control plane, 200 simulated hosts, no change", simulated, f"{OURS}/no-change", "ping", 2, "a `ping` play"
+        ),
+        _flat(sections),
+        _at_most(
+            "signing 100 CSRs in one play",
+            sections.get("signing-100"),
+            f"{OURS}/100 requests",
+            "nothing",
+            2,
+            "a play that does nothing",
+        ),
+        _ca(sections.get("ca-10000")),
+        _gap_hosts(sections.get("gap-hosts")),
+        _gap_socket(sections.get("gap-socket")),
+    ]
+
+
+def _at_most(case: str, section: t.Optional[Section], above: str, below: str, limit: float, what: str) -> Goal:
+    goal = f"≤ {limit:g} × {what}, wall and CPU"
+    wall, cpu = ratio(section, above, below), ratio(section, above, below, "cpu")
+    if wall is None or cpu is None:
+        return Goal(case, goal)
+    return Goal(case, goal, f"{wall:.2f} × wall, {cpu:.2f} × CPU", max(wall, cpu) <= limit)
+
+
+def _faster(case: str, section: t.Optional[Section], name: str, limit: float) -> Goal:
+    goal = f"≥ {limit:g} × faster than the {BASELINE} playbook"
+    found = ratio(section, f"{BASELINE}/{name}", f"{OURS}/{name}")
+    return Goal(case, goal) if found is None else Goal(case, goal, f"{found:.1f} ×", found >= limit)
+
+
+def cost_per_host(sections: Sections, cell: str, what: str) -> dict[int, float]:
+    """Return seconds for each host beyond the first, by fleet size: what a run costs with any inventory is left out."""
+    sizes = {}
+    for section in sections.values():
+        if section.parameters.get("simulated") and cell in section.cells:
+            sizes[int(section.parameters["hosts"])] = section.cells[cell].median(what)
+    if 1 not in sizes:
+        return {}
+    return {size: (cost - sizes[1]) / (size - 1) for size, cost in sorted(sizes.items()) if size > 1}
+
+
+def _flat(sections: Sections) -> Goal:
+    case, goal = "control plane, cost per host from 50 to 1,000", "flat within 20 %"
+    growth = []
+    for what in ("wall", "cpu"):
+        costs = cost_per_host(sections, f"{OURS}/no-change", what)
+        if 50 not in costs or 1000 not in costs:
+            return Goal(case, goal)
+        growth.append(costs[1000] / costs[50] - 1)
+    found = f"{growth[0]:+.0%} wall, {growth[1]:+.0%} CPU"
+    return Goal(case, goal, found, max(growth) <= 0.2)
+
+
+def _ca(section: t.Optional[Section]) -> Goal:
+    case = "10,000 certificates in one CA call, ledger and fsync kept"
+    goal = f"≤ 3 × the raw `cryptography` loop; ≤ {MEMORY_BOUND_MIB} MiB"
+    found = ratio(section, "ours", "raw loop")
+    if section is None or found is None:
+        return Goal(case, goal)
+    facts, peak = section.facts, section.cells["ours"].median("peak_mib")
+    kept = facts.get("ledger_lines", 0) >= facts.get("requests", 1) <= facts.get("files", 0)
+    return Goal(case, goal, f"{found:.2f} ×, {peak:.0f} MiB", found <= 3 and peak <= MEMORY_BOUND_MIB and kept)
+
+
+def _gap_hosts(section: t.Optional[Section]) -> Goal:
+    case, goal = "API gap during renewal, live-restore on, `hosts` listener", "one restart"
+    if section is None or not section.facts:
+        return Goal(case, goal)
+    facts = section.facts
+    found = f"restarts: {facts['restarts']}; no answer for {facts['longest_gap']:.1f} s, {facts['refused']} refused"
+    return Goal(case, goal, found, facts["restarts"] == 1 and facts["container_lived_on"])
+
+
+def _gap_socket(section: t.Optional[Section]) -> Goal:
+    case, goal = "API gap during renewal, live-restore on, `socket` listener", "no refused connection"
+    if section is None or not section.facts:
+        return Goal(case, goal)
+    facts = section.facts
+    broken = sum(facts["broken"].values())
+    found = f"{facts['refused']} refused, {broken} broken off; longest wait {facts['longest_wait']:.1f} s"
+    return Goal(case, goal, found, facts["refused"] == 0 and facts["container_lived_on"])

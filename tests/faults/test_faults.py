@@ -1,0 +1,311 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that can go wrong, on purpose. Afterwards the local ``docker ps`` answers and the container still runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from conftest import Answer, Host, certificate
+from helpers_x509 import LONG_AGO, NOW, authority
+
+WRAPPER = """\
+#!/bin/sh
+# A dockerd that {what} once daemon.json has TLS.
+if grep -q tlsverify /etc/docker/daemon.json 2>/dev/null; then {action}; fi
+exec /usr/sbin/dockerd.real "$@"
+"""
+
+
+def assert_untouched(host: Host, before: str, process: str) -> None:
+    """The host's Docker is exactly as it was, and so is its container."""
+    assert host.works(), "the local docker ps does not answer"
+    assert host.settled(1)
+    assert host.files() == before
+    assert host.keeper() == process
+
+
+def refused(host: Host, code: str, **options: object) -> Answer:
+    """Run, and expect a refusal with ``code`` that changes nothing."""
+    before, process = host.files(), host.keeper()
+    answer = host.run(**options)
+    assert answer.error.get("code") == code, answer
+    assert_untouched(host, before, process)
+    return answer
+
+
+def test_wrong_key_for_the_certificate_is_refused(host: Host) -> None:
+    host.issue()
+    refused(host, "key-mismatch", certificate=certificate(host.address).pem)
+
+
+def test_certificate_of_a_foreign_authority_is_refused(host: Host) -> None:
+    foreign = authority("server", unit="foreign-g1", number=7)
+    refused(host, "certificate-foreign-authority", certificate=host.issue(issuer=foreign).pem)
+
+
+def test_expired_certificate_is_refused(host: Host) -> None:
+    old = host.issue(begin=LONG_AGO, end=NOW - timedelta(days=300))
+    refused(host, "certificate-expired", certificate=old.pem)
+
+
+def test_port_taken_by_another_process_is_refused(host: Host) -> None:
+    pair = host.issue()
+    host.sh("systemd-run -q --unit=squatter python3 -m http.server 2376")
+    time.sleep(1)
+    try:
+        answer = refused(host, "port-taken", certificate=pair.pem)
+    finally:
+        host.sh("systemctl stop squatter")
+    assert "python3" in answer.error["message"]
+
+
+def test_port_taken_at_the_last_moment_is_undone(host: Host) -> None:
+    before, process = host.files(), host.keeper()
+    take = "systemd-run -q --unit=squatter python3 -m http.server 2376; sleep 1"
+    try:
+        answer = host.run(certificate=host.issue().pem, live_restore="enable", hooks={"restart": take})
+    finally:
+        host.sh("systemctl stop squatter")
+    assert answer.error["code"] == "daemon-start-failed"
+    assert "address already in use" in answer.error["message"]
+    assert_untouched(host, before, process)
+
+
+def test_missing_listen_address_is_refused(host: Host) -> None:
+    refused(host, "listen-address-absent", certificate=host.issue().pem, listen=["10.99.99.99:2376"])
+
+
+def test_listen_address_that_goes_away_is_undone(host: Host) -> None:
+    host.sh("ip address add 10.99.99.1/32 dev lo")
+    before, process = host.files(), host.keeper()
+    answer = host.run(
+        certificate=host.issue(subject_names=("10.99.99.1",)).pem,
+        listen=["10.99.99.1:2376"],
+        live_restore="enable",
+        hooks={"restart": "ip address del 10.99.99.1/32 dev lo"},
+    )
+    assert answer.error["code"] == "daemon-start-failed"
+    assert "cannot assign requested address" in answer.error["message"]
+    assert_untouched(host, before, process)
+
+
+def test_disk_full_while_staging_changes_nothing(host: Host) -> None:
+    host.put("/etc/docker/daemon.json", '{"log-level": "info"}', "0640")
+    pair = host.issue()
+    host.sh(
+        "cp -a /etc/docker /tmp/docker && mount -t tmpfs -o size=96k tmpfs /etc/docker && cp -a /tmp/docker/. /etc/docker/"
+        "&& rm -rf /tmp/docker; dd if=/dev/zero of=/etc/docker/filler bs=1k 2>/dev/null; test -s /etc/docker/filler"
+    )
+    before, process = host.files(), host.keeper()
+    answer = host.run(certificate=pair.pem, live_restore="enable")
+    assert answer.error["code"] in ("file-unwritable", "certificate-store-unusable")
+    assert "No space left" in answer.error["message"]
+    assert_untouched(host, before, process)
+
+
+def test_read_only_etc_changes_nothing(host: Host) -> None:
+    pair = host.issue()
+    host.sh("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
+    before, process = host.files(), host.keeper()
+    answer = host.run(certificate=pair.pem, live_restore="enable")
+    host.sh("umount /etc")
+    assert "Read-only file system" in answer.error["message"]
+    assert_untouched(host, before, process)
+
+
+def test_daemon_json_changed_by_someone_in_between_is_theirs(host: Host) -> None:
+    process = host.keeper()
+    theirs = '{"log-level": "debug"}'
+    hook = f"echo '{theirs}' > /etc/docker/daemon.json"
+    answer = host.run(certificate=host.issue().pem, hooks={"rename .zz-docker-tls.conf": hook})
+    assert answer.error["code"] == "daemon-json-changed"
+    assert host.works()
+    assert host.sh("cat /etc/docker/daemon.json") == theirs
+    assert host.sh("ls /etc/systemd/system/docker.service.d 2>/dev/null", check=False) == ""
+    assert host.keeper() == process
+
+
+def test_second_run_at_the_same_time_is_told_so(host: Host) -> None:
+    pair = host.issue()
+    answers: list[Answer] = []
+    hooks = {"daemon-reload": "touch /tmp/first; sleep 6"}
+    first = threading.Thread(
+        target=lambda: answers.append(host.run(certificate=pair.pem, live_restore="enable", hooks=hooks))
+    )
+    host.sh("rm -f /tmp/first")
+    first.start()
+    host.sh("while ! test -e /tmp/first; do sleep 0.1; done", timeout=30)
+    second = host.run(lock_timeout=1)
+    first.join()
+    assert second.error["code"] == "host-locked"
+    assert answers[0].result["restarted"], answers[0].error
+    assert host.works()
+    assert host.keeper()
+
+
+@pytest.mark.parametrize(
+    ("what", "action"),
+    [("dies", "sleep 0.5; echo 'level=error it dies' >&2; exit 1"), ("hangs", "exec sleep 1000")],
+    ids=["dies", "hangs"],
+)
+def test_bad_dockerd_is_undone(host: Host, what: str, action: str) -> None:
+    before, process = host.files(), host.keeper()
+    pair = host.issue()
+    host.sh("cp -a /usr/sbin/dockerd /usr/sbin/dockerd.real")
+    host.put("/usr/sbin/dockerd.sh", WRAPPER.format(what=what, action=action), "0755")
+    host.sh("mv /usr/sbin/dockerd.sh /usr/sbin/dockerd")
+    start = time.monotonic()
+    answer = host.run(certificate=pair.pem, live_restore="enable", start_timeout=8)
+    assert answer.error["code"] in ("daemon-start-failed", "validate-failed"), answer.result
+    assert "as it was before" in answer.error["message"]
+    assert_untouched(host, before, process)
+    assert time.monotonic() - start < 60
+
+
+def test_more_than_three_restarts_within_a_minute_work(host: Host) -> None:
+    for _unused in range(5):
+        assert host.secure(live_restore="enable").result["restarted"]
+    assert host.works()
+    assert host.keeper()
+
+
+def test_listener_in_the_environment_file_is_taken_over(host: Host) -> None:
+    host.put("/etc/default/docker", 'DOCKER_OPTS="-H tcp://127.0.0.1:2377 --label=a=b"\n')
+    host.sh("systemctl restart docker; docker start keeper")
+    before = host.files()
+    done = host.secure(live_restore="enable")
+    assert all(check["passed"] for check in done.result["proof"])
+    assert "a=b" in host.sh("docker info -f '{{.Labels}}'")
+    assert host.sh("ss -Hltn sport = :2377") == ""
+    assert not host.run(live_restore="enable").result["changed"]
+    assert host.keeper()
+    assert host.run(state="absent").result["changed"]
+    host.sh("rm -rf /etc/docker/certs")
+    assert host.files() == before
+
+
+def test_masked_docker_socket_is_refused(host: Host) -> None:
+    host.sh("systemctl mask docker.socket")
+    try:
+        refused(host, "socket-masked", certificate=host.issue().pem)
+    finally:
+        host.sh("systemctl unmask docker.socket")
+
+
+def test_unproved_change_is_undone(host: Host) -> None:
+    """The certificate is exchanged behind our back: dockerd serves another one than wanted."""
+    host.secure(live_restore="enable")
+    before, process = host.files(), host.keeper()
+    other = certificate(host.address)
+    host.put("/root/other.pem", other.pem)
+    host.put("/root/other.key", other.key_pem)
+    swap = (
+        "cd /etc/docker/certs/current/ && cp -a server-cert.pem /root/good.pem && cp -a server-key.pem /root/good.key"
+        " && cat /root/other.pem > server-cert.pem && cat /root/other.key > server-key.pem"
+    )
+    answer = host.run(certificate=host.issue().pem, hooks={"restart": swap})
+    assert answer.error["code"] == "proof-failed"
+    assert_untouched(host, before, process)
+
+
+def test_unconfirmed_change_is_undone_by_the_timer(host: Host) -> None:
+    before, process = host.files(), host.keeper()
+    answer = host.secure(live_restore="enable", confirm_timeout=5)
+    assert answer.result["unconfirmed"]
+    assert host.sh("systemctl is-active docker-tls-revert.timer") == "active"
+    assert host.settled(40)
+    host.wait(10)
+    assert_untouched(host, before, process)
+    assert host.sh("ls /etc/systemd/system | grep docker-tls", check=False) == ""
+
+
+def test_confirmed_change_stays(host: Host) -> None:
+    host.secure(live_restore="enable", confirm_timeout=8)
+    assert host.run(live_restore="enable", confirm_timeout=8).result["unconfirmed"]
+    confirmed = host.run(live_restore="enable", state="confirmed")
+    assert confirmed.reasons == ["confirmed"]
+    assert not host.run(live_restore="enable", state="confirmed").result["changed"]
+    time.sleep(9)
+    assert not host.run(live_restore="enable").result["changed"]
+    assert host.sh("ls /etc/systemd/system | grep docker-tls", check=False) == ""
+    assert host.works()
+
+
+def test_confirmation_that_comes_too_late_is_told_so(host: Host) -> None:
+    host.secure(confirm_timeout=2)
+    assert host.settled(40)
+    host.wait(10)
+    assert host.run(state="confirmed").error["code"] == "confirmation-too-late"
+
+
+def test_unconfirmed_change_is_undone_after_a_reboot(host: Host) -> None:
+    before = host.files()
+    host.secure(confirm_timeout=10)
+    host.reboot()
+    assert host.settled(60)
+    host.wait(20)
+    assert host.files() == before
+
+
+KILLED_AT = ("open .journal", "arm-guard", "mkdir .staging", "link daemon.json", "rename .current", "rename .zz-docker",
+             "rename .daemon.json", "daemon-reload", "restart", "restarted", "open .record", "unlink journal")  # fmt: skip
+
+
+@pytest.mark.parametrize("step", KILLED_AT, ids=[step.replace(" ", "-") for step in KILLED_AT])
+def test_killed_run_is_undone_by_itself_and_by_the_next_run(host: Host, step: str) -> None:
+    host.put("/etc/docker/daemon.json", '{"log-level": "info"}\n', "0640")
+    process = host.keeper()
+    before = host.files()
+    pair = host.issue()
+    answer = host.run(certificate=pair.pem, live_restore="enable", hooks={step: "die"})
+    assert answer.killed, answer
+    assert host.settled(60), "the guard has not settled it"
+    host.wait(20)
+    assert host.keeper() == process
+    if step in ("open .record", "unlink journal"):
+        assert not host.run(live_restore="enable").result["changed"]
+        return
+    assert host.files() == before
+    host.secure(live_restore="enable")
+    assert host.keeper() == process
+
+
+@pytest.mark.parametrize("step", ["rename .zz-docker", "rename .daemon.json", "restarted"])
+def test_power_failure_leaves_a_docker_that_works(host: Host, step: str) -> None:
+    """The guard does not survive that: the next run settles it."""
+    pair = host.issue()
+    hook = "sync; systemctl mask --runtime --now 'docker-tls-guard*' 2>/dev/null; kill -9 $(pgrep -f revert.pyz) 2>/dev/null; kill -9 $PPID"
+    host.run(certificate=pair.pem, hooks={step: hook})
+    host.reboot()
+    assert host.works()
+    host.sh("docker start keeper")
+    done = host.run(certificate=host.issue().pem)
+    assert not done.error
+    assert host.works()
+    assert not host.run().result["changed"]
+
+
+def test_terminated_run_is_undone(host: Host) -> None:
+    before, process = host.files(), host.keeper()
+    answer = host.run(certificate=host.issue().pem, live_restore="enable", hooks={"restarted": "kill -TERM $PPID; sleep 1"})
+    assert answer.error["code"] == "interrupted"
+    assert_untouched(host, before, process)
+
+
+def test_running_dockerd_that_is_behind_its_files_is_restarted(host: Host) -> None:
+    """Someone has put another certificate there and has not restarted dockerd."""
+    host.secure(live_restore="enable")
+    host.sh("systemctl stop docker docker.socket; cd /etc/docker/certs/current/ && cp -a . /root/set")
+    host.sh("systemctl start docker.socket docker")
+    host.secure(live_restore="enable")
+    host.sh("cd /etc/docker/certs/current/ && cp /root/set/server-cert.pem /root/set/server-key.pem .")
+    answer = host.run(live_restore="enable")
+    assert answer.reasons == ["running-daemon-outdated"]
+    assert not host.run(live_restore="enable").result["changed"]
+
+

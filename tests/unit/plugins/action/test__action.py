@@ -1,0 +1,319 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action plugins, with the connection and the modules played by the test."""
+
+from __future__ import annotations
+
+import sys
+import types
+import typing as t
+
+import pytest
+from ansible_collections.portcullis.docker_tls.plugins.action import (
+    authorities,
+    authority_info,
+    certificate_bundles,
+    certificate_requests,
+    daemon_endpoint,
+    server_certificate,
+    signed_certificates,
+    temporary_client,
+)
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action
+
+MISSING = {"failed": True, "msg": "no cryptography in /usr/bin/python3", "code": "cryptography-missing", "hint": "x"}
+GOOD = {"changed": False, "reasons": []}
+
+
+class Connection:
+    """As much of a connection plugin as the actions look at."""
+
+    def __init__(self, **changes: t.Any) -> None:
+        self.transport = "ssh"
+        self.has_pipelining = True
+        self.become: t.Any = None
+        self.always_pipeline_modules = False
+        self.options: dict[str, t.Any] = {"pipelining": False}
+        self.__dict__.update(changes)
+
+    def get_option(self, name: str) -> t.Any:
+        return self.options[name]
+
+    def is_pipelining_enabled(self, wrap_async: bool = False) -> bool:
+        return bool(self.options.get("pipelining"))
+
+    def set_option(self, name: str, value: t.Any) -> None:
+        self.options[name] = value
+
+
+class Package:
+    """The action plugin ansible.builtin.package, with prepared answers."""
+
+    def __init__(self, answers: list[dict[str, t.Any]]) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, t.Any]] = []
+
+    def get(self, name: str, *, task: t.Any, **more: t.Any) -> Package:
+        assert name == "ansible.builtin.package"
+        self.asked.append(task.args)
+        return self
+
+    def run(self, task_vars: t.Any) -> dict[str, t.Any]:
+        return self.answers.pop(0)
+
+
+def action(
+    plugin: types.ModuleType,
+    arguments: dict[str, t.Any],
+    answers: list[dict[str, t.Any]],
+    *,
+    check: bool = False,
+    virtual: bool = False,
+    packages: t.Sequence[dict[str, t.Any]] = ({},),
+    interpreter: str = "/usr/bin/python3",
+    connection: Connection | None = None,
+) -> t.Any:
+    """Return the action plugin of ``plugin`` on a host whose module gives ``answers`` one after the other."""
+    task = types.SimpleNamespace(
+        args=arguments, check_mode=check, async_val=0, action="x", copy=lambda: types.SimpleNamespace(args={})
+    )
+    found = plugin.ActionModule(
+        task=task,
+        connection=connection or Connection(),
+        play_context=None,
+        loader=None,
+        templar=None,
+        shared_loader_obj=None,
+    )
+    found._shared_loader_obj = types.SimpleNamespace(action_loader=Package(list(packages)))
+    found._connection._shell = types.SimpleNamespace(tmpdir="/tmp")
+    found._used_interpreter = f"#!{interpreter}"
+    found.called = []
+    left = list(answers)
+
+    def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
+        found.called.append((module_name, module_args, found._is_pipelining_enabled("new"), dict(found._connection.options)))
+        return left.pop(0)
+
+    found._execute_module = execute
+    found._low_level_execute_command = lambda command: {"stdout": f"{virtual}\n"}
+    return found
+
+
+ALL = {
+    "authorities": authorities,
+    "authority_info": authority_info,
+    "certificate_bundles": certificate_bundles,
+    "certificate_requests": certificate_requests,
+    "daemon_endpoint": daemon_endpoint,
+    "server_certificate": server_certificate,
+    "signed_certificates": signed_certificates,
+}
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "authorities": {"passphrase": "p"},
+    "certificate_bundles": {"bundles": [{"id": "a", "directory": "/d"}]},
+    "certificate_requests": {"requests": [{"id": "a", "profile": "server"}]},
+    "signed_certificates": {"requests": [{"id": "a"}], "passphrase": "p"},
+    "daemon_endpoint": {"listen": ["private"]},
+}
+
+
+def run(found: t.Any) -> dict[str, t.Any]:
+    result: dict[str, t.Any] = found.run(task_vars={})
+    return result
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_run_calls_the_module_of_the_same_name_without_the_package_option(name: str) -> None:
+    found = action(ALL[name], {**ARGUMENTS.get(name, {}), "cryptography_package": "other"}, [GOOD])
+    assert run(found) == GOOD
+    ((module, arguments, *unused),) = found.called
+    assert module == f"portcullis.docker_tls.{name}"
+    assert "cryptography_package" not in arguments
+    assert arguments.items() >= ARGUMENTS.get(name, {}).items()
+
+
+@pytest.mark.parametrize("code", ["cryptography-missing", "cryptography-too-old"])
+@pytest.mark.parametrize("name", ALL)
+def test_run_without_cryptography_installs_it_and_runs_again(name: str, code: str) -> None:
+    found = action(ALL[name], dict(ARGUMENTS.get(name, {})), [{**MISSING, "code": code}, {"reasons": ["expired"]}])
+    assert run(found) == {"changed": True, "reasons": ["cryptography-missing", "expired"]}
+    assert found._shared_loader_obj.action_loader.asked == [{"name": "python3-cryptography", "state": "present"}]
+    assert len(found.called) == 2
+
+
+def test_run_with_old_package_lists_fetches_them() -> None:
+    found = action(authority_info, {}, [MISSING, GOOD], packages=[{"failed": True, "msg": "no package"}, {}])
+    assert run(found)["changed"]
+    assert found._shared_loader_obj.action_loader.asked[1]["update_cache"] is True
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_run_without_cryptography_in_check_mode_foretells_and_installs_nothing(name: str) -> None:
+    found = action(ALL[name], dict(ARGUMENTS.get(name, {})), [MISSING], check=True)
+    result = run(found)
+    assert not result.get("failed")
+    assert (result["changed"], result["reasons"]) == (True, ["cryptography-missing"])
+    assert "python3-cryptography would be installed" in result["msg"]
+    assert found._shared_loader_obj.action_loader.asked == []
+    wanted = {"certificate_requests": "requests", "certificate_bundles": "bundles", "authorities": "authorities"}
+    assert wanted.get(name, "changed") in result
+
+
+FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
+    "never-install": ({"arguments": {"cryptography_package": ""}}, "no cryptography in /usr/bin/python3"),
+    "virtual-environment": ({"virtual": True}, "virtual environment"),
+    "ansible-s-own-python": (
+        {"interpreter": sys.executable, "connection": Connection(transport="local")},
+        "that Ansible itself runs with",
+    ),
+    "package-unknown": (
+        {"packages": [{"failed": True, "msg": "No package matching"}, {"failed": True, "msg": "still"}]},
+        "could not be installed: No package matching",
+    ),
+    "other-python": ({"answers": [MISSING, MISSING]}, "although the package python3-cryptography is installed"),
+}
+
+
+@pytest.mark.parametrize(("how", "text"), FAILURES.values(), ids=FAILURES)
+def test_run_where_cryptography_cannot_be_had_fails_clearly(how: dict[str, t.Any], text: str) -> None:
+    given = {"arguments": {}, "answers": [MISSING], **how}
+    found = action(authority_info, given.pop("arguments"), given.pop("answers"), **given)
+    result = run(found)
+    assert result["failed"]
+    assert result["code"] == "cryptography-missing"
+    assert text in result["msg"]
+    assert result["hint"] in result["msg"] or text == MISSING["msg"]
+
+
+def test_run_with_another_failure_installs_nothing() -> None:
+    failure = {"failed": True, "msg": "x", "code": "key-mismatch"}
+    found = action(authority_info, {}, [failure])
+    assert run(found) == failure
+    assert found._shared_loader_obj.action_loader.asked == []
+
+
+PASSPHRASE_ACTIONS = {"authorities": authorities, "signed_certificates": signed_certificates, "temporary_client": temporary_client}
+
+
+def with_passphrase(plugin: types.ModuleType, connection: Connection, answer: dict[str, t.Any] = GOOD) -> t.Any:
+    arguments: dict[str, t.Any] = {"path": "/ca", "passphrase": "p", "name": "proof"}
+    return action(plugin, arguments, [answer], connection=connection)
+
+
+@pytest.mark.parametrize("plugin", PASSPHRASE_ACTIONS.values(), ids=PASSPHRASE_ACTIONS)
+@pytest.mark.parametrize("keep", [False, True], ids=["tidy", "keep-remote-files"])
+def test_run_with_a_passphrase_is_pipelined_whatever_the_configuration(
+    plugin: types.ModuleType, keep: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ansible.constants.DEFAULT_KEEP_REMOTE_FILES", keep)
+    found = with_passphrase(plugin, Connection())
+    run(found)
+    ((unused, arguments, pipelined, options),) = found.called
+    assert pipelined
+    assert options == {"pipelining": True}
+    assert found._connection.options == {"pipelining": False}
+    assert arguments["operator"] == _action.controller_user()
+    assert not found._always_pipelined
+
+
+BECOME = {
+    "su-2.18": types.SimpleNamespace(name="su"),
+    "su-2.19": types.SimpleNamespace(name="ansible.builtin.su", pipelining=False),
+}
+IMPOSSIBLE: dict[str, tuple[Connection, str]] = {
+    "connection": (Connection(has_pipelining=False, transport="paramiko_ssh"), "paramiko_ssh"),
+    "tty": (Connection(_is_tty_requested=lambda: True), "RequestTTY"),
+    **{name: (Connection(become=become), "su") for name, become in BECOME.items()},
+}
+
+
+@pytest.mark.parametrize("plugin", PASSPHRASE_ACTIONS.values(), ids=PASSPHRASE_ACTIONS)
+@pytest.mark.parametrize(("connection", "text"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_run_with_a_passphrase_where_pipelining_is_impossible_sends_nothing(
+    plugin: types.ModuleType, connection: Connection, text: str
+) -> None:
+    found = with_passphrase(plugin, connection)
+    result = run(found)
+    assert (result["failed"], result["code"]) == (True, "pipelining-impossible")
+    assert text in result["msg"]
+    assert found.called == []
+
+
+@pytest.mark.parametrize("become", [types.SimpleNamespace(name="sudo"), types.SimpleNamespace(name="x", pipelining=True)])
+def test_run_with_a_passphrase_and_another_become_method_works(become: t.Any) -> None:
+    assert run(with_passphrase(authorities, Connection(become=become))) == GOOD
+
+
+def test_run_with_a_connection_without_the_option_works() -> None:
+    found = with_passphrase(authorities, Connection(options={}))
+    assert run(found) == GOOD
+    assert found._connection.options == {}
+
+
+def test_run_without_a_passphrase_leaves_pipelining_to_the_configuration() -> None:
+    found = action(authority_info, {}, [GOOD])
+    run(found)
+    assert found.called[0][2] is False
+
+
+# ---- temporary_client
+
+SIGNED = {
+    "changed": True,
+    "certificates": {
+        "clients": {"certificate_content": "C", "authority_content": "A", "certificate": {}},
+        "ci": {"certificate_content": "D", "authority_content": "B", "certificate": {}},
+    },
+    "authorities": {"server": {"trusted_content": "S"}},
+}
+
+
+def temporary(answer: dict[str, t.Any] = SIGNED, *, check: bool = False, **options: t.Any) -> tuple[t.Any, dict[str, t.Any]]:
+    arguments = {"path": "/ca", "passphrase": "p", "name": "proof", **options}
+    found = action(temporary_client, arguments, [answer], check=check)
+    return found, found.run(task_vars={"inventory_hostname": "web1"})
+
+
+def test_temporary_client_returns_key_and_certificates_and_hides_them() -> None:
+    found, result = temporary(groups=["ci", "clients", "ci"])
+    assert (result["certificate_content"], result["ca_content"]) == ("D", "S")
+    assert result["key_content"].startswith("-----BEGIN PRIVATE KEY-----")
+    assert set(result["clients"]) == {"ci", "clients"}
+    assert {one["key_content"] for one in result["clients"].values()} == {result["key_content"]}
+    assert result["_ansible_no_log"] is True
+    ((module, arguments, *unused),) = found.called
+    assert module == "portcullis.docker_tls.signed_certificates"
+    assert "PRIVATE KEY" not in str(arguments)
+    assert [one["id"] for one in arguments["requests"]] == ["ci", "clients"]
+    first = arguments["requests"][0]
+    assert (first["profile"], first["authority"], first["validity"], first["requester"]) == ("client", "ci", "10m", "web1")
+
+
+def test_temporary_client_in_check_mode_makes_nothing() -> None:
+    found, result = temporary(check=True)
+    assert (result["key_content"], result["changed"]) == ("", True)
+    assert found.called[0][1]["requests"][0]["request_content"] == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"validity": "59s"}, "1m to 24h"),
+        ({"validity": "25h"}, "1m to 24h"),
+        ({"validity": "soon"}, "soon"),
+        ({"name": "x" * 65}, "64"),
+        ({"name": ""}, "empty"),
+    ],
+)
+def test_temporary_client_with_bad_options_fails_before_anything_is_sent(options: dict[str, t.Any], text: str) -> None:
+    found, result = temporary(**options)
+    assert result["failed"]
+    assert text in result["msg"]
+    assert found.called == []
+
+
+def test_temporary_client_passes_a_failure_on() -> None:
+    failure = {"failed": True, "msg": "x", "code": "authority-unknown"}
+    assert temporary(failure)[1] == failure

@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real runs of ansible-playbook: the passphrase is in no file, no command line and no output."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.portcullis.docker_tls import plugins
+from helpers_ca import PASSPHRASE_TEXT, tree
+
+COLLECTIONS = pathlib.Path(next(iter(plugins.__path__))).parents[3]
+CONTROL = "control sequence"
+
+PLAY = """
+- hosts: all
+  gather_facts: false
+  vars:
+    secret: "{{ lookup('ansible.builtin.env', 'CA_SECRET') }}"
+    ca: {path: "%(ca)s", passphrase: "{{ secret }}"}
+  tasks:
+    - portcullis.docker_tls.authorities: "{{ ca | combine({'access_groups': ['ops']}) }}"
+      register: made
+    - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'proof', 'group': 'ops'}) }}"
+      register: client
+    - portcullis.docker_tls.signed_certificates: "{{ ca | combine({'requests': [{'id': 'a', 'authority': 'nobody', 'profile': 'client',
+        'request_content': 'x', 'common_name': 'a'}]}) }}"
+      register: refused
+      ignore_errors: true
+    - ansible.builtin.copy:
+        dest: "%(result)s"
+        content: "{{ {'made': made, 'client': client, 'refused': refused} | to_json }}"
+        mode: "0600"
+      no_log: true
+      check_mode: false
+"""
+CONTROL_PLAY = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.ping: {data: "{{ lookup('ansible.builtin.env', 'CA_SECRET') }}"}
+"""
+
+
+class Run(t.NamedTuple):
+    """What a run left behind."""
+
+    status: int
+    output: str
+    result: dict[str, t.Any]
+
+
+def play(
+    directory: pathlib.Path, text: str, secret: str, *arguments: str, prefix: t.Sequence[str] = (), **environment: str
+) -> Run:
+    """Run a play on this machine over the local connection with every temporary file below ``directory/files``."""
+    files = directory / "files"
+    for name in ("home", "tmp", "remote", "local"):
+        (files / name).mkdir(parents=True, exist_ok=True)
+    (directory / "ansible.cfg").write_text("[defaults]\n")
+    (directory / "play.yml").write_text(text % {"ca": directory / "ca", "result": directory / "result.json"})
+    inventory = f"web1 ansible_connection=local ansible_python_interpreter={sys.executable}\n"
+    (directory / "inventory").write_text(inventory)
+    settings = {
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+        "ANSIBLE_PIPELINING": "0",
+        "ANSIBLE_KEEP_REMOTE_FILES": "1",
+        "ANSIBLE_REMOTE_TEMP": str(files / "remote"),
+        "ANSIBLE_LOCAL_TEMP": str(files / "local"),
+        "HOME": str(files / "home"),
+        "TMPDIR": str(files / "tmp"),
+        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "CA_SECRET": secret,
+        **environment,
+    }
+    program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
+    command = [*prefix, program, "-i", str(directory / "inventory"), str(directory / "play.yml"), *arguments]
+    done = subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
+    stored = directory / "result.json"
+    result = json.loads(stored.read_text()) if stored.exists() else {}
+    return Run(done.returncode, done.stdout + done.stderr, result)
+
+
+def holding(directory: pathlib.Path, secret: str) -> list[str]:
+    """Return the files below ``directory`` that hold the secret."""
+    return [name for name, content in tree(directory).items() if secret.encode() in content]
+
+
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Run]:
+    """One run with everything that shows or keeps more: -vvv, --diff, files kept, no pipelining configured."""
+    directory = tmp_path_factory.mktemp("loud")
+    return directory, play(directory, PLAY, PASSPHRASE_TEXT, "-vvvv", "--diff")
+
+
+def test_control_run_leaves_an_argument_of_another_module_in_a_file(tmp_path: pathlib.Path) -> None:
+    """The test below would notice: without the action plugin's help arguments do stay on the disk."""
+    run = play(tmp_path, CONTROL_PLAY, CONTROL, "-vvv")
+    assert run.status == 0, run.output
+    assert holding(tmp_path / "files", CONTROL)
+    assert CONTROL in run.output
+
+
+def test_passphrase_is_in_no_file(loud: tuple[pathlib.Path, Run]) -> None:
+    directory, run = loud
+    assert run.status == 0, run.output
+    assert holding(directory, PASSPHRASE_TEXT) == []
+
+
+def test_passphrase_and_keys_are_in_no_output_and_no_result(loud: tuple[pathlib.Path, Run]) -> None:
+    unused, run = loud
+    assert PASSPHRASE_TEXT not in run.output
+    assert "PRIVATE KEY" not in run.output
+    assert PASSPHRASE_TEXT not in json.dumps(run.result)
+
+
+def test_failure_is_one_message_without_traceback(loud: tuple[pathlib.Path, Run]) -> None:
+    unused, run = loud
+    refused = run.result["refused"]
+    assert refused["code"] == "authority-unknown"
+    assert "1 of 1 requests cannot be signed" in refused["msg"]
+    assert "Traceback" not in run.output
+
+
+def test_temporary_client_is_accepted_by_openssl_and_hidden_from_the_output(loud: tuple[pathlib.Path, Run]) -> None:
+    directory, run = loud
+    client = run.result["client"]
+    for name in ("certificate_content", "ca_content", "key_content", "authority_content"):
+        (directory.parent / name).write_text(client[name])
+    verify = ["openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", "authority_content", "certificate_content"]
+    subprocess.run(verify, cwd=directory.parent, check=True, capture_output=True)
+    public = [
+        subprocess.run(["openssl", *command], cwd=directory.parent, check=True, capture_output=True).stdout
+        for command in (["pkey", "-in", "key_content", "-pubout"], ["x509", "-in", "certificate_content", "-noout", "-pubkey"])
+    ]
+    assert public[0] == public[1]
+    assert client["ca_content"] == run.result["made"]["authorities"]["server"]["trusted_content"]
+    assert client["key_content"] not in run.output
+    assert holding(directory / "files", client["key_content"]) == []
+    assert holding(directory / "ca", client["key_content"]) == []
+
+
+def test_operator_and_requester_are_in_the_ledger(loud: tuple[pathlib.Path, Run]) -> None:
+    directory, unused = loud
+    *before, last = [json.loads(line) for line in (directory / "ca" / "ledger.jsonl").read_text().splitlines()]
+    assert len(before) == 2
+    assert (last["event"], last["requester"], last["reasons"]) == ("issued", "web1", ["temporary-client"])
+    assert re.fullmatch(r".+@.+", last["operator"])
+
+
+def test_check_mode_on_a_clean_host_foretells_and_writes_nothing(tmp_path: pathlib.Path) -> None:
+    run = play(tmp_path, PLAY, PASSPHRASE_TEXT, "--check", "--diff", ANSIBLE_KEEP_REMOTE_FILES="0")
+    assert run.status == 0, run.output
+    assert not (tmp_path / "ca").exists()
+    assert run.result["made"]["changed"]
+    assert run.result["client"]["clients"]["ops"]["key_content"] == ""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_passphrase_is_in_no_write_to_a_file_and_in_no_command_line(tmp_path: pathlib.Path) -> None:
+    """The kernel's own account: every execve, and every write with what it went to, of all processes of the run."""
+    trace = tmp_path / "trace"
+    watch = ["strace", "-f", "-y", "-s", "20000000", "-e", "trace=execve,write,writev,pwrite64,sendfile", "-o", str(trace)]
+    run = play(tmp_path, PLAY, PASSPHRASE_TEXT, prefix=watch)
+    assert run.status == 0, run.output
+    found = [line[:120] for line in trace.read_text(errors="replace").splitlines() if PASSPHRASE_TEXT in line]
+    assert found
+    to_pipes = re.compile(r"\d+ +write(v)?\(\d+<(pipe|socket|UNIX[^:]*):")
+    assert [line for line in found if not to_pipes.match(line) and "execve" not in line] == []
+    assert [line for line in found if "execve" in line] == []
+
+
+def test_su_as_become_method_is_refused_before_anything_is_sent(tmp_path: pathlib.Path) -> None:
+    run = play(tmp_path, PLAY, PASSPHRASE_TEXT, "--become", "--become-method", "su")
+    assert run.status != 0
+    assert "does not allow pipelining" in run.output
+    assert not (tmp_path / "ca").exists()
+    assert holding(tmp_path / "files", PASSPHRASE_TEXT) == []
+
+
+def test_python_without_cryptography_in_a_virtual_environment_fails_clearly(tmp_path: pathlib.Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    run = play(tmp_path, PLAY, PASSPHRASE_TEXT, "-e", f"ansible_python_interpreter={tmp_path / 'bare' / 'bin' / 'python'}")
+    assert run.status != 0
+    assert "virtual environment" in run.output
+    assert not (tmp_path / "ca").exists()

@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A TLS server in a thread, looked at from outside; and the messages themselves, as bytes."""
+
+from __future__ import annotations
+
+import pathlib
+import socket
+import ssl
+import threading
+import typing as t
+
+import pytest
+from helpers_x509 import NOW, Pair, authority, leaf
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import dername, examine, handshake, probe
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect
+
+SERVER = authority("server")
+CLIENTS = authority("client", number=1)
+OTHERS = authority("client", unit="others-g1", number=2)
+NAMES = ("localhost", "127.0.0.1")
+GOOD = leaf(CLIENTS, "client", common_name="me")
+FOREIGN = leaf(OTHERS, "client", common_name="stranger")
+ANSWER = b"HTTP/1.1 200 OK\r\nServer: Docker/26.1.5 (linux)\r\nContent-Length: 2\r\n\r\nOK"
+
+
+class TlsServer:
+    """Serves one answer a connection; with ``anchors`` None it asks for no client certificate."""
+
+    def __init__(self, directory: pathlib.Path, served: Pair, anchors: str | None, *, plain: bool = False) -> None:
+        self.plain = plain
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        path = served.write(directory, "server")
+        self.context.load_cert_chain(path, path.with_suffix(".key"))
+        if anchors is not None:
+            (directory / "anchors.pem").write_text(anchors)
+            self.context.load_verify_locations(directory / "anchors.pem")  # a file's names are advertised, cadata's are not
+            self.context.verify_mode = ssl.CERT_REQUIRED
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _address = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.answer, args=(connection,), daemon=True).start()
+
+    def answer(self, connection: socket.socket) -> None:
+        try:
+            connection.settimeout(5)
+            with connection if self.plain else self.context.wrap_socket(connection, server_side=True) as stream:
+                stream.recv(1000)
+                stream.sendall(ANSWER)
+        except OSError:
+            connection.close()
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+@pytest.fixture
+def serve(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., probe.Target]]:
+    """Return a function that starts a server and tells where it is."""
+    servers: list[TlsServer] = []
+
+    def start(
+        anchors: str | None = CLIENTS.pem, *, key_type: str = "ecdsa-p256", plain: bool = False, issuer: Pair = SERVER
+    ) -> probe.Target:
+        pair = leaf(issuer, "server", key_type, subject_names=NAMES)
+        servers.append(TlsServer(tmp_path, pair, anchors, plain=plain))
+        return probe.Target("127.0.0.1", servers[-1].port, "localhost", 5.0)
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def client(pair: Pair) -> probe.Client:
+    return probe.Client(pair.pem, pair.key_pem.decode())
+
+
+def fingerprint(key_type: str = "ecdsa-p256") -> str:
+    return leaf(SERVER, "server", key_type, subject_names=NAMES).view.fingerprint_sha256
+
+
+@pytest.mark.parametrize("key_type", ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"])
+def test_read_greeting_of_any_key_type_shows_certificate_and_authorities(serve: t.Any, key_type: str) -> None:
+    target = serve(CLIENTS.pem + OTHERS.pem, key_type=key_type)
+    greeting = handshake.read_greeting("127.0.0.1", target.port, 5.0, "localhost")
+    shown = inspect.view_certificate(inspect.x509.load_der_x509_certificate(greeting.certificates[0]))
+    assert shown.key_type == key_type
+    assert greeting.fingerprint_sha256 == shown.fingerprint_sha256
+    assert greeting.asks_for_certificate
+    assert set(greeting.authority_names) == {
+        CLIENTS.certificate.subject.public_bytes(),
+        OTHERS.certificate.subject.public_bytes(),
+    }
+
+
+def test_read_greeting_of_a_server_that_asks_nobody_says_so(serve: t.Any) -> None:
+    greeting = handshake.read_greeting("127.0.0.1", serve(None).port, 5.0)
+    assert not greeting.asks_for_certificate
+    assert greeting.authority_names == ()
+
+
+def test_read_greeting_of_plain_http_is_an_error(serve: t.Any) -> None:
+    with pytest.raises((handshake.HandshakeError, OSError), match="HTTP"):
+        handshake.read_greeting("127.0.0.1", serve(plain=True).port, 5.0)
+
+
+def test_read_greeting_of_a_silent_peer_ends_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises((handshake.HandshakeError, OSError)):
+        handshake.read_greeting("127.0.0.1", listener.getsockname()[1], 0.2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\x00\x00\x10", b"\x05", b"\x00\x00\x04\x00\x00\x09x"],
+    ids=["shorter-than-said", "nothing-but-a-byte", "inner-length-too-large"],
+)
+def test_parse_certificates_of_broken_bytes_is_an_error(body: bytes) -> None:
+    with pytest.raises(handshake.HandshakeError):
+        handshake.parse_certificates(body)
+
+
+def test_parse_messages_keeps_what_is_incomplete() -> None:
+    whole = b"\x0e\x00\x00\x00"
+    assert handshake.parse_messages(whole + b"\x0b\x00\x00\x09abc") == ([(14, b"")], b"\x0b\x00\x00\x09abc")
+
+
+def test_parse_messages_of_a_huge_length_is_an_error() -> None:
+    with pytest.raises(handshake.HandshakeError, match="16777215"):
+        handshake.parse_messages(b"\x0b\xff\xff\xff")
+
+
+@pytest.mark.parametrize(
+    ("pair", "text"),
+    [
+        (CLIENTS, "CN=Docker CA,OU=client-g1"),
+        (leaf(CLIENTS, "client", common_name='a,b+"c"'), 'CN=a\\,b\\+\\"c\\"'),
+    ],
+    ids=["authority", "special-characters"],
+)
+def test_name_text_reads_like_the_certificates(pair: Pair, text: str) -> None:
+    der = pair.certificate.subject.public_bytes()
+    assert dername.name_text(der) == text
+
+
+def test_name_text_of_garbage_is_hex() -> None:
+    assert dername.name_text(b"\x30\x99") == "3099"
+
+
+def test_examine_a_good_endpoint_passes(serve: t.Any) -> None:
+    wanted = examine.Examination(
+        target=serve(),
+        client=client(GOOD),
+        ca=SERVER.pem,
+        client_ca=CLIENTS.pem,
+        engine_version="26.1.5",
+        suspects=(examine.Suspect("other-group", client(FOREIGN)),),
+        closed_ports=(),
+    )
+    found = examine.examine(wanted, NOW)
+    assert [check["check"] for check in found["checks"]] == [
+        "good-client",
+        "client-authorities",
+        "no-certificate",
+        "foreign-authority",
+        "other-group",
+        "plain-http",
+    ]
+    assert found["passed"], found["checks"]
+    assert found["engine_version"] == "26.1.5"
+    assert found["client_authorities"] == ["CN=Docker CA,OU=client-g1"]
+
+
+def failures(found: dict[str, t.Any]) -> set[str]:
+    return {check["check"] for check in found["checks"] if not check["passed"]}
+
+
+@pytest.mark.parametrize(
+    ("anchors", "options", "failed"),
+    [
+        (None, {}, {"client-authorities", "no-certificate", "foreign-authority"}),
+        (CLIENTS.pem + OTHERS.pem, {"client_ca": CLIENTS.pem}, {"client-authorities"}),
+        (OTHERS.pem, {}, {"good-client"}),
+        (CLIENTS.pem, {"fingerprint": "00" * 32}, {"served-certificate"}),
+        (CLIENTS.pem, {"engine_version": "29.0.0"}, {"good-client"}),
+        (CLIENTS.pem, {"ca": OTHERS.pem}, {"good-client"}),
+        (CLIENTS.pem, {"suspects": (examine.Suspect("in", client(GOOD)),)}, {"in"}),
+    ],
+    ids=["asks-nobody", "one-group-too-many", "good-client-not-admitted", "other-certificate", "other-engine", "other-ca", "let-in"],
+)
+def test_examine_a_bad_endpoint_says_what(
+    serve: t.Any, anchors: str | None, options: dict[str, t.Any], failed: set[str]
+) -> None:
+    values = {"client": client(GOOD), "ca": SERVER.pem, "closed_ports": (), **options}
+    found = examine.examine(examine.Examination(target=serve(anchors), **values), NOW)
+    assert failures(found) == failed, found["checks"]
+
+
+def test_examine_a_plain_endpoint_shouts(serve: t.Any) -> None:
+    found = examine.examine(examine.Examination(target=serve(plain=True), closed_ports=()), NOW)
+    plain = next(check for check in found["checks"] if check["check"] == "plain-http")
+    assert not plain["passed"]
+    assert "SERVED" in plain["detail"]
+
+
+def test_examine_nothing_at_all_proves_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    target = probe.Target("127.0.0.1", port, "localhost", 1.0)
+    found = examine.examine(examine.Examination(target=target, closed_ports=()), NOW)
+    assert {"served-certificate", "no-certificate", "foreign-authority"} <= failures(found)
+
+
+def test_client_context_leaves_no_key_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    probe.client_context(client(GOOD), SERVER.pem)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.delattr("os.memfd_create")
+    probe.client_context(client(GOOD), SERVER.pem)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "engine"),
+    [
+        (ANSWER, 200, "26.1.5"),
+        (b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.", 400, ""),
+        (b"", None, ""),
+        (b"\x15\x03\x01\x00\x02\x02\x50", None, ""),
+        (b"HTTP/1.1 twohundred OK\r\n\r\n", None, ""),
+    ],
+    ids=["docker", "go-tls-listener", "closed", "alert", "no-number"],
+)
+def test_parse_answer_knows_http_from_everything_else(data: bytes, status: int | None, engine: str) -> None:
+    answer = probe.parse_answer(data)
+    assert (answer.status, answer.engine_version) == (status, engine)

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What systemd, the engine and /proc say, read from their own words."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import pathlib
+import socketserver
+import threading
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import engine, listening, systemd
+
+SHOWN = """\
+MainPID=72
+Result=success
+NRestarts=2
+Id=docker.service
+Requires=docker.socket sysinit.target
+LoadState=loaded
+ActiveState=active
+SubState=running
+FragmentPath=/lib/systemd/system/docker.service
+DropInPaths=/etc/systemd/system/docker.service.d/a.conf /etc/systemd/system/docker.service.d/zz-docker-tls.conf
+Job=
+NeedDaemonReload=yes
+
+Id=docker.socket
+LoadState=masked
+ActiveState=inactive
+SubState=dead
+Job=17
+"""
+
+
+def test_parse_show_reads_both_units() -> None:
+    units = systemd.parse_show(SHOWN, ("docker.service", "docker.socket"))
+    service, socket = units["docker.service"], units["docker.socket"]
+    assert (service.main_pid, service.restarts, service.is_active, service.job) == (72, 2, True, False)
+    assert service.need_daemon_reload
+    assert len(service.drop_in_paths) == 2
+    assert "docker.socket" in service.requires
+    assert (socket.load_state, socket.is_active, socket.job) == ("masked", False, True)
+
+
+def test_parse_show_of_nothing_knows_no_unit() -> None:
+    assert systemd.parse_show("", ("docker.service",)) == {}
+
+
+def test_process_identity_names_this_very_process() -> None:
+    mine = systemd.process_identity(os.getpid())
+    assert mine.startswith(f"{os.getpid()}@")
+    assert mine == systemd.process_identity(os.getpid())
+    assert systemd.process_identity(2**22 + 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (
+            {"ServerVersion": "26.1.5", "LiveRestoreEnabled": True, "ContainersRunning": 3},
+            engine.EngineFacts("26.1.5", True, False, 3),
+        ),
+        (
+            {"ServerVersion": "20.10.24", "Swarm": {"LocalNodeState": "active"}, "ContainersRunning": None},
+            engine.EngineFacts("20.10.24", False, True, 0),
+        ),
+        ({}, engine.EngineFacts("", False, False, 0)),
+    ],
+    ids=["live-restore", "swarm", "empty"],
+)
+def test_engine_facts_of_info(info: dict[str, t.Any], expected: engine.EngineFacts) -> None:
+    assert engine.engine_facts(info, []) == expected
+
+
+def test_engine_facts_names_the_bridges() -> None:
+    networks = [
+        {"Driver": "bridge", "Id": "0123456789abcdef", "Options": {}},
+        {"Driver": "bridge", "Id": "x", "Options": {"com.docker.network.bridge.name": "docker0"}},
+        {"Driver": "host", "Id": "y"},
+    ]
+    assert engine.engine_facts({}, networks).bridges == ("br-0123456789ab", "docker0")
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        known = {"/_ping": ("text/plain", b"OK"), "/info": ("application/json", b'{"ServerVersion": "1"}')}
+        kind, body = known.get(self.path, ("text/plain", b"page not found"))
+        if self.path == "/broken":
+            kind, body = "application/json", b"{"
+        self.send_response(200 if self.path in (*known, "/broken") else 404)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self) -> str:
+        return "local"
+
+    def log_message(self, *_arguments: t.Any) -> None:
+        return
+
+
+@pytest.fixture
+def local(tmp_path: pathlib.Path) -> t.Iterator[engine.Engine]:
+    path = str(tmp_path / "docker.sock")
+    with socketserver.UnixStreamServer(path, _Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield engine.Engine(path)
+        server.shutdown()
+
+
+def test_engine_answers_on_its_local_socket(local: engine.Engine) -> None:
+    local.ping()
+    assert local.facts(networks=False).version == "1"
+    assert local.listener_pid() == os.getpid()
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/broken"])
+def test_engine_with_a_bad_answer_is_an_error(local: engine.Engine, path: str) -> None:
+    with pytest.raises(engine.EngineError):
+        local.get(path)
+
+
+def test_engine_that_is_not_there_is_an_error(tmp_path: pathlib.Path) -> None:
+    absent = engine.Engine(str(tmp_path / "docker.sock"))
+    with pytest.raises(engine.EngineError, match="no answer"):
+        absent.ping()
+    assert absent.listener_pid() == 0
+
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:0947 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1111 1 0 100 0 0 10 0
+   1: 0100007F:0947 0200007F:1234 01 00000000:00000000 00:00000000 00000000     0        0 2222 1 0 100 0 0 10 0
+"""
+TCP6 = """\
+  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000000000000000000000000000:0948 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 3333 1
+   1: 000000FD000000000000000001000000:0016 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4444 1
+"""
+
+
+def test_parse_table_finds_listeners_only() -> None:
+    assert listening.parse_table(TCP, ipv6=False) == {1111: ("127.0.0.1", 2375)}
+    assert listening.parse_table(TCP6, ipv6=True) == {3333: ("::", 2376), 4444: ("fd00::1", 22)}
+
+
+def test_foreign_listeners_leaves_out_our_own() -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        found = listening.foreign_listeners({port}, ())
+        assert [(address, number) for address, number, _process in found] == [("127.0.0.1", port)]
+        assert str(os.getpid()) in found[0][2]
+        assert listening.foreign_listeners({port}, (os.getpid(),)) == ()

@@ -1,0 +1,494 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The set of certificates: at every moment, also in a crash, all of it is old or all of it is new."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import certstore
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.certstore import (
+    CA,
+    CERTIFICATE,
+    CLIENT_CA,
+    KEY,
+    NAMES,
+)
+
+OLD = {CA: b"ca 1", CLIENT_CA: b"clients 1", CERTIFICATE: b"certificate 1", KEY: b"key 1"}
+NEW = {CA: b"ca 2", CLIENT_CA: b"clients 2", CERTIFICATE: b"certificate 2", KEY: b"key 2"}
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of files are written here; whether they are flushed is asked where it matters."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+def install(directory: Path, files: dict[str, bytes]) -> str:
+    generation = certstore.prepare(str(directory), files)
+    certstore.activate(str(directory), generation)
+    return generation
+
+
+def dockerd_reads(directory: Path) -> dict[str, bytes]:
+    """Return what a program gets that opens the files by their names."""
+    found = {}
+    for name in NAMES:
+        with contextlib.suppress(FileNotFoundError):
+            found[name] = (directory / name).read_bytes()
+    return found
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def make_plain(directory: Path, files: dict[str, bytes] = OLD) -> Path:
+    """Make a directory as another tool would: plain files, one of them a link elsewhere."""
+    directory.mkdir(parents=True)
+    directory.chmod(0o755)
+    for name, data in files.items():
+        (directory / name).write_bytes(data)
+        (directory / name).chmod(0o640)
+    elsewhere = directory.parent / "elsewhere.pem"
+    elsewhere.write_bytes(files[CA])
+    (directory / CA).unlink()
+    (directory / CA).symlink_to("../elsewhere.pem")
+    return directory
+
+
+def snapshot(directory: Path) -> dict[str, t.Any]:
+    """Return everything in the directory: content or target, and mode."""
+    found: dict[str, t.Any] = {".": mode(directory)}
+    for path in sorted(directory.rglob("*")):
+        name = str(path.relative_to(directory))
+        if path.is_symlink():
+            found[name] = str(path.readlink())
+        else:
+            found[name] = (mode(path), path.read_bytes() if path.is_file() else None)
+    return found
+
+
+def test_prepare_and_activate_first_set_has_modes_and_links(tmp_path: Path) -> None:
+    directory = tmp_path / "docker" / "certs"
+    generation = certstore.prepare(str(directory), OLD)
+    assert generation == "generation-1"
+    assert dockerd_reads(directory) == {}
+    assert certstore.read_set(str(directory)).layout == "empty"
+    certstore.activate(str(directory), generation)
+    assert dockerd_reads(directory) == OLD
+    found = certstore.read_set(str(directory))
+    assert (found.layout, found.generation, found.directory_mode) == ("generations", "generation-1", 0o700)
+    assert found.files() == OLD
+    assert (mode(directory), mode(directory / generation)) == (0o700, 0o700)
+    assert mode(directory / KEY) == 0o400
+    assert {mode(directory / name) for name in NAMES if name != KEY} == {0o444}
+    assert os.readlink(directory / KEY) == "current/server-key.pem"
+    assert os.readlink(directory / "current") == "generation-1"
+
+
+def test_prepare_of_some_files_keeps_the_others(tmp_path: Path) -> None:
+    install(tmp_path, OLD)
+    assert install(tmp_path, {CLIENT_CA: b"clients 2"}) == "generation-2"
+    assert dockerd_reads(tmp_path) == {**OLD, CLIENT_CA: b"clients 2"}
+    assert certstore.previous(str(tmp_path)) == "generation-1"
+    assert certstore.read_generation(str(tmp_path), "generation-1") == OLD
+
+
+def test_prepare_without_a_change_is_the_current_generation(tmp_path: Path) -> None:
+    install(tmp_path, OLD)
+    before = snapshot(tmp_path)
+    assert certstore.prepare(str(tmp_path), {KEY: b"key 1"}) == "generation-1"
+    certstore.activate(str(tmp_path), "generation-1")
+    assert snapshot(tmp_path) == before
+
+
+def test_activate_goes_back_and_forth(tmp_path: Path) -> None:
+    first = install(tmp_path, {CA: b"ca 1", CERTIFICATE: b"c 1", KEY: b"k 1"})
+    second = install(tmp_path, NEW)
+    certstore.activate(str(tmp_path), first)
+    assert dockerd_reads(tmp_path) == {CA: b"ca 1", CERTIFICATE: b"c 1", KEY: b"k 1"}
+    assert not (tmp_path / CLIENT_CA).is_symlink()
+    assert certstore.previous(str(tmp_path)) is None
+    certstore.activate(str(tmp_path), second)
+    assert dockerd_reads(tmp_path) == NEW
+    assert certstore.previous(str(tmp_path)) == first
+
+
+def test_activate_unknown_generation_is_an_error(tmp_path: Path) -> None:
+    install(tmp_path, OLD)
+    for name in ("generation-9", "..", "current"):
+        with pytest.raises(TlsError) as caught:
+            certstore.activate(str(tmp_path), name)
+        assert caught.value.code == "certificate-store-unusable"
+    assert dockerd_reads(tmp_path) == OLD
+
+
+def test_prepare_unknown_name_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TlsError, match=r"\.\./x"):
+        certstore.prepare(str(tmp_path), {"../x": b""})
+
+
+def test_prune_keeps_current_previous_adopted_and_named(tmp_path: Path) -> None:
+    make_plain(tmp_path / "certs")
+    directory = tmp_path / "certs"
+    for number in range(5):
+        install(directory, {KEY: b"key %d" % number})
+    (directory / ".staging-0123456789ab").mkdir()
+    (directory / ".current.0123456789ab").symlink_to("generation-9")
+    (directory / "server-key.pem.new").write_bytes(b"pending")
+    (directory / "other").write_bytes(b"not ours")
+    assert certstore.prune(str(directory), ["generation-3"]) == ("generation-2", "generation-4")
+    kept = {path.name for path in directory.iterdir()}
+    assert kept == {
+        *NAMES,
+        "current",
+        "generation-1",
+        "generation-3",
+        "generation-5",
+        "generation-6",
+        "server-key.pem.new",
+        "other",
+    }
+    assert certstore.adopted_generation(str(directory)) == "generation-1"
+    assert dockerd_reads(directory)[KEY] == b"key 4"
+
+
+def test_read_set_of_nothing_is_missing(tmp_path: Path) -> None:
+    none = str(tmp_path / "none")
+    assert certstore.read_set(none).layout == "missing"
+    assert certstore.read_set(none).files() == {}
+    assert certstore.previous(none) is None
+    assert certstore.adopted_generation(none) is None
+    assert certstore.prune(none) == ()
+    certstore.release(none, None)
+    assert certstore.previous(str(tmp_path)) is None
+    assert certstore.pending_key(none) is None
+    certstore.discard_pending_key(none)
+
+
+def test_pending_key_is_beside_the_set(tmp_path: Path) -> None:
+    (tmp_path / "server-key.pem.new").write_bytes(b"pending")
+    install(tmp_path, OLD)
+    assert certstore.pending_key(str(tmp_path)) == b"pending"
+    certstore.discard_pending_key(str(tmp_path))
+    assert certstore.pending_key(str(tmp_path)) is None
+
+
+def test_prepare_files_of_another_tool_are_adopted_unchanged(tmp_path: Path) -> None:
+    directory = make_plain(tmp_path / "certs")
+    assert certstore.read_set(str(directory)).layout == "plain"
+    generation = certstore.prepare(str(directory), NEW)
+    assert generation == "generation-2"
+    assert dockerd_reads(directory) == OLD
+    assert mode(directory / "generation-1" / KEY) == 0o640
+    certstore.activate(str(directory), generation)
+    assert dockerd_reads(directory) == NEW
+    assert certstore.previous(str(directory)) == "generation-1"
+
+
+def test_release_of_the_adopted_generation_restores_files_links_and_modes(tmp_path: Path) -> None:
+    directory = make_plain(tmp_path / "certs")
+    before = snapshot(directory)
+    install(directory, NEW)
+    install(directory, {KEY: b"key 3"})
+    certstore.release(str(directory), certstore.adopted_generation(str(directory)))
+    assert snapshot(directory) == before
+
+
+def test_release_without_an_earlier_set_removes_everything(tmp_path: Path) -> None:
+    directory = tmp_path / "certs"
+    install(directory, OLD)
+    install(directory, NEW)
+    certstore.release(str(directory), None)
+    assert not directory.exists()
+
+
+def test_release_keeps_what_is_not_ours(tmp_path: Path) -> None:
+    directory = tmp_path / "certs"
+    install(directory, OLD)
+    (directory / "notes.txt").write_bytes(b"mine")
+    (directory / "server-key.pem.new").write_bytes(b"pending")
+    (directory / CA).unlink()
+    (directory / CA).write_bytes(b"somebody's")
+    certstore.release(str(directory), None)
+    assert {path.name for path in directory.iterdir()} == {"notes.txt", "server-key.pem.new", CA}
+
+
+def test_prepare_file_put_in_the_place_of_a_link_is_taken_over(tmp_path: Path) -> None:
+    install(tmp_path, OLD)
+    (tmp_path / CA).unlink()
+    (tmp_path / CA).write_bytes(b"by hand")
+    assert certstore.read_set(str(tmp_path)).layout == "mixed"
+    generation = certstore.prepare(str(tmp_path), {KEY: b"key 2"})
+    assert dockerd_reads(tmp_path) == {**OLD, CA: b"by hand"}
+    assert certstore.read_set(str(tmp_path)).layout == "generations"
+    certstore.activate(str(tmp_path), generation)
+    assert dockerd_reads(tmp_path) == {**OLD, CA: b"by hand", KEY: b"key 2"}
+    assert certstore.adopted_generation(str(tmp_path)) is None
+
+
+def test_activate_file_put_in_the_place_of_a_link_gives_way(tmp_path: Path) -> None:
+    generation = install(tmp_path, OLD)
+    (tmp_path / CA).unlink()
+    (tmp_path / CA).write_bytes(b"by hand")
+    certstore.activate(str(tmp_path), generation)
+    assert dockerd_reads(tmp_path) == OLD
+
+
+@pytest.mark.parametrize("kind", ["directory", "link elsewhere", "file"])
+def test_current_of_someone_else_is_an_error(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "current"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "file":
+        path.write_bytes(b"")
+    else:
+        path.symlink_to("/etc")
+    with pytest.raises(TlsError, match="not ours") as caught:
+        certstore.prepare(str(tmp_path), OLD)
+    assert caught.value.code == "certificate-store-unusable"
+    with pytest.raises(TlsError):
+        certstore.read_set(str(tmp_path))
+
+
+def test_directory_that_is_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "certs").symlink_to("real")
+    install(tmp_path / "certs", OLD)
+    assert dockerd_reads(tmp_path / "real") == OLD
+    assert (tmp_path / "certs").is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_directory_that_cannot_be_one_is_an_error(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "certs"
+    if kind == "file":
+        path.write_bytes(b"")
+    else:
+        path.symlink_to("nowhere/at/all")
+    with pytest.raises(TlsError, match="certs"):
+        certstore.prepare(str(path), OLD)
+
+
+def test_disk_full_while_preparing_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, OLD)
+    before = snapshot(tmp_path)
+    original = os.fsync
+    calls = iter(range(100))
+
+    def full(descriptor: int) -> None:
+        if next(calls) >= 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(TlsError, match="No space left on device"):
+        certstore.prepare(str(tmp_path), NEW)
+    monkeypatch.undo()
+    assert snapshot(tmp_path) == before
+
+
+def test_everything_is_flushed_before_the_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    rename = os.rename
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: seen.append(f"flush {os.readlink(f'/proc/self/fd/{descriptor}')}")
+    )
+    monkeypatch.setattr(
+        os, "rename", lambda source, target: (seen.append(f"rename {target}"), rename(source, target))[1]
+    )
+    install(tmp_path, OLD)
+    ready, live = seen.index(f"rename {tmp_path}/generation-1"), seen.index(f"rename {tmp_path}/current")
+    assert ready < live
+    for name in NAMES:
+        assert any(re.fullmatch(rf"flush .*/\.staging-\w+/\.{re.escape(name)}\.\w+", item) for item in seen[:ready])
+    assert f"flush {tmp_path}" in seen[ready:live]
+    assert f"flush {tmp_path}" in seen[live:]
+
+
+def test_rename_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_arguments: t.Any) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy", "x")
+
+    monkeypatch.setattr(certstore.os, "mkdir", busy)
+    with pytest.raises(TlsError, match=r"busy \(x\)") as caught:
+        certstore.prepare(str(tmp_path), NEW)
+    assert caught.value.code == "certificate-store-unusable"
+
+
+class Killed(BaseException):
+    """The process was killed: nothing of it runs any more, no clean-up either."""
+
+
+CALLS = (
+    "open",
+    "mkdir",
+    "rename",
+    "symlink",
+    "unlink",
+    "rmdir",
+    "fsync",
+    "fchmod",
+    "fchown",
+    "chmod",
+    "chown",
+    "close",
+)
+
+
+@contextlib.contextmanager
+def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[list[int]]:
+    """Let the process die just before its system call number ``step``; all later calls die too."""
+    count = [0]
+
+    def dying(original: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+        def call(*arguments: t.Any, **options: t.Any) -> t.Any:
+            count[0] += 1
+            if count[0] >= step:
+                raise Killed
+            return original(*arguments, **options)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        for name in CALLS:
+            patched.setattr(os, name, dying(getattr(os, name)))
+        yield count
+
+
+def in_every_crash(
+    monkeypatch: pytest.MonkeyPatch,
+    start: t.Callable[[int], Path],
+    act: t.Callable[[Path], object],
+    check: t.Callable[[Path], None],
+) -> int:
+    """Run ``act`` in a fresh directory again and again, dying one step later each time; ``check`` what is left each time."""
+    for step in range(1, 400):
+        directory = start(step)
+        with killed_at(step, monkeypatch) as count:
+            try:
+                act(directory)
+            except Killed:
+                died = True
+            else:
+                died = False
+        check(directory)
+        if not died:
+            assert count[0] < step
+            return step
+    raise AssertionError("it never ends")
+
+
+def old_or_new(directory: Path) -> None:
+    """All that reads by name, and all that reads through us, sees one whole set; and the next run gets through."""
+    assert dockerd_reads(directory) in ({}, OLD, NEW)
+    assert certstore.read_set(str(directory)).files() == dockerd_reads(directory)
+
+
+def replace(directory: Path) -> None:
+    certstore.activate(str(directory), certstore.prepare(str(directory), NEW))
+    certstore.prune(str(directory))
+
+
+def finish(directory: Path) -> None:
+    """Do what the next run does."""
+    replace(directory)
+    assert dockerd_reads(directory) == NEW
+    assert not [path.name for path in directory.iterdir() if path.name.startswith(".")]
+
+
+def test_killed_at_any_step_of_a_change_the_set_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(step: int) -> Path:
+        directory = tmp_path / str(step)
+        install(directory, OLD)
+        return directory
+
+    def check(directory: Path) -> None:
+        assert dockerd_reads(directory) in (OLD, NEW)
+        old_or_new(directory)
+        finish(directory)
+
+    assert in_every_crash(monkeypatch, start, replace, check) > 40
+
+
+def test_killed_at_any_step_of_the_first_set_it_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(step: int) -> Path:
+        return tmp_path / str(step)
+
+    def check(directory: Path) -> None:
+        if directory.exists():
+            assert dockerd_reads(directory) in ({}, NEW)
+            old_or_new(directory)
+        finish(directory)
+
+    assert in_every_crash(monkeypatch, start, replace, check) > 30
+
+
+def test_killed_at_any_step_of_an_adoption_the_set_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(step: int) -> Path:
+        return make_plain(tmp_path / str(step) / "certs")
+
+    def check(directory: Path) -> None:
+        assert dockerd_reads(directory) in (OLD, NEW)
+        old_or_new(directory)
+        finish(directory)
+        adopted = certstore.adopted_generation(str(directory))
+        assert adopted is not None
+        certstore.release(str(directory), adopted)
+        assert dockerd_reads(directory) == OLD
+        assert (directory / CA).readlink() == Path("../elsewhere.pem")
+        assert mode(directory) == 0o755
+        assert mode(directory / KEY) == 0o640
+
+    assert in_every_crash(monkeypatch, start, replace, check) > 60
+
+
+def test_killed_at_any_step_of_a_release_it_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(step: int) -> Path:
+        directory = make_plain(tmp_path / str(step) / "certs")
+        replace(directory)
+        return directory
+
+    def release(directory: Path) -> None:
+        certstore.release(str(directory), certstore.adopted_generation(str(directory)))
+
+    def check(directory: Path) -> None:
+        assert dockerd_reads(directory) in (OLD, NEW)
+        if certstore.adopted_generation(str(directory)) is not None:
+            release(directory)
+        assert dockerd_reads(directory) == OLD
+
+    assert in_every_crash(monkeypatch, start, release, check) > 40
+
+
+def test_killed_at_any_step_of_a_removal_the_set_is_whole_or_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(step: int) -> Path:
+        directory = tmp_path / str(step)
+        install(directory, OLD)
+        return directory
+
+    def release(directory: Path) -> None:
+        certstore.release(str(directory), None)
+
+    def check(directory: Path) -> None:
+        assert dockerd_reads(directory) in ({}, OLD)
+        release(directory)
+        assert not directory.exists()
+
+    assert in_every_crash(monkeypatch, start, release, check) > 10

@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module authorities: options in, one result out, nothing secret in it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap
+from ansible_collections.portcullis.docker_tls.plugins.modules import authorities
+from helpers_ca import PASSPHRASE_TEXT, ROUNDS, tree
+from helpers_modules import run_module
+
+
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap.Surroundings, "rounds", ROUNDS)
+    real = bootstrap.Surroundings
+    monkeypatch.setattr(bootstrap, "Surroundings", lambda **given: real(rounds=ROUNDS, **given))
+
+
+def run(path: pathlib.Path, *, check: bool = False, diff: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    arguments = {"path": str(path), "passphrase": PASSPHRASE_TEXT, **options}
+    return run_module(authorities, arguments, check=check, diff=diff)
+
+
+def test_authorities_on_the_first_run_reports_them(tmp_path: pathlib.Path) -> None:
+    result = run(tmp_path / "ca", access_groups=["ops", "ci"])
+    assert (result["changed"], result["reasons"]) == (True, ["authority-missing"])
+    assert list(result["authorities"]) == ["server", "ci", "ops"]
+    server = result["authorities"]["server"]
+    assert (server["id"], server["purpose"], server["generation"]) == ("server-g1", "server", 1)
+    assert server["certificate_content"] == server["trusted_content"]
+    assert server["certificate"]["common_name"] == "Docker CA"
+    assert result["authorities"]["ops"]["certificate"]["common_name"] == "Docker client CA"
+    assert result["ansible_facts"]["docker_ca_authorities"] == result["authorities"]
+
+
+def test_authorities_on_the_second_run_changes_nothing(tmp_path: pathlib.Path) -> None:
+    first = run(tmp_path / "ca")
+    before = tree(tmp_path)
+    second = run(tmp_path / "ca")
+    assert (second["changed"], second["reasons"]) == (False, [])
+    assert second["authorities"] == first["authorities"]
+    assert tree(tmp_path) == before
+    assert second["warnings"] == []
+
+
+def test_authorities_in_check_mode_foretells_the_first_run(tmp_path: pathlib.Path) -> None:
+    foretold = run(tmp_path / "ca", check=True, diff=True)
+    assert foretold["changed"]
+    assert list(tmp_path.iterdir()) == []
+    done = run(tmp_path / "ca", diff=True)
+    assert list(foretold["authorities"]) == list(done["authorities"])
+    for name, one in foretold["authorities"].items():
+        assert set(one) == set(done["authorities"][name])
+        assert (one["certificate_content"], one["certificate"]) == ("", None)
+    assert set(foretold["diff"]["after"]) == set(done["diff"]["after"]) == {"server", "clients"}
+    assert foretold["diff"]["before"] == {}
+    assert done["authorities"]["server"]["certificate"]["fingerprint_sha256"] in done["diff"]["after"]["server"]
+
+
+def test_authorities_never_shows_the_passphrase_or_a_key(tmp_path: pathlib.Path) -> None:
+    for options in ({}, {"access_groups": ["Bad Name"]}, {"lock_timeout": "x"}):
+        text = json.dumps(run(tmp_path / "ca", diff=True, **options))
+        assert PASSPHRASE_TEXT not in text
+        assert "PRIVATE KEY" not in text
+
+
+def test_authorities_warns_of_options_that_differ(tmp_path: pathlib.Path) -> None:
+    run(tmp_path / "ca")
+    result = run(tmp_path / "ca", server={"key_type": "rsa-4096"})
+    assert not result["changed"]
+    assert "authority-differs" in str(result["warnings"])
+
+
+BAD: dict[str, tuple[dict[str, t.Any], str]] = {
+    "passphrase-empty": ({"passphrase": ""}, "passphrase-missing"),
+    "passphrase-short": ({"passphrase": "eleven char"}, "passphrase-too-short"),
+    "passphrase-known": ({"passphrase": "changeme1234"}, "passphrase-well-known"),
+    "group-name": ({"access_groups": ["a b"]}, "group-name-invalid"),
+    "group-server": ({"access_groups": ["server"]}, "group-name-invalid"),
+    "validity-zero": ({"server": {"validity": "0d"}}, "duration-invalid"),
+    "validity-text": ({"client": {"validity": "forever"}}, "duration-invalid"),
+    "common-name-long": ({"server": {"common_name": "x" * 65}}, "common-name-invalid"),
+    "common-name-empty": ({"client": {"common_name": ""}}, "common-name-invalid"),
+    "organization-long": ({"server": {"organization": "x" * 65}}, "common-name-invalid"),
+}
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
+@pytest.mark.parametrize(("options", "code"), BAD.values(), ids=BAD)
+def test_authorities_with_bad_input_fails_with_one_message_and_changes_nothing(
+    tmp_path: pathlib.Path, options: dict[str, t.Any], code: str, check: bool
+) -> None:
+    result = run(tmp_path / "ca", check=check, **options)
+    assert result["failed"]
+    assert result["code"] == code
+    assert result["hint"] in result["msg"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_authorities_with_an_unknown_key_type_names_the_choices(tmp_path: pathlib.Path) -> None:
+    result = run(tmp_path / "ca", server={"key_type": "dsa"})
+    assert result["failed"]
+    assert "ecdsa-p256" in result["msg"]
+    assert not (tmp_path / "ca").exists()

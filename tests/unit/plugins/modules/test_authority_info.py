@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module authority_info: the same shape as authorities, without the passphrase."""
+
+from __future__ import annotations
+
+import pathlib
+
+from ansible_collections.portcullis.docker_tls.plugins.modules import authority_info
+from helpers_ca import ensure, tree
+from helpers_modules import run_module
+
+
+def test_authority_info_shows_what_is_there_and_writes_nothing(tmp_path: pathlib.Path) -> None:
+    ensure(tmp_path / "ca", "clients", "ci")
+    (tmp_path / "ca" / "lock").unlink()
+    before = tree(tmp_path)
+    result = run_module(authority_info, {"path": str(tmp_path / "ca")})
+    assert not result["changed"]
+    assert list(result["authorities"]) == ["server", "ci", "clients"]
+    assert result["authorities"]["server"]["certificate"]["subject"] == "CN=Docker CA,OU=server-g1"
+    assert result["ansible_facts"]["docker_ca_authorities"] == result["authorities"]
+    assert tree(tmp_path) == before
+    assert not (tmp_path / "ca" / "lock").exists()
+
+
+def test_authority_info_without_a_ca_is_empty(tmp_path: pathlib.Path) -> None:
+    result = run_module(authority_info, {"path": str(tmp_path / "ca")}, check=True)
+    assert (result["failed"], result["authorities"]) == (False, {})
+
+
+def test_authority_info_of_a_readable_key_warns(tmp_path: pathlib.Path) -> None:
+    ensure(tmp_path / "ca")
+    (tmp_path / "ca/authorities/server-g1/key.pem").chmod(0o644)
+    result = run_module(authority_info, {"path": str(tmp_path / "ca")})
+    assert "server-g1/key.pem" in str(result["warnings"])
+
+
+def test_authority_info_of_a_damaged_ca_says_so(tmp_path: pathlib.Path) -> None:
+    ensure(tmp_path / "ca")
+    (tmp_path / "ca/authorities/server-g1/certificate.pem").write_text("x")
+    result = run_module(authority_info, {"path": str(tmp_path / "ca")})
+    assert (result["failed"], result["code"]) == (True, "certificate-unreadable")

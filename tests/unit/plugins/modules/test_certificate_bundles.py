@@ -1,0 +1,394 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module certificate_bundles: what docker and its users find in the directory afterwards."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import typing as t
+
+import pytest
+
+import helpers_x509 as made
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _bundles
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_bundles
+from helpers_accounts import GID, UID, account, add_accounts, home_of, mode, needs_root
+from helpers_modules import run_module
+
+SERVERS = made.authority("server", unit="server-g1")
+SERVERS_2 = made.authority("server", unit="server-g2", number=21)
+CLIENTS = made.authority("client", unit="clients-g1", number=2)
+CLIENTS_2 = made.authority("client", unit="clients-g2", number=22)
+OTHERS = made.authority("client", unit="others-g1", number=23)
+HOST = "tcp://docker1.example.org:2376"
+ALL_NEW = ["certificate-changed", "key-changed", "ca-changed", "environment-changed"]
+
+
+def client(issuer: made.Pair = CLIENTS, number: int = 1) -> made.Pair:
+    return made.leaf(issuer, "client", common_name="portainer", key=made.private_key("ecdsa-p256", number))
+
+
+CLIENT = client()
+
+
+@pytest.fixture
+def directory(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "portainer"
+
+
+def wait(directory: pathlib.Path, pair: made.Pair = CLIENT) -> None:
+    """Leave a key as certificate_requests does."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    path = directory / "key.pem.new"
+    path.write_bytes(pair.key_pem)
+    path.chmod(0o600)
+
+
+def bundle(place: pathlib.Path, pair: made.Pair | None = CLIENT, **changes: t.Any) -> dict[str, t.Any]:
+    return {
+        "id": "portainer",
+        "directory": str(place),
+        "certificate_content": pair.pem if pair is not None else "",
+        "ca_content": SERVERS.pem,
+        "docker_host": HOST,
+        "owner": None,
+        **changes,
+    }
+
+
+def run(*bundles: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
+    return run_module(certificate_bundles, {"bundles": list(bundles)}, **options)
+
+
+def installed(directory: pathlib.Path, pair: made.Pair = CLIENT, **changes: t.Any) -> None:
+    wait(directory, pair)
+    assert run(bundle(directory, pair, **changes))["changed"]
+
+
+def tree(path: pathlib.Path) -> dict[str, tuple[int, bytes]]:
+    return {each.name: (mode(each), each.read_bytes()) for each in sorted(path.rglob("*")) if each.is_file()}
+
+
+def test_new_bundle_has_all_files_with_their_modes(directory: pathlib.Path) -> None:
+    wait(directory)
+    result = run(bundle(directory))
+    assert result["changed"]
+    assert result["bundles"][0]["reasons"] == ALL_NEW
+    assert result["bundles"][0]["certificate"] == CLIENT.view.to_dict()
+    assert result["bundles"][0]["backup_files"] == []
+    assert mode(directory) == 0o700
+    found = tree(directory)
+    assert {name: entry[0] for name, entry in found.items()} == {
+        "ca.pem": 0o444,
+        "cert.pem": 0o444,
+        "env.sh": 0o600,
+        "key.pem": 0o400,
+    }
+    assert found["ca.pem"][1].decode() == SERVERS.pem
+    assert found["cert.pem"][1].decode() == CLIENT.pem
+    assert found["key.pem"][1] == CLIENT.key_pem
+
+
+def test_second_run_changes_nothing(directory: pathlib.Path) -> None:
+    installed(directory)
+    before = tree(directory)
+    for again in (bundle(directory), bundle(directory, None), bundle(directory, None, ca_content="")):
+        result = run(again)
+        assert not result["changed"]
+        assert result["bundles"][0]["reasons"] == []
+        assert result["bundles"][0]["certificate"] == CLIENT.view.to_dict()
+    assert tree(directory) == before
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+@pytest.mark.parametrize("name", ["portainer", "with space", 'o\'brien; $(touch x) `id` "$HOME"'])
+def test_environment_file_sets_all_three_whatever_the_path(tmp_path: pathlib.Path, shell: str, name: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell}")
+    directory = tmp_path / name
+    installed(directory)
+    script = '. "$1" && printf "%s|" "$DOCKER_HOST" "$DOCKER_TLS_VERIFY" "$DOCKER_CERT_PATH" && env | grep -c ^DOCKER_'
+    command = [shell, "-euc", script, "x", str(directory / "env.sh")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, env={"PATH": os.environ["PATH"]})
+    assert done.stdout.decode() == f"{HOST}|1|{directory}|3\n"
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        pytest.param({"ca_content": SERVERS_2.pem + SERVERS.pem}, ["ca-changed"], id="ca-overlap"),
+        pytest.param({"docker_host": "tcp://[fd00::5]:2376"}, ["environment-changed"], id="docker-host"),
+        pytest.param({"docker_host": ""}, [], id="no-docker-host-keeps-the-file"),
+        pytest.param({"environment_file": False, "docker_host": "tcp://x:1"}, [], id="environment-not-wanted"),
+        pytest.param({"ca_content": f"text\n{SERVERS.pem}\n"}, [], id="same-ca-other-text"),
+        pytest.param({"certificate_content": f"{CLIENT.pem}{CLIENTS.pem}"}, ["certificate-changed"], id="chain"),
+    ],
+)
+def test_change_of_one_thing_writes_only_that(
+    directory: pathlib.Path, changes: dict[str, t.Any], reasons: list[str]
+) -> None:
+    installed(directory)
+    key = (directory / "key.pem").stat().st_ino
+    result = run(bundle(directory, **changes))
+    assert result["bundles"][0]["reasons"] == reasons
+    assert result["changed"] is bool(reasons)
+    assert (directory / "key.pem").stat().st_ino == key
+    assert not list(directory.glob("*.bak"))
+
+
+def test_renewal_swaps_key_and_certificate_without_a_backup(directory: pathlib.Path) -> None:
+    installed(directory)
+    renewed = client(number=3)
+    wait(directory, renewed)
+    result = run(bundle(directory, renewed))
+    assert result["bundles"][0]["reasons"] == ["certificate-changed", "key-changed"]
+    assert sorted(tree(directory)) == ["ca.pem", "cert.pem", "env.sh", "key.pem"]
+    assert (directory / "key.pem").read_bytes() == renewed.key_pem
+
+
+def test_next_generation_of_an_authority_is_the_same_one(directory: pathlib.Path) -> None:
+    installed(directory)
+    renewed = client(CLIENTS_2, number=3)
+    wait(directory, renewed)
+    result = run(bundle(directory, renewed, ca_content=SERVERS_2.pem))
+    assert result["bundles"][0]["backup_files"] == []
+    assert not list(directory.glob("*.bak"))
+
+
+def test_files_of_another_authority_are_kept_beside(directory: pathlib.Path) -> None:
+    foreign = client(OTHERS, number=5)
+    installed(directory, foreign, ca_content=OTHERS.pem)
+    (directory / "env.sh").chmod(0o600)
+    (directory / "env.sh").write_text("export MINE=1\n")
+    (directory / "config.json").write_text("{}")
+    wait(directory)
+    result = run(bundle(directory))
+    kept = {pathlib.Path(path).name.split(".")[0]: pathlib.Path(path) for path in result["bundles"][0]["backup_files"]}
+    assert set(kept) == {"ca", "cert", "key", "env"}
+    assert kept["key"].read_bytes() == foreign.key_pem
+    assert kept["cert"].read_text() == foreign.pem
+    assert kept["ca"].read_text() == OTHERS.pem
+    assert mode(kept["key"]) == 0o400
+    assert mode(kept["env"]) == 0o600
+    assert kept["key"].name.endswith("Z.bak")
+    assert (directory / "config.json").read_text() == "{}"
+    assert str(kept["key"]) in str(result["warnings"])
+    assert not run(bundle(directory))["changed"]
+
+
+@pytest.mark.parametrize("name", ["key.pem", "cert.pem"])
+def test_nonsense_in_the_way_is_kept_beside(directory: pathlib.Path, name: str) -> None:
+    wait(directory)
+    (directory / name).write_text("nonsense")
+    result = run(bundle(directory))
+    assert [pathlib.Path(path).read_text() for path in result["bundles"][0]["backup_files"]] == ["nonsense"]
+
+
+def test_directory_in_the_way_of_a_file_is_moved_aside(directory: pathlib.Path) -> None:
+    wait(directory)
+    (directory / "ca.pem" / "inside").mkdir(parents=True)
+    result = run(bundle(directory))
+    assert len(result["bundles"][0]["backup_files"]) == 1
+    assert (directory / "ca.pem").read_text() == SERVERS.pem
+
+
+@pytest.mark.parametrize(
+    ("name", "loose"), [("key.pem", 0o644), ("cert.pem", 0o600), ("ca.pem", 0o666), ("env.sh", 0o644), (".", 0o755)]
+)
+def test_loose_permissions_are_put_right(directory: pathlib.Path, name: str, loose: int) -> None:
+    installed(directory)
+    before = {**tree(directory), ".": (0o700, b"")}
+    (directory / name).chmod(loose)
+    check = run(bundle(directory, None), check=True)
+    assert check["bundles"][0]["reasons"] == ["permissions-changed"]
+    assert mode(directory / name) == loose
+    result = run(bundle(directory, None), diff=True)
+    assert result["bundles"][0]["reasons"] == ["permissions-changed"]
+    assert name in str(result["diff"]["before"]) or name == "."
+    assert mode(directory / name) == before[name][0]
+    assert {**tree(directory), ".": (0o700, b"")} == before
+    assert not run(bundle(directory, None))["changed"]
+
+
+def test_run_that_was_cut_off_before_the_key_was_tidied_leaves_nothing_behind(directory: pathlib.Path) -> None:
+    installed(directory)
+    wait(directory)
+    (directory / "cert.pem").unlink()
+    run(bundle(directory))
+    assert sorted(tree(directory)) == ["ca.pem", "cert.pem", "env.sh", "key.pem"]
+
+
+def test_waiting_key_of_something_else_stays(directory: pathlib.Path) -> None:
+    installed(directory)
+    wait(directory, client(number=9))
+    assert not run(bundle(directory))["changed"]
+    assert (directory / "key.pem.new").exists()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "changes", "code"),
+    [
+        pytest.param(
+            lambda directory: wait(directory, client(number=9)), {}, "key-mismatch", id="waiting-key-of-another"
+        ),
+        pytest.param(lambda directory: directory.mkdir(), {}, "key-mismatch", id="no-key-at-all"),
+        pytest.param(lambda _directory: None, {}, "key-mismatch", id="no-directory"),
+        pytest.param(
+            lambda directory: (wait(directory), (directory / "key.pem.new").chmod(0o644)),
+            {},
+            "key-mismatch",
+            id="waiting-key-open-to-others",
+        ),
+        pytest.param(
+            lambda directory: (installed(directory), (directory / "key.pem").unlink()),
+            {"certificate_content": ""},
+            "key-mismatch",
+            id="kept-certificate-lost-its-key",
+        ),
+        pytest.param(wait, {"certificate_content": ""}, "certificate-missing", id="nothing-to-keep"),
+        pytest.param(wait, {"ca_content": ""}, "certificate-missing", id="no-ca-to-keep"),
+        pytest.param(wait, {"certificate_content": "x"}, "certificate-unreadable", id="certificate-nonsense"),
+        pytest.param(wait, {"ca_content": "x"}, "certificate-unreadable", id="ca-nonsense"),
+        pytest.param(
+            wait,
+            {"certificate_content": made.leaf(SERVERS, key=CLIENT.key).pem},
+            "issued-certificate-wrong",
+            id="server-certificate",
+        ),
+        pytest.param(wait, {"docker_host": "docker1"}, "docker-host-invalid", id="docker-host"),
+        pytest.param(wait, {"owner": "no-such-user"}, "user-unknown", id="user"),
+        pytest.param(wait, {"directory": "portainer"}, "path-invalid", id="relative-directory"),
+    ],
+)
+def test_bad_input_is_refused_and_changes_nothing(
+    directory: pathlib.Path, prepare: t.Callable[[pathlib.Path], object], changes: dict[str, t.Any], code: str
+) -> None:
+    prepare(directory)
+    before = tree(directory) if directory.exists() else None
+    result = run(bundle(directory, **changes))
+    assert result["failed"]
+    assert result["code"] == code
+    assert (tree(directory) if directory.exists() else None) == before
+
+
+@pytest.mark.parametrize("same", ["id", "directory"])
+def test_two_bundles_in_one_place_are_refused(tmp_path: pathlib.Path, same: str) -> None:
+    first, second = bundle(tmp_path / "a"), bundle(tmp_path / "b", id="second")
+    second[same] = first[same]
+    result = run(first, second)
+    assert result["code"] == "bundle-duplicate"
+    assert f"the same {same}" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "text", ["tcp://docker1:2376", "tcp://10.0.0.5:2376", "tcp://[::1]:2376", "tcp://d.example.org:1"]
+)
+def test_check_docker_host_good_text_passes(text: str) -> None:
+    _bundles.check_docker_host(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker1:2376",
+        "https://docker1:2376",
+        "tcp://docker1",
+        "tcp://:2376",
+        "tcp://docker1:0",
+        "tcp://docker1:65536",
+        "tcp://docker1:2376/",
+        "tcp://fd00::5:2376",
+        "unix:///var/run/docker.sock",
+        "tcp://docker1:2376; rm -rf /",
+        "tcp://a\nb:2376",
+    ],
+)
+def test_check_docker_host_bad_text_is_named(text: str) -> None:
+    with pytest.raises(TlsError) as caught:
+        _bundles.check_docker_host(text, "docker_host of 'x'")
+    assert caught.value.code == "docker-host-invalid"
+    assert "docker_host of 'x'" in caught.value.message
+
+
+def test_check_mode_on_a_clean_machine_predicts_all(directory: pathlib.Path) -> None:
+    result = run(bundle(directory, None), check=True, diff=True)
+    assert result["changed"]
+    assert result["bundles"][0]["reasons"] == ["directory-missing", *ALL_NEW]
+    assert result["bundles"][0]["certificate"] is None
+    assert not directory.exists()
+    assert result["diff"]["before"] == {"portainer": {}}
+    assert result["diff"]["after"]["portainer"]["environment"][1] == f"export DOCKER_HOST={HOST}"
+
+
+def test_check_mode_before_the_authority_exists_predicts(directory: pathlib.Path) -> None:
+    result = run(bundle(directory, None, ca_content=""), check=True)
+    assert result["changed"]
+    assert not directory.exists()
+
+
+def test_check_mode_with_nonsense_in_place_predicts(directory: pathlib.Path) -> None:
+    installed(directory)
+    (directory / "cert.pem").chmod(0o644)
+    (directory / "cert.pem").write_text("nonsense")
+    result = run(bundle(directory, None), check=True, diff=True)
+    assert result["bundles"][0]["certificate"] is None
+
+
+def test_diff_shows_the_certificate_and_never_a_key(directory: pathlib.Path) -> None:
+    wait(directory)
+    result = run(bundle(directory), diff=True)
+    after = result["diff"]["after"]["portainer"]
+    assert after["certificate"]["issuer"] == "CN=Docker CA,OU=clients-g1"
+    assert after["ca"] == ["CN=Docker CA,OU=server-g1"]
+    assert after["reasons"] == ALL_NEW
+    assert "PRIVATE KEY" not in str(result)
+
+
+@needs_root
+def test_bundle_in_a_users_home_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    with home_of(UID, GID) as home:
+        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
+        directory = home / ".docker"
+        wait(directory)
+        os.chown(directory, UID, GID)
+        os.chown(directory / "key.pem.new", UID, GID)
+        result = run(bundle(directory, owner="deploy", directory="~/.docker"))
+        assert result["bundles"][0]["directory"] == str(directory)
+        for path in (directory, *directory.iterdir()):
+            assert (path.stat().st_uid, path.stat().st_gid) == (UID, GID)
+        os.chown(directory / "cert.pem", 0, 0)
+        again = run(bundle(directory, None, owner="deploy"))
+        assert again["bundles"][0]["reasons"] == ["permissions-changed"]
+        assert (directory / "cert.pem").stat().st_uid == UID
+
+
+@needs_root
+def test_files_of_root_in_a_users_bundle_are_replaced_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user once ran ``sudo cp``: the key is root's and closed, the directory the user's."""
+    with home_of(UID, GID) as home:
+        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
+        directory = home / ".docker"
+        wait(directory)
+        (directory / "key.pem").write_text("root's")
+        (directory / "key.pem").chmod(0o400)
+        for path in (directory, directory / "key.pem.new"):
+            os.chown(path, UID, GID)
+        result = run(bundle(directory, owner="deploy"))
+        assert [pathlib.Path(path).read_text() for path in result["bundles"][0]["backup_files"]] == ["root's"]
+        assert (directory / "key.pem").read_bytes() == CLIENT.key_pem
+
+
+@needs_root
+def test_group_is_set_where_it_is_given(directory: pathlib.Path) -> None:
+    wait(directory)
+    run(bundle(directory, group=str(0)))
+    os.chown(directory / "ca.pem", -1, GID)
+    assert run(bundle(directory, None))["changed"] is False
+    assert run(bundle(directory, None, group="0"))["bundles"][0]["reasons"] == ["permissions-changed"]
+    assert (directory / "ca.pem").stat().st_gid == 0

@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module fleet_status: one call for all endpoints, four forms of one report."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.action import fleet_status as action
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import wire
+from ansible_collections.portcullis.docker_tls.plugins.modules import fleet_status
+from helpers_modules import run_module
+from helpers_status import ca, host, served, server, stored
+
+
+@pytest.fixture(autouse=True)
+def endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network: every endpoint serves the same certificate."""
+    monkeypatch.setattr(wire, "look", lambda asked, _patience: {one: served(server()) for one in asked})
+
+
+def paths(directory: pathlib.Path) -> dict[str, t.Any]:
+    return {f"{kind}_path": str(directory / f"status.{kind}") for kind in ("json", "prometheus", "html")}
+
+
+def test_fleet_status_with_names_and_endpoints_only_judges_the_wire() -> None:
+    result = run_module(
+        fleet_status, {"hosts": [{"name": "web1", "endpoint": "tcp://10.0.0.5:2376", "access_groups": ["clients"]}]}
+    )
+    assert (result["failed"], result["changed"]) == (False, False)
+    assert result["report"]["hosts"][0]["served"]["certificate"]["names"] == ["web.example.org", "10.0.0.5"]
+
+
+def test_fleet_status_writes_three_files_that_agree(tmp_path: pathlib.Path) -> None:
+    result = run_module(fleet_status, {"hosts": [host()], "ca": ca(), **paths(tmp_path)})
+    assert result["changed"] is True
+    document = json.loads((tmp_path / "status.json").read_text())
+    assert document == result["report"]
+    assert "docker_tls_report_timestamp_seconds" in (tmp_path / "status.prometheus").read_text()
+    assert (tmp_path / "status.html").read_text().startswith("<!DOCTYPE html>")
+    assert (tmp_path / "status.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_fleet_status_in_check_mode_writes_nothing_and_shows_the_diff(tmp_path: pathlib.Path) -> None:
+    result = run_module(fleet_status, {"hosts": [host()], "ca": ca(), **paths(tmp_path)}, check=True, diff=True)
+    assert (result["changed"], list(tmp_path.iterdir())) == (True, [])
+    assert [entry.get("after_header", "page") for entry in result["diff"]] == [
+        str(tmp_path / "status.json"),
+        str(tmp_path / "status.prometheus"),
+        "page",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "files", "alarm"),
+    [
+        ("critical", stored(server(-1)), True),
+        ("critical", stored(None), False),
+        ("warning", stored(None), True),
+        ("warning", stored(None, state="not-readable"), False),
+        ("never", stored(server(-1)), False),
+    ],
+)
+def test_fleet_status_alarm_follows_fail_on(fail_on: str, files: dict[str, t.Any], alarm: bool) -> None:
+    result = run_module(fleet_status, {"hosts": [host(stored=files)], "fail_on": fail_on})
+    assert (result["failed"], result["status"]["alarm"]) == (False, alarm)
+
+
+@pytest.mark.parametrize(
+    ("table", "last"), [("all", "WARNING: 1 warning"), ("problems", "WARNING: 1 warning"), ("none", "")]
+)
+def test_fleet_status_returns_the_table_that_was_asked_for(table: str, last: str) -> None:
+    result = run_module(fleet_status, {"hosts": [host(stored=stored(None))], "table": table})
+    assert (result["table"] or [""])[-1].startswith(last)
+    assert bool(result["table"]) is (table != "none")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"warning": ["soon"]}, "duration-invalid"),
+        ({"file_mode": "9"}, "mode-invalid"),
+        ({"hosts": [{"name": "a", "endpoint": "nowhere"}]}, "endpoint-invalid"),
+        ({"json_path": "/nonexistent/status.json"}, "directory-missing"),
+    ],
+)
+def test_fleet_status_of_bad_options_names_them(options: dict[str, t.Any], code: str) -> None:
+    result = run_module(fleet_status, options)
+    assert (result["failed"], result["code"]) == (True, code)
+
+
+@pytest.mark.parametrize(
+    ("line", "coloured"),
+    [
+        ("CRITICAL  web1", True),
+        ("CRITICAL: 1 critical", True),
+        ("ok        web1", True),
+        ("          ^ expired", False),
+        ("Docker hosts", False),
+        ("", False),
+    ],
+)
+def test_action_colours_lines_by_their_level(line: str, coloured: bool) -> None:
+    assert bool(action.colour(line)) is coloured
+
+
+def test_action_prints_the_table_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = []
+
+    class Display:
+        def display(self, line: str, color: str | None = None) -> None:
+            printed.append((line, color))
+
+    plugin = object.__new__(action.ActionModule)
+    plugin._display = Display()
+    monkeypatch.setattr(action.ActionBase, "run", lambda *_arguments: {})
+    monkeypatch.setattr(
+        action.ActionModule, "_execute_module", lambda *_arguments, **_options: {"table": ["OK: 1 ok", "x"]}
+    )
+    assert plugin.run()["table"] == ["OK: 1 ok", "x"]
+    assert [line for line, _color in printed] == ["OK: 1 ok", "x"]
