@@ -4,7 +4,7 @@
 # One menu for people and for continuous integration; each target is one script in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help tools engine images images-all lint format unit sanity build molecule bench test test-all demo demo-down clean
+.PHONY: help tools engine images images-all lint format unit sanity changelog build molecule bench test test-all demo demo-down clean
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,8 @@ unit: ## Tests of the core, the modules and the contracts between files
 	@tools/unit
 sanity: ## ansible-test sanity
 	@tools/sanity
+changelog: ## CHANGELOG.md from changelogs/fragments, for the version in galaxy.yml
+	@tools/changelog
 build: ## The tarball: build, install and use it
 	@tools/build
 molecule: engine ## Scenarios on real hosts; S="default private_address" for some of them

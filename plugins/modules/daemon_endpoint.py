@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ options:
       - V(present) sets the endpoint up, or changes it.
       - V(absent) gives Docker the C(daemon.json) and the units that it had before. The certificates stay.
       - V(rolled_back) goes back to the last good state, once.
-      - V(confirmed) makes a change for good that was made with O(confirm_timeout). It takes the same options as the change.
+      - V(confirmed) makes a change for good that was made with O(confirm_timeout), and fails where it was undone meanwhile.
     type: str
     choices: [present, absent, rolled_back, confirmed]
     default: present
@@ -258,6 +259,7 @@ hint:
   returned: failure
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -269,6 +271,7 @@ from ..module_utils._daemon.machine import Machine
 from ..module_utils._daemon.options import Options, parse_time
 from ..module_utils._daemon.signals import orderly_end
 from ..module_utils._daemon.systemd import Systemd
+from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
@@ -326,6 +329,10 @@ def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
 
 def ensure_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
     """Do the module's one call."""
+    if os.geteuid() != 0:
+        raise TlsError(
+            "only root can change Docker's daemon", hint="Set become: true for this task or play.", code="not-root"
+        )
     options = options_from(module.params)
     machine = Machine(Systemd(options.service, options.socket), Engine())
     with orderly_end():

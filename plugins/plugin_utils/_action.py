@@ -159,14 +159,10 @@ class ModuleAction(ActionBase):
         return bool(super()._is_pipelining_enabled(module_style, wrap_async))
 
 
-class PassphraseAction(ModuleAction):
-    """The same for modules that carry the CA's passphrase: through a pipe or not at all."""
+class SecretAction(ModuleAction):
+    """The same for modules that carry a secret: through a pipe or not at all."""
 
-    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return the module's result; the operator is filled in for the ledger."""
-        if not arguments.get("operator"):
-            arguments["operator"] = controller_user()
-        return super().run_module(arguments, package, task_vars)
+    CARRIED = "the secret"
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the result of ``module``, sent through a pipe; a failure where the connection cannot do that."""
@@ -194,8 +190,8 @@ class PassphraseAction(ModuleAction):
         else:
             return None
         return _failure(
-            f"the CA's passphrase cannot be sent safely: {found} does not allow pipelining, so Ansible would write the passphrase "
-            "into a file on the host",
+            f"{self.CARRIED} cannot be sent safely: {found} does not allow pipelining, so Ansible would write it into a file "
+            "on the host",
             advice,
             "pipelining-impossible",
         )
@@ -217,6 +213,18 @@ class PassphraseAction(ModuleAction):
             self._always_pipelined = False
             if known:
                 self._connection.set_option("pipelining", before)
+
+
+class PassphraseAction(SecretAction):
+    """The same for modules that carry the CA's passphrase."""
+
+    CARRIED = "the CA's passphrase"
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the module's result; the operator is filled in for the ledger."""
+        if not arguments.get("operator"):
+            arguments["operator"] = controller_user()
+        return super().run_module(arguments, package, task_vars)
 
 
 def controller_user() -> str:

@@ -114,7 +114,7 @@ def client_certificate_requests(
 ) -> list[dict[str, t.Any]]:
     """Return the ``requests`` of M(certificate_requests) for ``bundles`` (of client_bundles).
 
-    ``settings`` holds the role's ``path``, ``key_type``, ``renew_before`` and ``force``. Raises ValueError for an unknown client or group.
+    ``settings`` holds the role's ``path``, ``key_type``, ``validity``, ``renew_before`` and ``force``. Raises ValueError for an unknown client or group.
     """
     requests = []
     for bundle in bundles:
@@ -136,6 +136,7 @@ def client_certificate_requests(
                 "key_type": client.get("key_type", settings["key_type"]),
                 "common_name": client["name"],
                 "authority_content": authorities[group]["certificate_content"],
+                "validity": client.get("validity", settings["validity"]),
                 "renew_before": client.get("renew_before", settings["renew_before"]),
                 "force": settings["force"],
                 "owner": bundle["user"] or None,

@@ -155,7 +155,7 @@ def _ledger(result: Mapping) -> dict[str, t.Any] | None:
 def _state(result: Mapping) -> str:
     if not result or result.get("skipped"):
         return "not-asked"
-    return "unreachable" if result.get("unreachable") else "not-readable"
+    return "unreachable" if result.get("unreachable") or result.get("timedout") else "not-readable"
 
 
 def _problem(result: Mapping) -> str:

@@ -17,8 +17,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 import pytest
-from helpers_x509 import Pair, authority, leaf
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from helpers_x509 import Pair, authority, leaf
 
 ROOT = pathlib.Path(__file__).parents[2]
 HOSTS = ROOT / "tests/hosts"
@@ -118,7 +119,9 @@ class Host:
         """Make the host what it was when it was installed, with the container ``keeper`` running."""
         self.sh(RESET)
         self.wait(30)
-        self.sh("docker inspect keeper >/dev/null 2>&1 || test-container keeper >/dev/null; docker start keeper >/dev/null")
+        self.sh(
+            "docker inspect keeper >/dev/null 2>&1 || test-container keeper >/dev/null; docker start keeper >/dev/null"
+        )
 
     def works(self, seconds: float = 0.0) -> bool:
         """Whether the local ``docker ps`` answers (within ``seconds``)."""
@@ -158,6 +161,7 @@ class Host:
 
 
 RESET = """\
+timeout 10 docker kill keeper >/dev/null 2>&1
 systemctl stop 'docker-tls-*' 2>/dev/null
 for unit in docker-tls-revert.timer docker-tls-revert.service; do systemctl disable $unit 2>/dev/null; rm -f /etc/systemd/system/$unit; done
 umount /etc/docker /etc 2>/dev/null

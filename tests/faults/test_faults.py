@@ -10,12 +10,14 @@ import time
 from datetime import timedelta
 
 import pytest
+
 from conftest import Answer, Host, certificate
 from helpers_x509 import LONG_AGO, NOW, authority
 
 WRAPPER = """\
 #!/bin/sh
 # A dockerd that {what} once daemon.json has TLS.
+case " $* " in *" --validate "*) exec /usr/sbin/dockerd.real "$@" ;; esac
 if grep -q tlsverify /etc/docker/daemon.json 2>/dev/null; then {action}; fi
 exec /usr/sbin/dockerd.real "$@"
 """
@@ -161,7 +163,7 @@ def test_bad_dockerd_is_undone(host: Host, what: str, action: str) -> None:
     host.sh("mv /usr/sbin/dockerd.sh /usr/sbin/dockerd")
     start = time.monotonic()
     answer = host.run(certificate=pair.pem, live_restore="enable", start_timeout=8)
-    assert answer.error["code"] in ("daemon-start-failed", "validate-failed"), answer.result
+    assert answer.error["code"] == "daemon-start-failed", answer
     assert "as it was before" in answer.error["message"]
     assert_untouched(host, before, process)
     assert time.monotonic() - start < 60
@@ -227,9 +229,9 @@ def test_unconfirmed_change_is_undone_by_the_timer(host: Host) -> None:
 def test_confirmed_change_stays(host: Host) -> None:
     host.secure(live_restore="enable", confirm_timeout=8)
     assert host.run(live_restore="enable", confirm_timeout=8).result["unconfirmed"]
-    confirmed = host.run(live_restore="enable", state="confirmed")
+    confirmed = host.run(state="confirmed")
     assert confirmed.reasons == ["confirmed"]
-    assert not host.run(live_restore="enable", state="confirmed").result["changed"]
+    assert not host.run(state="confirmed").result["changed"]
     time.sleep(9)
     assert not host.run(live_restore="enable").result["changed"]
     assert host.sh("ls /etc/systemd/system | grep docker-tls", check=False) == ""
@@ -292,7 +294,9 @@ def test_power_failure_leaves_a_docker_that_works(host: Host, step: str) -> None
 
 def test_terminated_run_is_undone(host: Host) -> None:
     before, process = host.files(), host.keeper()
-    answer = host.run(certificate=host.issue().pem, live_restore="enable", hooks={"restarted": "kill -TERM $PPID; sleep 1"})
+    answer = host.run(
+        certificate=host.issue().pem, live_restore="enable", hooks={"restarted": "kill -TERM $PPID; sleep 1"}
+    )
     assert answer.error["code"] == "interrupted"
     assert_untouched(host, before, process)
 
@@ -307,5 +311,3 @@ def test_running_dockerd_that_is_behind_its_files_is_restarted(host: Host) -> No
     answer = host.run(live_restore="enable")
     assert answer.reasons == ["running-daemon-outdated"]
     assert not host.run(live_restore="enable").result["changed"]
-
-

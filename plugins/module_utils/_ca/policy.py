@@ -10,7 +10,6 @@ CSR itself says (names, extensions, CA:TRUE) is never looked at.
 
 from __future__ import annotations
 
-import ipaddress
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,8 +19,10 @@ from .._errors import TlsError
 from .._x509 import issue, names
 from . import store
 
-# Every host answers to these, so no host owns them (addresses 127.0.0.0/8 and ::1 likewise).
-_LOOPBACK_NAMES = frozenset("localhost localhost.localdomain localhost6 localhost6.localdomain6 ip6-localhost".split())
+# Every host answers to these, so no host owns them (nor the addresses of 127.0.0.0/8).
+_LOOPBACK_NAMES = frozenset(
+    "::1 localhost localhost.localdomain localhost6 localhost6.localdomain6 ip6-localhost".split()
+)
 _MOST_REPORTED = 50
 DEFAULT_BACKDATE = timedelta(minutes=5)
 
@@ -188,11 +189,8 @@ def _longest(left: timedelta) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Return whether ``name`` means the host itself on every host."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name in _LOOPBACK_NAMES
+    """Return whether ``name``, in canonical spelling, means the host itself on every host."""
+    return name in _LOOPBACK_NAMES or (name.startswith("127.") and name.replace(".", "").isdigit())
 
 
 def _check_claims(one: Approved, claims: dict[str, str], rules: Rules) -> None:

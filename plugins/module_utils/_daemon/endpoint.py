@@ -17,6 +17,7 @@ from .finish import finish
 from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
 from .machine import Machine
 from .options import Options
+from .plan import Plan
 from .plan_back import plan_absent, plan_rolled_back
 from .plan_present import Present, plan_present
 from .report import Report, report
@@ -58,9 +59,9 @@ def _look(
 def _act(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> dict[str, t.Any]:
     recovered = _recover(state, machine)
     found, planned = _plan(options, machine, state, now, check_mode=False)
-    journal = state.read_journal()
     if options.state == "confirmed":
-        return _confirm(options, machine, state, found, planned, journal)
+        return _confirm(options, machine, state, found)
+    journal = state.read_journal()
     if journal is not None and planned.plan.changed:  # an unconfirmed change, and something else is wanted now
         undo(journal, state, machine)
         machine.disarm_timer()
@@ -89,6 +90,8 @@ def _plan(
         config_path=options.config_path,
         strip_endpoint_flags=options.existing_settings == "adopt",
     )
+    if options.state == "confirmed":
+        return found, Present(Plan("confirmed"), None, ())
     if options.state == "absent":
         return found, Present(plan_absent(found, options), None, ())
     if options.state == "rolled_back":
@@ -121,26 +124,18 @@ def _journal_reasons(journal: Journal | None) -> tuple[str, ...]:
     return ("finished-interrupted-change",) if journal.phase == COMMITTED else ("recovered-interrupted-change",)
 
 
-def _confirm(
-    options: Options,
-    machine: Machine,
-    state: StateDirectory,
-    found: HostState,
-    planned: Present,
-    journal: Journal | None,
-) -> dict[str, t.Any]:
+def _confirm(options: Options, machine: Machine, state: StateDirectory, found: HostState) -> dict[str, t.Any]:
     """Make an unconfirmed change one for good. Raises TlsError ``confirmation-too-late``."""
-    if planned.plan.changed:
+    journal = state.read_journal()
+    if journal is None and found.record is not None and found.record.undone:
         raise TlsError(
-            f"there is nothing to confirm: the endpoint is not the one wanted ({', '.join(planned.plan.reasons)})",
-            hint="The change was undone before it was confirmed, or the host has been changed since. Run again.",
+            "there is nothing to confirm: the change was undone, because its confirmation did not come in time",
+            hint="Run again, with a larger docker_daemon_confirm_timeout where the time was too short.",
             code="confirmation-too-late",
         )
-    done = None
-    plan = planned.plan
-    if journal is not None:
-        finish(state.move_to(journal, COMMITTED), state)
-        machine.disarm_timer()
-        plan = replace(plan, reasons=("confirmed",))
-        done = Done(False, ())
-    return report(Report(found, plan, planned.listen, planned.findings, options, done=done))
+    if journal is None:
+        return report(Report(found, Plan("confirmed"), None, (), options))
+    finish(state.move_to(journal, COMMITTED), state)
+    machine.disarm_timer()
+    plan = Plan("confirmed", reasons=("confirmed",))
+    return report(Report(found, plan, None, (), options, done=Done(False, ())))

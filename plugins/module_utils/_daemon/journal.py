@@ -57,6 +57,7 @@ class Record:
     """What a run leaves behind for later ones. ``original_*``: found before the first change (None: no file).
 
     ``written``: the daemon.json that we wrote last, whole. ``good``: the files of the state before the last change.
+    ``rolled_back``: that state is in use. ``undone``: an unconfirmed change was undone since the last run.
     """
 
     original_config: bytes | None = None
@@ -66,6 +67,7 @@ class Record:
     good: tuple[SavedFile, ...] = ()
     good_generation: str | None = None
     rolled_back: bool = False
+    undone: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,14 @@ class StateDirectory:
 
         Raises TlsError ``host-locked`` when another process still holds it after ``timeout`` seconds.
         """
-        descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise TlsError(
+                f"cannot open {self.lock_path}: {error.strerror}",
+                hint="The task must run as root, and the file system must be writable.",
+                code="file-unwritable",
+            ) from error
         try:
             _lock(descriptor, self.lock_path, timeout)
             with contextlib.suppress(OSError):  # the holder's PID is for people only

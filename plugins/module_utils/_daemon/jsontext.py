@@ -78,7 +78,7 @@ class _Scanner:
         start = self.position
         if not self.text.startswith("{", start):
             self.value(0)  # a syntax error is the better message where there is one
-            raise JsonProblem("the top level is not an object {…}", start)
+            raise JsonProblem("the top level is not an object", start)
         members = self.members(0)
         end = self.position
         self.skip_space()

@@ -12,7 +12,7 @@ from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect, keys
 from . import config, dropin
-from .findings import Finding, raise_errors, warnings
+from .findings import Finding, raise_errors, warning, warnings
 from .journal import Record
 from .listen import Listen, resolve_listen
 from .options import Options
@@ -115,8 +115,9 @@ def wanted_certificates(state: HostState, options: Options) -> dict[str, bytes]:
         if data and data.strip() != found.get(name, b"").strip():
             found[name] = data
     certificate = found.get(certstore.CERTIFICATE)
-    if certificate and state.pending_key and _belongs(state.pending_key, certificate):
-        found[certstore.KEY] = state.pending_key
+    pending = state.pending_key
+    if certificate and pending and (certstore.KEY not in found or _belongs(pending, certificate)):
+        found[certstore.KEY] = pending
     return found
 
 
@@ -186,6 +187,8 @@ def _plan(
         *dropin_reasons(state.dropin, service),
         *dropin_reasons(state.socket_dropin, socket),
     ]
+    generation = _loose_generation(state) if not certificates else None
+    reasons += ["directory-mode-changed"] if generation else []
     units = any(change.path != state.config_path for change in changes)
     restart = pending or needs_restart(before, values) or units or any(name != certstore.CA for name in certificates)
     if not restart:
@@ -197,6 +200,7 @@ def _plan(
         action="present",
         files=changes,
         certificates=certificates,
+        generation=generation,
         restart=restart,
         reload=not restart and bool(changes),
         with_socket=restart and (socket_changed or _needs_socket(state, settings)),
@@ -209,6 +213,12 @@ def _plan(
         record=_record(state, after, settings),
         containers_stopped=carry.containers_stopped,
     )
+
+
+def _loose_generation(state: HostState) -> str | None:
+    """Return the live generation where others may look into its directory: making it live again closes that."""
+    certificates = state.certificates
+    return certificates.generation if certificates.directory_mode not in (None, 0o700) else None
 
 
 def _dropins(
@@ -294,10 +304,20 @@ def _check(
         written=dict(state.record.settings or {}) if state.record else None,
         allow_dual_trust=options.allow_dual_trust,
     )
-    found = check(facts, wanted)
+    found = (*check(facts, wanted), *_boot_warning(options, listen))
     if _pending(state, options, check_mode):
         found = tuple(item for item in found if item in warnings(found) or not item.code.startswith(_CERTIFICATE_CODES))
     return found
+
+
+def _boot_warning(options: Options, listen: Listen) -> tuple[Finding, ...]:
+    """Say what can still happen with dockerd's own listeners on single addresses (dockerd_facts 2.k)."""
+    if options.listener != "hosts" or not listen.needs_network():
+        return ()
+    named = ", ".join(address.endpoint() for address in listen.addresses)
+    text = f"dockerd listens on {named} and starts after the network; if an address is missing then, Docker does not start at all"
+    hint = "docker_daemon_listener: socket binds addresses that are not there yet."
+    return (warning("address-needed-at-boot", text, hint),)
 
 
 _CERTIFICATE_CODES = ("certificate-", "key-", "authority-", "anchors-")

@@ -19,7 +19,7 @@ from . import config
 from .environment import UnitModel
 from .findings import Finding, error, errors, warning, warnings
 from .flags import find_flags
-from .listen import Listen, ListenAddress, client_addresses
+from .listen import Listen, ListenAddress
 from .preflight_certificates import TlsFiles, check_certificates
 from .unit import Derivation, UnitFacts, conflicts, refusal
 
@@ -90,7 +90,8 @@ class WantedEndpoint:
 def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
     """Return all findings, errors first. Never raises for what it judges.
 
-    Where Docker cannot be managed at all, that is the one finding.
+    Where Docker cannot be managed at all, that is the one finding. An address that is listened on by itself should be in the
+    certificate; behind a wildcard any name will do.
     """
     refused = refusal(facts.unit_facts)
     if refused is not None:
@@ -106,7 +107,7 @@ def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
         *check_certificates(
             TlsFiles(wanted.certificate, wanted.key, wanted.ca, wanted.client_ca),
             facts.now,
-            client_addresses(wanted.listen, facts.addresses),
+            [str(item.ip) for item in wanted.listen.addresses if not item.ip.is_unspecified],
             allow_dual_trust=wanted.allow_dual_trust,
         ),
     ]

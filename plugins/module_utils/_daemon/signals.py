@@ -12,6 +12,13 @@ import typing as t
 from .._errors import TlsError
 
 
+class Interrupted(Exception):
+    """Somebody wants us to end. Not a TlsError, so that nobody takes it for a failed step and goes on."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"the run was ended by {signal.Signals(number).name}")
+
+
 @contextlib.contextmanager
 def orderly_end() -> t.Iterator[None]:
     """Inside, a lost SSH connection changes nothing (the change goes on), and SIGTERM or SIGINT end it with an undo."""
@@ -24,6 +31,8 @@ def orderly_end() -> t.Iterator[None]:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
+    except Interrupted as error:
+        raise TlsError(f"{error} before anything was changed", code="interrupted") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -32,4 +41,4 @@ def orderly_end() -> t.Iterator[None]:
 def _interrupted(number: int, _frame: t.Any) -> None:
     for other in (signal.SIGTERM, signal.SIGINT):
         signal.signal(other, signal.SIG_IGN)  # the undo that follows is not to be interrupted as well
-    raise TlsError(f"the run was ended by signal {signal.Signals(number).name}", code="interrupted")
+    raise Interrupted(number)

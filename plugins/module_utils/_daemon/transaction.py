@@ -3,7 +3,7 @@
 
 """One change of Docker on a host: done and proved, or undone. PRIVATE: may change without notice.
 
-journal → guard process → stage → (live-restore) → swap → daemon-reload → one restart → proof → commit. The steps before
+guard process → journal → stage → (live-restore) → swap → daemon-reload → one restart → proof → commit. The steps before
 the swap change nothing that dockerd or systemd reads. If we are killed anywhere, the guard process gets our lock at that
 moment and undoes the change from the journal; if the host goes down, the next run does.
 """
@@ -25,6 +25,7 @@ from .machine import Machine
 from .options import Options
 from .plan import Change, Plan
 from .probe import Check, Client
+from .signals import Interrupted
 from .state import HostState
 from .undo import certificates_digest, undo
 from .unit import mismatch
@@ -51,6 +52,7 @@ def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine,
     """
     started = machine.time()
     work = _Work(plan, found, state, machine, options)
+    work.arm()
     journal = work.begin(started)
     try:
         done = work.change(journal)
@@ -76,6 +78,12 @@ class _Work:
         self.saved = {change.path: swap.save(change.path, change.after) for change in plan.files}
         self.config = next((c for c in plan.files if c.path == found.config_path), None)
 
+    def arm(self) -> None:
+        """Start the guard process: it waits for our lock, and finds nothing to do where there is no journal."""
+        self.state.make()
+        capsule.write_capsule(self.state)
+        self.machine.arm_guard(capsule.guard_command(self.state))
+
     def begin(self, started: float) -> Journal:
         """Write the journal: from here on, an interrupted change is known."""
         plan, found = self.plan, self.found
@@ -87,7 +95,6 @@ class _Work:
             certificates = SavedCertificates(
                 found.directory, before.layout, before.generation, certificates_digest(before), before.directory_mode
             )
-        self.state.make()
         return self.state.write_journal(
             Journal(
                 action=plan.action,
@@ -112,8 +119,6 @@ class _Work:
     def change(self, journal: Journal) -> Done:
         """Do everything up to the proof. Raises TlsError at the first thing that goes wrong."""
         plan, machine = self.plan, self.machine
-        capsule.write_capsule(self.state)
-        machine.arm_guard(capsule.guard_command(self.state))
         generation = self._prepare_certificates()
         swap.make_directories(d for d in journal.directories if d != self.found.directory)
         for change in plan.files:
@@ -294,20 +299,27 @@ class _Work:
 def _undone(error: Exception, journal: Journal, state: StateDirectory, machine: Machine, started: float) -> TlsError:
     """Undo everything and return the error that says so."""
     tail = telling_lines(machine.log_tail(started))
-    message = error.message if isinstance(error, TlsError) else f"{type(error).__name__}: {error}"
-    hint = error.hint if isinstance(error, TlsError) else "This should not happen: please report it."
-    code = (error.code if isinstance(error, TlsError) else "") or "change-failed"
-    journal = _without_foreign(journal, code)
+    cause = _as_tls_error(error)
+    journal = _without_foreign(journal, cause.code)
     try:
         undone = undo(journal, state, machine)
-    except TlsError as failure:
-        return TlsError(
-            f"{message}. Going back failed as well: {failure.message}", hint=failure.hint, code=failure.code
-        )
+    except Exception as failure:
+        worse = _as_tls_error(failure)
+        message = f"{cause.message}. Going back failed as well: {worse.message}"
+        return TlsError(message, hint=worse.hint, code="rollback-failed")
     way = "the old dockerd was started again" if undone.restarted else "dockerd was not touched"
     log = f". dockerd's last log lines: {' | '.join(tail)}" if tail and undone.restarted else ""
     aside = f". Files of someone else were put aside: {', '.join(undone.aside)}" if undone.aside else ""
-    return TlsError(f"{message}. Everything is as it was before, {way}{aside}{log}", hint=hint, code=code)
+    message = f"{cause.message}. Everything is as it was before, {way}{aside}{log}"
+    return TlsError(message, hint=cause.hint, code=cause.code or "change-failed")
+
+
+def _as_tls_error(error: Exception) -> TlsError:
+    if isinstance(error, TlsError):
+        return error
+    if isinstance(error, Interrupted):
+        return TlsError(str(error), code="interrupted")
+    return TlsError(f"{type(error).__name__}: {error}", hint="This should not happen: please report it.")
 
 
 def telling_lines(log: str, count: int = 8) -> list[str]:

@@ -18,7 +18,7 @@ from .._errors import TlsError
 from .._files import ensure_directory
 from .._host import certstore
 from . import restart, swap
-from .journal import Journal, SavedCertificates, StateDirectory
+from .journal import UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
 
 
@@ -96,9 +96,11 @@ def _certificates_back(before: SavedCertificates) -> None:
         return
     try:
         _release(directory, before.mode)
-    except TlsError:  # a full disk: links that read the same as the files before are good enough
+    except (TlsError, OSError) as error:  # a full or read-only disk: what reads the same as before is good enough
         if certificates_digest(certstore.read_set(directory)) != before.digest:
-            raise
+            raise TlsError(
+                f"cannot put back the certificates in {directory}: {error}", code="rollback-failed"
+            ) from error
 
 
 def _release(directory: str, mode: int | None) -> None:
@@ -138,9 +140,12 @@ def _end(journal: Journal, state: StateDirectory) -> None:
     for saved in journal.files:
         swap.discard(saved.path)
     swap.remove_empty(journal.directories)
+    record = state.read_record()
+    if journal.phase == UNCONFIRMED:
+        with contextlib.suppress(TlsError):  # for who comes too late to confirm
+            state.write_record(replace(record or Record(), undone=True))
     if journal.certificates is not None:
         with contextlib.suppress(TlsError, OSError):
-            record = state.read_record()
             good = record.good_generation if record else None
             certstore.prune(journal.certificates.directory, (good,) if good else ())
     state.remove_journal()

@@ -24,11 +24,12 @@ EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 
 def summary(report: Report) -> str:
     """Return one line in the manner of monitoring plugins: ``CRITICAL: 1 critical, 2 warning, 5 ok; web2 unreachable``."""
+    worst = report.level
     counts = ", ".join(f"{count} {level}" for level, count in report.counts.items() if count)
-    first = [f"{label(item)} {item.verdict}" for item in report.items if item.level == report.level != "ok"]
+    first = [f"{label(item)} {item.verdict}" for item in report.items if item.level == worst != "ok"]
     more = f" and {len(first) - 3} more" if len(first) > 3 else ""
     tail = f"; {', '.join(first[:3])}{more}" if first else ""
-    return f"{_WORDS[report.level]}: {counts}{tail}"
+    return f"{_WORDS[worst]}: {counts}{tail}"
 
 
 def label(item: Judged) -> str:

@@ -96,7 +96,7 @@ def _timeline(report: Report) -> Markup:
         return Markup("")
     hidden = f" {line.hidden} more end later." if line.hidden else ""
     note = f"What ends first comes first. A bar is a certificate's life; its end has the colours of warning and critical.{hidden}"
-    rows = [_axis(line), *(_bar(bar, line) for bar in line.bars)]
+    rows = [_axis(line), *(_bar(life, line) for life in line.bars)]
     return _section("When certificates end", tag("p", note, class_="soft small"), tag("ul", *rows, class_="timeline"))
 
 
@@ -120,27 +120,31 @@ def _box(start: int, end: int, kind: str) -> Markup:
     return tag("rect", x=str(start), y="6", width=str(max(end - start, 2)), height="12", class_=kind)
 
 
-def _bar(bar: timeline.Bar, line: timeline.Timeline) -> Markup:
+def _bar(life: timeline.Bar, line: timeline.Timeline) -> Markup:
     stretches = (
-        (bar.start, bar.warns, "life"),
-        (max(bar.warns, bar.start), bar.alarms, "due"),
-        (bar.alarms, bar.end, "late"),
+        (life.start, life.warns, "life"),
+        (max(life.warns, life.start), life.alarms, "due"),
+        (life.alarms, life.end, "late"),
     )
     drawing = tag(
         "svg",
         *(_upright(tick.place, "grid") for tick in line.ticks),
-        *(_box(start, end, kind) for start, end, kind in stretches if end > start or (kind == "late" and not bar.cut)),
+        *(_box(start, end, kind) for start, end, kind in stretches if end > start or (kind == "late" and not life.cut)),
         _upright(line.now, "now"),
         viewBox=f"0 0 {timeline.WIDTH} 24",
         preserveAspectRatio="none",
         aria_hidden="true",
         focusable="false",
     )
-    name = tag("span", tag("b", bar.name), " ", tag("span", bar.kind, class_="soft small"), class_="name")
-    left = tag("span", _badge_text(bar.level, bar.left), class_=f"badge {bar.level}") if bar.level != "ok" else bar.left
+    name = tag("span", tag("b", life.name), " ", tag("span", life.kind, class_="soft small"), class_="name")
+    left = (
+        tag("span", _badge_text(life.level, life.left), class_=f"badge {life.level}")
+        if life.level != "ok"
+        else life.left
+    )
     end = tag(
         "span",
-        tag("span", f"{bar.ends}{' →' if bar.cut else ''}"),
+        tag("span", f"{life.ends}{' →' if life.cut else ''}"),
         tag("span", left, class_="small left"),
         class_="end",
     )

@@ -83,8 +83,10 @@ def _is_authority(certificate: x509.Certificate) -> bool:
     """Return what basicConstraints says; a whole view would cost as much as a signature, for each certificate of a batch."""
     try:
         found = certificate.extensions.get_extension_for_oid(ExtensionOID.BASIC_CONSTRAINTS).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except x509.ExtensionNotFound:
         return False
+    except (x509.DuplicateExtension, ValueError):
+        return inspect.view_certificate(certificate, "the issuer").is_authority
     return bool(getattr(found, "ca", False))
 
 

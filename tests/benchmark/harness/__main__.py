@@ -76,7 +76,7 @@ def _write(sections: dict[str, Section], options: argparse.Namespace) -> None:
         target.with_suffix(".svg").write_text(picture)
     say(f"\n{text}\nresults: {target}, and .md and .svg beside it")
     if options.publish:
-        report.publish(DOCUMENT, sections)
+        report.publish(DOCUMENT, sections, picture=bool(picture))
         report.save(DOCUMENT.with_suffix(".json"), sections)
         if picture:
             DOCUMENT.with_suffix(".svg").write_text(picture)

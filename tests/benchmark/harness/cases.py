@@ -22,7 +22,7 @@ def measure_fleet(bench: Bench, fleet: Fleet, contenders: t.Sequence[str]) -> Se
     try:
         for contender in contenders:
             try:
-                _measure_contender(bench, fleet, contender, section)
+                _measure_contender(bench, fleet, contender, section, floor=contender == contenders[0])
             except CommandFailed as error:
                 section.problems.append(f"{contender}: {error}")
     except OutOfTime:
@@ -32,7 +32,7 @@ def measure_fleet(bench: Bench, fleet: Fleet, contenders: t.Sequence[str]) -> Se
     return section
 
 
-def _measure_contender(bench: Bench, fleet: Fleet, contender: str, section: Section) -> None:
+def _measure_contender(bench: Bench, fleet: Fleet, contender: str, section: Section, *, floor: bool) -> None:
     variables = fleet.variables(bench, contender)
 
     def run(playbook: Path, cell: str, used: dict[str, t.Any]) -> Sample:
@@ -54,7 +54,8 @@ def _measure_contender(bench: Bench, fleet: Fleet, contender: str, section: Sect
             play("first", count="first" in bench.cases)
         if "no-change" in bench.cases:
             # The floor, right beside what is compared with it: a shared machine is never the same a minute later.
-            section.add("ping", run(HERE / "floor" / "ping.yml", "ping", {}))
+            if floor:
+                section.add("ping", run(HERE / "floor" / "ping.yml", "ping", {}))
             play("no-change")
         if "renewal" in bench.cases:
             play("renewal", renewal_variables(contender))

@@ -81,14 +81,15 @@ def markdown(sections: t.Mapping[str, Section]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def publish(document: Path, sections: t.Mapping[str, Section]) -> None:
-    """Replace the results between the two markers of the document."""
+def publish(document: Path, sections: t.Mapping[str, Section], *, picture: bool) -> None:
+    """Replace the results between the two markers of the document; `picture` says whether there is a plot beside it."""
     text = document.read_text()
     before, _, rest = text.partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
         raise SystemExit(f"{document} lacks the markers {BEGIN} and {END}")
-    document.write_text(f"{before}{BEGIN}\n\n{markdown(sections)}\n{END}{after}")
+    plot = f"\n![Cost of a run by the number of simulated hosts]({document.stem}.svg)\n" if picture else ""
+    document.write_text(f"{before}{BEGIN}\n\n{markdown(sections)}{plot}\n{END}{after}")
 
 
 def _table(head: t.Sequence[str], rows: t.Sequence[t.Sequence[str]], nothing: str = "Not measured.") -> str:

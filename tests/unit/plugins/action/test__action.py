@@ -10,6 +10,7 @@ import types
 import typing as t
 
 import pytest
+
 from ansible_collections.portcullis.docker_tls.plugins.action import (
     authorities,
     authority_info,
@@ -93,7 +94,9 @@ def action(
     left = list(answers)
 
     def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
-        found.called.append((module_name, module_args, found._is_pipelining_enabled("new"), dict(found._connection.options)))
+        found.called.append(
+            (module_name, module_args, found._is_pipelining_enabled("new"), dict(found._connection.options))
+        )
         return left.pop(0)
 
     found._execute_module = execute
@@ -194,7 +197,11 @@ def test_run_with_another_failure_installs_nothing() -> None:
     assert found._shared_loader_obj.action_loader.asked == []
 
 
-PASSPHRASE_ACTIONS = {"authorities": authorities, "signed_certificates": signed_certificates, "temporary_client": temporary_client}
+PASSPHRASE_ACTIONS = {
+    "authorities": authorities,
+    "signed_certificates": signed_certificates,
+    "temporary_client": temporary_client,
+}
 
 
 def with_passphrase(plugin: types.ModuleType, connection: Connection, answer: dict[str, t.Any] = GOOD) -> t.Any:
@@ -241,7 +248,9 @@ def test_run_with_a_passphrase_where_pipelining_is_impossible_sends_nothing(
     assert found.called == []
 
 
-@pytest.mark.parametrize("become", [types.SimpleNamespace(name="sudo"), types.SimpleNamespace(name="x", pipelining=True)])
+@pytest.mark.parametrize(
+    "become", [types.SimpleNamespace(name="sudo"), types.SimpleNamespace(name="x", pipelining=True)]
+)
 def test_run_with_a_passphrase_and_another_become_method_works(become: t.Any) -> None:
     assert run(with_passphrase(authorities, Connection(become=become))) == GOOD
 
@@ -270,7 +279,9 @@ SIGNED = {
 }
 
 
-def temporary(answer: dict[str, t.Any] = SIGNED, *, check: bool = False, **options: t.Any) -> tuple[t.Any, dict[str, t.Any]]:
+def temporary(
+    answer: dict[str, t.Any] = SIGNED, *, check: bool = False, **options: t.Any
+) -> tuple[t.Any, dict[str, t.Any]]:
     arguments = {"path": "/ca", "passphrase": "p", "name": "proof", **options}
     found = action(temporary_client, arguments, [answer], check=check)
     return found, found.run(task_vars={"inventory_hostname": "web1"})
@@ -288,7 +299,12 @@ def test_temporary_client_returns_key_and_certificates_and_hides_them() -> None:
     assert "PRIVATE KEY" not in str(arguments)
     assert [one["id"] for one in arguments["requests"]] == ["ci", "clients"]
     first = arguments["requests"][0]
-    assert (first["profile"], first["authority"], first["validity"], first["requester"]) == ("client", "ci", "10m", "web1")
+    assert (first["profile"], first["authority"], first["validity"], first["requester"]) == (
+        "client",
+        "ci",
+        "10m",
+        "web1",
+    )
 
 
 def test_temporary_client_in_check_mode_makes_nothing() -> None:

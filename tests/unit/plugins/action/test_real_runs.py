@@ -15,6 +15,7 @@ import sys
 import typing as t
 
 import pytest
+
 from ansible_collections.portcullis.docker_tls import plugins
 from helpers_ca import PASSPHRASE_TEXT, tree
 
@@ -138,11 +139,23 @@ def test_temporary_client_is_accepted_by_openssl_and_hidden_from_the_output(loud
     client = run.result["client"]
     for name in ("certificate_content", "ca_content", "key_content", "authority_content"):
         (directory.parent / name).write_text(client[name])
-    verify = ["openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", "authority_content", "certificate_content"]
+    verify = [
+        "openssl",
+        "verify",
+        "-x509_strict",
+        "-purpose",
+        "sslclient",
+        "-CAfile",
+        "authority_content",
+        "certificate_content",
+    ]
     subprocess.run(verify, cwd=directory.parent, check=True, capture_output=True)
     public = [
         subprocess.run(["openssl", *command], cwd=directory.parent, check=True, capture_output=True).stdout
-        for command in (["pkey", "-in", "key_content", "-pubout"], ["x509", "-in", "certificate_content", "-noout", "-pubkey"])
+        for command in (
+            ["pkey", "-in", "key_content", "-pubout"],
+            ["x509", "-in", "certificate_content", "-noout", "-pubkey"],
+        )
     ]
     assert public[0] == public[1]
     assert client["ca_content"] == run.result["made"]["authorities"]["server"]["trusted_content"]
@@ -171,7 +184,17 @@ def test_check_mode_on_a_clean_host_foretells_and_writes_nothing(tmp_path: pathl
 def test_passphrase_is_in_no_write_to_a_file_and_in_no_command_line(tmp_path: pathlib.Path) -> None:
     """The kernel's own account: every execve, and every write with what it went to, of all processes of the run."""
     trace = tmp_path / "trace"
-    watch = ["strace", "-f", "-y", "-s", "20000000", "-e", "trace=execve,write,writev,pwrite64,sendfile", "-o", str(trace)]
+    watch = [
+        "strace",
+        "-f",
+        "-y",
+        "-s",
+        "20000000",
+        "-e",
+        "trace=execve,write,writev,pwrite64,sendfile",
+        "-o",
+        str(trace),
+    ]
     run = play(tmp_path, PLAY, PASSPHRASE_TEXT, prefix=watch)
     assert run.status == 0, run.output
     found = [line[:120] for line in trace.read_text(errors="replace").splitlines() if PASSPHRASE_TEXT in line]
@@ -191,7 +214,9 @@ def test_su_as_become_method_is_refused_before_anything_is_sent(tmp_path: pathli
 
 def test_python_without_cryptography_in_a_virtual_environment_fails_clearly(tmp_path: pathlib.Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
-    run = play(tmp_path, PLAY, PASSPHRASE_TEXT, "-e", f"ansible_python_interpreter={tmp_path / 'bare' / 'bin' / 'python'}")
+    run = play(
+        tmp_path, PLAY, PASSPHRASE_TEXT, "-e", f"ansible_python_interpreter={tmp_path / 'bare' / 'bin' / 'python'}"
+    )
     assert run.status != 0
     assert "virtual environment" in run.output
     assert not (tmp_path / "ca").exists()

@@ -392,3 +392,19 @@ def test_group_is_set_where_it_is_given(directory: pathlib.Path) -> None:
     assert run(bundle(directory, None))["changed"] is False
     assert run(bundle(directory, None, group="0"))["bundles"][0]["reasons"] == ["permissions-changed"]
     assert (directory / "ca.pem").stat().st_gid == 0
+
+
+def test_thing_in_the_way_that_cannot_be_moved_is_named(
+    directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait(directory)
+    (directory / "ca.pem").mkdir()
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr(os, "replace", fail)
+    result = run(bundle(directory))
+    assert result["code"] == "file-unwritable"
+    assert str(directory / "ca.pem") in result["msg"]
+    assert not (directory / "key.pem").exists()

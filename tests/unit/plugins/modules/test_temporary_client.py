@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import yaml
+
 from ansible_collections.portcullis.docker_tls.plugins.action import temporary_client as action
 from ansible_collections.portcullis.docker_tls.plugins.doc_fragments import _ca, _cryptography
 from ansible_collections.portcullis.docker_tls.plugins.modules import temporary_client as module

@@ -13,7 +13,7 @@ AUTHORITIES = {
     "clients": {"purpose": "client", "certificate_content": "C", "trusted_content": "C\n"},
     "ops": {"purpose": "client", "certificate_content": "O", "trusted_content": "O1\nO2\n"},
 }
-SETTINGS = {"path": "/b", "key_type": "ecdsa-p256", "renew_before": "1/3", "force": False}
+SETTINGS = {"path": "/b", "key_type": "ecdsa-p256", "validity": "365d", "renew_before": "1/3", "force": False}
 
 
 def answer(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import config
@@ -261,6 +261,7 @@ FILES = st.none() | st.builds(
 SETTINGS = st.dictionaries(MANAGED | KEYS, VALUES, max_size=5)
 
 
+@settings(deadline=None)
 @given(FILES, SETTINGS, st.lists(KEYS | MANAGED, max_size=2))
 def test_merge_any_file_sets_ours_and_keeps_the_rest(existing: str | None, ours: dict, remove: list[str]) -> None:
     before = config.parse_daemon_json(existing, "x").values
@@ -274,11 +275,13 @@ def test_merge_any_file_sets_ours_and_keeps_the_rest(existing: str | None, ours:
         assert merged == existing
 
 
+@settings(deadline=None)
 @given(FILES, SETTINGS)
 def test_unmerge_after_merge_gives_the_exact_file_back(existing: str | None, ours: dict) -> None:
     assert config.unmerge(config.merge(existing, ours), config.merge(existing, ours), existing) == existing
 
 
+@settings(deadline=None)
 @given(FILES, SETTINGS, KEYS, VALUES)
 def test_unmerge_after_an_edit_keeps_the_edit(existing: str | None, ours: dict, key: str, value: object) -> None:
     before = config.parse_daemon_json(existing, "x").values

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.flags import Flag, find_flags
@@ -56,6 +56,7 @@ def test_find_flags_reads_as_pflag_does(name: str) -> None:
     assert find_flags(arguments) == [Flag(*row) for row in wanted]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.jsontext import (
@@ -69,6 +69,7 @@ def test_parse_object_broken_text_says_line_and_column(name: str) -> None:
     assert line_and_column(text, caught.value.offset) == (line, column)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), JSON_VALUES, max_size=5), st.sampled_from([None, 2, "\t"]), st.booleans())
 def test_parse_object_any_json_object_gives_what_json_gives(value: dict, indent: object, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
@@ -79,6 +80,7 @@ def test_parse_object_any_json_object_gives_what_json_gives(value: dict, indent:
         assert text[member.start : member.end].startswith('"')
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='{}[]":,01ae\\n \n-.tru', max_size=30))
 def test_parse_object_random_text_agrees_with_json_or_is_stricter(text: str) -> None:
     try:

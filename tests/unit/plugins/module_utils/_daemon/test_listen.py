@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.listen import (
@@ -199,6 +199,7 @@ def test_client_addresses_of_a_wildcard_are_all_that_others_reach() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(), st.integers(1, 65535))
 def test_listen_address_any_is_read_back(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> None:
     item = ListenAddress(ip, port)
@@ -207,6 +208,7 @@ def test_listen_address_any_is_read_back(ip: ipaddress.IPv4Address | ipaddress.I
     assert found.urls() == (item.url(),) or {finding.code for finding in found.findings} == unusable
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20) | st.text("tcp:/[]0123456789.abcdef%", max_size=20))
 def test_resolve_listen_any_text_is_an_address_or_an_error(text: str) -> None:
     found = resolve([text])

@@ -209,6 +209,11 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
         wanted(listen=listen("127.0.0.1:2376")),
         [(W, "certificate-names")],
     ),
+    "wildcard asks for no address": (
+        host(addresses=(*ADDRESSES, classify("virbr0", ipaddress.ip_address("192.168.122.1")))),
+        wanted(listen=listen("0.0.0.0:2376")),
+        [],
+    ),
     "wrong key": (host(), wanted(key=b"nonsense"), [(E, "key-unreadable")]),
 }
 

@@ -12,13 +12,19 @@ import tempfile
 import typing as t
 
 import pytest
-from helpers_world import ADDRESS, Effects, FakeMachine, Killed, World, install
-from helpers_x509 import NOW, authority, leaf
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import capsule, endpoint, finish, transaction, undo
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
+    capsule,
+    endpoint,
+    finish,
+    transaction,
+    undo,
+)
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import COMMITTED, StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from helpers_world import ADDRESS, Effects, FakeMachine, Killed, World, install
+from helpers_x509 import NOW, authority, leaf
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)

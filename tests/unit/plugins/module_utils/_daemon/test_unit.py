@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import helpers_units
@@ -247,11 +247,12 @@ OTHER_ARGUMENTS = (
     r"\;",
     '"a\\"b"',
 )
-VARIABLES = ("$EMPTY", "$PLAIN", "$HOST", "${PLAIN}", "$$x", "\"-H\" 'fd://'")
+VARIABLES = ("$EMPTY", "$PLAIN", "$HOST", "--label=${PLAIN}", "$$x", "\"-H\" 'fd://'")
 ARGUMENTS = st.lists(st.sampled_from([*HOST_ARGUMENTS, *OTHER_ARGUMENTS, *VARIABLES]), max_size=8)
 ENVIRONMENT = {"EMPTY": "", "PLAIN": "--mtu 1400", "HOST": "--dns 1.1.1.1 -H tcp://0.0.0.0:2375 --label 'x y'"}
 
 
+@settings(deadline=None)
 @given(ARGUMENTS)
 def test_derive_any_command_loses_its_hosts_and_nothing_else(arguments: list[str]) -> None:
     command = " ".join(["/usr/bin/dockerd", *arguments])
@@ -265,6 +266,7 @@ def test_derive_any_command_loses_its_hosts_and_nothing_else(arguments: list[str
     assert found.changed is bool(found.hosts)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=8), max_size=5)
 )

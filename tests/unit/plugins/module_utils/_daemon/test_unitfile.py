@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.unitfile import (
@@ -88,6 +88,7 @@ def test_parse_environment_file_comment_with_backslash_differs_before_254() -> N
     assert parse_environment_file(text, comment_continues=True) == {"B": "2", "C": "3"}
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="AB=\"'\\\n #;x$", max_size=30))
 def test_parse_environment_file_any_text_gives_valid_names(text: str) -> None:
     assert all(name.isidentifier() for name in parse_environment_file(text))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import words
@@ -53,6 +53,7 @@ def test_split_command_knows_the_escaped_semicolon() -> None:
     assert [word.value for word in words.split_command(r'/bin/x \; ";" a;b')] == ["/bin/x", ";", ";", "a;b"]
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_quote_word_any_text_is_read_back(text: str) -> None:
     spelled = words.quote_word(text)
@@ -63,12 +64,14 @@ def test_quote_word_any_text_is_read_back(text: str) -> None:
     assert words.whole_variable(word.value) is None
 
 
+@settings(deadline=None)
 @given(st.lists(TEXTS, max_size=6))
 def test_quote_word_many_words_are_read_back(texts: list[str]) -> None:
     line = " ".join(words.quote_word(text, expands_variables=False) for text in texts)
     assert [words.plain_percent(word.value) for word in words.split_words(line)] == texts
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab \\\"'\t\n$%;{}x4", max_size=25))
 def test_split_words_any_text_keeps_raw_pieces_in_order(text: str) -> None:
     try:

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Change of names, key, authority and lifetime; groups in and out; listeners; rollback; confirmation; back out. In this order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from common_tests import served_certificate
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from playbook import Run, play
+from testinfra_helpers import address_of, client_bundle, container_identity, docker, is_listening
+
+testinfra_hosts = ["ansible://box"]
+
+
+def applied(host: Any, **variables: Any) -> Run:
+    """Run the playbook: it works, a second time changes nothing, the container runs on, the local socket answers."""
+    run = play(**variables)
+    assert run.returncode == 0, run.output
+    again = play(**{**variables, "docker_server_cert_force_renewal": False})
+    assert "changed=0" in again.recap and "changed=1" not in again.recap, again.output
+    assert container_identity(host) == host.check_output("cat /root/keeper")
+    assert host.run("docker ps").rc == 0
+    return run
+
+
+def answered(host: Any, client: str) -> bool:
+    return docker(address_of(host), client_bundle(client), "version").succeeded
+
+
+def names_of(certificate: x509.Certificate) -> list[str]:
+    return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+
+
+def test_environment_file_keeps_its_other_options(host: Any) -> None:
+    arguments = host.check_output("tr '\\0' ' ' </proc/$(systemctl show -p MainPID --value docker)/cmdline")
+    assert "--label keep=me" in arguments
+    assert "2377" not in arguments
+    assert "keep=me" in host.check_output("docker info --format '{{json .Labels}}'")
+    assert answered(host, "alice")
+
+
+def test_change_of_names_reissues_and_says_so(host: Any) -> None:
+    before = served_certificate(address_of(host))
+    run = applied(host, docker_server_cert_names=["new.example.test", "*.edge.example.test", "bücher.example.test", "10.1.2.3", "fd00::7"])
+    assert "names-changed" in play("--check", "--diff").output
+    after = served_certificate(address_of(host))
+    assert run.returncode == 0 and after.serial_number != before.serial_number
+    assert {"new.example.test", "*.edge.example.test", "xn--bcher-kva.example.test"} <= set(names_of(after))
+    assert answered(host, "alice")
+
+
+def test_change_of_key_type_reissues(host: Any) -> None:
+    applied(host, docker_server_cert_key_type="ed25519")
+    assert isinstance(served_certificate(address_of(host)).public_key(), Ed25519PublicKey)
+    assert answered(host, "alice")
+
+
+def test_certificate_near_its_end_is_renewed(host: Any) -> None:
+    before = served_certificate(address_of(host))
+    run = play("-v", "--limit", "localhost,box", docker_server_cert_key_type="ed25519", docker_server_cert_renew_before="366d")
+    assert run.returncode == 0 and "expires-soon" in run.output, run.output
+    assert served_certificate(address_of(host)).serial_number != before.serial_number
+
+
+def test_group_is_admitted_and_withdrawn(host: Any) -> None:
+    applied(host)
+    assert answered(host, "alice") and not answered(host, "olga")
+    applied(host, docker_daemon_access_groups=["clients", "ops"])
+    assert answered(host, "alice") and answered(host, "olga")
+    applied(host, docker_daemon_access_groups=["ops"])
+    assert not answered(host, "alice") and answered(host, "olga")
+    applied(host)
+    assert answered(host, "alice") and not answered(host, "olga")
+
+
+def test_listener_of_systemd_and_back(host: Any) -> None:
+    applied(host, docker_daemon_listener="socket")
+    assert "hosts" not in json.loads(host.file("/etc/docker/daemon.json").content_string)
+    assert answered(host, "alice")
+    applied(host, docker_daemon_listener="hosts")
+    assert answered(host, "alice")
+
+
+def test_change_is_confirmed_by_the_controller(host: Any) -> None:
+    run = play(docker_daemon_confirm_timeout=120, docker_server_cert_force_renewal=True)
+    assert run.returncode == 0, run.output
+    assert "Keep what was proved" in run.output
+    assert host.run("systemctl is-active docker-tls-revert.timer").stdout.strip() != "active"
+    assert answered(host, "alice")
+
+
+def test_last_good_state_comes_back(host: Any) -> None:
+    applied(host, docker_daemon_access_groups=["ops"])
+    run = play(docker_daemon_state="rolled_back", docker_daemon_access_groups=["ops"])
+    assert run.returncode == 0, run.output
+    assert answered(host, "alice") and not answered(host, "olga")
+
+
+def test_check_mode_of_going_back_changes_nothing(host: Any) -> None:
+    before = host.check_output("cat /etc/docker/daemon.json")
+    assert play("--check", "--diff", docker_daemon_state="absent").returncode == 0
+    assert host.check_output("cat /etc/docker/daemon.json") == before
+    assert answered(host, "alice")
+
+
+def test_going_back_gives_docker_what_it_had(host: Any) -> None:
+    applied(host, docker_daemon_state="absent")
+    history = host.check_output(
+        "cat /etc/docker/daemon.json; stat -c '%a %U' /etc/docker/daemon.json; ls /etc/systemd/system; cat /etc/default/docker"
+    )
+    assert history == host.check_output("cat /root/history")
+    assert not is_listening(address_of(host))
+    assert host.run("docker -H tcp://127.0.0.1:2377 version").rc == 0
+
+
+def test_settings_of_another_tool_are_adopted_and_given_back(host: Any) -> None:
+    foreign = '{"hosts": ["fd://"], "tlscacert": "/etc/pki/ca.pem"}\n'
+    host.run_expect([0], "sed -i '/DOCKER_OPTS=/d' /etc/default/docker && systemctl stop docker")
+    host.run_expect([0], "sed -i 's/-H fd:..//' /lib/systemd/system/docker.service && systemctl daemon-reload")
+    host.run_expect([0], f"cat > /etc/docker/daemon.json <<'END'\n{foreign}END")
+    host.run_expect([0], "systemctl start docker && docker start keeper")
+    assert play(docker_daemon_existing_settings="adopt").returncode == 0
+    assert answered(host, "alice")
+    assert play(docker_daemon_state="absent").returncode == 0
+    assert host.file("/etc/docker/daemon.json").content_string == foreign
+    assert host.run("docker ps").rc == 0

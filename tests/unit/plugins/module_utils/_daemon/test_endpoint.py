@@ -1,0 +1,345 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run decides, and why, on a host in memory: from the options to the report."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint, journal
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options, parse_time
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from helpers_world import ADDRESS, UNIT, Effects, FakeMachine, World, install
+from helpers_x509 import NOW, authority, leaf, private_key
+
+SERVER = authority("server")
+CLIENTS = authority("client", number=1)
+OTHERS = authority("client", unit="others-g1", number=2)
+
+
+class Bench:
+    """A world, and runs on it."""
+
+    def __init__(self, world: World, machine: FakeMachine) -> None:
+        self.world = world
+        self.machine = machine
+
+    def run(self, *, check_mode: bool = False, **changes: t.Any) -> dict[str, t.Any]:
+        values: dict[str, t.Any] = {
+            "listen": (f"{ADDRESS}:2376",),
+            "directory": str(self.world.certificates),
+            "config_path": str(self.world.config),
+            "ca": SERVER.pem,
+            "client_ca": CLIENTS.pem,
+            **changes,
+        }
+        state = journal.StateDirectory(str(self.world.state))
+        return endpoint.run(Options(**values), t.cast("t.Any", self.machine), state, NOW, check_mode=check_mode)
+
+    def issue(self, number: int = 5) -> str:
+        """Lay a new key beside the live one and return its certificate."""
+        pair = leaf(SERVER, subject_names=(ADDRESS, "localhost"), key=private_key("ecdsa-p256", number))
+        self.world.certificates.mkdir(mode=0o700, exist_ok=True)
+        (self.world.certificates / "server-key.pem.new").write_bytes(pair.key_pem)
+        return pair.pem
+
+    def secure(self, **changes: t.Any) -> dict[str, t.Any]:
+        return self.run(certificate=self.issue(), **changes)
+
+    def values(self) -> dict[str, t.Any]:
+        values: dict[str, t.Any] = json.loads(self.world.config.read_text())
+        return values
+
+
+@pytest.fixture
+def bench(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    world = World(tmp_path / "host").build()
+    return Bench(world, install(monkeypatch, world, Effects()))
+
+
+def test_first_run_writes_the_whole_endpoint(bench: Bench) -> None:
+    result = bench.secure()
+    directory = bench.world.certificates
+    assert bench.values() == {
+        "hosts": ["fd://", f"tcp://{ADDRESS}:2376"],
+        "tls": True,
+        "tlsverify": True,
+        "tlscacert": f"{directory}/client-ca.pem",
+        "tlscert": f"{directory}/server-cert.pem",
+        "tlskey": f"{directory}/server-key.pem",
+    }
+    assert result["restarted"]
+    assert result["endpoint"]["listen"] == [f"{ADDRESS}:2376"]
+    assert result["endpoint"]["access"] == ["CN=Docker CA,OU=client-g1"]
+    assert not (directory / "server-key.pem.new").exists()
+
+
+def test_second_run_changes_nothing_and_restarts_nothing(bench: Bench) -> None:
+    bench.secure()
+    restarts, effects = bench.world.restarts, bench.machine.effects.count
+    result = bench.run()
+    assert (result["changed"], result["reasons"], result["diff"]) == (False, [], [])
+    assert (bench.world.restarts, bench.machine.effects.count) == (restarts, effects)
+
+
+def test_check_mode_tells_the_same_and_does_nothing(bench: Bench) -> None:
+    certificate = bench.issue()
+    before = bench.world.snapshot()
+    planned = bench.run(certificate=certificate, check_mode=True)
+    assert bench.machine.effects.count == 1  # the test's own directory
+    assert bench.world.snapshot() == before
+    done = bench.run(certificate=certificate)
+    for name in ("changed", "reasons", "diff", "restart_needed", "containers_stopped"):
+        assert planned[name] == done[name], name
+
+
+def test_check_mode_on_a_clean_host_awaits_the_certificate(bench: Bench) -> None:
+    result = bench.run(check_mode=True)
+    assert result["reasons"][0] == "certificate-pending"
+    assert result["restart_needed"]
+    assert result["endpoint"]["certificate"] is None
+
+
+def test_missing_certificate_outside_check_mode_is_an_error(bench: Bench) -> None:
+    with pytest.raises(TlsError, match="certificate is missing"):
+        bench.run()
+    assert not bench.world.state.exists()
+
+
+def edit(**settings: t.Any) -> t.Callable[[Bench], None]:
+    def change(bench: Bench) -> None:
+        bench.world.config.write_text(json.dumps({**bench.values(), **settings}))
+
+    return change
+
+
+def edit_dropin(bench: Bench) -> None:
+    path = bench.world.units / "docker.service.d/zz-docker-tls.conf"
+    path.write_text(path.read_text() + "# edited\n")
+
+
+def upgrade_docker(bench: Bench) -> None:
+    (bench.world.root / "lib/docker.service").write_text(UNIT.replace("-H fd://", "-H fd:// --init"))
+
+
+def stop_docker(bench: Bench) -> None:
+    bench.world.end()
+
+
+def exchange_certificate_behind_our_back(bench: Bench) -> None:
+    process = bench.world.process
+    if process is not None:
+        process.fingerprint = "00" * 32
+
+
+def open_directory(bench: Bench) -> None:
+    bench.world.certificates.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("happens", "options", "reasons", "restarts"),
+    [
+        (None, {"client_ca": CLIENTS.pem + OTHERS.pem}, ["anchors-changed"], 1),
+        (None, {"ca": SERVER.pem + OTHERS.pem}, ["authority-changed"], 0),
+        (None, {"listen": ("127.0.0.1:2376",)}, ["listen-changed", "dropin-changed"], 1),
+        (None, {"live_restore": "enable"}, ["live-restore-changed"], 0),
+        (edit(**{"log-driver": "journald"}), {}, [], 0),
+        (edit(tlsverify=False), {"existing_settings": "adopt"}, ["daemon-json-changed"], 1),
+        (edit_dropin, {}, ["dropin-changed"], 1),
+        (upgrade_docker, {}, ["unit-changed"], 1),
+        (stop_docker, {}, ["daemon-not-running"], 1),
+        (exchange_certificate_behind_our_back, {}, ["running-daemon-outdated"], 1),
+        (open_directory, {}, ["directory-mode-changed"], 0),
+    ],
+    ids=[
+        "a-group-more",
+        "authority-for-clients",
+        "other-address",
+        "live-restore",
+        "foreign-setting",
+        "tls-switched-off",
+        "dropin-edited",
+        "package-upgrade",
+        "docker-stopped",
+        "not-restarted",
+        "directory-open",
+    ],
+)
+def test_change_has_its_reason_and_the_restarts_it_needs(
+    bench: Bench,
+    happens: t.Callable[[Bench], None] | None,
+    options: dict[str, t.Any],
+    reasons: list[str],
+    restarts: int,
+) -> None:
+    bench.secure()
+    before = bench.world.restarts
+    if happens is not None:
+        happens(bench)
+    result = bench.run(**options)
+    assert result["reasons"] == reasons
+    assert bench.world.restarts - before == restarts
+    assert bench.world.answers_locally
+    assert bench.world.tcp
+    assert not bench.run(**options)["changed"]
+
+
+def test_setting_of_someone_else_is_refused_by_the_variable_s_name(bench: Bench) -> None:
+    bench.world.config.write_text('{"hosts": ["tcp://0.0.0.0:2375"]}')
+    certificate = bench.issue()
+    with pytest.raises(TlsError) as caught:
+        bench.run(certificate=certificate)
+    assert "docker_daemon_existing_settings" in caught.value.hint
+    assert bench.world.restarts == 0
+
+
+def test_adopted_settings_come_back_with_absent(bench: Bench) -> None:
+    text = '{"tls": false, "debug": true}'
+    bench.world.config.write_text(text)
+    result = bench.secure(existing_settings="adopt")
+    assert [warning for warning in result["warnings"] if "tls = false" in warning], result["warnings"]
+    bench.run(state="absent")
+    assert bench.world.config.read_text() == text
+
+
+def test_absent_keeps_what_others_have_written_since(bench: Bench) -> None:
+    bench.world.config.write_text('{"debug": true}')
+    bench.secure()
+    edit(**{"log-driver": "journald"})(bench)
+    result = bench.run(state="absent")
+    assert result["reasons"] == ["endpoint-unwanted"]
+    assert bench.values() == {"debug": True, "log-driver": "journald"}
+    assert bench.world.answers_locally
+    assert not bench.world.tcp
+    assert not bench.run(state="absent")["changed"]
+
+
+def test_absent_where_nothing_ever_was_leaves_no_trace(bench: Bench) -> None:
+    before = sorted(bench.world.root.rglob("*"))
+    assert not bench.run(state="absent")["changed"]
+    assert sorted(bench.world.root.rglob("*")) == before
+
+
+def test_absent_without_our_record_takes_the_endpoint_away_all_the_same(bench: Bench) -> None:
+    bench.secure()
+    (bench.world.state / "record.json").unlink()
+    assert bench.run(state="absent")["changed"]
+    assert bench.values() == {}
+    assert bench.world.answers_locally
+
+
+def test_rolled_back_without_an_earlier_state_is_an_error(bench: Bench) -> None:
+    with pytest.raises(TlsError) as caught:
+        bench.run(state="rolled_back")
+    assert caught.value.code == "nothing-to-roll-back"
+
+
+def test_rolled_back_twice_goes_back_once(bench: Bench) -> None:
+    bench.secure()
+    first = bench.world.process
+    bench.run(client_ca=CLIENTS.pem + OTHERS.pem)
+    assert bench.run(state="rolled_back")["reasons"] == ["rolled-back"]
+    assert first is not None
+    assert bench.world.process is not None
+    assert bench.world.process.anchors == first.anchors
+    assert not bench.run(state="rolled_back")["changed"]
+    assert not bench.run()["changed"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "stopped", "warned"), [("keep", {"web"}, True), ("enable", set(), False), ("require", set(), False)]
+)
+def test_live_restore_decides_over_the_containers(bench: Bench, policy: str, stopped: set[str], warned: bool) -> None:
+    bench.world.containers = {"web"}
+    result = bench.secure(live_restore=policy)
+    assert bench.world.stopped == stopped
+    assert any("stopped 1 running container: web" in warning for warning in result["warnings"]) == warned
+    assert result["containers_stopped"] == len(stopped)
+
+
+def test_live_restore_that_was_off_is_off_after_absent(bench: Bench) -> None:
+    bench.world.containers = {"web"}
+    bench.secure(live_restore="enable")
+    bench.run(state="absent")
+    assert not bench.world.config.exists()
+    assert bench.world.containers == {"web"}
+    assert bench.world.process is not None
+    assert not bench.world.process.live_restore
+
+
+def test_unconfirmed_change_waits_and_is_confirmed_once(bench: Bench) -> None:
+    assert bench.secure(confirm_timeout=60)["unconfirmed"]
+    assert bench.world.timer
+    waiting = bench.run(confirm_timeout=60)
+    assert (waiting["changed"], waiting["unconfirmed"]) == (False, True)
+    confirmed = bench.run(state="confirmed")
+    assert (confirmed["changed"], confirmed["reasons"], confirmed["unconfirmed"]) == (True, ["confirmed"], False)
+    assert not bench.world.timer
+    assert not bench.run(state="confirmed")["changed"]
+    assert not bench.run()["changed"]
+
+
+def test_unconfirmed_change_gives_way_to_another(bench: Bench) -> None:
+    bench.secure(confirm_timeout=60)
+    result = bench.run(state="absent")
+    assert result["reasons"] == ["recovered-unconfirmed-change"]
+    assert bench.world.answers_locally
+    assert not bench.world.tcp
+    with pytest.raises(TlsError) as caught:
+        bench.run(state="confirmed")
+    assert caught.value.code == "confirmation-too-late"
+
+
+def test_journal_that_cannot_be_read_stops_the_run(bench: Bench) -> None:
+    bench.secure()
+    (bench.world.state / "journal.json").write_text("{")
+    with pytest.raises(TlsError) as caught:
+        bench.run()
+    assert caught.value.code == "journal-unreadable"
+
+
+def test_locked_host_is_told_with_the_holder(bench: Bench) -> None:
+    bench.secure()
+    state = journal.StateDirectory(str(bench.world.state))
+    with state.lock(), pytest.raises(TlsError, match="is locked by process") as caught:
+        bench.run(lock_timeout=0)
+    assert caught.value.code == "host-locked"
+
+
+def test_result_never_holds_a_key(bench: Bench) -> None:
+    result = json.dumps([bench.secure(), bench.run(certificate=bench.issue(6)), bench.run(state="absent")])
+    kept = "".join(path.read_text() for path in bench.world.state.glob("*.json"))
+    for text in (result, kept):
+        assert "PRIVATE KEY" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"directory": "certs"}, "directory"),
+        ({"directory": "/etc/docker/"}, "directory"),
+        ({"service": "docker"}, "service"),
+        ({"start_timeout": 0}, "start_timeout"),
+        ({"confirm_timeout": -1}, "confirm_timeout"),
+    ],
+)
+def test_option_that_makes_no_sense_is_named(changes: dict[str, t.Any], named: str) -> None:
+    with pytest.raises(TlsError, match=named) as caught:
+        Options(**changes).checked()
+    assert caught.value.code == "option-invalid"
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-22T13:00:00"])
+def test_parse_time_without_a_zone_is_an_error(text: str) -> None:
+    with pytest.raises(TlsError, match="controller_time"):
+        parse_time(text)
+
+
+def test_parse_time_reads_utc() -> None:
+    assert parse_time("2026-11-22T13:00:00Z") == NOW
+    assert parse_time(" ") is None

@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module endpoint_info: it looks, and never fails for what it sees."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.modules import endpoint_info
+from helpers_modules import run_module
+from helpers_x509 import authority, leaf
+
+CLIENTS = authority("client", number=1)
+GOOD = leaf(CLIENTS, "client", common_name="me")
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_endpoint_that_is_not_there_does_not_pass(closed_port: int, check: bool) -> None:
+    options = {"host": "localhost", "address": "127.0.0.1", "port": closed_port, "timeout": 2, "closed_ports": []}
+    result = run_module(endpoint_info, options, check=check)
+    assert (result["failed"], result["changed"], result["passed"]) == (False, False, False)
+    assert result["endpoint"] == f"127.0.0.1:{closed_port}"
+    assert {item["check"] for item in result["checks"]} == {
+        "served-certificate",
+        "no-certificate",
+        "foreign-authority",
+        "plain-http",
+    }
+
+
+def test_key_is_in_no_result(closed_port: int) -> None:
+    options = {
+        "host": "127.0.0.1",
+        "port": closed_port,
+        "certificate_content": GOOD.pem,
+        "key_content": GOOD.key_pem.decode(),
+        "ca_content": CLIENTS.pem,
+        "timeout": 2,
+    }
+    result = run_module(endpoint_info, options)
+    assert "PRIVATE KEY" not in json.dumps({name: value for name, value in result.items() if name != "invocation"})
+    assert result["invocation"]["module_args"]["key_content"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def test_client_ca_that_is_no_certificate_is_an_error(closed_port: int) -> None:
+    result = run_module(endpoint_info, {"host": "127.0.0.1", "port": closed_port, "client_ca_content": "nonsense"})
+    assert (result["failed"], result["code"]) == (True, "certificate-unreadable")
