@@ -4,7 +4,7 @@
 # One menu for people and for continuous integration; each target is one script in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help tools engine images images-all lint format unit sanity changelog build molecule bench test test-all demo demo-down clean
+.PHONY: help tools engine images images-all lint format unit sanity changelog build molecule faults bench test test-all demo demo-down clean
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,8 @@ build: ## The tarball: build, install and use it
 	@tools/build
 molecule: engine ## Scenarios on real hosts; S="default private_address" for some of them
 	@tools/venv && tools/molecule-run $(S)
+faults: engine ## What can go wrong, done on purpose to real hosts; S="bookworm" for one release
+	@tools/faults $(S)
 bench: ## How fast it is, beside a playbook with community.crypto and beside a ping
 	@tools/bench
 

@@ -89,7 +89,13 @@ def docker_by_environment(address: str, bundle: Bundle, *arguments: str, port: i
 
 
 def curl(
-    address: str, path: str = "/_ping", bundle: Optional[Bundle] = None, *, name: str = "", port: int = PORT, scheme: str = "https"
+    address: str,
+    path: str = "/_ping",
+    bundle: Optional[Bundle] = None,
+    *,
+    name: str = "",
+    port: int = PORT,
+    scheme: str = "https",
 ) -> Answer:
     """Call dockerd with curl. Without a bundle there is no client certificate and no check of the server's.
 

@@ -32,7 +32,6 @@ class ActionModule(ActionBase):
     """Run the module, then show its table."""
 
     _supports_check_mode = True
-    _supports_diff = True
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result."""

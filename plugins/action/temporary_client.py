@@ -21,7 +21,9 @@ _OPTIONS: dict[str, t.Any] = {
     "groups": {"type": "list", "elements": "str"},
     "validity": {"type": "str", "default": "10m"},
     "requester": {"type": "str", "default": ""},
+    "expired": {"type": "bool", "default": False},
 }
+_EXPIRED = "/expired"
 
 
 class ActionModule(PassphraseAction):
@@ -51,7 +53,7 @@ class ActionModule(PassphraseAction):
         signing = {name: options[name] for name in CA_OPTIONS}
         signing["requests"] = [
             {
-                "id": group,
+                "id": f"{group}{suffix}",
                 "authority": group,
                 "profile": "client",
                 "request_content": request_content,
@@ -59,8 +61,10 @@ class ActionModule(PassphraseAction):
                 "validity": options["validity"],
                 "requester": options["requester"] or str(task_vars.get("inventory_hostname", "")),
                 "reasons": ["temporary-client"],
+                "expired": suffix == _EXPIRED,
             }
             for group in groups
+            for suffix in ("", *([_EXPIRED] if options["expired"] else []))
         ]
         outcome = super().run_module(signing, package, task_vars)
         if outcome.get("failed") or "certificates" not in outcome:
@@ -92,7 +96,15 @@ def _client(outcome: Result, groups: list[str], key_content: str) -> Result:
     """Return the result. It holds a key, so the output hides it even where the task forgot no_log."""
     server = outcome.get("authorities", {}).get("server", {})
     shared = {"key_content": key_content, "ca_content": server.get("trusted_content", "")}
-    clients = {group: {**outcome["certificates"][group], **shared} for group in groups}
+    made = outcome["certificates"]
+    clients = {
+        group: {
+            **made[group],
+            "expired_certificate_content": made.get(group + _EXPIRED, {}).get("certificate_content", ""),
+            **shared,
+        }
+        for group in groups
+    }
     return {
         **{name: outcome[name] for name in ("warnings", "deprecations", "ansible_facts") if name in outcome},
         **clients[groups[0]],

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _inventory, _preflight
+from ..plugin_utils import _inventory, _preflight, _proof
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
@@ -22,6 +22,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "endpoint_url": _inventory.endpoint_url,
     "inventory_problems": _preflight.inventory_problems,
     "listen_addresses": _inventory.listen_addresses,
+    "proof_rows": _proof.proof_rows,
     "reserved_names": _inventory.reserved_names,
     "server_signing_requests": _inventory.server_signing_requests,
 }

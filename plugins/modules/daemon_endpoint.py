@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
 from __future__ import annotations
 
@@ -128,6 +128,12 @@ options:
     description: The controller's clock (ISO 8601, with zone) at the start of the task. A host whose clock differs is told.
     type: str
     default: ""
+  prove:
+    description:
+      - Prove the endpoint on the host also when nothing is changed, with RV(proof) as its result. A check that fails then is no failure of the task.
+      - A change is proved in any case, and taken back when the proof fails.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
@@ -298,6 +304,7 @@ _SPECIFICATION: dict[str, t.Any] = {
     "confirm_timeout": {"type": "int", "default": 0},
     "lock_timeout": {"type": "int", "default": 30},
     "controller_time": {"type": "str", "default": ""},
+    "prove": {"type": "bool", "default": False},
 }
 
 
@@ -324,6 +331,7 @@ def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
         confirm_timeout=parameters["confirm_timeout"],
         lock_timeout=parameters["lock_timeout"],
         controller_now=parse_time(parameters["controller_time"]),
+        prove=parameters["prove"],
     ).checked()
 
 

@@ -78,6 +78,10 @@ options:
         type: list
         elements: str
         default: []
+      expired:
+        description: Make a certificate that has ended already, for the proof that such a client is refused. Good for nothing else.
+        type: bool
+        default: false
   reserved_names:
     description:
       - Names and addresses that belong to a requester, by name. A server request of anybody else for one of them is refused.
@@ -181,6 +185,7 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "validity": {"type": "str", "default": "365d"},
     "requester": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
+    "expired": {"type": "bool", "default": False},
 }
 
 

@@ -51,6 +51,10 @@ options:
     description: Who asks, for the ledger. By default the inventory host of the task.
     type: str
     default: ""
+  expired:
+    description: Make a second certificate for the same key that has ended already, to prove that such a client is refused.
+    type: bool
+    default: false
 notes:
   - Runs partly on the controller, whose Python needs C(cryptography) too; the rest runs where the task is sent (C(delegate_to) the CA host).
 seealso:
@@ -108,6 +112,9 @@ clients:
   contains:
     certificate_content:
       description: The client certificate as PEM.
+      type: str
+    expired_certificate_content:
+      description: The certificate that has ended already, with O(expired), else empty.
       type: str
     key_content:
       description: The private key as PEM; the same for all groups.

@@ -31,6 +31,10 @@ CLIENTS = authority("client", number=1)
 CERTIFICATES = "/etc/docker/certs"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "important: one of those that every change has to pass (make test)")
+
+
 @dataclass
 class Answer:
     """What a run on a host has said. ``killed``: it could not say anything any more."""

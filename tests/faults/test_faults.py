@@ -40,6 +40,7 @@ def refused(host: Host, code: str, **options: object) -> Answer:
     return answer
 
 
+@pytest.mark.important
 def test_wrong_key_for_the_certificate_is_refused(host: Host) -> None:
     host.issue()
     refused(host, "key-mismatch", certificate=certificate(host.address).pem)
@@ -66,6 +67,7 @@ def test_port_taken_by_another_process_is_refused(host: Host) -> None:
     assert "python3" in answer.error["message"]
 
 
+@pytest.mark.important
 def test_port_taken_at_the_last_moment_is_undone(host: Host) -> None:
     before, process = host.files(), host.keeper()
     take = "systemd-run -q --unit=squatter python3 -m http.server 2376; sleep 1"
@@ -96,6 +98,7 @@ def test_listen_address_that_goes_away_is_undone(host: Host) -> None:
     assert_untouched(host, before, process)
 
 
+@pytest.mark.important
 def test_disk_full_while_staging_changes_nothing(host: Host) -> None:
     host.put("/etc/docker/daemon.json", '{"log-level": "info"}', "0640")
     pair = host.issue()
@@ -110,6 +113,7 @@ def test_disk_full_while_staging_changes_nothing(host: Host) -> None:
     assert_untouched(host, before, process)
 
 
+@pytest.mark.important
 def test_read_only_etc_changes_nothing(host: Host) -> None:
     pair = host.issue()
     host.sh("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
@@ -120,6 +124,7 @@ def test_read_only_etc_changes_nothing(host: Host) -> None:
     assert_untouched(host, before, process)
 
 
+@pytest.mark.important
 def test_daemon_json_changed_by_someone_in_between_is_theirs(host: Host) -> None:
     process = host.keeper()
     theirs = '{"log-level": "debug"}'
@@ -132,6 +137,7 @@ def test_daemon_json_changed_by_someone_in_between_is_theirs(host: Host) -> None
     assert host.keeper() == process
 
 
+@pytest.mark.important
 def test_second_run_at_the_same_time_is_told_so(host: Host) -> None:
     pair = host.issue()
     answers: list[Answer] = []
@@ -150,6 +156,7 @@ def test_second_run_at_the_same_time_is_told_so(host: Host) -> None:
     assert host.keeper()
 
 
+@pytest.mark.important
 @pytest.mark.parametrize(
     ("what", "action"),
     [("dies", "sleep 0.5; echo 'level=error it dies' >&2; exit 1"), ("hangs", "exec sleep 1000")],
@@ -176,6 +183,7 @@ def test_more_than_three_restarts_within_a_minute_work(host: Host) -> None:
     assert host.keeper()
 
 
+@pytest.mark.important
 def test_listener_in_the_environment_file_is_taken_over(host: Host) -> None:
     host.put("/etc/default/docker", 'DOCKER_OPTS="-H tcp://127.0.0.1:2377 --label=a=b"\n')
     host.sh("systemctl restart docker; docker start keeper")
@@ -199,6 +207,7 @@ def test_masked_docker_socket_is_refused(host: Host) -> None:
         host.sh("systemctl unmask docker.socket")
 
 
+@pytest.mark.important
 def test_unproved_change_is_undone(host: Host) -> None:
     """The certificate is exchanged behind our back: dockerd serves another one than wanted."""
     host.secure(live_restore="enable")
@@ -215,6 +224,7 @@ def test_unproved_change_is_undone(host: Host) -> None:
     assert_untouched(host, before, process)
 
 
+@pytest.mark.important
 def test_unconfirmed_change_is_undone_by_the_timer(host: Host) -> None:
     before, process = host.files(), host.keeper()
     answer = host.secure(live_restore="enable", confirm_timeout=5)
@@ -226,6 +236,7 @@ def test_unconfirmed_change_is_undone_by_the_timer(host: Host) -> None:
     assert host.sh("ls /etc/systemd/system | grep docker-tls", check=False) == ""
 
 
+@pytest.mark.important
 def test_confirmed_change_stays(host: Host) -> None:
     host.secure(live_restore="enable", confirm_timeout=8)
     assert host.run(live_restore="enable", confirm_timeout=8).result["unconfirmed"]
@@ -254,11 +265,18 @@ def test_unconfirmed_change_is_undone_after_a_reboot(host: Host) -> None:
     assert host.files() == before
 
 
+MOST_TELLING = ("rename .daemon.json", "restarted")
 KILLED_AT = ("open .journal", "arm-guard", "mkdir .staging", "link daemon.json", "rename .current", "rename .zz-docker",
              "rename .daemon.json", "daemon-reload", "restart", "restarted", "open .record", "unlink journal")  # fmt: skip
 
 
-@pytest.mark.parametrize("step", KILLED_AT, ids=[step.replace(" ", "-") for step in KILLED_AT])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(s, id=s.replace(" ", "-"), marks=[pytest.mark.important] if s in MOST_TELLING else [])
+        for s in KILLED_AT
+    ],
+)
 def test_killed_run_is_undone_by_itself_and_by_the_next_run(host: Host, step: str) -> None:
     host.put("/etc/docker/daemon.json", '{"log-level": "info"}\n', "0640")
     process = host.keeper()
@@ -299,6 +317,15 @@ def test_terminated_run_is_undone(host: Host) -> None:
     )
     assert answer.error["code"] == "interrupted"
     assert_untouched(host, before, process)
+
+
+def test_run_whose_connection_is_cut_goes_on(host: Host) -> None:
+    process = host.keeper()
+    hooks = {"restarted": "kill -HUP $PPID; sleep 1"}
+    answer = host.run(certificate=host.issue().pem, live_restore="enable", hooks=hooks)
+    assert answer.result["restarted"], answer
+    assert not host.run(live_restore="enable").result["changed"]
+    assert host.keeper() == process
 
 
 def test_running_dockerd_that_is_behind_its_files_is_restarted(host: Host) -> None:

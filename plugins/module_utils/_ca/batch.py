@@ -182,7 +182,7 @@ def _sign_one(one: policy.Approved, opened: t.Mapping[str, t.Any], number: int, 
         names=one.subject.names,
         profile=one.request.profile,
         authority=authority.certificate,
-        now=batch.around.now,
+        now=one.not_before if one.request.expired else batch.around.now,
         minimum_life=timedelta(0),
     )
     return Signed(one, inspect.certificate_pem(certificate), view)

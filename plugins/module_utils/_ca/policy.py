@@ -24,6 +24,7 @@ _LOOPBACK_NAMES = frozenset(
     "::1 localhost localhost.localdomain localhost6 localhost6.localdomain6 ip6-localhost".split()
 )
 _MOST_REPORTED = 50
+_EXPIRED_SINCE, _EXPIRED_LIFE = timedelta(minutes=1), timedelta(hours=1)
 DEFAULT_BACKDATE = timedelta(minutes=5)
 
 
@@ -40,6 +41,8 @@ class SigningRequest:
     validity: str
     requester: str = ""
     reasons: tuple[str, ...] = ()
+    #: For the proof that an expired client is refused: the certificate ends before it is issued.
+    expired: bool = False
 
     @property
     def owner(self) -> str:
@@ -167,6 +170,8 @@ def _times(
     """Return the validity: back-dated, but not before the authority begins; never longer than the authority."""
     begin = now - rules.backdate
     end = now + _time.parse_duration(request.validity, "validity")
+    if request.expired:
+        begin, end = now - _EXPIRED_LIFE, now - _EXPIRED_SINCE
     if authority is None:
         return begin, end
     last = authority.view.not_after

@@ -10,7 +10,6 @@ which the guard process and the timer of an unconfirmed change start.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import io
 import os
@@ -75,7 +74,7 @@ def main() -> None:
     try:
         settle(state, timer="--timer" in sys.argv[1:])
     except TlsError as error:
-        sys.exit(f"{error.message}. {error.hint}")
+        raise SystemExit(f"{error.message}. {error.hint}") from error
 
 
 def settle(state: StateDirectory, *, timer: bool) -> None:

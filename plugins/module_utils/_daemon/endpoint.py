@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An endpoint from the options to the report: look, decide, act, tell. PRIVATE: may change without notice."""
+"""An endpoint from the options to the report: look, decide, act, tell. PRIVATE: may change without notice.
+
+Most runs change nothing. What only a change needs is imported when there is one: on the host a module is compiled anew each
+time, and that is most of what such a run costs.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,13 @@ from datetime import datetime
 
 from .._errors import TlsError
 from . import findings as judged
-from . import listening
-from .finish import finish
 from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
 from .machine import Machine
 from .options import Options
-from .plan import Plan
-from .plan_back import plan_absent, plan_rolled_back
+from .plan import Done, Plan
 from .plan_present import Present, plan_present
 from .report import Report, report
 from .state import HostState, gather
-from .transaction import Done, apply
-from .undo import undo
 
 
 def run(
@@ -51,9 +50,19 @@ def _look(
     found, planned = _plan(options, machine, state, now, check_mode=check_mode)
     journal = state.read_journal() if state.exists() else None
     reasons = _journal_reasons(journal)
-    return report(
-        Report(found, planned.plan, planned.listen, planned.findings, options, before=reasons, journal=journal)
-    )
+    checks = _asked_proof(options, machine, planned)
+    summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=reasons, journal=journal)
+    return report(replace(summary, proof=checks))
+
+
+def _asked_proof(options: Options, machine: Machine, planned: Present) -> tuple[dict[str, t.Any], ...]:
+    """Return the proof of what is there, where it is asked for: against what is wanted, also when that differs."""
+    if not options.prove or options.state != "present":
+        return ()
+    from . import proof
+
+    checks = proof.prove(machine, planned.plan.expected, proof.own_client(options.directory, options))
+    return tuple(check.to_dict() for check in checks)
 
 
 def _act(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> dict[str, t.Any]:
@@ -63,6 +72,8 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
         return _confirm(options, machine, state, found)
     journal = state.read_journal()
     if journal is not None and planned.plan.changed:  # an unconfirmed change, and something else is wanted now
+        from .undo import undo
+
         undo(journal, state, machine)
         machine.disarm_timer()
         recovered = ("recovered-unconfirmed-change",)
@@ -70,7 +81,9 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
         journal = None
     summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=recovered, journal=journal)
     if not planned.plan.changed:
-        return report(summary)
+        return report(replace(summary, proof=_asked_proof(options, machine, planned)))
+    from .transaction import apply
+
     stopped = machine.running_containers() if planned.plan.containers_stopped else ()
     done = apply(planned.plan, found, state, machine, options)
     return report(
@@ -92,16 +105,20 @@ def _plan(
     )
     if options.state == "confirmed":
         return found, Present(Plan("confirmed"), None, ())
+    if options.state != "present":
+        from .plan_back import plan_absent, plan_rolled_back
     if options.state == "absent":
         return found, Present(plan_absent(found, options), None, ())
     if options.state == "rolled_back":
         return found, Present(plan_rolled_back(found), None, ())
-    planned = plan_present(found, options, check_mode=check_mode, listeners=_listeners(options, found))
+    planned = plan_present(found, options, check_mode=check_mode, listeners=lambda: _listeners(options, found))
     judged.raise_errors(planned.findings, "the endpoint cannot be set up")
     return found, planned
 
 
-def _listeners(options: Options, found: HostState) -> tuple[listening.Listener, ...]:
+def _listeners(options: Options, found: HostState) -> tuple[tuple[str, int, str], ...]:
+    from . import listening
+
     ports = {options.port, *(int(match[1]) for match in map(re.compile(r".*:(\d+)$").match, options.listen) if match)}
     return listening.foreign_listeners(ports, (1, found.services.service.main_pid))
 
@@ -111,6 +128,9 @@ def _recover(state: StateDirectory, machine: Machine) -> tuple[str, ...]:
     journal = state.read_journal()
     if journal is None or journal.phase == UNCONFIRMED:
         return ()
+    from .finish import finish
+    from .undo import undo
+
     if journal.phase == COMMITTED:
         finish(journal, state)
     else:
@@ -135,7 +155,9 @@ def _confirm(options: Options, machine: Machine, state: StateDirectory, found: H
         )
     if journal is None:
         return report(Report(found, Plan("confirmed"), None, (), options))
+    from .finish import finish
+
     finish(state.move_to(journal, COMMITTED), state)
     machine.disarm_timer()
     plan = Plan("confirmed", reasons=("confirmed",))
-    return report(Report(found, plan, None, (), options, done=Done(False, ())))
+    return report(Report(found, plan, None, (), options, done=Done(False)))

@@ -25,9 +25,7 @@ def finish(journal: Journal, state: StateDirectory) -> None:
     if journal.certificates is not None:
         with contextlib.suppress(TlsError, OSError):
             _tidy(journal, journal.certificates.directory)
-    if journal.action == "absent":
-        with contextlib.suppress(OSError):
-            _remove_empty_dropin_directories(journal)
+    _remove_empty_dropin_directories(journal)
     state.remove_journal()
 
 
@@ -42,6 +40,6 @@ def _tidy(journal: Journal, directory: str) -> None:
 
 def _remove_empty_dropin_directories(journal: Journal) -> None:
     for saved in journal.files:
-        if saved.path.endswith(".conf"):
+        if saved.path.endswith(".conf") and not saved.after:  # a drop-in that the change took away
             with contextlib.suppress(OSError):
                 os.rmdir(os.path.dirname(saved.path))

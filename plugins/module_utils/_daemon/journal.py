@@ -18,7 +18,7 @@ import json
 import os
 import time
 import typing as t
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 
 from .._errors import TlsError
 from .._files import ensure_directory, fsync_directory, read_bytes_or_none, write_atomic
@@ -121,9 +121,14 @@ def encode(value: t.Any) -> dict[str, t.Any]:
 
 
 def decode(kind: t.Any, encoded: t.Mapping[str, t.Any]) -> t.Any:
-    """Return the dataclass ``kind`` that ``encode`` made ``encoded`` from. Raises KeyError, TypeError, ValueError."""
+    """Return the dataclass ``kind`` that ``encode`` made ``encoded`` from; what an older one did not know has its default.
+
+    Raises KeyError, TypeError, ValueError.
+    """
     values: dict[str, t.Any] = {}
     for field in fields(kind):
+        if field.name not in encoded and field.default is not MISSING:
+            continue
         item = encoded[field.name]
         if item is not None and field.name in _BYTES:
             item = base64.b64decode(item, validate=True)

@@ -18,7 +18,6 @@ import typing as t
 from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._host.addresses import Address, local_addresses
-from . import confirm
 from .engine import Engine, EngineError, EngineFacts
 from .systemd import Services, Systemd, process_identity, running_arguments
 
@@ -123,14 +122,20 @@ class Machine:
 
     def arm_timer(self, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
         """Start the timer that undoes the change unless it is confirmed."""
+        from . import confirm
+
         confirm.arm(self.systemd, command, journal_path, seconds)
 
     def timer_is_armed(self) -> bool:
         """Return whether that timer runs."""
+        from . import confirm
+
         return confirm.is_armed(self.systemd)
 
     def disarm_timer(self) -> None:
         """Stop and remove that timer, where there is one."""
+        from . import confirm
+
         confirm.disarm(self.systemd)
 
     def monotonic(self) -> float:

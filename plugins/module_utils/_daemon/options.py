@@ -37,6 +37,7 @@ class Options:
     controller_now: datetime | None = None
     certificate_pending: bool = False
     allow_dual_trust: bool = False
+    prove: bool = False
 
     @property
     def socket(self) -> str:

@@ -78,6 +78,15 @@ class Plan:
         return bool(self.files or self.certificates or self.generation or self.restart or self.reload)
 
 
+@dataclass(frozen=True)
+class Done:
+    """What a transaction has done; ``proof`` as it is shown to users."""
+
+    restarted: bool
+    proof: tuple[dict[str, t.Any], ...] = ()
+    unconfirmed: bool = False
+
+
 def ordered(
     state: HostState, config_after: bytes | None, service: bytes | None, socket: bytes | None
 ) -> tuple[Change, ...]:

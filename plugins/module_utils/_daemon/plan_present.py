@@ -27,7 +27,6 @@ from .plan import (
     ordered,
     outdated_reasons,
 )
-from .preflight import HostFacts, WantedEndpoint, check
 from .state import HostState, connectable
 from .unit import Derivation, local_hosts
 
@@ -39,6 +38,10 @@ _REASON_OF_FILE = {
 }
 
 
+# Asked only before a change: (address, port, process) of the TCP listeners that are not Docker's.
+Listeners = t.Callable[[], t.Sequence[tuple[str, int, str]]]
+
+
 @dataclass(frozen=True)
 class Present:
     """A plan, what the checks before it have found, and the listeners it is about."""
@@ -48,7 +51,7 @@ class Present:
     findings: tuple[Finding, ...]
 
 
-def plan_present(state: HostState, options: Options, *, check_mode: bool, listeners: t.Sequence[t.Any] = ()) -> Present:
+def plan_present(state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = tuple) -> Present:
     """Return what has to be done so that ``options`` hold. Raises TlsError where the host's Docker cannot be managed.
 
     In check mode a certificate that is not there yet is taken as one that will be issued.
@@ -77,7 +80,8 @@ def wanted_settings(state: HostState, options: Options, listen: Listen, derivati
     """Return the keys that daemon.json must have. Always all of the TLS keys: each one alone is a way to fail open."""
     settings: dict[str, t.Any] = {}
     if options.listener == "hosts":
-        settings["hosts"] = [*local_hosts(derivation.hosts, state.socket_usable), *listen.urls()]
+        local = derivation.hosts or _listed_hosts(state.config_values)
+        settings["hosts"] = [*local_hosts(local, state.socket_usable), *listen.urls()]
     path = options.directory.rstrip("/")
     settings.update(
         {
@@ -92,6 +96,12 @@ def wanted_settings(state: HostState, options: Options, listen: Listen, derivati
     if options.live_restore != "keep" and not live_restore_flag(derivation) and not swarm:
         settings["live-restore"] = True
     return settings
+
+
+def _listed_hosts(values: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """Return the listeners of a daemon.json: the local ones stay, also when the rest is adopted from another tool."""
+    hosts = values.get("hosts")
+    return tuple(host for host in hosts if isinstance(host, str)) if isinstance(hosts, list) else ()
 
 
 def live_restore_flag(derivation: Derivation) -> bool:
@@ -246,7 +256,11 @@ def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
     (measured): with ``fd://`` nobody would then reach the new one.
     """
     activated = any(str(host).startswith("fd://") for host in settings.get("hosts", ("fd://",)))
-    return activated and state.services.service.is_active and state.socket_usable and not state.socket_is_systemds
+    if not activated or not state.socket_usable:
+        return False
+    if not state.services.service.is_active:
+        return not state.services.socket.is_active
+    return not state.socket_is_systemds
 
 
 def _record(state: HostState, after: bytes, settings: dict[str, t.Any]) -> Record:
@@ -267,11 +281,13 @@ def _check(
     settings: dict[str, t.Any],
     files: dict[str, bytes],
     plan: Plan,
-    listeners: t.Sequence[t.Any],
+    listeners: Listeners,
     *,
     check_mode: bool,
 ) -> tuple[Finding, ...]:
     """Return what the checks before a change find. A certificate that a check run cannot have yet is not missed."""
+    from .preflight import HostFacts, WantedEndpoint, check
+
     engine = state.engine
     facts = HostFacts(
         now=state.now,
@@ -286,7 +302,7 @@ def _check(
         swarm_active=bool(engine and engine.swarm_active),
         live_restore_active=bool(engine and engine.live_restore),
         containers_running=engine.containers_running if engine else None,
-        listeners=tuple(listeners),
+        listeners=tuple(listeners()),
         running_arguments=state.running_arguments,
     )
     wanted = WantedEndpoint(

@@ -11,7 +11,9 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import TlsError
+from .._host import certstore
 from .machine import Machine
+from .options import Options
 from .plan import Expected
 from .probe import (
     Check,
@@ -53,6 +55,14 @@ def prove(
             check_port_closed(target) if is_open(target) else Check("port-2375-closed", True, "nothing listens")
         )
     return tuple(checks)
+
+
+def own_client(directory: str, options: Options) -> Client | None:
+    """Return the certificate and key that dockerd serves with, to be tried as a client's; None where there are none."""
+    files = certstore.read_set(directory)
+    if not files.certificate or not files.key or options.allow_dual_trust:
+        return None
+    return Client(files.certificate.decode("ascii", "replace"), files.key.decode("ascii", "replace"))
 
 
 def check_local_socket(machine: Machine) -> Check:

@@ -17,9 +17,8 @@ from .findings import Finding
 from .journal import UNCONFIRMED, Journal
 from .listen import Listen, client_addresses
 from .options import Options
-from .plan import Plan
+from .plan import Done, Plan
 from .state import HostState
-from .transaction import Done
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Report:
     stopped: tuple[str, ...] = ()
     after: EngineFacts | None = None
     journal: Journal | None = None
+    proof: tuple[dict[str, t.Any], ...] = ()
 
 
 def report(source: Report) -> dict[str, t.Any]:
@@ -51,7 +51,7 @@ def report(source: Report) -> dict[str, t.Any]:
         "containers_stopped": plan.containers_stopped,
         "unconfirmed": pending,
         "endpoint": _endpoint(source),
-        "proof": [check.to_dict() for check in done.proof] if done else [],
+        "proof": list(done.proof if done else source.proof),
         "diff": _diff(source),
     }
 

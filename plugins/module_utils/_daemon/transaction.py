@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .._errors import TlsError
 from .._files import read_bytes_or_none, write_atomic
@@ -23,8 +23,7 @@ from .finish import finish
 from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
 from .options import Options
-from .plan import Change, Plan
-from .probe import Check, Client
+from .plan import Change, Done, Plan
 from .signals import Interrupted
 from .state import HostState
 from .undo import certificates_digest, undo
@@ -34,15 +33,6 @@ _VALIDATE_SINCE = 23
 _NOISE = re.compile(
     r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time"
 )
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a transaction has done."""
-
-    restarted: bool
-    proof: tuple[Check, ...]
-    unconfirmed: bool = False
 
 
 def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine, options: Options) -> Done:
@@ -132,13 +122,13 @@ class _Work:
         self._swap_files()
         if not plan.restart:
             self._reload()
-            return Done(False, ())
+            return Done(False)
         if not plan.config_last:
             self._restart()
-        checks = proof.prove(machine, plan.expected, self._server())
+        checks = proof.prove(machine, plan.expected, proof.own_client(self.found.directory, self.options))
         proof.require(checks)
         self._settle_live_restore()
-        return Done(True, checks)
+        return Done(True, tuple(check.to_dict() for check in checks))
 
     def decide(self, journal: Journal, done: Done) -> Journal:
         """Make the change one for good, or one that waits for its confirmation; return the journal that says so."""
@@ -214,13 +204,6 @@ class _Work:
                 hint="Look at `journalctl -u docker`; with docker_daemon_live_restore: keep the containers are stopped.",
                 code="live-restore-failed",
             )
-
-    def _server(self) -> Client | None:
-        """Return the certificate and key that dockerd serves with, to be tried as a client's."""
-        files = certstore.read_set(self.found.directory)
-        if not files.certificate or not files.key or self.options.allow_dual_trust:
-            return None
-        return Client(files.certificate.decode("ascii", "replace"), files.key.decode("ascii", "replace"))
 
     def _containers_run(self) -> bool:
         facts = self.machine.engine_facts()

@@ -14,7 +14,18 @@ from datetime import datetime
 
 from .._time import isoformat
 from . import dername, judge_host, times
-from .model import UNREACHABLE, AuthorityStatus, Certificate, ClientStatus, HostStatus, Judged, Ledger, Report, Stored
+from .model import (
+    UNREACHABLE,
+    AuthorityStatus,
+    Certificate,
+    ClientStatus,
+    Finding,
+    HostStatus,
+    Judged,
+    Ledger,
+    Report,
+    Stored,
+)
 
 SCHEMA = 1
 _WORDS = {"ok": "OK", "unknown": "UNKNOWN", "warning": "WARNING", "critical": "CRITICAL"}
@@ -46,6 +57,17 @@ def label(item: Judged) -> str:
 def bundle_name(item: ClientStatus) -> str:
     """Return ``alice`` for a bundle on the controller, ``desk: root:alice`` for one on a client machine."""
     return item.facts.id if item.facts.host == "localhost" else f"{item.facts.host}: {item.facts.id}"
+
+
+def explained(item: Judged, *, notes: bool) -> t.Iterator[tuple[Finding, str]]:
+    """Yield (finding, advice) for people: advice that the next finding has too is given once, after the last.
+
+    ``notes`` is whether findings that are no fault are wanted.
+    """
+    shown = [finding for finding in item.findings if notes or finding.level != "ok"]
+    for finding, following in zip(shown, [*shown[1:], None]):
+        repeated = following is not None and following.advice == finding.advice
+        yield finding, "" if repeated else finding.advice
 
 
 def to_document(report: Report) -> dict[str, t.Any]:

@@ -75,13 +75,8 @@ def _problems(report: Report) -> Markup:
 
 def _problem(item: Judged) -> Markup:
     findings = [
-        tag(
-            "li",
-            tag("p", _sentence(finding.message)),
-            *([tag("p", finding.advice, class_="soft small")] if finding.advice else []),
-        )
-        for finding in item.findings
-        if finding.level != "ok"
+        tag("li", tag("p", _sentence(finding.message)), tag("p", advice, class_="soft small") if advice else "")
+        for finding, advice in document.explained(item, notes=False)
     ]
     return tag("li", tag("b", document.label(item)), " ", _badge(item), tag("ul", *findings), class_=item.level)
 

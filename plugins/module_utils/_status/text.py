@@ -20,6 +20,9 @@ WORDS = {"ok": "ok", "unknown": "unknown", "warning": "WARNING", "critical": "CR
 _LEVEL_WIDTH = max(len(word) for word in WORDS.values())
 _FINDING_INDENT = " " * (_LEVEL_WIDTH + 2)
 
+# Findings that the row itself says.
+_SILENT = ("absent", "not-asked")
+
 Row = tuple[str, ...]
 
 
@@ -35,7 +38,8 @@ def render(report: Report, *, problems_only: bool = False) -> list[str]:
         problems_only,
     )
     if report.ca.findings:
-        lines[-1:] = [*_explanations(report.ca), ""]
+        first = f"{WORDS[report.ca.level]:{_LEVEL_WIDTH}}  {document.label(report.ca)}  {report.ca.verdict}"
+        lines[-1:] = [first, *_explanations(report.ca), ""]
     lines += _section(
         "Docker hosts",
         ("HOST", "ENDPOINT", "ON DISK", "ON THE WIRE", "ADMITS", "VERDICT"),
@@ -88,12 +92,11 @@ def _section(
 
 
 def _explanations(item: Judged) -> t.Iterator[str]:
-    for finding in item.findings:
-        if finding.code in ("absent", "not-asked"):
-            continue
-        yield f"{_FINDING_INDENT}^ {finding.code}: {clean(finding.message)}"
-        if finding.advice:
-            yield f"{_FINDING_INDENT}  -> {finding.advice}"
+    for finding, advice in document.explained(item, notes=True):
+        if finding.code not in _SILENT:
+            yield f"{_FINDING_INDENT}^ {finding.code}: {clean(finding.message)}"
+        if advice:
+            yield f"{_FINDING_INDENT}  -> {advice}"
 
 
 def _align(rows: t.Sequence[Row]) -> list[str]:

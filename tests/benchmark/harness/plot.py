@@ -57,7 +57,8 @@ def draw(sections: t.Sequence[Section]) -> str:
         return ""
     parts = [_panel(sections, "wall", "seconds (wall)", LEFT, max(sizes))]
     parts.append(_panel(sections, "cpu", "seconds (controller's CPU)", LEFT + PANEL_WIDTH + 90, max(sizes)))
-    parts += [_legend(number, *line) for number, line in enumerate(LINES.values())]
+    drawn = [line for cell, line in LINES.items() if growth(sections, cell, "wall")]
+    parts += [_legend(number, *line) for number, line in enumerate(drawn)]
     header = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">'
     title = "<title>Cost of a run by the number of simulated hosts</title>"
     licence = "<!-- SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors -->\n<!-- SPDX-License-Identifier: GPL-3.0-or-later -->"

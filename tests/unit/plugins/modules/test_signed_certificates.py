@@ -138,3 +138,16 @@ def test_signed_certificates_without_a_ca_says_how_to_make_one(tmp_path: pathlib
 def test_signed_certificates_of_a_shared_name_signs_both(ca: pathlib.Path) -> None:
     pair = [server("a", names=["x.org"]), server("b", names=["x.org"])]
     assert set(run(ca, *pair, shared_names=["x.org"])["certificates"]) == {"a/server", "b/server"}
+
+
+def test_signed_certificates_makes_an_expired_client_for_a_proof(ca: pathlib.Path) -> None:
+    made = run(ca, client(expired=True))["certificates"]["alice"]["certificate"]
+    now = datetime.now(timezone.utc)
+    assert datetime.fromisoformat(made["not_after"].replace("Z", "+00:00")) < now
+    assert list(ledger.entries(ca_directory(str(ca))))[-1]["serial"] == made["serial"].replace(":", "").lower()
+
+
+def test_signed_certificates_makes_an_expired_client_of_a_fresh_authority(tmp_path: pathlib.Path) -> None:
+    ensure(tmp_path / "ca", "clients", now=datetime.now(timezone.utc))
+    made = run(tmp_path / "ca", client(expired=True))["certificates"]["alice"]["certificate"]
+    assert made["not_before"] < made["not_after"]

@@ -22,7 +22,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._status impo
     text,
     timeline,
 )
-from helpers_status import NOW, bundle, client, host, mixed_report, report, served, server, stored
+from helpers_status import NOW, bundle, client, host, ledger, mixed_report, report, served, server, stored
 
 WORDS = tuple(text.WORDS.values())
 VOID = {"meta", "br", "rect", "line"}
@@ -63,6 +63,18 @@ def test_table_of_problems_leaves_the_rest_out_and_says_how_many() -> None:
     lines = text.render(mixed_report(), problems_only=True)
     assert not any("docker1.example.org" in line for line in lines)
     assert "ok        4 not shown" in lines
+
+
+def test_table_shows_what_is_wrong_with_the_ledger_in_a_line_of_its_own() -> None:
+    lines = text.render(report(ledger_found=ledger(state="tampered", problem="line 7 was changed", line=7)))
+    row = lines.index("CRITICAL  CA  ledger-tampered")
+    assert "^ ledger-tampered: line 7 was changed" in lines[row + 1]
+
+
+def test_table_gives_repeated_advice_once() -> None:
+    lines = text.render(mixed_report())
+    row = next(number for number, line in enumerate(lines) if line.startswith("CRITICAL  web7"))
+    assert [line.strip()[:2] for line in lines[row + 1 : row + 4]] == ["^ ", "^ ", "->"]
 
 
 def test_table_of_nothing_says_none() -> None:

@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Prints the table of M(portcullis.docker_tls.proof_report); the callback would quote its lines."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils import _files
+from ..module_utils._errors import TlsError
+from ..plugin_utils import _proof
+
+
+class ActionModule(ActionBase):
+    """Show the proof of the fleet, write it as JSON where that is asked for, and fail where something is not proved."""
+
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the rows; nothing runs on a host."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        validate: t.Any = self.validate_argument_spec
+        unused, options = validate(
+            {"rows": {"type": "list", "elements": "dict", "required": True}, "json_path": {"type": "str", "default": ""}}
+        )
+        rows = options["rows"]
+        for line in _proof.proof_table(rows):
+            self._display.display(line, color="red" if line.startswith(("FAILED", "NOT")) else None)
+        proved = bool(rows) and all(row["passed"] for row in rows)
+        result.update(changed=False, checks=rows, proved=proved)
+        try:
+            result["changed"] = self._write(options["json_path"], _proof.proof_json(rows))
+        except TlsError as error:
+            result.update(failed=True, msg=f"{error.message}. {error.hint}", hint=error.hint, code=error.code)
+            return result
+        if not proved:
+            result.update(failed=True, msg=_proof.summary(rows))
+        return result
+
+    def _write(self, path: str, text: str) -> bool:
+        if not path or _files.read_bytes_or_none(path) == text.encode():
+            return False
+        if not self._task.check_mode:
+            _files.write_atomic(path, text.encode(), 0o644)
+        return True

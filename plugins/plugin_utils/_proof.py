@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The proof of a fleet as rows, as a table, as JSON. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+Mapping = t.Mapping[str, t.Any]
+Row = dict[str, t.Any]
+
+
+def proof_rows(hosts: t.Iterable[str], hostvars: Mapping) -> list[Row]:
+    """Return one row for each check of each host.
+
+    In: inventory names and ``hostvars`` after the role docker_daemon ran with docker_daemon_verify: always.
+    Out: dicts with ``host``, ``seen_from`` (host or controller), ``check``, ``passed``, ``detail``.
+    A host that could not be examined has a row that says why, and never counts as proved.
+    """
+    return [row for host in hosts for row in _rows_of(host, hostvars[host])]
+
+
+def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
+    endpoint, outside = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_proof") or {}
+    if not endpoint or endpoint.get("failed") or endpoint.get("unreachable"):
+        yield _row(host, "host", "examined", False, str(endpoint.get("msg") or "the host was not reached"))
+        return
+    reasons = list(endpoint.get("reasons") or [])
+    settled = "as the variables want it" if not reasons else f"site.yml would change it: {', '.join(reasons)}"
+    yield _row(host, "host", "configuration", not reasons, settled)
+    for seen_from, checks in (("host", endpoint.get("proof")), ("controller", outside.get("checks"))):
+        for check in checks or []:
+            yield _row(host, seen_from, check["check"], bool(check["passed"]), check["detail"])
+    if not outside.get("checks"):
+        yield _row(host, "controller", "examined", False, str(outside.get("msg") or "nothing was seen from the controller"))
+
+
+def _row(host: str, seen_from: str, check: str, passed: bool, detail: str) -> Row:
+    return {"host": host, "seen_from": seen_from, "check": check, "passed": passed, "detail": " ".join(detail.split())}
+
+
+def proof_table(rows: t.Sequence[Row]) -> list[str]:
+    """Return the rows as lines of text with aligned columns, and a last line that sums them up."""
+    heads = ("", "HOST", "SEEN FROM", "CHECK", "DETAIL")
+    cells = [
+        ("ok" if row["passed"] else "FAILED", row["host"], row["seen_from"], row["check"], row["detail"]) for row in rows
+    ]
+    widths = [max(len(line[column]) for line in (heads, *cells)) for column in range(4)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[4]]).rstrip() for line in (heads, *cells)
+    ]
+    return [*lines, summary(rows)]
+
+
+def summary(rows: t.Sequence[Row]) -> str:
+    """Return one sentence about all rows."""
+    hosts = {row["host"] for row in rows}
+    failed = {row["host"] for row in rows if not row["passed"]}
+    if not rows:
+        return "There is no host to prove."
+    if failed:
+        return f"NOT PROVED: {len(failed)} of {len(hosts)} hosts ({', '.join(sorted(failed))})."
+    return f"Proved: {len(rows)} checks on {len(hosts)} hosts, all passed."
+
+
+def proof_json(rows: t.Sequence[Row]) -> str:
+    """Return the rows as a JSON document."""
+    proved = bool(rows) and all(row["passed"] for row in rows)
+    return json.dumps({"proved": proved, "summary": summary(rows), "checks": list(rows)}, indent=2) + "\n"

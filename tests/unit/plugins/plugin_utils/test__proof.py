@@ -1,0 +1,59 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _proof as proof
+
+GOOD = {"check": "no-certificate", "passed": True, "detail": "no HTTP\n response"}
+BAD = {"check": "good-client", "passed": False, "detail": "refused"}
+
+
+def variables(endpoint: dict[str, Any] | None = None, outside: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"docker_daemon_endpoint": {"reasons": [], "proof": [GOOD], **(endpoint or {})}, "docker_daemon_proof": outside}
+
+
+def test_rows_of_a_sound_host_say_what_was_seen_from_where() -> None:
+    rows = proof.proof_rows(["a"], {"a": variables(outside={"checks": [GOOD]})})
+    assert [(row["seen_from"], row["check"], row["passed"]) for row in rows] == [
+        ("host", "configuration", True),
+        ("host", "no-certificate", True),
+        ("controller", "no-certificate", True),
+    ]
+    assert rows[1]["detail"] == "no HTTP response"
+
+
+@pytest.mark.parametrize(
+    ("given", "check", "detail"),
+    [
+        ({}, "examined", "not reached"),
+        ({"docker_daemon_endpoint": {"unreachable": True, "msg": "no route"}}, "examined", "no route"),
+        ({"docker_daemon_endpoint": {"failed": True, "msg": "daemon.json is broken"}}, "examined", "broken"),
+        (variables({"reasons": ["listen-changed"]}, {"checks": [GOOD]}), "configuration", "listen-changed"),
+        (variables(outside={"checks": [BAD]}), "good-client", "refused"),
+        (variables(outside={"failed": True, "msg": "no certificate"}), "examined", "no certificate"),
+        (variables(), "examined", "nothing was seen"),
+    ],
+    ids=["never-ran", "unreachable", "failed", "other-than-wanted", "refused", "no-proof-outside", "skipped-outside"],
+)
+def test_host_that_is_not_proved_never_counts_as_proved(given: dict[str, Any], check: str, detail: str) -> None:
+    rows = proof.proof_rows(["a"], {"a": given})
+    failed = [row for row in rows if not row["passed"]]
+    assert [(row["check"], detail in row["detail"]) for row in failed] == [(check, True)]
+    assert proof.summary(rows) == "NOT PROVED: 1 of 1 hosts (a)."
+
+
+def test_table_lines_up_and_ends_with_the_sum() -> None:
+    rows = proof.proof_rows(["a", "longer"], {name: variables(outside={"checks": [GOOD]}) for name in ("a", "longer")})
+    lines = proof.proof_table(rows)
+    assert {line.index("no HTTP") for line in lines if "no HTTP" in line} == {lines[0].index("DETAIL")}
+    assert lines[-1] == "Proved: 6 checks on 2 hosts, all passed."
+
+
+def test_json_of_nothing_is_no_proof() -> None:
+    assert json.loads(proof.proof_json([])) == {"proved": False, "summary": "There is no host to prove.", "checks": []}
