@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+
 from testinfra_helpers import (
     Bundle,
     address_of,
@@ -47,7 +48,12 @@ def certificate_directory(host: Any) -> str:
 def served_certificate(address: str) -> x509.Certificate:
     """What the endpoint shows to anybody, by openssl."""
     shown = subprocess.run(
-        ["openssl", "s_client", "-connect", f"{address}:2376"], input="", capture_output=True, text=True, timeout=20, check=False
+        ["openssl", "s_client", "-connect", f"{address}:2376"],
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     ).stdout
     return x509.load_pem_x509_certificate(shown[shown.index("-----BEGIN") :].encode())
 
@@ -80,13 +86,19 @@ def test_client_without_certificate_is_refused(address: str) -> None:
 
 def test_client_of_another_authority_is_refused(address: str, bundle: Bundle, tmp_path: Path) -> None:
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=client"
-    subprocess.run([*command.split(), "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"], check=True, capture_output=True)
+    subprocess.run(
+        [*command.split(), "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )
     (tmp_path / "ca.pem").write_bytes(Path(bundle.ca).read_bytes())
     assert not docker(address, Bundle(tmp_path), "version").succeeded
     assert curl(address, bundle=Bundle(tmp_path)).stdout != "OK"
 
 
-def test_server_certificate_does_not_open_a_daemon(host: Any, address: str, bundle: Bundle, directory: str, tmp_path: Path) -> None:
+def test_server_certificate_does_not_open_a_daemon(
+    host: Any, address: str, bundle: Bundle, directory: str, tmp_path: Path
+) -> None:
     os.chmod(tmp_path, 0o700)
     for name, source in (("cert.pem", "server-cert.pem"), ("key.pem", "server-key.pem")):
         (tmp_path / name).write_bytes(host.check_output("cat %s", f"{directory}/{source}").encode() + b"\n")
@@ -144,4 +156,7 @@ def test_certificate_passes_openssl(host: Any, bundle: Bundle, directory: str, t
     client = [*strict, "-purpose", "sslclient", "-CAfile", tmp_path / "clients.pem", bundle.certificate]
     assert subprocess.run(server, capture_output=True, check=False).returncode == 0
     assert subprocess.run(client, capture_output=True, check=False).returncode == 0
-    assert subprocess.run([*strict, "-CAfile", bundle.ca, bundle.certificate], capture_output=True, check=False).returncode != 0
+    assert (
+        subprocess.run([*strict, "-CAfile", bundle.ca, bundle.certificate], capture_output=True, check=False).returncode
+        != 0
+    )

@@ -51,4 +51,6 @@ def fingerprint_of_host(host: Any) -> str:
 
 def fingerprint_of_directory(directory: Path) -> dict[str, bytes]:
     """Every file below a directory of the controller, with its content."""
-    return {str(path): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file() and path.name != "lock"}
+    return {
+        str(path): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file() and path.name != "lock"
+    }

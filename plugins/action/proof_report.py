@@ -25,7 +25,10 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         validate: t.Any = self.validate_argument_spec
         unused, options = validate(
-            {"rows": {"type": "list", "elements": "dict", "required": True}, "json_path": {"type": "str", "default": ""}}
+            {
+                "rows": {"type": "list", "elements": "dict", "required": True},
+                "json_path": {"type": "str", "default": ""},
+            }
         )
         rows = options["rows"]
         for line in _proof.proof_table(rows):

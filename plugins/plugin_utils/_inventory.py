@@ -43,7 +43,9 @@ def server_signing_requests(hosts: t.Iterable[str], hostvars: Mapping, validity:
     ]
 
 
-def client_bundles(host: str, hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str]) -> list[Mapping]:
+def client_bundles(
+    host: str, hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str]
+) -> list[Mapping]:
     """Return which client's bundle goes to which user and directory on ``host``.
 
     In: an inventory name, ``hostvars``, docker_client_cert_clients, the hosts of the group docker_clients.
@@ -146,16 +148,19 @@ def client_certificate_requests(
 
 
 def client_bundle_files(
-    host: str, bundles: t.Iterable[Mapping], signed: Mapping, authorities: Mapping, path: str, docker_host: str
+    bundles: t.Iterable[Mapping], host: str, signed: Mapping, authorities: Mapping, settings: Mapping
 ) -> list[dict[str, t.Any]]:
-    """Return the ``bundles`` of M(certificate_bundles) for ``host``; ``signed`` is what M(signed_certificates) gave ({} for nothing)."""
+    """Return the ``bundles`` of M(certificate_bundles) for ``host``.
+
+    ``signed`` is what M(signed_certificates) gave ({} for nothing); ``settings`` holds the role's ``path`` and ``docker_host``.
+    """
     return [
         {
             "id": bundle["id"],
-            "directory": bundle_directory(bundle, path),
+            "directory": bundle_directory(bundle, settings["path"]),
             "certificate_content": signed.get(f"{host}/{bundle['id']}", {}).get("certificate_content", ""),
             "ca_content": authorities["server"]["trusted_content"],
-            "docker_host": docker_host,
+            "docker_host": settings["docker_host"],
             "owner": bundle["user"] or None,
         }
         for bundle in bundles
@@ -175,7 +180,9 @@ def _client_named(name: str, clients: t.Sequence[Mapping]) -> Mapping:
         if client["name"] == name:
             return client
     names = ", ".join(str(client["name"]) for client in known)
-    raise ValueError(f"docker_client_cert_users names the client {name!r}, which docker_client_cert_clients ({names}) does not have.")
+    raise ValueError(
+        f"docker_client_cert_users names the client {name!r}, which docker_client_cert_clients ({names}) does not have."
+    )
 
 
 def endpoint_url(host: str, hostvars: Mapping) -> str:

@@ -30,8 +30,16 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     clients = everywhere.get("docker_client_cert_clients") or DEFAULT_CLIENTS
     return [
         *_client_problems(clients, known),
-        *(problem for host in groups.get("docker_hosts") or [] for problem in _host_problems(host, hostvars[host], known)),
-        *(problem for host in groups.get("docker_clients") or [] for problem in _user_problems(host, hostvars[host], clients)),
+        *(
+            problem
+            for host in groups.get("docker_hosts") or []
+            for problem in _host_problems(host, hostvars[host], known)
+        ),
+        *(
+            problem
+            for host in groups.get("docker_clients") or []
+            for problem in _user_problems(host, hostvars[host], clients)
+        ),
     ]
 
 

@@ -34,7 +34,9 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
         for check in checks or []:
             yield _row(host, seen_from, check["check"], bool(check["passed"]), check["detail"])
     if not outside.get("checks"):
-        yield _row(host, "controller", "examined", False, str(outside.get("msg") or "nothing was seen from the controller"))
+        yield _row(
+            host, "controller", "examined", False, str(outside.get("msg") or "nothing was seen from the controller")
+        )
 
 
 def _row(host: str, seen_from: str, check: str, passed: bool, detail: str) -> Row:
@@ -45,11 +47,13 @@ def proof_table(rows: t.Sequence[Row]) -> list[str]:
     """Return the rows as lines of text with aligned columns, and a last line that sums them up."""
     heads = ("", "HOST", "SEEN FROM", "CHECK", "DETAIL")
     cells = [
-        ("ok" if row["passed"] else "FAILED", row["host"], row["seen_from"], row["check"], row["detail"]) for row in rows
+        ("ok" if row["passed"] else "FAILED", row["host"], row["seen_from"], row["check"], row["detail"])
+        for row in rows
     ]
     widths = [max(len(line[column]) for line in (heads, *cells)) for column in range(4)]
     lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[4]]).rstrip() for line in (heads, *cells)
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[4]]).rstrip()
+        for line in (heads, *cells)
     ]
     return [*lines, summary(rows)]
 

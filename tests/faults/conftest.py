@@ -173,7 +173,7 @@ test -e /usr/sbin/dockerd.real && mv /usr/sbin/dockerd.real /usr/sbin/dockerd
 systemctl unmask docker.socket 2>/dev/null
 rm -rf /etc/docker/daemon.json /etc/docker/.daemon.json* /etc/docker/certs /var/lib/docker-tls \
     /etc/systemd/system/docker.service.d /etc/systemd/system/docker.socket.d
-rm -f /etc/default/docker
+rm -f /etc/default/docker /etc/systemd/system/docker.service /etc/sysconfig/docker
 systemctl daemon-reload
 systemctl reset-failed
 systemctl restart docker.socket docker.service

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from playbook import Run, fingerprint_of_directory, fingerprint_of_host, play
 from testinfra_helpers import address_of, client_bundle, docker, ephemeral_directory
 
@@ -40,7 +41,10 @@ BEFORE_ANYTHING = {
     "ca-key-type": ({"docker_ca_key_type": "dsa"}, "docker_ca_key_type"),
     "ca-validity-zero": ({"docker_ca_validity": "0d"}, "no usable length of time"),
     "two-clients-one-name": ({"docker_client_cert_clients": [{"name": "a"}, {"name": "a"}]}, "2 clients are named 'a'"),
-    "client-of-unknown-group": ({"docker_client_cert_clients": [{"name": "a", "group": "opz"}]}, "which docker_ca_access_groups"),
+    "client-of-unknown-group": (
+        {"docker_client_cert_clients": [{"name": "a", "group": "opz"}]},
+        "which docker_ca_access_groups",
+    ),
     "host-admits-unknown-group": ({"docker_daemon_access_groups": ["opz"]}, "admits 'opz'"),
     "host-admits-nobody": ({"docker_daemon_access_groups": []}, "nobody could get in"),
 }
@@ -118,7 +122,9 @@ def test_host_without_docker_is_told_so(host: Any) -> None:
 def test_snap_docker_is_refused_with_an_explanation(host: Any) -> None:
     nodocker = host.get_host("ansible://nodocker", ansible_inventory=host.backend.ansible_inventory)
     unit = "[Service]\nExecStart=/bin/true\n"
-    nodocker.run_expect([0], f"printf '{unit}' > /etc/systemd/system/snap.docker.dockerd.service && systemctl daemon-reload")
+    nodocker.run_expect(
+        [0], f"printf '{unit}' > /etc/systemd/system/snap.docker.dockerd.service && systemctl daemon-reload"
+    )
     assert_refused(play("--limit", "localhost,nodocker"), "snap")
 
 
@@ -164,7 +170,10 @@ def test_key_that_does_not_match_is_refused_by_the_daemon_role(host: Any, tmp_pa
         "- hosts: docker_hosts\n  gather_facts: false\n  become: true\n  roles: [portcullis.docker_tls.docker_daemon]\n"
     )
     keys = "/etc/docker/certs/server-key.pem"
-    host.run_expect([0], f"cp -L {keys} /root/saved && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out /root/other")
+    host.run_expect(
+        [0],
+        f"cp -L {keys} /root/saved && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out /root/other",
+    )
     host.run_expect([0], f"cat /root/other > $(readlink -f {keys})")
     try:
         before = fingerprint_of_host(host)
@@ -176,7 +185,14 @@ def test_key_that_does_not_match_is_refused_by_the_daemon_role(host: Any, tmp_pa
 
 
 def test_no_secret_in_the_most_verbose_output(host: Any) -> None:
-    run = play("--limit", "localhost,box", "-vvvv", "--diff", docker_server_cert_force_renewal=True, docker_client_cert_force_renewal=True)
+    run = play(
+        "--limit",
+        "localhost,box",
+        "-vvvv",
+        "--diff",
+        docker_server_cert_force_renewal=True,
+        docker_client_cert_force_renewal=True,
+    )
     assert run.returncode == 0, run.output[-3000:]
     assert PASSPHRASE not in run.output
     assert "PRIVATE KEY" not in run.output

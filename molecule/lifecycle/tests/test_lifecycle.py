@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from common_tests import served_certificate
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from common_tests import served_certificate
 from playbook import Run, play
 from testinfra_helpers import address_of, client_bundle, container_identity, docker, is_listening
 
@@ -32,7 +33,9 @@ def answered(host: Any, client: str) -> bool:
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
-    return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+        x509.DNSName
+    )
 
 
 def test_environment_file_keeps_its_other_options(host: Any) -> None:
@@ -45,7 +48,16 @@ def test_environment_file_keeps_its_other_options(host: Any) -> None:
 
 def test_change_of_names_reissues_and_says_so(host: Any) -> None:
     before = served_certificate(address_of(host))
-    run = applied(host, docker_server_cert_names=["new.example.test", "*.edge.example.test", "bücher.example.test", "10.1.2.3", "fd00::7"])
+    run = applied(
+        host,
+        docker_server_cert_names=[
+            "new.example.test",
+            "*.edge.example.test",
+            "bücher.example.test",
+            "10.1.2.3",
+            "fd00::7",
+        ],
+    )
     assert "names-changed" in play("--check", "--diff").output
     after = served_certificate(address_of(host))
     assert run.returncode == 0 and after.serial_number != before.serial_number
@@ -61,7 +73,9 @@ def test_change_of_key_type_reissues(host: Any) -> None:
 
 def test_certificate_near_its_end_is_renewed(host: Any) -> None:
     before = served_certificate(address_of(host))
-    run = play("-v", "--limit", "localhost,box", docker_server_cert_key_type="ed25519", docker_server_cert_renew_before="366d")
+    run = play(
+        "-v", "--limit", "localhost,box", docker_server_cert_key_type="ed25519", docker_server_cert_renew_before="366d"
+    )
     assert run.returncode == 0 and "expires-soon" in run.output, run.output
     assert served_certificate(address_of(host)).serial_number != before.serial_number
 

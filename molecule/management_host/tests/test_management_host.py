@@ -4,10 +4,11 @@
 
 import json
 
-from common_tests import *  # noqa: F403
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from testinfra.host import Host
+
+from common_tests import *  # noqa: F403
 from testinfra_helpers import ephemeral_directory, is_listening
 
 
@@ -36,7 +37,9 @@ def test_ca_key_opens_with_openssl_and_the_passphrase_only(host):
 
 
 def test_ca_directory_is_private(host):
-    loose = olympus(host).check_output(r"find /etc/docker/ca \( -type f -not -perm 600 \) -o \( -type d -not -perm 700 \)")
+    loose = olympus(host).check_output(
+        r"find /etc/docker/ca \( -type f -not -perm 600 \) -o \( -type d -not -perm 700 \)"
+    )
     assert loose == ""
 
 
@@ -56,7 +59,9 @@ def test_server_certificate_has_names_and_lifetime(host, address):
     found = served_certificate(address)  # noqa: F405
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     short = host.ansible.get_variables()["inventory_hostname"]
-    assert {short, f"{short}.example.test", f"{short}.olymp.example.test", "localhost"} <= set(names.get_values_for_type(x509.DNSName))
+    assert {short, f"{short}.example.test", f"{short}.olymp.example.test", "localhost"} <= set(
+        names.get_values_for_type(x509.DNSName)
+    )
     assert {address, "127.0.0.1", "::1"} <= {str(ip) for ip in names.get_values_for_type(x509.IPAddress)}
     assert (found.not_valid_after_utc - found.not_valid_before_utc).days == 365
 

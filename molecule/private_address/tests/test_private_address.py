@@ -5,8 +5,9 @@
 import json
 import subprocess
 
-from common_tests import *  # noqa: F403
 from testinfra.host import Host
+
+from common_tests import *  # noqa: F403
 from testinfra_helpers import ephemeral_directory, is_listening
 
 
@@ -52,7 +53,9 @@ def test_bundle_belongs_to_the_user(host):
 def test_key_was_born_there_and_is_not_on_the_controller(host):
     mine = desk(host).check_output("openssl pkey -pubout -in /home/deploy/.docker/key.pem")
     for key in ephemeral_directory().glob("clients/*/key.pem"):
-        theirs = subprocess.run(["openssl", "pkey", "-pubout", "-in", key], capture_output=True, text=True, check=True).stdout
+        theirs = subprocess.run(
+            ["openssl", "pkey", "-pubout", "-in", key], capture_output=True, text=True, check=True
+        ).stdout
         assert theirs.strip() != mine.strip()
 
 

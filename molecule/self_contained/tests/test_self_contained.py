@@ -6,7 +6,9 @@ from common_tests import *  # noqa: F403
 
 
 def tls(files, target, command="version"):
-    names = " ".join(f"--tls{option}={files}/{name}.pem" for option, name in (("cacert", "ca"), ("cert", "cert"), ("key", "key")))
+    names = " ".join(
+        f"--tls{option}={files}/{name}.pem" for option, name in (("cacert", "ca"), ("cert", "cert"), ("key", "key"))
+    )
     return f"docker --tlsverify {names} -H={target}:2376 {command}"
 
 

@@ -22,7 +22,9 @@ def defaults(role: str) -> dict[str, Any]:
 
 
 def options(role: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    return yaml.safe_load((ROOT / "roles" / role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"][
+        "options"
+    ]
 
 
 VARIABLES = [(role, name) for role in ROLES for name in options(role)]

@@ -121,12 +121,12 @@ def test_error_that_nobody_expected_undoes_the_change_too(world: World, monkeypa
     def fail(*_arguments: t.Any) -> None:
         raise ValueError("not expected")
 
-    monkeypatch.setattr("ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.transaction.mismatch", fail)
+    monkeypatch.setattr(
+        "ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.transaction.mismatch", fail
+    )
     result = run_module(daemon_endpoint, arguments(world, certificate_content=certificate))
     assert result["failed"]
     assert "ValueError: not expected. Everything is as it was before" in result["msg"]
     after = {name: value for name, value in world.snapshot().items() if not name.endswith(".pem.new")}
     assert after == before
     assert world.answers_locally
-
-

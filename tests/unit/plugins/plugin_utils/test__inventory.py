@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory as inventory
 
 AUTHORITIES = {
@@ -17,12 +18,22 @@ SETTINGS = {"path": "/b", "key_type": "ecdsa-p256", "validity": "365d", "renew_b
 
 
 def answer(**changes: Any) -> dict[str, Any]:
-    entry = {"id": "server", "request_content": "CSR", "common_name": "web1", "names": ["web1"], "reasons": ["certificate-missing"]}
+    entry = {
+        "id": "server",
+        "request_content": "CSR",
+        "common_name": "web1",
+        "names": ["web1"],
+        "reasons": ["certificate-missing"],
+    }
     return {"requests": [{**entry, **changes}]}
 
 
 def test_server_requests_of_hosts_without_a_wish_are_none() -> None:
-    hostvars = {"a": {}, "b": {"docker_server_cert_requested": answer(request_content="")}, "c": {"docker_server_cert_requested": {}}}
+    hostvars = {
+        "a": {},
+        "b": {"docker_server_cert_requested": answer(request_content="")},
+        "c": {"docker_server_cert_requested": {}},
+    }
     assert inventory.server_signing_requests(hostvars, hostvars, "365d") == []
 
 
@@ -40,12 +51,19 @@ def test_server_requests_of_a_hostile_host_stay_one_server_certificate() -> None
     hostile["requests"].append(dict(hostile["requests"][0], id="more"))
     made = inventory.server_signing_requests(["a"], {"a": {"docker_server_cert_requested": hostile}}, "365d")
     assert len(made) == 1
-    assert (made[0]["profile"], made[0]["authority"], made[0]["validity"], made[0]["requester"]) == ("server", "server", "365d", "a")
+    assert (made[0]["profile"], made[0]["authority"], made[0]["validity"], made[0]["requester"]) == (
+        "server",
+        "server",
+        "365d",
+        "a",
+    )
 
 
 def test_client_bundles_on_the_controller_are_one_for_each_client() -> None:
     clients = [{"name": "alice"}, {"name": "bob", "controller": False}, {"name": "eve", "state": "revoked"}]
-    assert [bundle["client"] for bundle in inventory.client_bundles("localhost", {"localhost": {}}, clients, [])] == ["alice"]
+    assert [bundle["client"] for bundle in inventory.client_bundles("localhost", {"localhost": {}}, clients, [])] == [
+        "alice"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +78,9 @@ def test_client_bundles_on_the_controller_are_one_for_each_client() -> None:
     ],
     ids=["default", "login-user", "listed"],
 )
-def test_client_bundles_on_a_client_machine_go_to_its_users(variables: dict[str, Any], expected: list[tuple[str, ...]]) -> None:
+def test_client_bundles_on_a_client_machine_go_to_its_users(
+    variables: dict[str, Any], expected: list[tuple[str, ...]]
+) -> None:
     bundles = inventory.client_bundles("m", {"m": variables}, [{"name": "alice"}, {"name": "bob"}], ["m"])
     assert [(b["user"], b["client"], inventory.bundle_directory(b, "/b")) for b in bundles] == expected
 
@@ -71,10 +91,22 @@ def test_client_signing_requests_ignore_what_was_not_assigned_to_the_host() -> N
 
 
 def test_client_signing_requests_take_everything_but_the_key_from_the_controller() -> None:
-    hostvars = {"m": {"docker_client_cert_requested": answer(id="root:alice", common_name="admin", names=["admin"], profile="server")}}
+    hostvars = {
+        "m": {
+            "docker_client_cert_requested": answer(
+                id="root:alice", common_name="admin", names=["admin"], profile="server"
+            )
+        }
+    }
     clients = [{"name": "alice", "group": "ops", "validity": "8h"}]
     (made,) = inventory.client_signing_requests(["m"], hostvars, clients, ["m"], "365d")
-    assert (made["common_name"], made["names"], made["profile"], made["authority"], made["validity"]) == ("alice", [], "client", "ops", "8h")
+    assert (made["common_name"], made["names"], made["profile"], made["authority"], made["validity"]) == (
+        "alice",
+        [],
+        "client",
+        "ops",
+        "8h",
+    )
 
 
 def test_client_certificate_requests_name_paths_authority_and_owner() -> None:
@@ -99,7 +131,9 @@ def test_client_certificate_requests_of_an_unknown_client_say_which_there_are() 
 def test_client_bundle_files_without_a_new_certificate_keep_the_old_one() -> None:
     bundles = inventory.client_bundles("localhost", {"localhost": {}}, [{"name": "alice"}, {"name": "bob"}], [])
     signed = {"localhost/bob": {"certificate_content": "NEW"}}
-    made = inventory.client_bundle_files("localhost", bundles, signed, AUTHORITIES, "/b", "tcp://x:2376")
+    made = inventory.client_bundle_files(
+        bundles, "localhost", signed, AUTHORITIES, {"path": "/b", "docker_host": "tcp://x:2376"}
+    )
     assert [(entry["directory"], entry["certificate_content"], entry["ca_content"]) for entry in made] == [
         ("/b/alice", "", "S\n"),
         ("/b/bob", "NEW", "S\n"),
@@ -116,7 +150,10 @@ def test_client_bundle_files_without_a_new_certificate_keep_the_old_one() -> Non
         ({"ansible_host": "a", "docker_daemon_listen": ["0.0.0.0:2999"]}, "tcp://a:2999"),
         ({"ansible_host": "a", "docker_daemon_listen": ["private"], "docker_daemon_port": 2380}, "tcp://a:2380"),
         ({"ansible_host": "a", "docker_daemon_listen": ["10.0.0.9:1", "10.0.0.8:1"]}, "tcp://a:1"),
-        ({"docker_daemon_address": "docker.example.org", "docker_daemon_listen": ["10.0.0.9:2376"]}, "tcp://docker.example.org:2376"),
+        (
+            {"docker_daemon_address": "docker.example.org", "docker_daemon_listen": ["10.0.0.9:2376"]},
+            "tcp://docker.example.org:2376",
+        ),
     ],
 )
 def test_endpoint_url_is_where_clients_reach_the_host(variables: dict[str, Any], expected: str) -> None:
@@ -128,7 +165,11 @@ def test_reserved_names_belong_to_one_host_and_shared_ones_to_nobody() -> None:
         "Web1": {"ansible_host": "127.0.0.1", "docker_server_cert_names": ["docker.example.org."]},
         "web2": {"ansible_host": "127.0.0.1"},
     }
-    assert inventory.reserved_names(hostvars, hostvars) == {"web1": "Web1", "web2": "web2", "docker.example.org": "Web1"}
+    assert inventory.reserved_names(hostvars, hostvars) == {
+        "web1": "Web1",
+        "web2": "web2",
+        "docker.example.org": "Web1",
+    }
 
 
 @pytest.mark.parametrize(
@@ -150,12 +191,18 @@ def test_client_anchors_are_those_of_the_admitted_groups_in_order() -> None:
     assert inventory.client_anchors(AUTHORITIES, ["ops", "clients"]) == "O1\nO2\nC\n"
 
 
-@pytest.mark.parametrize(("groups", "message"), [(["opz"], "unknown group opz"), ([], "nobody could get in"), (["server"], "server")])
+@pytest.mark.parametrize(
+    ("groups", "message"), [(["opz"], "unknown group opz"), ([], "nobody could get in"), (["server"], "server")]
+)
 def test_client_anchors_of_no_or_an_unknown_group_are_refused(groups: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         inventory.client_anchors(AUTHORITIES, groups)
 
 
 def test_admitted_groups_name_the_first_of_each_host_once() -> None:
-    hostvars = {"a": {}, "b": {"docker_daemon_access_groups": ["ops", "ci"]}, "c": {"docker_daemon_access_groups": ["clients"]}}
+    hostvars = {
+        "a": {},
+        "b": {"docker_daemon_access_groups": ["ops", "ci"]},
+        "c": {"docker_daemon_access_groups": ["clients"]},
+    }
     assert inventory.admitted_groups(hostvars, hostvars, ["clients"]) == ["clients", "ops"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._preflight import inventory_problems
 
 
@@ -27,10 +28,26 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
         ({}, {"docker_client_cert_clients": [{"group": "clients"}]}, "every entry needs a name"),
         ({}, {"docker_client_cert_clients": [{"name": "a", "group": "opz"}]}, "the client 'a' is of the group 'opz'"),
         ({"docker_hosts": ["h"]}, {"docker_daemon_access_groups": []}, "h: docker_daemon_access_groups is empty"),
-        ({"docker_hosts": ["h"]}, {"docker_daemon_access_groups": ["opz"]}, "h: docker_daemon_access_groups admits 'opz'"),
-        ({"docker_clients": ["h"]}, {"docker_client_cert_users": [{"user": "u", "client": "zoe"}]}, "gives 'u' the client 'zoe'"),
+        (
+            {"docker_hosts": ["h"]},
+            {"docker_daemon_access_groups": ["opz"]},
+            "h: docker_daemon_access_groups admits 'opz'",
+        ),
+        (
+            {"docker_clients": ["h"]},
+            {"docker_client_cert_users": [{"user": "u", "client": "zoe"}]},
+            "gives 'u' the client 'zoe'",
+        ),
     ],
-    ids=["two-ca-hosts", "same-name", "no-name", "unknown-group", "nobody-admitted", "unknown-admitted", "unknown-client"],
+    ids=[
+        "two-ca-hosts",
+        "same-name",
+        "no-name",
+        "unknown-group",
+        "nobody-admitted",
+        "unknown-admitted",
+        "unknown-client",
+    ],
 )
 def test_problem_is_named(groups: dict[str, list[str]], variables: dict[str, Any], expected: str) -> None:
     problems = inventory_problems(groups, {"localhost": variables, "h": variables})

@@ -15,7 +15,10 @@ BAD = {"check": "good-client", "passed": False, "detail": "refused"}
 
 
 def variables(endpoint: dict[str, Any] | None = None, outside: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"docker_daemon_endpoint": {"reasons": [], "proof": [GOOD], **(endpoint or {})}, "docker_daemon_proof": outside}
+    return {
+        "docker_daemon_endpoint": {"reasons": [], "proof": [GOOD], **(endpoint or {})},
+        "docker_daemon_proof": outside,
+    }
 
 
 def test_rows_of_a_sound_host_say_what_was_seen_from_where() -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace as Given
 from typing import Any
 
 import pytest
+
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.plan_present import wanted_settings
 
 TCP = "tcp://10.0.0.5:2376"
