@@ -116,3 +116,16 @@ def modes(path: pathlib.Path) -> dict[str, str]:
     return {
         str(found.relative_to(path.parent)): oct(os.lstat(found).st_mode & 0o7777) for found in (path, *path.rglob("*"))
     }
+
+
+def failing_after(number: int, real: t.Callable[[int], None]) -> t.Callable[[int], None]:
+    """Return an ``fsync`` that works ``number`` times, then finds the disk full once."""
+    left = [number]
+
+    def failing(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] == -1:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    return failing

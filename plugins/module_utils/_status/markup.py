@@ -28,16 +28,16 @@ def text(content: str) -> Markup:
     return Markup(html.escape("".join(letter if letter.isprintable() else "?" for letter in content), quote=True))
 
 
-def tag(name: str, /, *children: str, **attributes: str | None) -> Markup:
+def tag(element: str, /, *children: str, **attributes: str | None) -> Markup:
     """Return an element. ``class_`` is ``class``, ``aria_label`` is ``aria-label``; an attribute that is None is left out."""
     pairs = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{text(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
-    if name in _VOID:
-        return Markup(f"<{name}{pairs}>" if name in ("meta", "br") else f"<{name}{pairs}/>")
-    return Markup(f"<{name}{pairs}>{join(children)}</{name}>")
+    if element in _VOID:
+        return Markup(f"<{element}{pairs}>" if element in ("meta", "br") else f"<{element}{pairs}/>")
+    return Markup(f"<{element}{pairs}>{join(children)}</{element}>")
 
 
 def join(children: t.Iterable[str], between: str = "") -> Markup:

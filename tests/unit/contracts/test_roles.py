@@ -49,7 +49,7 @@ def test_default_has_the_specified_type_and_is_a_choice(role: str, name: str) ->
     option, value = options(role)[name], defaults(role)[name]
     if isinstance(value, str) and "{{" in value:
         return
-    assert type(value) is PYTHON_TYPES[option["type"]]
+    assert isinstance(value, PYTHON_TYPES[option["type"]]) and isinstance(value, bool) is (option["type"] == "bool")
     if "choices" in option:
         assert value in option["choices"]
 

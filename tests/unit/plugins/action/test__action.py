@@ -204,9 +204,9 @@ PASSPHRASE_ACTIONS = {
 }
 
 
-def with_passphrase(plugin: types.ModuleType, connection: Connection, answer: dict[str, t.Any] = GOOD) -> t.Any:
+def with_passphrase(plugin: types.ModuleType, connection: Connection, answer: dict[str, t.Any] | None = None) -> t.Any:
     arguments: dict[str, t.Any] = {"path": "/ca", "passphrase": "p", "name": "proof"}
-    return action(plugin, arguments, [answer], connection=connection)
+    return action(plugin, arguments, [answer or GOOD], connection=connection)
 
 
 @pytest.mark.parametrize("plugin", PASSPHRASE_ACTIONS.values(), ids=PASSPHRASE_ACTIONS)
@@ -280,10 +280,10 @@ SIGNED = {
 
 
 def temporary(
-    answer: dict[str, t.Any] = SIGNED, *, check: bool = False, **options: t.Any
+    answer: dict[str, t.Any] | None = None, *, check: bool = False, **options: t.Any
 ) -> tuple[t.Any, dict[str, t.Any]]:
     arguments = {"path": "/ca", "passphrase": "p", "name": "proof", **options}
-    found = action(temporary_client, arguments, [answer], check=check)
+    found = action(temporary_client, arguments, [answer or SIGNED], check=check)
     return found, found.run(task_vars={"inventory_hostname": "web1"})
 
 

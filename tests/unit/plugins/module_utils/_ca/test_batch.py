@@ -24,6 +24,7 @@ from helpers_ca import (
     client_request,
     csr,
     ensure,
+    failing_after,
     request,
     rules,
     sign,
@@ -277,15 +278,7 @@ def test_sign_on_a_failing_disk_releases_nothing_and_the_next_run_works(
     """Fail each fsync in turn; whatever was returned must be in the ledger and on the disk."""
     real = os.fsync
     for number in range(50):
-        left = [number]
-
-        def failing(descriptor: int, left: list[int] = left) -> None:
-            left[0] -= 1
-            if left[0] == -1:
-                raise OSError(28, "No space left on device")
-            real(descriptor)
-
-        monkeypatch.setattr(os, "fsync", failing)
+        monkeypatch.setattr(os, "fsync", failing_after(number, real))
         released: list[str] = []
         try:
             result = sign(ca, request("web1"), request("web2"))

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap, directory, ledger, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import encryption, keys
-from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, ensure, modes, spec, specs, tree
+from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, ensure, failing_after, modes, spec, specs, tree
 from helpers_x509 import NOW, leaf, openssl_verify
 
 
@@ -352,15 +352,7 @@ def test_ensure_with_full_disk_at_any_write_leaves_nothing_half_made(
     real = os.fsync
     for number in range(100):
         path = tmp_path / f"ca{number}"
-        left = [number]
-
-        def failing(descriptor: int, left: list[int] = left) -> None:
-            left[0] -= 1
-            if left[0] == -1:
-                raise OSError(28, "No space left on device")
-            real(descriptor)
-
-        monkeypatch.setattr(os, "fsync", failing)
+        monkeypatch.setattr(os, "fsync", failing_after(number, real))
         try:
             ensure(path)
         except (TlsError, OSError) as error:

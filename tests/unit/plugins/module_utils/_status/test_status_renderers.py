@@ -283,7 +283,7 @@ def test_style_has_enough_contrast(scheme: str) -> None:
         assert contrast(found[one], found[other]) >= 4.5, (one, other)
     for level in ("ok", "warning", "critical"):
         if level != "warning" or scheme == "dark":
-            assert contrast(found[f"bar-{level}"], found["card"]) >= 2
+            assert contrast(found[f"row-{level}"], found["card"]) >= 2
 
 
 # The timeline
@@ -292,20 +292,20 @@ def test_style_has_enough_contrast(scheme: str) -> None:
 def test_timeline_puts_what_ends_first_first_and_cuts_authorities() -> None:
     line = timeline.build(report([host()], [bundle("ci", client("ci", 30))]))
     assert line is not None
-    assert [(bar.name, bar.cut) for bar in line.bars] == [
+    assert [(row.name, row.cut) for row in line.bars] == [
         ("ci", False),
         ("web1", False),
         ("clients-g1", True),
         ("server-g1", True),
     ]
-    assert all(0 <= bar.start <= bar.end <= timeline.WIDTH for bar in line.bars)
-    assert all(bar.warns <= bar.alarms <= timeline.WIDTH for bar in line.bars)
+    assert all(0 <= row.start <= row.end <= timeline.WIDTH for row in line.bars)
+    assert all(row.warns <= row.alarms <= timeline.WIDTH for row in line.bars)
 
 
 def test_timeline_shows_both_certificates_where_served_is_not_stored() -> None:
     line = timeline.build(mixed_report())
     assert line is not None
-    assert {"web2 (served)", "web2 (on disk)"} <= {bar.name for bar in line.bars}
+    assert {"web2 (served)", "web2 (on disk)"} <= {row.name for row in line.bars}
 
 
 def test_timeline_of_a_large_fleet_is_cut_and_says_how_much() -> None:
@@ -330,7 +330,7 @@ def test_timeline_has_a_fair_number_of_ticks_whatever_the_span(hours: float) -> 
 def test_timeline_without_leaves_ends_with_the_authorities() -> None:
     line = timeline.build(report())
     assert line is not None
-    assert not any(bar.cut for bar in line.bars)
+    assert not any(row.cut for row in line.bars)
 
 
 def test_timeline_of_what_is_all_over_still_has_an_axis() -> None:
