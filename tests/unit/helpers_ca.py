@@ -118,14 +118,19 @@ def modes(path: pathlib.Path) -> dict[str, str]:
     }
 
 
-def failing_after(number: int, real: t.Callable[[int], None]) -> t.Callable[[int], None]:
-    """Return an ``fsync`` that works ``number`` times, then finds the disk full once."""
-    left = [number]
+class FillingDisk:
+    """An ``fsync`` that works ``after`` times, then finds the disk full once; ``struck`` says whether it came to that."""
 
-    def failing(descriptor: int) -> None:
-        left[0] -= 1
-        if left[0] == -1:
+    def __init__(self, after: int, real: t.Callable[[int], None]) -> None:
+        self._left = after
+        self._real = real
+
+    @property
+    def struck(self) -> bool:
+        return self._left < 0
+
+    def __call__(self, descriptor: int) -> None:
+        self._left -= 1
+        if self._left == -1:
             raise OSError(28, "No space left on device")
-        real(descriptor)
-
-    return failing
+        self._real(descriptor)

@@ -20,11 +20,11 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors impo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect
 from helpers_ca import (
     PASSPHRASE,
+    FillingDisk,
     around,
     client_request,
     csr,
     ensure,
-    failing_after,
     request,
     rules,
     sign,
@@ -278,7 +278,7 @@ def test_sign_on_a_failing_disk_releases_nothing_and_the_next_run_works(
     """Fail each fsync in turn; whatever was returned must be in the ledger and on the disk."""
     real = os.fsync
     for number in range(50):
-        monkeypatch.setattr(os, "fsync", failing_after(number, real))
+        monkeypatch.setattr(os, "fsync", FillingDisk(number, real))
         released: list[str] = []
         try:
             result = sign(ca, request("web1"), request("web2"))

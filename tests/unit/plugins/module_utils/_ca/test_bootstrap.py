@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap, directory, ledger, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import encryption, keys
-from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, ensure, failing_after, modes, spec, specs, tree
+from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, FillingDisk, ensure, modes, spec, specs, tree
 from helpers_x509 import NOW, leaf, openssl_verify
 
 
@@ -352,7 +352,8 @@ def test_ensure_with_full_disk_at_any_write_leaves_nothing_half_made(
     real = os.fsync
     for number in range(100):
         path = tmp_path / f"ca{number}"
-        monkeypatch.setattr(os, "fsync", failing_after(number, real))
+        disk = FillingDisk(number, real)
+        monkeypatch.setattr(os, "fsync", disk)
         try:
             ensure(path)
         except (TlsError, OSError) as error:
@@ -361,7 +362,7 @@ def test_ensure_with_full_disk_at_any_write_leaves_nothing_half_made(
         outcome = ensure(path)
         assert {one.id for found in outcome.stored.values() for one in found} == {"server-g1", "clients-g1"}
         assert ensure(path).reasons == ()
-        if left[0] >= 0:
+        if not disk.struck:
             break
     assert 10 < number < 99
 

@@ -58,7 +58,8 @@ def make_plain(directory: Path, files: dict[str, bytes] | None = None) -> Path:
     """Make a directory as another tool would: plain files, one of them a link elsewhere."""
     directory.mkdir(parents=True)
     directory.chmod(0o755)
-    for name, data in (OLD if files is None else files).items():
+    files = OLD if files is None else files
+    for name, data in files.items():
         (directory / name).write_bytes(data)
         (directory / name).chmod(0o640)
     elsewhere = directory.parent / "elsewhere.pem"
