@@ -169,6 +169,7 @@ timeout 10 docker kill keeper >/dev/null 2>&1
 systemctl stop 'docker-tls-*' 2>/dev/null
 for unit in docker-tls-revert.timer docker-tls-revert.service; do systemctl disable $unit 2>/dev/null; rm -f /etc/systemd/system/$unit; done
 umount /etc/docker /etc 2>/dev/null
+ip address del 10.99.99.1/32 dev lo 2>/dev/null
 test -e /usr/sbin/dockerd.real && mv /usr/sbin/dockerd.real /usr/sbin/dockerd
 systemctl unmask docker.socket 2>/dev/null
 rm -rf /etc/docker/daemon.json /etc/docker/.daemon.json* /etc/docker/certs /var/lib/docker-tls \
