@@ -10,6 +10,7 @@ class ActionModule(PassphraseAction):
     """Make authorities; the passphrase goes through a pipe."""
 
     MODULE = "portcullis.docker_tls.authorities"
+    FACTS = ("docker_ca_authorities",)
 
     def predict(self, arguments: Result) -> Result:
         """Return authorities without contents: the CA cannot be read, so all are foretold as new."""

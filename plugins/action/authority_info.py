@@ -10,6 +10,7 @@ class ActionModule(ModuleAction):
     """Read the authorities; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.authority_info"
+    FACTS = ("docker_ca_authorities",)
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of a host without a CA."""

@@ -84,7 +84,7 @@ options:
         default: false
   reserved_names:
     description:
-      - Names and addresses that belong to a requester, by name. A server request of anybody else for one of them is refused.
+      - Names and addresses that belong to a requester, or to several (a list), by name. A server request of anybody else for one of them is refused.
       - A wildcard that covers such a name is refused too. C(localhost) and loopback addresses belong to nobody.
     type: dict
     default: {}

@@ -3,7 +3,7 @@
 
 """What the action plugins around the modules do. PRIVATE: may change without notice.
 
-Two things, and nothing else:
+Two things, beside keeping a host's answer from setting variables (``without_side_doors``):
 
 * **A passphrase touches no disk.** Ansible writes module and arguments into a file on the host (AnsiballZ) unless pipelining is on, and
   leaves the file there with ANSIBLE_KEEP_REMOTE_FILES. Modules that carry the passphrase are always sent through a pipe here, whatever
@@ -29,6 +29,9 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
 
 CRYPTOGRAPHY_CODES = ("cryptography-missing", "cryptography-too-old")
+_SIDE_DOORS = frozenset(
+    "ansible_facts ansible_stats ansible_included_var_files add_host add_group include include_variables".split()
+)
 _IS_VIRTUAL = "import sys; print(sys.prefix != sys.base_prefix)"
 
 Result = dict[str, t.Any]
@@ -38,6 +41,8 @@ class ModuleAction(ActionBase):
     """Run the module ``MODULE`` with the task's arguments, and install cryptography if that is what it lacks."""
 
     MODULE = ""
+    #: The facts that the module may set. Whatever else a host answers never becomes a variable.
+    FACTS: tuple[str, ...] = ()
     TRANSFERS_FILES = False
     _requires_connection = True
 
@@ -64,9 +69,9 @@ class ModuleAction(ActionBase):
         return self._install_and_repeat(outcome, arguments, str(package), task_vars)
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
-        """Return the result of one execution of ``module`` (a full name) on the task's host."""
+        """Return the result of one execution of ``module`` (a full name) on the task's host, without its side doors."""
         result: Result = self._execute_module(module_name=module, module_args=dict(arguments), task_vars=task_vars)
-        return result
+        return without_side_doors(result, self.FACTS)
 
     def predict(self, arguments: Result) -> Result:
         """Return what a play needs to go on in check mode although the module could not run; subclasses know their results."""
@@ -225,6 +230,21 @@ class PassphraseAction(SecretAction):
         if not arguments.get("operator"):
             arguments["operator"] = controller_user()
         return super().run_module(arguments, package, task_vars)
+
+
+def without_side_doors(result: Result, facts: t.Container[str] = ()) -> Result:
+    """Return a host's answer without what would reach beyond it.
+
+    Ansible puts ``ansible_facts`` of any answer above the inventory's variables, those of a run_once task for every host: a hostile
+    host could name itself the CA host, or take another's client. Only ``facts`` stay, and the interpreter that Ansible itself found.
+    """
+    kept = {
+        name: value
+        for name, value in (result.get("ansible_facts") or {}).items()
+        if name in facts or name.startswith("discovered_interpreter_")
+    }
+    clean = {name: value for name, value in result.items() if name not in _SIDE_DOORS}
+    return {**clean, "ansible_facts": kept} if kept else clean
 
 
 def controller_user() -> str:

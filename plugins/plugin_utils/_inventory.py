@@ -33,7 +33,7 @@ def server_signing_requests(hosts: t.Iterable[str], hostvars: Mapping, validity:
             "profile": "server",
             "request_content": entry["request_content"],
             "common_name": entry["common_name"],
-            "names": entry["names"],
+            "names": _credible_names(entry["names"], hostvars[host]),
             "validity": hostvars[host].get("docker_server_cert_validity", validity),
             "requester": host,
             "reasons": entry["reasons"],
@@ -41,6 +41,12 @@ def server_signing_requests(hosts: t.Iterable[str], hostvars: Mapping, validity:
         for host in hosts
         for entry in _wanted_requests(hostvars[host], "docker_server_cert_requested")[:1]
     ]
+
+
+def _credible_names(names: t.Iterable[str], variables: Mapping) -> list[str]:
+    """Return the names that a host reports, without wildcards where the inventory gives it none."""
+    declared = any(str(name).startswith("*.") for name in variables.get("docker_server_cert_names") or [])
+    return [name for name in names if declared or not str(name).startswith("*.")]
 
 
 def client_bundles(
@@ -201,18 +207,32 @@ def endpoint_url(host: str, hostvars: Mapping) -> str:
     return f"tcp://{bracketed}:{port or variables.get('docker_daemon_port', 2376)}"
 
 
-def reserved_names(hosts: t.Iterable[str], hostvars: Mapping) -> dict[str, str]:
-    """Return which host each name of the inventory belongs to, so that no other host is given a certificate for it.
+def reserved_names(hosts: t.Iterable[str], hostvars: Mapping) -> dict[str, list[str]]:
+    """Return which hosts each name of the inventory belongs to, so that no other host is given a certificate for it.
 
-    A name that two hosts share (an ``ansible_host`` behind one forwarded address, say) is nobody's.
+    A name may belong to several hosts (an ``ansible_host`` in front of forwarded ports, say).
     """
     owners: dict[str, set[str]] = {}
     for host in hosts:
-        variables = hostvars[host]
-        declared = [host, variables.get("ansible_host", host), *(variables.get("docker_server_cert_names") or [])]
-        for name in declared:
+        for name in _declared_names(host, hostvars[host]):
             owners.setdefault(str(name).lower().rstrip("."), set()).add(host)
-    return {name: next(iter(hosts)) for name, hosts in owners.items() if len(hosts) == 1}
+    return {name: sorted(hosts) for name, hosts in owners.items()}
+
+
+def _declared_names(host: str, variables: Mapping) -> list[str]:
+    """Return every name and address by which the inventory says that clients or Ansible reach ``host``."""
+    literal = [
+        *(variables.get("docker_server_cert_addresses") or []),
+        *listen_addresses(variables.get("docker_daemon_listen") or []),
+    ]
+    single = [
+        variables.get(name) for name in ("ansible_host", "docker_daemon_address", "docker_server_cert_common_name")
+    ]
+    return [
+        name
+        for name in [host, *single, *(variables.get("docker_server_cert_names") or []), *literal]
+        if name and name not in ("private", "all")
+    ]
 
 
 def listen_addresses(entries: t.Iterable[str]) -> list[str]:

@@ -9,6 +9,9 @@ import typing as t
 from collections import Counter
 
 Mapping = t.Mapping[str, t.Any]
+OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
+#: What the modules authorities and authority_info say of themselves.
+OUR_FACTS = ("docker_ca_authorities",)
 DEFAULT_GROUPS = ["clients"]
 DEFAULT_CLIENTS = [{"name": "client"}]
 
@@ -28,7 +31,9 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     everywhere = hostvars[authorities[0] if authorities else "localhost"]
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
     clients = everywhere.get("docker_client_cert_clients") or DEFAULT_CLIENTS
+    hosts = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
     return [
+        *(problem for host in dict.fromkeys(hosts) for problem in _fact_problems(host, hostvars[host])),
         *_client_problems(clients, known),
         *(
             problem
@@ -41,6 +46,18 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
             for problem in _user_problems(host, hostvars[host], clients)
         ),
     ]
+
+
+def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
+    """Refuse facts that look like our variables: facts are what a host says of itself, and Ansible lets them win over the inventory."""
+    found = [
+        name for name in variables.get("ansible_facts") or {} if name.startswith(OUR_PREFIXES) and name not in OUR_FACTS
+    ]
+    if found:
+        yield (
+            f"{host}: the facts of this host hold {', '.join(sorted(found))}, which only the inventory may set. "
+            "Find out which module or fact cache they come from: a host must not decide about its own access."
+        )
 
 
 def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.Iterator[str]:

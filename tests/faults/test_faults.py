@@ -159,8 +159,12 @@ def test_second_run_at_the_same_time_is_told_so(host: Host) -> None:
 @pytest.mark.important
 @pytest.mark.parametrize(
     ("what", "action"),
-    [("dies", "sleep 0.5; echo 'level=error it dies' >&2; exit 1"), ("hangs", "exec sleep 1000")],
-    ids=["dies", "hangs"],
+    [
+        ("dies", "sleep 0.5; echo 'level=error it dies' >&2; exit 1"),
+        ("hangs", "exec sleep 1000"),
+        ("hangs and cannot be ended", "trap '' TERM; while :; do sleep 1; done"),
+    ],
+    ids=["dies", "hangs", "hangs-hard"],
 )
 def test_bad_dockerd_is_undone(host: Host, what: str, action: str) -> None:
     before, process = host.files(), host.keeper()

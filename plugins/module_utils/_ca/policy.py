@@ -56,7 +56,7 @@ class Rules:
     ``predicting`` is check mode: requests without content and authorities that the run would have made are accepted.
     """
 
-    reserved: t.Mapping[str, str] = field(default_factory=dict)
+    reserved: t.Mapping[str, frozenset[str]] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
     backdate: timedelta = DEFAULT_BACKDATE
     predicting: bool = False
@@ -75,14 +75,18 @@ class Approved:
 
 
 def make_rules(
-    *, reserved: t.Mapping[str, str], shared: t.Iterable[str], backdate: str, predicting: bool = False
+    *, reserved: t.Mapping[str, t.Any], shared: t.Iterable[str], backdate: str, predicting: bool = False
 ) -> Rules:
     """Return the rules from options. Names that no certificate can carry need no reservation and are left out.
 
     Raises TlsError ``duration-invalid`` for ``backdate``; ``0s`` is allowed.
     """
     return Rules(
-        reserved={names.normalize_name(name): owner for name, owner in reserved.items() if names.is_name(name)},
+        reserved={
+            names.normalize_name(name): frozenset([owners] if isinstance(owners, str) else map(str, owners))
+            for name, owners in reserved.items()
+            if names.is_name(name)
+        },
         shared=frozenset(names.normalize_names(shared, "the shared name")),
         backdate=timedelta(0) if backdate.strip() == "0s" else _time.parse_duration(backdate, "backdate"),
         predicting=predicting,
@@ -208,10 +212,11 @@ def _check_claims(one: Approved, claims: dict[str, str], rules: Rules) -> None:
     owner = one.request.owner
     mine = [name for name in one.subject.names if name not in rules.shared and not is_loopback(name)]
     for name in mine:
-        taken = {claims.get(name, owner), rules.reserved.get(name, owner)}
+        owners = rules.reserved.get(name, frozenset())
+        taken = set() if owner in owners else {*owners, claims.get(name, owner)} - {owner}
         if name.startswith("*."):
-            taken.update(other for held, other in rules.reserved.items() if held.partition(".")[2] == name[2:])
-        taken.discard(owner)
+            under = [others for held, others in rules.reserved.items() if held.partition(".")[2] == name[2:]]
+            taken.update(*(others for others in under if owner not in others))
         if taken:
             raise TlsError(
                 f"the name {name} belongs to {', '.join(sorted(taken))}",

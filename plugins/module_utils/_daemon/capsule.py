@@ -18,6 +18,7 @@ import zipfile
 
 from .._errors import TlsError
 from .._files import write_atomic
+from . import confirm
 from .engine import Engine
 from .finish import finish
 from .journal import COMMITTED, UNCONFIRMED, StateDirectory
@@ -43,6 +44,8 @@ MODULES = (
     "_daemon.undo",
 )
 _LOCK_PATIENCE = 3600.0
+# Imported with us and not when it is needed: by then a later run may have written another capsule in our place.
+_PRELOADED = (confirm,)
 _ROOT = __name__.rpartition("._daemon.")[0]
 
 

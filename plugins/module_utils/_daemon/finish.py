@@ -26,6 +26,9 @@ def finish(journal: Journal, state: StateDirectory) -> None:
         with contextlib.suppress(TlsError, OSError):
             _tidy(journal, journal.certificates.directory)
     _remove_empty_dropin_directories(journal)
+    if journal.record is None:
+        with contextlib.suppress(OSError):
+            os.unlink(state.capsule_path)
     state.remove_journal()
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 import typing as t
@@ -333,3 +334,29 @@ def test_temporary_client_with_bad_options_fails_before_anything_is_sent(options
 def test_temporary_client_passes_a_failure_on() -> None:
     failure = {"failed": True, "msg": "x", "code": "authority-unknown"}
     assert temporary(failure)[1] == failure
+
+
+ACTIONS = "ansible_collections.portcullis.docker_tls.plugins.action"
+LIE = {
+    "changed": False,
+    "requests": [],
+    "ansible_facts": {"docker_server_cert_ca_host": "evil", "discovered_interpreter_python": "/usr/bin/python3"},
+    "add_host": {"host_name": "evil"},
+    "ansible_stats": {"data": {}},
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["certificate_requests", "daemon_endpoint", "server_certificate", "certificate_bundles"]
+)
+def test_run_of_a_lying_host_sets_no_variable(name: str) -> None:
+    found = action(importlib.import_module(f"{ACTIONS}.{name}"), {}, [dict(LIE)])
+    result = run(found)
+    assert result["ansible_facts"] == {"discovered_interpreter_python": "/usr/bin/python3"}
+    assert not {"add_host", "ansible_stats"} & set(result)
+
+
+def test_run_of_the_ca_host_sets_its_one_fact() -> None:
+    answer = {"changed": False, "ansible_facts": {"docker_ca_authorities": {"server": {}}, "docker_ca_path": "/evil"}}
+    result = run(action(importlib.import_module(f"{ACTIONS}.authority_info"), {}, [answer]))
+    assert result["ansible_facts"] == {"docker_ca_authorities": {"server": {}}}

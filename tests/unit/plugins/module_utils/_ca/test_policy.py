@@ -336,3 +336,10 @@ def test_approve_in_a_prediction_needs_neither_csr_nor_authority() -> None:
     with pytest.raises(TlsError) as caught:
         policy.approve([request(validity="0d")], stored={}, rules=policy.Rules(predicting=True), now=NOW)
     assert caught.value.code == "duration-invalid"
+
+
+def test_approve_with_a_name_of_several_owners_takes_them_and_nobody_else() -> None:
+    reserved = {"bastion.example.org": ["web1", "web2"]}
+    pair = [request(name, names=("bastion.example.org",)) for name in ("web1", "web2")]
+    assert len(approve(*pair, reserved=reserved)) == 2
+    assert refusal(request("web3", names=("bastion.example.org",)), reserved=reserved).code == "name-taken"
