@@ -30,7 +30,9 @@ def check_passphrase(passphrase: str) -> bytes:
     or ``passphrase-unusable`` (control characters, which no prompt takes; too long for openssl). No message quotes it.
     """
     if not passphrase:
-        raise TlsError("the CA's passphrase is missing or empty", hint=_HINT, code="passphrase-missing")
+        raise TlsError(
+            "the CA's passphrase (docker_ca_passphrase) is missing or empty", hint=_HINT, code="passphrase-missing"
+        )
     if len(passphrase) < MINIMUM_LENGTH:
         raise TlsError(
             f"the CA's passphrase has fewer than {MINIMUM_LENGTH} characters", hint=_HINT, code="passphrase-too-short"
