@@ -52,7 +52,7 @@ def served_certificate(address: str) -> x509.Certificate:
         input="",
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=90,
         check=False,
     ).stdout
     return x509.load_pem_x509_certificate(shown[shown.index("-----BEGIN") :].encode())
@@ -74,7 +74,7 @@ def test_python_sdk_is_answered(address: str, bundle: Bundle, monkeypatch: pytes
         monkeypatch.delenv(name, raising=False)
     sdk = pytest.importorskip("docker")
     tls = sdk.tls.TLSConfig(client_cert=(bundle.certificate, bundle.key), ca_cert=bundle.ca, verify=True)
-    client = sdk.DockerClient(base_url=f"tcp://{address}:2376", tls=tls, timeout=20)
+    client = sdk.DockerClient(base_url=f"tcp://{address}:2376", tls=tls, timeout=90)
     assert client.ping()
     client.close()
 

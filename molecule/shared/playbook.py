@@ -37,7 +37,7 @@ def play(*options: str, playbook: str = "playbooks/site.yml", **variables: Any) 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
     return Run(finished.returncode, finished.stdout)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 PORT = 2376
-TIMEOUT = 20
+TIMEOUT = 90
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def curl(
     if name:
         options += ["--connect-to", f"{name}:{port}:{address}:{port}"]
     url = f"{scheme}://{name or address}:{port}{path}"
-    return run("curl", "--silent", "--show-error", "--fail-with-body", "--max-time", "10", *options, url)
+    return run("curl", "--silent", "--show-error", "--fail-with-body", "--max-time", "60", *options, url)
 
 
 def is_listening(address: str, port: int = PORT) -> bool:
@@ -135,7 +135,7 @@ def answers_plain_http(address: str, port: int = PORT) -> bool:
 
 def _ask(address: str, port: int, context: Optional[ssl.SSLContext]) -> bytes:
     request = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
-    with socket.create_connection((address, port), timeout=10) as raw:
+    with socket.create_connection((address, port), timeout=60) as raw:
         try:
             connection = context.wrap_socket(raw) if context else raw
             connection.sendall(request)

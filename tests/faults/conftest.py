@@ -58,7 +58,7 @@ class Host:
         self.suite = suite
         self.address = address
 
-    def sh(self, command: str, data: bytes = b"", *, check: bool = True, timeout: float = 120) -> str:
+    def sh(self, command: str, data: bytes = b"", *, check: bool = True, timeout: float = 400) -> str:
         """Run a shell command on the host; return what it prints."""
         result = subprocess.run(
             ["docker", "exec", "-i", self.name, "sh", "-c", command], input=data, capture_output=True, timeout=timeout
@@ -87,7 +87,7 @@ class Host:
         hooks: dict[str, str] | None = None,
         die_at: int = 0,
         check_mode: bool = False,
-        timeout: float = 240,
+        timeout: float = 900,
         **options: t.Any,
     ) -> Answer:
         """Run ``daemon_endpoint`` with the options of a usual endpoint, and with faults."""

@@ -65,7 +65,7 @@ start_privileged_or_confined() {
 # shellcheck disable=SC2016 # expanded inside the host
 wait_and_let_in='
   mkdir -p /root/.ssh && chmod 700 /root/.ssh && cat >>/root/.ssh/authorized_keys && chmod 600 /root/.ssh/authorized_keys
-  for _ in $(seq 720); do
+  for _ in $(seq 1440); do
     case $(systemctl is-system-running 2>/dev/null) in
       running|degraded) systemctl is-active --quiet docker ssh && exit 0 ;;
     esac
@@ -75,7 +75,7 @@ wait_and_let_in='
 
 for network in "${networks[@]}"; do ensure_network "$network"; done
 start_privileged_or_confined "$@"
-docker exec -i "$host" sh -c "$wait_and_let_in" <"$public_key" >&2 || die "$host did not come up within three minutes"
+docker exec -i "$host" sh -c "$wait_and_let_in" <"$public_key" >&2 || die "$host did not come up within six minutes"
 for network in "${networks[@]:-bridge}"; do
   docker inspect -f "{{(index .NetworkSettings.Networks \"${network%%=*}\").IPAddress}}" "$host"
 done
