@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 set_hypothesis_home_dir(Path(__file__).parents[2] / ".cache" / "hypothesis")
 
-# No test is judged by the time it takes: hypothesis's deadline fails on a busy machine.
-settings.register_profile("untimed", deadline=None)
+# No test is judged by the time it takes: hypothesis's deadline and its check for slow data fail on a busy machine.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
