@@ -283,7 +283,7 @@ def test_style_has_enough_contrast(scheme: str) -> None:
         assert contrast(found[one], found[other]) >= 4.5, (one, other)
     for level in ("ok", "warning", "critical"):
         if level != "warning" or scheme == "dark":
-            assert contrast(found[f"row-{level}"], found["card"]) >= 2
+            assert contrast(found[f"bar-{level}"], found["card"]) >= 2
 
 
 # The timeline
