@@ -90,11 +90,11 @@ def _no_ca(place: directory.CaDirectory) -> TlsError:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A batch after all checks: what will be signed, the opened key of each authority, serials, and the ledger's state."""
+    """A batch after all checks: what will be signed, each authority with its key opened, serials, and the ledger's state."""
 
     approved: t.Sequence[policy.Approved]
     stored: store.Stored
-    opened: t.Mapping[str, t.Any]
+    opened: t.Mapping[str, issue.Signer]
     serials: t.Mapping[str, int]
     ledger: ledger.Scan
 
@@ -105,11 +105,12 @@ def _prepare(batch: Batch) -> _Prepared:
     if not stored and not batch.rules.predicting:
         raise _no_ca(batch.place)
     approved = policy.approve(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
-    opened: dict[str, t.Any] = {}
+    opened: dict[str, issue.Signer] = {}
     for one in approved:
         if one.authority is not None and one.authority.id not in opened:
             store.check_authority(one.authority, batch.around.now)
-            opened[one.authority.id] = store.open_key(one.authority, batch.passphrase)
+            key = store.open_key(one.authority, batch.passphrase)
+            opened[one.authority.id] = issue.signer(one.authority.certificate, key)
     serials = _draw_serials(batch, len(approved))
     found = ledger.scan(batch.place, asked=serials)
     bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
@@ -163,11 +164,10 @@ def _sign_locked(batch: Batch) -> BatchResult:
     )
 
 
-def _sign_one(one: policy.Approved, opened: t.Mapping[str, t.Any], number: int, batch: Batch) -> Signed:
+def _sign_one(one: policy.Approved, opened: t.Mapping[str, issue.Signer], number: int, batch: Batch) -> Signed:
     """Sign one approved request and check the result as if a stranger had signed it."""
     authority = t.cast(store.StoredAuthority, one.authority)
-    certificate = issue.sign_leaf(
-        authority.certificate,
+    certificate = issue.sign_leaf_with(
         opened[authority.id],
         public_key=one.public_key,
         profile=one.request.profile,
