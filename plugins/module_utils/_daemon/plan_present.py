@@ -51,10 +51,13 @@ class Present:
     findings: tuple[Finding, ...]
 
 
-def plan_present(state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = tuple) -> Present:
+def plan_present(
+    state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = tuple, check: bool = True
+) -> Present:
     """Return what has to be done so that ``options`` hold. Raises TlsError where the host's Docker cannot be managed.
 
-    In check mode a certificate that is not there yet is taken as one that will be issued.
+    In check mode a certificate that is not there yet is taken as one that will be issued. ``check``: what forbids a change
+    is looked for as well; who only asks whether there is a change needs none of it.
     """
     derivation = _manageable(state)
     listen = resolve_listen(
@@ -71,7 +74,7 @@ def plan_present(state: HostState, options: Options, *, check_mode: bool, listen
     files = wanted_certificates(state, options)
     plan = _plan(state, options, derivation, listen, settings, files, pending=_pending(state, options, check_mode))
     findings = listen.findings
-    if plan.changed:
+    if plan.changed and check:
         findings = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
     return Present(plan, listen, findings)
 
