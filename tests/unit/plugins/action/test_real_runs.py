@@ -220,3 +220,27 @@ def test_python_without_cryptography_in_a_virtual_environment_fails_clearly(tmp_
     assert run.status != 0
     assert "virtual environment" in run.output
     assert not (tmp_path / "ca").exists()
+
+
+ROLE_NAMES = ("docker_ca", "docker_server_cert", "docker_client_cert", "docker_daemon")
+ROLES_PLAY = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
+    f"""
+    - block: [ansible.builtin.include_role: {{name: portcullis.docker_tls.{role}}}]
+      rescue: [ansible.builtin.meta: noop]
+"""
+    for role in ROLE_NAMES
+)
+
+
+def test_wrong_variable_of_a_role_shows_no_passphrase(tmp_path: pathlib.Path) -> None:
+    """Ansible prints the role's whole specification then, with its templated defaults filled in."""
+    wrong = {
+        f"{role}_{name}": "wrong"
+        for role in ("docker_ca", "docker_server_cert", "docker_client_cert")
+        for name in ["key_type"]
+    }
+    variables = {**wrong, "docker_daemon_listener": "wrong", "docker_ca_passphrase": PASSPHRASE_TEXT}
+    (tmp_path / "variables.json").write_text(json.dumps(variables))
+    run = play(tmp_path, ROLES_PLAY, "", "-vvv", "-e", f"@{tmp_path / 'variables.json'}")
+    assert all(f"of {name} must be one of" in run.output for name in wrong), run.output
+    assert PASSPHRASE_TEXT not in run.output
