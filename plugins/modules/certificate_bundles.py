@@ -67,6 +67,12 @@ options:
       group:
         description: Group of the files. By default the user's own.
         type: str
+  rejected:
+    description:
+      - Why requests for bundles were refused, by the id of the bundle, as RV(portcullis.docker_tls.signed_certificates#module:rejected) has it.
+      - Such a bundle is left as it is; the others are installed, and then the task fails with that message.
+    type: dict
+    default: {}
 seealso:
   - module: portcullis.docker_tls.certificate_requests
   - module: portcullis.docker_tls.signed_certificates
@@ -165,6 +171,7 @@ def main() -> None:
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             "bundles": {"type": "list", "elements": "dict", "required": True, "options": _BUNDLE_OPTIONS},
+            "rejected": {"type": "dict", "default": {}},
         },
     )
 

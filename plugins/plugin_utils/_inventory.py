@@ -44,9 +44,17 @@ def server_signing_requests(hosts: t.Iterable[str], hostvars: Mapping, validity:
 
 
 def _credible_names(names: t.Iterable[str], variables: Mapping) -> list[str]:
-    """Return the names that a host reports, without wildcards where the inventory gives it none."""
-    declared = any(str(name).startswith("*.") for name in variables.get("docker_server_cert_names") or [])
-    return [name for name in names if declared or not str(name).startswith("*.")]
+    """Return the names that a host reports, without wildcards that the inventory does not give it."""
+    declared = {_ascii_name(str(name)) for name in variables.get("docker_server_cert_names") or []}
+    return [name for name in names if not str(name).startswith("*.") or name in declared]
+
+
+def _ascii_name(name: str) -> str:
+    """Return a name as hosts report it: lower-case ASCII (IDNA 2003, the codec that they use too)."""
+    try:
+        return name.encode("idna").decode("ascii").lower().rstrip(".")
+    except UnicodeError:
+        return name.lower().rstrip(".")
 
 
 def client_bundles(
@@ -151,6 +159,12 @@ def client_certificate_requests(
             }
         )
     return requests
+
+
+def rejected_requests(rejected: Mapping, host: str) -> dict[str, t.Any]:
+    """Return what of M(signed_certificates) ``rejected`` is about ``host``, by the part of the id after the host's name."""
+    prefix = f"{host}/"
+    return {name[len(prefix) :]: reason for name, reason in rejected.items() if name.startswith(prefix)}
 
 
 def client_bundle_files(

@@ -225,3 +225,25 @@ def test_admitted_groups_name_the_first_of_each_host_once() -> None:
         "c": {"docker_daemon_access_groups": ["clients"]},
     }
     assert inventory.admitted_groups(hostvars, hostvars, ["clients"]) == ["clients", "ops"]
+
+
+def test_rejected_requests_are_those_of_the_host_without_its_name() -> None:
+    rejected = {"a/server": {"msg": "x"}, "ab/server": {"msg": "y"}, "a/root:alice": {"msg": "z"}}
+    assert inventory.rejected_requests(rejected, "a") == {"server": {"msg": "x"}, "root:alice": {"msg": "z"}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "kept"),
+    [
+        ([], []),
+        (["*.apps.example.org"], ["*.apps.example.org"]),
+        (["*.Bücher.example."], ["*.xn--bcher-kva.example"]),
+        (["plain.example.org"], []),
+    ],
+    ids=["none", "one", "international", "no-wildcard"],
+)
+def test_server_requests_have_no_wildcard_but_the_declared_ones(declared: list[str], kept: list[str]) -> None:
+    names = ["web1", "*.apps.example.org", "*.xn--bcher-kva.example", "*.example.org"]
+    variables = {"docker_server_cert_requested": answer(names=names), "docker_server_cert_names": declared}
+    (made,) = inventory.server_signing_requests(["web1"], {"web1": variables}, "365d")
+    assert made["names"] == ["web1", *kept]
