@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from ._accounts import Owner, acting_as, check_directory, expand_path, read_regular, resolve_owner
+from ._accounts import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from ._errors import TlsError
 from ._files import ensure_directory, write_atomic
 from ._time import isoformat, parse_duration, parse_renew_before
@@ -119,9 +119,12 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         renew_before=request["renew_before"],
         force=request["force"],
     )
+    key_path = expand_path(request["key_path"], owner, "key_path")
+    if not request["owner"] and request["profile"] == "client":
+        owner = owner_of_place(os.path.dirname(key_path), owner)
     return Identity(
         id=request["id"],
-        key_path=expand_path(request["key_path"], owner, "key_path"),
+        key_path=key_path,
         certificate_path=expand_path(request["certificate_path"], owner, "certificate_path"),
         owner=owner,
         wanted=wanted,

@@ -61,8 +61,9 @@ options:
         default: true
       owner:
         description:
-          - User that the files belong to, by name or number. By default the user that the task runs as.
-          - In the directories of another user, root works with that user's rights.
+          - User that the files belong to, by name or number. By default the user that the task runs as; where that is root and the directory is a
+            user's, that user.
+          - In the directories of another user, root works with that user's rights. As owner, root follows no link that another user can set.
         type: str
       group:
         description: Group of the files. By default the user's own.

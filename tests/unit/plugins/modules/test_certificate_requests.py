@@ -434,3 +434,32 @@ def test_user_without_a_home_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         assert result["code"] == "home-missing"
         assert str(home) in result["msg"]
         home.mkdir()
+
+
+@needs_root
+def test_key_in_a_users_directory_is_the_users_where_no_owner_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _user(monkeypatch) as (home, request):
+        run(
+            {
+                **request,
+                "owner": None,
+                "key_path": str(home / "x/key.pem"),
+                "certificate_path": str(home / "x/cert.pem"),
+            }
+        )
+        assert (home / "x").stat().st_uid == UID
+        assert (home / "x" / "key.pem.new").stat().st_uid == UID
+
+
+@needs_root
+def test_link_of_a_user_is_refused_where_root_shall_own_the_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir(0o755)
+    with _user(monkeypatch) as (home, request):
+        (home / ".docker").symlink_to(victim)
+        os.lchown(home / ".docker", UID, GID)
+        result = run({**request, "owner": "root", "key_path": str(home / ".docker/key.pem")})
+        assert result["code"] == "directory-unsafe"
+        assert (list(victim.iterdir()), mode(victim)) == ([], 0o755)
