@@ -217,6 +217,9 @@ requests:
     certificate:
       description: The live certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates), none where there is no readable one.
       type: dict
+    authority_fingerprint_sha256:
+      description: SHA-256 fingerprint of the authority of the live certificate, with the reason V(authority-changed) and where a C(ca.pem) beside it has it.
+      type: str
 """
 
 import typing as t

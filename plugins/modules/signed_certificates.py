@@ -85,6 +85,28 @@ options:
         description: Make a certificate that has ended already, for the proof that such a client is refused. Good for nothing else.
         type: bool
         default: false
+      replaces:
+        description:
+          - The certificate of another authority than O(requests[].authority) that the requester has now. Where neither the ledger nor an authority
+            of this CA has to do with it, the request is refused. Leave it out to sign whatever is there.
+        type: dict
+        suboptions:
+          serial:
+            description: Its serial number, as in RV(portcullis.docker_tls.certificate_requests#module:requests[].certificate).
+            type: str
+            required: true
+          issuer:
+            description: Its issuer.
+            type: str
+            default: ""
+          authority_key_identifier:
+            description: Its authority key identifier.
+            type: str
+            default: ""
+          authority_fingerprint_sha256:
+            description: SHA-256 fingerprint of its authority's certificate where that is known, for the message.
+            type: str
+            default: ""
   reserved_names:
     description:
       - Names and addresses that belong to a requester, or to several (a list), by name. A server request of anybody else for one of them is refused.
@@ -208,11 +230,22 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
     "expired": {"type": "bool", "default": False},
+    "replaces": {
+        "type": "dict",
+        "options": {
+            "serial": {"type": "str", "required": True},
+            "issuer": {"type": "str", "default": ""},
+            "authority_key_identifier": {"type": "str", "default": "", "no_log": False},
+            "authority_fingerprint_sha256": {"type": "str", "default": ""},
+        },
+    },
 }
 
 
 def _request(options: dict[str, t.Any]) -> policy.SigningRequest:
-    return policy.SigningRequest(**{**options, "names": tuple(options["names"]), "reasons": tuple(options["reasons"])})
+    replaces = policy.Replaced(**options["replaces"]) if options["replaces"] else None
+    lists = {name: tuple(options[name]) for name in ("names", "reasons")}
+    return policy.SigningRequest(**{**options, **lists, "replaces": replaces})
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:

@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import bootstrap, claims, directory, issued, ledger, lock, policy, store
+from . import bootstrap, claims, directory, foreign, issued, ledger, lock, policy, store
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,20 @@ def _without_ca(batch: Batch) -> BatchResult:
     if not batch.rules.predicting:
         raise _no_ca(batch.place)
     approved, refused = policy.judge(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
-    approved = _settle(batch, approved, refused, ledger.EMPTY)
+    approved = _settle(batch, approved, refused, ledger.EMPTY, {})
     return BatchResult({one.request.id: Signed(one, "", None) for one in approved}, {}, ledger.EMPTY.head, refused)
 
 
 def _settle(
-    batch: Batch, approved: t.Sequence[policy.Approved], refused: dict[str, TlsError], found: ledger.Scan
+    batch: Batch,
+    approved: t.Sequence[policy.Approved],
+    refused: dict[str, TlsError],
+    found: ledger.Scan,
+    stored: store.Stored,
 ) -> list[policy.Approved]:
-    """Return those of ``approved`` that may have their names; the others join ``refused``. Raises where none may be refused."""
+    """Return those of ``approved`` that nothing speaks against; the others join ``refused``. Raises where none may be refused."""
+    refused.update(foreign.refusals(approved, found, stored, batch.place.path))
+    approved = [one for one in approved if one.request.id not in refused]
     refused.update(claims.refusals(approved, found, batch.rules, batch.around.now))
     if refused and not batch.partial:
         raise policy.refusal(batch.requests, refused)
@@ -121,11 +127,15 @@ def _prepare(batch: Batch) -> _Prepared:
         raise _no_ca(batch.place)
     approved, refused = policy.judge(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
     serials = _draw_serials(batch, len(approved))
-    found = ledger.scan(batch.place, asked=serials, names=claims.undeclared_names(approved, batch.rules))
+    found = ledger.scan(
+        batch.place,
+        asked={*serials, *foreign.serials(approved)},
+        names=claims.undeclared_names(approved, batch.rules),
+    )
     bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
-    if found.used:
+    if not found.used.isdisjoint(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
-    approved = _settle(batch, approved, refused, found)
+    approved = _settle(batch, approved, refused, found, stored)
     opened: dict[str, t.Any] = {}
     for one in approved:
         if one.authority is not None and one.authority.id not in opened:

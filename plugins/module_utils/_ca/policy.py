@@ -29,6 +29,16 @@ DEFAULT_BACKDATE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """The certificate of another authority that a request would replace, as its host describes it."""
+
+    serial: str
+    issuer: str = ""
+    authority_key_identifier: str = ""
+    authority_fingerprint_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class SigningRequest:
     """One request as the controller words it; ``validity`` is a duration such as ``365d``."""
 
@@ -43,6 +53,8 @@ class SigningRequest:
     reasons: tuple[str, ...] = ()
     #: For the proof that an expired client is refused: the certificate ends before it is issued.
     expired: bool = False
+    #: Given where the certificate that is there may only be replaced if this CA knows its authority.
+    replaces: Replaced | None = None
 
     @property
     def owner(self) -> str:

@@ -463,3 +463,14 @@ def test_link_of_a_user_is_refused_where_root_shall_own_the_key(
         result = run({**request, "owner": "root", "key_path": str(home / ".docker/key.pem")})
         assert result["code"] == "directory-unsafe"
         assert (list(victim.iterdir()), mode(victim)) == ([], 0o755)
+
+
+@pytest.mark.parametrize("anchors", ["own", "foreign", "missing"])
+def test_authority_of_a_foreign_certificate_is_named_by_the_anchor_beside_it(certs: pathlib.Path, anchors: str) -> None:
+    other = made.authority(number=8)
+    install(certs, made.leaf(other, subject_names=[FQDN]))
+    if anchors != "missing":
+        (certs / "ca.pem").write_text((AUTHORITY if anchors == "foreign" else other).pem)
+    entry = run(server(certs))["requests"][0]
+    assert "authority-changed" in entry["reasons"]
+    assert entry["authority_fingerprint_sha256"] == (other.view.fingerprint_sha256 if anchors == "own" else "")
