@@ -277,5 +277,5 @@ def rejection(rejected: t.Mapping[str, t.Mapping[str, str]]) -> Result:
 
 
 def _failure(message: str, hint: str, code: str = "") -> Result:
-    failure = {"failed": True, "changed": False, "msg": f"{message}. {hint}", "hint": hint}
+    failure = {"failed": True, "changed": False, "msg": message, "hint": hint}
     return {**failure, "code": code} if code else failure
