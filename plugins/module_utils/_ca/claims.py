@@ -68,7 +68,8 @@ def refusals(approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, n
         left = [one for one in approved if one.request.id not in refused]
         replaced = {(one.request.owner, one.request.id) for one in left}
         held = [one for one in holdings if (one.owner, one.request) not in replaced]
-        more = {one.request.id: error for one in left for error in _objections(one, claimants, held, holdings, rules)}
+        objections = {one.request.id: next(_objections(one, claimants, held, holdings, rules), None) for one in left}
+        more = {name: error for name, error in objections.items() if error is not None}
         if not more:
             return refused
         # Who is refused keeps his old certificate, and with it his names: look again.
