@@ -297,6 +297,7 @@ def _check(
         config_path=state.config_path,
         config_data=state.config_data,
         addresses=state.addresses,
+        config_in_use=state.config_in_use,
         controller_now=options.controller_now,
         engine_version=engine.version if engine else None,
         swarm_active=bool(engine and engine.swarm_active),

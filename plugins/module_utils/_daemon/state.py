@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .._errors import TlsError
-from .._files import read_bytes_or_none
+from .._files import file_status, read_bytes_or_none
 from .._host.addresses import Address
 from .._host.certstore import CertificateSet, pending_key, read_set
 from .config import parse_daemon_json
@@ -46,6 +46,7 @@ class HostState:
     derivation: Derivation | None
     config_path: str
     config_data: bytes | None
+    config_in_use: bool
     dropin_path: str
     dropin: bytes | None
     socket_dropin_path: str
@@ -97,6 +98,7 @@ def gather(
     engine = machine.engine_facts(networks=True) if active else None
     socket_dropin_path = _dropin_path(machine, services.socket.name)
     socket_dropin = read_bytes_or_none(socket_dropin_path)
+    record = state.read_record()
     return HostState(
         now=now,
         services=services,
@@ -106,6 +108,7 @@ def gather(
         derivation=derivation,
         config_path=path,
         config_data=config_data,
+        config_in_use=active and _in_use(machine, services, path, config_data, record),
         dropin_path=dropin_path,
         dropin=read_bytes_or_none(dropin_path),
         socket_dropin_path=socket_dropin_path,
@@ -119,7 +122,7 @@ def gather(
         process=machine.identity(services.service.main_pid),
         socket_is_systemds=active and machine.socket_is_systemds(),
         served=_served(config_data, path, socket_dropin) if active else None,
-        record=state.read_record(),
+        record=record,
     )
 
 
@@ -145,6 +148,17 @@ def connectable(address: str) -> str:
 
 def _dropin_path(machine: Machine, unit: str) -> str:
     return os.path.join(machine.unit_directory, f"{unit}.d", DROPIN_NAME)
+
+
+def _in_use(
+    machine: Machine, services: Services, path: str, config_data: bytes | None, record: Record | None
+) -> bool:
+    """Return whether the running dockerd has read these very bytes: it is younger than the file, or we have proved them."""
+    if record is not None and config_data is not None and record.written_config == config_data:
+        return True
+    status = file_status(path)
+    started = machine.time() - (machine.monotonic() - services.service.started)
+    return status is not None and services.service.started > 0 and max(status.st_mtime, status.st_ctime) < started
 
 
 def _served(config_data: bytes | None, path: str, socket_dropin: bytes | None) -> ServerGreeting | None:
