@@ -15,7 +15,7 @@ from .journal import SavedFile
 from .options import Options
 from .plan import Expected, Plan, encoded, live_restore_steps, ordered
 from .plan_present import live_restore_flag
-from .state import HostState, configured_listeners
+from .state import HostState, configured_listeners, serves_tcp
 
 
 def plan_absent(state: HostState, options: Options) -> Plan:
@@ -36,7 +36,7 @@ def plan_absent(state: HostState, options: Options) -> Plan:
         files=changes,
         restart=bool(changes) and state.refused is None,
         with_socket=own_socket or _socket_lost(state),
-        config_last=own_socket,
+        config_last=own_socket and serves_tcp(state.socket_dropin),
         during=carry.during,
         bridge=carry.bridge,
         command=state.derivation.original if state.derivation else "",
@@ -62,11 +62,12 @@ def plan_rolled_back(state: HostState) -> Plan:
         )
     good = {saved.path: saved for saved in record.good}
     after = _bytes(good, state.config_path, state.config_data)
+    socket = _bytes(good, state.socket_dropin_path, state.socket_dropin)
     changes = ordered(
         state,
         after,
         _bytes(good, state.dropin_path, state.dropin),
-        _bytes(good, state.socket_dropin_path, state.socket_dropin),
+        socket,
     )
     generation = record.good_generation if record.good_generation != state.certificates.generation else None
     changed = bool(changes or generation)
@@ -78,11 +79,11 @@ def plan_rolled_back(state: HostState) -> Plan:
         generation=generation,
         restart=changed,
         with_socket=socket_changed or _socket_lost(state),
-        config_last=socket_changed and _bytes(good, state.socket_dropin_path, None) is None,
+        config_last=serves_tcp(state.socket_dropin) and not serves_tcp(socket) and not _has_hosts(state, after),
         interim=carry.interim,
         during=carry.during,
         bridge=carry.bridge,
-        expected=_expected(state, after, _bytes(good, state.socket_dropin_path, state.socket_dropin), generation),
+        expected=_expected(state, after, socket, generation),
         reasons=("rolled-back",) if changed else (),
         record=replace(record, written_config=after, rolled_back=True),
         containers_stopped=carry.containers_stopped,
@@ -120,6 +121,11 @@ def _expected(state: HostState, after: bytes | None, socket_dropin: bytes | None
 
 def _bytes(good: dict[str, SavedFile], path: str, otherwise: bytes | None) -> bytes | None:
     return good[path].data if path in good else otherwise
+
+
+def _has_hosts(state: HostState, after: bytes | None) -> bool:
+    """Return whether dockerd itself listens in the former state: then it has to start with that daemon.json."""
+    return "hosts" in config.parse_daemon_json(after, state.config_path).values
 
 
 def _flagged(state: HostState) -> bool:

@@ -12,7 +12,7 @@ from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect, keys
 from . import config, dropin
-from .findings import Finding, raise_errors, warning, warnings
+from .findings import Finding, errors, raise_errors, warning, warnings
 from .journal import Record
 from .listen import Listen, resolve_listen
 from .options import Options
@@ -27,6 +27,7 @@ from .plan import (
     ordered,
     outdated_reasons,
 )
+from .socket_unit import check_socket
 from .state import HostState, connectable
 from .unit import Derivation, local_hosts
 
@@ -69,10 +70,12 @@ def plan_present(state: HostState, options: Options, *, check_mode: bool, listen
         raise_errors(listen.findings, "the endpoint cannot be set up")
     settings = wanted_settings(state, options, listen, derivation)
     files = wanted_certificates(state, options)
-    plan = _plan(state, options, derivation, listen, settings, files, pending=_pending(state, options, check_mode))
-    findings = listen.findings
+    kept, doors = check_socket(state.socket_listeners, _text(state.socket_dropin), options.existing_settings)
+    plan = _plan(state, options, derivation, listen, settings, files, kept, pending=_pending(state, options, check_mode))
+    findings = (*listen.findings, *doors)
     if plan.changed:
         findings = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
+        findings = (*errors(doors), *findings, *warnings(doors))
     return Present(plan, listen, findings)
 
 
@@ -179,6 +182,7 @@ def _plan(
     listen: Listen,
     settings: dict[str, t.Any],
     files: dict[str, bytes],
+    kept: tuple[str, ...] | None,
     *,
     pending: bool,
 ) -> Plan:
@@ -186,7 +190,7 @@ def _plan(
     remove = () if options.listener == "hosts" else ("hosts",)
     after = encoded(config.merge(state.config_data, settings, remove, state.config_path)) or b""
     values = config.parse_daemon_json(after, state.config_path).values
-    service, socket = _dropins(state, options, derivation, listen)
+    service, socket = _dropins(state, options, derivation, listen, kept)
     changes = ordered(state, after, service, socket)
     certificates = {n: data for n, data in files.items() if data != state.certificates.files().get(n)}
     shown = expected(listen, files)
@@ -232,14 +236,18 @@ def _loose_generation(state: HostState) -> str | None:
 
 
 def _dropins(
-    state: HostState, options: Options, derivation: Derivation, listen: Listen
+    state: HostState, options: Options, derivation: Derivation, listen: Listen, kept: tuple[str, ...] | None
 ) -> tuple[bytes | None, bytes | None]:
     if options.listener == "hosts":
         service = dropin.service_dropin(derivation, after_network=listen.needs_network())
-        return encoded(service), None
+        return encoded(service), encoded(dropin.socket_dropin((), kept))
     anchors = f"{options.directory.rstrip('/')}/{certstore.CLIENT_CA}"
     guard = dropin.guard_dropin(state.config_path, anchors, derivation)
-    return encoded(guard), encoded(dropin.socket_dropin([address.endpoint() for address in listen.addresses]))
+    return encoded(guard), encoded(dropin.socket_dropin(listen.endpoints(), kept))
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogateescape")
 
 
 def _command(options: Options, derivation: Derivation) -> str:

@@ -27,6 +27,7 @@ from .findings import Finding
 from .handshake import HandshakeError, ServerGreeting, read_greeting
 from .journal import Record, StateDirectory
 from .machine import Machine
+from .socket_unit import SocketListener, read_listeners
 from .systemd import Services
 from .unit import DEFAULT_CONFIG_PATH, ENDPOINT_FLAGS, HOST_FLAGS, Derivation, UnitFacts, derive, refusal
 from .unit_source import environment_of, read_model, unit_facts
@@ -51,6 +52,7 @@ class HostState:
     dropin: bytes | None
     socket_dropin_path: str
     socket_dropin: bytes | None
+    socket_listeners: tuple[SocketListener, ...]  # of other people's files
     directory: str
     certificates: CertificateSet
     pending_key: bytes | None
@@ -113,6 +115,7 @@ def gather(
         dropin=read_bytes_or_none(dropin_path),
         socket_dropin_path=socket_dropin_path,
         socket_dropin=socket_dropin,
+        socket_listeners=read_listeners(services.socket, socket_dropin_path),
         directory=directory,
         certificates=read_set(directory),
         pending_key=pending_key(directory),
@@ -131,7 +134,7 @@ def configured_listeners(values: t.Mapping[str, t.Any], socket_dropin: bytes | N
     entries = [str(host)[6:] for host in values.get("hosts") or () if str(host).startswith("tcp://")]
     for line in (socket_dropin or b"").decode("utf-8", "replace").splitlines():
         key, _equals, value = line.partition("=")
-        if key.strip() == "ListenStream" and ":" in value:
+        if key.strip() == "ListenStream" and ":" in value and value.strip()[:1] not in ("/", "@"):
             entries.append(value.strip())
     found = []
     for entry in entries:
@@ -139,6 +142,11 @@ def configured_listeners(values: t.Mapping[str, t.Any], socket_dropin: bytes | N
         if port.isdigit():
             found.append((connectable(host.strip("[]")), int(port)))
     return tuple(found)
+
+
+def serves_tcp(socket_dropin: bytes | None) -> bool:
+    """Return whether our drop-in of docker.socket opens TCP ports (it may be there only to take others' away)."""
+    return bool(configured_listeners({}, socket_dropin))
 
 
 def connectable(address: str) -> str:
