@@ -202,7 +202,8 @@ def _plan(
         *dropin_reasons(state.socket_dropin, socket),
     ]
     generation = _loose_generation(state) if not certificates else None
-    reasons += ["directory-mode-changed"] if generation else []
+    if generation:
+        reasons += ["modes-repaired"] if state.certificates.loose else ["directory-mode-changed"]
     units = any(change.path != state.config_path for change in changes)
     restart = pending or needs_restart(before, values) or units or any(name != certstore.CA for name in certificates)
     if not restart:
@@ -230,9 +231,10 @@ def _plan(
 
 
 def _loose_generation(state: HostState) -> str | None:
-    """Return the live generation where others may look into its directory: making it live again closes that."""
+    """Return the live generation where others may look into it or its directory: making it live again closes that."""
     certificates = state.certificates
-    return certificates.generation if certificates.directory_mode not in (None, 0o700) else None
+    loose = certificates.loose or certificates.directory_mode not in (None, 0o700)
+    return certificates.generation if loose else None
 
 
 def _dropins(

@@ -207,6 +207,34 @@ def test_adopted_settings_come_back_with_absent(bench: Bench) -> None:
     assert bench.world.config.read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("name", "mode", "right"),
+    [("server-key.pem", 0o644, 0o400), ("server-cert.pem", 0o666, 0o444), (".", 0o755, 0o700)],
+    ids=["key", "certificate", "directory"],
+)
+def test_modes_that_have_drifted_in_the_live_set_are_repaired_without_a_restart(
+    bench: Bench, name: str, mode: int, right: int
+) -> None:
+    bench.secure()
+    path = bench.world.certificates / "current" / name
+    path.chmod(mode)
+    process, restarts = bench.world.process, bench.world.restarts
+    planned = bench.run(check_mode=True)
+    assert (planned["changed"], planned["reasons"]) == (True, ["modes-repaired"])
+    assert path.stat().st_mode & 0o7777 == mode
+    result = bench.run()
+    assert (result["reasons"], result["restarted"]) == (["modes-repaired"], False)
+    assert path.stat().st_mode & 0o7777 == right
+    assert (bench.world.process, bench.world.restarts) == (process, restarts)
+    assert not bench.run()["changed"]
+
+
+def test_mode_of_the_key_that_root_alone_can_use_is_left_alone(bench: Bench) -> None:
+    bench.secure()
+    (bench.world.certificates / "current/server-key.pem").chmod(0o600)
+    assert not bench.run()["changed"]
+
+
 def foreign_socket(bench: Bench, text: str, name: str = "50-tcp.conf") -> pathlib.Path:
     """Let somebody have a drop-in of docker.socket, in effect."""
     path = bench.world.units / "docker.socket.d" / name
