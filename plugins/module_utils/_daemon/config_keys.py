@@ -63,9 +63,7 @@ DISAPPEARED: t.Mapping[str, tuple[Release, Release]] = dict.fromkeys(
 
 # Keys whose value is one setting. Of every other object dockerd compares the names within, and never that of the object
 # itself: that is how {"proxies": {"http-proxy": ...}} works (moby daemon/config/config.go, flatOptions).
-WHOLE = frozenset(
-    "builder cluster-store-opts default-network-opts default-ulimits features log-opts runtimes".split()
-)
+WHOLE = frozenset("builder cluster-store-opts default-network-opts default-ulimits features log-opts runtimes".split())
 
 
 def knows(name: str, release: Release) -> bool | None:

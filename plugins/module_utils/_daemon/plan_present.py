@@ -71,7 +71,9 @@ def plan_present(state: HostState, options: Options, *, check_mode: bool, listen
     settings = wanted_settings(state, options, listen, derivation)
     files = wanted_certificates(state, options)
     kept, doors = check_socket(state.socket_listeners, _text(state.socket_dropin), options.existing_settings)
-    plan = _plan(state, options, derivation, listen, settings, files, kept, pending=_pending(state, options, check_mode))
+    plan = _plan(
+        state, options, derivation, listen, settings, files, kept, pending=_pending(state, options, check_mode)
+    )
     findings = (*listen.findings, *doors)
     if plan.changed:
         findings = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)

@@ -19,9 +19,7 @@ from .findings import Finding, error, warning
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 
-def check_keys(
-    values: t.Mapping[str, t.Any], path: str, engine_version: str | None, *, in_use: bool
-) -> list[Finding]:
+def check_keys(values: t.Mapping[str, t.Any], path: str, engine_version: str | None, *, in_use: bool) -> list[Finding]:
     """Return a finding for each name in ``values`` that the engine is known not to know.
 
     ``in_use``: dockerd runs with this very file. Then it is our table that is wrong, and the finding only a warning.

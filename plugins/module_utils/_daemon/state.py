@@ -158,9 +158,7 @@ def _dropin_path(machine: Machine, unit: str) -> str:
     return os.path.join(machine.unit_directory, f"{unit}.d", DROPIN_NAME)
 
 
-def _in_use(
-    machine: Machine, services: Services, path: str, config_data: bytes | None, record: Record | None
-) -> bool:
+def _in_use(machine: Machine, services: Services, path: str, config_data: bytes | None, record: Record | None) -> bool:
     """Return whether the running dockerd has read these very bytes: it is younger than the file, or we have proved them."""
     if record is not None and config_data is not None and record.written_config == config_data:
         return True

@@ -52,7 +52,9 @@ class CertificateSet:
     layout: str
     generation: str | None = None  # name of the current generation directory
     directory_mode: int | None = None
-    loose: tuple[str, ...] = ()  # of the current generation: files that others could read or change; "." is the directory
+    loose: tuple[
+        str, ...
+    ] = ()  # of the current generation: files that others could read or change; "." is the directory
 
     def files(self) -> dict[str, bytes]:
         """Return name -> bytes of the files that are there."""
