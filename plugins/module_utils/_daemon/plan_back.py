@@ -15,7 +15,7 @@ from .journal import SavedFile
 from .options import Options
 from .plan import Expected, Plan, encoded, live_restore_steps, ordered
 from .plan_present import live_restore_flag
-from .state import HostState, configured_listeners, serves_tcp
+from .state import HostState, configured_listeners, same_path, serves_tcp
 
 
 def plan_absent(state: HostState, options: Options) -> Plan:
@@ -25,7 +25,7 @@ def plan_absent(state: HostState, options: Options) -> Plan:
     """
     own_dropin = state.dropin is not None and dropin.is_ours(state.dropin.decode("utf-8", "replace"))
     own_socket = state.socket_dropin is not None and dropin.is_ours(state.socket_dropin.decode("utf-8", "replace"))
-    managed = state.record is not None and state.record.written_config is not None
+    managed = state.record is not None and state.record.written_config is not None and same_path(state)
     if not (own_dropin or own_socket or managed):
         return Plan("absent")
     after = _without_us(state, options)
@@ -54,7 +54,7 @@ def plan_rolled_back(state: HostState) -> Plan:
     record = state.record
     if record is not None and record.rolled_back:
         return Plan("rolled_back")
-    if record is None or not record.good:
+    if record is None or not record.good or not same_path(state):
         raise TlsError(
             "there is no earlier state of this host's Docker to go back to",
             hint="The last good state is kept from the first change that this collection makes on a host.",
@@ -92,7 +92,7 @@ def plan_rolled_back(state: HostState) -> Plan:
 
 def _without_us(state: HostState, options: Options) -> bytes | None:
     """Return daemon.json without our settings; None: there was none."""
-    record = state.record
+    record = state.record if same_path(state) else None
     if record is not None and record.written_config is not None and state.config_data is not None:
         text = config.unmerge(state.config_data, record.written_config, record.original_config, state.config_path)
         return encoded(text)

@@ -12,7 +12,7 @@ from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect, keys
 from . import config, dropin
-from .findings import Finding, errors, raise_errors, warning, warnings
+from .findings import Finding, error, errors, raise_errors, warning, warnings
 from .journal import Record
 from .listen import Listen, resolve_listen
 from .options import Options
@@ -28,7 +28,7 @@ from .plan import (
     outdated_reasons,
 )
 from .socket_unit import check_socket
-from .state import HostState, connectable
+from .state import HostState, connectable, same_path
 from .unit import Derivation, local_hosts
 
 _REASON_OF_FILE = {
@@ -74,6 +74,7 @@ def plan_present(state: HostState, options: Options, *, check_mode: bool, listen
     plan = _plan(
         state, options, derivation, listen, settings, files, kept, pending=_pending(state, options, check_mode)
     )
+    doors = (*_left_behind(state), *doors)
     findings = (*listen.findings, *doors)
     if plan.changed:
         findings = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
@@ -277,7 +278,7 @@ def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
 
 def _record(state: HostState, after: bytes, settings: dict[str, t.Any]) -> Record:
     old = state.record
-    first = old is None or old.written_config is None
+    first = old is None or old.written_config is None or old.config_path not in ("", state.config_path)
     return Record(
         original_config=state.config_data if first or old is None else old.original_config,
         written_config=after,
@@ -330,13 +331,24 @@ def _check(
         existing_settings=options.existing_settings,
         live_restore=options.live_restore,
         restart_needed=plan.restart,
-        written=dict(state.record.settings or {}) if state.record else None,
+        written=dict(state.record.settings or {}) if state.record and same_path(state) else None,
         allow_dual_trust=options.allow_dual_trust,
     )
     found = (*check(facts, wanted), *_boot_warning(options, listen))
     if _pending(state, options, check_mode):
         found = tuple(item for item in found if item in warnings(found) or not item.code.startswith(_CERTIFICATE_CODES))
     return found
+
+
+def _left_behind(state: HostState) -> tuple[Finding, ...]:
+    """Refuse to leave our settings in one daemon.json and go on with another: ``absent`` would know the last one only."""
+    if not state.left_behind:
+        return ()
+    text = (
+        f"the endpoint was set up in {state.left_behind}, which still has it, and now {state.config_path} is to have it"
+    )
+    hint = f"Run with state absent and the path {state.left_behind} first; or remove hosts and tls* there, if dockerd does not read it."
+    return (error("config-path-changed", text, hint),)
 
 
 def _boot_warning(options: Options, listen: Listen) -> tuple[Finding, ...]:

@@ -48,6 +48,7 @@ class HostState:
     config_path: str
     config_data: bytes | None
     config_in_use: bool
+    left_behind: str  # another daemon.json that still has our settings
     dropin_path: str
     dropin: bytes | None
     socket_dropin_path: str
@@ -95,7 +96,7 @@ def gather(
         environment = environment_of(model)
         derivation = derive(model, environment, ENDPOINT_FLAGS if strip_endpoint_flags else HOST_FLAGS)
     path = os.path.realpath(config_path or (derivation.config_path if derivation else DEFAULT_CONFIG_PATH))
-    config_data = read_bytes_or_none(path)
+    config_data = _read_config(path)
     active = services.service.is_active
     engine = machine.engine_facts(networks=True) if active else None
     socket_dropin_path = _dropin_path(machine, services.socket.name)
@@ -110,6 +111,7 @@ def gather(
         derivation=derivation,
         config_path=path,
         config_data=config_data,
+        left_behind=_left_behind(record, path, directory),
         config_in_use=active and _in_use(machine, services, path, config_data, record),
         dropin_path=dropin_path,
         dropin=read_bytes_or_none(dropin_path),
@@ -144,6 +146,11 @@ def configured_listeners(values: t.Mapping[str, t.Any], socket_dropin: bytes | N
     return tuple(found)
 
 
+def same_path(state: HostState) -> bool:
+    """Return whether the record of earlier runs is about this very daemon.json."""
+    return state.record is not None and state.record.config_path in ("", state.config_path)
+
+
 def serves_tcp(socket_dropin: bytes | None) -> bool:
     """Return whether our drop-in of docker.socket opens TCP ports (it may be there only to take others' away)."""
     return bool(configured_listeners({}, socket_dropin))
@@ -156,6 +163,29 @@ def connectable(address: str) -> str:
 
 def _dropin_path(machine: Machine, unit: str) -> str:
     return os.path.join(machine.unit_directory, f"{unit}.d", DROPIN_NAME)
+
+
+def _read_config(path: str) -> bytes | None:
+    """Read daemon.json. Raises TlsError where that is no file: a rename onto /dev/null would break the whole host."""
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise TlsError(
+            f"{path} is no regular file, so daemon.json cannot be changed safely",
+            hint="Look where the file's link leads; put a file there, or remove the link.",
+            code="daemon-json-invalid",
+        )
+    return read_bytes_or_none(path)
+
+
+def _left_behind(record: Record | None, path: str, directory: str) -> str:
+    """Return another daemon.json that still has the endpoint that we gave it, "" where there is none."""
+    if record is None or record.written_config is None or record.config_path in ("", path):
+        return ""
+    try:
+        values = parse_daemon_json(read_bytes_or_none(record.config_path), record.config_path).values
+    except TlsError:
+        return ""
+    ours = str(values.get("tlscert", "")).startswith(directory.rstrip("/") + "/")
+    return record.config_path if ours else ""
 
 
 def _in_use(machine: Machine, services: Services, path: str, config_data: bytes | None, record: Record | None) -> bool:
