@@ -11,12 +11,12 @@ import pathlib
 import typing as t
 
 import pytest
+from test_transaction import first, given, issued, run, secure
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import restart, swap, undo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_world import ADDRESS, Effects, FakeMachine, Killed, World, install
-from test_transaction import first, given, issued, run, secure
 
 
 class Killing(t.NamedTuple):
@@ -65,7 +65,21 @@ def changed(text: str, **changes: t.Any) -> str:
         lambda text: changed(text, files=[{"path": "/x"}]),
         lambda text: changed(text, bridge="no base64!"),
     ],
-    ids=["half", "empty", "list", "null", "deep", "no-utf-8", "newer", "phase", "word", "none", "files", "file", "bytes"],
+    ids=[
+        "half",
+        "empty",
+        "list",
+        "null",
+        "deep",
+        "no-utf-8",
+        "newer",
+        "phase",
+        "word",
+        "none",
+        "files",
+        "file",
+        "bytes",
+    ],
 )
 def test_journal_that_is_damaged_or_of_another_version_stops_the_run_before_anything(
     killed: Killing, spoil: t.Callable[[str], str]
