@@ -18,7 +18,7 @@ from .._errors import TlsError
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,Job,NRestarts,FragmentPath,DropInPaths,NeedDaemonReload,Requires,"
-    "ExecMainStartTimestampMonotonic,Listen"
+    "ExecMainStartTimestampMonotonic"
 )
 UNIT_DIRECTORY = "/etc/systemd/system"
 _OBJECT = "/org/freedesktop/systemd1/unit/"
@@ -41,7 +41,6 @@ class UnitState:
     need_daemon_reload: bool = False
     requires: tuple[str, ...] = ()
     started: float = 0.0  # of the main process, in seconds of CLOCK_MONOTONIC; 0: never
-    listen: tuple[str, ...] = ()  # of a socket: "/run/docker.sock (Stream)", "[::]:2375 (Stream)"
 
     @property
     def is_active(self) -> bool:
@@ -77,7 +76,6 @@ def parse_show(text: str, names: t.Sequence[str]) -> dict[str, UnitState]:
             need_daemon_reload=values.get("NeedDaemonReload", "no") == "yes",
             requires=tuple(values.get("Requires", "").split()),
             started=_number(values.get("ExecMainStartTimestampMonotonic", "")) / 1e6,
-            listen=tuple(line[7:] for line in block.splitlines() if line.startswith("Listen=") and line[7:]),
         )
     return found
 
