@@ -31,12 +31,13 @@ def plan_absent(state: HostState, options: Options) -> Plan:
     after = _without_us(state, options)
     changes = ordered(state, after, None if own_dropin else state.dropin, None if own_socket else state.socket_dropin)
     carry = live_restore_steps(state, after, restart=bool(changes), flagged=_flagged(state))
+    adopted = any(item.is_tcp for item in state.socket_listeners)  # comes back, and as plain text as it was found
     return Plan(
         action="absent",
         files=changes,
         restart=bool(changes) and state.refused is None,
         with_socket=own_socket or _socket_lost(state),
-        config_last=own_socket and serves_tcp(state.socket_dropin),
+        config_last=own_socket and serves_tcp(state.socket_dropin) and not adopted,
         during=carry.during,
         bridge=carry.bridge,
         command=state.derivation.original if state.derivation else "",

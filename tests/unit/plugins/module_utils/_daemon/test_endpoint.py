@@ -283,6 +283,8 @@ def test_tcp_listener_of_docker_socket_is_adopted_and_comes_back_with_absent(ben
     bench.run(state="absent")
     assert {path: data for path, data in bench.world.snapshot().items() if "certs" not in path} == before
     assert "0.0.0.0:2375" in bench.world.tcp
+    assert bench.world.process is not None
+    assert not bench.world.process.tls, "dockerd runs with the daemon.json that is there"
 
 
 @pytest.mark.parametrize(("first", "second"), [("hosts", "socket"), ("socket", "hosts")])
