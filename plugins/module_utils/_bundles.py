@@ -47,6 +47,9 @@ _REASON_OF = {
 }
 
 
+_KEY_CHANGES = frozenset({"certificate-changed", "key-changed"})
+
+
 @dataclass(frozen=True)
 class Bundle:
     """What the module was asked for; empty contents mean: keep what is there."""
@@ -330,13 +333,24 @@ def report(plan: Plan, backups: list[str]) -> dict[str, t.Any]:
     }
 
 
-def diff(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
-    """Return before and after of the bundles that change; never a key."""
-    changing = [plan for plan in plans if plan.reasons]
-    return {
-        "before": {plan.bundle.id: describe(plan, after=False) for plan in changing},
-        "after": {plan.bundle.id: {**describe(plan, after=True), "reasons": list(plan.reasons)} for plan in changing},
-    }
+def texts(plans: t.Sequence[Plan]) -> list[str]:
+    """Return one line for each bundle that changes: where, which files, until when, and why; never a key."""
+    return [_text(plan) for plan in plans if plan.reasons]
+
+
+def _text(plan: Plan) -> str:
+    from ._x509 import wording  # only what changes pays for its import
+
+    what = "new bundle in" if CERTIFICATE not in plan.found.files else "bundle in"
+    foretold = (
+        (CERTIFICATE, KEY) if not plan.wanted.keys() & {CERTIFICATE, KEY} and _KEY_CHANGES & {*plan.reasons} else ()
+    )
+    files = [name for name in MODES if name in plan.wanted or name in foretold]
+    view = _view(plan.wanted.get(CERTIFICATE, b"")) if "certificate-changed" in plan.reasons else None
+    until = f", certificate until {wording.day(view.not_after)}" if view is not None else ""
+    kept = f", {' and '.join(plan.backups)} of another authority kept as .bak" if plan.backups else ""
+    reasons = ", ".join(plan.reasons)
+    return f"client {plan.bundle.id}: {what} {plan.bundle.directory}: {' '.join(files) or 'modes'}{until}{kept} ({reasons})"
 
 
 def _view(data: bytes) -> inspect.CertificateView | None:
@@ -344,28 +358,3 @@ def _view(data: bytes) -> inspect.CertificateView | None:
         return inspect.view_certificate(inspect.load_certificate(data, CERTIFICATE))
     except TlsError:
         return None
-
-
-def describe(plan: Plan, *, after: bool) -> dict[str, t.Any]:
-    """Return one side of the diff: what is public in the bundle, and what is wrong with its permissions."""
-    files = {**plan.found.files, **(plan.wanted if after else {})}
-    if not files:
-        return {}
-    view = _view(files.get(CERTIFICATE, b""))
-    certificate = (
-        None
-        if view is None
-        else {
-            "common_name": view.common_name,
-            "issuer": view.issuer,
-            "expires": isoformat(view.not_after),
-            "fingerprint_sha256": view.fingerprint_sha256,
-        }
-    )
-    loose = [] if after else [*plan.found.loose, *([plan.bundle.directory] if plan.found.directory == "loose" else [])]
-    return {
-        "certificate": certificate,
-        "ca": sorted(inspect.subjects(files.get(CA, b""))),
-        "environment": files.get(ENVIRONMENT, b"").decode("utf-8", "replace").splitlines(),
-        "wrong_permissions": loose,
-    }

@@ -25,7 +25,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows names, issuer, expiry and fingerprint, never a key.
+    details: Shows RV(plan), never a key.
   idempotent:
     support: full
 options:
@@ -89,6 +89,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description: One line for each bundle that is written, which files, until when they are good, and why.
+  returned: success
+  type: list
+  elements: str
+  sample: ["client deploy: bundle in /home/deploy/.docker: cert.pem key.pem, certificate until 2027-11-22 (certificate-changed, key-changed)"]
 bundles:
   description: The bundles in the order of O(bundles).
   returned: success
@@ -126,7 +132,7 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _bundles
-from ..module_utils._module import run_module
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 
@@ -154,7 +160,8 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     return {
         "changed": any(plan.reasons for plan in plans),
         "bundles": reported,
-        "diff": _bundles.diff(plans),
+        "plan": _bundles.texts(plans),
+        "diff": plan_diff(_bundles.texts(plans)),
     }
 
 

@@ -9,7 +9,8 @@ import typing as t
 from datetime import datetime
 
 from .._time import isoformat
-from .._x509.inspect import CertificateView
+from .._x509 import wording
+from .._x509.names import CLIENT_PREFIX
 from . import batch, bootstrap, store
 
 
@@ -33,23 +34,15 @@ def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
     }
 
 
-def authorities_diff(outcome: bootstrap.Outcome, now: datetime) -> dict[str, t.Any]:
-    """Return before and after of the authorities: subjects, key types, dates, fingerprints."""
-    made = {spec.name: spec for spec in outcome.missing}
-    before, after = {}, {}
-    for name, generations in outcome.stored.items():
-        line = _line(generations[-1].view)
-        after[name] = line
-        if name not in made:
-            before[name] = line
-    for name, spec in made.items():
-        after.setdefault(name, f"CN={spec.common_name}, {spec.key_type}, until {isoformat(now + spec.validity)}")
-    return {"before": before, "after": after}
-
-
-def _line(view: CertificateView) -> str:
-    dates = f"from {isoformat(view.not_before)} until {isoformat(view.not_after)}"
-    return f"{view.subject}, {view.key_type}, {dates}, sha256 {view.fingerprint_sha256}"
+def authorities_plan(outcome: bootstrap.Outcome, now: datetime) -> list[str]:
+    """Return one line for each authority that is made, and one for what else is done to the CA directory."""
+    lines = [
+        f"new authority {store.identifier(spec.name, 1)}, CN {spec.common_name}, {spec.key_type}, until {wording.day(now + spec.validity)} "
+        "(authority-missing)"
+        for spec in outcome.missing
+    ]
+    others = [reason for reason in outcome.reasons if reason != "authority-missing"]
+    return [*lines, f"CA directory put in order ({', '.join(others)})"] if others else lines
 
 
 def certificates(result: batch.BatchResult) -> dict[str, dict[str, t.Any]]:
@@ -64,13 +57,15 @@ def certificates(result: batch.BatchResult) -> dict[str, dict[str, t.Any]]:
     }
 
 
-def certificates_diff(result: batch.BatchResult) -> dict[str, t.Any]:
-    """Return what is (would be) issued: names, dates, issuer, fingerprints."""
-    after = {}
-    for name, one in result.signed.items():
-        wanted = one.approved
-        authority = wanted.authority.id if wanted.authority else wanted.request.authority
-        dates = f"from {isoformat(wanted.not_before)} until {isoformat(wanted.not_after)}"
-        text = f"CN={wanted.subject.common_name}, {', '.join(wanted.subject.names)}, by {authority}, {dates}"
-        after[name] = f"{text}, sha256 {one.view.fingerprint_sha256}" if one.view else text
-    return {"before": {}, "after": after}
+def certificates_plan(result: batch.BatchResult) -> list[str]:
+    """Return one line for each certificate that is (would be) issued: names, issuer, end, fingerprint."""
+    return [_certificate_line(name, one) for name, one in result.signed.items()]
+
+
+def _certificate_line(name: str, one: batch.Signed) -> str:
+    wanted = one.approved
+    authority = wanted.authority.id if wanted.authority else wanted.request.authority
+    shown = [each for each in wanted.subject.names if not each.startswith(CLIENT_PREFIX)]
+    named = f", SAN {' '.join(shown)}" if shown else ""
+    text = f"{name}: CN {wanted.subject.common_name}{named}, issuer {authority}, until {isoformat(wanted.not_after)}"
+    return f"{text}, sha256 {one.view.fingerprint_sha256}" if one.view else text
