@@ -47,9 +47,6 @@ _REASON_OF = {
 }
 
 
-_KEY_CHANGES = frozenset({"certificate-changed", "key-changed"})
-
-
 @dataclass(frozen=True)
 class Bundle:
     """What the module was asked for; empty contents mean: keep what is there."""
@@ -331,26 +328,6 @@ def report(plan: Plan, backups: list[str]) -> dict[str, t.Any]:
         "certificate": view.to_dict() if view is not None else None,
         "backup_files": backups,
     }
-
-
-def texts(plans: t.Sequence[Plan]) -> list[str]:
-    """Return one line for each bundle that changes: where, which files, until when, and why; never a key."""
-    return [_text(plan) for plan in plans if plan.reasons]
-
-
-def _text(plan: Plan) -> str:
-    from ._x509 import wording  # only what changes pays for its import
-
-    what = "new bundle in" if CERTIFICATE not in plan.found.files else "bundle in"
-    foretold = (
-        (CERTIFICATE, KEY) if not plan.wanted.keys() & {CERTIFICATE, KEY} and _KEY_CHANGES & {*plan.reasons} else ()
-    )
-    files = [name for name in MODES if name in plan.wanted or name in foretold]
-    view = _view(plan.wanted.get(CERTIFICATE, b"")) if "certificate-changed" in plan.reasons else None
-    until = f", certificate until {wording.day(view.not_after)}" if view is not None else ""
-    kept = f", {' and '.join(plan.backups)} of another authority kept as .bak" if plan.backups else ""
-    reasons = ", ".join(plan.reasons)
-    return f"client {plan.bundle.id}: {what} {plan.bundle.directory}: {' '.join(files) or 'modes'}{until}{kept} ({reasons})"
 
 
 def _view(data: bytes) -> inspect.CertificateView | None:

@@ -169,7 +169,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, origin, report, store
+from ..module_utils._ca import bootstrap, directory, origin, plan_text, report, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
@@ -226,7 +226,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     outcome = bootstrap.ensure(place, _specs(params), passphrase, around, predict=module.check_mode)
     for warning in outcome.warnings:
         module.warn(warning)
-    authorities, plan = report.authorities(outcome, now), report.authorities_plan(outcome, now)
+    authorities, plan = report.authorities(outcome, now), plan_text.authorities(outcome, now)
     return {
         "changed": bool(outcome.reasons),
         "reasons": list(outcome.reasons),

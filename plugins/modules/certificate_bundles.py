@@ -90,11 +90,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: One line for each bundle that is written, which files, until when they are good, and why.
+  description: One line for each bundle that is written, where, until when it is good, and why.
   returned: success
   type: list
   elements: str
-  sample: ["client deploy: bundle in /home/deploy/.docker: cert.pem key.pem, certificate until 2027-11-22 (certificate-changed, key-changed)"]
+  sample: ["client deploy: bundle in /home/deploy/.docker, certificate until 2027-11-22 (certificate-changed, key-changed)"]
 bundles:
   description: The bundles in the order of O(bundles).
   returned: success
@@ -131,7 +131,7 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _bundles
+from ..module_utils import _bundle_text, _bundles
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
@@ -157,11 +157,12 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         for backup in backups:
             module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
         reported.append(_bundles.report(plan, backups))
+    lines = _bundle_text.lines(reported)
     return {
         "changed": any(plan.reasons for plan in plans),
         "bundles": reported,
-        "plan": _bundles.texts(plans),
-        "diff": plan_diff(_bundles.texts(plans)),
+        "plan": lines,
+        "diff": plan_diff(lines),
     }
 
 

@@ -48,7 +48,7 @@ def line(
 
 def test_plan_text_of_a_first_run_says_all() -> None:
     assert line("present", "endpoint-new", before={}) == (
-        f"listen 10.0.0.5:2376, admits + client-g1, ca.pem + server-g1, restart yes, 14 containers kept (endpoint-new)"
+        "listen 10.0.0.5:2376, admits + client-g1, ca.pem + server-g1, restart yes, 14 containers kept (endpoint-new)"
     )
 
 
