@@ -20,7 +20,7 @@ Mapping = t.Mapping[str, t.Any]
 
 COLLECTION = "portcullis.docker_tls."
 # How many hosts the text names, failed ones first; the JSON has all of them.
-MOST_LINES = 40
+MOST_HOSTS = 40
 _LONGEST_PROBLEM = 300
 _WORDS = {"failed": "FAILED", "unreachable": "UNREACHABLE", "changed": "changed", "unchanged": "ok"}
 _ORDER = ("failed", "unreachable", "changed", "unchanged")
@@ -103,24 +103,27 @@ class Run:
 
 def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> list[str]:
     """Return the summary as lines: what became of which host, and what to do next."""
-    rows = [(_WORDS[state], host, _host_text(run, host)) for state in _ORDER[:3] for host in run.in_state(state)]
-    shown = rows[:MOST_LINES]
-    lines = ["", headline(run), *_table.align(shown, max(map(len, _WORDS.values())))]
-    if len(rows) > len(shown):
+    told = [(state, host) for state in _ORDER[:3] for host in run.in_state(state)]
+    rows = [row for state, host in told[:MOST_HOSTS] for row in _host_rows(run, state, host)]
+    lines = ["", headline(run), *_table.align(rows, max(map(len, _WORDS.values())))]
+    if len(told) > MOST_HOSTS:
         lines.append(
-            f"... and {len(rows) - len(shown)} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
+            f"... and {len(told) - MOST_HOSTS} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
         )
     following = next_steps(run, has_file=has_file)
     return [*lines, *(["Next:", *(f"  - {_table.clean(step)}" for step in following)] if following else []), ""]
 
 
-def _host_text(run: Run, host: str) -> str:
+def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, str]]:
+    """Yield a row for each thing on a host that was changed, or one for what went wrong."""
     one = run.host(host)
-    done = "; ".join(one.done) or ", ".join(one.reasons)
-    if run.states[host] == "changed":
-        return done
+    done = one.done or [", ".join(one.reasons)]
+    if state == "changed":
+        yield _WORDS[state], host, done[0]
+        yield from (("", "", line) for line in done[1:])
+        return
     problem = one.problem or "stopped by the failure of another host or of a task for all"
-    return f"{problem} (was to be: {done})" if done else problem
+    yield _WORDS[state], host, f"{problem} (was to be: {'; '.join(done)})" if done[0] else problem
 
 
 def headline(run: Run) -> str:

@@ -51,14 +51,14 @@ def told(run: _summary.Run, *, env_file: bool = False) -> list[str]:
     return [line for line in _summary.text(run, has_file=lambda _path: env_file) if line]
 
 
-def test_text_of_a_renewal_is_one_line_a_host() -> None:
+def test_text_of_a_renewal_says_certificate_and_restart() -> None:
     run = run_of(
         ("web3", "certificate_requests", CERTIFICATE), ("web3", "daemon_endpoint", DAEMON), others=["web1", "web2"]
     )
     assert told(run) == [
         "Docker TLS: 1 changed, 2 as it should be",
-        "changed      web3  certificate expires 2026-12-01 -> 2027-11-22, SAN + 10.0.0.7 (expires-soon, names-changed); "
-        "restart yes, 14 containers kept (certificate-changed)",
+        "changed      web3  certificate expires 2026-12-01 -> 2027-11-22, SAN + 10.0.0.7 (expires-soon, names-changed)",
+        "                   restart yes, 14 containers kept (certificate-changed)",
     ]
     assert run.outcome == "changed"
 
@@ -114,8 +114,8 @@ def test_text_of_a_bundle_alone_says_what_is_written() -> None:
 def test_text_of_a_large_fleet_is_cut_and_the_document_is_whole() -> None:
     run = run_of(*((f"web{number:04}", "daemon_endpoint", DAEMON) for number in range(1000)))
     lines = told(run)
-    assert len(lines) == _summary.MOST_LINES + 2
-    assert lines[-1].startswith(f"... and {1000 - _summary.MOST_LINES} hosts more")
+    assert len(lines) == _summary.MOST_HOSTS + 2
+    assert lines[-1].startswith(f"... and {1000 - _summary.MOST_HOSTS} hosts more")
     assert len(json.loads(_summary.document(run))["hosts"]) == 1000
 
 
