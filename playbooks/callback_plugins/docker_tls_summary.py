@@ -33,7 +33,7 @@ PATH = "DOCKER_TLS_SUMMARY_PATH"
 SWITCH = "__docker_tls_summary"
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):
     """Collect what the collection's modules say, and tell it at the end."""
 
     CALLBACK_VERSION = 2.0
