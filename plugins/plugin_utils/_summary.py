@@ -75,7 +75,11 @@ class Run:
 
     def note_problem(self, host: str, result: Mapping) -> None:
         """Take in why a host failed or was not reached; the last word counts."""
-        text = " ".join(str(result.get("msg") or result.get("module_stderr") or "no reason given").split())
+        found, hint = (
+            str(result.get("msg") or result.get("module_stderr") or "no reason given"),
+            str(result.get("hint") or ""),
+        )
+        text = " ".join((found if hint in found else f"{found.rstrip('.')}. {hint}").split())
         self.host(host).problem = text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
 
     def end(self, failed: t.Container[str], unreachable: t.Container[str], all_hosts: t.Iterable[str]) -> None:

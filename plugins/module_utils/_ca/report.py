@@ -41,3 +41,11 @@ def certificates(result: batch.BatchResult) -> dict[str, dict[str, t.Any]]:
         }
         for name, one in result.signed.items()
     }
+
+
+def rejected(result: batch.BatchResult) -> dict[str, dict[str, str]]:
+    """Return why requests of a batch were refused, by request id, in words that stand alone."""
+    return {
+        name: {"msg": f"no certificate is signed for {name}: {error.message}", "hint": error.hint, "code": error.code}
+        for name, error in result.refused.items()
+    }

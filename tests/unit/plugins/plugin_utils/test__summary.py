@@ -140,6 +140,12 @@ def test_problem_is_cut_where_it_is_long() -> None:
     assert len(told(run_of(("web1", "", {"msg": "x" * 5000}), failed=["web1"]))[1]) < 400
 
 
+@pytest.mark.parametrize("message", ["port 2376 is taken", "port 2376 is taken. Stop nginx."])
+def test_problem_has_its_hint_once(message: str) -> None:
+    run = run_of(("web1", "", {"msg": message, "hint": "Stop nginx."}), failed=["web1"])
+    assert told(run)[1] == "FAILED       web1  port 2376 is taken. Stop nginx."
+
+
 def test_host_that_recovered_from_a_failure_is_not_failed() -> None:
     run = run_of(("web1", "", {"msg": "rescued"}), ("web1", "daemon_endpoint", DAEMON))
     assert run.outcome == "changed"
