@@ -25,7 +25,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows names, issuer, expiry and fingerprint, never a key.
+    details: Shows RV(plan), never a key.
   idempotent:
     support: full
 options:
@@ -96,6 +96,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description: One line for each bundle that is written, where, until when it is good, and why.
+  returned: success
+  type: list
+  elements: str
+  sample: ["client deploy: bundle in /home/deploy/.docker, certificate until 2027-11-22 (certificate-changed, key-changed)"]
 bundles:
   description: The bundles in the order of O(bundles).
   returned: success
@@ -132,8 +138,8 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _bundles
-from ..module_utils._module import run_module
+from ..module_utils import _bundle_text, _bundles
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 
@@ -158,10 +164,12 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         for backup in backups:
             module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
         reported.append(_bundles.report(plan, backups))
+    lines = _bundle_text.lines(reported)
     return {
         "changed": any(plan.reasons for plan in plans),
         "bundles": reported,
-        "diff": _bundles.diff(plans),
+        "plan": lines,
+        "diff": plan_diff(lines),
     }
 
 
