@@ -10,10 +10,12 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _inventory, _preflight, _proof
+from ..plugin_utils import _ca_place, _inventory, _preflight, _proof
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
+    "ca_directory": _ca_place.ca_directory,
+    "ca_host": _ca_place.ca_host,
     "client_anchors": _inventory.client_anchors,
     "client_bundle_files": _inventory.client_bundle_files,
     "client_bundles": _inventory.client_bundles,
@@ -23,6 +25,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "inventory_problems": _preflight.inventory_problems,
     "listen_addresses": _inventory.listen_addresses,
     "proof_rows": _proof.proof_rows,
+    "rejected_requests": _inventory.rejected_requests,
     "reserved_names": _inventory.reserved_names,
     "server_signing_requests": _inventory.server_signing_requests,
 }

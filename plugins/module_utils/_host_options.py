@@ -27,6 +27,8 @@ REQUEST_OPTIONS: dict[str, t.Any] = {
     "addresses": {"type": "list", "elements": "str", "default": []},
     "authority_content": {"type": "str", "required": True},
     "renew_before": {"type": "str", "default": "1/3"},
+    "renew_jitter": {"type": "str", "default": "0"},
+    "renew_jitter_name": {"type": "str", "default": ""},
     "validity": {"type": "str", "default": ""},
     "force": {"type": "bool", "default": False},
     "owner": {"type": "str"},

@@ -13,15 +13,16 @@ import os
 import socket
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from ._accounts import Owner, acting_as, check_directory, expand_path, read_regular, resolve_owner
+from ._accounts import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from ._errors import TlsError
 from ._files import ensure_directory, write_atomic
 from ._time import isoformat, parse_duration, parse_renew_before
 from ._x509 import decide, inspect, issue, keys, names, verify
 
 PENDING_SUFFIX = ".new"
+AUTHORITIES = "ca.pem"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -43,6 +44,7 @@ class Identity:
     owner: Owner
     wanted: decide.Wanted
     authority: t.Any
+    validity: timedelta | None
 
     @property
     def pending_key_path(self) -> str:
@@ -58,6 +60,9 @@ class Plan:
     existing: decide.Existing
     decision: decide.Decision
     warnings: tuple[str, ...]
+    text: str
+    #: Of the certificate of the authority that signed what is there, where that is another one and its certificate is at hand.
+    authority_fingerprint: str = ""
 
 
 def host_fqdn() -> str:
@@ -110,7 +115,7 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
     if request["authority_content"].strip():
         what = f"authority_content of {request['id']!r}"
         authority = inspect.load_certificate(request["authority_content"], what)
-    _check_renew_before(request)
+    validity = _checked_validity(request)
     wanted = decide.Wanted(
         profile=request["profile"],
         subject=_subject(request, host),
@@ -118,21 +123,27 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         authority=inspect.view_certificate(authority) if authority is not None else None,
         renew_before=request["renew_before"],
         force=request["force"],
+        jitter=request["renew_jitter"],
+        jitter_name=f"{request['renew_jitter_name'] or host.fqdn}/{request['id']}",
     )
+    key_path = expand_path(request["key_path"], owner, "key_path")
+    if not request["owner"] and request["profile"] == "client":
+        owner = owner_of_place(os.path.dirname(key_path), owner)
     return Identity(
         id=request["id"],
-        key_path=expand_path(request["key_path"], owner, "key_path"),
+        key_path=key_path,
         certificate_path=expand_path(request["certificate_path"], owner, "certificate_path"),
         owner=owner,
         wanted=wanted,
         authority=authority,
+        validity=validity,
     )
 
 
-def _check_renew_before(request: t.Mapping[str, t.Any]) -> None:
-    """Refuse a renewal that is due from the first day on: it would issue, and restart dockerd, in every run."""
+def _checked_validity(request: t.Mapping[str, t.Any]) -> timedelta | None:
+    """Return the validity, None for no text. A renewal that is due from the first day on would issue, and restart dockerd, in every run."""
     if not request["validity"]:
-        return
+        return None
     validity = parse_duration(request["validity"], "validity")
     if parse_renew_before(request["renew_before"], validity) >= validity:
         raise TlsError(
@@ -141,6 +152,7 @@ def _check_renew_before(request: t.Mapping[str, t.Any]) -> None:
             hint="Every run would make a new certificate. Use a shorter renew_before, or a fraction such as 1/3.",
             code="renew-before-too-long",
         )
+    return validity
 
 
 def _subject(request: t.Mapping[str, t.Any], host: Host) -> names.SubjectNames:
@@ -185,7 +197,33 @@ def _plan(identity: Identity, now: datetime) -> Plan:
         key_data = _read(identity.key_path)
     existing = observe(identity, certificate_data, key_data)
     decision = decide.decide(identity.wanted, existing, now)
-    return Plan(identity, existing, decision, tuple(_warnings(identity, existing, decision, now)))
+    text = _text(identity, existing, decision, now) if decision.action == "issue" else ""
+    fingerprint = _authority_fingerprint(identity, certificate_data) if "authority-changed" in decision.reasons else ""
+    return Plan(identity, existing, decision, tuple(_warnings(identity, existing, decision, now)), text, fingerprint)
+
+
+def _text(identity: Identity, existing: decide.Existing, decision: decide.Decision, now: datetime) -> str:
+    from ._x509 import wording  # only what changes pays for its import
+
+    end = now + identity.validity if identity.validity is not None else None
+    text = wording.plan_text(identity.wanted, existing, decision.reasons, end)
+    if identity.wanted.profile == "client":
+        return f"client {identity.id}: {text}"
+    return text if identity.id == "server" else f"{identity.id}: {text}"
+
+
+def _authority_fingerprint(identity: Identity, certificate_data: bytes | None) -> str:
+    """Return the fingerprint of the authority in the ca.pem beside the certificate, "" where it is not that one."""
+    with acting_as(identity.owner):
+        data = _read(os.path.join(os.path.dirname(identity.certificate_path), AUTHORITIES))
+    try:
+        certificate = inspect.load_certificate(certificate_data or b"", identity.certificate_path)
+        found = [
+            one for one in inspect.load_certificates(data or b"", AUTHORITIES) if verify.issued_by(certificate, one)
+        ]
+        return inspect.view_certificate(found[0], AUTHORITIES).fingerprint_sha256 if found else ""
+    except TlsError:
+        return ""
 
 
 def _read(path: str) -> bytes | None:
@@ -274,6 +312,7 @@ def report(plan: Plan, request_content: str) -> dict[str, t.Any]:
         "profile": wanted.profile,
         "action": plan.decision.action,
         "reasons": list(plan.decision.reasons),
+        "renew_at": isoformat(plan.decision.renew_at) if plan.decision.renew_at is not None else None,
         "request_content": request_content,
         "common_name": wanted.subject.common_name,
         "names": list(wanted.subject.names),
@@ -281,15 +320,10 @@ def report(plan: Plan, request_content: str) -> dict[str, t.Any]:
         "key_path": plan.identity.key_path,
         "certificate_path": plan.identity.certificate_path,
         "certificate": certificate.to_dict() if certificate is not None else None,
+        "authority_fingerprint_sha256": plan.authority_fingerprint,
     }
 
 
-def diff(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
-    """Return before and after of the identities that change; never a key."""
-    changing = [plan for plan in plans if plan.decision.action == "issue"]
-    return {
-        "before": {plan.identity.id: plan.decision.before for plan in changing},
-        "after": {
-            plan.identity.id: {**plan.decision.after, "reasons": list(plan.decision.reasons)} for plan in changing
-        },
-    }
+def texts(plans: t.Sequence[Plan]) -> list[str]:
+    """Return one line for each identity that changes: what becomes of its certificate, and why; never a key."""
+    return [plan.text for plan in plans if plan.text]

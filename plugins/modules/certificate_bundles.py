@@ -25,7 +25,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows names, issuer, expiry and fingerprint, never a key.
+    details: Shows RV(plan), never a key.
   idempotent:
     support: full
 options:
@@ -61,12 +61,19 @@ options:
         default: true
       owner:
         description:
-          - User that the files belong to, by name or number. By default the user that the task runs as.
-          - In the directories of another user, root works with that user's rights.
+          - User that the files belong to, by name or number. By default the user that the task runs as; where that is root and the directory is a
+            user's, that user.
+          - In the directories of another user, root works with that user's rights. As owner, root follows no link that another user can set.
         type: str
       group:
         description: Group of the files. By default the user's own.
         type: str
+  rejected:
+    description:
+      - Why requests for bundles were refused, by the id of the bundle, as RV(portcullis.docker_tls.signed_certificates#module:rejected) has it.
+      - Such a bundle is left as it is; the others are installed, and then the task fails with that message.
+    type: dict
+    default: {}
 seealso:
   - module: portcullis.docker_tls.certificate_requests
   - module: portcullis.docker_tls.signed_certificates
@@ -89,6 +96,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description: One line for each bundle that is written, where, until when it is good, and why.
+  returned: success
+  type: list
+  elements: str
+  sample: ["client deploy: bundle in /home/deploy/.docker, certificate until 2027-11-22 (certificate-changed, key-changed)"]
 bundles:
   description: The bundles in the order of O(bundles).
   returned: success
@@ -125,8 +138,8 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _bundles
-from ..module_utils._module import run_module
+from ..module_utils import _bundle_text, _bundles
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 
@@ -151,10 +164,12 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         for backup in backups:
             module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
         reported.append(_bundles.report(plan, backups))
+    lines = _bundle_text.lines(reported)
     return {
         "changed": any(plan.reasons for plan in plans),
         "bundles": reported,
-        "diff": _bundles.diff(plans),
+        "plan": lines,
+        "diff": plan_diff(lines),
     }
 
 
@@ -165,6 +180,7 @@ def main() -> None:
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             "bundles": {"type": "list", "elements": "dict", "required": True, "options": _BUNDLE_OPTIONS},
+            "rejected": {"type": "dict", "default": {}},
         },
     )
 

@@ -210,7 +210,7 @@ def test_loose_permissions_are_put_right(directory: pathlib.Path, name: str, loo
     assert mode(directory / name) == loose
     result = run(bundle(directory, None), diff=True)
     assert result["bundles"][0]["reasons"] == ["permissions-changed"]
-    assert name in str(result["diff"]["before"]) or name == "."
+    assert result["plan"] == [f"client portainer: bundle in {directory} (permissions-changed)"]
     assert mode(directory / name) == before[name][0]
     assert {**tree(directory), ".": (0o700, b"")} == before
     assert not run(bundle(directory, None))["changed"]
@@ -322,8 +322,9 @@ def test_check_mode_on_a_clean_machine_predicts_all(directory: pathlib.Path) -> 
     assert result["bundles"][0]["reasons"] == ["directory-missing", *ALL_NEW]
     assert result["bundles"][0]["certificate"] is None
     assert not directory.exists()
-    assert result["diff"]["before"] == {"portainer": {}}
-    assert result["diff"]["after"]["portainer"]["environment"][1] == f"export DOCKER_HOST={HOST}"
+    assert result["diff"] == {
+        "prepared": f"client portainer: new bundle in {directory} ({', '.join(['directory-missing', *ALL_NEW])})\n"
+    }
 
 
 def test_check_mode_before_the_authority_exists_predicts(directory: pathlib.Path) -> None:
@@ -340,13 +341,14 @@ def test_check_mode_with_nonsense_in_place_predicts(directory: pathlib.Path) -> 
     assert result["bundles"][0]["certificate"] is None
 
 
-def test_diff_shows_the_certificate_and_never_a_key(directory: pathlib.Path) -> None:
+def test_diff_says_until_when_and_never_shows_a_key(directory: pathlib.Path) -> None:
     wait(directory)
     result = run(bundle(directory), diff=True)
-    after = result["diff"]["after"]["portainer"]
-    assert after["certificate"]["issuer"] == "CN=Docker CA,OU=clients-g1"
-    assert after["ca"] == ["CN=Docker CA,OU=server-g1"]
-    assert after["reasons"] == ALL_NEW
+    end = result["bundles"][0]["certificate"]["not_after"][:10]
+    assert result["diff"]["prepared"] == (
+        f"client portainer: bundle in {directory}, certificate until {end} ({', '.join(ALL_NEW)})\n"
+    )
+    assert "dirname:" not in str(result["diff"])
     assert "PRIVATE KEY" not in str(result)
 
 
@@ -408,3 +410,38 @@ def test_thing_in_the_way_that_cannot_be_moved_is_named(
     assert result["code"] == "file-unwritable"
     assert str(directory / "ca.pem") in result["msg"]
     assert not (directory / "key.pem").exists()
+
+
+@needs_root
+@pytest.mark.parametrize("name", [".", "cert.pem"])
+def test_link_of_a_user_is_refused_where_root_shall_own_the_bundle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, name: str
+) -> None:
+    """Else root would write into somebody else's directory, or keep a copy of a secret file for all to read."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "cert.pem").write_text("the secret")
+    with home_of(UID, GID) as home:
+        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
+        place = home / "bundle"
+        if name != ".":
+            place.mkdir()
+        (place / name).symlink_to(secret / name) if name != "." else place.symlink_to(secret)
+        result = run(bundle(place, owner="root"))
+        assert result["code"] == "directory-unsafe"
+        assert str(home) in result["msg"]
+        assert [path.name for path in secret.iterdir()] == ["cert.pem"]
+        assert not list(home.rglob("*.bak"))
+
+
+@needs_root
+def test_bundle_in_a_users_directory_is_the_users_where_no_owner_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with home_of(UID, GID) as home:
+        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
+        place = home / "bundle"
+        place.mkdir(0o700)
+        wait(place)
+        for path in (place, *place.iterdir()):
+            os.chown(path, UID, GID)
+        assert not run(bundle(place))["failed"]
+        assert {path.stat().st_uid for path in (place, *place.iterdir())} == {UID}
