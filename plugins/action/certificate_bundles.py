@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..modules import certificate_bundles
 from ..plugin_utils._action import ModuleAction, Result, rejection
 
 
@@ -12,6 +13,7 @@ class ActionModule(ModuleAction):
     """Install client bundles; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.certificate_bundles"
+    MAIN = staticmethod(certificate_bundles.main)
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result; where the CA refused some of the bundles, the others are installed and the task fails."""

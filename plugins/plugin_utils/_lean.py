@@ -37,6 +37,7 @@ SOURCES: tuple[str, ...] = (
     "_daemon/journal",
     "_daemon/jsontext",
     "_daemon/listen",
+    "_daemon/listening",
     "_daemon/machine",
     "_daemon/options",
     "_daemon/plan",
@@ -67,6 +68,7 @@ SOURCES: tuple[str, ...] = (
     "_x509/pem",
     "_x509/profiles",
     "_x509/verify",
+    "_x509/wording",
 )
 
 _SCRIPT = """\
@@ -157,4 +159,5 @@ def _checked(found: t.Any) -> dict[str, t.Any] | None:
     if not isinstance(found, dict) or not isinstance(found.get("current"), bool):
         return None
     words = {name: [str(item) for item in found.get(name) or []] for name in ("reasons", "warnings")}
-    return {"current": found["current"], **words}
+    why = {"msg": str(found["msg"])} if found.get("msg") else {}
+    return {"current": found["current"], **words, **why}

@@ -20,7 +20,7 @@ from datetime import datetime, timezone
 
 import yaml
 
-from . import _inventory
+from . import _ca_place, _inventory
 
 _ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 _PLAIN = re.compile(r"\{\{ (\w+) \}\}")
@@ -122,10 +122,6 @@ def has_template(value: t.Any) -> bool:
     return not isinstance(value, (bool, int, float, type(None)))
 
 
-def _ca_host(resolver: Resolver) -> str:
-    return str(([*resolver.variable("groups").get("docker_ca", []), "localhost"])[0])
-
-
 def _authorities(role: str) -> t.Callable[[Resolver], t.Any]:
     def find(resolver: Resolver) -> t.Any:
         found = resolver.other_host(resolver.variable(f"{role}_ca_host"), "docker_ca_authorities")
@@ -162,11 +158,9 @@ def _now(resolver: Resolver) -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_CA_HOST = "{{ (groups['docker_ca'] | default([]) + ['localhost']) | first }}"
-
 #: Templates of the roles (white space as one blank) and what they mean.
 EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
-    _CA_HOST: _ca_host,
+    "{{ groups | portcullis.docker_tls.ca_host }}": lambda resolver: _ca_place.ca_host(resolver.variable("groups")),
     "{{ hostvars[docker_server_cert_ca_host]['docker_ca_authorities'] "
     "| default(__docker_server_cert_info.authorities) }}": _authorities("docker_server_cert"),
     "{{ hostvars[docker_daemon_ca_host]['docker_ca_authorities'] "
