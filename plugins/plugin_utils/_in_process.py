@@ -12,7 +12,6 @@ through a pipe.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import typing as t
 
@@ -43,16 +42,16 @@ class _Module:
 def is_possible(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> bool:
     """Return whether a module of this task would run on this machine, as this user, with this Python."""
     task, connection = action._task, action._connection
-    if connection.transport != "local" or connection.become or task.async_val or any(task.environment or ()):
+    if connection.transport != "local" or connection.become or task.async_val or any(getattr(task, "environment", None) or ()):
         return False
     variables = task_vars
-    if task.delegate_to:
+    if getattr(task, "delegate_to", None):
         variables = (task_vars.get("ansible_delegated_vars") or {}).get(task.delegate_to) or {}
     named = variables.get("ansible_python_interpreter")
     if named is None:
         return True
-    interpreter = str(action._templar.template(named)).strip()
-    return interpreter == sys.executable or os.path.realpath(interpreter) == os.path.realpath(sys.executable)
+    # Not where their links lead: the Python of a virtual environment is a link to one that has other libraries.
+    return str(action._templar.template(named)).strip() == sys.executable
 
 
 def execute(main: Main, arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> Result | None:
