@@ -42,7 +42,12 @@ class _Module:
 def is_possible(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> bool:
     """Return whether a module of this task would run on this machine, as this user, with this Python."""
     task, connection = action._task, action._connection
-    if connection.transport != "local" or connection.become or task.async_val or any(getattr(task, "environment", None) or ()):
+    if (
+        connection.transport != "local"
+        or connection.become
+        or task.async_val
+        or any(getattr(task, "environment", None) or ())
+    ):
         return False
     variables = task_vars
     if getattr(task, "delegate_to", None):
