@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import ModuleAction, Result
+from ..plugin_utils._action import ModuleAction, Result, SecretAction
 
 
-class ActionModule(ModuleAction):
-    """Install client bundles; install cryptography where it is missing."""
+class ActionModule(SecretAction):
+    """Install client bundles; install cryptography where it is missing. A passphrase goes through a pipe, or not at all."""
 
     MODULE = "portcullis.docker_tls.certificate_bundles"
+    CARRIED = "the passphrase of client.p12"
+
+    def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
+        """Return the module's result; only where a passphrase is sent need the connection know pipelining."""
+        if any(bundle.get("pkcs12_passphrase") for bundle in arguments.get("bundles", []) if isinstance(bundle, dict)):
+            return super().execute(module, arguments, task_vars)
+        return ModuleAction.execute(self, module, arguments, task_vars)
 
     def predict(self, arguments: Result) -> Result:
         """Return every bundle without its certificate."""
@@ -19,6 +26,7 @@ class ActionModule(ModuleAction):
                     "id": bundle.get("id", ""),
                     "directory": bundle.get("directory", ""),
                     "certificate": None,
+                    "formats": {},
                     "reasons": ["cryptography-missing"],
                 }
                 for bundle in arguments.get("bundles", [])
