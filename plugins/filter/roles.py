@@ -10,12 +10,13 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _inventory, _preflight, _proof
+from ..plugin_utils import _formats, _inventory, _preflight, _proof
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
     "client_anchors": _inventory.client_anchors,
     "client_bundle_files": _inventory.client_bundle_files,
+    "client_bundle_formats": _formats.client_bundle_formats,
     "client_bundles": _inventory.client_bundles,
     "client_certificate_requests": _inventory.client_certificate_requests,
     "client_signing_requests": _inventory.client_signing_requests,

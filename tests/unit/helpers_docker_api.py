@@ -47,31 +47,44 @@ class Endpoint(t.NamedTuple):
     clients: list[str]
 
 
+class Server(t.NamedTuple):
+    """What the endpoint is and whom it lets in, as PEM."""
+
+    certificate: str
+    key: str
+    client_ca: str
+
+
 @contextlib.contextmanager
-def endpoint(directory: pathlib.Path) -> t.Iterator[Endpoint]:
+def endpoint(directory: pathlib.Path, server: Server | None = None) -> t.Iterator[Endpoint]:
     """Listen on a free port of 127.0.0.1 until the end of the block."""
     seen: list[str] = []
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(seen))
-    server.daemon_threads = True
-    server.socket = _context(directory).wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(seen))
+    listener.daemon_threads = True
+    context = _context(directory, server or _own())
+    listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield Endpoint(f"tcp://127.0.0.1:{server.server_address[1]}", seen)
+        yield Endpoint(f"tcp://127.0.0.1:{listener.server_address[1]}", seen)
     finally:
-        server.shutdown()
-        server.server_close()
+        listener.shutdown()
+        listener.server_close()
         thread.join()
 
 
-def _context(directory: pathlib.Path) -> ssl.SSLContext:
-    directory.mkdir(exist_ok=True)
+def _own() -> Server:
     pair = made.leaf(SERVERS, subject_names=["localhost", "127.0.0.1"])
-    pair.write(directory, "server")
-    (directory / "client-ca.pem").write_text(CLIENTS.pem)
+    return Server(pair.pem, pair.key_pem.decode(), CLIENTS.pem)
+
+
+def _context(directory: pathlib.Path, server: Server) -> ssl.SSLContext:
+    directory.mkdir(exist_ok=True)
+    for name, text in server._asdict().items():
+        (directory / f"{name}.pem").write_text(text)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "server.pem", directory / "server.key")
-    context.load_verify_locations(directory / "client-ca.pem")
+    context.load_cert_chain(directory / "certificate.pem", directory / "key.pem")
+    context.load_verify_locations(directory / "client_ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     return context
 
