@@ -63,8 +63,8 @@ def plan(directory: str, owner: Owner, formats: t.Iterable[str], identity: Ident
     """
     makers = {name: MAKERS[name] for name in sorted(set(formats)) if name in MAKERS}
     if identity is None:
-        reasons = tuple(_reason(name) for name in makers)
-        return Plan(directory, owner, {}, Found(frozenset(), {}, frozenset()), (), (), (), reasons)
+        foretold = tuple(_reason(name) for name in makers)
+        return Plan(directory, owner, {}, Found(frozenset(), {}, frozenset()), (), (), (), foretold)
     wanted = {name: make(identity) for name, make in makers.items()}
     paths = [path for files in wanted.values() for path in files]
     found = _observe(directory, owner, paths)
