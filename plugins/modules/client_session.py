@@ -13,7 +13,7 @@ author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
   - Makes a key on the controller, has the CA host sign a client certificate for it, as M(portcullis.docker_tls.temporary_client) does, and puts both
     with C(ca.pem) into a directory of the controller that only its user can read, in memory where the system has a tmpfs.
-  - The paths are what M(community.docker.docker_host_info#module) and its siblings, the docker CLI and the SDKs take.
+  - The paths are what community.docker's modules, the docker CLI and the SDKs take.
   - With O(state=absent) the directory is removed. When ansible-playbook ends before that, whether it failed or was killed, a watcher removes it within
     a second; so it does when the certificate ends.
   - The certificate is in the ledger like any other.
