@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import ModuleAction, Result, SecretAction
+import typing as t
+
+from ..plugin_utils._action import ModuleAction, Result, SecretAction, rejection
 
 
 class ActionModule(SecretAction):
@@ -17,6 +19,17 @@ class ActionModule(SecretAction):
         if any(bundle.get("pkcs12_passphrase") for bundle in arguments.get("bundles", []) if isinstance(bundle, dict)):
             return super().execute(module, arguments, task_vars)
         return ModuleAction.execute(self, module, arguments, task_vars)
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the module's result; where the CA refused some of the bundles, the others are installed and the task fails."""
+        rejected = arguments.pop("rejected", None) or {}
+        if not rejected:
+            return super().run_module(arguments, package, task_vars)
+        arguments["bundles"] = [bundle for bundle in arguments["bundles"] if bundle["id"] not in rejected]
+        outcome = super().run_module(arguments, package, task_vars) if arguments["bundles"] else {}
+        if outcome.get("failed"):
+            return outcome
+        return {**outcome, **rejection(rejected), "changed": outcome.get("changed", False)}
 
     def predict(self, arguments: Result) -> Result:
         """Return every bundle without its certificate."""

@@ -73,7 +73,8 @@ options:
     default: docker.service
   existing_settings:
     description:
-      - What to do with C(hosts) and C(tls*) settings that someone else has made, in C(daemon.json) or as flags of the unit.
+      - What to do with C(hosts) and C(tls*) settings that someone else has made, in C(daemon.json) or as flags of the unit,
+        and with TCP listeners that someone has given C(docker.socket) (C(ListenStream=)).
       - V(fail) names them and changes nothing. V(adopt) replaces them; O(state=absent) brings them back.
     type: str
     choices: [fail, adopt]

@@ -41,7 +41,17 @@ def test_defaults_and_specification_have_the_same_variables(role: str) -> None:
 
 @pytest.mark.parametrize(("role", "name"), VARIABLES)
 def test_default_is_the_specified_one(role: str, name: str) -> None:
-    assert defaults(role)[name] == options(role)[name]["default"]
+    option = options(role)[name]
+    if option.get("no_log"):
+        return
+    assert defaults(role)[name] == option["default"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_specification_does_not_compute_a_secret(role: str) -> None:
+    """Ansible prints the specification, its templates filled in, where any variable of the role is wrong."""
+    secret = [option for option in options(role).values() if option.get("no_log")]
+    assert secret and not [option for option in secret if "{{" in str(option.get("default", ""))]
 
 
 @pytest.mark.parametrize(("role", "name"), VARIABLES)
@@ -90,3 +100,22 @@ def test_readme_table_is_the_specification(role: str) -> None:
     loader.exec_module(module)
     text = (ROOT / "roles" / role / "README.md").read_text()
     assert module.with_table(text, options(role)) == text, "run tools/role-readme"
+
+
+# Options of daemon_endpoint that no user of the role needs, and why.
+NOT_IN_THE_ROLE = {
+    "allow_dual_trust",  # follows from the authorities
+    "lock_timeout",  # two runs at once are an accident, not a policy
+    "service",  # the unit of every distribution that is supported
+}
+
+
+def test_every_option_of_daemon_endpoint_is_reached_by_the_role() -> None:
+    tasks = yaml.safe_load((ROOT / "roles/docker_daemon/tasks/main.yml").read_text())
+    (passed,) = [
+        t["portcullis.docker_tls.daemon_endpoint"] for t in tasks if "portcullis.docker_tls.daemon_endpoint" in t
+    ]
+    text = (ROOT / "plugins/modules/daemon_endpoint.py").read_text()
+    documented = yaml.safe_load(text.split('DOCUMENTATION = r"""')[1].split('"""')[0])["options"]
+    assert set(documented) - NOT_IN_THE_ROLE <= set(passed)
+    assert set(documented) >= NOT_IN_THE_ROLE
