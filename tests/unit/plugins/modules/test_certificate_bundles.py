@@ -322,9 +322,9 @@ def test_check_mode_on_a_clean_machine_predicts_all(directory: pathlib.Path) -> 
     assert result["bundles"][0]["reasons"] == ["directory-missing", *ALL_NEW]
     assert result["bundles"][0]["certificate"] is None
     assert not directory.exists()
-    assert result["diff"] == {
-        "prepared": f"client portainer: new bundle in {directory} ({', '.join(['directory-missing', *ALL_NEW])})\n"
-    }
+    assert result["diff"] == [
+        {"prepared": f"client portainer: new bundle in {directory} ({', '.join(['directory-missing', *ALL_NEW])})\n"}
+    ]
 
 
 def test_check_mode_before_the_authority_exists_predicts(directory: pathlib.Path) -> None:
@@ -345,7 +345,7 @@ def test_diff_says_until_when_and_never_shows_a_key(directory: pathlib.Path) -> 
     wait(directory)
     result = run(bundle(directory), diff=True)
     end = result["bundles"][0]["certificate"]["not_after"][:10]
-    assert result["diff"]["prepared"] == (
+    assert result["diff"][0]["prepared"] == (
         f"client portainer: bundle in {directory}, certificate until {end} ({', '.join(ALL_NEW)})\n"
     )
     assert "dirname:" not in str(result["diff"])
