@@ -24,6 +24,7 @@ class ActionModule(PassphraseAction):
                 "certificate_content": "",
                 "trusted_content": "",
                 "certificate": None,
+                "generations": [],
             }
             for position, name in enumerate(["server", *(groups if isinstance(groups, list) else [groups])])
         }

@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import bootstrap, directory, issued, ledger, lock, policy, store
+from . import bootstrap, directory, issued, ledger, lock, policy, stages, store
 
 
 @dataclass(frozen=True)
@@ -104,14 +104,15 @@ def _prepare(batch: Batch) -> _Prepared:
     stored = store.read_authorities(batch.place)
     if not stored and not batch.rules.predicting:
         raise _no_ca(batch.place)
+    serials = _draw_serials(batch, len(batch.requests))
+    found = ledger.scan(batch.place, asked=serials)
+    stored = stages.settled(stored, found)
     approved = policy.approve(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
     opened: dict[str, t.Any] = {}
     for one in approved:
         if one.authority is not None and one.authority.id not in opened:
             store.check_authority(one.authority, batch.around.now)
             opened[one.authority.id] = store.open_key(one.authority, batch.passphrase)
-    serials = _draw_serials(batch, len(approved))
-    found = ledger.scan(batch.place, asked=serials)
     bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
     if found.used:
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")

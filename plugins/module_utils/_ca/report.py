@@ -21,15 +21,36 @@ def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str
     return result
 
 
+def generations_diff(
+    before: store.Stored, after: store.Stored, made: t.Sequence[bootstrap.AuthoritySpec] = ()
+) -> t.Any:
+    """Return before and after of the generations of each authority: their stages; ``made`` are those of a prediction."""
+    shown = _stages(after)
+    for spec in made:
+        shown.setdefault(
+            spec.id, f"{store.NEXT if spec.is_next else store.SIGNING}, CN={spec.common_name}, {spec.key_type}"
+        )
+    return {"before": _stages(before), "after": shown}
+
+
+def _stages(stored: store.Stored) -> dict[str, str]:
+    return {
+        one.id: f"{store.stage_of(one, generations)}, {_line(one.view)}"
+        for generations in stored.values()
+        for one in generations
+    }
+
+
 def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
     return {
-        "id": store.identifier(spec.name, 1),
+        "id": spec.id,
         "name": spec.name,
         "purpose": store.purpose_of(spec.name),
         "generation": 1,
         "certificate_content": "",
         "trusted_content": "",
         "certificate": None,
+        "generations": [],
     }
 
 
@@ -38,7 +59,7 @@ def authorities_diff(outcome: bootstrap.Outcome, now: datetime) -> dict[str, t.A
     made = {spec.name: spec for spec in outcome.missing}
     before, after = {}, {}
     for name, generations in outcome.stored.items():
-        line = _line(generations[-1].view)
+        line = _line(store.signing(generations).view)
         after[name] = line
         if name not in made:
             before[name] = line
