@@ -28,4 +28,4 @@ class ActionModule(PassphraseAction):
             }
             for position, name in enumerate(["server", *(groups if isinstance(groups, list) else [groups])])
         }
-        return {"authorities": authorities, "ansible_facts": {"docker_ca_authorities": authorities}}
+        return {"authorities": authorities, "revocations": [], "ansible_facts": {"docker_ca_authorities": authorities}}

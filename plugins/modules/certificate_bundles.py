@@ -43,6 +43,18 @@ options:
         description: Where the bundle is. A leading C(~) is the home of O(bundles[].owner), C(~user) that of another user.
         type: str
         required: true
+      state:
+        description:
+          - V(absent) removes the bundle of a client that is revoked, C(key.pem), C(cert.pem), C(ca.pem) and C(env.sh), and the directory when
+            nothing else is in it.
+          - Only where C(cert.pem) is a client certificate of O(bundles[].common_name); what else is there is not touched.
+        type: str
+        choices: [present, absent]
+        default: present
+      common_name:
+        description: Name of the client, for O(bundles[].state=absent).
+        type: str
+        default: ""
       certificate_content:
         description: The certificate (PEM, with its chain if it has one). Empty keeps the one that is there.
         type: str
@@ -106,7 +118,7 @@ bundles:
     reasons:
       description:
         - Why it was written. Any of V(directory-missing), V(certificate-changed), V(key-changed), V(ca-changed), V(environment-changed),
-          V(permissions-changed).
+          V(permissions-changed), V(client-revoked).
       type: list
       elements: str
       sample: [certificate-changed, key-changed]
@@ -125,7 +137,7 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _bundles
+from ..module_utils import _bundles, _revoked_bundles
 from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
@@ -139,11 +151,15 @@ _BUNDLE_OPTIONS: dict[str, t.Any] = {
     "environment_file": {"type": "bool", "default": True},
     "owner": {"type": "str"},
     "group": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "common_name": {"type": "str", "default": ""},
 }
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
-    bundles = _bundles.resolve_all(module.params["bundles"])
+    wanted = module.params["bundles"]
+    bundles = _bundles.resolve_all([each for each in wanted if each["state"] == "present"])
+    gone = _revoked_bundles.find([each for each in wanted if each["state"] == "absent"])
     plans = [_bundles.plan(bundle, _bundles.observe(bundle), predicting=module.check_mode) for bundle in bundles]
     reported = []
     for plan in plans:
@@ -151,11 +167,13 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         for backup in backups:
             module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
         reported.append(_bundles.report(plan, backups))
-    return {
-        "changed": any(plan.reasons for plan in plans),
-        "bundles": reported,
-        "diff": _bundles.diff(plans),
-    }
+    for one in gone:
+        if not module.check_mode:
+            _revoked_bundles.remove(one)
+        reported.append(one.report())
+    diff = _bundles.diff(plans)
+    diff["before"].update({one.id: one.describe() for one in gone})
+    return {"changed": bool(gone) or any(plan.reasons for plan in plans), "bundles": reported, "diff": diff}
 
 
 def main() -> None:

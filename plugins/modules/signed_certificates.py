@@ -82,6 +82,12 @@ options:
         description: Make a certificate that has ended already, for the proof that such a client is refused. Good for nothing else.
         type: bool
         default: false
+      generation:
+        description: >-
+          Number of the generation of the authority that signs, for the proof during a rotation of who is let in. V(0) is the one that signs
+          now, as it should be for everything that stays.
+        type: int
+        default: 0
   reserved_names:
     description:
       - Names and addresses that belong to a requester, or to several (a list), by name. A server request of anybody else for one of them is refused.
@@ -186,6 +192,7 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
     "expired": {"type": "bool", "default": False},
+    "generation": {"type": "int", "default": 0},
 }
 
 

@@ -47,6 +47,20 @@ class AuthoritySpec:
         return store.identifier(self.name, self.generation)
 
 
+def spec_like(one: store.StoredAuthority) -> AuthoritySpec:
+    """Return the spec that ``one`` was made by."""
+    organizations = one.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return AuthoritySpec(
+        name=one.name,
+        common_name=one.view.common_name,
+        organization=", ".join(str(each.value) for each in organizations),
+        key_type=one.view.key_type,
+        validity=one.view.not_after - one.view.not_before,
+        generation=one.generation,
+        is_next=one.is_next,
+    )
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a run brings along: its clock, who it is for the ledger, and how it waits."""
@@ -90,11 +104,10 @@ def decide(
 
 def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[str]:
     view = current.view
-    organizations = current.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     lifetime = view.not_after - view.not_before
     pairs = [
         ("common name", view.common_name, spec.common_name),
-        ("organization", ", ".join(str(one.value) for one in organizations), spec.organization),
+        ("organization", spec_like(current).organization, spec.organization),
         ("key type", view.key_type, spec.key_type),
     ]
     if abs(lifetime - spec.validity) > timedelta(days=1):

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from .._time import isoformat
 from .._x509.inspect import CertificateView
-from . import batch, bootstrap, store
+from . import batch, bootstrap, revocation, store
 
 
 def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str, t.Any]]:
@@ -19,6 +19,20 @@ def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str
     for spec in outcome.missing:
         result.setdefault(spec.name, _predicted_authority(spec))
     return result
+
+
+def with_revocations(
+    authorities: dict[str, dict[str, t.Any]], revoked: revocation.Outcome, now: datetime
+) -> dict[str, dict[str, t.Any]]:
+    """Return the authorities after revocations were begun: what nobody needs any more is not trusted.
+
+    In a prediction the certificate of a generation that would be made is empty, so that new ones are foretold for its members.
+    """
+    described = {**authorities, **store.describe(revoked.stored, now, revoked.distrusted)}
+    for one in revoked.revocations:
+        if not one.signing:
+            described[one.authority] = {**described[one.authority], "certificate_content": "", "certificate": None}
+    return described
 
 
 def generations_diff(

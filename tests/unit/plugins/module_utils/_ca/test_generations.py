@@ -203,9 +203,10 @@ def test_killed_after_the_ledger_is_finished_by_the_next_run(
     def die(*_arguments: t.Any) -> None:
         raise Killed
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(stages, step, die)
-        change(ca, state)
+        with pytest.raises(Killed):
+            change(ca, state)
     # What is signed in between is sound, and the retired one is out of the question.
     assert issuer_of(ca) == "clients-g2"
     if finisher == "authorities":
@@ -225,9 +226,10 @@ def test_killed_while_introducing_is_finished_as_next(ca: pathlib.Path, monkeypa
         real(*arguments)
         raise Killed
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(ledger, "append", die_after)
-        change(ca, "introduced")
+        with pytest.raises(Killed):
+            change(ca, "introduced")
     assert change(ca, "introduced").reasons == ("authority-unfinished",)
     assert stages_of(ca) == {"clients-g1": "signing", "clients-g2": "next"}
 
