@@ -101,6 +101,12 @@ options:
     type: list
     elements: str
     default: []
+  revocation_deferred:
+    description:
+      - Do not begin what O(revoked_clients) asks for, and warn of it. For a run that leaves hosts or client machines out (C(--limit)), which could
+        not finish it.
+    type: bool
+    default: false
   restart_ledger:
     description:
       - Accept a ledger that was changed, or that does not fit the authorities, and begin a new one. The old one stays beside it.
@@ -287,19 +293,29 @@ def _spec(params: dict[str, t.Any], name: str, option: str) -> bootstrap.Authori
 
 
 def _revoke(
+    module: AnsibleModule,
     place: directory.CaDirectory,
-    params: dict[str, t.Any],
     passphrase: bytes,
     around: bootstrap.Surroundings,
-    *,
-    predict: bool,
 ) -> revocation.Outcome | None:
     """Begin what the revoked clients make necessary; without any, not even the ledger is read."""
+    params, predict = module.params, module.check_mode
     if not params["revoked_clients"]:
         return None
     clients = [revocation.Revoked(one["name"], one["group"]) for one in params["revoked_clients"]]
     template = _spec(params, "clients", "client")
-    return revocation.begin(place, clients, params["member_groups"], template, passphrase, around, predict=predict)
+    deferred = params["revocation_deferred"]
+    found = revocation.begin(
+        place, clients, params["member_groups"], template, passphrase, around, predict=predict or deferred
+    )
+    if not deferred:
+        return found
+    for one in found.revocations:
+        module.warn(
+            f"revocation-deferred: {', '.join(one.clients)} may still come in with certificates of {', '.join(one.generations)}. "
+            "This run is limited to some hosts and cannot change that; run again without --limit."
+        )
+    return None
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
@@ -317,7 +333,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     for warning in outcome.warnings:
         module.warn(warning)
     authorities = report.authorities(outcome, now)
-    revoked = _revoke(place, params, passphrase, around, predict=module.check_mode)
+    revoked = _revoke(module, place, passphrase, around)
     if revoked is not None and revoked.revocations:
         authorities = report.with_revocations(authorities, revoked, now)
     reasons = [*outcome.reasons, *(revoked.reasons if revoked else ())]
@@ -350,6 +366,7 @@ def main() -> None:
                     "group": {"type": "str", "default": "clients"},
                 },
             },
+            "revocation_deferred": {"type": "bool", "default": False},
             "member_groups": {"type": "list", "elements": "str", "default": []},
             "restart_ledger": {"type": "bool", "default": False},
         },
