@@ -12,7 +12,12 @@ import pytest
 
 import helpers_status as fleet
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import inputs, model, rotation, rotation_inputs
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import (
+    inputs,
+    model,
+    rotation,
+    rotation_inputs,
+)
 
 S1, S2 = fleet.server_authority(), fleet.authority("server-g2", 31)
 C1, C2, C3 = fleet.clients_authority(), fleet.authority("clients-g2", 32), fleet.authority("clients-g3", 33)
@@ -82,14 +87,16 @@ PROBLEMS: dict[str, tuple[dict[str, t.Any], model.Served, str]] = {
         fleet.served(fleet.server()),
         "unreachable: no route",
     ),
-    "wire": ({}, model.Served(model.UNREACHABLE, "connection refused"), "the endpoint 10.0.0.5:2376: connection refused"),
+    "wire": (
+        {},
+        model.Served(model.UNREACHABLE, "connection refused"),
+        "the endpoint 10.0.0.5:2376: connection refused",
+    ),
 }
 
 
 @pytest.mark.parametrize(("changes", "served", "problem"), PROBLEMS.values(), ids=PROBLEMS)
-def test_host_that_cannot_be_looked_at_says_why(
-    changes: dict[str, t.Any], served: model.Served, problem: str
-) -> None:
+def test_host_that_cannot_be_looked_at_says_why(changes: dict[str, t.Any], served: model.Served, problem: str) -> None:
     found = look("clients", known("clients", g1=(C1, "signing")), [(fleet.host(**changes), served)])
     assert found.hosts[0].problem == problem
 
