@@ -225,3 +225,14 @@ def test_admitted_groups_name_the_first_of_each_host_once() -> None:
         "c": {"docker_daemon_access_groups": ["clients"]},
     }
     assert inventory.admitted_groups(hostvars, hostvars, ["clients"]) == ["clients", "ops"]
+
+
+def test_client_bundles_leave_out_users_of_revoked_clients() -> None:
+    clients = [{"name": "alice", "state": "revoked"}, {"name": "bob"}]
+    users = [{"user": "a", "client": "alice"}, {"user": "b", "client": "bob"}, {"user": "c"}]
+    made = inventory.client_bundles("m", {"m": {"docker_client_cert_users": users}}, clients, ["m"])
+    assert [(bundle["user"], bundle["client"]) for bundle in made] == [("b", "bob"), ("c", "bob")]
+
+
+def test_client_bundles_without_any_client_that_stays_are_none() -> None:
+    assert inventory.client_bundles("m", {"m": {}}, [{"name": "alice", "state": "revoked"}], ["m"]) == []
