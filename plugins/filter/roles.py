@@ -25,6 +25,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "listen_addresses": _inventory.listen_addresses,
     "member_groups": _revocation.member_groups,
     "proof_rows": _proof.proof_rows,
+    "rejected_requests": _inventory.rejected_requests,
     "reserved_names": _inventory.reserved_names,
     "revocation_changes": _revocation.revocation_changes,
     "revocation_hosts": _revocation.revocation_hosts,

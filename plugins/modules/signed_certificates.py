@@ -11,8 +11,11 @@ short_description: Sign a batch of certificate requests with the authorities of 
 version_added: 1.0.0
 author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
-  - Signs all requests of a play in one call, under one lock, with one opening of each key. Either all are signed or none is; then one message
-    tells every problem of every request.
+  - Signs all requests of a play in one call, under one lock, with one opening of each key.
+  - By default either all are signed or none is; then one message tells every problem of every request. With O(partial) the good ones are signed
+    and the others are in RV(rejected).
+  - A server's name that neither O(reserved_names) nor O(shared_names) mentions stays with the requester in whose valid certificate it is, as the
+    ledger has it. Another requester is refused; so are all of those who ask for a name in one batch that nobody has yet.
   - Of a request's CSR only the public key is used, after its signature has proved that the requester holds the key. Names, profile and validity
     are those of the options, whatever the CSR says.
   - Every certificate is in the CA's ledger (append-only, hash-chained, flushed to disk) and in C(issued/<serial>.pem) before it is returned.
@@ -88,6 +91,28 @@ options:
           now, as it should be for everything that stays.
         type: int
         default: 0
+      replaces:
+        description:
+          - The certificate of another authority than O(requests[].authority) that the requester has now. Where neither the ledger nor an authority
+            of this CA has to do with it, the request is refused. Leave it out to sign whatever is there.
+        type: dict
+        suboptions:
+          serial:
+            description: Its serial number, as in RV(portcullis.docker_tls.certificate_requests#module:requests[].certificate).
+            type: str
+            required: true
+          issuer:
+            description: Its issuer.
+            type: str
+            default: ""
+          authority_key_identifier:
+            description: Its authority key identifier.
+            type: str
+            default: ""
+          authority_fingerprint_sha256:
+            description: SHA-256 fingerprint of its authority's certificate where that is known, for the message.
+            type: str
+            default: ""
   reserved_names:
     description:
       - Names and addresses that belong to a requester, or to several (a list), by name. A server request of anybody else for one of them is refused.
@@ -99,6 +124,10 @@ options:
     type: list
     elements: str
     default: []
+  partial:
+    description: Sign the good requests though others are refused. What is wrong with the CA itself or with the call still fails all.
+    type: bool
+    default: false
   backdate:
     description: How long before now certificates begin to be valid, for clocks that are behind; V(0s) for not at all.
     type: str
@@ -145,6 +174,21 @@ certificates:
     certificate:
       description: The certificate as plain values (subject, names, serial, dates, key type, fingerprints); null in check mode.
       type: dict
+rejected:
+  description: Why requests were refused, by their id; empty without O(partial).
+  returned: success
+  type: dict
+  contains:
+    msg:
+      description: What is wrong with the request.
+      type: str
+    hint:
+      description: What to do about it.
+      type: str
+    code:
+      description: A stable word for it.
+      type: str
+      sample: name-taken
 authorities:
   description: All authorities of the CA, as M(portcullis.docker_tls.authority_info) returns them.
   returned: success
@@ -193,11 +237,22 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "reasons": {"type": "list", "elements": "str", "default": []},
     "expired": {"type": "bool", "default": False},
     "generation": {"type": "int", "default": 0},
+    "replaces": {
+        "type": "dict",
+        "options": {
+            "serial": {"type": "str", "required": True},
+            "issuer": {"type": "str", "default": ""},
+            "authority_key_identifier": {"type": "str", "default": "", "no_log": False},
+            "authority_fingerprint_sha256": {"type": "str", "default": ""},
+        },
+    },
 }
 
 
 def _request(options: dict[str, t.Any]) -> policy.SigningRequest:
-    return policy.SigningRequest(**{**options, "names": tuple(options["names"]), "reasons": tuple(options["reasons"])})
+    replaces = policy.Replaced(**options["replaces"]) if options["replaces"] else None
+    lists = {name: tuple(options[name]) for name in ("names", "reasons")}
+    return policy.SigningRequest(**{**options, **lists, "replaces": replaces})
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
@@ -219,6 +274,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             lock_timeout=params["lock_timeout"],
             allow_network_filesystem=params["allow_network_filesystem"],
         ),
+        partial=params["partial"],
     )
     result = batch.sign(work)
     for warning in result.warnings:
@@ -227,6 +283,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "changed": bool(result.signed or result.reasons),
         "reasons": list(result.reasons),
         "certificates": report.certificates(result),
+        "rejected": report.rejected(result),
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
         **({"diff": report.certificates_diff(result)} if module._diff else {}),
@@ -244,6 +301,7 @@ def main() -> None:
             "reserved_names": {"type": "dict", "default": {}},
             "shared_names": {"type": "list", "elements": "str", "default": []},
             "backdate": {"type": "str", "default": "5m"},
+            "partial": {"type": "bool", "default": False},
         },
     )
 

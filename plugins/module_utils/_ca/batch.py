@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A batch of requests signed: all or nothing, one lock, one opening of each key, one write of the ledger. PRIVATE.
+"""A batch of requests signed: one lock, one opening of each key, one write of the ledger. PRIVATE.
 
 The order is what makes kill -9 safe at every point: sign in memory, check, ledger (write and fsync), files of the
 certificates (flushed together), and only then the result. What dies on the way leaves at worst a certificate in the
@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import bootstrap, directory, issued, ledger, lock, policy, stages, store
+from . import bootstrap, claims, directory, foreign, issued, ledger, lock, policy, stages, store
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,12 @@ class Signed:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The certificates by request id, all authorities of the CA, and what the run noticed."""
+    """The certificates by request id, all authorities of the CA, what was refused and why, and what the run noticed."""
 
     signed: t.Mapping[str, Signed]
     stored: store.Stored
     ledger: ledger.Head
+    refused: t.Mapping[str, TlsError] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -53,13 +54,15 @@ class Batch:
     around: bootstrap.Surroundings
     #: Draws a serial number; 159 random bits, so that a restored backup repeats none.
     draw_serial: t.Callable[[], int] = field(default_factory=lambda: x509.random_serial_number)
+    #: Sign the good requests though others are refused; else one bad request refuses the batch.
+    partial: bool = False
 
 
 def sign(batch: Batch) -> BatchResult:
     """Sign the batch and return the certificates; with ``rules.predicting`` only say what would be signed.
 
-    Raises TlsError (codes of ``policy``, ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``); then
-    nothing was signed.
+    Raises TlsError (codes of ``policy``, ``claims``, ``directory``, ``lock``, ``ledger``, ``store``;
+    ``authority-missing``); then nothing was signed. With ``partial`` a request's own problem is in ``refused`` instead.
     """
     place, around = batch.place, batch.around
     directory.check_parents(place.path)
@@ -76,8 +79,25 @@ def sign(batch: Batch) -> BatchResult:
 def _without_ca(batch: Batch) -> BatchResult:
     if not batch.rules.predicting:
         raise _no_ca(batch.place)
-    approved = policy.approve(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
-    return BatchResult({one.request.id: Signed(one, "", None) for one in approved}, {}, ledger.EMPTY.head)
+    approved, refused = policy.judge(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
+    approved = _settle(batch, approved, refused, ledger.EMPTY, {})
+    return BatchResult({one.request.id: Signed(one, "", None) for one in approved}, {}, ledger.EMPTY.head, refused)
+
+
+def _settle(
+    batch: Batch,
+    approved: t.Sequence[policy.Approved],
+    refused: dict[str, TlsError],
+    found: ledger.Scan,
+    stored: store.Stored,
+) -> list[policy.Approved]:
+    """Return those of ``approved`` that nothing speaks against; the others join ``refused``. Raises where none may be refused."""
+    refused.update(foreign.refusals(approved, found, stored, batch.place.path))
+    approved = [one for one in approved if one.request.id not in refused]
+    refused.update(claims.refusals(approved, found, batch.rules, batch.around.now))
+    if refused and not batch.partial:
+        raise policy.refusal(batch.requests, refused)
+    return [one for one in approved if one.request.id not in refused]
 
 
 def _no_ca(place: directory.CaDirectory) -> TlsError:
@@ -93,30 +113,41 @@ class _Prepared:
     """A batch after all checks: what will be signed, the opened key of each authority, serials, and the ledger's state."""
 
     approved: t.Sequence[policy.Approved]
+    refused: t.Mapping[str, TlsError]
     stored: store.Stored
     opened: t.Mapping[str, t.Any]
     serials: t.Mapping[str, int]
     ledger: ledger.Scan
 
 
-def _prepare(batch: Batch) -> _Prepared:
-    """Check everything that can be wrong, before anything is touched."""
-    stored = store.read_authorities(batch.place)
+def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
+    """Check everything that can be wrong, before anything is touched.
+
+    ``stored``: the authorities as the ledger has them, where a killed run left the disk behind.
+    """
+    stored = store.read_authorities(batch.place) if stored is None else stored
     if not stored and not batch.rules.predicting:
         raise _no_ca(batch.place)
-    serials = _draw_serials(batch, len(batch.requests))
-    found = ledger.scan(batch.place, asked=serials)
-    stored = stages.settled(stored, found)
-    approved = policy.approve(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
+    approved, refused = policy.judge(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
+    serials = _draw_serials(batch, len(approved))
+    found = ledger.scan(
+        batch.place,
+        asked={*serials, *foreign.serials(approved)},
+        names=claims.undeclared_names(approved, batch.rules),
+    )
+    living = stages.settled(stored, found)
+    if living != stored:
+        return _prepare(batch, living)
+    bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
+    if not found.used.isdisjoint(serials):
+        raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
+    approved = _settle(batch, approved, refused, found, stored)
     opened: dict[str, t.Any] = {}
     for one in approved:
         if one.authority is not None and one.authority.id not in opened:
             store.check_authority(one.authority, batch.around.now)
             opened[one.authority.id] = store.open_key(one.authority, batch.passphrase)
-    bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
-    if found.used:
-        raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
-    return _Prepared(approved, stored, opened, serials, found)
+    return _Prepared(approved, refused, stored, opened, serials, found)
 
 
 def serial_text(number: int) -> str:
@@ -137,7 +168,7 @@ def _draw_serials(batch: Batch, count: int) -> dict[str, int]:
 def _predict(batch: Batch) -> BatchResult:
     prepared = _prepare(batch)
     signed = {one.request.id: Signed(one, "", None) for one in prepared.approved}
-    return BatchResult(signed, prepared.stored, prepared.ledger.head)
+    return BatchResult(signed, prepared.stored, prepared.ledger.head, prepared.refused)
 
 
 def _sign_locked(batch: Batch) -> BatchResult:
@@ -159,9 +190,8 @@ def _sign_locked(batch: Batch) -> BatchResult:
         issued.write_issued(place, {serial: one.certificate_content for serial, one in signed.items()})
     pairs = (("modes-repaired", bool(loose)), ("ledger-repaired", bool(prepared.ledger.torn)))
     reasons = tuple(reason for reason, holds in pairs if holds)
-    return BatchResult(
-        {one.approved.request.id: one for one in signed.values()}, prepared.stored, head, reasons, tuple(warnings)
-    )
+    by_request = {one.approved.request.id: one for one in signed.values()}
+    return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings))
 
 
 def _sign_one(one: policy.Approved, opened: t.Mapping[str, t.Any], number: int, batch: Batch) -> Signed:
