@@ -13,7 +13,15 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from ._accounts import Owner, acting_as, expand_path, read_regular, resolve_owner
+from ._accounts import (
+    Owner,
+    acting_as,
+    check_links,
+    expand_path,
+    owner_of_place,
+    read_regular,
+    resolve_owner,
+)
 from ._bundles import CA, CERTIFICATE, ENVIRONMENT, KEY, PENDING_KEY
 from ._errors import TlsError
 from ._files import fsync_directory
@@ -52,12 +60,19 @@ class Leaving:
 def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[Leaving]:
     """Return which of the module's ``bundles`` with ``state: absent`` are there.
 
-    Raises TlsError ``user-unknown``, ``home-missing``, ``path-invalid``.
+    A user who is not there (any more) has none. Raises TlsError ``path-invalid``, ``directory-unsafe``.
     """
     found = []
     for each in options:
-        owner = resolve_owner(each["owner"] or "", each["group"] or "")
-        directory = expand_path(each["directory"], owner, f"directory of {each['id']!r}")
+        try:
+            owner = resolve_owner(each["owner"] or "", each["group"] or "")
+            directory = expand_path(each["directory"], owner, f"directory of {each['id']!r}")
+        except TlsError as error:
+            if error.code in ("user-unknown", "home-missing"):
+                continue
+            raise
+        if not each["owner"]:
+            owner = owner_of_place(directory, owner)
         view = _certificate(directory, owner)
         if view is not None and view.common_name == each["common_name"] and decide.has_profile(view, "client"):
             found.append(Leaving(each["id"], directory, owner, view))
@@ -66,6 +81,7 @@ def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[Leaving]:
 
 def _certificate(directory: str, owner: Owner) -> inspect.CertificateView | None:
     path = os.path.join(directory, CERTIFICATE)
+    check_links(directory, owner)
     try:
         with acting_as(owner):
             data = read_regular(path)
