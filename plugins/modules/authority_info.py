@@ -76,6 +76,31 @@ authorities:
     certificate:
       description: The certificate as plain values (subject, names, dates, key type, fingerprints).
       type: dict
+    generations:
+      description: Every generation that is there, oldest first.
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: Name and number.
+          type: str
+          sample: server-g1
+        generation:
+          description: Its number.
+          type: int
+        stage:
+          description: V(next), is trusted and does not sign yet; V(signing); V(old), is trusted and signs no more.
+          type: str
+          sample: signing
+        certificate_content:
+          description: Its certificate as PEM.
+          type: str
+        not_before:
+          description: Its begin.
+          type: str
+        not_after:
+          description: Its end.
+          type: str
 ansible_facts:
   description: The same as a fact.
   returned: success

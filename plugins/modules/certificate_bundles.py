@@ -45,6 +45,18 @@ options:
         description: Where the bundle is. A leading C(~) is the home of O(bundles[].owner), C(~user) that of another user.
         type: str
         required: true
+      state:
+        description:
+          - V(absent) removes the bundle of a client that is revoked, C(key.pem), C(cert.pem), C(ca.pem) and C(env.sh), and the directory when
+            nothing else is in it.
+          - Only where C(cert.pem) is a client certificate of O(bundles[].common_name); what else is there is not touched.
+        type: str
+        choices: [present, absent]
+        default: present
+      common_name:
+        description: Name of the client, for O(bundles[].state=absent).
+        type: str
+        default: ""
       certificate_content:
         description: The certificate (PEM, with its chain if it has one). Empty keeps the one that is there.
         type: str
@@ -172,7 +184,7 @@ bundles:
     reasons:
       description:
         - Why it was written. Any of V(directory-missing), V(certificate-changed), V(key-changed), V(ca-changed), V(environment-changed),
-          V(permissions-changed); for each format its name, as V(context-archive-changed); V(format-dropped).
+          V(permissions-changed); for each format its name, as V(context-archive-changed); V(format-dropped); V(client-revoked).
       type: list
       elements: str
       sample: [certificate-changed, key-changed]
@@ -195,7 +207,7 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _bundle_text, _bundles
+from ..module_utils import _bundle_text, _bundles, _revoked_bundles
 from ..module_utils._bundle_formats import formats, place, wish
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
@@ -219,13 +231,16 @@ _BUNDLE_OPTIONS: dict[str, t.Any] = {
     "pkcs12_passphrase": {"type": "str", "default": "", "no_log": True},
     "owner": {"type": "str"},
     "group": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "common_name": {"type": "str", "default": ""},
 }
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
-    options = module.params["bundles"]
+    options = [each for each in module.params["bundles"] if each["state"] == "present"]
     bundles = _bundles.resolve_all(options)
     wishes = [wish.resolve(option, bundle) for option, bundle in zip(options, bundles)]
+    gone = _revoked_bundles.find([each for each in module.params["bundles"] if each["state"] == "absent"])
     plans = [_bundles.plan(bundle, _bundles.observe(bundle), predicting=module.check_mode) for bundle in bundles]
     placed = [wish.plan(each, plan) for each, plan in zip(wishes, plans)]
     reported = []
@@ -236,6 +251,11 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
         reasons = list(dict.fromkeys([*plan.reasons, *files.reasons]))
         reported.append({**_bundles.report(plan, backups), "reasons": reasons, "formats": place.report(files)})
+    for one in gone:
+        if not module.check_mode:
+            place.install(place.plan_removal(one.directory, one.owner), now)
+            _revoked_bundles.remove(one)
+        reported.append({**one.report(), "formats": {}})
     lines = _bundle_text.lines(reported)
     return {
         "changed": any(bundle["reasons"] for bundle in reported),

@@ -85,6 +85,12 @@ options:
         description: Make a certificate that has ended already, for the proof that such a client is refused. Good for nothing else.
         type: bool
         default: false
+      generation:
+        description: >-
+          Number of the generation of the authority that signs, for the proof during a rotation of who is let in. V(0) is the one that signs
+          now, as it should be for everything that stays.
+        type: int
+        default: 0
       replaces:
         description:
           - The certificate of another authority than O(requests[].authority) that the requester has now. Where neither the ledger nor an authority
@@ -230,6 +236,7 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
     "expired": {"type": "bool", "default": False},
+    "generation": {"type": "int", "default": 0},
     "replaces": {
         "type": "dict",
         "options": {

@@ -100,7 +100,7 @@ def client_bundles(
 
     In: an inventory name, ``hostvars``, docker_client_cert_clients, the hosts of the group docker_clients.
     On a client machine: one for each entry of docker_client_cert_users, by default the first client for the user that Ansible logs in as.
-    Elsewhere (the controller): one for each client that does not say ``controller: false``.
+    Elsewhere (the controller): one for each client that does not say ``controller: false``. None for a client that is revoked.
     Out: dicts with ``id`` (unique on the host), ``client``, ``user`` ("" = whoever runs the task), ``directory`` ("" = the usual one).
     """
     variables = hostvars[host]
@@ -110,8 +110,13 @@ def client_bundles(
             for client in present_clients(clients)
             if client.get("controller", True)
         ]
-    users = variables.get("docker_client_cert_users") or [{}]
     first = next((client["name"] for client in present_clients(clients)), "")
+    revoked = {client["name"] for client in clients} - {client["name"] for client in present_clients(clients)}
+    users = [
+        user
+        for user in variables.get("docker_client_cert_users") or [{}]
+        if user.get("client", first) and user.get("client", first) not in revoked
+    ]
     login = variables.get("ansible_user", "root")
     return [
         {

@@ -84,6 +84,14 @@ def plan(directory: str, owner: Owner, formats: t.Iterable[str], identity: Ident
     )
 
 
+def plan_removal(directory: str, owner: Owner) -> Plan:
+    """Return how all files that were written there for formats go away, whatever state the bundle is in."""
+    with acting_as(owner):
+        listed = _manifest(directory)
+    found = Found(listed, {}, frozenset())
+    return Plan(directory, owner, {}, found, (), tuple(sorted(listed)), (), ("format-dropped",) if listed else ())
+
+
 def _reason(name: str) -> str:
     return f"{name.replace('_', '-')}-changed"
 

@@ -412,6 +412,37 @@ def test_thing_in_the_way_that_cannot_be_moved_is_named(
     assert not (directory / "key.pem").exists()
 
 
+def leaving(place: pathlib.Path, name: str = "portainer") -> dict[str, t.Any]:
+    return {"id": f"revoked :{name}", "state": "absent", "common_name": name, "directory": str(place), "owner": None}
+
+
+def test_bundle_of_a_revoked_client_is_removed_once(directory: pathlib.Path) -> None:
+    wait(directory)
+    run_module(certificate_bundles, {"bundles": [bundle(directory)]})
+    foretold = run_module(certificate_bundles, {"bundles": [leaving(directory)]}, check=True, diff=True)
+    assert foretold["changed"] and (directory / "key.pem").exists()
+    assert foretold["plan"] == [f"client revoked :portainer: bundle in {directory} removed (client-revoked)"]
+    done = run_module(certificate_bundles, {"bundles": [leaving(directory)]})
+    assert (done["changed"], done["bundles"][0]["reasons"]) == (True, ["client-revoked"])
+    assert not directory.exists()
+    assert not run_module(certificate_bundles, {"bundles": [leaving(directory)]})["changed"]
+
+
+def test_bundle_of_somebody_else_in_the_same_place_stays(directory: pathlib.Path) -> None:
+    wait(directory)
+    run_module(certificate_bundles, {"bundles": [bundle(directory)]})
+    assert not run_module(certificate_bundles, {"bundles": [leaving(directory, "bob")]})["changed"]
+    assert (directory / "key.pem").exists()
+
+
+def test_directory_of_a_revoked_client_keeps_what_is_not_ours(directory: pathlib.Path) -> None:
+    wait(directory)
+    run_module(certificate_bundles, {"bundles": [bundle(directory)]})
+    (directory / "config.json").write_text("{}")
+    run_module(certificate_bundles, {"bundles": [leaving(directory)]})
+    assert [path.name for path in directory.iterdir()] == ["config.json"]
+
+
 @needs_root
 @pytest.mark.parametrize("name", [".", "cert.pem"])
 def test_link_of_a_user_is_refused_where_root_shall_own_the_bundle(

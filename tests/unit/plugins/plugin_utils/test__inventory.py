@@ -235,6 +235,17 @@ def test_admitted_groups_name_the_first_of_each_host_once() -> None:
     assert inventory.admitted_groups(hostvars, hostvars, ["clients"]) == ["clients", "ops"]
 
 
+def test_client_bundles_leave_out_users_of_revoked_clients() -> None:
+    clients = [{"name": "alice", "state": "revoked"}, {"name": "bob"}]
+    users = [{"user": "a", "client": "alice"}, {"user": "b", "client": "bob"}, {"user": "c"}]
+    made = inventory.client_bundles("m", {"m": {"docker_client_cert_users": users}}, clients, ["m"])
+    assert [(bundle["user"], bundle["client"]) for bundle in made] == [("b", "bob"), ("c", "bob")]
+
+
+def test_client_bundles_without_any_client_that_stays_are_none() -> None:
+    assert inventory.client_bundles("m", {"m": {}}, [{"name": "alice", "state": "revoked"}], ["m"]) == []
+
+
 def test_rejected_requests_are_those_of_the_host_without_its_name() -> None:
     rejected = {"a/server": {"msg": "x"}, "ab/server": {"msg": "y"}, "a/root:alice": {"msg": "z"}}
     assert inventory.rejected_requests(rejected, "a") == {"server": {"msg": "x"}, "root:alice": {"msg": "z"}}
