@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import bootstrap, directory, issued, ledger, lock, policy, store
+from . import bootstrap, directory, issued, keyswap, ledger, lock, policy, store
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,11 @@ def _sign_locked(batch: Batch) -> BatchResult:
         serial: _sign_one(one, prepared.opened, number, batch)
         for one, (serial, number) in zip(prepared.approved, prepared.serials.items())
     }
-    head = prepared.ledger.head
+    found = keyswap.finish(place, prepared.ledger)
+    head = found.head
     if signed:
         entries = (_entry(serial, one, batch) for serial, one in signed.items())
-        head = ledger.append(place, prepared.ledger, entries).head
+        head = ledger.append(place, found, entries).head
         issued.write_issued(place, {serial: one.certificate_content for serial, one in signed.items()})
     pairs = (("modes-repaired", bool(loose)), ("ledger-repaired", bool(prepared.ledger.torn)))
     reasons = tuple(reason for reason, holds in pairs if holds)

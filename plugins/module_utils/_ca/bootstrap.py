@@ -22,7 +22,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import encryption, inspect, issue, keys, names
 from .._x509.compat import NameOID
-from . import directory, ledger, lock, store
+from . import directory, keyswap, ledger, lock, store
 from .policy import DEFAULT_BACKDATE
 
 # With restart_ledger the user accepts these; a sound ledger is never restarted.
@@ -82,6 +82,8 @@ def decide(
 
 
 def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[str]:
+    if current.is_adopted:
+        return []
     view = current.view
     organizations = current.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     lifetime = view.not_after - view.not_before
@@ -97,7 +99,8 @@ def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[st
         return []
     return [
         f"authority-differs: the authority {current.id} has {', '.join(different)}. It stays as it is, because a change means a "
-        "new CA; set the options to what it has, or replace it by a new generation (rotation of the CA)"
+        "new CA: set the options to what it has, or replace it by a new generation that has what they say, key type included (rotation of "
+        "the CA, playbooks/rotate_ca.yml)"
     ]
 
 
@@ -177,6 +180,8 @@ class _Run:
         found, stored = state.ledger, state.stored
         if state.restart:
             found = self._restart_ledger(stored)
+        swapped = ("passphrase-change-finished",) if keyswap.is_unfinished(place) else ()
+        found = keyswap.finish(place, found)
         if state.unfinished:
             self._move_in(state.unfinished)
             stored = self._verified().stored
@@ -185,7 +190,8 @@ class _Run:
         if missing:
             self._create(missing, found)
             stored = store.read_authorities(place)
-        return Outcome(stored, tuple(missing), _reasons(state, loose, missing), (*warnings, *advice))
+        reasons = (*swapped, *_reasons(state, loose, missing))
+        return Outcome(stored, tuple(missing), reasons, (*warnings, *advice))
 
     def _verified(self) -> _State:
         """Return what is there after all checks: certificates, keys with the passphrase, the ledger's chain."""

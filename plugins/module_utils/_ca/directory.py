@@ -10,6 +10,7 @@
     authorities/<name>-g<generation>/     certificate.pem, key.pem
     issued/<serial>.pem                   every certificate that was released
     staging/                              half-made things; emptied at the start of the next writing run
+    passphrase.change/                    keys with a new passphrase on the way to their places (see ``rekey``)
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ class CaDirectory:
     @property
     def staging(self) -> str:
         return os.path.join(self.path, "staging")
+
+    @property
+    def passphrase_change(self) -> str:
+        return os.path.join(self.path, "passphrase.change")
 
     @property
     def subdirectories(self) -> tuple[str, ...]:
@@ -147,6 +152,10 @@ def _entries(place: CaDirectory) -> t.Iterator[tuple[str, bool]]:
         yield path, False
     for path in place.subdirectories:
         yield path, True
+    if os.path.lexists(place.passphrase_change):
+        yield place.passphrase_change, True
+        for name in _names(place.passphrase_change):
+            yield os.path.join(place.passphrase_change, name), False
     for name in _names(place.authorities):
         authority = os.path.join(place.authorities, name)
         yield authority, True
