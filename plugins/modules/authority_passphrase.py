@@ -101,8 +101,8 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "unchanged": list(outcome.kept),
         "warnings": list(outcome.warnings),
         "diff": {
-            "before": {name: "old passphrase" for name in outcome.changed},
-            "after": {name: "new passphrase" for name in outcome.changed},
+            "before": dict.fromkeys(outcome.changed, "old passphrase"),
+            "after": dict.fromkeys(outcome.changed, "new passphrase"),
         },
     }
 

@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import bootstrap, directory, issued, keyswap, ledger, lock, policy, store
+from . import behind, bootstrap, directory, issued, keyswap, ledger, lock, policy, store
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class BatchResult:
     ledger: ledger.Head
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    #: What hosts have of this CA and its ledger has not.
+    unknown: tuple[behind.Installed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Batch:
     rules: policy.Rules
     passphrase: bytes
     around: bootstrap.Surroundings
+    installed: t.Sequence[behind.Installed] = ()
     #: Draws a serial number; 159 random bits, so that a restored backup repeats none.
     draw_serial: t.Callable[[], int] = field(default_factory=lambda: x509.random_serial_number)
 
@@ -97,6 +100,8 @@ class _Prepared:
     opened: t.Mapping[str, t.Any]
     serials: t.Mapping[str, int]
     ledger: ledger.Scan
+    unknown: tuple[behind.Installed, ...]
+    warnings: tuple[str, ...]
 
 
 def _prepare(batch: Batch) -> _Prepared:
@@ -111,11 +116,13 @@ def _prepare(batch: Batch) -> _Prepared:
             store.check_authority(one.authority, batch.around.now)
             opened[one.authority.id] = store.open_key(one.authority, batch.passphrase)
     serials = _draw_serials(batch, len(approved))
-    found = ledger.scan(batch.place, asked=serials)
+    found = ledger.scan(batch.place, asked={*serials, *(one.serial for one in batch.installed)})
     bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
-    if found.used:
+    if found.used.intersection(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
-    return _Prepared(approved, stored, opened, serials, found)
+    missing, lost = behind.unknown(batch.installed, found.used, stored)
+    told = behind.warnings(batch.place.ledger, found, missing, lost)
+    return _Prepared(approved, stored, opened, serials, found, missing, tuple(told))
 
 
 def serial_text(number: int) -> str:
@@ -136,7 +143,9 @@ def _draw_serials(batch: Batch, count: int) -> dict[str, int]:
 def _predict(batch: Batch) -> BatchResult:
     prepared = _prepare(batch)
     signed = {one.request.id: Signed(one, "", None) for one in prepared.approved}
-    return BatchResult(signed, prepared.stored, prepared.ledger.head)
+    return BatchResult(
+        signed, prepared.stored, prepared.ledger.head, warnings=prepared.warnings, unknown=prepared.unknown
+    )
 
 
 def _sign_locked(batch: Batch) -> BatchResult:
@@ -146,7 +155,7 @@ def _sign_locked(batch: Batch) -> BatchResult:
     directory.prepare(place)
     directory.repair_modes(loose)
     directory.empty_staging(place)
-    warnings = [*bootstrap.loose_warnings(loose), *ledger.repair(place, prepared.ledger)]
+    warnings = [*prepared.warnings, *bootstrap.loose_warnings(loose), *ledger.repair(place, prepared.ledger)]
     signed = {
         serial: _sign_one(one, prepared.opened, number, batch)
         for one, (serial, number) in zip(prepared.approved, prepared.serials.items())
@@ -160,7 +169,12 @@ def _sign_locked(batch: Batch) -> BatchResult:
     pairs = (("modes-repaired", bool(loose)), ("ledger-repaired", bool(prepared.ledger.torn)))
     reasons = tuple(reason for reason, holds in pairs if holds)
     return BatchResult(
-        {one.approved.request.id: one for one in signed.values()}, prepared.stored, head, reasons, tuple(warnings)
+        {one.approved.request.id: one for one in signed.values()},
+        prepared.stored,
+        head,
+        reasons,
+        tuple(warnings),
+        prepared.unknown,
     )
 
 

@@ -27,8 +27,10 @@ from .directory import FILE_MODE, CaDirectory
 
 GENESIS = "0" * 64
 _READ_BUFFER = 1 << 20
-# Events about authorities are authority-created, -recorded and -retired; the event stands right behind the serial.
+# Events about authorities are authority-created, -adopted, -recorded and -retired; the event stands right behind the serial.
 _AUTHORITY_EVENT = b'"event":"authority-'
+# ledger-restored, -recorded (what it lacked after that is in it again) and -restarted.
+_LEDGER_EVENT = b'"event":"ledger-re'
 _EVENT_WITHIN = 100
 
 
@@ -45,7 +47,8 @@ class Scan:
     """What a whole reading of the ledger found.
 
     ``size`` is the bytes of whole lines, ``torn`` those after the last line feed, ``used`` the serials asked about that
-    it holds already, ``authorities`` the certificate fingerprint of every authority by id (retired ones left out).
+    it holds already, ``authorities`` the certificate fingerprint of every authority by id (retired ones left out), ``time``
+    that of its last entry, ``restored`` whether it came from a backup and lacks what was issued since.
     """
 
     head: Head
@@ -53,6 +56,8 @@ class Scan:
     torn: int
     used: frozenset[str]
     authorities: t.Mapping[str, str]
+    time: str = ""
+    restored: bool = False
 
 
 EMPTY = Scan(Head(0, GENESIS), 0, 0, frozenset(), {})
@@ -112,6 +117,7 @@ def _scan_lines(place: CaDirectory, stream: t.BinaryIO, recorded: Head, asked: f
     digest = GENESIS
     used = set()
     authorities: dict[str, str] = {}
+    last, restored = b"", False
     for line in stream:
         if not line.endswith(b"\n"):
             torn = len(line)
@@ -126,6 +132,9 @@ def _scan_lines(place: CaDirectory, stream: t.BinaryIO, recorded: Head, asked: f
                 used.add(serial)
         if line.find(_AUTHORITY_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
             _note_authority(authorities, json.loads(line))
+        elif line.find(_LEDGER_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
+            restored = json.loads(line)["event"] == "ledger-restored"
+        last = line
         digest = hashlib.sha256(line[:-1]).hexdigest()
         seq += 1
         size += len(line)
@@ -133,7 +142,14 @@ def _scan_lines(place: CaDirectory, stream: t.BinaryIO, recorded: Head, asked: f
             raise _tampered(f"{place.ledger} was changed: line {seq} is not the one that was recorded as its last")
     if seq < recorded.seq:
         raise _tampered(f"{place.ledger} was cut off: it ends at line {seq} and had {recorded.seq} lines")
-    return Scan(Head(seq, digest), size, torn, frozenset(used), authorities)
+    return Scan(Head(seq, digest), size, torn, frozenset(used), authorities, _time_of(last), restored)
+
+
+def _time_of(line: bytes) -> str:
+    try:
+        return str(json.loads(line).get("time", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _note_authority(authorities: dict[str, str], entry: t.Mapping[str, t.Any]) -> None:

@@ -31,13 +31,9 @@ def check_passphrase(passphrase: str, what: str = "the CA's passphrase (docker_c
     """
     short = what.partition(" (")[0]
     if not passphrase:
-        raise TlsError(
-            f"{what} is missing or empty", hint=_HINT, code="passphrase-missing"
-        )
+        raise TlsError(f"{what} is missing or empty", hint=_HINT, code="passphrase-missing")
     if len(passphrase) < MINIMUM_LENGTH:
-        raise TlsError(
-            f"{short} has fewer than {MINIMUM_LENGTH} characters", hint=_HINT, code="passphrase-too-short"
-        )
+        raise TlsError(f"{short} has fewer than {MINIMUM_LENGTH} characters", hint=_HINT, code="passphrase-too-short")
     if _WELL_KNOWN.fullmatch(passphrase.casefold()) or len(set(passphrase)) < 4:
         raise TlsError(
             f"{short} is one that everybody knows from examples, or one character repeated",

@@ -73,7 +73,7 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
 
 
 def _change_locked(change: Change, new: bytes) -> Outcome:
-    place, around = change.place, change.around
+    place = change.place
     found = ledger.scan(place)
     opened, kept = _opened(place, change.old, new)
     loose = directory.loose_entries(place, os.geteuid())

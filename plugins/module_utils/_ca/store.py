@@ -232,6 +232,7 @@ def describe(stored: Stored, now: datetime) -> dict[str, dict[str, t.Any]]:
             "name": name,
             "purpose": current.purpose,
             "generation": current.generation,
+            "adopted": current.is_adopted,
             "certificate_content": current.certificate_content,
             "trusted_content": trusted_content(stored[name], now),
             "certificate": current.view.to_dict(),

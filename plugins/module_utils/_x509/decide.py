@@ -126,6 +126,8 @@ def _time_reasons(wanted: Wanted, certificate: CertificateView, now: datetime) -
         return {"expired"}
     if now < certificate.not_before:
         return {"not-yet-valid"}
+    if wanted.authority is not None and certificate.not_after >= wanted.authority.not_after:
+        return set()  # it ends with its authority: a new one could not live longer
     return {"expires-soon"} if now >= due else set()
 
 

@@ -11,11 +11,11 @@ import signal
 import subprocess
 
 import pytest
+from test_crash import Death, ended, in_child
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory, keyswap, ledger, rekey, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, around, ensure, request, sign, tree
-from test_crash import Death, ended, in_child
 
 NEW = "another unusual sequence"
 
@@ -27,9 +27,7 @@ def ca(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def change(path: pathlib.Path, old: str = PASSPHRASE_TEXT, new: str = NEW, *, predict: bool = False) -> rekey.Outcome:
-    return rekey.change_passphrase(
-        rekey.Change(directory.ca_directory(str(path)), old, new, around()), predict=predict
-    )
+    return rekey.change_passphrase(rekey.Change(directory.ca_directory(str(path)), old, new, around()), predict=predict)
 
 
 def opens(path: pathlib.Path, passphrase: str) -> set[str]:
