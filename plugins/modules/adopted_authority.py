@@ -141,7 +141,10 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "adopted": list(done.ids),
         "certificate": done.view.to_dict(),
         "warnings": list(done.warnings),
-        "diff": {"before": {}, "after": dict.fromkeys(done.ids, f"{done.view.subject}, until {done.view.to_dict()['not_after']}")},
+        "diff": {
+            "before": {},
+            "after": dict.fromkeys(done.ids, f"{done.view.subject}, until {done.view.to_dict()['not_after']}"),
+        },
     }
 
 

@@ -150,9 +150,7 @@ def check_foreign(foreign: Foreign, names: t.Sequence[str], now: datetime) -> tu
     return certificate, key, list(_warnings(view, names, now))
 
 
-def _check_suitable(
-    certificate: t.Any, view: inspect.CertificateView, names: t.Sequence[str], what: str
-) -> None:
+def _check_suitable(certificate: t.Any, view: inspect.CertificateView, names: t.Sequence[str], what: str) -> None:
     usages = set(view.extended_key_usages) - {"anyExtendedKeyUsage"}
     wanted = {_USAGE[store.purpose_of(name)] for name in names}
     fault = ""
