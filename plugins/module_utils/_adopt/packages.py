@@ -12,7 +12,7 @@ import typing as t
 
 from .judge import Unit
 
-Run = t.Callable[[t.Sequence[str]], t.Tuple[int, str]]
+Run = t.Callable[[t.Sequence[str]], t.Any]
 
 
 def unit_of(path: str, run: Run | None = None) -> Unit:
