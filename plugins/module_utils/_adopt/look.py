@@ -14,13 +14,12 @@ from .._daemon.config import parse_daemon_json
 from .._daemon.journal import StateDirectory
 from .._daemon.machine import Machine
 from .._daemon.state import HostState, gather
+from .._daemon.systemd import UNIT_DIRECTORY
 from .._daemon.unit import ENDPOINT_FLAGS
 from .._daemon.unit_source import environment_of
 from .._errors import TlsError
 from .._x509 import decide
-from . import effective, files, judge, packages
-
-SUMMARY_OF_NONE = "no TLS endpoint; only the local socket"
+from . import effective, files, judge, packages, relay
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,20 @@ def looked_at(host: HostState, where: Where, unit: judge.Unit) -> Looked:
         ours=tuple(os.path.realpath(path) + "/" for path in ours),
         served_fingerprint=host.served.fingerprint_sha256 if host.served and endpoint.tls else "",
     )
+    path = os.path.join(UNIT_DIRECTORY, f"{relay.UNIT}.socket")
+    relayed = () if not os.path.exists(path) else (_relay_finding(path),)
     layout = effective.layout_of(endpoint, host.services.service.drop_in_paths, managed=managed)
-    return Looked(situation, layout, judge.judge(situation))
+    return Looked(situation, layout, (*relayed, *judge.judge(situation)))
+
+
+def _relay_finding(path: str) -> judge.Finding:
+    return judge.Finding(
+        "plain-port-relayed",
+        judge.CRITICAL,
+        path,
+        "the old plain port is still served (docker_adopt_keep_2375): whoever reaches it is root on this host",
+        "Move its clients to the secured endpoint, then run adopt.yml with docker_adopt_keep_2375: false",
+    )
 
 
 def _endpoint(host: HostState, where: Where) -> tuple[effective.Endpoint, bool]:

@@ -186,6 +186,7 @@ def _open(foreign: Foreign) -> t.Any:
         )
     except TlsError as error:
         hints = {
+            "key-unreadable": "Give the ca-key.pem that was made with the certificate.",
             "passphrase-missing": "Give the passphrase that it was made with as key_passphrase.",
             "passphrase-wrong": "Give the passphrase that it was made with as key_passphrase; it is not the new CA's.",
             "key-not-encrypted": "Leave key_passphrase out; the copy in the CA directory will be encrypted.",

@@ -303,7 +303,9 @@ def test_search_finds_certificates_and_keys_and_never_waits(host: pathlib.Path) 
     by_name = {os.path.basename(one.path): one for one in found}
     assert by_name["ca-key.pem"].key == files.KeyFact(True, "", "")
     assert by_name["server-key.pem"].key is not None
-    assert by_name["server-key.pem"].key.fingerprint == by_name["server-cert.pem"].certificates[0].public_key_fingerprint
+    assert (
+        by_name["server-key.pem"].key.fingerprint == by_name["server-cert.pem"].certificates[0].public_key_fingerprint
+    )
 
 
 def on_disk(host: pathlib.Path) -> judge.Situation:
