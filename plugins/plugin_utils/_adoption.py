@@ -23,7 +23,7 @@ def adoption_plan(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) 
     In: inventory names, ``hostvars`` (with ``docker_adoption``), ``settings`` with ``authorities`` (None where the user has not said),
     ``repair``, ``keep_2375`` and ``execute``.
     """
-    names = list(hosts)
+    names = _in_play(hosts, hostvars)
     lines: list[str] = []
     for host in names:
         lines += _host_lines(host, hostvars[host])
@@ -35,18 +35,24 @@ def adoption_plan(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) 
 def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
     """Return why an adoption must not be carried out yet, as sentences."""
     problems = []
-    silent = [host for host in hosts if not _adoption(hostvars[host])]
+    names = _in_play(hosts, hostvars)
+    silent = [host for host in names if not _adoption(hostvars[host])]
     if silent:
         problems.append(
             f"{', '.join(silent)} could not be examined: make them reachable, or leave them out with --limit."
         )
-    foreign = [host for host in hosts if _adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS]
+    foreign = [host for host in names if _adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS]
     if foreign and settings.get("authorities") is None:
         problems.append(
             f"{', '.join(foreign)} have clients of a CA of their own, and docker_adopt_authorities does not say what becomes of it: name the CA "
             "(see the proposal), or set it to [] to give it up, which shuts all of its clients out."
         )
     return problems
+
+
+def _in_play(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
+    """Return the hosts that were asked, reached or not; --limit leaves the others out."""
+    return [host for host in hosts if hostvars[host].get("docker_adoption") is not None]
 
 
 def _adoption(variables: Mapping) -> Mapping:

@@ -195,7 +195,7 @@ def test_open_port_is_secured_first_and_closed_afterwards(machine: Any) -> None:
     limit = ("--limit", "localhost,machine")
     output = succeeded(play(*limit, playbook=ADOPT)).output
     assert "port-open" in output
-    first = dict(docker_adopt_execute=True, docker_adopt_authorities=[], docker_adopt_keep_2375=True)
+    first = {"docker_adopt_execute": True, "docker_adopt_authorities": [], "docker_adopt_keep_2375": True}
     succeeded(play(*limit, playbook=ADOPT, **first))
     assert answered(machine, client_bundle("alice"))
     assert answers_plain_http(address, 2375)
