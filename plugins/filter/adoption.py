@@ -14,6 +14,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "adoption_problems": _adoption.adoption_problems,
     "found_certificates": _adoption.found_certificates,
     "plain_listeners": _adoption.plain_listeners,
+    "unseen_hosts": _adoption.unseen_hosts,
 }
 
 

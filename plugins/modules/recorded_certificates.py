@@ -53,6 +53,10 @@ options:
     type: str
     choices: [adopted, restored]
     default: restored
+  complete:
+    description: Whether O(certificates) are those of all hosts and clients. Otherwise the ledger goes on counting as one that lacks something.
+    type: bool
+    default: true
   lock_timeout:
     description: How many seconds to wait while another run holds the lock of the CA directory.
     type: int
@@ -143,6 +147,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         params["reason"],
         around,
         predict=module.check_mode,
+        complete=params["complete"],
     )
     return {
         "changed": bool(done.reasons),
@@ -163,6 +168,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "certificates": {"type": "list", "elements": "dict", "required": True, "options": _CERTIFICATE},
             "reason": {"type": "str", "choices": ["adopted", "restored"], "default": "restored"},
+            "complete": {"type": "bool", "default": True},
             "lock_timeout": {"type": "int", "default": 60},
             "operator": {"type": "str", "default": ""},
         },

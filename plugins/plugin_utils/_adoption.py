@@ -163,6 +163,11 @@ def found_certificates(hosts: t.Iterable[str], hostvars: Mapping) -> list[dict[s
     return found
 
 
+def unseen_hosts(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
+    """Return the hosts whose certificate files playbooks/record_certificates.yml could not read."""
+    return [host for host in hosts if "files" not in (hostvars[host].get("docker_record_files") or {})]
+
+
 def plain_listeners(host: str, hostvars: Mapping) -> list[str]:
     """Return the plain TCP listeners that ``host`` had before, as M(plain_relay) takes them."""
     return [str(url) for url in _adoption(hostvars[host]).get("plain_listeners") or []]

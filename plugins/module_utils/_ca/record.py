@@ -50,10 +50,12 @@ def record(
     around: bootstrap.Surroundings,
     *,
     predict: bool,
+    complete: bool = True,
 ) -> Recorded:
     """Record those of ``certificates`` (leaf first) that our authorities have signed and the ledger does not know.
 
-    With the reason ``restored`` the ledger also gets the end of its being behind. Raises TlsError (codes of ``directory``,
+    With the reason ``restored`` the ledger also gets the end of its being behind, unless ``complete`` says that hosts were
+    left out. Raises TlsError (codes of ``directory``,
     ``lock``, ``ledger``, ``store``; ``authority-missing``).
     """
     directory.check_parents(place.path)
@@ -61,13 +63,13 @@ def record(
         raise TlsError(f"there is no CA in {place.path}", hint="Check the path and the host.", code="authority-missing")
     directory.loose_entries(place, os.geteuid())
     if predict:
-        return _decide(place, certificates, reason, ledger.scan(place), around)[0]
+        return _decide(place, certificates, reason, ledger.scan(place), around, complete)[0]
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
         found = ledger.scan(place)
         directory.prepare(place)
         warnings = ledger.repair(place, found)
         found = keyswap.finish(place, found)
-        result, contents = _decide(place, certificates, reason, found, around)
+        result, contents = _decide(place, certificates, reason, found, around, complete)
         entries = list(result.entries)
         if "ledger-recorded" in result.reasons:
             entries.append(
@@ -89,6 +91,7 @@ def _decide(
     reason: str,
     found: ledger.Scan,
     around: bootstrap.Surroundings,
+    complete: bool,
 ) -> tuple[Recorded, dict[str, str]]:
     """Return the result and the files for ``issued/`` by their names without suffix."""
     authorities = [one for generations in store.read_authorities(place).values() for one in generations]
@@ -115,7 +118,7 @@ def _decide(
             name = view.serial if not _taken(place, view.serial) else f"{view.serial}-{view.fingerprint_sha256[:16]}"
             contents[name] = inspect.certificate_pem(leaf)
     reasons = [f"certificates-{reason}"] if entries else []
-    if reason == "restored" and (found.restored or entries):
+    if reason == "restored" and complete and (found.restored or entries):
         reasons.append("ledger-recorded")
     return Recorded(tuple(entries.values()), len(seen), tuple(foreign), tuple(reasons)), contents
 
