@@ -3,13 +3,26 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import ModuleAction, Result
+import typing as t
+
+from ..plugin_utils._action import ModuleAction, Result, rejection
 
 
 class ActionModule(ModuleAction):
     """Install client bundles; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.certificate_bundles"
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the module's result; where the CA refused some of the bundles, the others are installed and the task fails."""
+        rejected = arguments.pop("rejected", None) or {}
+        if not rejected:
+            return super().run_module(arguments, package, task_vars)
+        arguments["bundles"] = [bundle for bundle in arguments["bundles"] if bundle["id"] not in rejected]
+        outcome = super().run_module(arguments, package, task_vars) if arguments["bundles"] else {}
+        if outcome.get("failed"):
+            return outcome
+        return {**outcome, **rejection(rejected), "changed": outcome.get("changed", False)}
 
     def predict(self, arguments: Result) -> Result:
         """Return every bundle without its certificate."""

@@ -25,6 +25,7 @@ class ActionModule(ModuleAction):
                     "names": list(request.get("names") or []),
                     "key_type": request.get("key_type", "ecdsa-p256"),
                     "certificate": None,
+                    "authority_fingerprint_sha256": "",
                 }
                 for request in arguments.get("requests", [])
             ]

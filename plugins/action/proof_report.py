@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
         try:
             result["changed"] = self._write(options["json_path"], _proof.proof_json(rows))
         except TlsError as error:
-            result.update(failed=True, msg=f"{error.message}. {error.hint}", hint=error.hint, code=error.code)
+            result.update(failed=True, msg=error.message, hint=error.hint, code=error.code)
             return result
         if not proved:
             result.update(failed=True, msg=_proof.summary(rows))

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import ModuleAction
+from ..plugin_utils._action import CertificateAction
 
 
-class ActionModule(ModuleAction):
+class ActionModule(CertificateAction):
     """Install a server certificate; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.server_certificate"

@@ -16,5 +16,6 @@ class ActionModule(PassphraseAction):
         nothing = {"certificate_content": "", "authority_content": "", "certificate": None}
         return {
             "certificates": {str(request["id"]): dict(nothing) for request in arguments.get("requests", [])},
+            "rejected": {},
             "authorities": {},
         }

@@ -39,12 +39,11 @@ class ActionModule(PassphraseAction):
         if problem is not None:
             message = f"on the controller, {problem[0]}"
             hint = "Install cryptography for the Python that runs Ansible."
-            return {"failed": True, "msg": f"{message}. {hint}", "hint": hint, "code": problem[1]}
+            return {"failed": True, "msg": message, "hint": hint, "code": problem[1]}
         try:
             return self._make_client(options, package, task_vars)
         except TlsError as error:
-            message = f"{error.message}. {error.hint}" if error.hint else error.message
-            return {"failed": True, "msg": message, "hint": error.hint, "code": error.code}
+            return {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}
 
     def _make_client(self, options: Result, package: t.Any, task_vars: Result) -> Result:
         groups = list(dict.fromkeys(options["groups"] or [options["group"]]))

@@ -26,6 +26,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "is_behind": _inventory.is_behind,
     "listen_addresses": _inventory.listen_addresses,
     "proof_rows": _proof.proof_rows,
+    "rejected_requests": _inventory.rejected_requests,
     "reserved_names": _inventory.reserved_names,
     "server_signing_requests": _inventory.server_signing_requests,
 }

@@ -21,6 +21,8 @@ from ._errors import TlsError
 
 #: Certificates with long chains and RSA-4096 keys stay far below.
 MAXIMUM_FILE_BYTES = 1_048_576
+# As many links as the kernel follows on one path (path_resolution(7)).
+_MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,10 @@ def acting_as(owner: Owner) -> t.Iterator[None]:
 def check_directory(path: str, owner: Owner) -> None:
     """Raise TlsError ``directory-unusable`` where ``path`` is there but belongs to somebody else than ``owner``.
 
-    Root may have made ``~/.docker`` once (``sudo docker login``); root as owner can work anywhere.
+    Root may have made ``~/.docker`` once (``sudo docker login``); root as owner can work anywhere, but not through a
+    link of another user's (``directory-unsafe``).
     """
+    check_links(path, owner)
     try:
         uid = os.stat(path).st_uid
     except OSError:
@@ -133,6 +137,66 @@ def check_directory(path: str, owner: Owner) -> None:
             hint=f"Give it to its user (chown {owner.name} {path}), or name another directory.",
             code="directory-unusable",
         )
+
+
+def owner_of_place(path: str, owner: Owner) -> Owner:
+    """Return whose files those in ``path`` are to be where nobody was named, so that ``owner`` is the task's own user.
+
+    Root in a user's directory leaves what is the user's: the nearest thing on the way to ``path`` that is there tells.
+    """
+    if owner.uid != 0:
+        return owner
+    place = path
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)
+    try:
+        entry = pwd.getpwuid(os.lstat(place).st_uid)
+    except (KeyError, OSError):
+        return owner
+    if entry.pw_uid == 0:
+        return owner
+    return Owner(entry.pw_name, entry.pw_uid, entry.pw_gid, owner.gid, entry.pw_dir)
+
+
+def check_links(path: str, owner: Owner) -> None:
+    """Raise TlsError ``directory-unsafe`` where ``path`` of root goes through a link that another user can set.
+
+    A user's own paths are the kernel's business, for root takes the user's rights there (``acting_as``).
+    """
+    if owner.uid != 0:
+        return
+    current, left, followed, loose = "/", list(reversed(path.split("/"))), 0, False
+    while left:
+        part = left.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            current = os.path.dirname(current)
+            continue
+        above, current = os.stat(current), os.path.join(current, part)
+        loose = loose or above.st_uid != 0 or above.st_mode & 0o1002 == 0o002
+        try:
+            status = os.lstat(current)
+        except OSError:
+            return
+        if stat.S_ISLNK(status.st_mode):
+            followed += 1
+            if loose or status.st_uid != 0 or followed > _MOST_LINKS:
+                raise _unsafe(path, current, status.st_uid or above.st_uid)
+            left.extend(reversed(os.readlink(current).split("/")))
+            current = "/" if os.readlink(current).startswith("/") else os.path.dirname(current)
+
+
+def _unsafe(path: str, link: str, uid: int) -> TlsError:
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = str(uid)
+    return TlsError(
+        f"{link}, on the way to {path}, is a link that {user} can set, so root's files there could be led anywhere",
+        hint=f"Name the user as the owner (owner: {user}; with the roles user: {user}), or use a directory of root's.",
+        code="directory-unsafe",
+    )
 
 
 def read_regular(path: str, *, private_to: int | None = None) -> bytes | None:

@@ -18,7 +18,16 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ._accounts import Owner, acting_as, check_directory, expand_path, read_regular, resolve_owner
+from ._accounts import (
+    Owner,
+    acting_as,
+    check_directory,
+    check_links,
+    expand_path,
+    owner_of_place,
+    read_regular,
+    resolve_owner,
+)
 from ._errors import TlsError
 from ._files import ensure_directory, file_status, write_atomic
 from ._time import isoformat
@@ -100,12 +109,15 @@ def resolve_all(options: t.Sequence[t.Mapping[str, t.Any]]) -> list[Bundle]:
 
 def _resolve(options: t.Mapping[str, t.Any]) -> Bundle:
     owner = resolve_owner(options["owner"] or "", options["group"] or "")
+    directory = expand_path(options["directory"], owner, f"directory of {options['id']!r}")
+    if not options["owner"]:
+        owner = owner_of_place(directory, owner)
     docker_host = options["docker_host"] or ""
     if docker_host:
         check_docker_host(docker_host, f"docker_host of {options['id']!r}")
     return Bundle(
         id=options["id"],
-        directory=expand_path(options["directory"], owner, f"directory of {options['id']!r}"),
+        directory=directory,
         owner=owner,
         certificate_content=(options["certificate_content"] or "").strip(),
         ca_content=(options["ca_content"] or "").strip(),
@@ -146,6 +158,8 @@ def environment(bundle: Bundle) -> bytes:
 def observe(bundle: Bundle) -> Found:
     """Return what is in the bundle's directory. Raises TlsError ``directory-unusable``, ``owner-not-permitted``."""
     check_directory(bundle.directory, bundle.owner)
+    for name in MODES:
+        check_links(os.path.join(bundle.directory, name), bundle.owner)
     with acting_as(bundle.owner):
         status = file_status(bundle.directory)
         if status is None:

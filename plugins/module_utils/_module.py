@@ -61,9 +61,8 @@ def run_module(
     try:
         result = function(module)
     except TlsError as error:
-        module.fail_json(
-            msg=f"{error.message}. {error.hint}" if error.hint else error.message, hint=error.hint, code=error.code
-        )
+        # Ansible shows the whole result (and msg once more above it), so the hint is in it once.
+        module.fail_json(msg=error.message, hint=error.hint, code=error.code)
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)

@@ -15,13 +15,14 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from ._accounts import Owner, acting_as, check_directory, expand_path, read_regular, resolve_owner
+from ._accounts import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from ._errors import TlsError
 from ._files import ensure_directory, write_atomic
 from ._time import isoformat, parse_duration, parse_renew_before
 from ._x509 import decide, inspect, issue, keys, names, verify
 
 PENDING_SUFFIX = ".new"
+AUTHORITIES = "ca.pem"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -58,6 +59,8 @@ class Plan:
     existing: decide.Existing
     decision: decide.Decision
     warnings: tuple[str, ...]
+    #: Of the certificate of the authority that signed what is there, where that is another one and its certificate is at hand.
+    authority_fingerprint: str = ""
 
 
 def host_fqdn() -> str:
@@ -119,9 +122,12 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         renew_before=request["renew_before"],
         force=request["force"],
     )
+    key_path = expand_path(request["key_path"], owner, "key_path")
+    if not request["owner"] and request["profile"] == "client":
+        owner = owner_of_place(os.path.dirname(key_path), owner)
     return Identity(
         id=request["id"],
-        key_path=expand_path(request["key_path"], owner, "key_path"),
+        key_path=key_path,
         certificate_path=expand_path(request["certificate_path"], owner, "certificate_path"),
         owner=owner,
         wanted=wanted,
@@ -185,7 +191,22 @@ def _plan(identity: Identity, now: datetime) -> Plan:
         key_data = _read(identity.key_path)
     existing = observe(identity, certificate_data, key_data)
     decision = decide.decide(identity.wanted, existing, now)
-    return Plan(identity, existing, decision, tuple(_warnings(identity, existing, decision, now)))
+    fingerprint = _authority_fingerprint(identity, certificate_data) if "authority-changed" in decision.reasons else ""
+    return Plan(identity, existing, decision, tuple(_warnings(identity, existing, decision, now)), fingerprint)
+
+
+def _authority_fingerprint(identity: Identity, certificate_data: bytes | None) -> str:
+    """Return the fingerprint of the authority in the ca.pem beside the certificate, "" where it is not that one."""
+    with acting_as(identity.owner):
+        data = _read(os.path.join(os.path.dirname(identity.certificate_path), AUTHORITIES))
+    try:
+        certificate = inspect.load_certificate(certificate_data or b"", identity.certificate_path)
+        found = [
+            one for one in inspect.load_certificates(data or b"", AUTHORITIES) if verify.issued_by(certificate, one)
+        ]
+        return inspect.view_certificate(found[0], AUTHORITIES).fingerprint_sha256 if found else ""
+    except TlsError:
+        return ""
 
 
 def _read(path: str) -> bytes | None:
@@ -281,6 +302,7 @@ def report(plan: Plan, request_content: str) -> dict[str, t.Any]:
         "key_path": plan.identity.key_path,
         "certificate_path": plan.identity.certificate_path,
         "certificate": certificate.to_dict() if certificate is not None else None,
+        "authority_fingerprint_sha256": plan.authority_fingerprint,
     }
 
 

@@ -61,12 +61,19 @@ options:
         default: true
       owner:
         description:
-          - User that the files belong to, by name or number. By default the user that the task runs as.
-          - In the directories of another user, root works with that user's rights.
+          - User that the files belong to, by name or number. By default the user that the task runs as; where that is root and the directory is a
+            user's, that user.
+          - In the directories of another user, root works with that user's rights. As owner, root follows no link that another user can set.
         type: str
       group:
         description: Group of the files. By default the user's own.
         type: str
+  rejected:
+    description:
+      - Why requests for bundles were refused, by the id of the bundle, as RV(portcullis.docker_tls.signed_certificates#module:rejected) has it.
+      - Such a bundle is left as it is; the others are installed, and then the task fails with that message.
+    type: dict
+    default: {}
 seealso:
   - module: portcullis.docker_tls.certificate_requests
   - module: portcullis.docker_tls.signed_certificates
@@ -165,6 +172,7 @@ def main() -> None:
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             "bundles": {"type": "list", "elements": "dict", "required": True, "options": _BUNDLE_OPTIONS},
+            "rejected": {"type": "dict", "default": {}},
         },
     )
 

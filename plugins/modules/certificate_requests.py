@@ -118,8 +118,9 @@ options:
         default: false
       owner:
         description:
-          - User that the files belong to, by name or number. By default the user that the task runs as.
-          - In the directories of another user, root works with that user's rights.
+          - User that the files belong to, by name or number. By default the user that the task runs as; where that is root and a client's
+            directory is a user's, that user.
+          - In the directories of another user, root works with that user's rights. As owner, root follows no link that another user can set.
         type: str
       group:
         description: Group of the files. By default the user's own.
@@ -216,6 +217,9 @@ requests:
     certificate:
       description: The live certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates), none where there is no readable one.
       type: dict
+    authority_fingerprint_sha256:
+      description: SHA-256 fingerprint of the authority of the live certificate, with the reason V(authority-changed) and where a C(ca.pem) beside it has it.
+      type: str
 """
 
 import typing as t

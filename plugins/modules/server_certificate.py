@@ -41,6 +41,12 @@ options:
     description: Certificates (PEM) for C(ca.pem), which clients on this host check the server with. Empty keeps what is there.
     type: str
     default: ""
+  rejected:
+    description:
+      - Why the request for this certificate was refused, as RV(portcullis.docker_tls.signed_certificates#module:rejected) has it.
+      - If there is anything in it, the task fails with that message, and nothing is asked of the host.
+    type: dict
+    default: {}
 seealso:
   - module: portcullis.docker_tls.certificate_requests
   - module: portcullis.docker_tls.daemon_endpoint
@@ -108,6 +114,7 @@ def main() -> None:
             "directory": {"type": "path", "default": "/etc/docker/certs"},
             "certificate_content": {"type": "str", "required": True},
             "ca_content": {"type": "str", "default": ""},
+            "rejected": {"type": "dict", "default": {}},
         },
     )
 

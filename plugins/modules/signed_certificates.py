@@ -11,8 +11,11 @@ short_description: Sign a batch of certificate requests with the authorities of 
 version_added: 1.0.0
 author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
-  - Signs all requests of a play in one call, under one lock, with one opening of each key. Either all are signed or none is; then one message
-    tells every problem of every request.
+  - Signs all requests of a play in one call, under one lock, with one opening of each key.
+  - By default either all are signed or none is; then one message tells every problem of every request. With O(partial) the good ones are signed
+    and the others are in RV(rejected).
+  - A server's name that neither O(reserved_names) nor O(shared_names) mentions stays with the requester in whose valid certificate it is, as the
+    ledger has it. Another requester is refused; so are all of those who ask for a name in one batch that nobody has yet.
   - Of a request's CSR only the public key is used, after its signature has proved that the requester holds the key. Names, profile and validity
     are those of the options, whatever the CSR says.
   - Every certificate is in the CA's ledger (append-only, hash-chained, flushed to disk) and in C(issued/<serial>.pem) before it is returned.
@@ -82,6 +85,28 @@ options:
         description: Make a certificate that has ended already, for the proof that such a client is refused. Good for nothing else.
         type: bool
         default: false
+      replaces:
+        description:
+          - The certificate of another authority than O(requests[].authority) that the requester has now. Where neither the ledger nor an authority
+            of this CA has to do with it, the request is refused. Leave it out to sign whatever is there.
+        type: dict
+        suboptions:
+          serial:
+            description: Its serial number, as in RV(portcullis.docker_tls.certificate_requests#module:requests[].certificate).
+            type: str
+            required: true
+          issuer:
+            description: Its issuer.
+            type: str
+            default: ""
+          authority_key_identifier:
+            description: Its authority key identifier.
+            type: str
+            default: ""
+          authority_fingerprint_sha256:
+            description: SHA-256 fingerprint of its authority's certificate where that is known, for the message.
+            type: str
+            default: ""
   reserved_names:
     description:
       - Names and addresses that belong to a requester, or to several (a list), by name. A server request of anybody else for one of them is refused.
@@ -93,6 +118,10 @@ options:
     type: list
     elements: str
     default: []
+  partial:
+    description: Sign the good requests though others are refused. What is wrong with the CA itself or with the call still fails all.
+    type: bool
+    default: false
   installed:
     description:
       - Certificates that hosts report to have. Those that an authority of this CA has signed and its ledger does not know are told of in a warning
@@ -163,6 +192,21 @@ certificates:
     certificate:
       description: The certificate as plain values (subject, names, serial, dates, key type, fingerprints); null in check mode.
       type: dict
+rejected:
+  description: Why requests were refused, by their id; empty without O(partial).
+  returned: success
+  type: dict
+  contains:
+    msg:
+      description: What is wrong with the request.
+      type: str
+    hint:
+      description: What to do about it.
+      type: str
+    code:
+      description: A stable word for it.
+      type: str
+      sample: name-taken
 authorities:
   description: All authorities of the CA, as M(portcullis.docker_tls.authority_info) returns them.
   returned: success
@@ -215,6 +259,15 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
     "expired": {"type": "bool", "default": False},
+    "replaces": {
+        "type": "dict",
+        "options": {
+            "serial": {"type": "str", "required": True},
+            "issuer": {"type": "str", "default": ""},
+            "authority_key_identifier": {"type": "str", "default": "", "no_log": False},
+            "authority_fingerprint_sha256": {"type": "str", "default": ""},
+        },
+    },
 }
 _INSTALLED_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
@@ -225,7 +278,9 @@ _INSTALLED_OPTIONS: dict[str, t.Any] = {
 
 
 def _request(options: dict[str, t.Any]) -> policy.SigningRequest:
-    return policy.SigningRequest(**{**options, "names": tuple(options["names"]), "reasons": tuple(options["reasons"])})
+    replaces = policy.Replaced(**options["replaces"]) if options["replaces"] else None
+    lists = {name: tuple(options[name]) for name in ("names", "reasons")}
+    return policy.SigningRequest(**{**options, **lists, "replaces": replaces})
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
@@ -248,6 +303,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             lock_timeout=params["lock_timeout"],
             allow_network_filesystem=params["allow_network_filesystem"],
         ),
+        partial=params["partial"],
     )
     result = batch.sign(work)
     for warning in result.warnings:
@@ -256,6 +312,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "changed": bool(result.signed or result.reasons),
         "reasons": list(result.reasons),
         "certificates": report.certificates(result),
+        "rejected": report.rejected(result),
         "unknown": [dict(vars(one)) for one in result.unknown],
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
@@ -275,6 +332,7 @@ def main() -> None:
             "reserved_names": {"type": "dict", "default": {}},
             "shared_names": {"type": "list", "elements": "str", "default": []},
             "backdate": {"type": "str", "default": "5m"},
+            "partial": {"type": "bool", "default": False},
         },
     )
 

@@ -164,6 +164,15 @@ class ModuleAction(ActionBase):
         return bool(super()._is_pipelining_enabled(module_style, wrap_async))
 
 
+class CertificateAction(ModuleAction):
+    """The same for modules that install what was signed: a request that the CA refused fails its own host, and no other."""
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the module's result; the refusal, before anything is asked of the host, where there is one."""
+        rejected = arguments.pop("rejected", None) or {}
+        return rejection(rejected) if rejected else super().run_module(arguments, package, task_vars)
+
+
 class SecretAction(ModuleAction):
     """The same for modules that carry a secret: through a pipe or not at all."""
 
@@ -256,6 +265,17 @@ def controller_user() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def rejection(rejected: t.Mapping[str, t.Mapping[str, str]]) -> Result:
+    """Return the failure that tells what M(signed_certificates) refused (its ``rejected``, or a part of it)."""
+    reasons = list(rejected.values())
+    codes = {reason["code"] for reason in reasons}
+    return _failure(
+        "; ".join(reason["msg"] for reason in reasons),
+        " ".join(dict.fromkeys(reason["hint"] for reason in reasons if reason["hint"])),
+        codes.pop() if len(codes) == 1 else "requests-refused",
+    )
+
+
 def _failure(message: str, hint: str, code: str = "") -> Result:
-    failure = {"failed": True, "changed": False, "msg": f"{message}. {hint}", "hint": hint}
+    failure = {"failed": True, "changed": False, "msg": message, "hint": hint}
     return {**failure, "code": code} if code else failure

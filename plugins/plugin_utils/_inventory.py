@@ -10,20 +10,44 @@ are taken from the controller's own variables, and a client request counts only 
 from __future__ import annotations
 
 import ipaddress
+import re
 import typing as t
 
 Mapping = t.Mapping[str, t.Any]
 
+# What a host may say about why: it gets into the ledger.
+_REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
+
 
 def _wanted_requests(host_variables: Mapping, variable: str) -> list[Mapping]:
-    answer = host_variables.get(variable) or {}
-    return [entry for entry in answer.get("requests") or [] if entry.get("request_content")]
+    """Return the entries of a host's answer that ask for a certificate, and none that is not shaped as one."""
+    answer = host_variables.get(variable)
+    entries = answer.get("requests") if isinstance(answer, t.Mapping) else None
+    wanted = [entry for entry in entries if _is_request(entry)] if isinstance(entries, (list, tuple)) else []
+    return [{**entry, "reasons": list(filter(_REASON.fullmatch, entry["reasons"]))} for entry in wanted]
 
 
-def server_signing_requests(hosts: t.Iterable[str], hostvars: Mapping, validity: str) -> list[dict[str, t.Any]]:
+def _is_request(entry: t.Any) -> bool:
+    return (
+        isinstance(entry, t.Mapping)
+        and all(isinstance(entry.get(name), str) for name in ("id", "request_content", "common_name"))
+        and all(_is_texts(entry.get(name)) for name in ("names", "reasons"))
+        and isinstance(entry.get("certificate") or {}, t.Mapping)
+        and bool(entry["request_content"])
+    )
+
+
+def _is_texts(value: t.Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+
+
+def server_signing_requests(
+    hosts: t.Iterable[str], hostvars: Mapping, validity: str, foreign_authority: str = "fail"
+) -> list[dict[str, t.Any]]:
     """Return what M(signed_certificates) is to sign for ``hosts``: one server certificate at most for each.
 
-    In: inventory names, ``hostvars``, the role's default validity (a host's own ``docker_server_cert_validity`` counts more).
+    In: inventory names, ``hostvars``, and the role's defaults of ``docker_server_cert_validity`` and ``_foreign_authority``
+    (a host's own values count more).
     Out: its ``requests``, with the id ``<host>/server``.
     """
     return [
@@ -37,6 +61,7 @@ def server_signing_requests(hosts: t.Iterable[str], hostvars: Mapping, validity:
             "validity": hostvars[host].get("docker_server_cert_validity", validity),
             "requester": host,
             "reasons": entry["reasons"],
+            **_replaced(entry, hostvars[host], foreign_authority),
         }
         for host in hosts
         for entry in _wanted_requests(hostvars[host], "docker_server_cert_requested")[:1]
@@ -69,10 +94,29 @@ def is_behind(installed: t.Iterable[Mapping], ledger: Mapping) -> bool:
     return bool(ledger.get("restored")) or any(entry["not_before"] > str(ledger.get("time", "")) for entry in installed)
 
 
+def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dict[str, t.Any]:
+    """Return ``replaces`` for a certificate that must not be replaced unless the CA knows its authority; else nothing."""
+    adopted = variables.get("docker_daemon_existing_settings") == "adopt"
+    wish = variables.get("docker_server_cert_foreign_authority", "replace" if adopted else foreign_authority)
+    certificate = entry.get("certificate")
+    if wish == "replace" or "authority-changed" not in entry["reasons"] or not certificate:
+        return {}
+    texts = {name: str(certificate.get(name) or "") for name in ("serial", "issuer", "authority_key_identifier")}
+    return {"replaces": {**texts, "authority_fingerprint_sha256": str(entry.get("authority_fingerprint_sha256") or "")}}
+
+
 def _credible_names(names: t.Iterable[str], variables: Mapping) -> list[str]:
-    """Return the names that a host reports, without wildcards where the inventory gives it none."""
-    declared = any(str(name).startswith("*.") for name in variables.get("docker_server_cert_names") or [])
-    return [name for name in names if declared or not str(name).startswith("*.")]
+    """Return the names that a host reports, without wildcards that the inventory does not give it."""
+    declared = {_ascii_name(str(name)) for name in variables.get("docker_server_cert_names") or []}
+    return [name for name in names if not str(name).startswith("*.") or name in declared]
+
+
+def _ascii_name(name: str) -> str:
+    """Return a name as hosts report it: lower-case ASCII (IDNA 2003, the codec that they use too)."""
+    try:
+        return name.encode("idna").decode("ascii").lower().rstrip(".")
+    except UnicodeError:
+        return name.lower().rstrip(".")
 
 
 def client_bundles(
@@ -177,6 +221,12 @@ def client_certificate_requests(
             }
         )
     return requests
+
+
+def rejected_requests(rejected: Mapping, host: str) -> dict[str, t.Any]:
+    """Return what of M(signed_certificates) ``rejected`` is about ``host``, by the part of the id after the host's name."""
+    prefix = f"{host}/"
+    return {name[len(prefix) :]: reason for name, reason in rejected.items() if name.startswith(prefix)}
 
 
 def client_bundle_files(

@@ -28,11 +28,13 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
             f"the group docker_ca has {len(authorities)} hosts ({', '.join(authorities)}), but authorities live on one. "
             "Leave one host in it, or none to keep them on the controller."
         ]
-    everywhere = hostvars[authorities[0] if authorities else "localhost"]
+    place = authorities[0] if authorities else "localhost"
+    everywhere = hostvars[place]
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
     clients = everywhere.get("docker_client_cert_clients") or DEFAULT_CLIENTS
     hosts = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
     return [
+        *_passphrase_problems(place, hostvars),
         *(problem for host in dict.fromkeys(hosts) for problem in _fact_problems(host, hostvars[host])),
         *_client_problems(clients, known),
         *(
@@ -46,6 +48,18 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
             for problem in _user_problems(host, hostvars[host], clients)
         ),
     ]
+
+
+def _passphrase_problems(place: str, hostvars: Mapping) -> t.Iterator[str]:
+    """Name a passphrase that nobody set. Its text is not evaluated: a lookup may ask a person or a device."""
+    variables = getattr(hostvars, "raw_get", hostvars.__getitem__)(place)
+    found = variables.get("docker_ca_passphrase")
+    if found is None or (isinstance(found, str) and not found.strip()):
+        yield (
+            f"docker_ca_passphrase is missing or empty for {place}, where the authorities are: it encrypts their keys, and every run "
+            "needs it. Set it from Ansible Vault, a prompt or a lookup, for example -e @secrets.yml --ask-vault-pass, with at least "
+            "12 characters, and keep a copy."
+        )
 
 
 def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:

@@ -25,7 +25,7 @@ def proof_rows(hosts: t.Iterable[str], hostvars: Mapping) -> list[Row]:
 def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
     endpoint, outside = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_proof") or {}
     if not endpoint or endpoint.get("failed") or endpoint.get("unreachable"):
-        yield _row(host, "host", "examined", False, str(endpoint.get("msg") or "the host was not reached"))
+        yield _row(host, "host", "examined", False, _complaint(endpoint) or "the host was not reached")
         return
     reasons = list(endpoint.get("reasons") or [])
     settled = "as the variables want it" if not reasons else f"site.yml would change it: {', '.join(reasons)}"
@@ -34,9 +34,12 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
         for check in checks or []:
             yield _row(host, seen_from, check["check"], bool(check["passed"]), check["detail"])
     if not outside.get("checks"):
-        yield _row(
-            host, "controller", "examined", False, str(outside.get("msg") or "nothing was seen from the controller")
-        )
+        yield _row(host, "controller", "examined", False, _complaint(outside) or "nothing was seen from the controller")
+
+
+def _complaint(result: Mapping) -> str:
+    """Return what a failed module said, with its advice."""
+    return ". ".join(str(result[name]) for name in ("msg", "hint") if result.get(name))
 
 
 def _row(host: str, seen_from: str, check: str, passed: bool, detail: str) -> Row:

@@ -160,7 +160,8 @@ def _state(result: Mapping) -> str:
 
 def _problem(result: Mapping) -> str:
     """Return what a module or the connection complained about, on one line of a sane length."""
-    text = " ".join(str(result.get("module_stderr") or result.get("msg") or "no answer").split())
+    said = ". ".join(str(result[name]) for name in ("msg", "hint") if result.get(name))
+    text = " ".join(str(result.get("module_stderr") or said or "no answer").split())
     for noise in _NOISE:
         text = text.removeprefix(noise)
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."

@@ -98,6 +98,7 @@ def sign(path: pathlib.Path | str, *requests: policy.SigningRequest, **changes: 
         rules=changes.pop("rules", rules()),
         passphrase=changes.pop("passphrase", PASSPHRASE),
         installed=changes.pop("installed_", ()),
+        partial=changes.pop("partial", False),
         around=around(**changes),
     )
     return batch.sign(work)

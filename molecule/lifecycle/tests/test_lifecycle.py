@@ -68,9 +68,14 @@ def test_change_of_key_type_reissues(host: Any) -> None:
 
 
 def test_certificate_near_its_end_is_renewed(host: Any) -> None:
+    """A certificate of a year, and a limit of a year but for its last minute, which has passed by now."""
     before = served_certificate(address_of(host))
     run = play(
-        "-v", "--limit", "localhost,box", docker_server_cert_key_type="ed25519", docker_server_cert_renew_before="366d"
+        "-v",
+        "--limit",
+        "localhost,box",
+        docker_server_cert_key_type="ed25519",
+        docker_server_cert_renew_before="525599m",
     )
     assert run.returncode == 0 and "expires-soon" in run.output, run.output
     assert served_certificate(address_of(host)).serial_number != before.serial_number

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A batch of requests signed: all or nothing, one lock, one opening of each key, one write of the ledger. PRIVATE.
+"""A batch of requests signed: one lock, one opening of each key, one write of the ledger. PRIVATE.
 
 The order is what makes kill -9 safe at every point: sign in memory, check, ledger (write and fsync), files of the
 certificates (flushed together), and only then the result. What dies on the way leaves at worst a certificate in the
@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import behind, bootstrap, directory, issued, keyswap, ledger, lock, policy, store
+from . import behind, bootstrap, claims, directory, foreign, issued, keyswap, ledger, lock, policy, store
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,12 @@ class Signed:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The certificates by request id, all authorities of the CA, and what the run noticed."""
+    """The certificates by request id, all authorities of the CA, what was refused and why, and what the run noticed."""
 
     signed: t.Mapping[str, Signed]
     stored: store.Stored
     ledger: ledger.Head
+    refused: t.Mapping[str, TlsError] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     #: What hosts have of this CA and its ledger has not.
@@ -56,13 +57,15 @@ class Batch:
     installed: t.Sequence[behind.Installed] = ()
     #: Draws a serial number; 159 random bits, so that a restored backup repeats none.
     draw_serial: t.Callable[[], int] = field(default_factory=lambda: x509.random_serial_number)
+    #: Sign the good requests though others are refused; else one bad request refuses the batch.
+    partial: bool = False
 
 
 def sign(batch: Batch) -> BatchResult:
     """Sign the batch and return the certificates; with ``rules.predicting`` only say what would be signed.
 
-    Raises TlsError (codes of ``policy``, ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``); then
-    nothing was signed.
+    Raises TlsError (codes of ``policy``, ``claims``, ``directory``, ``lock``, ``ledger``, ``store``;
+    ``authority-missing``); then nothing was signed. With ``partial`` a request's own problem is in ``refused`` instead.
     """
     place, around = batch.place, batch.around
     directory.check_parents(place.path)
@@ -79,8 +82,25 @@ def sign(batch: Batch) -> BatchResult:
 def _without_ca(batch: Batch) -> BatchResult:
     if not batch.rules.predicting:
         raise _no_ca(batch.place)
-    approved = policy.approve(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
-    return BatchResult({one.request.id: Signed(one, "", None) for one in approved}, {}, ledger.EMPTY.head)
+    approved, refused = policy.judge(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
+    approved = _settle(batch, approved, refused, ledger.EMPTY, {})
+    return BatchResult({one.request.id: Signed(one, "", None) for one in approved}, {}, ledger.EMPTY.head, refused)
+
+
+def _settle(
+    batch: Batch,
+    approved: t.Sequence[policy.Approved],
+    refused: dict[str, TlsError],
+    found: ledger.Scan,
+    stored: store.Stored,
+) -> list[policy.Approved]:
+    """Return those of ``approved`` that nothing speaks against; the others join ``refused``. Raises where none may be refused."""
+    refused.update(foreign.refusals(approved, found, stored, batch.place.path))
+    approved = [one for one in approved if one.request.id not in refused]
+    refused.update(claims.refusals(approved, found, batch.rules, batch.around.now))
+    if refused and not batch.partial:
+        raise policy.refusal(batch.requests, refused)
+    return [one for one in approved if one.request.id not in refused]
 
 
 def _no_ca(place: directory.CaDirectory) -> TlsError:
@@ -96,6 +116,7 @@ class _Prepared:
     """A batch after all checks: what will be signed, the opened key of each authority, serials, and the ledger's state."""
 
     approved: t.Sequence[policy.Approved]
+    refused: t.Mapping[str, TlsError]
     stored: store.Stored
     opened: t.Mapping[str, t.Any]
     serials: t.Mapping[str, int]
@@ -109,20 +130,25 @@ def _prepare(batch: Batch) -> _Prepared:
     stored = store.read_authorities(batch.place)
     if not stored and not batch.rules.predicting:
         raise _no_ca(batch.place)
-    approved = policy.approve(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
+    approved, refused = policy.judge(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
+    serials = _draw_serials(batch, len(approved))
+    found = ledger.scan(
+        batch.place,
+        asked={*serials, *foreign.serials(approved), *(one.serial for one in batch.installed)},
+        names=claims.undeclared_names(approved, batch.rules),
+    )
+    bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
+    if not found.used.isdisjoint(serials):
+        raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
+    approved = _settle(batch, approved, refused, found, stored)
     opened: dict[str, t.Any] = {}
     for one in approved:
         if one.authority is not None and one.authority.id not in opened:
             store.check_authority(one.authority, batch.around.now)
             opened[one.authority.id] = store.open_key(one.authority, batch.passphrase)
-    serials = _draw_serials(batch, len(approved))
-    found = ledger.scan(batch.place, asked={*serials, *(one.serial for one in batch.installed)})
-    bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
-    if found.used.intersection(serials):
-        raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
     missing, lost = behind.unknown(batch.installed, found.used, stored)
     told = behind.warnings(batch.place.ledger, found, missing, lost)
-    return _Prepared(approved, stored, opened, serials, found, missing, tuple(told))
+    return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(told))
 
 
 def serial_text(number: int) -> str:
@@ -144,7 +170,12 @@ def _predict(batch: Batch) -> BatchResult:
     prepared = _prepare(batch)
     signed = {one.request.id: Signed(one, "", None) for one in prepared.approved}
     return BatchResult(
-        signed, prepared.stored, prepared.ledger.head, warnings=prepared.warnings, unknown=prepared.unknown
+        signed,
+        prepared.stored,
+        prepared.ledger.head,
+        prepared.refused,
+        warnings=prepared.warnings,
+        unknown=prepared.unknown,
     )
 
 
@@ -168,13 +199,9 @@ def _sign_locked(batch: Batch) -> BatchResult:
         issued.write_issued(place, {serial: one.certificate_content for serial, one in signed.items()})
     pairs = (("modes-repaired", bool(loose)), ("ledger-repaired", bool(prepared.ledger.torn)))
     reasons = tuple(reason for reason, holds in pairs if holds)
+    by_request = {one.approved.request.id: one for one in signed.values()}
     return BatchResult(
-        {one.approved.request.id: one for one in signed.values()},
-        prepared.stored,
-        head,
-        reasons,
-        tuple(warnings),
-        prepared.unknown,
+        by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings), prepared.unknown
     )
 
 

@@ -29,6 +29,16 @@ DEFAULT_BACKDATE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """The certificate of another authority that a request would replace, as its host describes it."""
+
+    serial: str
+    issuer: str = ""
+    authority_key_identifier: str = ""
+    authority_fingerprint_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class SigningRequest:
     """One request as the controller words it; ``validity`` is a duration such as ``365d``."""
 
@@ -43,6 +53,8 @@ class SigningRequest:
     reasons: tuple[str, ...] = ()
     #: For the proof that an expired client is refused: the certificate ends before it is issued.
     expired: bool = False
+    #: Given where the certificate that is there may only be replaced if this CA knows its authority.
+    replaces: Replaced | None = None
 
     @property
     def owner(self) -> str:
@@ -93,31 +105,34 @@ def make_rules(
     )
 
 
-def approve(
+def judge(
     requests: t.Sequence[SigningRequest], *, stored: store.Stored, rules: Rules, now: datetime
-) -> list[Approved]:
-    """Return every request as it will be signed, in order.
+) -> tuple[list[Approved], dict[str, TlsError]]:
+    """Return every good request as it will be signed, in order, and why each other one cannot be, by id.
 
-    Raises one TlsError with all problems of all requests; its code is theirs where they share one, else
-    ``requests-refused``.
+    Whose the names are is not looked at here (``claims``). Raises TlsError ``request-duplicate``.
     """
+    _check_ids(requests)
     approved: list[Approved] = []
-    problems: list[tuple[SigningRequest, TlsError]] = []
-    ids: set[str] = set()
-    claims: dict[str, str] = {}
+    refused: dict[str, TlsError] = {}
     for request in requests:
         try:
-            if request.id in ids:
-                raise TlsError("another request has the same id", hint="Make the ids differ.", code="request-duplicate")
-            ids.add(request.id)
-            one = _approve_one(request, stored, rules, now)
-            _check_claims(one, claims, rules)
-            approved.append(one)
+            approved.append(_approve_one(request, stored, rules, now))
         except TlsError as error:
-            problems.append((request, error))
-    if problems:
-        raise _refusal(problems, len(requests))
-    return approved
+            refused[request.id] = error
+    return approved, refused
+
+
+def _check_ids(requests: t.Sequence[SigningRequest]) -> None:
+    ids = [request.id for request in requests]
+    if len(set(ids)) == len(ids):
+        return
+    doubles = sorted({one for one in ids if ids.count(one) > 1})
+    raise TlsError(
+        f"more than one request has the id {', '.join(doubles[:_MOST_REPORTED])}",
+        hint="Make the ids differ.",
+        code="request-duplicate",
+    )
 
 
 def _approve_one(request: SigningRequest, stored: store.Stored, rules: Rules, now: datetime) -> Approved:
@@ -207,44 +222,21 @@ def is_loopback(name: str) -> bool:
     return name in _LOOPBACK_NAMES or (name.startswith("127.") and name.replace(".", "").isdigit())
 
 
-def _check_claims(one: Approved, claims: dict[str, str], rules: Rules) -> None:
-    """Refuse a server name that belongs to another requester; note the names of this one in ``claims``.
-
-    A host reports its own addresses, so an address too must not be somebody else's.
-    """
-    if one.request.profile != "server":
-        return
-    owner = one.request.owner
-    mine = [name for name in one.subject.names if name not in rules.shared and not is_loopback(name)]
-    for name in mine:
-        owners = rules.reserved.get(name, frozenset())
-        taken = set() if owner in owners else {*owners, claims.get(name, owner)} - {owner}
-        if name.startswith("*."):
-            under = [others for held, others in rules.reserved.items() if held.partition(".")[2] == name[2:]]
-            taken.update(*(others for others in under if owner not in others))
-        if taken:
-            raise TlsError(
-                f"the name {name} belongs to {', '.join(sorted(taken))}",
-                hint="Take it from the names of one of the two; if both shall have it (a virtual address, a balancer), "
-                "list it in shared_names.",
-                code="name-taken",
-            )
-    for name in mine:
-        claims[name] = owner
-
-
-def _refusal(problems: t.Sequence[tuple[SigningRequest, TlsError]], total: int) -> TlsError:
-    """Return all problems as one error."""
-    reported = [
-        f"{request.id}{f' ({request.requester})' if request.requester not in ('', request.id) else ''}: {error.message}"
-        for request, error in problems[:_MOST_REPORTED]
-    ]
+def refusal(requests: t.Sequence[SigningRequest], refused: t.Mapping[str, TlsError]) -> TlsError:
+    """Return all problems of a batch as one error; its code is theirs where they share one, else ``requests-refused``."""
+    problems = [(request, refused[request.id]) for request in requests if request.id in refused]
+    reported = [f"{label(request)}: {error.message}" for request, error in problems[:_MOST_REPORTED]]
     if len(problems) > _MOST_REPORTED:
         reported.append(f"and {len(problems) - _MOST_REPORTED} more")
     hints = dict.fromkeys(error.hint for unused, error in problems[:_MOST_REPORTED] if error.hint)
     codes = {error.code for unused, error in problems}
     return TlsError(
-        f"{len(problems)} of {total} requests cannot be signed, so none was: {'; '.join(reported)}",
+        f"{len(problems)} of {len(requests)} requests cannot be signed, so none was: {'; '.join(reported)}",
         hint=" ".join(hints),
         code=codes.pop() if len(codes) == 1 else "requests-refused",
     )
+
+
+def label(request: SigningRequest) -> str:
+    """Return how messages call a request: its id, and its requester where that is another word."""
+    return f"{request.id} ({request.requester})" if request.requester not in ("", request.id) else request.id

@@ -75,6 +75,14 @@ def certificates(result: batch.BatchResult) -> dict[str, dict[str, t.Any]]:
     }
 
 
+def rejected(result: batch.BatchResult) -> dict[str, dict[str, str]]:
+    """Return why requests of a batch were refused, by request id, in words that stand alone."""
+    return {
+        name: {"msg": f"no certificate is signed for {name}: {error.message}", "hint": error.hint, "code": error.code}
+        for name, error in result.refused.items()
+    }
+
+
 def certificates_diff(result: batch.BatchResult) -> dict[str, t.Any]:
     """Return what is (would be) issued: names, dates, issuer, fingerprints."""
     after = {}

@@ -70,8 +70,9 @@ def plan_present(state: HostState, options: Options, *, check_mode: bool, listen
     settings = wanted_settings(state, options, listen, derivation)
     files = wanted_certificates(state, options)
     plan = _plan(state, options, derivation, listen, settings, files, pending=_pending(state, options, check_mode))
-    findings = listen.findings
-    if plan.changed:
+    if not plan.changed:
+        findings = (*listen.findings, *_check_standing(state, options, files))
+    else:
         findings = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
     return Present(plan, listen, findings)
 
@@ -324,6 +325,19 @@ def _check(
     if _pending(state, options, check_mode):
         found = tuple(item for item in found if item in warnings(found) or not item.code.startswith(_CERTIFICATE_CODES))
     return found
+
+
+def _check_standing(state: HostState, options: Options, files: t.Mapping[str, bytes]) -> tuple[Finding, ...]:
+    """Return what makes the files in place unusable: dockerd reads them at its next start, which nobody may be there to see."""
+    from .preflight_certificates import TlsFiles, check_certificates
+
+    given = TlsFiles(
+        files.get(certstore.CERTIFICATE, b""),
+        files.get(certstore.KEY, b""),
+        files.get(certstore.CA, b""),
+        files.get(certstore.CLIENT_CA, b""),
+    )
+    return check_certificates(given, state.now, (), allow_dual_trust=options.allow_dual_trust)
 
 
 def _boot_warning(options: Options, listen: Listen) -> tuple[Finding, ...]:

@@ -16,6 +16,8 @@ from .environment import UnitModel, Variable, parse_unit, read_environment
 from .systemd import Services, UnitState
 from .unit import UnitFacts
 
+# A snap that is mounted, or its unit: either is there before the other while snapd starts.
+_SNAP = ("/snap/docker", "/etc/systemd/system/snap.docker.dockerd.service")
 _SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
@@ -28,7 +30,7 @@ def unit_facts(services: Services, init_system: str) -> UnitFacts:
         load_state=service.load_state,
         fragment_path=service.fragment_path,
         os_ids=tuple(f"{release.get('ID', '')} {release.get('ID_LIKE', '')}".split()),
-        snap_docker=os.path.isdir("/snap/docker"),
+        snap_docker=any(map(os.path.exists, _SNAP)),
         rootless_sockets=tuple(sorted(glob.glob("/run/user/*/docker.sock"))),
         podman_docker=os.path.basename(docker).startswith("podman") or os.path.isdir("/usr/share/doc/podman-docker"),
         dockerd_found=service.load_state == "loaded" or shutil.which("dockerd", path=_SEARCH) is not None,

@@ -41,7 +41,17 @@ def test_defaults_and_specification_have_the_same_variables(role: str) -> None:
 
 @pytest.mark.parametrize(("role", "name"), VARIABLES)
 def test_default_is_the_specified_one(role: str, name: str) -> None:
-    assert defaults(role)[name] == options(role)[name]["default"]
+    option = options(role)[name]
+    if option.get("no_log"):
+        return
+    assert defaults(role)[name] == option["default"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_specification_does_not_compute_a_secret(role: str) -> None:
+    """Ansible prints the specification, its templates filled in, where any variable of the role is wrong."""
+    secret = [option for option in options(role).values() if option.get("no_log")]
+    assert secret and not [option for option in secret if "{{" in str(option.get("default", ""))]
 
 
 @pytest.mark.parametrize(("role", "name"), VARIABLES)

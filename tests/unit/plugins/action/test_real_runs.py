@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real runs of ansible-playbook: the passphrase is in no file, no command line and no output."""
+"""Real runs of ansible-playbook: the passphrase is in no file and no output, and a host that lies gains nothing by it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls import plugins
-from helpers_ca import PASSPHRASE_TEXT, tree
+from helpers_ca import PASSPHRASE_TEXT, csr, tree
 
 COLLECTIONS = pathlib.Path(next(iter(plugins.__path__))).parents[3]
 CONTROL = "control sequence"
@@ -61,7 +61,13 @@ class Run(t.NamedTuple):
 
 
 def play(
-    directory: pathlib.Path, text: str, secret: str, *arguments: str, prefix: t.Sequence[str] = (), **environment: str
+    directory: pathlib.Path,
+    text: str,
+    secret: str,
+    *arguments: str,
+    prefix: t.Sequence[str] = (),
+    inventory: str = f"web1 ansible_connection=local ansible_python_interpreter={sys.executable}\n",
+    **environment: str,
 ) -> Run:
     """Run a play on this machine over the local connection with every temporary file below ``directory/files``."""
     files = directory / "files"
@@ -69,7 +75,6 @@ def play(
         (files / name).mkdir(parents=True, exist_ok=True)
     (directory / "ansible.cfg").write_text("[defaults]\n")
     (directory / "play.yml").write_text(text % {"ca": directory / "ca", "result": directory / "result.json"})
-    inventory = f"web1 ansible_connection=local ansible_python_interpreter={sys.executable}\n"
     (directory / "inventory").write_text(inventory)
     settings = {
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
@@ -220,3 +225,161 @@ def test_python_without_cryptography_in_a_virtual_environment_fails_clearly(tmp_
     assert run.status != 0
     assert "virtual environment" in run.output
     assert not (tmp_path / "ca").exists()
+
+
+# ---- hosts whose Python answers what it likes
+
+ROLES = """
+- hosts: localhost
+  gather_facts: false
+  roles: [portcullis.docker_tls.docker_ca]
+- hosts: docker_hosts
+  gather_facts: false
+  roles: [portcullis.docker_tls.docker_server_cert]
+- hosts: docker_clients
+  gather_facts: false
+  roles: [portcullis.docker_tls.docker_client_cert]
+"""
+INVENTORY = """
+all:
+  vars:
+    ansible_connection: local
+    docker_ca_path: {ca}
+    docker_ca_passphrase: "{{{{ lookup('ansible.builtin.env', 'CA_SECRET') }}}}"
+    docker_client_cert_clients: [{{name: alice}}, {{name: mallory}}]
+  hosts:
+    localhost: {{ansible_python_interpreter: {python}}}
+    db: {{ansible_host: 192.0.2.5}}
+  children:
+    docker_hosts:
+      hosts:
+        web1: {{ansible_python_interpreter: {python}, docker_server_cert_path: {top}/certs, docker_server_cert_names: [web1.example.org]}}
+        thief: {{ansible_python_interpreter: {top}/thief}}
+        greedy: {{ansible_python_interpreter: {top}/greedy, docker_server_cert_names: ["*.greedy.example.org"]}}
+        broken: {{ansible_python_interpreter: {top}/broken}}
+    docker_clients:
+      hosts:
+        greedy:
+      vars:
+        docker_client_cert_users: [{{user: root, client: mallory}}]
+"""
+
+
+def forged(number: int, identifier: str, *names: str, **changes: t.Any) -> dict[str, t.Any]:
+    """Return an entry of an answer of certificate_requests."""
+    wanted = {
+        "id": identifier,
+        "action": "issue",
+        "profile": "server",
+        "request_content": csr(number),
+        "common_name": "web1.example.org",
+        "names": list(names),
+        "reasons": ["certificate-missing", 'x","names":["db"]'],
+        "certificate": None,
+    }
+    return {**wanted, **changes}
+
+
+#: What each lying host answers, whatever it is asked.
+LIES: dict[str, t.Any] = {
+    # Another host's names, among them one that the inventory declares and one that is only an address of another host's.
+    "thief": {"requests": [forged(2, "server", "thief", "web1.example.org", "192.0.2.5")]},
+    # Variables, wildcards, a second server certificate, other profiles and lifetimes, other hosts' ids and clients.
+    "greedy": {
+        "requests": [
+            forged(
+                3,
+                "root:mallory",
+                "greedy",
+                "*.example.org",
+                "*.greedy.example.org",
+                profile="client",
+                authority="clients",
+                validity="9999d",
+                requester="web1",
+            ),
+            forged(4, "web1/server", "db"),
+            forged(5, "root:alice", "alice", profile="client", common_name="alice"),
+            forged(6, "localhost/alice", "alice", profile="client", common_name="alice"),
+        ],
+        "ansible_facts": {
+            "docker_server_cert_names": ["web1.example.org", "*.example.org"],
+            "docker_client_cert_users": [{"user": "root", "client": "alice"}],
+            "docker_ca_path": "/nonexistent",
+            "docker_ca_authorities": {"server": {"trusted_content": "forged"}},
+        },
+        "rejected": {"web1/server": {"msg": "forged", "hint": "", "code": ""}},
+        "add_host": {"host_name": "more", "groups": ["docker_hosts"]},
+    },
+    "broken": {"requests": ["text", {"request_content": {"a": 1}, "names": 7}]},
+}
+
+
+@pytest.fixture(scope="module")
+def lies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[dict[str, t.Any]], pathlib.Path]:
+    """One run over a good host and lying ones; what the ledger has afterwards."""
+    directory = tmp_path_factory.mktemp("lies")
+    for name, lie in LIES.items():
+        answer = json.dumps({"changed": True, **lie})
+        (directory / name).write_text(f"#!{sys.executable}\nprint({answer!r})\n")
+        (directory / name).chmod(0o755)
+    inventory = INVENTORY.format(ca=directory / "ca", python=sys.executable, top=directory)
+    (directory / "inventory.yml").write_text(inventory)
+    run = play(
+        directory, ROLES, PASSPHRASE_TEXT, "-i", str(directory / "inventory.yml"), inventory="[docker_hosts]\nweb1\n"
+    )
+    lines = (directory / "ca" / "ledger.jsonl").read_text().splitlines()
+    return run, [entry for entry in map(json.loads, lines) if entry["event"] == "issued"], directory
+
+
+def test_lying_host_is_given_its_own_names_one_server_certificate_and_its_own_client(
+    lies: tuple[Run, list[dict[str, t.Any]], pathlib.Path],
+) -> None:
+    run, issued, unused = lies
+    mine = {entry["profile"]: entry for entry in issued if entry["requester"] == "greedy"}
+    assert len([entry for entry in issued if entry["requester"] == "greedy"]) == 2, run.output
+    assert (mine["server"]["authority"], mine["server"]["request"]) == ("server-g1", "greedy/server")
+    assert set(mine["server"]["names"]) == {"greedy", "*.greedy.example.org"}
+    assert (mine["client"]["subject"], mine["client"]["request"]) == ("CN=mallory", "greedy/root:mallory")
+    for entry in mine.values():
+        assert entry["reasons"] == ["certificate-missing"]
+        assert entry["not_after"] < entry["time"].replace(entry["time"][:4], str(int(entry["time"][:4]) + 2))
+
+
+def test_host_that_asks_for_another_s_names_is_refused_and_others_are_not(
+    lies: tuple[Run, list[dict[str, t.Any]], pathlib.Path],
+) -> None:
+    run, issued, directory = lies
+    assert {entry["requester"] for entry in issued} == {"web1", "greedy"}
+    assert "web1.example.org" in next(entry for entry in issued if entry["requester"] == "web1")["names"]
+    assert (directory / "certs" / "server-cert.pem").exists()
+    recap = {line.split()[0]: line for line in run.output.splitlines() if " ok=" in line}
+    assert "failed=0" in recap["web1"]
+    assert "failed=1" in recap["thief"]
+    assert "more" not in recap
+    assert "no certificate is signed for thief/server: the name web1.example.org belongs to web1" in run.output
+    assert "Traceback" not in run.output
+
+
+ROLE_NAMES = ("docker_ca", "docker_server_cert", "docker_client_cert", "docker_daemon")
+ROLES_PLAY = "- hosts: all\n  gather_facts: false\n  tasks:\n" + "".join(
+    f"""
+    - block: [ansible.builtin.include_role: {{name: portcullis.docker_tls.{role}}}]
+      rescue: [ansible.builtin.meta: noop]
+"""
+    for role in ROLE_NAMES
+)
+
+
+def test_wrong_variable_of_a_role_shows_no_passphrase(tmp_path: pathlib.Path) -> None:
+    """Ansible prints the role's whole specification then, with its templated defaults filled in."""
+    wrong = {
+        f"{role}_{name}": "wrong"
+        for role in ("docker_ca", "docker_server_cert", "docker_client_cert")
+        for name in ["key_type"]
+    }
+    variables = {**wrong, "docker_daemon_listener": "wrong", "docker_ca_passphrase": PASSPHRASE_TEXT}
+    (tmp_path / "variables.json").write_text(json.dumps(variables))
+    run = play(tmp_path, ROLES_PLAY, "", "-vvv", "-e", f"@{tmp_path / 'variables.json'}")
+    assert all(f"of {name} must be one of" in run.output for name in wrong), run.output
+    assert PASSPHRASE_TEXT not in run.output

@@ -182,3 +182,81 @@ def test_read_regular_private_file_is_no_link_no_copy_and_closed(tmp_path: pathl
     path.chmod(0o640)
     with pytest.raises(TlsError, match="not private"):
         _accounts.read_regular(str(path), private_to=uid)
+
+
+# ---- root in directories that another user controls
+
+
+@needs_root
+def test_check_links_of_root_in_a_users_directory_refuses_the_users_links(
+    home: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (home / "real").mkdir()
+    (home / "link").symlink_to(tmp_path)
+    os.lchown(home / "link", UID, GID)
+    root = _accounts.resolve_owner("root")
+    _accounts.check_links(str(home / "real" / "key.pem"), root)
+    _accounts.check_links(str(home / "nothing" / "there"), root)
+    for path in ("link", "link/below", "link/../real"):
+        with pytest.raises(TlsError) as caught:
+            _accounts.check_links(f"{home}/{path}", root)
+        assert caught.value.code == "directory-unsafe"
+        assert str(home / "link") in caught.value.message
+        assert "deploy" in caught.value.hint
+
+
+@needs_root
+def test_check_links_leaves_root_s_own_links_and_follows_them(home: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    root = _accounts.resolve_owner("root")
+    (tmp_path / "homes").symlink_to(home.parent)
+    _accounts.check_links(str(tmp_path / "homes" / "deploy" / "x"), root)
+    (home / "link").symlink_to("/etc")
+    with pytest.raises(TlsError, match="link"):
+        _accounts.check_links(str(tmp_path / "homes" / "deploy" / "link" / "x"), root)
+
+
+@needs_root
+def test_check_links_of_a_user_is_the_kernel_s_business(home: pathlib.Path) -> None:
+    (home / "link").symlink_to("/etc")
+    _accounts.check_links(str(home / "link"), _accounts.resolve_owner("deploy"))
+
+
+@needs_root
+def test_check_links_in_a_directory_for_everybody(tmp_path: pathlib.Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "link").symlink_to("/etc")
+    root = _accounts.resolve_owner("root")
+    _accounts.check_links(str(shared / "link"), root)
+    os.lchown(shared / "link", UID, GID)
+    with pytest.raises(TlsError):
+        _accounts.check_links(str(shared / "link"), root)
+
+
+@needs_root
+def test_check_links_that_lead_in_a_circle_end(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(TlsError) as caught:
+        _accounts.check_links(str(tmp_path / "a" / "x"), _accounts.resolve_owner("root"))
+    assert caught.value.code == "directory-unsafe"
+
+
+@needs_root
+def test_owner_of_place_is_the_user_whose_directory_it_is(home: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    root, deploy = _accounts.resolve_owner(""), _accounts.resolve_owner("deploy")
+    assert _accounts.owner_of_place(str(home / ".docker" / "key.pem"), root) == deploy
+    assert _accounts.owner_of_place(str(tmp_path / "x"), root) == root
+    (home / "roots").mkdir()
+    assert _accounts.owner_of_place(str(home / "roots" / "x"), root) == root
+    (home / "link").symlink_to(tmp_path)
+    os.lchown(home / "link", UID, GID)
+    assert _accounts.owner_of_place(str(home / "link" / "x"), root) == deploy
+
+
+@needs_root
+def test_owner_of_place_without_an_account_is_root(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x").mkdir()
+    os.chown(tmp_path / "x", 2_999_999_997, 0)
+    assert _accounts.owner_of_place(str(tmp_path / "x" / "y"), _accounts.resolve_owner("")).uid == 0

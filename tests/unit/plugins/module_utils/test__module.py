@@ -30,16 +30,14 @@ def test_run_module_result_is_returned_also_in_check_mode() -> None:
     assert run_module(module, {"path": "/x"}, check=True)["check"] is True
 
 
-@pytest.mark.parametrize(
-    ("hint", "message"), [("Do this.", "cannot read /x. Do this."), ("", "cannot read /x")], ids=["hint", "no-hint"]
-)
-def test_run_module_tls_error_becomes_message_hint_and_code(hint: str, message: str) -> None:
+@pytest.mark.parametrize("hint", ["Do this.", ""], ids=["hint", "no-hint"])
+def test_run_module_tls_error_becomes_message_hint_and_code_each_once(hint: str) -> None:
     def fail(_module: t.Any) -> dict[str, t.Any]:
         raise TlsError("cannot read /x", hint=hint, code="file-unreadable")
 
     result = run_module(module_of(fail), {})
     assert result["failed"]
-    assert (result["msg"], result["hint"], result["code"]) == (message, hint, "file-unreadable")
+    assert (result["msg"], result["hint"], result["code"]) == ("cannot read /x", hint, "file-unreadable")
 
 
 @pytest.mark.parametrize(

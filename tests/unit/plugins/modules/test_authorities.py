@@ -101,7 +101,7 @@ def test_authorities_with_bad_input_fails_with_one_message_and_changes_nothing(
     result = run(tmp_path / "ca", check=check, **options)
     assert result["failed"]
     assert result["code"] == code
-    assert result["hint"] in result["msg"]
+    assert result["hint"] and result["hint"] not in result["msg"]
     assert list(tmp_path.iterdir()) == []
 
 

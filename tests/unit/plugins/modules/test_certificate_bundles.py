@@ -408,3 +408,38 @@ def test_thing_in_the_way_that_cannot_be_moved_is_named(
     assert result["code"] == "file-unwritable"
     assert str(directory / "ca.pem") in result["msg"]
     assert not (directory / "key.pem").exists()
+
+
+@needs_root
+@pytest.mark.parametrize("name", [".", "cert.pem"])
+def test_link_of_a_user_is_refused_where_root_shall_own_the_bundle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, name: str
+) -> None:
+    """Else root would write into somebody else's directory, or keep a copy of a secret file for all to read."""
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "cert.pem").write_text("the secret")
+    with home_of(UID, GID) as home:
+        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
+        place = home / "bundle"
+        if name != ".":
+            place.mkdir()
+        (place / name).symlink_to(secret / name) if name != "." else place.symlink_to(secret)
+        result = run(bundle(place, owner="root"))
+        assert result["code"] == "directory-unsafe"
+        assert str(home) in result["msg"]
+        assert [path.name for path in secret.iterdir()] == ["cert.pem"]
+        assert not list(home.rglob("*.bak"))
+
+
+@needs_root
+def test_bundle_in_a_users_directory_is_the_users_where_no_owner_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with home_of(UID, GID) as home:
+        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
+        place = home / "bundle"
+        place.mkdir(0o700)
+        wait(place)
+        for path in (place, *place.iterdir()):
+            os.chown(path, UID, GID)
+        assert not run(bundle(place))["failed"]
+        assert {path.stat().st_uid for path in (place, *place.iterdir())} == {UID}

@@ -434,3 +434,43 @@ def test_user_without_a_home_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         assert result["code"] == "home-missing"
         assert str(home) in result["msg"]
         home.mkdir()
+
+
+@needs_root
+def test_key_in_a_users_directory_is_the_users_where_no_owner_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _user(monkeypatch) as (home, request):
+        run(
+            {
+                **request,
+                "owner": None,
+                "key_path": str(home / "x/key.pem"),
+                "certificate_path": str(home / "x/cert.pem"),
+            }
+        )
+        assert (home / "x").stat().st_uid == UID
+        assert (home / "x" / "key.pem.new").stat().st_uid == UID
+
+
+@needs_root
+def test_link_of_a_user_is_refused_where_root_shall_own_the_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir(0o755)
+    with _user(monkeypatch) as (home, request):
+        (home / ".docker").symlink_to(victim)
+        os.lchown(home / ".docker", UID, GID)
+        result = run({**request, "owner": "root", "key_path": str(home / ".docker/key.pem")})
+        assert result["code"] == "directory-unsafe"
+        assert (list(victim.iterdir()), mode(victim)) == ([], 0o755)
+
+
+@pytest.mark.parametrize("anchors", ["own", "foreign", "missing"])
+def test_authority_of_a_foreign_certificate_is_named_by_the_anchor_beside_it(certs: pathlib.Path, anchors: str) -> None:
+    other = made.authority(number=8)
+    install(certs, made.leaf(other, subject_names=[FQDN]))
+    if anchors != "missing":
+        (certs / "ca.pem").write_text((AUTHORITY if anchors == "foreign" else other).pem)
+    entry = run(server(certs))["requests"][0]
+    assert "authority-changed" in entry["reasons"]
+    assert entry["authority_fingerprint_sha256"] == (other.view.fingerprint_sha256 if anchors == "own" else "")

@@ -232,6 +232,19 @@ def test_unit_facts_are_read_from_this_host(monkeypatch: pytest.MonkeyPatch) -> 
     assert unit_source.unit_facts(services, "systemd").os_ids == ("nixos", "x")
 
 
+@pytest.mark.parametrize("place", ["snap/docker", "systemd/snap.docker.dockerd.service"])
+def test_snap_is_known_by_its_directory_or_its_unit(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    services = Services(UnitState("docker.service", "not-found"), UnitState("docker.socket", "not-found"))
+    monkeypatch.setattr(
+        unit_source, "_SNAP", (str(tmp_path / "snap/docker"), str(tmp_path / "systemd/snap.docker.dockerd.service"))
+    )
+    assert not unit_source.unit_facts(services, "systemd").snap_docker
+    (tmp_path / place).mkdir(parents=True)
+    assert unit_source.unit_facts(services, "systemd").snap_docker
+
+
 @pytest.mark.parametrize(("version", "names"), [("systemd 252 (252.1)", []), ("systemd 257 (257)", ["A"]), ("", ["A"])])
 def test_environment_comment_with_a_backslash_depends_on_systemd(
     host: Host, monkeypatch: pytest.MonkeyPatch, version: str, names: list[str]

@@ -132,7 +132,7 @@ def test_signed_certificates_with_bad_input_fails_with_one_message_and_changes_n
 def test_signed_certificates_without_a_ca_says_how_to_make_one(tmp_path: pathlib.Path) -> None:
     result = run(tmp_path / "ca", server())
     assert result["code"] == "authority-missing"
-    assert "docker_ca" in result["msg"]
+    assert "docker_ca" in result["hint"]
 
 
 def test_signed_certificates_of_a_shared_name_signs_both(ca: pathlib.Path) -> None:

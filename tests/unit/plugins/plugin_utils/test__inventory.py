@@ -259,3 +259,87 @@ def test_dual_trust_is_one_certificate_for_both_purposes() -> None:
     assert not inventory.dual_trust(
         {"server": {"trusted_content": ""}, "clients": {"trusted_content": ""}}, ["clients"]
     )
+
+
+def test_rejected_requests_are_those_of_the_host_without_its_name() -> None:
+    rejected = {"a/server": {"msg": "x"}, "ab/server": {"msg": "y"}, "a/root:alice": {"msg": "z"}}
+    assert inventory.rejected_requests(rejected, "a") == {"server": {"msg": "x"}, "root:alice": {"msg": "z"}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "kept"),
+    [
+        ([], []),
+        (["*.apps.example.org"], ["*.apps.example.org"]),
+        (["*.Bücher.example."], ["*.xn--bcher-kva.example"]),
+        (["plain.example.org"], []),
+    ],
+    ids=["none", "one", "international", "no-wildcard"],
+)
+def test_server_requests_have_no_wildcard_but_the_declared_ones(declared: list[str], kept: list[str]) -> None:
+    names = ["web1", "*.apps.example.org", "*.xn--bcher-kva.example", "*.example.org"]
+    variables = {"docker_server_cert_requested": answer(names=names), "docker_server_cert_names": declared}
+    (made,) = inventory.server_signing_requests(["web1"], {"web1": variables}, "365d")
+    assert made["names"] == ["web1", *kept]
+
+
+CERTIFICATE = {"serial": "0a", "issuer": "CN=old", "authority_key_identifier": "bb", "names": []}
+REPLACES = {
+    "serial": "0a",
+    "issuer": "CN=old",
+    "authority_key_identifier": "bb",
+    "authority_fingerprint_sha256": "cc",
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "reasons", "default", "expected"),
+    [
+        ({}, ["authority-changed"], "fail", REPLACES),
+        ({}, ["expires-soon"], "fail", None),
+        ({}, ["authority-changed"], "replace", None),
+        ({"docker_server_cert_foreign_authority": "replace"}, ["authority-changed"], "fail", None),
+        ({"docker_server_cert_foreign_authority": "fail"}, ["authority-changed"], "replace", REPLACES),
+        ({"docker_daemon_existing_settings": "adopt"}, ["authority-changed"], "fail", None),
+        ({"docker_daemon_existing_settings": "fail"}, ["authority-changed"], "fail", REPLACES),
+    ],
+)
+def test_server_requests_say_what_they_replace_unless_that_is_wanted(
+    variables: dict[str, Any], reasons: list[str], default: str, expected: Any
+) -> None:
+    requested = answer(certificate=CERTIFICATE, reasons=reasons, authority_fingerprint_sha256="cc")
+    hostvars = {"a": {"docker_server_cert_requested": requested, **variables}}
+    (made,) = inventory.server_signing_requests(["a"], hostvars, "365d", default)
+    assert made.get("replaces") == expected
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "text",
+        {"requests": "text"},
+        {"requests": ["text", None, 7]},
+        answer(names="text"),
+        answer(names=[{"a": 1}]),
+        answer(request_content=["CSR"]),
+        answer(common_name=None),
+        answer(reasons=7),
+        answer(certificate=["x"]),
+        answer(id={}),
+    ],
+    ids=str,
+)
+def test_requests_that_are_not_shaped_as_such_do_not_keep_other_hosts_from_theirs(forged: Any) -> None:
+    variables = {"docker_server_cert_requested": forged, "docker_client_cert_requested": forged}
+    hostvars = {"evil": variables, "good": {"docker_server_cert_requested": answer()}}
+    made = inventory.server_signing_requests(["evil", "good"], hostvars, "365d")
+    assert [entry["requester"] for entry in made] == ["good"]
+    assert inventory.client_signing_requests(["evil"], hostvars, [{"name": "alice"}], ["evil"], "365d") == []
+
+
+def test_reasons_that_a_host_invents_do_not_get_into_the_ledger() -> None:
+    reasons = ["expires-soon", 'x","names":["a"]', "A" * 9999, ""]
+    (made,) = inventory.server_signing_requests(
+        ["a"], {"a": {"docker_server_cert_requested": answer(reasons=reasons)}}, "365d"
+    )
+    assert made["reasons"] == ["expires-soon"]

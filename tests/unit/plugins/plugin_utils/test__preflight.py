@@ -9,9 +9,36 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._preflight import inventory_problems
 
+SET = {"docker_ca_passphrase": "{{ lookup('x') }}"}
+
 
 def test_shortest_inventory_has_no_problem() -> None:
-    assert inventory_problems({"docker_hosts": ["a"]}, {"localhost": {}, "a": {}}) == []
+    assert inventory_problems({"docker_hosts": ["a"]}, {"localhost": SET, "a": {}}) == []
+
+
+class HostVars(dict[str, dict[str, Any]]):
+    """Variables as Ansible has them: an item is evaluated, ``raw_get`` is not."""
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        return {key: value for key, value in super().__getitem__(name).items() if key != "docker_ca_passphrase"}
+
+    def raw_get(self, name: str) -> dict[str, Any]:
+        return super().__getitem__(name)
+
+
+def test_passphrase_is_not_evaluated() -> None:
+    assert inventory_problems({"docker_hosts": ["a"]}, HostVars({"localhost": SET, "a": {}})) == []
+
+
+@pytest.mark.parametrize("variables", [{}, {"docker_ca_passphrase": " "}, {"docker_ca_passphrase": None}], ids=str)
+@pytest.mark.parametrize(("groups", "place"), [({}, "localhost"), ({"docker_ca": ["olympus"]}, "olympus")])
+def test_missing_passphrase_is_named(groups: dict[str, list[str]], place: str, variables: dict[str, Any]) -> None:
+    (problem,) = inventory_problems(groups, {"localhost": SET, place: variables})
+    assert problem.startswith(f"docker_ca_passphrase is missing or empty for {place}")
+
+
+def test_passphrase_that_is_still_encrypted_counts_as_set() -> None:
+    assert inventory_problems({}, {"localhost": {"docker_ca_passphrase": object()}}) == []
 
 
 def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
@@ -50,6 +77,6 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
     ],
 )
 def test_problem_is_named(groups: dict[str, list[str]], variables: dict[str, Any], expected: str) -> None:
-    problems = inventory_problems(groups, {"localhost": variables, "h": variables})
+    problems = inventory_problems(groups, {"localhost": {**SET, **variables}, "h": variables})
     assert len(problems) == 1
     assert expected in problems[0]

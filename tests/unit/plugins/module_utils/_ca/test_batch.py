@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A batch: all or nothing, ledger first, certificates that others accept."""
+"""A batch: all or nothing unless it may be partial, ledger first, certificates that others accept."""
 
 from __future__ import annotations
 
@@ -124,6 +124,45 @@ def test_sign_writes_the_ledger_before_any_certificate_leaves(
 
 def test_sign_of_one_bad_request_signs_none(ca: pathlib.Path) -> None:
     assert refusal(ca, request("web1"), request("web2", validity="0d")).code == "duration-invalid"
+
+
+@pytest.mark.parametrize("predict", [False, True])
+def test_sign_partially_signs_the_good_and_tells_what_is_wrong_with_the_others(ca: pathlib.Path, predict: bool) -> None:
+    wanted = [
+        request("web1"),
+        request("web2", validity="0d"),
+        request("web3", request_content="garbage"),
+        client_request("bob", authority="server"),
+    ]
+    result = sign(ca, *wanted, partial=True, rules=rules(predicting=predict))
+    assert list(result.signed) == ["web1"]
+    assert {name: error.code for name, error in result.refused.items()} == {
+        "web2": "duration-invalid",
+        "web3": "request-invalid",
+        "bob": "profile-mismatch",
+    }
+    assert [entry["request"] for entry in entries(ca)] == ([] if predict else ["web1"])
+
+
+def test_sign_partially_of_nothing_good_changes_nothing(ca: pathlib.Path) -> None:
+    before = tree(ca)
+    result = sign(ca, request("web2", validity="0d"), partial=True)
+    assert (dict(result.signed), list(result.refused)) == ({}, ["web2"])
+    assert tree(ca) == before
+
+
+@pytest.mark.parametrize(
+    ("requests", "changes", "code"),
+    [
+        ([request("web1")], {"passphrase": b"not the right one"}, "passphrase-wrong"),
+        ([request("web1"), request("web1")], {}, "request-duplicate"),
+    ],
+    ids=["passphrase", "doubled-id"],
+)
+def test_sign_partially_with_a_problem_of_the_whole_is_refused(
+    ca: pathlib.Path, requests: list[policy.SigningRequest], changes: dict[str, t.Any], code: str
+) -> None:
+    assert refusal(ca, *requests, partial=True, **changes).code == code
 
 
 @pytest.mark.parametrize("predict", [False, True])

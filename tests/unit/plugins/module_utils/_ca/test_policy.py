@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy, store
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import claims, ledger, policy, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import names
 from helpers_ca import client_request, csr, request, rules
@@ -36,8 +36,13 @@ def stored(*groups: str) -> dict[str, list[store.StoredAuthority]]:
 
 def approve(*requests: policy.SigningRequest, **changes: t.Any) -> list[policy.Approved]:
     authorities = changes.pop("authorities", None)
-    found = stored() if authorities is None else authorities
-    return policy.approve(requests, stored=found, rules=rules(**changes), now=NOW)
+    authorities_found = stored() if authorities is None else authorities
+    found, wanted = changes.pop("found", ledger.EMPTY), rules(**changes)
+    approved, refused = policy.judge(requests, stored=authorities_found, rules=wanted, now=NOW)
+    refused.update(claims.refusals(approved, found, wanted, NOW))
+    if refused:
+        raise policy.refusal(requests, refused)
+    return approved
 
 
 def refusal(*requests: policy.SigningRequest, **changes: t.Any) -> TlsError:
@@ -331,10 +336,10 @@ def test_approve_of_a_greedy_csr_takes_nothing_but_the_key(
 
 def test_approve_in_a_prediction_needs_neither_csr_nor_authority() -> None:
     wanted = [request(request_content=""), client_request(authority="new", request_content="")]
-    first, second = policy.approve(wanted, stored={}, rules=policy.Rules(predicting=True), now=NOW)
+    (first, second), unused = policy.judge(wanted, stored={}, rules=policy.Rules(predicting=True), now=NOW)
     assert (first.public_key, first.authority, second.authority) == (None, None, None)
     with pytest.raises(TlsError) as caught:
-        policy.approve([request(validity="0d")], stored={}, rules=policy.Rules(predicting=True), now=NOW)
+        approve(request(validity="0d"), authorities={}, predicting=True)
     assert caught.value.code == "duration-invalid"
 
 

@@ -111,6 +111,17 @@ def test_missing_certificate_outside_check_mode_is_an_error(bench: Bench) -> Non
     assert not bench.world.state.exists()
 
 
+def test_key_that_someone_exchanged_is_an_error_though_nothing_is_to_be_changed(bench: Bench) -> None:
+    """dockerd reads its files only when it starts: the running one still serves, the next would not come up."""
+    bench.secure()
+    key = (bench.world.certificates / "server-key.pem").resolve()
+    key.chmod(0o600)
+    key.write_bytes(leaf(SERVER, key=private_key("ecdsa-p256", 6)).key_pem)
+    key.chmod(0o400)
+    with pytest.raises(TlsError, match="does not belong to the server certificate"):
+        bench.run()
+
+
 def edit(**settings: t.Any) -> t.Callable[[Bench], None]:
     def change(bench: Bench) -> None:
         bench.world.config.write_text(json.dumps({**bench.values(), **settings}))

@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whom a server name belongs to. PRIVATE: may change without notice.
+
+A host says itself what its full name and its addresses are, and a hostile host says somebody else's. So:
+
+* what the inventory gives to a requester (``Rules.reserved``) is that requester's, and only his;
+* what the inventory gives to nobody stays with him in whose valid certificate it is, as the ledger has it;
+* what nobody has goes to him who asks, but to none of two who ask for it in one batch.
+
+Two things let a name go: a newer certificate of its holder without it, and the holder's renaming in the inventory: he is
+not there any more, and a name of his own certificate is now given to the requester (the address of the same machine, say).
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._errors import TlsError
+from .._time import isoformat
+from . import ledger
+from .policy import Approved, Rules, is_loopback
+
+_DECLARE = (
+    "Give the name to the host that it belongs to, or to both if both shall have it (a virtual address, a balancer): "
+    "docker_server_cert_names of that host, with the module itself reserved_names or shared_names."
+)
+
+
+@dataclass(frozen=True)
+class _Holding:
+    """A valid certificate of the ledger that carries a name that is asked for."""
+
+    owner: str
+    request: str
+    names: frozenset[str]
+    serial: str
+    not_after: str
+
+
+def owned_names(one: Approved, rules: Rules) -> list[str]:
+    """Return the names of a server request that can belong to somebody, in canonical spelling."""
+    if one.request.profile != "server":
+        return []
+    return [name for name in one.subject.names if name not in rules.shared and not is_loopback(name)]
+
+
+def undeclared_names(approved: t.Iterable[Approved], rules: Rules) -> set[str]:
+    """Return the names that the inventory gives to nobody: those that the ledger has to be asked about."""
+    return {name for one in approved for name in owned_names(one, rules) if name not in rules.reserved}
+
+
+def refusals(approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, now: datetime) -> dict[str, TlsError]:
+    """Return, by request id, why a request of ``approved`` cannot have one of its names (code ``name-taken``).
+
+    In: ``found``, a reading of the ledger that asked about ``undeclared_names``.
+    """
+    claimants: dict[str, set[str]] = {}
+    for one in approved:
+        for name in owned_names(one, rules):
+            claimants.setdefault(name, set()).add(one.request.owner)
+    holdings = _valid_holdings(found, now)
+    refused: dict[str, TlsError] = {}
+    while True:
+        left = [one for one in approved if one.request.id not in refused]
+        replaced = {(one.request.owner, one.request.id) for one in left}
+        held = [one for one in holdings if (one.owner, one.request) not in replaced]
+        objections = {one.request.id: next(_objections(one, claimants, held, holdings, rules), None) for one in left}
+        more = {name: error for name, error in objections.items() if error is not None}
+        if not more:
+            return refused
+        # Who is refused keeps his old certificate, and with it his names: look again.
+        refused.update(more)
+
+
+def _valid_holdings(found: ledger.Scan, now: datetime) -> list[_Holding]:
+    moment = isoformat(now)
+    return [
+        _Holding(
+            owner=entry["requester"] or entry["request"],
+            request=entry["request"],
+            names=frozenset(entry["names"]),
+            serial=entry["serial"],
+            not_after=entry["not_after"],
+        )
+        for entry in found.holders
+        if entry["not_after"] > moment and entry["authority"] in found.authorities
+    ]
+
+
+def _objections(
+    one: Approved,
+    claimants: t.Mapping[str, t.Collection[str]],
+    held: t.Sequence[_Holding],
+    holdings: t.Sequence[_Holding],
+    rules: Rules,
+) -> t.Iterator[TlsError]:
+    owner = one.request.owner
+    for name in owned_names(one, rules):
+        yield from _objections_of_the_inventory(name, owner, rules)
+        if name in rules.reserved:
+            continue
+        other = next((each for each in held if name in each.names and not _is_same_host(each, owner, rules)), None)
+        if other is not None:
+            yield TlsError(
+                f"the name {name} is in the certificate of {other.owner} that is valid until {other.not_after} "
+                f"(serial {other.serial}), and the inventory does not say whose it is",
+                hint=_DECLARE,
+                code="name-taken",
+            )
+        rivals = sorted(set(claimants.get(name, ())) - {owner})
+        if rivals and not any(name in each.names and each.owner == owner for each in holdings):
+            yield TlsError(
+                f"the name {name} is asked for by {', '.join(rivals)} too, and the inventory does not say whose it is",
+                hint=_DECLARE,
+                code="name-taken",
+            )
+
+
+def _objections_of_the_inventory(name: str, owner: str, rules: Rules) -> t.Iterator[TlsError]:
+    owners = rules.reserved.get(name, frozenset())
+    taken = set() if owner in owners else set(owners)
+    if name.startswith("*."):
+        under = [others for held, others in rules.reserved.items() if held.partition(".")[2] == name[2:]]
+        taken.update(*(others for others in under if owner not in others))
+    if taken:
+        yield TlsError(
+            f"the name {name} belongs to {', '.join(sorted(taken))}",
+            hint="Take it from the names of one of the two; if both shall have it (a virtual address, a balancer), "
+            "declare it for both in docker_server_cert_names, with the module itself in shared_names.",
+            code="name-taken",
+        )
+
+
+def _is_same_host(holding: _Holding, owner: str, rules: Rules) -> bool:
+    """Return whether the holder is the requester, today or under an older name in the inventory."""
+    if holding.owner == owner:
+        return True
+    if any(holding.owner in owners for owners in rules.reserved.values()):
+        return False
+    return any(rules.reserved.get(name) == {owner} and not is_loopback(name) for name in holding.names)
