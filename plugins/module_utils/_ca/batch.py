@@ -54,11 +54,12 @@ class Batch:
     rules: policy.Rules
     passphrase: bytes
     around: bootstrap.Surroundings
-    installed: t.Sequence[behind.Installed] = ()
     #: Draws a serial number; 159 random bits, so that a restored backup repeats none.
     draw_serial: t.Callable[[], int] = field(default_factory=lambda: x509.random_serial_number)
     #: Sign the good requests though others are refused; else one bad request refuses the batch.
     partial: bool = False
+    #: What hosts report to have, to be compared with the ledger.
+    installed: t.Sequence[behind.Installed] = ()
 
 
 def sign(batch: Batch) -> BatchResult:
@@ -200,9 +201,7 @@ def _sign_locked(batch: Batch) -> BatchResult:
     pairs = (("modes-repaired", bool(loose)), ("ledger-repaired", bool(prepared.ledger.torn)))
     reasons = tuple(reason for reason, holds in pairs if holds)
     by_request = {one.approved.request.id: one for one in signed.values()}
-    return BatchResult(
-        by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings), prepared.unknown
-    )
+    return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings), prepared.unknown)
 
 
 def _sign_one(one: policy.Approved, opened: t.Mapping[str, t.Any], number: int, batch: Batch) -> Signed:
