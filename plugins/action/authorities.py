@@ -10,7 +10,7 @@ class ActionModule(PassphraseAction):
     """Make authorities; the passphrase goes through a pipe."""
 
     MODULE = "portcullis.docker_tls.authorities"
-    FACTS = ("docker_ca_authorities",)
+    FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
     def predict(self, arguments: Result) -> Result:
         """Return authorities without contents: the CA cannot be read, so all are foretold as new."""
@@ -21,6 +21,7 @@ class ActionModule(PassphraseAction):
                 "name": name,
                 "purpose": "client" if position else "server",
                 "generation": 1,
+                "adopted": False,
                 "certificate_content": "",
                 "trusted_content": "",
                 "certificate": None,

@@ -10,7 +10,7 @@ class ActionModule(ModuleAction):
     """Read the authorities; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.authority_info"
-    FACTS = ("docker_ca_authorities",)
+    FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of a host without a CA."""

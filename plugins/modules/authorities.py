@@ -175,6 +175,10 @@ authorities:
       description: Number of the generation that signs.
       type: int
       sample: 1
+    adopted:
+      description: Whether that generation was made by another tool, see M(portcullis.docker_tls.adopted_authority).
+      type: bool
+      sample: false
     certificate_content:
       description: Certificate of the generation that signs, as PEM.
       type: str
@@ -245,6 +249,11 @@ ansible_facts:
   contains:
     docker_ca_authorities:
       description: The same as RV(authorities).
+      type: dict
+    docker_ca_ledger:
+      description: >-
+        End of the ledger: C(seq), C(digest), C(time) of its last entry, and whether it was C(restored) from a backup and still lacks what was
+        issued since. The roles compare it with what the hosts have.
       type: dict
 """
 
@@ -349,7 +358,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "reasons": reasons,
         "authorities": authorities,
         "revocations": [one.to_dict() for one in revoked.revocations] if revoked else [],
-        "ansible_facts": {"docker_ca_authorities": authorities},
+        "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": report.ledger_end(place)},
         "plan": plan,
         "diff": plan_diff(plan),
     }

@@ -67,6 +67,10 @@ authorities:
       description: Number of the generation that signs.
       type: int
       sample: 1
+    adopted:
+      description: Whether that generation was made by another tool, see M(portcullis.docker_tls.adopted_authority).
+      type: bool
+      sample: false
     certificate_content:
       description: Certificate of the generation that signs, as PEM.
       type: str
@@ -101,6 +105,10 @@ authorities:
         not_after:
           description: Its end.
           type: str
+ledger:
+  description: End of the ledger, as the fact C(docker_ca_ledger) of M(portcullis.docker_tls.authorities).
+  returned: success
+  type: dict
 ansible_facts:
   description: The same as a fact.
   returned: success
@@ -109,6 +117,9 @@ ansible_facts:
     docker_ca_authorities:
       description: The same as RV(authorities).
       type: dict
+    docker_ca_ledger:
+      description: The same as RV(ledger).
+      type: dict
 """
 
 import typing as t
@@ -116,7 +127,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import directory, store
+from ..module_utils._ca import directory, report, store
 from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 
@@ -126,10 +137,12 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     for path in directory.loose_entries(place):
         module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
     authorities = store.describe(store.read_authorities(place), _time.utc_now())
+    ledger = report.ledger_end(place)
     return {
         "changed": False,
         "authorities": authorities,
-        "ansible_facts": {"docker_ca_authorities": authorities},
+        "ledger": ledger,
+        "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger},
     }
 
 

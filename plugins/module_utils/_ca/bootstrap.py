@@ -22,7 +22,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import encryption, inspect, issue, keys, names
 from .._x509.compat import NameOID
-from . import directory, ledger, lock, stages, store
+from . import directory, keyswap, ledger, lock, stages, store
 from .policy import DEFAULT_BACKDATE
 
 # With restart_ledger the user accepts these; a sound ledger is never restarted.
@@ -103,6 +103,8 @@ def decide(
 
 
 def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[str]:
+    if current.is_adopted:
+        return []
     view = current.view
     lifetime = view.not_after - view.not_before
     pairs = [
@@ -117,7 +119,8 @@ def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[st
         return []
     return [
         f"authority-differs: the authority {current.id} has {', '.join(different)}. It stays as it is, because a change means a "
-        "new CA; set the options to what it has, or replace it by a new generation (rotation of the CA)"
+        "new CA: set the options to what it has, or replace it by a new generation that has what they say, key type included (rotation of "
+        "the CA, playbooks/rotate_ca.yml)"
     ]
 
 
@@ -219,11 +222,13 @@ class Run:
         if state.restart:
             found = self._restart_ledger(stored)
         stages.finish(place, found)
+        swapped = ("passphrase-change-finished",) if keyswap.is_unfinished(place) else ()
+        found = keyswap.finish(place, found)
         if state.unfinished:
             self._move_in(state.unfinished)
             stored = self._verified().stored
         self._discard_staged()
-        return Settled(stored, found, _reasons(state, loose, ()), tuple(warnings))
+        return Settled(stored, found, (*swapped, *_reasons(state, loose, ())), tuple(warnings))
 
     def _verified(self) -> _State:
         """Return what is there after all checks: certificates, keys with the passphrase, the ledger's chain."""

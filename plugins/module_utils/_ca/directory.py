@@ -11,6 +11,7 @@
     retired/<name>-g<generation>/         certificate.pem of a generation that is trusted no more; its key is gone
     issued/<serial>.pem                   every certificate that was released
     staging/                              half-made things; emptied at the start of the next writing run
+    passphrase.change/                    keys with a new passphrase on the way to their places (see ``rekey``)
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ class CaDirectory:
     @property
     def retired(self) -> str:
         return os.path.join(self.path, "retired")
+
+    @property
+    def passphrase_change(self) -> str:
+        return os.path.join(self.path, "passphrase.change")
 
     @property
     def subdirectories(self) -> tuple[str, ...]:
@@ -152,6 +157,10 @@ def _entries(place: CaDirectory) -> t.Iterator[tuple[str, bool]]:
         yield path, False
     for path in (*place.subdirectories, place.retired):
         yield path, True
+    if os.path.lexists(place.passphrase_change):
+        yield place.passphrase_change, True
+        for name in _names(place.passphrase_change):
+            yield os.path.join(place.passphrase_change, name), False
     for parent in (place.authorities, place.retired):
         for name in _names(parent):
             authority = os.path.join(parent, name)

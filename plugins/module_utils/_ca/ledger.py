@@ -27,8 +27,10 @@ from .directory import FILE_MODE, CaDirectory
 
 GENESIS = "0" * 64
 _READ_BUFFER = 1 << 20
-# Events about authorities are authority-created, -recorded, -signing and -retired; the event stands right behind the serial.
+# Events about authorities are authority-created, -adopted, -recorded, -signing and -retired; the event stands right behind the serial.
 _AUTHORITY_EVENT = b'"event":"authority-'
+# ledger-restored, -recorded (what it lacked after that is in it again) and -restarted.
+_LEDGER_EVENT = b'"event":"ledger-re'
 _EVENT_WITHIN = 100
 # An issued server certificate says so in this order, see ``batch``; quotes inside of values are escaped by JSON.
 _SERVER, _AFTER_REQUESTER, _NAMES = b'"profile":"server","request":', b',"reasons":[', b'"names":['
@@ -49,7 +51,8 @@ class Scan:
     ``size`` is the bytes of whole lines, ``torn`` those after the last line feed, ``used`` the serials asked about that
     it holds already, ``authorities`` the certificate fingerprint of every authority by id (retired ones left out),
     ``retired`` the ids of those, ``signing`` the ids that were made to sign after they had only been trusted.
-    ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only.
+    ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only,
+    ``time`` that of the last entry, ``restored`` whether it came from a backup and lacks what was issued since.
     """
 
     head: Head
@@ -60,6 +63,8 @@ class Scan:
     retired: frozenset[str] = frozenset()
     signing: frozenset[str] = frozenset()
     holders: tuple[t.Mapping[str, t.Any], ...] = ()
+    time: str = ""
+    restored: bool = False
 
 
 EMPTY = Scan(Head(0, GENESIS), 0, 0, frozenset(), {})
@@ -148,6 +153,7 @@ def _scan_lines(
     digest = GENESIS
     used = set()
     known = _Authorities({}, set(), set())
+    last, restored = b"", False
     for line in stream:
         if not line.endswith(b"\n"):
             torn = len(line)
@@ -162,6 +168,9 @@ def _scan_lines(
                 used.add(serial)
         if line.find(_AUTHORITY_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
             _note_authority(known, json.loads(line))
+        elif line.find(_LEDGER_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
+            restored = json.loads(line)["event"] == "ledger-restored"
+        last = line
         holders.note(line)
         digest = hashlib.sha256(line[:-1]).hexdigest()
         seq += 1
@@ -179,7 +188,16 @@ def _scan_lines(
         frozenset(known.retired),
         frozenset(known.signing),
         holders.entries(),
+        _time_of(last),
+        restored,
     )
+
+
+def _time_of(line: bytes) -> str:
+    try:
+        return str(json.loads(line).get("time", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 @dataclass(frozen=True)

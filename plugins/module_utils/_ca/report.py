@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._errors import TlsError
 from .._time import isoformat
 from .._x509.inspect import CertificateView
-from . import batch, bootstrap, revocation, store
+from . import batch, bootstrap, directory, ledger, revocation, store
 
 
 def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str, t.Any]]:
@@ -61,11 +62,21 @@ def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
         "name": spec.name,
         "purpose": store.purpose_of(spec.name),
         "generation": 1,
+        "adopted": False,
         "certificate_content": "",
         "trusted_content": "",
         "certificate": None,
         "generations": [],
     }
+
+
+def ledger_end(place: directory.CaDirectory) -> dict[str, t.Any]:
+    """Return where the ledger ends; {} where it cannot be read or is tampered with, which is for others to say."""
+    try:
+        found = ledger.scan(place)
+    except TlsError:
+        return {}
+    return {"seq": found.head.seq, "digest": found.head.digest, "time": found.time, "restored": found.restored}
 
 
 def _line(view: CertificateView) -> str:

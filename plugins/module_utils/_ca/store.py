@@ -21,6 +21,7 @@ from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, keys
+from .._x509.compat import NameOID
 from .directory import CaDirectory
 
 if t.TYPE_CHECKING:
@@ -62,6 +63,18 @@ class StoredAuthority:
     @property
     def key_path(self) -> str:
         return os.path.join(self.directory, KEY)
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether another tool made it: our own carry their id as organizational unit."""
+        units = self.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+        return all(str(unit.value) != self.id for unit in units)
+
+    @property
+    def rekeyed_path(self) -> str:
+        """Where its key waits with a new passphrase, if a change of it was cut off (see ``rekey``)."""
+        place = CaDirectory(os.path.dirname(os.path.dirname(self.directory)))
+        return os.path.join(place.passphrase_change, f"{self.id}.pem")
 
 
 #: Generations of each authority by its name, oldest first.
@@ -212,7 +225,7 @@ def open_key(stored: StoredAuthority, passphrase: bytes) -> PrivateKey:
     Raises TlsError ``authority-incomplete``, ``passphrase-wrong``, ``key-not-encrypted``, ``key-unreadable`` or
     ``key-mismatch``.
     """
-    raw = _files.read_bytes_or_none(stored.key_path)
+    raw = _files.read_bytes_or_none(stored.rekeyed_path) or _files.read_bytes_or_none(stored.key_path)
     if raw is None:
         raise TlsError(
             f"the authority {stored.id} has no key: {stored.key_path} is missing, though its certificate is there",
@@ -250,6 +263,7 @@ def describe(stored: Stored, now: datetime, distrusted: t.Container[str] = froze
             "name": name,
             "purpose": current.purpose,
             "generation": current.generation,
+            "adopted": current.is_adopted,
             "certificate_content": current.certificate_content,
             "trusted_content": trusted_content(trusted, now),
             "certificate": current.view.to_dict(),
