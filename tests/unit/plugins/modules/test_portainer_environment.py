@@ -175,7 +175,7 @@ def test_trouble_is_one_message_that_says_what_to_do(
     result = run(portainer, bundle, **changes)
     assert result["failed"]
     assert result["code"] == code
-    assert said in result["msg"]
+    assert said in result["msg"] + result["hint"]
     assert result["hint"]
 
 
