@@ -12,7 +12,7 @@ class ActionModule(PassphraseAction):
 
     MODULE = "portcullis.docker_tls.authorities"
     MAIN = staticmethod(authorities.main)
-    FACTS = ("docker_ca_authorities",)
+    FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
     def predict(self, arguments: Result) -> Result:
         """Return authorities without contents: the CA cannot be read, so all are foretold as new."""
@@ -23,10 +23,12 @@ class ActionModule(PassphraseAction):
                 "name": name,
                 "purpose": "client" if position else "server",
                 "generation": 1,
+                "adopted": False,
                 "certificate_content": "",
                 "trusted_content": "",
                 "certificate": None,
+                "generations": [],
             }
             for position, name in enumerate(["server", *(groups if isinstance(groups, list) else [groups])])
         }
-        return {"authorities": authorities, "ansible_facts": {"docker_ca_authorities": authorities}}
+        return {"authorities": authorities, "revocations": [], "ansible_facts": {"docker_ca_authorities": authorities}}

@@ -12,7 +12,7 @@ class ActionModule(ModuleAction):
 
     MODULE = "portcullis.docker_tls.authority_info"
     MAIN = staticmethod(authority_info.main)
-    FACTS = ("docker_ca_authorities",)
+    FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of a host without a CA."""

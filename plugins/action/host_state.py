@@ -9,7 +9,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._host_options import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _lean
+from ..plugin_utils import _inventory, _lean
 from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import Result, SecretAction
 
@@ -56,11 +56,28 @@ class ActionModule(SecretAction):
         found = _lean.answer(str(sent.get("stdout", "")))
         if found is None:
             return _undecided("the host's answer cannot be read")
-        return {**found, "changed": False}
+        return {**self._unless_behind(found, task_vars), "changed": False}
+
+    def _unless_behind(self, found: Result, task_vars: Result) -> Result:
+        """Send the host through the roles where the CA's ledger may be older than its certificate: they ask the CA."""
+        host = str(task_vars.get("inventory_hostname", ""))
+        answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
+        try:
+            installed = _inventory.installed_certificates([host], answers, "docker_server_cert_requested")
+            resolver = role_arguments.Resolver(task_vars, self._templar.template)
+            ledger = resolver.other_host(resolver.variable("docker_server_cert_ca_host"), "docker_ca_ledger", {})
+            behind = _inventory.is_behind(installed, ledger)
+        except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
+            return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
+        return {**found, "current": False, "reasons": ["ledger-behind"]} if found["current"] and behind else found
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
         outcome = self.execute_as_usual({key: value for key, value in wanted.items() if value is not None}, task_vars)
-        return _undecided(str(outcome.get("msg", ""))) if outcome.get("failed") else outcome
+        return (
+            _undecided(str(outcome.get("msg", "")))
+            if outcome.get("failed")
+            else self._unless_behind(outcome, task_vars)
+        )
 
     def execute_as_usual(self, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result, sent as Ansible sends modules: nothing in it is secret."""

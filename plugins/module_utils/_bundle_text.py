@@ -18,6 +18,8 @@ def lines(bundles: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
 
 def _line(bundle: t.Mapping[str, t.Any]) -> str:
     reasons, certificate = bundle["reasons"], bundle["certificate"]
+    if "client-revoked" in reasons:
+        return f"client {bundle['id']}: bundle in {bundle['directory']} removed (client-revoked)"
     parts = [f"{'new bundle' if 'directory-missing' in reasons else 'bundle'} in {bundle['directory']}"]
     if certificate is not None and "certificate-changed" in reasons:
         parts.append(f"certificate until {certificate['not_after'][:10]}")

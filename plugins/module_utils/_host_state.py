@@ -52,25 +52,30 @@ def look(
     around: Surroundings,
     now: datetime,
 ) -> dict[str, t.Any]:
-    """Return ``current``, the ``reasons`` why not, and ``warnings``.
+    """Return ``current``, the ``reasons`` why not, and ``warnings``; for a current host also what the two modules would report.
 
     In: the options of ``certificate_requests`` and of ``daemon_endpoint`` (None: only certificates are asked about), with
     their defaults. Never raises TlsError: its code becomes a reason.
     """
     reasons: list[str] = []
     warnings: list[str] = []
+    reported: list[dict[str, t.Any]] = []
+    shown: t.Mapping[str, t.Any] | None = None
     try:
         for plan in _requests.plan_requests(requests, around.host, now):
             reasons += plan.decision.reasons
             warnings += plan.warnings
+            reported.append(_requests.report(plan, ""))
         if parameters is not None and not reasons:
             found = _endpoint(options_from(parameters), around, now)
             reasons += found.reasons or (() if found.current else ("undecided",))
             warnings += [finding.text() for finding in found.warnings]
+            shown = found.endpoint
     except TlsError as error:
         reasons.append(error.code or "undecided")
-    current = not reasons
-    return {"current": current, "reasons": list(dict.fromkeys(reasons)), "warnings": warnings if current else []}
+    if reasons:
+        return {"current": False, "reasons": list(dict.fromkeys(reasons)), "warnings": []}
+    return {"current": True, "reasons": [], "warnings": warnings, "requests": reported, "endpoint": shown or {}}
 
 
 def _endpoint(options: Options, around: Surroundings, now: datetime) -> endpoint.Current:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -33,6 +34,12 @@ def cryptography_problem() -> tuple[str, str] | None:
             "cryptography-too-old",
         )
     return None
+
+
+def require_root(purpose: str) -> None:
+    """Raise TlsError ``not-root`` unless the module runs as root."""
+    if os.geteuid() != 0:
+        raise TlsError(f"only root can {purpose}", hint="Set become: true for this task or play.", code="not-root")
 
 
 def run_module(

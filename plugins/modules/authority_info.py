@@ -67,6 +67,10 @@ authorities:
       description: Number of the generation that signs.
       type: int
       sample: 1
+    adopted:
+      description: Whether that generation was made by another tool, see M(portcullis.docker_tls.adopted_authority).
+      type: bool
+      sample: false
     certificate_content:
       description: Certificate of the generation that signs, as PEM.
       type: str
@@ -76,6 +80,35 @@ authorities:
     certificate:
       description: The certificate as plain values (subject, names, dates, key type, fingerprints).
       type: dict
+    generations:
+      description: Every generation that is there, oldest first.
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: Name and number.
+          type: str
+          sample: server-g1
+        generation:
+          description: Its number.
+          type: int
+        stage:
+          description: V(next), is trusted and does not sign yet; V(signing); V(old), is trusted and signs no more.
+          type: str
+          sample: signing
+        certificate_content:
+          description: Its certificate as PEM.
+          type: str
+        not_before:
+          description: Its begin.
+          type: str
+        not_after:
+          description: Its end.
+          type: str
+ledger:
+  description: End of the ledger, as the fact C(docker_ca_ledger) of M(portcullis.docker_tls.authorities).
+  returned: success
+  type: dict
 ansible_facts:
   description: The same as a fact.
   returned: success
@@ -84,6 +117,9 @@ ansible_facts:
     docker_ca_authorities:
       description: The same as RV(authorities).
       type: dict
+    docker_ca_ledger:
+      description: The same as RV(ledger).
+      type: dict
 """
 
 import typing as t
@@ -91,7 +127,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import directory, store
+from ..module_utils._ca import directory, report, store
 from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 
@@ -101,10 +137,12 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     for path in directory.loose_entries(place):
         module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
     authorities = store.describe(store.read_authorities(place), _time.utc_now())
+    ledger = report.ledger_end(place)
     return {
         "changed": False,
         "authorities": authorities,
-        "ansible_facts": {"docker_ca_authorities": authorities},
+        "ledger": ledger,
+        "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger},
     }
 
 

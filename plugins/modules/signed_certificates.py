@@ -85,6 +85,12 @@ options:
         description: Make a certificate that has ended already, for the proof that such a client is refused. Good for nothing else.
         type: bool
         default: false
+      generation:
+        description: >-
+          Number of the generation of the authority that signs, for the proof during a rotation of who is let in. V(0) is the one that signs
+          now, as it should be for everything that stays.
+        type: int
+        default: 0
       replaces:
         description:
           - The certificate of another authority than O(requests[].authority) that the requester has now. Where neither the ledger nor an authority
@@ -122,6 +128,30 @@ options:
     description: Sign the good requests though others are refused. What is wrong with the CA itself or with the call still fails all.
     type: bool
     default: false
+  installed:
+    description:
+      - Certificates that hosts report to have. Those that an authority of this CA has signed and its ledger does not know are told of in a warning
+        and in RV(unknown), because then the CA directory is an older state (a restored backup) or its keys are in other hands.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      requester:
+        description: The inventory host that has it.
+        type: str
+        default: ""
+      serial:
+        description: Its serial number in hexadecimal.
+        type: str
+        required: true
+      issuer:
+        description: Its issuer, as M(portcullis.docker_tls.certificate_info) writes it.
+        type: str
+        required: true
+      not_before:
+        description: Its begin.
+        type: str
+        default: ""
   backdate:
     description: How long before now certificates begin to be valid, for clocks that are behind; V(0s) for not at all.
     type: str
@@ -198,6 +228,11 @@ ledger:
     digest:
       description: SHA-256 of the last line.
       type: str
+unknown:
+  description: Those of O(installed) that an authority of this CA has signed and the ledger does not know.
+  returned: success
+  type: list
+  elements: dict
 reasons:
   description:
     - What else was done. V(modes-repaired), others had access to the CA directory; V(ledger-repaired), a torn last line was removed.
@@ -211,7 +246,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import batch, bootstrap, directory, origin, plan_text, policy, report, store
+from ..module_utils._ca import batch, behind, bootstrap, directory, origin, plan_text, policy, report, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
@@ -230,6 +265,7 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
     "expired": {"type": "bool", "default": False},
+    "generation": {"type": "int", "default": 0},
     "replaces": {
         "type": "dict",
         "options": {
@@ -239,6 +275,12 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
             "authority_fingerprint_sha256": {"type": "str", "default": ""},
         },
     },
+}
+_INSTALLED_OPTIONS: dict[str, t.Any] = {
+    "requester": {"type": "str", "default": ""},
+    "serial": {"type": "str", "required": True},
+    "issuer": {"type": "str", "required": True},
+    "not_before": {"type": "str", "default": ""},
 }
 
 
@@ -254,6 +296,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     work = batch.Batch(
         place=directory.ca_directory(params["path"]),
         requests=[_request(options) for options in params["requests"]],
+        installed=[behind.Installed(**options) for options in params["installed"]],
         rules=policy.make_rules(
             reserved=params["reserved_names"],
             shared=params["shared_names"],
@@ -277,6 +320,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "reasons": list(result.reasons),
         "certificates": report.certificates(result),
         "rejected": report.rejected(result),
+        "unknown": [dict(vars(one)) for one in result.unknown],
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
         **({"diff": plan_diff(plan_text.certificates(result))} if module._diff else {}),
@@ -293,6 +337,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
             **CRYPTOGRAPHY_OPTION,
             **CA_OPTIONS,
             "requests": {"type": "list", "elements": "dict", "required": True, "options": _REQUEST_OPTIONS},
+            "installed": {"type": "list", "elements": "dict", "default": [], "options": _INSTALLED_OPTIONS},
             "reserved_names": {"type": "dict", "default": {}},
             "shared_names": {"type": "list", "elements": "str", "default": []},
             "backdate": {"type": "str", "default": "5m"},

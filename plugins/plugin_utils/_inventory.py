@@ -68,6 +68,44 @@ def server_signing_requests(
     ]
 
 
+def _installed_answer(variables: Mapping, variable: str) -> Mapping:
+    return (
+        answer_of(variables, variable) if variable == "docker_server_cert_requested" else variables.get(variable) or {}
+    )
+
+
+def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: str) -> list[dict[str, t.Any]]:
+    """Return the certificates that ``hosts`` report in ``variable`` to have, as M(signed_certificates) takes them (``installed``)."""
+    return [
+        {
+            "requester": host,
+            "serial": str(entry["certificate"].get("serial", "")),
+            "issuer": str(entry["certificate"].get("issuer", "")),
+            "not_before": str(entry["certificate"].get("not_before", "")),
+        }
+        for host in hosts
+        for entry in _installed_answer(hostvars[host], variable).get("requests") or []
+        if entry.get("certificate")
+    ]
+
+
+def answer_of(variables: Mapping, name: str) -> Mapping:
+    """Return what a role registered as ``name`` on a host; where the roles had nothing to do, what the look before them found."""
+    found = variables.get(name)
+    return (variables.get("__docker_tls_looked") if found is None else found) or {}
+
+
+def is_behind(installed: t.Iterable[Mapping], ledger: Mapping) -> bool:
+    """Return whether the ledger may be older than what hosts have, so that the CA host has to be asked even if nothing is due.
+
+    In: what installed_certificates gave, the fact docker_ca_ledger. A certificate begins minutes before it is issued, and the
+    ledger's last entry is never older than the last certificate.
+    """
+    if not ledger:
+        return False
+    return bool(ledger.get("restored")) or any(entry["not_before"] > str(ledger.get("time", "")) for entry in installed)
+
+
 def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dict[str, t.Any]:
     """Return ``replaces`` for a certificate that must not be replaced unless the CA knows its authority; else nothing."""
     adopted = variables.get("docker_daemon_existing_settings") == "adopt"
@@ -100,7 +138,7 @@ def client_bundles(
 
     In: an inventory name, ``hostvars``, docker_client_cert_clients, the hosts of the group docker_clients.
     On a client machine: one for each entry of docker_client_cert_users, by default the first client for the user that Ansible logs in as.
-    Elsewhere (the controller): one for each client that does not say ``controller: false``.
+    Elsewhere (the controller): one for each client that does not say ``controller: false``. None for a client that is revoked.
     Out: dicts with ``id`` (unique on the host), ``client``, ``user`` ("" = whoever runs the task), ``directory`` ("" = the usual one).
     """
     variables = hostvars[host]
@@ -110,8 +148,13 @@ def client_bundles(
             for client in present_clients(clients)
             if client.get("controller", True)
         ]
-    users = variables.get("docker_client_cert_users") or [{}]
     first = next((client["name"] for client in present_clients(clients)), "")
+    revoked = {client["name"] for client in clients} - {client["name"] for client in present_clients(clients)}
+    users = [
+        user
+        for user in variables.get("docker_client_cert_users") or [{}]
+        if user.get("client", first) and user.get("client", first) not in revoked
+    ]
     login = variables.get("ansible_user", "root")
     return [
         {
@@ -325,6 +368,24 @@ def client_anchors(authorities: Mapping, groups: t.Iterable[str]) -> str:
             "Add the group to docker_ca_access_groups and run the role docker_ca, or correct the name."
         )
     return "".join(authorities[name]["trusted_content"] for name in names)
+
+
+def dual_trust(authorities: Mapping, groups: t.Iterable[str]) -> bool:
+    """Return whether one adopted CA is both the server authority and that of an admitted group.
+
+    Whoever adopted it has said so; dockerd_facts and the preflight would refuse it otherwise.
+    """
+    server = authorities.get("server") or {}
+    of_server = _certificates(server.get("trusted_content", ""))
+    return any(
+        bool(of_server & _certificates((authorities.get(name) or {}).get("trusted_content", ""))) for name in groups
+    )
+
+
+def _certificates(text: str) -> set[str]:
+    """Return the PEM blocks of a text."""
+    end = "-----END CERTIFICATE-----"
+    return {part.strip() for part in str(text).split(end) if part.strip()}
 
 
 def admitted_groups(hosts: t.Iterable[str], hostvars: Mapping, default: t.Sequence[str]) -> list[str]:

@@ -160,4 +160,9 @@ def _checked(found: t.Any) -> dict[str, t.Any] | None:
         return None
     words = {name: [str(item) for item in found.get(name) or []] for name in ("reasons", "warnings")}
     why = {"msg": str(found["msg"])} if found.get("msg") else {}
-    return {"current": found["current"], **words, **why}
+    more = {
+        name: found[name]
+        for name, kind in (("requests", list), ("endpoint", dict))
+        if isinstance(found.get(name), kind)
+    }
+    return {"current": found["current"], **words, **why, **more}

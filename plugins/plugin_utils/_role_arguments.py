@@ -148,6 +148,11 @@ def _anchors(resolver: Resolver) -> str:
     return _inventory.client_anchors(resolver.variable("__docker_daemon_authorities"), groups)
 
 
+def _dual_trust(resolver: Resolver) -> t.Any:
+    groups = resolver.variable("docker_daemon_access_groups")
+    return _inventory.dual_trust(resolver.variable("__docker_daemon_authorities"), groups)
+
+
 def _names_of_host(resolver: Resolver) -> list[t.Any]:
     name = resolver.variable("inventory_hostname")
     return [name, resolver.optional("ansible_host", name)]
@@ -183,6 +188,7 @@ EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
     ".get(inventory_hostname ~ '/server', {}).get('certificate_content', '') }}": _certificate,
     "{{ ansible_check_mode and ((docker_server_cert_requested | default({})).requests | default([])) "
     "| selectattr('action', 'equalto', 'issue') | length > 0 }}": _certificate_pending,
+    "{{ __docker_daemon_authorities | portcullis.docker_tls.dual_trust(docker_daemon_access_groups) }}": _dual_trust,
     "{{ docker_daemon_config_path | default(omit, true) }}": lambda resolver: (
         resolver.optional("docker_daemon_config_path") or _OMIT
     ),

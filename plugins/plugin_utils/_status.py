@@ -101,7 +101,7 @@ def _host(host: str, hostvars: Mapping) -> dict[str, t.Any]:
 
 def _clients(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Iterator[dict[str, t.Any]]:
     variables = _variables(hostvars, host)
-    by_name = {client["name"]: client for client in _defined_clients(variables)}
+    by_name = {client["name"]: client for client in defined_clients(variables)}
     for bundle, directory in _bundles(host, groups, hostvars):
         stored = _stored(variables, f"client {bundle['id']}")
         if stored is None:
@@ -125,11 +125,12 @@ def _bundles(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappi
     variables = _variables(hostvars, host)
     path = variables.get("docker_client_cert_path") or os.path.join(_home(), CONTROLLER_CLIENTS)
     known = {host: variables}
-    for bundle in _inventory.client_bundles(host, known, _defined_clients(variables), machines):
+    for bundle in _inventory.client_bundles(host, known, defined_clients(variables), machines):
         yield bundle, _inventory.bundle_directory(bundle, path)
 
 
-def _defined_clients(variables: Mapping) -> t.Sequence[Mapping]:
+def defined_clients(variables: Mapping) -> t.Sequence[Mapping]:
+    """Return the clients of the inventory, by default the one that the role has."""
     return variables.get("docker_client_cert_clients") or _preflight.DEFAULT_CLIENTS
 
 

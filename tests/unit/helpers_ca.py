@@ -97,6 +97,7 @@ def sign(path: pathlib.Path | str, *requests: policy.SigningRequest, **changes: 
         requests=requests,
         rules=changes.pop("rules", rules()),
         passphrase=changes.pop("passphrase", PASSPHRASE),
+        installed=changes.pop("installed_", ()),
         partial=changes.pop("partial", False),
         around=around(**changes),
     )

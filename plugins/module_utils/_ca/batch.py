@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import bootstrap, claims, directory, foreign, issued, ledger, lock, policy, store
+from . import behind, bootstrap, claims, directory, foreign, issued, keyswap, ledger, lock, policy, stages, store
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class BatchResult:
     refused: t.Mapping[str, TlsError] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    #: What hosts have of this CA and its ledger has not.
+    unknown: tuple[behind.Installed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Batch:
     draw_serial: t.Callable[[], int] = field(default_factory=lambda: x509.random_serial_number)
     #: Sign the good requests though others are refused; else one bad request refuses the batch.
     partial: bool = False
+    #: What hosts report to have, to be compared with the ledger.
+    installed: t.Sequence[behind.Installed] = ()
 
 
 def sign(batch: Batch) -> BatchResult:
@@ -118,20 +122,28 @@ class _Prepared:
     opened: t.Mapping[str, issue.Signer]
     serials: t.Mapping[str, int]
     ledger: ledger.Scan
+    unknown: tuple[behind.Installed, ...]
+    warnings: tuple[str, ...]
 
 
-def _prepare(batch: Batch) -> _Prepared:
-    """Check everything that can be wrong, before anything is touched."""
-    stored = store.read_authorities(batch.place)
+def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
+    """Check everything that can be wrong, before anything is touched.
+
+    ``stored``: the authorities as the ledger has them, where a killed run left the disk behind.
+    """
+    stored = store.read_authorities(batch.place) if stored is None else stored
     if not stored and not batch.rules.predicting:
         raise _no_ca(batch.place)
     approved, refused = policy.judge(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
     serials = _draw_serials(batch, len(approved))
     found = ledger.scan(
         batch.place,
-        asked={*serials, *foreign.serials(approved)},
+        asked={*serials, *foreign.serials(approved), *(one.serial for one in batch.installed)},
         names=claims.undeclared_names(approved, batch.rules),
     )
+    living = stages.settled(stored, found)
+    if living != stored:
+        return _prepare(batch, living)
     bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
     if not found.used.isdisjoint(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
@@ -142,7 +154,9 @@ def _prepare(batch: Batch) -> _Prepared:
             store.check_authority(one.authority, batch.around.now)
             key = store.open_key(one.authority, batch.passphrase)
             opened[one.authority.id] = issue.signer(one.authority.certificate, key)
-    return _Prepared(approved, refused, stored, opened, serials, found)
+    missing, lost = behind.unknown(batch.installed, found.used, stored)
+    told = behind.warnings(batch.place.ledger, found, missing, lost)
+    return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(told))
 
 
 def serial_text(number: int) -> str:
@@ -163,7 +177,14 @@ def _draw_serials(batch: Batch, count: int) -> dict[str, int]:
 def _predict(batch: Batch) -> BatchResult:
     prepared = _prepare(batch)
     signed = {one.request.id: Signed(one, "", None) for one in prepared.approved}
-    return BatchResult(signed, prepared.stored, prepared.ledger.head, prepared.refused)
+    return BatchResult(
+        signed,
+        prepared.stored,
+        prepared.ledger.head,
+        prepared.refused,
+        warnings=prepared.warnings,
+        unknown=prepared.unknown,
+    )
 
 
 def _sign_locked(batch: Batch) -> BatchResult:
@@ -173,20 +194,21 @@ def _sign_locked(batch: Batch) -> BatchResult:
     directory.prepare(place)
     directory.repair_modes(loose)
     directory.empty_staging(place)
-    warnings = [*bootstrap.loose_warnings(loose), *ledger.repair(place, prepared.ledger)]
+    warnings = [*prepared.warnings, *bootstrap.loose_warnings(loose), *ledger.repair(place, prepared.ledger)]
     signed = {
         serial: _sign_one(one, prepared.opened, number, batch)
         for one, (serial, number) in zip(prepared.approved, prepared.serials.items())
     }
-    head = prepared.ledger.head
+    found = keyswap.finish(place, prepared.ledger)
+    head = found.head
     if signed:
         entries = (_entry(serial, one, batch) for serial, one in signed.items())
-        head = ledger.append(place, prepared.ledger, entries).head
+        head = ledger.append(place, found, entries).head
         issued.write_issued(place, {serial: one.certificate_content for serial, one in signed.items()})
     pairs = (("modes-repaired", bool(loose)), ("ledger-repaired", bool(prepared.ledger.torn)))
     reasons = tuple(reason for reason, holds in pairs if holds)
     by_request = {one.approved.request.id: one for one in signed.values()}
-    return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings))
+    return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings), prepared.unknown)
 
 
 def _sign_one(one: policy.Approved, opened: t.Mapping[str, issue.Signer], number: int, batch: Batch) -> Signed:

@@ -27,8 +27,10 @@ from .directory import FILE_MODE, CaDirectory
 
 GENESIS = "0" * 64
 _READ_BUFFER = 1 << 20
-# Events about authorities are authority-created, -recorded and -retired; the event stands right behind the serial.
+# Events about authorities are authority-created, -adopted, -recorded, -signing and -retired; the event stands right behind the serial.
 _AUTHORITY_EVENT = b'"event":"authority-'
+# ledger-restored, -recorded (what it lacked after that is in it again) and -restarted.
+_LEDGER_EVENT = b'"event":"ledger-re'
 _EVENT_WITHIN = 100
 # An issued server certificate says so in this order, see ``batch``; quotes inside of values are escaped by JSON.
 _SERVER, _AFTER_REQUESTER, _NAMES = b'"profile":"server","request":', b',"reasons":[', b'"names":['
@@ -48,7 +50,9 @@ class Scan:
 
     ``size`` is the bytes of whole lines, ``torn`` those after the last line feed, ``used`` the serials asked about that
     it holds already, ``authorities`` the certificate fingerprint of every authority by id (retired ones left out),
-    ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only.
+    ``retired`` the ids of those, ``signing`` the ids that were made to sign after they had only been trusted.
+    ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only,
+    ``time`` that of the last entry, ``restored`` whether it came from a backup and lacks what was issued since.
     """
 
     head: Head
@@ -56,7 +60,11 @@ class Scan:
     torn: int
     used: frozenset[str]
     authorities: t.Mapping[str, str]
+    retired: frozenset[str] = frozenset()
+    signing: frozenset[str] = frozenset()
     holders: tuple[t.Mapping[str, t.Any], ...] = ()
+    time: str = ""
+    restored: bool = False
 
 
 EMPTY = Scan(Head(0, GENESIS), 0, 0, frozenset(), {})
@@ -144,7 +152,8 @@ def _scan_lines(
     seq, size, torn = 0, 0, 0
     digest = GENESIS
     used = set()
-    authorities: dict[str, str] = {}
+    known = _Authorities({}, set(), set())
+    last, restored = b"", False
     for line in stream:
         if not line.endswith(b"\n"):
             torn = len(line)
@@ -158,7 +167,10 @@ def _scan_lines(
             if serial in asked:
                 used.add(serial)
         if line.find(_AUTHORITY_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
-            _note_authority(authorities, json.loads(line))
+            _note_authority(known, json.loads(line))
+        elif line.find(_LEDGER_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
+            restored = json.loads(line)["event"] == "ledger-restored"
+        last = line
         holders.note(line)
         digest = hashlib.sha256(line[:-1]).hexdigest()
         seq += 1
@@ -167,14 +179,45 @@ def _scan_lines(
             raise _tampered(f"{place.ledger} was changed: line {seq} is not the one that was recorded as its last")
     if seq < recorded.seq:
         raise _tampered(f"{place.ledger} was cut off: it ends at line {seq} and had {recorded.seq} lines")
-    return Scan(Head(seq, digest), size, torn, frozenset(used), authorities, holders.entries())
+    return Scan(
+        Head(seq, digest),
+        size,
+        torn,
+        frozenset(used),
+        known.living,
+        frozenset(known.retired),
+        frozenset(known.signing),
+        holders.entries(),
+        _time_of(last),
+        restored,
+    )
 
 
-def _note_authority(authorities: dict[str, str], entry: t.Mapping[str, t.Any]) -> None:
+def _time_of(line: bytes) -> str:
+    try:
+        return str(json.loads(line).get("time", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
+@dataclass(frozen=True)
+class _Authorities:
+    """What the lines so far say of authorities, by id."""
+
+    living: dict[str, str]
+    retired: set[str]
+    signing: set[str]
+
+
+def _note_authority(known: _Authorities, entry: t.Mapping[str, t.Any]) -> None:
+    name = entry["authority"]
     if entry["event"] == "authority-retired":
-        authorities.pop(entry["authority"], None)
-    else:
-        authorities[entry["authority"]] = entry["fingerprint_sha256"]
+        known.living.pop(name, None)
+        known.retired.add(name)
+        return
+    known.living[name] = entry["fingerprint_sha256"]
+    if entry["event"] == "authority-signing":
+        known.signing.add(name)
 
 
 def repair(place: CaDirectory, found: Scan) -> tuple[str, ...]:

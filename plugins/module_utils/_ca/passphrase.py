@@ -23,30 +23,27 @@ _WELL_KNOWN = re.compile(
 )
 
 
-def check_passphrase(passphrase: str) -> bytes:
-    """Return the passphrase as the bytes that open a key file (UTF-8).
+def check_passphrase(passphrase: str, what: str = "the CA's passphrase (docker_ca_passphrase)") -> bytes:
+    """Return the passphrase as the bytes that open a key file (UTF-8); ``what`` names it in messages.
 
     Raises TlsError ``passphrase-missing``, ``passphrase-too-short`` (under 12 characters), ``passphrase-well-known``
     or ``passphrase-unusable`` (control characters, which no prompt takes; too long for openssl). No message quotes it.
     """
+    short = what.partition(" (")[0]
     if not passphrase:
-        raise TlsError(
-            "the CA's passphrase (docker_ca_passphrase) is missing or empty", hint=_HINT, code="passphrase-missing"
-        )
+        raise TlsError(f"{what} is missing or empty", hint=_HINT, code="passphrase-missing")
     if len(passphrase) < MINIMUM_LENGTH:
-        raise TlsError(
-            f"the CA's passphrase has fewer than {MINIMUM_LENGTH} characters", hint=_HINT, code="passphrase-too-short"
-        )
+        raise TlsError(f"{short} has fewer than {MINIMUM_LENGTH} characters", hint=_HINT, code="passphrase-too-short")
     if _WELL_KNOWN.fullmatch(passphrase.casefold()) or len(set(passphrase)) < 4:
         raise TlsError(
-            "the CA's passphrase is one that everybody knows from examples, or one character repeated",
+            f"{short} is one that everybody knows from examples, or one character repeated",
             hint=_HINT,
             code="passphrase-well-known",
         )
     encoded = passphrase.encode("utf-8", "surrogatepass")
     if len(encoded) > MAXIMUM_BYTES or any(ord(character) < 32 or ord(character) == 127 for character in passphrase):
         raise TlsError(
-            f"the CA's passphrase has a line break or another control character, or over {MAXIMUM_BYTES} bytes",
+            f"{short} has a line break or another control character, or over {MAXIMUM_BYTES} bytes",
             hint="openssl could not read such a one. A line break at the end often comes from a file: "
             "strip it with the filter trim.",
             code="passphrase-unusable",

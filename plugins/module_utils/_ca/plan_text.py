@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import typing as t
 from datetime import datetime
 
 from .._time import isoformat
 from .._x509 import wording
 from .._x509.names import CLIENT_PREFIX
-from . import batch, bootstrap, store
+from . import batch, bootstrap, revocation, store
 
 
 def authorities(outcome: bootstrap.Outcome, now: datetime) -> list[str]:
@@ -22,6 +23,15 @@ def authorities(outcome: bootstrap.Outcome, now: datetime) -> list[str]:
     ]
     others = [reason for reason in outcome.reasons if reason != "authority-missing"]
     return [*lines, f"CA directory put in order ({', '.join(others)})"] if others else lines
+
+
+def revocations(found: t.Iterable[revocation.Revocation]) -> list[str]:
+    """Return one line for each access group in which a client is (would be) shut out."""
+    return [
+        f"access group {one.authority}: {', '.join(one.clients)} shut out, {', '.join(one.generations)} to leave the hosts "
+        f"for {one.signing or 'a new generation'} (client-revoked)"
+        for one in found
+    ]
 
 
 def certificates(result: batch.BatchResult) -> list[str]:

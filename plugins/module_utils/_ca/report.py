@@ -8,7 +8,10 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from . import batch, bootstrap, store
+from .._errors import TlsError
+from .._time import isoformat
+from .._x509.inspect import CertificateView
+from . import batch, bootstrap, directory, ledger, revocation, store
 
 
 def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str, t.Any]]:
@@ -19,16 +22,66 @@ def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str
     return result
 
 
+def with_revocations(
+    authorities: dict[str, dict[str, t.Any]], revoked: revocation.Outcome, now: datetime
+) -> dict[str, dict[str, t.Any]]:
+    """Return the authorities after revocations were begun: what nobody needs any more is not trusted.
+
+    In a prediction the certificate of a generation that would be made is empty, so that new ones are foretold for its members.
+    """
+    described = {**authorities, **store.describe(revoked.stored, now, revoked.distrusted)}
+    for one in revoked.revocations:
+        if not one.signing:
+            described[one.authority] = {**described[one.authority], "certificate_content": "", "certificate": None}
+    return described
+
+
+def generations_diff(
+    before: store.Stored, after: store.Stored, made: t.Sequence[bootstrap.AuthoritySpec] = ()
+) -> t.Any:
+    """Return before and after of the generations of each authority: their stages; ``made`` are those of a prediction."""
+    shown = _stages(after)
+    for spec in made:
+        shown.setdefault(
+            spec.id, f"{store.NEXT if spec.is_next else store.SIGNING}, CN={spec.common_name}, {spec.key_type}"
+        )
+    return {"before": _stages(before), "after": shown}
+
+
+def _stages(stored: store.Stored) -> dict[str, str]:
+    return {
+        one.id: f"{store.stage_of(one, generations)}, {_line(one.view)}"
+        for generations in stored.values()
+        for one in generations
+    }
+
+
 def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
     return {
-        "id": store.identifier(spec.name, 1),
+        "id": spec.id,
         "name": spec.name,
         "purpose": store.purpose_of(spec.name),
         "generation": 1,
+        "adopted": False,
         "certificate_content": "",
         "trusted_content": "",
         "certificate": None,
+        "generations": [],
     }
+
+
+def ledger_end(place: directory.CaDirectory) -> dict[str, t.Any]:
+    """Return where the ledger ends; {} where it cannot be read or is tampered with, which is for others to say."""
+    try:
+        found = ledger.scan(place)
+    except TlsError:
+        return {}
+    return {"seq": found.head.seq, "digest": found.head.digest, "time": found.time, "restored": found.restored}
+
+
+def _line(view: CertificateView) -> str:
+    dates = f"from {isoformat(view.not_before)} until {isoformat(view.not_after)}"
+    return f"{view.subject}, {view.key_type}, {dates}, sha256 {view.fingerprint_sha256}"
 
 
 def certificates(result: batch.BatchResult) -> dict[str, dict[str, t.Any]]:

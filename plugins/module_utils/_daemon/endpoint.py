@@ -32,6 +32,7 @@ class Current:
     current: bool
     reasons: tuple[str, ...]
     warnings: tuple[judged.Finding, ...]
+    endpoint: t.Mapping[str, t.Any] | None = None
 
 
 def run(
@@ -57,12 +58,15 @@ def is_current(options: Options, machine: Machine, state: StateDirectory, now: d
 
     For the state present only. Raises TlsError as ``run`` does.
     """
-    _found, planned = _plan(options, machine, state, now, check_mode=True, check=False)
+    found, planned = _plan(options, machine, state, now, check_mode=True, check=False)
     journal = state.read_journal() if state.exists() else None
     reasons = (*_journal_reasons(journal), *planned.plan.reasons)
     if journal is not None and journal.phase == UNCONFIRMED:
         reasons = (*reasons, "unconfirmed")
-    return Current(not planned.plan.changed and journal is None, reasons, judged.warnings(planned.findings))
+    if planned.plan.changed or journal is not None:
+        return Current(False, reasons, ())
+    told = report(Report(found, planned.plan, planned.listen, planned.findings, options))
+    return Current(True, reasons, judged.warnings(planned.findings), told["endpoint"])
 
 
 def _look(

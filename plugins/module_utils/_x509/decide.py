@@ -83,7 +83,7 @@ def decide(wanted: Wanted, existing: Existing, now: datetime) -> Decision:
     found |= _key_reasons(wanted, existing)
     if existing.certificate is not None and due is not None:
         found |= _content_reasons(wanted, existing.certificate)
-        found |= _time_reasons(existing.certificate, due, now)
+        found |= _time_reasons(wanted, existing.certificate, due, now)
     elif "certificate-unreadable" not in found:
         found.add("certificate-missing")
     reasons = tuple(reason for reason in REASONS if reason in found)
@@ -135,11 +135,13 @@ def _content_reasons(wanted: Wanted, certificate: CertificateView) -> set[str]:
     return reasons
 
 
-def _time_reasons(certificate: CertificateView, due: datetime, now: datetime) -> set[str]:
+def _time_reasons(wanted: Wanted, certificate: CertificateView, due: datetime, now: datetime) -> set[str]:
     if now > certificate.not_after:
         return {"expired"}
     if now < certificate.not_before:
         return {"not-yet-valid"}
+    if wanted.authority is not None and certificate.not_after >= wanted.authority.not_after:
+        return set()  # it ends with its authority: a new one could not live longer
     return {"expires-soon"} if now >= due else set()
 
 

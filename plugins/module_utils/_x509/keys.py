@@ -50,7 +50,7 @@ def encode_private_key(key: PrivateKey) -> bytes:
     )
 
 
-def load_private_key(data: bytes, passphrase: bytes | None = None, *, what: str) -> PrivateKey:
+def load_private_key(data: str | bytes, passphrase: bytes | None = None, *, what: str) -> PrivateKey:
     """Return the private key in the PEM ``data`` (PKCS#8, PKCS#1 or SEC1).
 
     ``what`` names the file or option in messages. Raises TlsError ``key-unreadable`` (not a key, or of no usable kind),

@@ -61,7 +61,7 @@ def test_default_has_the_specified_type_and_is_a_choice(role: str, name: str) ->
         return
     assert isinstance(value, PYTHON_TYPES[option["type"]]) and isinstance(value, bool) is (option["type"] == "bool")
     if "choices" in option:
-        assert value in option["choices"]
+        assert set(value if isinstance(value, list) else [value]) <= set(option["choices"])
 
 
 @pytest.mark.parametrize(("role", "name"), VARIABLES)

@@ -1,0 +1,12 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ..plugin_utils._action import PassphraseAction
+
+
+class ActionModule(PassphraseAction):
+    """Adopt a CA; the passphrases and the key go through a pipe."""
+
+    MODULE = "portcullis.docker_tls.adopted_authority"

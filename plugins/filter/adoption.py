@@ -1,0 +1,26 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filters of the playbooks around adoption: thin names over plugin_utils. Not for use elsewhere."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..plugin_utils import _adoption
+
+FILTERS: dict[str, t.Callable[..., t.Any]] = {
+    "adoption_plan": _adoption.adoption_plan,
+    "adoption_problems": _adoption.adoption_problems,
+    "found_certificates": _adoption.found_certificates,
+    "plain_listeners": _adoption.plain_listeners,
+    "unseen_hosts": _adoption.unseen_hosts,
+}
+
+
+class FilterModule:
+    """Filters of the playbooks adopt and record_certificates."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Return the filters by name."""
+        return FILTERS

@@ -1,0 +1,194 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host examined for adoption: read, judged, told. Changes nothing. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._daemon.config import parse_daemon_json
+from .._daemon.journal import StateDirectory
+from .._daemon.machine import Machine
+from .._daemon.state import HostState, gather
+from .._daemon.systemd import UNIT_DIRECTORY
+from .._daemon.unit import ENDPOINT_FLAGS
+from .._daemon.unit_source import environment_of
+from .._errors import TlsError
+from .._x509 import decide
+from . import effective, files, judge, packages, relay
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A host's situation, its layout, and what was found."""
+
+    situation: judge.Situation
+    layout: str
+    findings: tuple[judge.Finding, ...]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where to look: our own certificate directory, that of the authorities, and more places for stray files."""
+
+    directory: str = "/etc/docker/certs"
+    ca_path: str = "/etc/docker/ca"
+    places: tuple[str, ...] = ()
+
+
+def look(machine: Machine, state: StateDirectory, where: Where, now: datetime) -> Looked:
+    """Return what was found on this host. Raises TlsError where there is no Docker that can be managed, or for unreadable files."""
+    host = gather(machine, state, now=now, directory=where.directory, strip_endpoint_flags=True)
+    if host.refused is not None:
+        raise TlsError(host.refused.message, hint=host.refused.hint, code=host.refused.code)
+    return looked_at(host, where, packages.unit_of(host.services.service.fragment_path))
+
+
+def looked_at(host: HostState, where: Where, unit: judge.Unit) -> Looked:
+    """Return the judgement of a host that was read."""
+    endpoint, managed = _endpoint(host, where)
+    in_use = {os.path.realpath(path) for path in endpoint.paths.values()} if endpoint.tcp else set()
+    if managed:
+        in_use |= {os.path.realpath(path) for path in _original(host).paths.values()}
+    keeps_ca = os.path.isfile(os.path.join(where.ca_path, "ledger.jsonl"))
+    ours = [where.directory] if managed else []
+    ours += [where.ca_path] if keeps_ca else []
+    ours += ["/var/lib/docker-tls"]
+    found = files.search(in_use, (*files.PLACES, *where.places))
+    situation = judge.Situation(
+        endpoint=endpoint,
+        files=found,
+        unit=unit,
+        in_use=frozenset(in_use),
+        now=host.now,
+        managed=managed,
+        is_ca_host=keeps_ca,
+        ours=tuple(os.path.realpath(path) + "/" for path in ours),
+        served_fingerprint=host.served.fingerprint_sha256 if host.served and endpoint.tls else "",
+    )
+    path = os.path.join(UNIT_DIRECTORY, f"{relay.UNIT}.socket")
+    relayed = () if not os.path.exists(path) else (_relay_finding(path),)
+    layout = effective.layout_of(endpoint, host.services.service.drop_in_paths, managed=managed)
+    return Looked(situation, layout, (*relayed, *judge.judge(situation)))
+
+
+def _relay_finding(path: str) -> judge.Finding:
+    return judge.Finding(
+        "plain-port-relayed",
+        judge.CRITICAL,
+        path,
+        "the old plain port is still served (docker_adopt_keep_2375): whoever reaches it is root on this host",
+        "Move its clients to the secured endpoint, then run adopt.yml with docker_adopt_keep_2375: false",
+    )
+
+
+def _endpoint(host: HostState, where: Where) -> tuple[effective.Endpoint, bool]:
+    """Return the endpoint, and whether it is ours; then the unit's own flags are out of effect."""
+    path = str(host.config_values.get("tlscert", ""))
+    managed = host.record is not None and path.startswith(where.directory.rstrip("/") + "/") and host.dropin is not None
+    managed = managed or (host.record is not None and host.record.written_config == host.config_data)
+    flags = host.derivation.flags if host.derivation else ()
+    if managed:
+        flags = tuple(use for use in flags if use.name not in ENDPOINT_FLAGS)
+    environment = environment_of(host.model) if host.model else {}
+    values = {name: variable.value for name, variable in environment.items()}
+    return effective.read_endpoint(flags, host.config_values, values, host.config_path), managed
+
+
+def _original(host: HostState) -> effective.Endpoint:
+    """Return the endpoint that comes back when ours is taken away: its files are still needed."""
+    values: dict[str, t.Any] = {}
+    if host.record is not None and host.record.original_config is not None:
+        try:
+            values = parse_daemon_json(host.record.original_config, host.config_path).values
+        except TlsError:
+            values = {}
+    flags = host.derivation.flags if host.derivation else ()
+    return effective.read_endpoint(flags, values, {}, host.config_path)
+
+
+def report(looked: Looked) -> dict[str, t.Any]:
+    """Return what the module tells: plain values, certificates as PEM, never a key."""
+    situation = looked.situation
+    endpoint = situation.endpoint
+    related = judge.related_keys(situation)
+    anchors = {view.fingerprint_sha256 for view in situation.anchors}
+    return {
+        "layout": looked.layout,
+        "managed": situation.managed,
+        "listeners": list(endpoint.hosts),
+        "plain_listeners": [] if endpoint.tls else list(endpoint.tcp),
+        "tls": endpoint.tls,
+        "tlsverify": endpoint.verify,
+        "paths": dict(endpoint.paths) if endpoint.tls else {},
+        "where": dict(endpoint.where),
+        "unit": {
+            "path": situation.unit.path,
+            "package": situation.unit.package,
+            "changed": situation.unit.changed,
+        },
+        "authorities": _authorities(situation, related, anchors),
+        "certificates": _certificates(situation, related),
+        "findings": [dict(vars(one)) for one in looked.findings],
+    }
+
+
+def _authorities(
+    situation: judge.Situation, related: t.Mapping[str, str], anchors: t.Container[str]
+) -> list[dict[str, t.Any]]:
+    """Return the CAs that matter here, with where a key of each lies."""
+    found: dict[str, dict[str, t.Any]] = {}
+    leaf = situation.leaf
+    for fact in situation.files:
+        for view in fact.certificates:
+            if not view.is_authority or related.get(view.public_key_fingerprint) != "ca":
+                continue
+            admits = view.fingerprint_sha256 in anchors
+            signs = ["server"] if leaf is not None and decide.is_below(leaf, view) else []
+            found.setdefault(
+                view.fingerprint_sha256,
+                {
+                    "subject": view.subject,
+                    "fingerprint_sha256": view.fingerprint_sha256,
+                    "not_after": view.to_dict()["not_after"],
+                    "certificate_path": fact.path,
+                    "signs": [*signs, *(["clients"] if admits else [])],
+                    "keys": _keys_of(situation, view.public_key_fingerprint, fact.path),
+                },
+            )
+    return list(found.values())
+
+
+def _keys_of(situation: judge.Situation, fingerprint: str, beside: str) -> list[dict[str, t.Any]]:
+    """Return where a CA's key lies; an encrypted one counts where it lies beside the certificate."""
+    return [
+        {"path": fact.path, "encrypted": fact.key.encrypted}
+        for fact in situation.files
+        if fact.key is not None
+        and (
+            fact.key.fingerprint == fingerprint
+            or (fact.key.encrypted and os.path.dirname(fact.path) == os.path.dirname(beside))
+        )
+    ]
+
+
+def _certificates(situation: judge.Situation, related: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+    """Return the servers' and clients' certificates of these CAs, once each, as recorded_certificates takes them."""
+    found: dict[str, dict[str, t.Any]] = {}
+    for fact in situation.files:
+        for view in fact.certificates[:1]:
+            if not view.is_authority and view.public_key_fingerprint in related:
+                found.setdefault(
+                    view.fingerprint_sha256,
+                    {
+                        "content": fact.content,
+                        "source": fact.path,
+                        "subject": view.subject,
+                        "not_after": view.to_dict()["not_after"],
+                    },
+                )
+    return list(found.values())

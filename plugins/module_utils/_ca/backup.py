@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A CA directory in one archive. PRIVATE: may change without notice.
+
+The archive is made under the lock and after the ledger's chain was checked, so it is one moment of a sound CA. Keys are in
+it as they are on disk, encrypted. It is a gzipped tar that begins with ``backup.json``, which says what is in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import secrets
+import stat
+import tarfile
+import typing as t
+from dataclasses import dataclass
+
+from .. import _files
+from .._errors import TlsError
+from .._time import isoformat
+from .._x509 import pem
+from . import bootstrap, directory, keyswap, ledger, lock, store
+
+MANIFEST = "backup.json"
+FORMAT = 1
+_BLOCK = 1 << 20
+# What belongs to a running CA only: whoever holds the lock, and what is half made.
+_LEFT_OUT = frozenset({"lock", "staging"})
+
+
+@dataclass(frozen=True)
+class Backup:
+    """An archive: where it is, its digest, and of what state of the ledger it is."""
+
+    path: str
+    digest: str
+    files: int
+    head: ledger.Head
+    authorities: tuple[str, ...]
+
+
+def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Surroundings, *, predict: bool) -> Backup:
+    """Write the CA directory to the file ``archive`` (0600, replaced in one rename) and return what it holds.
+
+    Raises TlsError (codes of ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``, ``key-not-encrypted``,
+    ``backup-place-unfit``, ``file-unwritable``).
+    """
+    directory.check_parents(place.path)
+    if not os.path.isdir(place.authorities):
+        raise TlsError(
+            f"there is no CA in {place.path}, so there is nothing to back up",
+            hint="Check the path and the host (docker_ca_path, the group docker_ca).",
+            code="authority-missing",
+        )
+    _check_archive_place(place, archive)
+    directory.loose_entries(place, os.geteuid())
+    if predict:
+        return Backup(archive, "", len(_names(place)), _sound(place).head, _ids(place))
+    with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
+        found = _sound(place)
+        ledger.repair(place, found)
+        found = keyswap.finish(place, found)
+        names = _names(place)
+        manifest = {
+            "format": FORMAT,
+            "time": isoformat(around.now),
+            "ca_path": place.path,
+            "ledger": {"seq": found.head.seq, "digest": found.head.digest},
+            "authorities": list(_ids(place)),
+            **around.origin,
+        }
+        digest = _write_archive(place, archive, names, manifest, int(around.now.timestamp()))
+        return Backup(archive, digest, len(names), found.head, _ids(place))
+
+
+def _ids(place: directory.CaDirectory) -> tuple[str, ...]:
+    return tuple(one.id for generations in store.read_authorities(place).values() for one in generations)
+
+
+def _check_archive_place(place: directory.CaDirectory, archive: str) -> None:
+    parent = os.path.dirname(os.path.abspath(archive))
+    inside = os.path.realpath(parent) + "/"
+    if inside.startswith(os.path.realpath(place.path) + "/"):
+        raise TlsError(
+            f"the archive {archive} would be inside of the CA directory {place.path}",
+            hint="Write it beside the directory, better on another disk, best on another machine.",
+            code="backup-place-unfit",
+        )
+    if not os.path.isdir(parent) or os.path.isdir(archive):
+        raise TlsError(
+            f"the archive {archive} cannot be written: {archive if os.path.isdir(archive) else parent} is "
+            f"{'a directory' if os.path.isdir(archive) else 'no directory'}",
+            hint="Name a file in a directory that is there.",
+            code="backup-place-unfit",
+        )
+
+
+def _sound(place: directory.CaDirectory) -> ledger.Scan:
+    """Return the ledger's state of a CA that can be restored from its files. Raises TlsError where it could not."""
+    found = ledger.scan(place)
+    authorities = [one for generations in store.read_authorities(place).values() for one in generations]
+    bootstrap.check_recorded(place, found, authorities)
+    for one in authorities:
+        raw = _files.read_bytes_or_none(one.rekeyed_path) or _files.read_bytes_or_none(one.key_path)
+        blocks = pem.blocks(raw or b"", *pem.PRIVATE_KEY)
+        if raw is not None and not any(b"ENCRYPTED" in block for block in blocks):
+            raise TlsError(
+                f"{one.key_path} is no encrypted key, so no archive is made of it",
+                hint="Restore it from an older backup, or encrypt it again.",
+                code="key-not-encrypted",
+            )
+    return found
+
+
+def _names(place: directory.CaDirectory) -> list[str]:
+    """Return the paths of all files of the CA below its directory, sorted; without the lock and what is half made."""
+    found = []
+    for top, directories, files in os.walk(place.path):
+        relative = os.path.relpath(top, place.path)
+        if relative == ".":
+            directories[:] = [name for name in directories if name not in _LEFT_OUT]
+        found += [os.path.normpath(os.path.join(relative, name)) for name in files]
+    return sorted(name for name in found if name not in _LEFT_OUT)
+
+
+def _write_archive(
+    place: directory.CaDirectory, archive: str, names: t.Sequence[str], manifest: dict[str, t.Any], moment: int
+) -> str:
+    """Write the archive beside its place, flush it, move it there, and return its digest."""
+    target = os.path.abspath(archive)
+    temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{secrets.token_hex(6)}")
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, directory.FILE_MODE)
+        try:
+            with open(descriptor, "w+b", closefd=True) as stream:
+                with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+                    _add(tar, MANIFEST, json.dumps(manifest, indent=1).encode("ascii") + b"\n", moment)
+                    for name in names:
+                        _add_file(tar, place, name, moment)
+                stream.flush()
+                os.fsync(stream.fileno())
+                stream.seek(0)
+                digest = digest_of(stream)
+            os.rename(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        _files.fsync_directory(os.path.dirname(target))
+    except OSError as error:
+        raise TlsError(
+            f"cannot write the archive {archive}: {error.strerror or error}",
+            hint="An older archive of that name is still there. Check the free space and the modes.",
+            code="file-unwritable",
+        ) from error
+    return digest
+
+
+def _add_file(tar: tarfile.TarFile, place: directory.CaDirectory, name: str, moment: int) -> None:
+    descriptor = os.open(os.path.join(place.path, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise TlsError(
+                f"{place.path}/{name} is no regular file, so it does not belong to a CA of this collection",
+                hint="Look at it and move it away.",
+                code="ca-directory-unsafe",
+            )
+        tar.addfile(_member(name, status.st_size, moment), stream)
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes, moment: int) -> None:
+    tar.addfile(_member(name, len(data), moment), io.BytesIO(data))
+
+
+def _member(name: str, size: int, moment: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, directory.FILE_MODE, moment
+    return member
+
+
+def digest_of(stream: t.BinaryIO) -> str:
+    """Return the SHA-256 of the rest of a stream."""
+    digest = hashlib.sha256()
+    for block in iter(lambda: stream.read(_BLOCK), b""):
+        digest.update(block)
+    return digest.hexdigest()

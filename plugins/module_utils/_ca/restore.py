@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A CA directory from its archive. PRIVATE: may change without notice.
+
+Everything is unpacked and checked beside the place (ledger, authorities, passphrase), recorded in the ledger there, and
+becomes the CA in one rename. Serials are random (159 bits), so an old state repeats none; what it lacks are the entries of what was
+issued since, which the next run of site.yml notices by the certificates that the hosts have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import tarfile
+import typing as t
+from dataclasses import dataclass
+
+from .. import _files
+from .._errors import TlsError
+from .._time import isoformat
+from . import backup, bootstrap, directory, ledger, store
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was (would be) restored. ``changed`` is False where the place has this very archive already."""
+
+    changed: bool
+    made: str
+    digest: str
+    head: ledger.Head
+    authorities: tuple[str, ...]
+
+
+def restore_backup(
+    place: directory.CaDirectory, archive: str, passphrase: bytes, around: bootstrap.Surroundings, *, predict: bool
+) -> Restored:
+    """Make the CA directory from ``archive``; the place must be missing or empty.
+
+    Raises TlsError ``backup-missing``, ``backup-unreadable``, ``restore-over-newer``, ``restore-over-existing``, and the
+    codes of ``directory``, ``ledger`` and ``store`` for an archive that holds no sound CA; then nothing is there that was not before.
+    """
+    directory.check_parents(place.path)
+    directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    digest = _digest(archive)
+    parent = _existing_parent(place.path)
+    staging = directory.ca_directory(os.path.join(parent, f".docker-ca-restore-{secrets.token_hex(6)}"))
+    with directory.disk_errors(staging):
+        os.mkdir(staging.path, directory.DIRECTORY_MODE)
+        try:
+            manifest = _unpack(archive, staging)
+            found, ids = _checked(staging, manifest, archive, passphrase)
+            result = Restored(True, str(manifest["time"]), digest, found.head, ids)
+            if _is_there(place, archive, digest, found.head):
+                return Restored(False, result.made, digest, found.head, ids)
+            if not predict:
+                _record(staging, found, result, archive, around)
+                _move_in(staging, place)
+            return result
+        finally:
+            shutil.rmtree(staging.path, ignore_errors=True)
+
+
+def _digest(archive: str) -> str:
+    try:
+        with open(archive, "rb") as stream:
+            return backup.digest_of(stream)
+    except OSError as error:
+        raise TlsError(
+            f"the archive {archive} cannot be read: {error.strerror}",
+            hint="Check the path on the CA host, and the user that the task runs as.",
+            code="backup-missing" if isinstance(error, FileNotFoundError) else "backup-unreadable",
+        ) from error
+
+
+def _existing_parent(path: str) -> str:
+    parent = os.path.dirname(path)
+    while not os.path.isdir(parent):
+        parent = os.path.dirname(parent)
+    return parent
+
+
+def _unreadable(archive: str, problem: str) -> TlsError:
+    return TlsError(
+        f"{archive} is no backup of a CA of this collection: {problem}",
+        hint="Use an archive that authority_backup (playbooks/backup_ca.yml) has made.",
+        code="backup-unreadable",
+    )
+
+
+def _unpack(archive: str, staging: directory.CaDirectory) -> dict[str, t.Any]:
+    """Write the archive's files below ``staging`` and return its manifest. Only plain files with plain names are taken."""
+    manifest: dict[str, t.Any] = {}
+    try:
+        with tarfile.open(archive, mode="r|gz") as tar:
+            for member in tar:
+                if not member.isreg() or not _NAME.fullmatch(member.name):
+                    raise _unreadable(archive, f"it has the entry {member.name!r}")
+                stream = tar.extractfile(member)
+                if stream is None:
+                    raise _unreadable(archive, f"the entry {member.name!r} cannot be read")
+                if member.name == backup.MANIFEST:
+                    manifest = json.loads(stream.read(1 << 20))
+                else:
+                    _write(os.path.join(staging.path, member.name), stream)
+    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise _unreadable(archive, str(error) or type(error).__name__) from error
+    if manifest.get("format") != backup.FORMAT or not {"time", "ledger"} <= set(manifest):
+        raise _unreadable(archive, f"{backup.MANIFEST} is missing or of another format")
+    return manifest
+
+
+def _write(path: str, stream: t.IO[bytes]) -> None:
+    os.makedirs(os.path.dirname(path), mode=directory.DIRECTORY_MODE, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, directory.FILE_MODE)
+    with open(descriptor, "wb") as target:
+        shutil.copyfileobj(stream, target)
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def _checked(
+    staging: directory.CaDirectory, manifest: t.Mapping[str, t.Any], archive: str, passphrase: bytes
+) -> tuple[ledger.Scan, tuple[str, ...]]:
+    """Return the ledger's state and the ids of the authorities after all checks: chain, records, keys, passphrase."""
+    directory.prepare(staging)
+    found = ledger.scan(staging)
+    if {"seq": found.head.seq, "digest": found.head.digest} != manifest["ledger"]:
+        raise _unreadable(archive, "its ledger is not the one that it was made of")
+    stored = [one for generations in store.read_authorities(staging).values() for one in generations]
+    if not stored:
+        raise _unreadable(archive, "it has no authority")
+    bootstrap.check_recorded(staging, found, stored)
+    for one in stored:
+        if os.path.exists(one.key_path):
+            store.open_key(one, passphrase)
+    return found, tuple(one.id for one in stored)
+
+
+def _is_there(place: directory.CaDirectory, archive: str, digest: str, head: ledger.Head) -> bool:
+    """Return whether this archive was restored to the place before. Raises TlsError where something else is there."""
+    if not os.path.isdir(place.path) or not os.listdir(place.path):
+        return False
+    entries = []
+    with contextlib.suppress(ValueError, OSError):
+        entries = list(ledger.entries(place))
+    if any(entry.get("event") == "ledger-restored" and entry.get("archive_sha256") == digest for entry in entries):
+        return True
+    newer = _knows(place, head)
+    what = (
+        f"holds the same CA in a newer state: its ledger has {len(entries)} lines, the backup's {head.seq}"
+        if newer
+        else f"is not empty, and it is not the state of {archive}"
+    )
+    raise TlsError(
+        f"{place.path} {what}",
+        hint="Restoring would lose what is there. If that is meant, move the directory away first (mv, not rm).",
+        code="restore-over-newer" if newer else "restore-over-existing",
+    )
+
+
+def _knows(place: directory.CaDirectory, head: ledger.Head) -> bool:
+    """Return whether line ``head.seq`` of the ledger in ``place`` is the backup's last one."""
+    import hashlib
+
+    with contextlib.suppress(OSError), open(place.ledger, "rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if number == head.seq:
+                return hashlib.sha256(line.rstrip(b"\n")).hexdigest() == head.digest
+    return False
+
+
+def _record(
+    staging: directory.CaDirectory,
+    found: ledger.Scan,
+    result: Restored,
+    archive: str,
+    around: bootstrap.Surroundings,
+) -> None:
+    entry = {
+        "serial": "",
+        "event": "ledger-restored",
+        "time": isoformat(around.now),
+        "backup_time": result.made,
+        "archive": os.path.basename(archive),
+        "archive_sha256": result.digest,
+        "lines": found.head.seq,
+        **around.origin,
+    }
+    ledger.append(staging, found, [entry])
+
+
+def _move_in(staging: directory.CaDirectory, place: directory.CaDirectory) -> None:
+    for top, directories, _files_there in os.walk(staging.path):
+        for name in directories:
+            os.chmod(os.path.join(top, name), directory.DIRECTORY_MODE)
+        _files.fsync_directory(top)
+    os.makedirs(os.path.dirname(place.path), mode=0o755, exist_ok=True)
+    try:
+        os.rename(staging.path, place.path)  # over an empty directory, if there is one
+    except OSError as error:
+        raise TlsError(
+            f"the restored directory cannot be moved to {place.path}: {error.strerror}",
+            hint="If that is a mount point or was filled meanwhile, restore to another path.",
+            code="ca-unwritable",
+        ) from error
+    _files.fsync_directory(os.path.dirname(place.path))

@@ -1,0 +1,172 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: adopted_authority
+short_description: Go on with a CA that was made by hand or by another tool
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Takes the certificate and the key of a CA (Docker's openssl recipe, docker-machine, a script) into a CA directory as generation 1 of the server authority,
+    of an access group, or of both. Clients and servers that have its certificates go on working and need no new ones.
+  - It is verified first. It must be a self-signed CA that may sign certificates, valid now, not weak, and the key must be its own.
+  - The key is encrypted with the passphrase of the CA directory. The files that it was read from stay as they are.
+  - To be done before the first run of M(portcullis.docker_tls.authorities), which would make a new authority of that name.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  names:
+    description:
+      - What the CA is to be, V(server), an access group, or both. One CA for both is what most recipes make; rotate away from it when that suits you.
+    type: list
+    elements: str
+    default: [server, clients]
+  certificate_path:
+    description: File with the CA's certificate on the host that the task runs on.
+    type: path
+  certificate_content:
+    description: The CA's certificate as PEM.
+    type: str
+  key_path:
+    description: File with the CA's key on the host that the task runs on.
+    type: path
+  key_content:
+    description: The CA's key as PEM.
+    type: str
+  key_passphrase:
+    description: Passphrase of that key; empty for a key that has none. It need not be good, it is not used any more afterwards.
+    type: str
+    default: ""
+  source:
+    description: Where the CA comes from, for the ledger. By default the path of the certificate.
+    type: str
+    default: ""
+seealso:
+  - module: portcullis.docker_tls.adoption_info
+  - module: portcullis.docker_tls.recorded_certificates
+"""
+
+EXAMPLES = r"""
+- name: Go on with the CA of Docker's documentation
+  portcullis.docker_tls.adopted_authority:
+    path: /etc/docker/ca
+    passphrase: "{{ vault_docker_ca_passphrase }}"
+    names: [server, clients]
+    certificate_path: /root/ca.pem
+    key_path: /root/ca-key.pem
+    key_passphrase: "{{ vault_old_passphrase }}"
+"""
+
+RETURN = r"""
+reasons:
+  description: V(authority-adopted) where it was taken in, and the reasons of M(portcullis.docker_tls.authorities).
+  returned: success
+  type: list
+  elements: str
+adopted:
+  description: Ids that the CA has (would have) got.
+  returned: success
+  type: list
+  elements: str
+  sample: [server-g1, clients-g1]
+certificate:
+  description: Its certificate as plain values (subject, dates, key type, fingerprints).
+  returned: success
+  type: dict
+"""
+
+import typing as t
+from datetime import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _time
+from ..module_utils._accounts import read_regular
+from ..module_utils._ca import adopt, bootstrap, directory, origin
+from ..module_utils._ca.passphrase import check_passphrase
+from ..module_utils._errors import TlsError
+from ..module_utils._module import run_module
+from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+
+
+def _content(params: dict[str, t.Any], what: str) -> str:
+    """Return the PEM text of ``certificate`` or ``key``, from its file or its option. Raises TlsError ``file-missing``."""
+    path = params[f"{what}_path"]
+    if not path:
+        return str(params[f"{what}_content"] or "")
+    data = read_regular(path)
+    if data is None:
+        raise TlsError(
+            f"{path} ({what}_path) does not exist on this host",
+            hint="Check the path and the host that the task runs on.",
+            code="file-missing",
+        )
+    return data.decode("ascii", "replace")
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    params = module.params
+    passphrase = check_passphrase(params["passphrase"])
+    foreign = adopt.Foreign(
+        names=tuple(params["names"]),
+        certificate=_content(params, "certificate"),
+        key=_content(params, "key"),
+        key_passphrase=params["key_passphrase"],
+        source=params["source"] or params["certificate_path"] or "",
+    )
+    around = bootstrap.Surroundings(
+        now=now,
+        origin=origin.origin(params["operator"]),
+        lock_timeout=params["lock_timeout"],
+        allow_network_filesystem=params["allow_network_filesystem"],
+    )
+    place = directory.ca_directory(params["path"])
+    done = adopt.adopt(place, foreign, passphrase, around, predict=module.check_mode)
+    return {
+        "changed": bool(done.reasons),
+        "reasons": list(done.reasons),
+        "adopted": list(done.ids),
+        "certificate": done.view.to_dict(),
+        "warnings": list(done.warnings),
+        "diff": {
+            "before": {},
+            "after": dict.fromkeys(done.ids, f"{done.view.subject}, until {done.view.to_dict()['not_after']}"),
+        },
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        lambda module: _run(module, _time.utc_now()),
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            **CA_OPTIONS,
+            "names": {"type": "list", "elements": "str", "default": ["server", "clients"]},
+            "certificate_path": {"type": "path"},
+            "certificate_content": {"type": "str"},
+            "key_path": {"type": "path", "no_log": False},
+            "key_content": {"type": "str", "no_log": True},
+            "key_passphrase": {"type": "str", "default": "", "no_log": True},
+            "source": {"type": "str", "default": ""},
+        },
+        required_one_of=[("certificate_path", "certificate_content"), ("key_path", "key_content")],
+        mutually_exclusive=[("certificate_path", "certificate_content"), ("key_path", "key_content")],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: adoption_info
+short_description: Examine a Docker host that others have set up, before it is adopted
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Reads what dockerd was told about TLS, whoever told it (C(daemon.json), flags in the unit, in drop-ins and in environment files), recognises the
+    layout (Docker's documented openssl recipe, docker-machine and others), and looks at the certificates and keys that are on the host.
+  - Reports what is wrong with it and what repairs that. Keys that others can read or that were left where they were made, edited vendor units, one CA for
+    servers and clients, certificates that end soon or lack names, an API that is open without TLS.
+  - Only reads. It must run as root, because keys are private.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  directory:
+    description: Directory that this collection keeps its own certificates in; they are nobody's left-overs.
+    type: path
+    default: /etc/docker/certs
+  ca_path:
+    description: Directory of the CA, where this host is the CA host.
+    type: path
+    default: /etc/docker/ca
+  places:
+    description: More directories to look into for certificates and keys; patterns such as V(/srv/*/certs) may be given.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: portcullis.docker_tls.adopted_authority
+  - module: portcullis.docker_tls.adoption_repair
+"""
+
+EXAMPLES = r"""
+- name: Look at what is there
+  portcullis.docker_tls.adoption_info:
+  become: true
+  register: found
+
+- name: Show what should be repaired
+  ansible.builtin.debug:
+    msg: "{{ found.adoption.findings | map(attribute='message') }}"
+"""
+
+RETURN = r"""
+adoption:
+  description: What was found.
+  returned: success
+  type: dict
+  contains:
+    layout:
+      description: >-
+        V(portcullis) (this collection's own), V(local) (no TCP listener), V(open) (TCP without client certificates), V(docker-recipe),
+        V(docker-machine), V(docker-home), V(dind) or V(other).
+      type: str
+      sample: docker-recipe
+    managed:
+      description: Whether the endpoint is one of this collection.
+      type: bool
+    listeners:
+      description: All listeners of dockerd.
+      type: list
+      elements: str
+    plain_listeners:
+      description: The TCP listeners without TLS.
+      type: list
+      elements: str
+    tls:
+      description: Whether TLS is on.
+      type: bool
+    tlsverify:
+      description: Whether clients need a certificate.
+      type: bool
+    paths:
+      description: The files of C(tlscacert), C(tlscert) and C(tlskey).
+      type: dict
+    where:
+      description: Which file each setting comes from.
+      type: dict
+    unit:
+      description: Docker's unit, its package, and whether it differs from what the package has (C(changed), null where that is not known).
+      type: dict
+    authorities:
+      description: >-
+        The CAs that matter here. C(subject), C(fingerprint_sha256), C(not_after), C(certificate_path), what each C(signs) (V(server), V(clients)), and C(keys),
+        the places of its key.
+      type: list
+      elements: dict
+    certificates:
+      description: Certificates of servers and clients of these CAs, as M(portcullis.docker_tls.recorded_certificates) takes them.
+      type: list
+      elements: dict
+    findings:
+      description: What is wrong, the worst first. C(code), C(severity) (V(critical), V(warning), V(info)), C(path), C(message), C(repair), C(action).
+      type: list
+      elements: dict
+"""
+
+import typing as t
+from datetime import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._adopt import look
+from ..module_utils._daemon.engine import Engine
+from ..module_utils._daemon.journal import StateDirectory
+from ..module_utils._daemon.machine import Machine
+from ..module_utils._daemon.systemd import Systemd
+from ..module_utils._module import require_root, run_module
+from ..module_utils._options import CRYPTOGRAPHY_OPTION
+from ..module_utils._time import utc_now
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    require_root("see the keys of a host")
+    params = module.params
+    where = look.Where(params["directory"], params["ca_path"], tuple(params["places"]))
+    found = look.look(Machine(Systemd(), Engine()), StateDirectory(), where, now)
+    return {"changed": False, "adoption": look.report(found)}
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        lambda module: _run(module, utc_now()),
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            "directory": {"type": "path", "default": "/etc/docker/certs"},
+            "ca_path": {"type": "path", "default": "/etc/docker/ca"},
+            "places": {"type": "list", "elements": "str", "default": []},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: adoption_repair
+short_description: Tidy up keys that other tools left behind on a Docker host
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Examines the host as M(portcullis.docker_tls.adoption_info) does, and then closes keys that others can read, and moves away keys that nobody uses where
+    they lie (in temporary directories, in homes, a CA's key on a Docker host).
+  - A key is never deleted. It is moved to O(quarantine_path), whose modes let only root in, because what looks like a spare copy may be the only one.
+  - Keys that dockerd reads, or will read again when this collection is taken away, stay where they are. Only keys that belong to the host's Docker CAs are
+    looked at, so a web server's key is never touched.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  repair:
+    description: What to repair. V(modes) closes keys to others, V(stray_keys) moves those that nobody uses.
+    type: list
+    elements: str
+    choices: [modes, stray_keys]
+    default: [modes]
+  quarantine_path:
+    description: Where keys are moved to.
+    type: path
+    default: /var/lib/docker-tls/adopted
+  directory:
+    description: Directory that this collection keeps its own certificates in; they are nobody's left-overs.
+    type: path
+    default: /etc/docker/certs
+  ca_path:
+    description: Directory of the CA, where this host is the CA host.
+    type: path
+    default: /etc/docker/ca
+  places:
+    description: More directories to look into for certificates and keys; patterns such as V(/srv/*/certs) may be given.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: portcullis.docker_tls.adoption_info
+"""
+
+EXAMPLES = r"""
+- name: Close what is open, and move away what lies about
+  portcullis.docker_tls.adoption_repair:
+    repair: [modes, stray_keys]
+  become: true
+"""
+
+RETURN = r"""
+repairs:
+  description: What was (would be) done. C(code) of the finding, C(path), and C(after), where the key is now or how.
+  returned: success
+  type: list
+  elements: dict
+reasons:
+  description: The codes of the findings that were repaired.
+  returned: success
+  type: list
+  elements: str
+  sample: [key-readable]
+adoption:
+  description: What was found before, as M(portcullis.docker_tls.adoption_info) returns it.
+  returned: success
+  type: dict
+"""
+
+import typing as t
+from datetime import datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._adopt import look, repair
+from ..module_utils._daemon.engine import Engine
+from ..module_utils._daemon.journal import StateDirectory
+from ..module_utils._daemon.machine import Machine
+from ..module_utils._daemon.systemd import Systemd
+from ..module_utils._module import require_root, run_module
+from ..module_utils._options import CRYPTOGRAPHY_OPTION
+from ..module_utils._time import utc_now
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    require_root("repair the keys of a host")
+    params = module.params
+    where = look.Where(params["directory"], params["ca_path"], tuple(params["places"]))
+    found = look.look(Machine(Systemd(), Engine()), StateDirectory(), where, now)
+    repairs = repair.plan(found.findings, params["repair"], params["quarantine_path"])
+    if not module.check_mode:
+        repair.carry_out(repairs, params["quarantine_path"])
+    return {
+        "changed": bool(repairs),
+        "reasons": list(dict.fromkeys(one.code for one in repairs)),
+        "repairs": [dict(vars(one)) for one in repairs],
+        "adoption": look.report(found),
+        "diff": {
+            "before": {one.path: one.code for one in repairs},
+            "after": {one.path: one.after for one in repairs},
+        },
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        lambda module: _run(module, utc_now()),
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            "repair": {"type": "list", "elements": "str", "choices": ["modes", "stray_keys"], "default": ["modes"]},
+            "quarantine_path": {"type": "path", "default": "/var/lib/docker-tls/adopted"},
+            "directory": {"type": "path", "default": "/etc/docker/certs"},
+            "ca_path": {"type": "path", "default": "/etc/docker/ca"},
+            "places": {"type": "list", "elements": "str", "default": []},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: plain_relay
+short_description: Serve clients of Docker's plain TCP port on for a while
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - One dockerd cannot listen with TLS and without it. After its endpoint was secured, this lets systemd hold the old plain addresses and pass what
+    comes there to Docker's local socket, so that clients can move one by one. With O(state=absent) the port is closed.
+  - It is as open as the port was before, so whoever reaches it is root on the host. Keep that time short.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  state:
+    description: Whether the plain addresses are served. V(absent) closes them.
+    type: str
+    choices: [present, absent]
+    default: present
+  listen:
+    description:
+      - The listeners that dockerd had, such as V(tcp://0.0.0.0:2375). Without an address it is loopback, without a port 2375, as for dockerd.
+      - Empty leaves a relay as it is.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: portcullis.docker_tls.adoption_info
+"""
+
+EXAMPLES = r"""
+- name: Close the plain port, now that all clients have moved
+  portcullis.docker_tls.plain_relay:
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+listen:
+  description: Where the relay listens (would listen); empty where there is none.
+  returned: success
+  type: list
+  elements: str
+  sample: ["0.0.0.0:2375"]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._adopt import relay
+from ..module_utils._daemon.systemd import Systemd
+from ..module_utils._module import require_root, run_module
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    require_root("change units of systemd")
+    changed, listens = relay.ensure(
+        Systemd(), module.params["listen"], module.params["state"], predict=module.check_mode
+    )
+    return {"changed": changed, "listen": list(listens)}
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        _run,
+        needs_cryptography=False,
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "listen": {"type": "list", "elements": "str", "default": []},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

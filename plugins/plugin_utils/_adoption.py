@@ -1,0 +1,173 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the adoption of a fleet would do, in words, and what it passes on. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+
+Mapping = t.Mapping[str, t.Any]
+
+_CLIENTS_OF_OTHERS = ("docker-recipe", "docker-machine", "docker-home", "dind", "other")
+_FATES = {
+    "portcullis": "is this collection's already",
+    "local": "has no TCP listener; site.yml makes one",
+    "open": "is open; site.yml secures it, proves it, and the open port is gone",
+}
+
+
+def adoption_plan(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
+    """Return the lines that playbooks/adopt.yml shows.
+
+    In: inventory names, ``hostvars`` (with ``docker_adoption``), ``settings`` with ``authorities`` (None where the user has not said),
+    ``repair``, ``keep_2375`` and ``execute``.
+    """
+    names = _in_play(hosts, hostvars)
+    lines: list[str] = []
+    for host in names:
+        lines += _host_lines(host, hostvars[host])
+    lines += _authority_lines(names, hostvars, settings)
+    lines += _what_follows(names, hostvars, settings)
+    return lines
+
+
+def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
+    """Return why an adoption must not be carried out yet, as sentences."""
+    problems = []
+    names = _in_play(hosts, hostvars)
+    silent = [host for host in names if not _adoption(hostvars[host])]
+    if silent:
+        problems.append(
+            f"{', '.join(silent)} could not be examined: make them reachable, or leave them out with --limit."
+        )
+    foreign = [host for host in names if _adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS]
+    if foreign and settings.get("authorities") is None:
+        problems.append(
+            f"{', '.join(foreign)} have clients of a CA of their own, and docker_adopt_authorities does not say what becomes of it: name the CA "
+            "(see the proposal), or set it to [] to give it up, which shuts all of its clients out."
+        )
+    return problems
+
+
+def _in_play(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
+    """Return the hosts that were asked, reached or not; --limit leaves the others out."""
+    return [host for host in hosts if hostvars[host].get("docker_adoption") is not None]
+
+
+def _adoption(variables: Mapping) -> Mapping:
+    found: Mapping = (variables.get("docker_adoption") or {}).get("adoption") or {}
+    return found
+
+
+def _host_lines(host: str, variables: Mapping) -> list[str]:
+    found = _adoption(variables)
+    if not found:
+        answer = variables.get("docker_adoption") or {}
+        return [f"{host}: not examined: {answer.get('msg') or 'it was not reached'}"]
+    tcp = [str(url) for url in found["listeners"] if not str(url).startswith(("fd://", "unix://"))]
+    fate = _FATES.get(
+        str(found["layout"]),
+        "is secured by another tool; site.yml takes its settings over and gives them back with state absent",
+    )
+    lines = [f"{host}: {found['layout']}{f', {chr(44).join(tcp)}' if tcp else ''}: {fate}"]
+    lines += [
+        f"    {key}: {path} (set in {found['where'].get(key, '?')})" for key, path in sorted(found["paths"].items())
+    ]
+    for finding in found["findings"]:
+        lines.append(f"    {finding['severity']}: {finding['code']}: {finding['path']}: {finding['message']}")
+        lines.append(f"        -> {finding['repair']}")
+    return lines
+
+
+def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
+    """Return the CAs that were found, each once, and how to name each to adopt it."""
+    found: dict[str, dict[str, t.Any]] = {}
+    for host in hosts:
+        for one in _adoption(hostvars[host]).get("authorities") or []:
+            if _adoption(hostvars[host]).get("managed"):
+                continue
+            entry = found.setdefault(one["fingerprint_sha256"], {**one, "hosts": [], "places": []})
+            entry["hosts"].append(host)
+            entry["signs"] = [*dict.fromkeys([*entry["signs"], *one["signs"]])]
+            entry["places"] += [(host, one["certificate_path"], key) for key in one["keys"]]
+    if not found:
+        return []
+    lines = ["CAs in use:"]
+    for one in found.values():
+        lines.append(
+            f"    {one['subject']} (until {one['not_after']}, {one['fingerprint_sha256'][:16]}) on {', '.join(one['hosts'])}"
+        )
+    if settings.get("authorities"):
+        return lines
+    lines.append("Proposal for docker_adopt_authorities (find the key where the note says so):")
+    for one in found.values():
+        names = ", ".join(one["signs"] or ["server", "clients"])
+        host, certificate, key = one["places"][0] if one["places"] else ("WHERE_THE_KEY_IS", "/path/to/ca.pem", None)
+        lines.append(f"    - names: [{names}]")
+        lines.append(f"      host: {host}")
+        lines.append(f"      certificate_path: {certificate}")
+        lines.append(f"      key_path: {key['path'] if key else '/path/to/ca-key.pem'}")
+        if key is None:
+            lines.append(
+                "      # its key is on none of these hosts: docker-machine keeps it in ~/.docker/machine/certs of the one who made them"
+            )
+        elif key["encrypted"]:
+            lines.append('      key_passphrase: "{{ vault_old_ca_passphrase }}"')
+    return lines
+
+
+def _what_follows(hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) -> list[str]:
+    lines = ["In this order:"]
+    adopted = settings.get("authorities")
+    if adopted:
+        names = sorted({str(name) for one in adopted for name in one.get("names", ["server", "clients"])})
+        lines.append(
+            f"    1. the CA is taken into the CA directory as {', '.join(names)}; what it has issued is recorded in the ledger"
+        )
+    else:
+        lines.append("    1. new authorities are made; clients need new bundles")
+    plain = [host for host in hosts if _adoption(hostvars[host]).get("plain_listeners")]
+    lines.append(
+        "    2. site.yml secures each endpoint in one transaction, proved on the host and from here, or undone"
+    )
+    if plain and settings.get("keep_2375"):
+        lines.append(
+            f"    3. {', '.join(plain)}: clients of the plain port are served on until docker_adopt_keep_2375 is false again"
+        )
+    elif plain:
+        lines.append(f"    3. {', '.join(plain)}: the plain port is closed and proved to be closed")
+    if settings.get("repair"):
+        lines.append(f"    4. keys are repaired on the hosts: {', '.join(settings['repair'])}")
+    if any(_adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS for host in hosts):
+        lines.append(
+            "Keep docker_daemon_existing_settings: adopt in the inventory for as long as their units say something about TLS or listeners."
+        )
+    plan = "This is the plan, nothing was changed. To carry it out: -e docker_adopt_execute=true"
+    lines.append("It is carried out now." if settings.get("execute") else plan)
+    return lines
+
+
+def found_certificates(hosts: t.Iterable[str], hostvars: Mapping) -> list[dict[str, str]]:
+    """Return what hosts have, as M(recorded_certificates) takes it.
+
+    From ``docker_adoption`` (playbooks/adopt.yml) and ``docker_record_files`` (playbooks/record_certificates.yml).
+    """
+    found = []
+    for host in hosts:
+        for one in _adoption(hostvars[host]).get("certificates") or []:
+            found.append({"content": one["content"], "requester": host, "source": one["source"]})
+        for one in (hostvars[host].get("docker_record_files") or {}).get("files") or []:
+            if one.get("certificate_content"):
+                found.append({"content": one["certificate_content"], "requester": host, "source": one["path"]})
+    return found
+
+
+def unseen_hosts(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
+    """Return the hosts whose certificate files playbooks/record_certificates.yml could not read."""
+    return [host for host in hosts if "files" not in (hostvars[host].get("docker_record_files") or {})]
+
+
+def plain_listeners(host: str, hostvars: Mapping) -> list[str]:
+    """Return the plain TCP listeners that ``host`` had before, as M(plain_relay) takes them."""
+    return [str(url) for url in _adoption(hostvars[host]).get("plain_listeners") or []]

@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The relay of a plain port: no wider than the port was, and gone without a trace."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt import relay
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Systemd
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+
+
+class Manager(Systemd):
+    """systemd that only notes what it is told."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        super().__init__(unit_directory=str(directory))
+        self.told: list[str] = []
+
+    def daemon_reload(self) -> None:
+        self.told.append("daemon-reload")
+
+    def command(self, *arguments: str) -> None:
+        self.told.append(arguments[0])
+
+    def is_active(self, unit: str) -> bool:
+        return os.path.exists(os.path.join(self.unit_directory, unit))
+
+
+@pytest.fixture
+def manager(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Manager:
+    monkeypatch.setattr(relay, "_proxy", lambda: "/lib/systemd/systemd-socket-proxyd")
+    return Manager(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("tcp://0.0.0.0:2375", "0.0.0.0:2375"),
+        ("tcp://:2375", "127.0.0.1:2375"),
+        ("tcp://10.0.0.5", "10.0.0.5:2375"),
+        ("10.0.0.5:4243", "10.0.0.5:4243"),
+        ("tcp://[fd00::5]:2375", "[fd00::5]:2375"),
+        ("tcp://[::]", "[::]:2375"),
+    ],
+)
+def test_endpoint_is_what_dockerd_understood(url: str, endpoint: str) -> None:
+    assert relay.endpoint_of(url) == endpoint
+
+
+@pytest.mark.parametrize("url", ["unix:///run/docker.sock", "tcp://10.0.0.5:http"])
+def test_endpoint_of_something_else_is_refused(url: str) -> None:
+    with pytest.raises(TlsError):
+        relay.endpoint_of(url)
+
+
+def test_relay_is_made_once_and_taken_away(manager: Manager, tmp_path: pathlib.Path) -> None:
+    urls = ["tcp://0.0.0.0:2375"]
+    assert relay.ensure(manager, urls, "present", predict=True) == (True, ("0.0.0.0:2375",))
+    assert list(tmp_path.iterdir()) == []
+    assert relay.ensure(manager, urls, "present", predict=False) == (True, ("0.0.0.0:2375",))
+    service = (tmp_path / "docker-tls-plain.service").read_text()
+    assert "ExecStart=/lib/systemd/systemd-socket-proxyd /run/docker.sock" in service
+    assert relay.ensure(manager, urls, "present", predict=False)[0] is False
+    assert relay.ensure(manager, [], "present", predict=False) == (False, ("0.0.0.0:2375",))
+    assert relay.ensure(manager, [], "absent", predict=True) == (True, ())
+    assert relay.ensure(manager, [], "absent", predict=False) == (True, ())
+    assert list(tmp_path.iterdir()) == []
+    assert relay.ensure(manager, [], "absent", predict=False) == (False, ())
+
+
+def test_relay_without_the_proxy_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "_PROXIES", ("/nowhere",))
+    with pytest.raises(TlsError) as caught:
+        relay.ensure(Manager(tmp_path), ["tcp://0.0.0.0:2375"], "present", predict=False)
+    assert caught.value.code == "relay-unavailable"
