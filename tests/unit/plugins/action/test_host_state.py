@@ -18,7 +18,7 @@ import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.filter import roles
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _lean, _role_arguments
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory, _lean, _role_arguments
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 ROLES = ("docker_server_cert", "docker_daemon")
@@ -309,3 +309,35 @@ def test_interpreter_is_the_one_that_ansible_would_take(known: dict[str, t.Any],
 def test_filters_and_python_share_one_function() -> None:
     """client_anchors is called directly here, so it must be the filter that the role names."""
     assert roles.FilterModule().filters()["client_anchors"](AUTHORITIES, ["ops"]) == "OPS\n"
+
+
+CERTIFICATE = {"serial": "0a", "issuer": "CN=CA", "not_before": "2026-11-22T13:00:00Z"}
+WITH_CERTIFICATE = json.dumps(
+    {"docker_tls_look": {"current": True, "requests": [{"certificate": CERTIFICATE}], "endpoint": {"state": "present"}}}
+)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "current"),
+    [
+        ({}, True),
+        ({"time": "2026-11-22T13:05:00Z"}, True),
+        ({"time": "2026-11-20T00:00:00Z"}, False),
+        ({"time": "2026-11-22T13:05:00Z", "restored": True}, False),
+    ],
+    ids=str,
+)
+def test_host_with_a_newer_certificate_than_the_ledger_goes_through_the_roles(
+    ledger: dict[str, t.Any], current: bool
+) -> None:
+    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_ledger": ledger}
+    result = look(WITH_CERTIFICATE, hostvars=HostVars({"localhost": known, "web1": {}}))
+    assert result["current"] is current
+
+
+def test_current_host_still_tells_the_later_plays_what_it_has() -> None:
+    looked = look(WITH_CERTIFICATE)
+    variables_of_host = {"__docker_tls_looked": looked}
+    assert _inventory.answer_of(variables_of_host, "docker_daemon_endpoint")["endpoint"] == {"state": "present"}
+    installed = _inventory.installed_certificates(["web1"], {"web1": variables_of_host}, "docker_server_cert_requested")
+    assert [entry["serial"] for entry in installed] == ["0a"]
