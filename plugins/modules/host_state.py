@@ -80,11 +80,25 @@ current:
 reasons:
   description:
     - Why the host is not current, as in RV(portcullis.docker_tls.certificate_requests#module:requests) and
-      RV(portcullis.docker_tls.daemon_endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed) or V(undecided).
+      RV(portcullis.docker_tls.daemon_endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed),
+      V(ledger-behind) (the CA's ledger may be older than the certificate, so the CA has to be asked) or V(undecided).
   returned: always
   type: list
   elements: str
   sample: [expires-soon]
+requests:
+  description: Of a host that is current, what RV(portcullis.docker_tls.certificate_requests#module:requests) would be.
+  returned: when RV(current)
+  type: list
+  elements: dict
+endpoint:
+  description: Of a host that is current, what RV(portcullis.docker_tls.daemon_endpoint#module:endpoint) would be.
+  returned: when RV(current)
+  type: dict
+msg:
+  description: What is in doubt, with V(undecided).
+  returned: when something is in doubt
+  type: str
 """
 
 import typing as t

@@ -196,7 +196,8 @@ def look(answer: str | None = None, *, arguments: dict[str, t.Any] | None = None
         args=arguments or {}, check_mode=False, async_val=0, action="x", environment=[], delegate_to=None
     )
     templar = types.SimpleNamespace(template=lambda value: jinja(value, known))
-    plugin: t.Any = host_state.ActionModule(task, connection, None, None, templar, None)
+    make: t.Any = host_state.ActionModule
+    plugin = make(task, connection, None, None, templar, None)
     plugin._connection._shell = types.SimpleNamespace(tmpdir="/tmp")
     sent: list[bytes] = []
 
