@@ -37,13 +37,18 @@ class ActionModule(PassphraseAction):
         """Return the client, or a failure like a module's."""
         validate: t.Any = self.validate_argument_spec
         unused, options = validate(_OPTIONS, mutually_exclusive=[["group", "groups"]])
+        return self.guarded(lambda: self._make_client(options, package, task_vars))
+
+    @staticmethod
+    def guarded(make: t.Callable[[], Result]) -> Result:
+        """Return what ``make`` returns, or a failure like a module's where it or this Python cannot."""
         problem = cryptography_problem()
         if problem is not None:
             message = f"on the controller, {problem[0]}"
             hint = "Install cryptography for the Python that runs Ansible."
             return {"failed": True, "msg": message, "hint": hint, "code": problem[1]}
         try:
-            return self._make_client(options, package, task_vars)
+            return make()
         except TlsError as error:
             return {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}
 

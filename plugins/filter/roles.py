@@ -10,12 +10,15 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _inventory, _preflight, _proof, _revocation, _rotation
+from ..plugin_utils import _ca_place, _formats, _inventory, _preflight, _proof, _revocation, _rotation
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
+    "ca_directory": _ca_place.ca_directory,
+    "ca_host": _ca_place.ca_host,
     "client_anchors": _inventory.client_anchors,
     "client_bundle_files": _inventory.client_bundle_files,
+    "client_bundle_formats": _formats.client_bundle_formats,
     "client_bundles": _inventory.client_bundles,
     "client_certificate_requests": _inventory.client_certificate_requests,
     "client_signing_requests": _inventory.client_signing_requests,

@@ -139,6 +139,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description: One line for each authority that is made, and for what else is done to the CA directory.
+  returned: success
+  type: list
+  elements: str
+  sample: ["new authority server-g1, CN Docker CA, ecdsa-p256, until 2031-11-21 (authority-missing)"]
 reasons:
   description:
     - Why something changed. V(authority-missing), an authority was made; V(authority-unfinished), one was finished that a killed run had begun;
@@ -247,9 +253,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, origin, report, revocation, store
+from ..module_utils._ca import bootstrap, directory, origin, plan_text, report, revocation, store
 from ..module_utils._ca.passphrase import check_passphrase
-from ..module_utils._module import run_module
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._x509.keys import KEY_TYPES
 
@@ -337,13 +343,15 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     if revoked is not None and revoked.revocations:
         authorities = report.with_revocations(authorities, revoked, now)
     reasons = [*outcome.reasons, *(revoked.reasons if revoked else ())]
+    plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(revoked.revocations if revoked else ())]
     return {
         "changed": bool(reasons),
         "reasons": reasons,
         "authorities": authorities,
         "revocations": [one.to_dict() for one in revoked.revocations] if revoked else [],
         "ansible_facts": {"docker_ca_authorities": authorities},
-        "diff": report.authorities_diff(outcome, now),
+        "plan": plan,
+        "diff": plan_diff(plan),
     }
 
 

@@ -217,9 +217,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import batch, bootstrap, directory, origin, policy, report, store
+from ..module_utils._ca import batch, bootstrap, directory, origin, plan_text, policy, report, store
 from ..module_utils._ca.passphrase import check_passphrase
-from ..module_utils._module import run_module
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 
 if t.TYPE_CHECKING:
@@ -286,7 +286,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "rejected": report.rejected(result),
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
-        **({"diff": report.certificates_diff(result)} if module._diff else {}),
+        **({"diff": plan_diff(plan_text.certificates(result))} if module._diff else {}),
     }
 
 

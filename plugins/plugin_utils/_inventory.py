@@ -171,7 +171,8 @@ def client_certificate_requests(
 ) -> list[dict[str, t.Any]]:
     """Return the ``requests`` of M(certificate_requests) for ``bundles`` (of client_bundles).
 
-    ``settings`` holds the role's ``path``, ``key_type``, ``validity``, ``renew_before`` and ``force``. Raises ValueError for an unknown client or group.
+    ``settings`` holds the role's ``path``, ``key_type``, ``validity``, ``renew_before``, ``renew_jitter``, ``force``, and the inventory
+    name ``host``. Raises ValueError for an unknown client or group.
     """
     requests = []
     for bundle in bundles:
@@ -195,6 +196,8 @@ def client_certificate_requests(
                 "authority_content": authorities[group]["certificate_content"],
                 "validity": client.get("validity", settings["validity"]),
                 "renew_before": client.get("renew_before", settings["renew_before"]),
+                "renew_jitter": client.get("renew_jitter", settings["renew_jitter"]),
+                "renew_jitter_name": settings["host"],
                 "force": settings["force"],
                 "owner": bundle["user"] or None,
             }

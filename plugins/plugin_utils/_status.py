@@ -11,16 +11,15 @@ from __future__ import annotations
 import os
 import typing as t
 
-from . import _inventory, _preflight
+from . import _ca_place, _inventory, _preflight
+from ._ca_place import CONTROLLER
+from ._ca_place import variables_of as _variables
 
 Mapping = t.Mapping[str, t.Any]
 
 FILES = "__docker_status_files"
 CERTIFICATE_DIRECTORY = "/etc/docker/certs"
-CA_DIRECTORY = "/etc/docker/ca"
-CONTROLLER_CA = ".docker_tls/ca"
 CONTROLLER_CLIENTS = ".docker_tls/clients"
-CONTROLLER = "localhost"
 _LONGEST_PROBLEM = 300
 # What Ansible puts in front of the reason, in this order.
 _NOISE = ("Task failed: ", "Failed to connect to the host via ssh: ", "ssh: ")
@@ -28,10 +27,9 @@ _NOISE = ("Task failed: ", "Failed to connect to the host via ssh: ", "ssh: ")
 
 def ca_place(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> dict[str, t.Any]:
     """Return where the authorities are: ``host``, ``path``, and whether to ``become`` there."""
-    named = list(groups.get("docker_ca") or [])
-    host = named[0] if named else CONTROLLER
-    usual = CA_DIRECTORY if named else os.path.join(_home(), CONTROLLER_CA)
-    return {"host": host, "path": _variables(hostvars, host).get("docker_ca_path") or usual, "become": bool(named)}
+    host = _ca_place.ca_host(groups)
+    path = _ca_place.ca_directory(host, groups, hostvars)
+    return {"host": host, "path": path, "become": bool(groups.get("docker_ca"))}
 
 
 def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[dict[str, str]]:
@@ -166,14 +164,6 @@ def _problem(result: Mapping) -> str:
     for noise in _NOISE:
         text = text.removeprefix(noise)
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
-
-
-def _variables(hostvars: Mapping, host: str) -> Mapping:
-    """Return the variables of a host; the implicit localhost is not among the hosts, but has some all the same."""
-    try:
-        return t.cast(Mapping, hostvars[host])
-    except KeyError:
-        return {}
 
 
 def _home() -> str:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What modules report of a CA: plain values and diffs, never a key. PRIVATE: may change without notice."""
+"""What modules report of a CA: plain values, never a key. PRIVATE: may change without notice."""
 
 from __future__ import annotations
 
@@ -68,20 +68,6 @@ def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
     }
 
 
-def authorities_diff(outcome: bootstrap.Outcome, now: datetime) -> dict[str, t.Any]:
-    """Return before and after of the authorities: subjects, key types, dates, fingerprints."""
-    made = {spec.name: spec for spec in outcome.missing}
-    before, after = {}, {}
-    for name, generations in outcome.stored.items():
-        line = _line(store.signing(generations).view)
-        after[name] = line
-        if name not in made:
-            before[name] = line
-    for name, spec in made.items():
-        after.setdefault(name, f"CN={spec.common_name}, {spec.key_type}, until {isoformat(now + spec.validity)}")
-    return {"before": before, "after": after}
-
-
 def _line(view: CertificateView) -> str:
     dates = f"from {isoformat(view.not_before)} until {isoformat(view.not_after)}"
     return f"{view.subject}, {view.key_type}, {dates}, sha256 {view.fingerprint_sha256}"
@@ -105,15 +91,3 @@ def rejected(result: batch.BatchResult) -> dict[str, dict[str, str]]:
         name: {"msg": f"no certificate is signed for {name}: {error.message}", "hint": error.hint, "code": error.code}
         for name, error in result.refused.items()
     }
-
-
-def certificates_diff(result: batch.BatchResult) -> dict[str, t.Any]:
-    """Return what is (would be) issued: names, dates, issuer, fingerprints."""
-    after = {}
-    for name, one in result.signed.items():
-        wanted = one.approved
-        authority = wanted.authority.id if wanted.authority else wanted.request.authority
-        dates = f"from {isoformat(wanted.not_before)} until {isoformat(wanted.not_after)}"
-        text = f"CN={wanted.subject.common_name}, {', '.join(wanted.subject.names)}, by {authority}, {dates}"
-        after[name] = f"{text}, sha256 {one.view.fingerprint_sha256}" if one.view else text
-    return {"before": {}, "after": after}

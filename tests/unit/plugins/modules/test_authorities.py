@@ -61,9 +61,12 @@ def test_authorities_in_check_mode_foretells_the_first_run(tmp_path: pathlib.Pat
     for name, one in foretold["authorities"].items():
         assert set(one) == set(done["authorities"][name])
         assert (one["certificate_content"], one["certificate"]) == ("", None)
-    assert set(foretold["diff"]["after"]) == set(done["diff"]["after"]) == {"server", "clients"}
-    assert foretold["diff"]["before"] == {}
-    assert done["authorities"]["server"]["certificate"]["fingerprint_sha256"] in done["diff"]["after"]["server"]
+    assert foretold["plan"] == done["plan"]
+    end = done["authorities"]["server"]["certificate"]["not_after"][:10]
+    assert done["diff"]["prepared"].splitlines() == [
+        f"new authority server-g1, CN Docker CA, ecdsa-p256, until {end} (authority-missing)",
+        f"new authority clients-g1, CN Docker client CA, ecdsa-p256, until {end} (authority-missing)",
+    ]
 
 
 def test_authorities_never_shows_the_passphrase_or_a_key(tmp_path: pathlib.Path) -> None:

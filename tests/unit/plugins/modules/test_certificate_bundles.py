@@ -210,7 +210,7 @@ def test_loose_permissions_are_put_right(directory: pathlib.Path, name: str, loo
     assert mode(directory / name) == loose
     result = run(bundle(directory, None), diff=True)
     assert result["bundles"][0]["reasons"] == ["permissions-changed"]
-    assert name in str(result["diff"]["before"]) or name == "."
+    assert result["plan"] == [f"client portainer: bundle in {directory} (permissions-changed)"]
     assert mode(directory / name) == before[name][0]
     assert {**tree(directory), ".": (0o700, b"")} == before
     assert not run(bundle(directory, None))["changed"]
@@ -322,8 +322,9 @@ def test_check_mode_on_a_clean_machine_predicts_all(directory: pathlib.Path) -> 
     assert result["bundles"][0]["reasons"] == ["directory-missing", *ALL_NEW]
     assert result["bundles"][0]["certificate"] is None
     assert not directory.exists()
-    assert result["diff"]["before"] == {"portainer": {}}
-    assert result["diff"]["after"]["portainer"]["environment"][1] == f"export DOCKER_HOST={HOST}"
+    assert result["diff"] == [
+        {"prepared": f"client portainer: new bundle in {directory} ({', '.join(['directory-missing', *ALL_NEW])})\n"}
+    ]
 
 
 def test_check_mode_before_the_authority_exists_predicts(directory: pathlib.Path) -> None:
@@ -340,13 +341,14 @@ def test_check_mode_with_nonsense_in_place_predicts(directory: pathlib.Path) -> 
     assert result["bundles"][0]["certificate"] is None
 
 
-def test_diff_shows_the_certificate_and_never_a_key(directory: pathlib.Path) -> None:
+def test_diff_says_until_when_and_never_shows_a_key(directory: pathlib.Path) -> None:
     wait(directory)
     result = run(bundle(directory), diff=True)
-    after = result["diff"]["after"]["portainer"]
-    assert after["certificate"]["issuer"] == "CN=Docker CA,OU=clients-g1"
-    assert after["ca"] == ["CN=Docker CA,OU=server-g1"]
-    assert after["reasons"] == ALL_NEW
+    end = result["bundles"][0]["certificate"]["not_after"][:10]
+    assert result["diff"][0]["prepared"] == (
+        f"client portainer: bundle in {directory}, certificate until {end} ({', '.join(ALL_NEW)})\n"
+    )
+    assert "dirname:" not in str(result["diff"])
     assert "PRIVATE KEY" not in str(result)
 
 
@@ -419,7 +421,7 @@ def test_bundle_of_a_revoked_client_is_removed_once(directory: pathlib.Path) -> 
     run_module(certificate_bundles, {"bundles": [bundle(directory)]})
     foretold = run_module(certificate_bundles, {"bundles": [leaving(directory)]}, check=True, diff=True)
     assert foretold["changed"] and (directory / "key.pem").exists()
-    assert foretold["diff"]["before"]["revoked :portainer"]["certificate"]["common_name"] == "portainer"
+    assert f"bundle in {directory} (client-revoked)" in foretold["plan"][0]
     done = run_module(certificate_bundles, {"bundles": [leaving(directory)]})
     assert (done["changed"], done["bundles"][0]["reasons"]) == (True, ["client-revoked"])
     assert not directory.exists()
@@ -437,6 +439,8 @@ def test_directory_of_a_revoked_client_keeps_what_is_not_ours(directory: pathlib
     wait(directory)
     run_module(certificate_bundles, {"bundles": [bundle(directory)]})
     (directory / "config.json").write_text("{}")
+    (directory / "portainer.p12").write_text("ours")
+    (directory / ".formats.json").write_text('{"files": ["portainer.p12"]}')
     run_module(certificate_bundles, {"bundles": [leaving(directory)]})
     assert [path.name for path in directory.iterdir()] == ["config.json"]
 

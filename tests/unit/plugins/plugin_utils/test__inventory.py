@@ -14,7 +14,15 @@ AUTHORITIES = {
     "clients": {"purpose": "client", "certificate_content": "C", "trusted_content": "C\n"},
     "ops": {"purpose": "client", "certificate_content": "O", "trusted_content": "O1\nO2\n"},
 }
-SETTINGS = {"path": "/b", "key_type": "ecdsa-p256", "validity": "365d", "renew_before": "1/3", "force": False}
+SETTINGS = {
+    "path": "/b",
+    "key_type": "ecdsa-p256",
+    "validity": "365d",
+    "renew_before": "1/3",
+    "renew_jitter": "1/20",
+    "force": False,
+    "host": "h",
+}
 
 
 def answer(**changes: Any) -> dict[str, Any]:
