@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _inventory, _preflight, _proof
+from ..plugin_utils import _installed, _inventory, _preflight, _proof
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
@@ -21,9 +21,9 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "client_signing_requests": _inventory.client_signing_requests,
     "dual_trust": _inventory.dual_trust,
     "endpoint_url": _inventory.endpoint_url,
-    "installed_certificates": _inventory.installed_certificates,
+    "installed_certificates": _installed.installed_certificates,
     "inventory_problems": _preflight.inventory_problems,
-    "is_behind": _inventory.is_behind,
+    "is_behind": _installed.is_behind,
     "listen_addresses": _inventory.listen_addresses,
     "proof_rows": _proof.proof_rows,
     "rejected_requests": _inventory.rejected_requests,
