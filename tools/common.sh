@@ -29,3 +29,18 @@ mkdir -p "$CACHE/logs"
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# Between the two, every ten seconds a line says that what is long and silent still goes on: "==> WHAT: 30 s".
+# It waits in read, not in sleep: nothing is left behind to keep a pipe open. It ends with the script, however that ends.
+progress_begins() {
+  local begin=$SECONDS
+  (
+    exec 7<> <(:)
+    while ! read -rt "${PROGRESS_SECONDS:-10}" -u 7 && kill -0 $$ 2>/dev/null; do say "$1: $((SECONDS - begin)) s"; done
+  ) &
+  progress=$!
+}
+progress_ends() {
+  kill "$progress" 2>/dev/null || true
+  wait "$progress" 2>/dev/null || true
+}

@@ -25,7 +25,8 @@ class ActionModule(PassphraseAction):
                 "certificate_content": "",
                 "trusted_content": "",
                 "certificate": None,
+                "generations": [],
             }
             for position, name in enumerate(["server", *(groups if isinstance(groups, list) else [groups])])
         }
-        return {"authorities": authorities, "ansible_facts": {"docker_ca_authorities": authorities}}
+        return {"authorities": authorities, "revocations": [], "ansible_facts": {"docker_ca_authorities": authorities}}

@@ -5,13 +5,20 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils._action import ModuleAction, Result, rejection
+from ..plugin_utils._action import ModuleAction, Result, SecretAction, rejection
 
 
-class ActionModule(ModuleAction):
-    """Install client bundles; install cryptography where it is missing."""
+class ActionModule(SecretAction):
+    """Install client bundles; install cryptography where it is missing. A passphrase goes through a pipe, or not at all."""
 
     MODULE = "portcullis.docker_tls.certificate_bundles"
+    CARRIED = "the passphrase of client.p12"
+
+    def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
+        """Return the module's result; only where a passphrase is sent need the connection know pipelining."""
+        if any(bundle.get("pkcs12_passphrase") for bundle in arguments.get("bundles", []) if isinstance(bundle, dict)):
+            return super().execute(module, arguments, task_vars)
+        return ModuleAction.execute(self, module, arguments, task_vars)
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result; where the CA refused some of the bundles, the others are installed and the task fails."""
@@ -32,6 +39,7 @@ class ActionModule(ModuleAction):
                     "id": bundle.get("id", ""),
                     "directory": bundle.get("directory", ""),
                     "certificate": None,
+                    "formats": {},
                     "reasons": ["cryptography-missing"],
                 }
                 for bundle in arguments.get("bundles", [])

@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import _files
 from ..module_utils._errors import TlsError
-from ..plugin_utils import _proof
+from ..plugin_utils import _display, _proof
 
 
 class ActionModule(ActionBase):
@@ -31,8 +31,7 @@ class ActionModule(ActionBase):
             }
         )
         rows = options["rows"]
-        for line in _proof.proof_table(rows):
-            self._display.display(line, color="red" if line.startswith(("FAILED", "NOT")) else None)
+        _display.show(self._display, _proof.proof_table(rows))
         proved = bool(rows) and all(row["passed"] for row in rows)
         result.update(changed=False, checks=rows, proved=proved)
         try:

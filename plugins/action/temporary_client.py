@@ -22,8 +22,10 @@ _OPTIONS: dict[str, t.Any] = {
     "validity": {"type": "str", "default": "10m"},
     "requester": {"type": "str", "default": ""},
     "expired": {"type": "bool", "default": False},
+    "generations": {"type": "list", "elements": "str", "default": []},
 }
 _EXPIRED = "/expired"
+_GENERATION = "generation/"
 
 
 class ActionModule(PassphraseAction):
@@ -35,13 +37,18 @@ class ActionModule(PassphraseAction):
         """Return the client, or a failure like a module's."""
         validate: t.Any = self.validate_argument_spec
         unused, options = validate(_OPTIONS, mutually_exclusive=[["group", "groups"]])
+        return self.guarded(lambda: self._make_client(options, package, task_vars))
+
+    @staticmethod
+    def guarded(make: t.Callable[[], Result]) -> Result:
+        """Return what ``make`` returns, or a failure like a module's where it or this Python cannot."""
         problem = cryptography_problem()
         if problem is not None:
             message = f"on the controller, {problem[0]}"
             hint = "Install cryptography for the Python that runs Ansible."
             return {"failed": True, "msg": message, "hint": hint, "code": problem[1]}
         try:
-            return self._make_client(options, package, task_vars)
+            return make()
         except TlsError as error:
             return {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}
 
@@ -50,25 +57,39 @@ class ActionModule(PassphraseAction):
         _check_validity(options["validity"])
         key_content, request_content = ("", "") if self._task.check_mode else _key_and_request(options["name"])
         signing = {name: options[name] for name in CA_OPTIONS}
+        shared = {
+            "profile": "client",
+            "request_content": request_content,
+            "common_name": options["name"],
+            "validity": options["validity"],
+            "requester": options["requester"] or str(task_vars.get("inventory_hostname", "")),
+            "reasons": ["temporary-client"],
+        }
         signing["requests"] = [
-            {
-                "id": f"{group}{suffix}",
-                "authority": group,
-                "profile": "client",
-                "request_content": request_content,
-                "common_name": options["name"],
-                "validity": options["validity"],
-                "requester": options["requester"] or str(task_vars.get("inventory_hostname", "")),
-                "reasons": ["temporary-client"],
-                "expired": suffix == _EXPIRED,
-            }
+            {**shared, "id": f"{group}{suffix}", "authority": group, "expired": suffix == _EXPIRED}
             for group in groups
             for suffix in ("", *([_EXPIRED] if options["expired"] else []))
         ]
+        for identifier in dict.fromkeys(options["generations"]):
+            name, number = _generation(identifier)
+            request = {**shared, "id": f"{_GENERATION}{identifier}", "authority": name, "generation": number}
+            signing["requests"].append(request)
         outcome = super().run_module(signing, package, task_vars)
         if outcome.get("failed") or "certificates" not in outcome:
             return outcome
         return _client(outcome, groups, key_content)
+
+
+def _generation(identifier: str) -> tuple[str, int]:
+    """Return (name, number) of the id of a generation."""
+    name, _mark, number = identifier.rpartition("-g")
+    if not name or not number.isdigit() or not 0 < int(number) <= 9999:
+        raise TlsError(
+            f"generations has {identifier!r}, which is no id of a generation",
+            hint="Write the name and the number, as authority_info shows them, for example clients-g1.",
+            code="authority-unknown",
+        )
+    return name, int(number)
 
 
 def _check_validity(validity: str) -> None:
@@ -104,11 +125,17 @@ def _client(outcome: Result, groups: list[str], key_content: str) -> Result:
         }
         for group in groups
     }
+    generations = {
+        name[len(_GENERATION) :]: {**one, "key_content": key_content}
+        for name, one in made.items()
+        if name.startswith(_GENERATION)
+    }
     return {
         **{name: outcome[name] for name in ("warnings", "deprecations", "ansible_facts") if name in outcome},
         **clients[groups[0]],
         "changed": outcome.get("changed", True),
         "reasons": outcome.get("reasons", []),
         "clients": clients,
+        "generations": generations,
         "_ansible_no_log": True,
     }

@@ -10,24 +10,40 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _installed, _inventory, _preflight, _proof
+from ..plugin_utils import _ca_place, _formats, _installed, _inventory, _preflight, _proof, _revocation, _rotation
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
+    "ca_directory": _ca_place.ca_directory,
+    "ca_host": _ca_place.ca_host,
     "client_anchors": _inventory.client_anchors,
     "client_bundle_files": _inventory.client_bundle_files,
+    "client_bundle_formats": _formats.client_bundle_formats,
     "client_bundles": _inventory.client_bundles,
     "client_certificate_requests": _inventory.client_certificate_requests,
     "client_signing_requests": _inventory.client_signing_requests,
     "dual_trust": _inventory.dual_trust,
     "endpoint_url": _inventory.endpoint_url,
+    "generation_clients": _revocation.generation_clients,
     "installed_certificates": _installed.installed_certificates,
     "inventory_problems": _preflight.inventory_problems,
     "is_behind": _installed.is_behind,
     "listen_addresses": _inventory.listen_addresses,
+    "member_groups": _revocation.member_groups,
     "proof_rows": _proof.proof_rows,
     "rejected_requests": _inventory.rejected_requests,
     "reserved_names": _inventory.reserved_names,
+    "revocation_changes": _revocation.revocation_changes,
+    "revocation_hosts": _revocation.revocation_hosts,
+    "revocation_problems": _revocation.revocation_problems,
+    "revocation_rows": _revocation.revocation_rows,
+    "revoked_bundles": _revocation.revoked_bundles,
+    "revoked_clients": _revocation.revoked_clients,
+    "revoked_names": _rotation.revoked_names,
+    "rotation_changes": _rotation.rotation_changes,
+    "rotation_fleet": _rotation.rotation_fleet,
+    "rotation_hosts": _rotation.rotation_hosts,
+    "rotation_obstacles": _rotation.rotation_obstacles,
     "server_signing_requests": _inventory.server_signing_requests,
 }
 

@@ -344,42 +344,8 @@ def report(plan: Plan, backups: list[str]) -> dict[str, t.Any]:
     }
 
 
-def diff(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
-    """Return before and after of the bundles that change; never a key."""
-    changing = [plan for plan in plans if plan.reasons]
-    return {
-        "before": {plan.bundle.id: describe(plan, after=False) for plan in changing},
-        "after": {plan.bundle.id: {**describe(plan, after=True), "reasons": list(plan.reasons)} for plan in changing},
-    }
-
-
 def _view(data: bytes) -> inspect.CertificateView | None:
     try:
         return inspect.view_certificate(inspect.load_certificate(data, CERTIFICATE))
     except TlsError:
         return None
-
-
-def describe(plan: Plan, *, after: bool) -> dict[str, t.Any]:
-    """Return one side of the diff: what is public in the bundle, and what is wrong with its permissions."""
-    files = {**plan.found.files, **(plan.wanted if after else {})}
-    if not files:
-        return {}
-    view = _view(files.get(CERTIFICATE, b""))
-    certificate = (
-        None
-        if view is None
-        else {
-            "common_name": view.common_name,
-            "issuer": view.issuer,
-            "expires": isoformat(view.not_after),
-            "fingerprint_sha256": view.fingerprint_sha256,
-        }
-    )
-    loose = [] if after else [*plan.found.loose, *([plan.bundle.directory] if plan.found.directory == "loose" else [])]
-    return {
-        "certificate": certificate,
-        "ca": sorted(inspect.subjects(files.get(CA, b""))),
-        "environment": files.get(ENVIRONMENT, b"").decode("utf-8", "replace").splitlines(),
-        "wrong_permissions": loose,
-    }

@@ -66,3 +66,8 @@ def run_module(
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)
+
+
+def plan_diff(lines: t.Sequence[str]) -> dict[str, str]:
+    """Return the diff that shows a plan's lines as they are, {} for none: Ansible prints ``prepared`` without adding to it."""
+    return {"prepared": "".join(f"{line}\n" for line in lines)} if lines else {}

@@ -13,7 +13,7 @@ import os
 import socket
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ._accounts import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from ._errors import TlsError
@@ -44,6 +44,7 @@ class Identity:
     owner: Owner
     wanted: decide.Wanted
     authority: t.Any
+    validity: timedelta | None
 
     @property
     def pending_key_path(self) -> str:
@@ -59,6 +60,7 @@ class Plan:
     existing: decide.Existing
     decision: decide.Decision
     warnings: tuple[str, ...]
+    text: str
     #: Of the certificate of the authority that signed what is there, where that is another one and its certificate is at hand.
     authority_fingerprint: str = ""
 
@@ -113,7 +115,7 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
     if request["authority_content"].strip():
         what = f"authority_content of {request['id']!r}"
         authority = inspect.load_certificate(request["authority_content"], what)
-    _check_renew_before(request)
+    validity = _checked_validity(request)
     wanted = decide.Wanted(
         profile=request["profile"],
         subject=_subject(request, host),
@@ -121,6 +123,8 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         authority=inspect.view_certificate(authority) if authority is not None else None,
         renew_before=request["renew_before"],
         force=request["force"],
+        jitter=request["renew_jitter"],
+        jitter_name=f"{request['renew_jitter_name'] or host.fqdn}/{request['id']}",
     )
     key_path = expand_path(request["key_path"], owner, "key_path")
     if not request["owner"] and request["profile"] == "client":
@@ -132,13 +136,14 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         owner=owner,
         wanted=wanted,
         authority=authority,
+        validity=validity,
     )
 
 
-def _check_renew_before(request: t.Mapping[str, t.Any]) -> None:
-    """Refuse a renewal that is due from the first day on: it would issue, and restart dockerd, in every run."""
+def _checked_validity(request: t.Mapping[str, t.Any]) -> timedelta | None:
+    """Return the validity, None for no text. A renewal that is due from the first day on would issue, and restart dockerd, in every run."""
     if not request["validity"]:
-        return
+        return None
     validity = parse_duration(request["validity"], "validity")
     if parse_renew_before(request["renew_before"], validity) >= validity:
         raise TlsError(
@@ -147,6 +152,7 @@ def _check_renew_before(request: t.Mapping[str, t.Any]) -> None:
             hint="Every run would make a new certificate. Use a shorter renew_before, or a fraction such as 1/3.",
             code="renew-before-too-long",
         )
+    return validity
 
 
 def _subject(request: t.Mapping[str, t.Any], host: Host) -> names.SubjectNames:
@@ -191,8 +197,19 @@ def _plan(identity: Identity, now: datetime) -> Plan:
         key_data = _read(identity.key_path)
     existing = observe(identity, certificate_data, key_data)
     decision = decide.decide(identity.wanted, existing, now)
+    text = _text(identity, existing, decision, now) if decision.action == "issue" else ""
     fingerprint = _authority_fingerprint(identity, certificate_data) if "authority-changed" in decision.reasons else ""
-    return Plan(identity, existing, decision, tuple(_warnings(identity, existing, decision, now)), fingerprint)
+    return Plan(identity, existing, decision, tuple(_warnings(identity, existing, decision, now)), text, fingerprint)
+
+
+def _text(identity: Identity, existing: decide.Existing, decision: decide.Decision, now: datetime) -> str:
+    from ._x509 import wording  # only what changes pays for its import
+
+    end = now + identity.validity if identity.validity is not None else None
+    text = wording.plan_text(identity.wanted, existing, decision.reasons, end)
+    if identity.wanted.profile == "client":
+        return f"client {identity.id}: {text}"
+    return text if identity.id == "server" else f"{identity.id}: {text}"
 
 
 def _authority_fingerprint(identity: Identity, certificate_data: bytes | None) -> str:
@@ -295,6 +312,7 @@ def report(plan: Plan, request_content: str) -> dict[str, t.Any]:
         "profile": wanted.profile,
         "action": plan.decision.action,
         "reasons": list(plan.decision.reasons),
+        "renew_at": isoformat(plan.decision.renew_at) if plan.decision.renew_at is not None else None,
         "request_content": request_content,
         "common_name": wanted.subject.common_name,
         "names": list(wanted.subject.names),
@@ -306,12 +324,6 @@ def report(plan: Plan, request_content: str) -> dict[str, t.Any]:
     }
 
 
-def diff(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
-    """Return before and after of the identities that change; never a key."""
-    changing = [plan for plan in plans if plan.decision.action == "issue"]
-    return {
-        "before": {plan.identity.id: plan.decision.before for plan in changing},
-        "after": {
-            plan.identity.id: {**plan.decision.after, "reasons": list(plan.decision.reasons)} for plan in changing
-        },
-    }
+def texts(plans: t.Sequence[Plan]) -> list[str]:
+    """Return one line for each identity that changes: what becomes of its certificate, and why; never a key."""
+    return [plan.text for plan in plans if plan.text]

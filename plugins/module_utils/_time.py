@@ -48,13 +48,24 @@ def parse_renew_before(text: str, lifetime: timedelta, option: str = "renew_befo
     ``text`` is a duration (``30d``) or a fraction of the lifetime (``1/3``, above 0 and below 1).
     Raises TlsError ``duration-invalid`` naming ``option``.
     """
+    return _share(text, lifetime, option, "1/3 (renew when a third of the lifetime is left)")
+
+
+def parse_renew_jitter(text: str, lifetime: timedelta, option: str = "renew_jitter") -> timedelta:
+    """Return over how long a time the renewals of a fleet are spread: as ``parse_renew_before``, and ``0`` for not at all."""
+    if str(text).strip() == "0":
+        return timedelta(0)
+    return _share(text, lifetime, option, "1/20 (spread renewals over a twentieth of the lifetime), 0 for not at all,")
+
+
+def _share(text: str, lifetime: timedelta, option: str, example: str) -> timedelta:
     match = _FRACTION.fullmatch(str(text).strip())
     if match is None:
         return parse_duration(text, option)
     if int(match["under"]) == 0 or not 0 < Fraction(int(match["over"]), int(match["under"])) < 1:
         raise TlsError(
             f"{option} is {text!r}, which is no fraction between 0 and 1",
-            hint="Write for example 1/3 (renew when a third of the lifetime is left) or a length of time such as 30d.",
+            hint=f"Write for example {example} or a length of time such as 30d.",
             code="duration-invalid",
         )
     return lifetime * int(match["over"]) / int(match["under"])

@@ -78,6 +78,35 @@ options:
     type: list
     elements: str
     default: [clients]
+  revoked_clients:
+    description:
+      - Clients that may come in no more. A group one of them holds a valid certificate of, by the ledger, gets a new generation that signs, in this
+        call; see RV(revocations) for what has to follow. With all certificates of such a client gone, nothing happens any more.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the client.
+        type: str
+        required: true
+      group:
+        description: The access group that it is listed with.
+        type: str
+        default: clients
+  member_groups:
+    description:
+      - Access groups with clients that stay. For them both generations are trusted until the members have new certificates; of a group that
+        is not among them only the new generation is trusted at once.
+    type: list
+    elements: str
+    default: []
+  revocation_deferred:
+    description:
+      - Do not begin what O(revoked_clients) asks for, and warn of it. For a run that leaves hosts or client machines out (C(--limit)), which could
+        not finish it.
+    type: bool
+    default: false
   restart_ledger:
     description:
       - Accept a ledger that was changed, or that does not fit the authorities, and begin a new one. The old one stays beside it.
@@ -110,10 +139,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description: One line for each authority that is made, and for what else is done to the CA directory.
+  returned: success
+  type: list
+  elements: str
+  sample: ["new authority server-g1, CN Docker CA, ecdsa-p256, until 2031-11-21 (authority-missing)"]
 reasons:
   description:
     - Why something changed. V(authority-missing), an authority was made; V(authority-unfinished), one was finished that a killed run had begun;
-      V(modes-repaired), others had access; V(ledger-repaired), a torn last line was removed; V(ledger-restarted), see O(restart_ledger).
+      V(modes-repaired), others had access; V(ledger-repaired), a torn last line was removed; V(ledger-restarted), see O(restart_ledger);
+      V(client-revoked), a new generation signs because a client of the former one is revoked.
   returned: success
   type: list
   elements: str
@@ -152,6 +188,60 @@ authorities:
     certificate:
       description: The certificate as plain values (subject, names, dates, key type, fingerprints); null when it would be made.
       type: dict
+    generations:
+      description: Every generation that is there, oldest first.
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: Name and number.
+          type: str
+          sample: server-g1
+        generation:
+          description: Its number.
+          type: int
+        stage:
+          description: V(next), is trusted and does not sign yet; V(signing); V(old), is trusted and signs no more.
+          type: str
+          sample: signing
+        certificate_content:
+          description: Its certificate as PEM.
+          type: str
+        not_before:
+          description: Its begin.
+          type: str
+        not_after:
+          description: Its end.
+          type: str
+revocations:
+  description:
+    - What has to leave because of O(revoked_clients), until it has. C(playbooks/site.yml) does the rest, that is new certificates for the members, then
+      M(portcullis.docker_tls.authority_generation) with O(portcullis.docker_tls.authority_generation#module:state=retired), then the hosts.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    authority:
+      description: The access group.
+      type: str
+      sample: clients
+    clients:
+      description: The revoked clients that hold valid certificates of it.
+      type: list
+      elements: str
+      sample: [bob]
+    signing:
+      description: Id of the generation that signs now; empty in check mode when it would be made.
+      type: str
+      sample: clients-g2
+    generations:
+      description: Ids of the generations that signed them.
+      type: list
+      elements: str
+      sample: [clients-g1]
+    members:
+      description: Whether others of the group stay.
+      type: bool
 ansible_facts:
   description: The same as a fact.
   returned: success
@@ -172,9 +262,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, origin, report, store
+from ..module_utils._ca import bootstrap, directory, origin, plan_text, report, revocation, store
 from ..module_utils._ca.passphrase import check_passphrase
-from ..module_utils._module import run_module
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._x509.keys import KEY_TYPES
 
@@ -203,16 +293,44 @@ def _specs(params: dict[str, t.Any]) -> list[bootstrap.AuthoritySpec]:
     """Return the wanted authorities, the server's first."""
     groups = store.check_group_names(params["access_groups"])
     wanted = [(store.SERVER, "server"), *((group, "client") for group in groups)]
-    return [
-        bootstrap.AuthoritySpec(
-            name=name,
-            common_name=params[option]["common_name"],
-            organization=params[option]["organization"],
-            key_type=params[option]["key_type"],
-            validity=_time.parse_duration(params[option]["validity"], f"{option}.validity"),
+    return [_spec(params, name, option) for name, option in wanted]
+
+
+def _spec(params: dict[str, t.Any], name: str, option: str) -> bootstrap.AuthoritySpec:
+    """Return one wanted authority; ``option`` is ``server`` or ``client``."""
+    return bootstrap.AuthoritySpec(
+        name=name,
+        common_name=params[option]["common_name"],
+        organization=params[option]["organization"],
+        key_type=params[option]["key_type"],
+        validity=_time.parse_duration(params[option]["validity"], f"{option}.validity"),
+    )
+
+
+def _revoke(
+    module: AnsibleModule,
+    place: directory.CaDirectory,
+    passphrase: bytes,
+    around: bootstrap.Surroundings,
+) -> revocation.Outcome | None:
+    """Begin what the revoked clients make necessary; without any, not even the ledger is read."""
+    params, predict = module.params, module.check_mode
+    if not params["revoked_clients"]:
+        return None
+    clients = [revocation.Revoked(one["name"], one["group"]) for one in params["revoked_clients"]]
+    template = _spec(params, "clients", "client")
+    deferred = params["revocation_deferred"]
+    found = revocation.begin(
+        place, clients, params["member_groups"], template, passphrase, around, predict=predict or deferred
+    )
+    if not deferred:
+        return found
+    for one in found.revocations:
+        module.warn(
+            f"revocation-deferred: {', '.join(one.clients)} may still come in with certificates of {', '.join(one.generations)}. "
+            "This run is limited to some hosts and cannot change that; run again without --limit."
         )
-        for name, option in wanted
-    ]
+    return None
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
@@ -230,12 +348,19 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     for warning in outcome.warnings:
         module.warn(warning)
     authorities = report.authorities(outcome, now)
+    revoked = _revoke(module, place, passphrase, around)
+    if revoked is not None and revoked.revocations:
+        authorities = report.with_revocations(authorities, revoked, now)
+    reasons = [*outcome.reasons, *(revoked.reasons if revoked else ())]
+    plan = [*plan_text.authorities(outcome, now), *(plan_text.revocations(revoked.revocations) if revoked else [])]
     return {
-        "changed": bool(outcome.reasons),
-        "reasons": list(outcome.reasons),
+        "changed": bool(reasons),
+        "reasons": reasons,
         "authorities": authorities,
+        "revocations": [one.to_dict() for one in revoked.revocations] if revoked else [],
         "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": report.ledger_end(place)},
-        "diff": report.authorities_diff(outcome, now),
+        "plan": plan,
+        "diff": plan_diff(plan),
     }
 
 
@@ -249,6 +374,17 @@ def main() -> None:
             "server": _authority_options(_SERVER),
             "client": _authority_options(_CLIENT),
             "access_groups": {"type": "list", "elements": "str", "default": ["clients"]},
+            "revoked_clients": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "group": {"type": "str", "default": "clients"},
+                },
+            },
+            "revocation_deferred": {"type": "bool", "default": False},
+            "member_groups": {"type": "list", "elements": "str", "default": []},
             "restart_ledger": {"type": "bool", "default": False},
         },
     )

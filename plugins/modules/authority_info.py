@@ -80,6 +80,31 @@ authorities:
     certificate:
       description: The certificate as plain values (subject, names, dates, key type, fingerprints).
       type: dict
+    generations:
+      description: Every generation that is there, oldest first.
+      type: list
+      elements: dict
+      contains:
+        id:
+          description: Name and number.
+          type: str
+          sample: server-g1
+        generation:
+          description: Its number.
+          type: int
+        stage:
+          description: V(next), is trusted and does not sign yet; V(signing); V(old), is trusted and signs no more.
+          type: str
+          sample: signing
+        certificate_content:
+          description: Its certificate as PEM.
+          type: str
+        not_before:
+          description: Its begin.
+          type: str
+        not_after:
+          description: Its end.
+          type: str
 ledger:
   description: End of the ledger, as the fact C(docker_ca_ledger) of M(portcullis.docker_tls.authorities).
   returned: success

@@ -13,6 +13,8 @@ author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
   - Puts C(ca.pem), C(cert.pem) and C(key.pem), the names that docker itself uses, into a directory of a user, with a file C(env.sh) that sets
     C(DOCKER_HOST), C(DOCKER_TLS_VERIFY) and C(DOCKER_CERT_PATH).
+  - The same identity in the form that other consumers take it, with O(bundles[].formats). These files are C(0600) and follow the certificate, the key
+    and the endpoints; those of a format or endpoint that is no longer wanted are removed (C(.formats.json) lists what is there).
   - The key is the one that M(portcullis.docker_tls.certificate_requests) made there. It takes its place only with the certificate that was made for it.
   - Modes and owner are put right in every run. The directory gets C(0700), the key C(0400), the certificates C(0444) and C(env.sh) C(0600).
   - A certificate, key or C(ca.pem) of another authority that is in the way (a user's C(~/.docker) for another daemon, say) is kept beside it as
@@ -25,7 +27,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows names, issuer, expiry and fingerprint, never a key.
+    details: Shows RV(plan), never a key.
   idempotent:
     support: full
 options:
@@ -43,6 +45,18 @@ options:
         description: Where the bundle is. A leading C(~) is the home of O(bundles[].owner), C(~user) that of another user.
         type: str
         required: true
+      state:
+        description:
+          - V(absent) removes the bundle of a client that is revoked, C(key.pem), C(cert.pem), C(ca.pem) and C(env.sh), and the directory when
+            nothing else is in it.
+          - Only where C(cert.pem) is a client certificate of O(bundles[].common_name); what else is there is not touched.
+        type: str
+        choices: [present, absent]
+        default: present
+      common_name:
+        description: Name of the client, for O(bundles[].state=absent).
+        type: str
+        default: ""
       certificate_content:
         description: The certificate (PEM, with its chain if it has one). Empty keeps the one that is there.
         type: str
@@ -59,6 +73,43 @@ options:
         description: Write C(env.sh). One that is there is never removed.
         type: bool
         default: true
+      formats:
+        description:
+          - What else to make of the identity, below O(bundles[].directory).
+          - V(docker) is C(ca.pem), C(cert.pem) and C(key.pem) and always made; V(environment) is C(env.sh), which O(bundles[].environment_file) governs.
+          - V(context) is one docker context for each endpoint, in the CLI's own files; V(context_archive) are archives for C(docker context import).
+          - V(direnv) is C(.envrc); V(pkcs12) is C(client.p12); V(portainer) are files named as Portainer's form asks for them.
+          - V(module_defaults) is a file of variables for community.docker's modules, V(traefik), V(prometheus), V(terraform) and V(gitlab_runner) are
+            pieces of the configuration of these.
+          - Without an endpoint only V(pkcs12) has files.
+        type: list
+        elements: str
+        choices: [docker, environment, context, context_archive, direnv, gitlab_runner, module_defaults, pkcs12, portainer, prometheus, terraform, traefik]
+        default: []
+      endpoints:
+        description:
+          - Docker hosts that the client may use, for the formats that name them; the first is the default one. By default O(bundles[].docker_host), named
+            after its host.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Name of the endpoint. That of its docker context is the same as far as the CLI takes it.
+            type: str
+            required: true
+          docker_host:
+            description: Its address, as V(tcp://docker1.example.org:2376).
+            type: str
+            required: true
+      consumer_directory:
+        description: Where the consumers of O(bundles[].formats) see O(bundles[].directory), such as the mount point in a container. By default the same.
+        type: str
+        default: ""
+      pkcs12_passphrase:
+        description: Passphrase of C(client.p12). The file is made anew if it does not open with it.
+        type: str
+        default: ""
       owner:
         description:
           - User that the files belong to, by name or number. By default the user that the task runs as; where that is root and the directory is a
@@ -93,9 +144,29 @@ EXAMPLES = r"""
 # After that the user needs only:
 #   . ~/.docker/env.sh
 #   docker version
+
+- name: The same with a docker context for each host, and a file for the browser
+  portcullis.docker_tls.certificate_bundles:
+    bundles:
+      - id: deploy
+        directory: ~/.docker
+        owner: deploy
+        formats: [context, pkcs12]
+        endpoints:
+          - {name: web1, docker_host: "tcp://web1.example.org:2376"}
+          - {name: web2, docker_host: "tcp://web2.example.org:2376"}
+        pkcs12_passphrase: "{{ vault_deploy_p12 }}"
+
+# docker --context web2 ps
 """
 
 RETURN = r"""
+plan:
+  description: One line for each bundle that is written, where, until when it is good, and why.
+  returned: success
+  type: list
+  elements: str
+  sample: ["client deploy: bundle in /home/deploy/.docker, certificate until 2027-11-22 (certificate-changed, key-changed)"]
 bundles:
   description: The bundles in the order of O(bundles).
   returned: success
@@ -113,13 +184,17 @@ bundles:
     reasons:
       description:
         - Why it was written. Any of V(directory-missing), V(certificate-changed), V(key-changed), V(ca-changed), V(environment-changed),
-          V(permissions-changed).
+          V(permissions-changed); for each format its name, as V(context-archive-changed); V(format-dropped); V(client-revoked).
       type: list
       elements: str
       sample: [certificate-changed, key-changed]
     certificate:
       description: The certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates), none where it is not known (check mode).
       type: dict
+    formats:
+      description: The files of each format, empty where they are not known (check mode).
+      type: dict
+      sample: {pkcs12: [/home/deploy/.docker/client.p12]}
     backup_files:
       description: Where what was in the way has been kept.
       type: list
@@ -132,8 +207,9 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _bundles
-from ..module_utils._module import run_module
+from ..module_utils import _bundle_text, _bundles, _revoked_bundles
+from ..module_utils._bundle_formats import formats, place, wish
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 
@@ -144,24 +220,48 @@ _BUNDLE_OPTIONS: dict[str, t.Any] = {
     "ca_content": {"type": "str", "default": ""},
     "docker_host": {"type": "str", "default": ""},
     "environment_file": {"type": "bool", "default": True},
+    "formats": {"type": "list", "elements": "str", "choices": list(formats.NAMES), "default": []},
+    "endpoints": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str", "required": True}, "docker_host": {"type": "str", "required": True}},
+    },
+    "consumer_directory": {"type": "str", "default": ""},
+    "pkcs12_passphrase": {"type": "str", "default": "", "no_log": True},
     "owner": {"type": "str"},
     "group": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "common_name": {"type": "str", "default": ""},
 }
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
-    bundles = _bundles.resolve_all(module.params["bundles"])
+    options = [each for each in module.params["bundles"] if each["state"] == "present"]
+    bundles = _bundles.resolve_all(options)
+    wishes = [wish.resolve(option, bundle) for option, bundle in zip(options, bundles)]
+    gone = _revoked_bundles.find([each for each in module.params["bundles"] if each["state"] == "absent"])
     plans = [_bundles.plan(bundle, _bundles.observe(bundle), predicting=module.check_mode) for bundle in bundles]
+    placed = [wish.plan(each, plan) for each, plan in zip(wishes, plans)]
     reported = []
-    for plan in plans:
+    for plan, files in zip(plans, placed):
         backups = _bundles.install(plan, now) if plan.reasons and not module.check_mode else []
+        backups += place.install(files, now) if files.reasons and not module.check_mode else []
         for backup in backups:
             module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
-        reported.append(_bundles.report(plan, backups))
+        reasons = list(dict.fromkeys([*plan.reasons, *files.reasons]))
+        reported.append({**_bundles.report(plan, backups), "reasons": reasons, "formats": place.report(files)})
+    for one in gone:
+        if not module.check_mode:
+            place.install(place.plan_removal(one.directory, one.owner), now)
+            _revoked_bundles.remove(one)
+        reported.append({**one.report(), "formats": {}})
+    lines = _bundle_text.lines(reported)
     return {
-        "changed": any(plan.reasons for plan in plans),
+        "changed": any(bundle["reasons"] for bundle in reported),
         "bundles": reported,
-        "diff": _bundles.diff(plans),
+        "plan": lines,
+        "diff": [plan_diff(lines), *wish.diffs(placed)],
     }
 
 

@@ -26,7 +26,7 @@ attributes:
     details: The decision is complete, no key and no CSR is made.
   diff_mode:
     support: full
-    details: Shows names, issuer, expiry and fingerprint, never a key.
+    details: Shows RV(plan), never a key.
   idempotent:
     support: partial
     details: As long as a certificate is due, each call says so.
@@ -106,10 +106,24 @@ options:
         description: How long before its end a certificate is due. A fraction of its lifetime such as V(1/3), or a length of time such as V(30d).
         type: str
         default: 1/3
+      renew_jitter:
+        description:
+          - Over how long a time the renewals of a fleet are spread. A fraction of the lifetime such as V(1/20), a length of time such as V(14d),
+            or V(0) for not at all.
+          - A certificate is due earlier than O(requests[].renew_before) says, never later, by its place in this window. The place follows
+            from O(requests[].renew_jitter_name) and O(requests[].id) and is the same in every run.
+          - A window is never longer than half of the time in which a new certificate is not due.
+        type: str
+        default: "0"
+      renew_jitter_name:
+        description: What tells this host from the others for O(requests[].renew_jitter). By default its full name (FQDN).
+        type: str
+        default: ""
       validity:
         description:
           - Validity that the signing will ask for, for example V(365d).
-          - Only used to refuse an O(requests[].renew_before) that is not shorter, with which every run would make a new certificate.
+          - Used to refuse an O(requests[].renew_before) that is not shorter, with which every run would make a new certificate, and to say
+            in the plan when the new certificate will end.
         type: str
         default: ""
       force:
@@ -164,6 +178,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description: One line for each certificate that is due, what becomes of it and why.
+  returned: success
+  type: list
+  elements: str
+  sample: ["certificate expires 2026-12-01 -> 2027-11-22, SAN + 10.0.0.7 (expires-soon, names-changed)"]
 requests:
   description: The identities in the order of O(requests).
   returned: success
@@ -190,6 +210,10 @@ requests:
       type: list
       elements: str
       sample: [expires-soon]
+    renew_at:
+      description: When the live certificate is due for renewal, with its place in O(requests[].renew_jitter); none where there is no readable one.
+      type: str
+      sample: "2027-07-19T04:12:33Z"
     request_content:
       description: The certificate signing request (PEM). Empty in check mode, and where RV(requests[].action=none).
       type: str
@@ -229,7 +253,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _requests
 from ..module_utils._host import addresses
-from ..module_utils._module import run_module
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 from ..module_utils._x509 import keys
@@ -248,6 +272,8 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "addresses": {"type": "list", "elements": "str", "default": []},
     "authority_content": {"type": "str", "required": True},
     "renew_before": {"type": "str", "default": "1/3"},
+    "renew_jitter": {"type": "str", "default": "0"},
+    "renew_jitter_name": {"type": "str", "default": ""},
     "validity": {"type": "str", "default": ""},
     "force": {"type": "bool", "default": False},
     "owner": {"type": "str"},
@@ -268,11 +294,8 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         due = plan.decision.action == "issue"
         content = _requests.prepare(plan).decode("ascii") if due and not module.check_mode else ""
         reported.append(_requests.report(plan, content))
-    return {
-        "changed": any(plan.decision.action == "issue" for plan in plans),
-        "requests": reported,
-        "diff": _requests.diff(plans),
-    }
+    lines = _requests.texts(plans)
+    return {"changed": bool(lines), "plan": lines, "requests": reported, "diff": plan_diff(lines)}
 
 
 def main() -> None:

@@ -73,7 +73,8 @@ options:
     default: docker.service
   existing_settings:
     description:
-      - What to do with C(hosts) and C(tls*) settings that someone else has made, in C(daemon.json) or as flags of the unit.
+      - What to do with C(hosts) and C(tls*) settings that someone else has made, in C(daemon.json) or as flags of the unit,
+        and with TCP listeners that someone has given C(docker.socket) (C(ListenStream=)).
       - V(fail) names them and changes nothing. V(adopt) replaces them; O(state=absent) brings them back.
     type: str
     choices: [fail, adopt]
@@ -142,7 +143,7 @@ attributes:
     support: full
   diff_mode:
     support: full
-    details: Shows texts before and after, and certificates in words; never a key.
+    details: Shows RV(plan), and the texts of C(daemon.json) and drop-ins before and after; never a key.
   idempotent:
     support: full
 requirements:
@@ -177,6 +178,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+plan:
+  description: The change in one line, empty where there is none. It tells what a restart means for the running containers.
+  type: list
+  elements: str
+  returned: success
+  sample: ["listen 0.0.0.0:2376, admits + clients-g1, ca.pem + server-g1, restart yes, 14 containers kept (endpoint-new)"]
 restarted:
   description: Whether dockerd was restarted.
   type: bool

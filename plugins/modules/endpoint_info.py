@@ -71,6 +71,24 @@ options:
         description: Its key (PEM, without passphrase).
         type: str
         required: true
+  admitted_clients:
+    description: Further clients that must be let in, for example those of an older generation of their authority during a rotation.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Word for the check in the result.
+        type: str
+        required: true
+      certificate_content:
+        description: Its certificate (PEM).
+        type: str
+        required: true
+      key_content:
+        description: Its key (PEM, without passphrase).
+        type: str
+        required: true
   foreign_client:
     description: Whether a client of an authority that nobody knows is tried, made up for this call. Needs C(cryptography).
     type: bool
@@ -188,6 +206,7 @@ _SPECIFICATION: dict[str, t.Any] = {
     "expected_certificate_fingerprint": {"type": "str", "default": ""},
     "expected_engine_version": {"type": "str", "default": ""},
     "refused_clients": {"type": "list", "elements": "dict", "default": [], "options": _CLIENT},
+    "admitted_clients": {"type": "list", "elements": "dict", "default": [], "options": _CLIENT},
     "foreign_client": {"type": "bool", "default": True},
     "closed_ports": {"type": "list", "elements": "int", "default": [2375]},
     "timeout": {"type": "int", "default": 10},
@@ -198,10 +217,10 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
     """Do the module's one call."""
     given = module.params
     target = Target(given["address"] or given["host"], given["port"], given["host"], float(given["timeout"]))
-    suspects = [
-        Suspect(item["name"], Client(item["certificate_content"], item["key_content"]))
-        for item in given["refused_clients"]
-    ]
+    suspects, admitted = (
+        tuple(Suspect(item["name"], Client(item["certificate_content"], item["key_content"])) for item in given[option])
+        for option in ("refused_clients", "admitted_clients")
+    )
     wanted = Examination(
         target=target,
         client=Client(given["certificate_content"], given["key_content"]),
@@ -209,7 +228,8 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
         client_ca=given["client_ca_content"],
         fingerprint=given["expected_certificate_fingerprint"],
         engine_version=given["expected_engine_version"],
-        suspects=tuple(suspects),
+        suspects=suspects,
+        admitted=admitted,
         foreign_client=given["foreign_client"],
         closed_ports=tuple(given["closed_ports"]),
     )

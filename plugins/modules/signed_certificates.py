@@ -85,6 +85,12 @@ options:
         description: Make a certificate that has ended already, for the proof that such a client is refused. Good for nothing else.
         type: bool
         default: false
+      generation:
+        description: >-
+          Number of the generation of the authority that signs, for the proof during a rotation of who is let in. V(0) is the one that signs
+          now, as it should be for everything that stays.
+        type: int
+        default: 0
       replaces:
         description:
           - The certificate of another authority than O(requests[].authority) that the requester has now. Where neither the ledger nor an authority
@@ -240,9 +246,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import batch, behind, bootstrap, directory, origin, policy, report, store
+from ..module_utils._ca import batch, behind, bootstrap, directory, origin, plan_text, policy, report, store
 from ..module_utils._ca.passphrase import check_passphrase
-from ..module_utils._module import run_module
+from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 
 if t.TYPE_CHECKING:
@@ -259,6 +265,7 @@ _REQUEST_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
     "expired": {"type": "bool", "default": False},
+    "generation": {"type": "int", "default": 0},
     "replaces": {
         "type": "dict",
         "options": {
@@ -316,7 +323,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "unknown": [dict(vars(one)) for one in result.unknown],
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
-        **({"diff": report.certificates_diff(result)} if module._diff else {}),
+        **({"diff": plan_diff(plan_text.certificates(result))} if module._diff else {}),
     }
 
 

@@ -55,6 +55,13 @@ options:
     description: Make a second certificate for the same key that has ended already, to prove that such a client is refused.
     type: bool
     default: false
+  generations:
+    description:
+      - Generations of authorities, by id such as V(clients-g1), that the same key gets a certificate of besides, whether they sign now or not,
+        to prove who is let in during a rotation. See RV(generations).
+    type: list
+    elements: str
+    default: []
 notes:
   - Runs partly on the controller, whose Python needs C(cryptography) too; the rest runs where the task is sent (C(delegate_to) the CA host).
 seealso:
@@ -103,6 +110,10 @@ authority_content:
   type: str
 certificate:
   description: The client certificate of the first group as plain values; null in check mode.
+  returned: success
+  type: dict
+generations:
+  description: By the ids in O(generations), each with C(certificate_content), C(key_content) and C(authority_content).
   returned: success
   type: dict
 clients:

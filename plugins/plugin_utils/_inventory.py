@@ -100,7 +100,7 @@ def client_bundles(
 
     In: an inventory name, ``hostvars``, docker_client_cert_clients, the hosts of the group docker_clients.
     On a client machine: one for each entry of docker_client_cert_users, by default the first client for the user that Ansible logs in as.
-    Elsewhere (the controller): one for each client that does not say ``controller: false``.
+    Elsewhere (the controller): one for each client that does not say ``controller: false``. None for a client that is revoked.
     Out: dicts with ``id`` (unique on the host), ``client``, ``user`` ("" = whoever runs the task), ``directory`` ("" = the usual one).
     """
     variables = hostvars[host]
@@ -110,8 +110,13 @@ def client_bundles(
             for client in present_clients(clients)
             if client.get("controller", True)
         ]
-    users = variables.get("docker_client_cert_users") or [{}]
     first = next((client["name"] for client in present_clients(clients)), "")
+    revoked = {client["name"] for client in clients} - {client["name"] for client in present_clients(clients)}
+    users = [
+        user
+        for user in variables.get("docker_client_cert_users") or [{}]
+        if user.get("client", first) and user.get("client", first) not in revoked
+    ]
     login = variables.get("ansible_user", "root")
     return [
         {
@@ -166,7 +171,8 @@ def client_certificate_requests(
 ) -> list[dict[str, t.Any]]:
     """Return the ``requests`` of M(certificate_requests) for ``bundles`` (of client_bundles).
 
-    ``settings`` holds the role's ``path``, ``key_type``, ``validity``, ``renew_before`` and ``force``. Raises ValueError for an unknown client or group.
+    ``settings`` holds the role's ``path``, ``key_type``, ``validity``, ``renew_before``, ``renew_jitter``, ``force``, and the inventory
+    name ``host``. Raises ValueError for an unknown client or group.
     """
     requests = []
     for bundle in bundles:
@@ -190,6 +196,8 @@ def client_certificate_requests(
                 "authority_content": authorities[group]["certificate_content"],
                 "validity": client.get("validity", settings["validity"]),
                 "renew_before": client.get("renew_before", settings["renew_before"]),
+                "renew_jitter": client.get("renew_jitter", settings["renew_jitter"]),
+                "renew_jitter_name": settings["host"],
                 "force": settings["force"],
                 "owner": bundle["user"] or None,
             }

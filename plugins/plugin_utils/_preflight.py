@@ -83,6 +83,12 @@ def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.
         if count > 1:
             yield f"docker_client_cert_clients: {count} clients are named {name!r}. Give each client a name of its own."
     for client in clients:
+        state = client.get("state", "present")
+        if state not in ("present", "revoked"):
+            yield (
+                f"docker_client_cert_clients: the state of the client {client['name']!r} is {state!r}. "
+                "Write present or revoked; to shut a client out, revoked (without its entry it keeps what it has)."
+            )
         group = client.get("group", "clients")
         if group not in known:
             yield (

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ..module_utils import _table
+
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
 
@@ -53,12 +55,7 @@ def proof_table(rows: t.Sequence[Row]) -> list[str]:
         ("ok" if row["passed"] else "FAILED", row["host"], row["seen_from"], row["check"], row["detail"])
         for row in rows
     ]
-    widths = [max(len(line[column]) for line in (heads, *cells)) for column in range(4)]
-    lines = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths)), line[4]]).rstrip()
-        for line in (heads, *cells)
-    ]
-    return [*lines, summary(rows)]
+    return [*_table.align([heads, *cells]), summary(rows)]
 
 
 def summary(rows: t.Sequence[Row]) -> str:

@@ -11,16 +11,15 @@ from __future__ import annotations
 import os
 import typing as t
 
-from . import _inventory, _preflight
+from . import _ca_place, _inventory, _preflight
+from ._ca_place import CONTROLLER
+from ._ca_place import variables_of as _variables
 
 Mapping = t.Mapping[str, t.Any]
 
 FILES = "__docker_status_files"
 CERTIFICATE_DIRECTORY = "/etc/docker/certs"
-CA_DIRECTORY = "/etc/docker/ca"
-CONTROLLER_CA = ".docker_tls/ca"
 CONTROLLER_CLIENTS = ".docker_tls/clients"
-CONTROLLER = "localhost"
 _LONGEST_PROBLEM = 300
 # What Ansible puts in front of the reason, in this order.
 _NOISE = ("Task failed: ", "Failed to connect to the host via ssh: ", "ssh: ")
@@ -28,10 +27,9 @@ _NOISE = ("Task failed: ", "Failed to connect to the host via ssh: ", "ssh: ")
 
 def ca_place(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> dict[str, t.Any]:
     """Return where the authorities are: ``host``, ``path``, and whether to ``become`` there."""
-    named = list(groups.get("docker_ca") or [])
-    host = named[0] if named else CONTROLLER
-    usual = CA_DIRECTORY if named else os.path.join(_home(), CONTROLLER_CA)
-    return {"host": host, "path": _variables(hostvars, host).get("docker_ca_path") or usual, "become": bool(named)}
+    host = _ca_place.ca_host(groups)
+    path = _ca_place.ca_directory(host, groups, hostvars)
+    return {"host": host, "path": path, "become": bool(groups.get("docker_ca"))}
 
 
 def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[dict[str, str]]:
@@ -103,7 +101,7 @@ def _host(host: str, hostvars: Mapping) -> dict[str, t.Any]:
 
 def _clients(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Iterator[dict[str, t.Any]]:
     variables = _variables(hostvars, host)
-    by_name = {client["name"]: client for client in _defined_clients(variables)}
+    by_name = {client["name"]: client for client in defined_clients(variables)}
     for bundle, directory in _bundles(host, groups, hostvars):
         stored = _stored(variables, f"client {bundle['id']}")
         if stored is None:
@@ -127,11 +125,12 @@ def _bundles(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappi
     variables = _variables(hostvars, host)
     path = variables.get("docker_client_cert_path") or os.path.join(_home(), CONTROLLER_CLIENTS)
     known = {host: variables}
-    for bundle in _inventory.client_bundles(host, known, _defined_clients(variables), machines):
+    for bundle in _inventory.client_bundles(host, known, defined_clients(variables), machines):
         yield bundle, _inventory.bundle_directory(bundle, path)
 
 
-def _defined_clients(variables: Mapping) -> t.Sequence[Mapping]:
+def defined_clients(variables: Mapping) -> t.Sequence[Mapping]:
+    """Return the clients of the inventory, by default the one that the role has."""
     return variables.get("docker_client_cert_clients") or _preflight.DEFAULT_CLIENTS
 
 
@@ -165,14 +164,6 @@ def _problem(result: Mapping) -> str:
     for noise in _NOISE:
         text = text.removeprefix(noise)
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
-
-
-def _variables(hostvars: Mapping, host: str) -> Mapping:
-    """Return the variables of a host; the implicit localhost is not among the hosts, but has some all the same."""
-    try:
-        return t.cast(Mapping, hostvars[host])
-    except KeyError:
-        return {}
 
 
 def _home() -> str:

@@ -32,7 +32,9 @@ CERTIFICATES = "/etc/docker/certs"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "important: one of those that every change has to pass (make test)")
+    config.addinivalue_line(
+        "markers", "important: the most telling ones, for every change: tools/faults bookworm -- -m important"
+    )
 
 
 @dataclass

@@ -113,7 +113,6 @@ def test_disk_full_while_staging_changes_nothing(host: Host) -> None:
     assert_untouched(host, before, process)
 
 
-@pytest.mark.important
 def test_read_only_etc_changes_nothing(host: Host) -> None:
     pair = host.issue()
     host.sh("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
@@ -137,7 +136,6 @@ def test_daemon_json_changed_by_someone_in_between_is_theirs(host: Host) -> None
     assert host.keeper() == process
 
 
-@pytest.mark.important
 def test_second_run_at_the_same_time_is_told_so(host: Host) -> None:
     pair = host.issue()
     answers: list[Answer] = []
@@ -156,15 +154,13 @@ def test_second_run_at_the_same_time_is_told_so(host: Host) -> None:
     assert host.keeper()
 
 
-@pytest.mark.important
 @pytest.mark.parametrize(
     ("what", "action"),
     [
-        ("dies", "sleep 0.5; echo 'level=error it dies' >&2; exit 1"),
-        ("hangs", "exec sleep 1000"),
-        ("hangs and cannot be ended", "trap '' TERM; while :; do sleep 1; done"),
+        pytest.param("dies", "sleep 0.5; echo 'level=error it dies' >&2; exit 1", id="dies"),
+        pytest.param("hangs", "exec sleep 1000", id="hangs", marks=pytest.mark.important),
+        pytest.param("hangs and cannot be ended", "trap '' TERM; while :; do sleep 1; done", id="hangs-hard"),
     ],
-    ids=["dies", "hangs", "hangs-hard"],
 )
 def test_bad_dockerd_is_undone(host: Host, what: str, action: str) -> None:
     before, process = host.files(), host.keeper()
@@ -172,12 +168,39 @@ def test_bad_dockerd_is_undone(host: Host, what: str, action: str) -> None:
     host.sh("cp -a /usr/sbin/dockerd /usr/sbin/dockerd.real")
     host.put("/usr/sbin/dockerd.sh", WRAPPER.format(what=what, action=action), "0755")
     host.sh("mv /usr/sbin/dockerd.sh /usr/sbin/dockerd")
-    start = time.monotonic()
-    answer = host.run(certificate=pair.pem, live_restore="enable", start_timeout=8)
+    answer = host.run(certificate=pair.pem, live_restore="enable", start_timeout=3)
     assert answer.error["code"] == "daemon-start-failed", answer
     assert "as it was before" in answer.error["message"]
     assert_untouched(host, before, process)
-    assert time.monotonic() - start < 60
+    assert "stop-sigterm' timed out" not in host.sh("journalctl -u docker -o cat"), "systemd has ended it, and not we"
+
+
+@pytest.mark.parametrize("listener", ["hosts", "socket"])
+def test_tcp_listener_that_someone_gave_docker_socket_is_refused_and_can_be_adopted(host: Host, listener: str) -> None:
+    host.put("/etc/systemd/system/docker.socket.d/50-tcp.conf", "[Socket]\nListenStream=0.0.0.0:2375\n")
+    host.sh("systemctl daemon-reload; systemctl restart docker.socket docker.service; docker start keeper >/dev/null")
+    pair = host.issue()
+    answer = refused(host, "socket-listener-foreign", certificate=pair.pem, listener=listener)
+    assert "/etc/systemd/system/docker.socket.d/50-tcp.conf" in answer.error["message"]
+    before, process = host.files(), host.keeper()
+    options = {"listener": listener, "existing_settings": "adopt", "live_restore": "enable"}
+    done = host.run(certificate=pair.pem, **options)
+    assert all(check["passed"] for check in done.result["proof"]), done
+    assert host.sh("ss -Hltn sport = :2375") == ""
+    assert not host.run(**options).result["changed"]
+    assert host.run(state="absent").result["changed"]
+    assert host.sh("ss -Hltn sport = :2375")
+    host.sh("rm -rf /etc/docker/certs")
+    assert_untouched(host, before, process)
+
+
+def test_unknown_key_in_daemon_json_is_refused_on_every_engine(host: Host) -> None:
+    host.put("/etc/docker/daemon.json", '{"log-levle": "info"}')
+    before, process = host.files(), host.keeper()
+    answer = host.run(certificate=host.issue().pem)
+    assert answer.error["code"] == "daemon-json-key-unknown"
+    assert "'log-level'" in answer.error["hint"]
+    assert_untouched(host, before, process)
 
 
 def test_more_than_three_restarts_within_a_minute_work(host: Host) -> None:
@@ -187,7 +210,6 @@ def test_more_than_three_restarts_within_a_minute_work(host: Host) -> None:
     assert host.keeper()
 
 
-@pytest.mark.important
 def test_listener_in_the_environment_file_is_taken_over(host: Host) -> None:
     host.put("/etc/default/docker", 'DOCKER_OPTS="-H tcp://127.0.0.1:2377 --label=a=b"\n')
     host.sh("systemctl restart docker; docker start keeper")
@@ -240,7 +262,6 @@ def test_unconfirmed_change_is_undone_by_the_timer(host: Host) -> None:
     assert host.sh("ls /etc/systemd/system | grep docker-tls", check=False) == ""
 
 
-@pytest.mark.important
 def test_confirmed_change_stays(host: Host) -> None:
     host.secure(live_restore="enable", confirm_timeout=8)
     assert host.run(live_restore="enable", confirm_timeout=8).result["unconfirmed"]
@@ -269,7 +290,7 @@ def test_unconfirmed_change_is_undone_after_a_reboot(host: Host) -> None:
     assert host.files() == before
 
 
-MOST_TELLING = ("rename .daemon.json", "restarted")
+MOST_TELLING = ("restarted",)
 KILLED_AT = ("open .journal", "arm-guard", "mkdir .staging", "link daemon.json", "rename .current", "rename .zz-docker",
              "rename .daemon.json", "daemon-reload", "restart", "restarted", "open .record", "unlink journal")  # fmt: skip
 

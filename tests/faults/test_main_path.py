@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from conftest import Host
 
 
-@pytest.mark.important
 def test_endpoint_is_set_up_kept_and_taken_away(host: Host) -> None:
     before = host.files()
     process = host.keeper()

@@ -186,8 +186,13 @@ class World:
         guarded = any("ExecStartPre=" in text for _path, text in texts)
         listens: list[str] = []
         for path in sorted((self.units / "docker.socket.d").glob("*.conf")):
-            listens += [line[13:] for line in path.read_text().splitlines() if line.startswith("ListenStream=")]
-        self.loaded = Loaded(tuple(word.value for word in split_words(command)), guarded, tuple(listens))
+            for line in path.read_text().splitlines():
+                if line == "ListenStream=":
+                    listens.clear()
+                elif line.startswith("ListenStream="):
+                    listens.append(line[13:])
+        tcp = tuple(item for item in listens if not item.startswith(("/", "@")))
+        self.loaded = Loaded(tuple(word.value for word in split_words(command)), guarded, tcp)
 
     def restart_socket(self) -> None:
         self.socket_owner, self.socket_listens = "systemd", self.loaded.listens
@@ -317,7 +322,14 @@ class FakeMachine:
             drop_in_paths=tuple(map(str, sorted(directory.glob("*.conf")))),
             requires=("docker.socket",),
         )
-        return Services(service, UnitState("docker.socket", load_state="loaded", active_state="active"))
+        socket = UnitState(
+            "docker.socket",
+            load_state="loaded",
+            active_state="active",
+            fragment_path=str(world.root / "lib/docker.socket"),
+            drop_in_paths=tuple(map(str, sorted((world.units / "docker.socket.d").glob("*.conf")))),
+        )
+        return Services(service, socket)
 
     def identity(self, pid: int) -> str:
         return f"{pid}@1" if pid else ""

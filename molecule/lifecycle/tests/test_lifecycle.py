@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from common_tests import served_certificate
-from playbook import Run, play
+from playbook import Run, fingerprint_of_directory, play
 from testinfra_helpers import address_of, client_bundle, container_identity, docker, is_listening
 
 testinfra_hosts = ["ansible://box"]
@@ -67,18 +67,31 @@ def test_change_of_key_type_reissues(host: Any) -> None:
     assert answered(host, "alice")
 
 
-def test_certificate_near_its_end_is_renewed(host: Any) -> None:
-    """A certificate of a year, and a limit of a year but for its last minute, which has passed by now."""
-    before = served_certificate(address_of(host))
-    run = play(
-        "-v",
-        "--limit",
-        "localhost,box",
-        docker_server_cert_key_type="ed25519",
-        docker_server_cert_renew_before="525599m",
-    )
-    assert run.returncode == 0 and "expires-soon" in run.output, run.output
+def dockerd_starts(host: Any) -> int:
+    """How often dockerd has been started since the boot, by its journal."""
+    return int(host.check_output("journalctl -b -u docker -o cat | grep -c 'Starting up'"))
+
+
+def what_stays(host: Any) -> tuple[str, dict[str, bytes]]:
+    """What a renewal of the server's certificate has no business with."""
+    files = "/etc/docker/daemon.json /etc/docker/certs/ca.pem /etc/docker/certs/client-ca.pem /etc/systemd/system/docker*.d/*"
+    return host.check_output(f"sha256sum {files}"), fingerprint_of_directory(client_bundle("alice").directory)
+
+
+def test_certificate_near_its_end_is_renewed_with_one_restart_and_nothing_else(host: Any) -> None:
+    ed25519 = {"docker_server_cert_key_type": "ed25519"}
+    applied(host, **ed25519, docker_server_cert_force_renewal=True, docker_server_cert_validity="1h")
+    before, starts, others = served_certificate(address_of(host)), dockerd_starts(host), what_stays(host)
+    due = {**ed25519, "docker_server_cert_renew_before": "30d"}
+    plan = play("--check", "--diff", **due)
+    assert "certificate expires " in plan.output and "restart yes, 1 container kept" in plan.output, plan.output
+    assert dockerd_starts(host) == starts
+    run = applied(host, **due)
+    assert "(expires-soon)" in run.output, run.output
     assert served_certificate(address_of(host)).serial_number != before.serial_number
+    assert (dockerd_starts(host), what_stays(host)) == (starts + 1, others)
+    assert_settled(**due)
+    assert dockerd_starts(host) == starts + 1
 
 
 def test_group_is_admitted_and_withdrawn(host: Any) -> None:

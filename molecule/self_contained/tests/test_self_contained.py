@@ -33,3 +33,22 @@ def test_environment_file_is_all_that_the_user_needs(host):
 def test_bundle_in_the_home_is_private(host):
     modes = host.check_output("stat -c '%a' /root/.docker/key.pem /root/.docker/cert.pem /root/.docker/ca.pem").split()
     assert modes == ["400", "444", "444"]
+
+
+def test_context_of_the_host_is_there_at_once(host):
+    assert host.run("docker --context box version").rc == 0
+
+
+def test_context_archive_is_imported(host):
+    archive = "/root/.docker/contexts-export/box.dockercontext"
+    imported = f"DOCKER_CONFIG=$(mktemp -d) sh -c 'docker context import elsewhere {archive} && docker --context elsewhere version'"
+    assert host.run(imported).rc == 0
+
+
+def test_pkcs12_is_read_by_the_hosts_openssl(host):
+    host.check_output("openssl pkcs12 -in /root/.docker/client.p12 -passin 'pass:a passphrase of the scenario' -nokeys")
+
+
+def test_every_form_is_private(host):
+    found = host.check_output("find /root/.docker -mindepth 2 -type f ! -perm 600")
+    assert found == ""

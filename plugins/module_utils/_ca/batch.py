@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import behind, bootstrap, claims, directory, foreign, issued, keyswap, ledger, lock, policy, store
+from . import behind, bootstrap, claims, directory, foreign, issued, keyswap, ledger, lock, policy, stages, store
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,12 @@ class _Prepared:
     warnings: tuple[str, ...]
 
 
-def _prepare(batch: Batch) -> _Prepared:
-    """Check everything that can be wrong, before anything is touched."""
-    stored = store.read_authorities(batch.place)
+def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
+    """Check everything that can be wrong, before anything is touched.
+
+    ``stored``: the authorities as the ledger has them, where a killed run left the disk behind.
+    """
+    stored = store.read_authorities(batch.place) if stored is None else stored
     if not stored and not batch.rules.predicting:
         raise _no_ca(batch.place)
     approved, refused = policy.judge(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
@@ -138,6 +141,9 @@ def _prepare(batch: Batch) -> _Prepared:
         asked={*serials, *foreign.serials(approved), *(one.serial for one in batch.installed)},
         names=claims.undeclared_names(approved, batch.rules),
     )
+    living = stages.settled(stored, found)
+    if living != stored:
+        return _prepare(batch, living)
     bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
     if not found.used.isdisjoint(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")

@@ -22,7 +22,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import encryption, inspect, issue, keys, names
 from .._x509.compat import NameOID
-from . import directory, keyswap, ledger, lock, store
+from . import directory, keyswap, ledger, lock, stages, store
 from .policy import DEFAULT_BACKDATE
 
 # With restart_ledger the user accepts these; a sound ledger is never restarted.
@@ -38,6 +38,27 @@ class AuthoritySpec:
     organization: str
     key_type: str
     validity: timedelta
+    generation: int = 1
+    #: Trusted and not signing yet.
+    is_next: bool = False
+
+    @property
+    def id(self) -> str:
+        return store.identifier(self.name, self.generation)
+
+
+def spec_like(one: store.StoredAuthority) -> AuthoritySpec:
+    """Return the spec that ``one`` was made by."""
+    organizations = one.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return AuthoritySpec(
+        name=one.name,
+        common_name=one.view.common_name,
+        organization=", ".join(str(each.value) for each in organizations),
+        key_type=one.view.key_type,
+        validity=one.view.not_after - one.view.not_before,
+        generation=one.generation,
+        is_next=one.is_next,
+    )
 
 
 @dataclass(frozen=True)
@@ -69,13 +90,13 @@ def decide(
     warnings = []
     for spec in specs:
         if spec.name in stored:
-            current = stored[spec.name][-1]
+            current = store.signing(stored[spec.name])
             warnings += _differences(spec, current)
             warnings += _age_warning(current, now)
     listed = {spec.name for spec in specs}
     for name in sorted(set(stored) - listed):
         warnings.append(
-            f"access-group-unlisted: the access group {name} is no longer listed; its authority {stored[name][-1].id} stays "
+            f"access-group-unlisted: the access group {name} is no longer listed; its authority {store.signing(stored[name]).id} stays "
             "in the CA directory, and hosts that admit the group still do"
         )
     return [spec for spec in specs if spec.name not in stored], warnings
@@ -85,11 +106,10 @@ def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[st
     if current.is_adopted:
         return []
     view = current.view
-    organizations = current.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     lifetime = view.not_after - view.not_before
     pairs = [
         ("common name", view.common_name, spec.common_name),
-        ("organization", ", ".join(str(one.value) for one in organizations), spec.organization),
+        ("organization", spec_like(current).organization, spec.organization),
         ("key type", view.key_type, spec.key_type),
     ]
     if abs(lifetime - spec.validity) > timedelta(days=1):
@@ -138,11 +158,11 @@ def ensure(
     if exists:
         directory.loose_entries(place, os.geteuid())
     if predict:
-        return _Run(place, specs, passphrase, around).predict()
+        return Run(place, specs, passphrase, around).predict()
     if not exists:
         directory.prepare(place)
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
-        return _Run(place, specs, passphrase, around).act()
+        return Run(place, specs, passphrase, around).act()
 
 
 @dataclass(frozen=True)
@@ -156,8 +176,18 @@ class _State:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """One run of ``ensure`` between its checks of the place and its result."""
+class Settled:
+    """A CA directory after the repair of what an earlier run or somebody else left: safe to be changed."""
+
+    stored: store.Stored
+    ledger: ledger.Scan
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of ``ensure`` (or of ``generations``) between its checks of the place and its result."""
 
     place: directory.CaDirectory
     specs: t.Sequence[AuthoritySpec]
@@ -171,6 +201,17 @@ class _Run:
         return Outcome(state.stored, tuple(missing), reasons, tuple(warnings))
 
     def act(self) -> Outcome:
+        settled = self.settle()
+        stored = settled.stored
+        missing, advice = decide(self.specs, stored, self.around.now)
+        if missing:
+            self.create(missing, settled.ledger)
+            stored = store.read_authorities(self.place)
+        reasons = (*settled.reasons, *(("authority-missing",) if missing else ()))
+        return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice))
+
+    def settle(self) -> Settled:
+        """Verify everything, then repair and finish what is to be. Only under the lock."""
         place = self.place
         state = self._verified()
         loose = directory.loose_entries(place, os.geteuid())
@@ -182,26 +223,23 @@ class _Run:
             found = self._restart_ledger(stored)
         swapped = ("passphrase-change-finished",) if keyswap.is_unfinished(place) else ()
         found = keyswap.finish(place, found)
+        stages.finish(place, found)
         if state.unfinished:
             self._move_in(state.unfinished)
             stored = self._verified().stored
         self._discard_staged()
-        missing, advice = decide(self.specs, stored, self.around.now)
-        if missing:
-            self._create(missing, found)
-            stored = store.read_authorities(place)
-        reasons = (*swapped, *_reasons(state, loose, missing))
-        return Outcome(stored, tuple(missing), reasons, (*warnings, *advice))
+        return Settled(stored, found, (*swapped, *_reasons(state, loose, ())), tuple(warnings))
 
     def _verified(self) -> _State:
         """Return what is there after all checks: certificates, keys with the passphrase, the ledger's chain."""
         stored = store.read_authorities(self.place)
         for spec in self.specs:
             if spec.name in stored:
-                store.check_authority(stored[spec.name][-1], self.around.now)
-                store.open_key(stored[spec.name][-1], self.passphrase)
+                store.check_authority(store.signing(stored[spec.name]), self.around.now)
+                store.open_key(store.signing(stored[spec.name]), self.passphrase)
         try:
             found = ledger.scan(self.place)
+            stored = stages.settled(stored, found)
             check_recorded(self.place, found, [one for generations in stored.values() for one in generations])
             return _State(stored, found, tuple(self._unfinished(found, stored)), restart=False)
         except TlsError as error:
@@ -247,24 +285,25 @@ class _Run:
         common = {"time": isoformat(self.around.now), **self.around.origin}
         entries = [{"serial": "", "event": "ledger-restarted", **old, **common}]
         for generations in stored.values():
-            entries += [{**_entry("authority-recorded", one.id, one.view), **common} for one in generations]
+            entries += [{**entry("authority-recorded", one.id, one.view), **common} for one in generations]
         ledger.append(self.place, ledger.scan(self.place), entries)
         return ledger.scan(self.place)
 
-    def _create(self, missing: t.Sequence[AuthoritySpec], found: ledger.Scan) -> None:
+    def create(self, missing: t.Sequence[AuthoritySpec], found: ledger.Scan, **told: t.Any) -> None:
+        """Make authorities; ``told`` is what the ledger is to say of them besides. Only under the lock, after ``settle``."""
         common = {"time": isoformat(self.around.now), **self.around.origin}
         entries = []
         for spec in missing:
             certificate = self._stage(spec)
             view = inspect.view_certificate(certificate)
-            entries.append({**_entry("authority-created", store.identifier(spec.name, 1), view), **common})
+            entries.append({**entry("authority-created", spec.id, view), **told, **common})
         _files.fsync_directory(self.place.staging)
         ledger.append(self.place, found, entries)
-        self._move_in(store.identifier(spec.name, 1) for spec in missing)
+        self._move_in(spec.id for spec in missing)
 
     def _stage(self, spec: AuthoritySpec) -> t.Any:
         """Write the new authority's key and certificate into ``staging/<id>`` and return the certificate."""
-        name = store.identifier(spec.name, 1)
+        name = spec.id
         key = keys.generate_private_key(spec.key_type)
         certificate = issue.self_sign_authority(
             key,
@@ -283,6 +322,8 @@ class _Run:
         _files.write_atomic(os.path.join(path, store.KEY), encrypted, directory.FILE_MODE)
         content = inspect.certificate_pem(certificate).encode("ascii")
         _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, directory.FILE_MODE)
+        if spec.is_next:
+            _files.write_atomic(os.path.join(path, store.NEXT_MARK), b"", directory.FILE_MODE)
         return certificate
 
 
@@ -307,7 +348,8 @@ def loose_warnings(loose: t.Sequence[str]) -> list[str]:
     ]
 
 
-def _entry(event: str, identifier: str, view: inspect.CertificateView) -> dict[str, t.Any]:
+def entry(event: str, identifier: str, view: inspect.CertificateView) -> dict[str, t.Any]:
+    """Return what the ledger keeps of an authority."""
     return {
         "serial": view.serial,
         "event": event,

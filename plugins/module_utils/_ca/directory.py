@@ -7,7 +7,8 @@
 
     lock                                  flock(2) of whoever works here
     ledger.jsonl  ledger.head             what was issued; number and digest of its last line
-    authorities/<name>-g<generation>/     certificate.pem, key.pem
+    authorities/<name>-g<generation>/     certificate.pem, key.pem; next: is trusted and does not sign yet
+    retired/<name>-g<generation>/         certificate.pem of a generation that is trusted no more; its key is gone
     issued/<serial>.pem                   every certificate that was released
     staging/                              half-made things; emptied at the start of the next writing run
     passphrase.change/                    keys with a new passphrase on the way to their places (see ``rekey``)
@@ -67,6 +68,10 @@ class CaDirectory:
     @property
     def passphrase_change(self) -> str:
         return os.path.join(self.path, "passphrase.change")
+
+    @property
+    def retired(self) -> str:
+        return os.path.join(self.path, "retired")
 
     @property
     def subdirectories(self) -> tuple[str, ...]:
@@ -150,17 +155,18 @@ def _entries(place: CaDirectory) -> t.Iterator[tuple[str, bool]]:
     yield place.path, True
     for path in (place.lock, place.ledger, place.ledger_head):
         yield path, False
-    for path in place.subdirectories:
+    for path in (*place.subdirectories, place.retired):
         yield path, True
     if os.path.lexists(place.passphrase_change):
         yield place.passphrase_change, True
         for name in _names(place.passphrase_change):
             yield os.path.join(place.passphrase_change, name), False
-    for name in _names(place.authorities):
-        authority = os.path.join(place.authorities, name)
-        yield authority, True
-        for file_name in _names(authority):
-            yield os.path.join(authority, file_name), False
+    for parent in (place.authorities, place.retired):
+        for name in _names(parent):
+            authority = os.path.join(parent, name)
+            yield authority, True
+            for file_name in _names(authority):
+                yield os.path.join(authority, file_name), False
 
 
 def _names(path: str) -> list[str]:

@@ -27,7 +27,7 @@ from .directory import FILE_MODE, CaDirectory
 
 GENESIS = "0" * 64
 _READ_BUFFER = 1 << 20
-# Events about authorities are authority-created, -adopted, -recorded and -retired; the event stands right behind the serial.
+# Events about authorities are authority-created, -adopted, -recorded, -signing and -retired; the event stands right behind the serial.
 _AUTHORITY_EVENT = b'"event":"authority-'
 # ledger-restored, -recorded (what it lacked after that is in it again) and -restarted.
 _LEDGER_EVENT = b'"event":"ledger-re'
@@ -50,6 +50,7 @@ class Scan:
 
     ``size`` is the bytes of whole lines, ``torn`` those after the last line feed, ``used`` the serials asked about that
     it holds already, ``authorities`` the certificate fingerprint of every authority by id (retired ones left out),
+    ``retired`` the ids of those, ``signing`` the ids that were made to sign after they had only been trusted.
     ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only,
     ``time`` that of the last entry, ``restored`` whether it came from a backup and lacks what was issued since.
     """
@@ -59,6 +60,8 @@ class Scan:
     torn: int
     used: frozenset[str]
     authorities: t.Mapping[str, str]
+    retired: frozenset[str] = frozenset()
+    signing: frozenset[str] = frozenset()
     holders: tuple[t.Mapping[str, t.Any], ...] = ()
     time: str = ""
     restored: bool = False
@@ -149,7 +152,7 @@ def _scan_lines(
     seq, size, torn = 0, 0, 0
     digest = GENESIS
     used = set()
-    authorities: dict[str, str] = {}
+    known = _Authorities({}, set(), set())
     last, restored = b"", False
     for line in stream:
         if not line.endswith(b"\n"):
@@ -164,7 +167,7 @@ def _scan_lines(
             if serial in asked:
                 used.add(serial)
         if line.find(_AUTHORITY_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
-            _note_authority(authorities, json.loads(line))
+            _note_authority(known, json.loads(line))
         elif line.find(_LEDGER_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
             restored = json.loads(line)["event"] == "ledger-restored"
         last = line
@@ -177,7 +180,16 @@ def _scan_lines(
     if seq < recorded.seq:
         raise _tampered(f"{place.ledger} was cut off: it ends at line {seq} and had {recorded.seq} lines")
     return Scan(
-        Head(seq, digest), size, torn, frozenset(used), authorities, holders.entries(), _time_of(last), restored
+        Head(seq, digest),
+        size,
+        torn,
+        frozenset(used),
+        known.living,
+        frozenset(known.retired),
+        frozenset(known.signing),
+        holders.entries(),
+        _time_of(last),
+        restored,
     )
 
 
@@ -188,11 +200,24 @@ def _time_of(line: bytes) -> str:
         return ""
 
 
-def _note_authority(authorities: dict[str, str], entry: t.Mapping[str, t.Any]) -> None:
+@dataclass(frozen=True)
+class _Authorities:
+    """What the lines so far say of authorities, by id."""
+
+    living: dict[str, str]
+    retired: set[str]
+    signing: set[str]
+
+
+def _note_authority(known: _Authorities, entry: t.Mapping[str, t.Any]) -> None:
+    name = entry["authority"]
     if entry["event"] == "authority-retired":
-        authorities.pop(entry["authority"], None)
-    else:
-        authorities[entry["authority"]] = entry["fingerprint_sha256"]
+        known.living.pop(name, None)
+        known.retired.add(name)
+        return
+    known.living[name] = entry["fingerprint_sha256"]
+    if entry["event"] == "authority-signing":
+        known.signing.add(name)
 
 
 def repair(place: CaDirectory, found: Scan) -> tuple[str, ...]:

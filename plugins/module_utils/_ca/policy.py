@@ -53,6 +53,8 @@ class SigningRequest:
     reasons: tuple[str, ...] = ()
     #: For the proof that an expired client is refused: the certificate ends before it is issued.
     expired: bool = False
+    #: Which generation signs, for the proof who is let in during a rotation; 0 is the one that signs.
+    generation: int = 0
     #: Given where the certificate that is there may only be replaced if this CA knows its authority.
     replaces: Replaced | None = None
 
@@ -156,13 +158,27 @@ def _authority_for(request: SigningRequest, stored: store.Stored, rules: Rules) 
             code="profile-mismatch",
         )
     if request.authority in stored:
-        return stored[request.authority][-1]
+        return _generation_for(request, stored[request.authority])
     if rules.predicting:
         return None
     groups = ", ".join(sorted(name for name in stored if name != store.SERVER)) or "none"
     raise TlsError(
         f"there is no authority {request.authority!r}; the access groups of this CA are: {groups}",
         hint="Correct the name, or add the group to the access groups of the CA.",
+        code="authority-unknown",
+    )
+
+
+def _generation_for(request: SigningRequest, generations: t.Sequence[store.StoredAuthority]) -> store.StoredAuthority:
+    if not request.generation:
+        return store.signing(generations)
+    for one in generations:
+        if one.generation == request.generation:
+            return one
+    raise TlsError(
+        f"the authority {request.authority!r} has no generation {request.generation}; it has "
+        f"{', '.join(one.id for one in generations)}",
+        hint="Name one of them, or none for the one that signs.",
         code="authority-unknown",
     )
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What modules report of a CA: plain values and diffs, never a key. PRIVATE: may change without notice."""
+"""What modules report of a CA: plain values, never a key. PRIVATE: may change without notice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import datetime
 from .._errors import TlsError
 from .._time import isoformat
 from .._x509.inspect import CertificateView
-from . import batch, bootstrap, directory, ledger, store
+from . import batch, bootstrap, directory, ledger, revocation, store
 
 
 def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str, t.Any]]:
@@ -22,9 +22,43 @@ def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str
     return result
 
 
+def with_revocations(
+    authorities: dict[str, dict[str, t.Any]], revoked: revocation.Outcome, now: datetime
+) -> dict[str, dict[str, t.Any]]:
+    """Return the authorities after revocations were begun: what nobody needs any more is not trusted.
+
+    In a prediction the certificate of a generation that would be made is empty, so that new ones are foretold for its members.
+    """
+    described = {**authorities, **store.describe(revoked.stored, now, revoked.distrusted)}
+    for one in revoked.revocations:
+        if not one.signing:
+            described[one.authority] = {**described[one.authority], "certificate_content": "", "certificate": None}
+    return described
+
+
+def generations_diff(
+    before: store.Stored, after: store.Stored, made: t.Sequence[bootstrap.AuthoritySpec] = ()
+) -> t.Any:
+    """Return before and after of the generations of each authority: their stages; ``made`` are those of a prediction."""
+    shown = _stages(after)
+    for spec in made:
+        shown.setdefault(
+            spec.id, f"{store.NEXT if spec.is_next else store.SIGNING}, CN={spec.common_name}, {spec.key_type}"
+        )
+    return {"before": _stages(before), "after": shown}
+
+
+def _stages(stored: store.Stored) -> dict[str, str]:
+    return {
+        one.id: f"{store.stage_of(one, generations)}, {_line(one.view)}"
+        for generations in stored.values()
+        for one in generations
+    }
+
+
 def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
     return {
-        "id": store.identifier(spec.name, 1),
+        "id": spec.id,
         "name": spec.name,
         "purpose": store.purpose_of(spec.name),
         "generation": 1,
@@ -32,6 +66,7 @@ def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
         "certificate_content": "",
         "trusted_content": "",
         "certificate": None,
+        "generations": [],
     }
 
 
@@ -42,20 +77,6 @@ def ledger_end(place: directory.CaDirectory) -> dict[str, t.Any]:
     except TlsError:
         return {}
     return {"seq": found.head.seq, "digest": found.head.digest, "time": found.time, "restored": found.restored}
-
-
-def authorities_diff(outcome: bootstrap.Outcome, now: datetime) -> dict[str, t.Any]:
-    """Return before and after of the authorities: subjects, key types, dates, fingerprints."""
-    made = {spec.name: spec for spec in outcome.missing}
-    before, after = {}, {}
-    for name, generations in outcome.stored.items():
-        line = _line(generations[-1].view)
-        after[name] = line
-        if name not in made:
-            before[name] = line
-    for name, spec in made.items():
-        after.setdefault(name, f"CN={spec.common_name}, {spec.key_type}, until {isoformat(now + spec.validity)}")
-    return {"before": before, "after": after}
 
 
 def _line(view: CertificateView) -> str:
@@ -81,15 +102,3 @@ def rejected(result: batch.BatchResult) -> dict[str, dict[str, str]]:
         name: {"msg": f"no certificate is signed for {name}: {error.message}", "hint": error.hint, "code": error.code}
         for name, error in result.refused.items()
     }
-
-
-def certificates_diff(result: batch.BatchResult) -> dict[str, t.Any]:
-    """Return what is (would be) issued: names, dates, issuer, fingerprints."""
-    after = {}
-    for name, one in result.signed.items():
-        wanted = one.approved
-        authority = wanted.authority.id if wanted.authority else wanted.request.authority
-        dates = f"from {isoformat(wanted.not_before)} until {isoformat(wanted.not_after)}"
-        text = f"CN={wanted.subject.common_name}, {', '.join(wanted.subject.names)}, by {authority}, {dates}"
-        after[name] = f"{text}, sha256 {one.view.fingerprint_sha256}" if one.view else text
-    return {"before": {}, "after": after}

@@ -4,7 +4,8 @@
 """The authorities in a CA directory: read, judged, opened, described. PRIVATE: may change without notice.
 
 An authority has a name (``server``, or an access group) and generations; ``authorities/<name>-g<generation>`` holds one.
-The highest generation signs; the anchors to be trusted are those of all generations that are there and not expired.
+A generation with the file ``next`` is trusted and does not sign yet; of the others the highest signs, and the older ones are
+still trusted (``old``). The anchors to be trusted are those of all generations that are there and not expired.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ if t.TYPE_CHECKING:
 SERVER = "server"
 CERTIFICATE = "certificate.pem"
 KEY = "key.pem"
+#: The mark of a generation that does not sign yet; an empty file.
+NEXT_MARK = "next"
+#: The stages of a generation that is there.
+NEXT, SIGNING, OLD = "next", "signing", "old"
 
 # 58 characters, so that <name>-g<generation> fits an OU of 64 (RFC 5280 A.1) up to generation 9999.
 _GROUP = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
@@ -45,6 +50,7 @@ class StoredAuthority:
     certificate: x509.Certificate
     certificate_content: str
     view: inspect.CertificateView
+    is_next: bool = False
 
     @property
     def id(self) -> str:
@@ -78,6 +84,26 @@ Stored = t.Mapping[str, t.Sequence[StoredAuthority]]
 def identifier(name: str, generation: int) -> str:
     """Return the id of a generation: directory name and OU of the certificate."""
     return f"{name}-g{generation}"
+
+
+def split_identifier(text: str) -> tuple[str, int] | None:
+    """Return (name, generation) of an id such as ``clients-g2``, None for anything else."""
+    match = _IDENTIFIER.fullmatch(text)
+    return (match["name"], int(match["generation"])) if match else None
+
+
+def signing(generations: t.Sequence[StoredAuthority]) -> StoredAuthority:
+    """Return the generation that signs: the highest without the mark ``next`` (the highest where all have it)."""
+    able = [one for one in generations if not one.is_next]
+    return max(able or generations, key=lambda one: one.generation)
+
+
+def stage_of(one: StoredAuthority, generations: t.Sequence[StoredAuthority]) -> str:
+    """Return ``next``, ``signing`` or ``old``."""
+    current = signing(generations)
+    if one.generation == current.generation:
+        return SIGNING
+    return NEXT if one.is_next or one.generation > current.generation else OLD
 
 
 def purpose_of(name: str) -> str:
@@ -149,6 +175,7 @@ def _read_one(directory: str, name: str, generation: int) -> StoredAuthority:
         certificate=certificate,
         certificate_content=inspect.certificate_pem(certificate),
         view=view,
+        is_next=os.path.lexists(os.path.join(directory, NEXT_MARK)),
     )
 
 
@@ -222,11 +249,15 @@ def trusted_content(generations: t.Iterable[StoredAuthority], now: datetime) -> 
     return "".join(stored.certificate_content for stored in sorted(usable, key=lambda one: -one.generation))
 
 
-def describe(stored: Stored, now: datetime) -> dict[str, dict[str, t.Any]]:
-    """Return what modules report: by name the current generation of each authority, and its anchors."""
+def describe(stored: Stored, now: datetime, distrusted: t.Container[str] = frozenset()) -> dict[str, dict[str, t.Any]]:
+    """Return what modules report: by name the generation of each authority that signs, its anchors, all generations.
+
+    The anchors of the ids in ``distrusted`` are left out, though they are still there.
+    """
     result: dict[str, dict[str, t.Any]] = {}
     for name in sorted(stored, key=lambda one: (one != SERVER, one)):
-        current = stored[name][-1]
+        current = signing(stored[name])
+        trusted = [one for one in stored[name] if one.id not in distrusted]
         result[name] = {
             "id": current.id,
             "name": name,
@@ -234,7 +265,19 @@ def describe(stored: Stored, now: datetime) -> dict[str, dict[str, t.Any]]:
             "generation": current.generation,
             "adopted": current.is_adopted,
             "certificate_content": current.certificate_content,
-            "trusted_content": trusted_content(stored[name], now),
+            "trusted_content": trusted_content(trusted, now),
             "certificate": current.view.to_dict(),
+            "generations": [_describe_generation(one, stored[name]) for one in stored[name]],
         }
     return result
+
+
+def _describe_generation(one: StoredAuthority, generations: t.Sequence[StoredAuthority]) -> dict[str, t.Any]:
+    return {
+        "id": one.id,
+        "generation": one.generation,
+        "stage": stage_of(one, generations),
+        "certificate_content": one.certificate_content,
+        "not_before": isoformat(one.view.not_before),
+        "not_after": isoformat(one.view.not_after),
+    }

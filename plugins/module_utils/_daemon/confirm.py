@@ -50,7 +50,8 @@ def arm(systemd: Systemd, command: t.Sequence[str], journal_path: str, seconds: 
     )
     write_atomic(_path(systemd, "timer"), _TIMER.format(seconds=seconds).encode("utf-8"), 0o644)
     systemd.daemon_reload()
-    systemd.command("enable", "--quiet", "--now", f"{NAME}.timer")
+    systemd.command("enable", "--quiet", f"{NAME}.timer")
+    systemd.command("restart", f"{NAME}.timer")  # one that an earlier run has left counts anew, from now
 
 
 def is_armed(systemd: Systemd) -> bool:

@@ -66,13 +66,16 @@ def guard_dropin(config_path: str, client_ca_path: str, derivation: Derivation) 
     return "\n".join(lines) + "\n"
 
 
-def socket_dropin(listen: t.Sequence[str]) -> str:
-    """Return docker.socket.d/zz-docker-tls.conf for the ``socket`` listener; ``listen``: "10.0.0.5:2376", "[fd00::1]:2376".
+def socket_dropin(listen: t.Sequence[str], kept: t.Sequence[str] | None = None) -> str | None:
+    """Return docker.socket.d/zz-docker-tls.conf; ``listen``: "10.0.0.5:2376", "[fd00::1]:2376" for the ``socket`` listener.
 
-    FreeBind lets an address be bound before it is there, so a missing one does not keep Docker down.
+    FreeBind lets an address be bound before it is there, so a missing one does not keep Docker down. ``kept``: the lines that
+    stay of all other files', whose TCP listeners go (an empty assignment takes every listener away). None: nothing to say.
     """
-    lines = [HEADER, _REMOVE, "[Socket]", *(f"ListenStream={item}" for item in listen), "FreeBind=yes"]
-    return "\n".join(lines) + "\n"
+    lines = [] if kept is None else ["# The TCP listeners of other files are taken away.", "ListenStream=", *kept]
+    if listen:
+        lines += [*(f"ListenStream={item}" for item in listen), "FreeBind=yes"]
+    return "\n".join([HEADER, _REMOVE, "[Socket]", *lines]) + "\n" if lines else None
 
 
 def socket_command(derivation: Derivation) -> str | None:

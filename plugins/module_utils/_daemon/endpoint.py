@@ -66,6 +66,7 @@ def _asked_proof(options: Options, machine: Machine, planned: Present) -> tuple[
 
 
 def _act(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> dict[str, t.Any]:
+    _require_same_unit(state, options)
     recovered = _recover(state, machine)
     found, planned = _plan(options, machine, state, now, check_mode=False)
     if options.state == "confirmed":
@@ -121,6 +122,17 @@ def _listeners(options: Options, found: HostState) -> tuple[tuple[str, int, str]
 
     ports = {options.port, *(int(match[1]) for match in map(re.compile(r".*:(\d+)$").match, options.listen) if match)}
     return listening.foreign_listeners(ports, (1, found.services.service.main_pid))
+
+
+def _require_same_unit(state: StateDirectory, options: Options) -> None:
+    """Refuse to touch an unfinished change of another unit: its undo would restart the wrong one."""
+    journal = state.read_journal()
+    if journal is not None and journal.service != options.service:
+        raise TlsError(
+            f"a change of {journal.service} is unfinished on this host, and this one is about {options.service}",
+            hint=f"Run again with service: {journal.service} first, which finishes it.",
+            code="change-unfinished",
+        )
 
 
 def _recover(state: StateDirectory, machine: Machine) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from .probe import (
 
 @dataclass(frozen=True)
 class Suspect:
-    """A client that must not be let in; ``name`` is the word for its check."""
+    """A further client, that must not be let in or must be; ``name`` is the word for its check."""
 
     name: str
     client: Client
@@ -44,6 +44,7 @@ class Examination:
     fingerprint: str = ""
     engine_version: str = ""
     suspects: tuple[Suspect, ...] = ()
+    admitted: tuple[Suspect, ...] = ()
     foreign_client: bool = True
     closed_ports: tuple[int, ...] = ()
 
@@ -58,6 +59,10 @@ def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
         if wanted.client.certificate
         else []
     )
+    checks += [
+        replace(check_good_client(target, one.client, wanted.ca, wanted.engine_version), check=one.name)
+        for one in wanted.admitted
+    ]
     if greeting is None:
         checks.append(Check("served-certificate", False, f"no TLS server at {target.text}: {problem}"))
     else:

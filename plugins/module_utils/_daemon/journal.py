@@ -97,6 +97,9 @@ class Journal:
     record: Record | None
 
 
+_FORMAT = 1
+_PHASES = (BEGUN, UNCONFIRMED, COMMITTED)
+_TYPES: dict[str, t.Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
 _BYTES = {"data", "original_config", "written_config", "bridge"}
 _NESTED: dict[str, t.Any] = {"certificates": SavedCertificates, "record": Record}
 _LISTS = {"files": SavedFile, "good": SavedFile}
@@ -138,6 +141,8 @@ def decode(kind: t.Any, encoded: t.Mapping[str, t.Any]) -> t.Any:
             item = tuple(decode(_LISTS[field.name], element) for element in item)
         elif isinstance(item, list):
             item = tuple(item)
+        if not isinstance(item, _TYPES.get(str(field.type), object)):
+            raise ValueError(f"{field.name} is {item!r}")
         values[field.name] = item
     return kind(**values)
 
@@ -217,7 +222,7 @@ class StateDirectory:
             fsync_directory(self.path)
 
     def _write(self, path: str, value: t.Any) -> None:
-        data = json.dumps({"format": 1, **encode(value)}, indent=1, sort_keys=True)
+        data = json.dumps({"format": _FORMAT, **encode(value)}, indent=1, sort_keys=True)
         write_atomic(path, data.encode("ascii") + b"\n", 0o600)
 
     def _read(self, kind: t.Any, path: str) -> t.Any:
@@ -225,14 +230,21 @@ class StateDirectory:
         if data is None:
             return None
         try:
-            return decode(kind, json.loads(data))
-        except (KeyError, TypeError, ValueError) as error:
+            encoded = json.loads(data)
+            if encoded.get("format") != _FORMAT:
+                raise ValueError(f"its format is {encoded.get('format')!r}")
+            found = decode(kind, encoded)
+            if kind is Journal and found.phase not in _PHASES:
+                raise ValueError(f"its phase is {found.phase!r}")
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TlsError(
                 f"cannot read {path}: {type(error).__name__} {error}",
-                hint="Another version of this collection may have written it, or someone has edited it. Look at "
+                hint="Another version of this collection may have written it, or someone has edited it. A journal is an unfinished "
+                f"change: `python3 -I {self.capsule_path} --timer` undoes it with the version that wrote it. Else look at "
                 "Docker's configuration on the host, then move the file away.",
                 code="journal-unreadable",
             ) from error
+        return found
 
 
 def _lock(descriptor: int, path: str, timeout: float) -> None:

@@ -31,6 +31,12 @@ def foreign_listeners(ports: t.Collection[int], own_pids: t.Collection[int]) -> 
     return tuple((address, port, owners.get(inode, "")) for inode, (address, port) in sorted(sockets.items()))
 
 
+def handed_over(pid: int) -> tuple[tuple[str, int], ...]:
+    """Return (address, port) of the TCP listeners that process 1 holds too: systemd has given them to ``pid``."""
+    shared = _inodes(1) & _inodes(pid) if pid else set()
+    return tuple(sorted(place for inode, place in _listening().items() if inode in shared))
+
+
 def parse_table(text: str, *, ipv6: bool) -> dict[int, tuple[str, int]]:
     """Return inode -> (address, port) of the listening sockets in /proc/net/tcp or tcp6 (proc_net_tcp.txt)."""
     found = {}

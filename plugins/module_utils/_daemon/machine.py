@@ -110,6 +110,12 @@ class Machine:
         except TlsError:
             return ""
 
+    def sockets_of_systemd(self, pid: int) -> tuple[tuple[str, int], ...]:
+        """Return (address, port) of the TCP listeners that dockerd has from systemd."""
+        from . import listening
+
+        return listening.handed_over(pid)
+
     def validate(self, binary: str, arguments: t.Sequence[str], config_path: str) -> str:
         """Return what ``dockerd --validate`` (23.0 and later) has against a daemon.json, "" where it is content."""
         return self.systemd.validate([binary, *arguments, "--validate", "--config-file", config_path])

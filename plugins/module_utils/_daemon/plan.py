@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from .._host import certstore
 from . import config, dropin
 from .journal import Record
-from .state import HostState
+from .state import HostState, serves_tcp
 
 FILE_NAMES = {"certificate": certstore.CERTIFICATE, "key": certstore.KEY, "client_ca": certstore.CLIENT_CA}
 
@@ -92,11 +92,11 @@ def ordered(
 ) -> tuple[Change, ...]:
     """Return the files that change, in an order in which dockerd could start after each."""
     units = [Change(state.dropin_path, service), Change(state.socket_dropin_path, socket)]
-    if socket is None:
+    if not serves_tcp(socket):
         units.reverse()
     json_file = Change(state.config_path, config_after)
     has_hosts = "hosts" in config.parse_daemon_json(config_after, state.config_path).values
-    leaves_socket_listener = state.socket_dropin is not None and socket is None
+    leaves_socket_listener = serves_tcp(state.socket_dropin) and not serves_tcp(socket)
     sequence = [*units, json_file] if has_hosts or leaves_socket_listener else [json_file, *units]
     before = {
         state.config_path: state.config_data,

@@ -15,7 +15,7 @@ from .journal import SavedFile
 from .options import Options
 from .plan import Expected, Plan, encoded, live_restore_steps, ordered
 from .plan_present import live_restore_flag
-from .state import HostState, configured_listeners
+from .state import HostState, configured_listeners, same_path, serves_tcp
 
 
 def plan_absent(state: HostState, options: Options) -> Plan:
@@ -25,18 +25,19 @@ def plan_absent(state: HostState, options: Options) -> Plan:
     """
     own_dropin = state.dropin is not None and dropin.is_ours(state.dropin.decode("utf-8", "replace"))
     own_socket = state.socket_dropin is not None and dropin.is_ours(state.socket_dropin.decode("utf-8", "replace"))
-    managed = state.record is not None and state.record.written_config is not None
+    managed = state.record is not None and state.record.written_config is not None and same_path(state)
     if not (own_dropin or own_socket or managed):
         return Plan("absent")
     after = _without_us(state, options)
     changes = ordered(state, after, None if own_dropin else state.dropin, None if own_socket else state.socket_dropin)
     carry = live_restore_steps(state, after, restart=bool(changes), flagged=_flagged(state))
+    adopted = any(item.is_tcp for item in state.socket_listeners)  # comes back, and as plain text as it was found
     return Plan(
         action="absent",
         files=changes,
         restart=bool(changes) and state.refused is None,
         with_socket=own_socket or _socket_lost(state),
-        config_last=own_socket,
+        config_last=own_socket and serves_tcp(state.socket_dropin) and not adopted,
         during=carry.during,
         bridge=carry.bridge,
         command=state.derivation.original if state.derivation else "",
@@ -54,7 +55,7 @@ def plan_rolled_back(state: HostState) -> Plan:
     record = state.record
     if record is not None and record.rolled_back:
         return Plan("rolled_back")
-    if record is None or not record.good:
+    if record is None or not record.good or not same_path(state):
         raise TlsError(
             "there is no earlier state of this host's Docker to go back to",
             hint="The last good state is kept from the first change that this collection makes on a host.",
@@ -62,11 +63,12 @@ def plan_rolled_back(state: HostState) -> Plan:
         )
     good = {saved.path: saved for saved in record.good}
     after = _bytes(good, state.config_path, state.config_data)
+    socket = _bytes(good, state.socket_dropin_path, state.socket_dropin)
     changes = ordered(
         state,
         after,
         _bytes(good, state.dropin_path, state.dropin),
-        _bytes(good, state.socket_dropin_path, state.socket_dropin),
+        socket,
     )
     generation = record.good_generation if record.good_generation != state.certificates.generation else None
     changed = bool(changes or generation)
@@ -78,11 +80,11 @@ def plan_rolled_back(state: HostState) -> Plan:
         generation=generation,
         restart=changed,
         with_socket=socket_changed or _socket_lost(state),
-        config_last=socket_changed and _bytes(good, state.socket_dropin_path, None) is None,
+        config_last=serves_tcp(state.socket_dropin) and not serves_tcp(socket) and not _has_hosts(state, after),
         interim=carry.interim,
         during=carry.during,
         bridge=carry.bridge,
-        expected=_expected(state, after, _bytes(good, state.socket_dropin_path, state.socket_dropin), generation),
+        expected=_expected(state, after, socket, generation),
         reasons=("rolled-back",) if changed else (),
         record=replace(record, written_config=after, rolled_back=True),
         containers_stopped=carry.containers_stopped,
@@ -91,7 +93,7 @@ def plan_rolled_back(state: HostState) -> Plan:
 
 def _without_us(state: HostState, options: Options) -> bytes | None:
     """Return daemon.json without our settings; None: there was none."""
-    record = state.record
+    record = state.record if same_path(state) else None
     if record is not None and record.written_config is not None and state.config_data is not None:
         text = config.unmerge(state.config_data, record.written_config, record.original_config, state.config_path)
         return encoded(text)
@@ -120,6 +122,11 @@ def _expected(state: HostState, after: bytes | None, socket_dropin: bytes | None
 
 def _bytes(good: dict[str, SavedFile], path: str, otherwise: bytes | None) -> bytes | None:
     return good[path].data if path in good else otherwise
+
+
+def _has_hosts(state: HostState, after: bytes | None) -> bool:
+    """Return whether dockerd itself listens in the former state: then it has to start with that daemon.json."""
+    return "hosts" in config.parse_daemon_json(after, state.config_path).values
 
 
 def _flagged(state: HostState) -> bool:

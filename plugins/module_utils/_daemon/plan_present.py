@@ -12,7 +12,7 @@ from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect, keys
 from . import config, dropin
-from .findings import Finding, raise_errors, warning, warnings
+from .findings import Finding, error, errors, raise_errors, warning, warnings
 from .journal import Record
 from .listen import Listen, resolve_listen
 from .options import Options
@@ -27,7 +27,8 @@ from .plan import (
     ordered,
     outdated_reasons,
 )
-from .state import HostState, connectable
+from .socket_unit import check_socket
+from .state import HostState, connectable, same_path
 from .unit import Derivation, local_hosts
 
 _REASON_OF_FILE = {
@@ -69,11 +70,16 @@ def plan_present(state: HostState, options: Options, *, check_mode: bool, listen
         raise_errors(listen.findings, "the endpoint cannot be set up")
     settings = wanted_settings(state, options, listen, derivation)
     files = wanted_certificates(state, options)
-    plan = _plan(state, options, derivation, listen, settings, files, pending=_pending(state, options, check_mode))
-    if not plan.changed:
-        findings = (*listen.findings, *_check_standing(state, options, files))
+    kept, doors = check_socket(state.socket_listeners, _text(state.socket_dropin), options.existing_settings)
+    plan = _plan(
+        state, options, derivation, listen, settings, files, kept, pending=_pending(state, options, check_mode)
+    )
+    doors = (*_left_behind(state), *doors)
+    if plan.changed:
+        found = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
+        findings = (*errors(doors), *found, *warnings(doors))
     else:
-        findings = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
+        findings = (*listen.findings, *doors, *_check_standing(state, options, files))
     return Present(plan, listen, findings)
 
 
@@ -180,6 +186,7 @@ def _plan(
     listen: Listen,
     settings: dict[str, t.Any],
     files: dict[str, bytes],
+    kept: tuple[str, ...] | None,
     *,
     pending: bool,
 ) -> Plan:
@@ -187,7 +194,7 @@ def _plan(
     remove = () if options.listener == "hosts" else ("hosts",)
     after = encoded(config.merge(state.config_data, settings, remove, state.config_path)) or b""
     values = config.parse_daemon_json(after, state.config_path).values
-    service, socket = _dropins(state, options, derivation, listen)
+    service, socket = _dropins(state, options, derivation, listen, kept)
     changes = ordered(state, after, service, socket)
     certificates = {n: data for n, data in files.items() if data != state.certificates.files().get(n)}
     shown = expected(listen, files)
@@ -199,7 +206,8 @@ def _plan(
         *dropin_reasons(state.socket_dropin, socket),
     ]
     generation = _loose_generation(state) if not certificates else None
-    reasons += ["directory-mode-changed"] if generation else []
+    if generation:
+        reasons += ["modes-repaired"] if state.certificates.loose else ["directory-mode-changed"]
     units = any(change.path != state.config_path for change in changes)
     restart = pending or needs_restart(before, values) or units or any(name != certstore.CA for name in certificates)
     if not restart:
@@ -227,20 +235,25 @@ def _plan(
 
 
 def _loose_generation(state: HostState) -> str | None:
-    """Return the live generation where others may look into its directory: making it live again closes that."""
+    """Return the live generation where others may look into it or its directory: making it live again closes that."""
     certificates = state.certificates
-    return certificates.generation if certificates.directory_mode not in (None, 0o700) else None
+    loose = certificates.loose or certificates.directory_mode not in (None, 0o700)
+    return certificates.generation if loose else None
 
 
 def _dropins(
-    state: HostState, options: Options, derivation: Derivation, listen: Listen
+    state: HostState, options: Options, derivation: Derivation, listen: Listen, kept: tuple[str, ...] | None
 ) -> tuple[bytes | None, bytes | None]:
     if options.listener == "hosts":
         service = dropin.service_dropin(derivation, after_network=listen.needs_network())
-        return encoded(service), None
+        return encoded(service), encoded(dropin.socket_dropin((), kept))
     anchors = f"{options.directory.rstrip('/')}/{certstore.CLIENT_CA}"
     guard = dropin.guard_dropin(state.config_path, anchors, derivation)
-    return encoded(guard), encoded(dropin.socket_dropin([address.endpoint() for address in listen.addresses]))
+    return encoded(guard), encoded(dropin.socket_dropin(listen.endpoints(), kept))
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogateescape")
 
 
 def _command(options: Options, derivation: Derivation) -> str:
@@ -266,7 +279,7 @@ def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
 
 def _record(state: HostState, after: bytes, settings: dict[str, t.Any]) -> Record:
     old = state.record
-    first = old is None or old.written_config is None
+    first = old is None or old.written_config is None or old.config_path not in ("", state.config_path)
     return Record(
         original_config=state.config_data if first or old is None else old.original_config,
         written_config=after,
@@ -298,6 +311,7 @@ def _check(
         config_path=state.config_path,
         config_data=state.config_data,
         addresses=state.addresses,
+        config_in_use=state.config_in_use,
         controller_now=options.controller_now,
         engine_version=engine.version if engine else None,
         swarm_active=bool(engine and engine.swarm_active),
@@ -318,7 +332,7 @@ def _check(
         existing_settings=options.existing_settings,
         live_restore=options.live_restore,
         restart_needed=plan.restart,
-        written=dict(state.record.settings or {}) if state.record else None,
+        written=dict(state.record.settings or {}) if state.record and same_path(state) else None,
         allow_dual_trust=options.allow_dual_trust,
     )
     found = (*check(facts, wanted), *_boot_warning(options, listen))
@@ -338,6 +352,17 @@ def _check_standing(state: HostState, options: Options, files: t.Mapping[str, by
         files.get(certstore.CLIENT_CA, b""),
     )
     return check_certificates(given, state.now, (), allow_dual_trust=options.allow_dual_trust)
+
+
+def _left_behind(state: HostState) -> tuple[Finding, ...]:
+    """Refuse to leave our settings in one daemon.json and go on with another: ``absent`` would know the last one only."""
+    if not state.left_behind:
+        return ()
+    text = (
+        f"the endpoint was set up in {state.left_behind}, which still has it, and now {state.config_path} is to have it"
+    )
+    hint = f"Run with state absent and the path {state.left_behind} first; or remove hosts and tls* there, if dockerd does not read it."
+    return (error("config-path-changed", text, hint),)
 
 
 def _boot_warning(options: Options, listen: Listen) -> tuple[Finding, ...]:

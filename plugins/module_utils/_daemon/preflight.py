@@ -21,6 +21,7 @@ from .findings import Finding, error, errors, warning, warnings
 from .flags import find_flags
 from .listen import Listen, ListenAddress
 from .preflight_certificates import TlsFiles, check_certificates
+from .preflight_keys import check_keys
 from .unit import Derivation, UnitFacts, conflicts, refusal
 
 OLDEST_ENGINE = (20, 10)
@@ -59,6 +60,7 @@ class HostFacts:
     config_path: str  # the daemon.json that dockerd reads
     config_data: bytes | None  # its bytes now
     addresses: tuple[Address, ...]
+    config_in_use: bool = False  # the running dockerd has read these bytes
     controller_now: datetime | None = None  # the controller's clock at the same moment
     engine_version: str | None = None  # "26.1.5+dfsg1"; None: not known
     swarm_active: bool = False
@@ -190,6 +192,9 @@ def _check_config(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
         )
         for key, meant in config.misspelled_keys(values)
     ]
+    named = {key for key, _meant in config.misspelled_keys(values)}
+    others = {key: value for key, value in values.items() if key not in named}
+    found += check_keys(others, facts.config_path, facts.engine_version, in_use=facts.config_in_use)
     foreign = config.foreign_endpoint_settings(values, wanted.settings, wanted.written)
     if foreign:
         found.append(_foreign(foreign, facts.config_path, wanted.existing_settings))

@@ -26,6 +26,7 @@ from .probe import (
     check_served,
     is_open,
 )
+from .state import connectable
 
 _TIMEOUT = 10.0
 _UNENCRYPTED_PORT = 2375
@@ -49,6 +50,8 @@ def prove(
         if server is not None:
             found.append(check_refused(target, "server-certificate-as-client", server))
         checks += [Check(item.check, item.passed, f"{target.text}: {item.detail}") for item in found]
+    if expected.addresses:
+        checks.append(check_handed_over(machine, expected))
     if expected.addresses and all(port != _UNENCRYPTED_PORT for _address, port in expected.addresses):
         target = Target("127.0.0.1", _UNENCRYPTED_PORT, server_name, _TIMEOUT)
         checks.append(
@@ -72,6 +75,14 @@ def check_local_socket(machine: Machine) -> Check:
         return Check("local-socket", False, problem)
     facts = machine.engine_facts()
     return Check("local-socket", facts is not None, f"engine {facts.version}" if facts else "/info is not answered")
+
+
+def check_handed_over(machine: Machine, expected: Expected) -> Check:
+    """systemd has given dockerd no other TCP listener than the endpoint's (a ``ListenStream=`` of somebody else's)."""
+    found = machine.sockets_of_systemd(machine.services().service.main_pid)
+    other = [f"{address}:{port}" for address, port in found if (connectable(address), port) not in expected.addresses]
+    detail = f"docker.socket also opens {', '.join(other)}" if other else "docker.socket opens no other port"
+    return Check("no-other-listener", not other, detail)
 
 
 def require(checks: t.Sequence[Check]) -> None:

@@ -42,8 +42,11 @@ def report(source: Report) -> dict[str, t.Any]:
     """Return the result of the module ``daemon_endpoint``."""
     plan, done = source.plan, source.done
     pending = source.journal is not None and source.journal.phase == UNCONFIRMED
+    changed = plan.changed or bool(source.before) or done is not None
+    lines = _plan(source, changed)
     return {
-        "changed": plan.changed or bool(source.before) or done is not None,
+        "changed": changed,
+        "plan": lines,
         "restarted": done.restarted if done else False,
         "restart_needed": plan.restart,
         "reasons": [*source.before, *plan.reasons],
@@ -52,7 +55,7 @@ def report(source: Report) -> dict[str, t.Any]:
         "unconfirmed": pending,
         "endpoint": _endpoint(source),
         "proof": list(done.proof if done else source.proof),
-        "diff": _diff(source),
+        "diff": _diff(source, lines),
     }
 
 
@@ -72,9 +75,7 @@ def _warnings(source: Report) -> list[str]:
 def _endpoint(source: Report) -> dict[str, t.Any]:
     found, listen = source.found, source.listen
     engine = source.after or found.engine
-    files = {**found.certificates.files(), **source.plan.certificates}
-    if source.plan.generation is not None:
-        files = certstore.read_generation(found.directory, source.plan.generation)
+    files = _files_after(source)
     return {
         "state": "present" if listen else source.plan.action,
         "listen": [address.endpoint() for address in listen.addresses] if listen else [],
@@ -108,24 +109,33 @@ def _subjects(data: bytes | None) -> list[str]:
         return []
 
 
-def _diff(source: Report) -> list[dict[str, str]]:
-    """Return before and after of every text file that changes, and the certificates in words."""
+def _plan(source: Report, changed: bool) -> list[str]:
+    """Return the change in one line, none where there is none."""
+    if not changed:
+        return []
+    from . import wording  # only what changes pays for its import
+
+    reasons = [*source.before, *source.plan.reasons]
+    return [wording.plan_text(source.found, source.plan, source.listen, reasons, _files_after(source))]
+
+
+def _files_after(source: Report) -> dict[str, bytes]:
+    """Return the TLS files as they are after the plan."""
+    if source.plan.generation is not None:
+        return dict(certstore.read_generation(source.found.directory, source.plan.generation))
+    return {**source.found.certificates.files(), **source.plan.certificates}
+
+
+def _diff(source: Report, plan: t.Sequence[str]) -> list[dict[str, str]]:
+    """Return the plan as it is read, then before and after of every text file that changes; never a key."""
     found = source.found
     before = {
         found.config_path: found.config_data,
         found.dropin_path: found.dropin,
         found.socket_dropin_path: found.socket_dropin,
     }
-    parts = [_part(change.path, before.get(change.path), change.after) for change in source.plan.files]
-    old = found.certificates.files()
-    new: t.Mapping[str, bytes] = {**old, **source.plan.certificates}
-    if source.plan.generation is not None:
-        new = certstore.read_generation(found.directory, source.plan.generation)
-    for name in (certstore.CERTIFICATE, certstore.CLIENT_CA, certstore.CA):
-        if old.get(name) != new.get(name):
-            path = f"{found.directory.rstrip('/')}/{name}"
-            parts.append(_part(path, _words(old.get(name)), _words(new.get(name))))
-    return parts
+    files = [_part(change.path, before.get(change.path), change.after) for change in source.plan.files]
+    return [*({"prepared": f"{line}\n"} for line in plan), *files]
 
 
 def _part(path: str, before: bytes | None, after: bytes | None) -> dict[str, str]:
@@ -135,18 +145,3 @@ def _part(path: str, before: bytes | None, after: bytes | None) -> dict[str, str
         "before": (before or b"").decode("utf-8", "replace"),
         "after": (after or b"").decode("utf-8", "replace"),
     }
-
-
-def _words(data: bytes | None) -> bytes | None:
-    """Return certificates as lines that people can compare."""
-    if not data:
-        return None
-    try:
-        views = [inspect.view_certificate(item) for item in inspect.load_certificates(data, "the file")]
-    except TlsError:
-        return b"(unreadable)\n"
-    lines = []
-    for view in views:
-        shown = view.to_dict()
-        lines += [f"{key}: {shown[key]}" for key in ("subject", "issuer", "names", "not_after", "fingerprint_sha256")]
-    return ("\n".join(lines) + "\n").encode("utf-8")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .._errors import TlsError
-from .._files import read_bytes_or_none
+from .._files import file_status, read_bytes_or_none
 from .._host.addresses import Address
 from .._host.certstore import CertificateSet, pending_key, read_set
 from .config import parse_daemon_json
@@ -27,6 +27,7 @@ from .findings import Finding
 from .handshake import HandshakeError, ServerGreeting, read_greeting
 from .journal import Record, StateDirectory
 from .machine import Machine
+from .socket_unit import SocketListener, read_listeners
 from .systemd import Services
 from .unit import DEFAULT_CONFIG_PATH, ENDPOINT_FLAGS, HOST_FLAGS, Derivation, UnitFacts, derive, refusal
 from .unit_source import environment_of, read_model, unit_facts
@@ -46,10 +47,13 @@ class HostState:
     derivation: Derivation | None
     config_path: str
     config_data: bytes | None
+    config_in_use: bool
+    left_behind: str  # another daemon.json that still has our settings
     dropin_path: str
     dropin: bytes | None
     socket_dropin_path: str
     socket_dropin: bytes | None
+    socket_listeners: tuple[SocketListener, ...]  # of other people's files
     directory: str
     certificates: CertificateSet
     pending_key: bytes | None
@@ -92,11 +96,12 @@ def gather(
         environment = environment_of(model)
         derivation = derive(model, environment, ENDPOINT_FLAGS if strip_endpoint_flags else HOST_FLAGS)
     path = os.path.realpath(config_path or (derivation.config_path if derivation else DEFAULT_CONFIG_PATH))
-    config_data = read_bytes_or_none(path)
+    config_data = _read_config(path)
     active = services.service.is_active
     engine = machine.engine_facts(networks=True) if active else None
     socket_dropin_path = _dropin_path(machine, services.socket.name)
     socket_dropin = read_bytes_or_none(socket_dropin_path)
+    record = state.read_record()
     return HostState(
         now=now,
         services=services,
@@ -106,10 +111,13 @@ def gather(
         derivation=derivation,
         config_path=path,
         config_data=config_data,
+        left_behind=_left_behind(record, path, directory),
+        config_in_use=active and _in_use(machine, services, path, config_data, record),
         dropin_path=dropin_path,
         dropin=read_bytes_or_none(dropin_path),
         socket_dropin_path=socket_dropin_path,
         socket_dropin=socket_dropin,
+        socket_listeners=read_listeners(services.socket, socket_dropin_path),
         directory=directory,
         certificates=read_set(directory),
         pending_key=pending_key(directory),
@@ -119,7 +127,7 @@ def gather(
         process=machine.identity(services.service.main_pid),
         socket_is_systemds=active and machine.socket_is_systemds(),
         served=_served(config_data, path, socket_dropin) if active else None,
-        record=state.read_record(),
+        record=record,
     )
 
 
@@ -128,7 +136,7 @@ def configured_listeners(values: t.Mapping[str, t.Any], socket_dropin: bytes | N
     entries = [str(host)[6:] for host in values.get("hosts") or () if str(host).startswith("tcp://")]
     for line in (socket_dropin or b"").decode("utf-8", "replace").splitlines():
         key, _equals, value = line.partition("=")
-        if key.strip() == "ListenStream" and ":" in value:
+        if key.strip() == "ListenStream" and ":" in value and value.strip()[:1] not in ("/", "@"):
             entries.append(value.strip())
     found = []
     for entry in entries:
@@ -138,6 +146,16 @@ def configured_listeners(values: t.Mapping[str, t.Any], socket_dropin: bytes | N
     return tuple(found)
 
 
+def same_path(state: HostState) -> bool:
+    """Return whether the record of earlier runs is about this very daemon.json."""
+    return state.record is not None and state.record.config_path in ("", state.config_path)
+
+
+def serves_tcp(socket_dropin: bytes | None) -> bool:
+    """Return whether our drop-in of docker.socket opens TCP ports (it may be there only to take others' away)."""
+    return bool(configured_listeners({}, socket_dropin))
+
+
 def connectable(address: str) -> str:
     """Return where to connect to reach a listener on ``address``: loopback for the wildcards."""
     return "127.0.0.1" if address in ("", "0.0.0.0", "::") else address
@@ -145,6 +163,38 @@ def connectable(address: str) -> str:
 
 def _dropin_path(machine: Machine, unit: str) -> str:
     return os.path.join(machine.unit_directory, f"{unit}.d", DROPIN_NAME)
+
+
+def _read_config(path: str) -> bytes | None:
+    """Read daemon.json. Raises TlsError where that is no file: a rename onto /dev/null would break the whole host."""
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise TlsError(
+            f"{path} is no regular file, so daemon.json cannot be changed safely",
+            hint="Look where the file's link leads; put a file there, or remove the link.",
+            code="daemon-json-invalid",
+        )
+    return read_bytes_or_none(path)
+
+
+def _left_behind(record: Record | None, path: str, directory: str) -> str:
+    """Return another daemon.json that still has the endpoint that we gave it, "" where there is none."""
+    if record is None or record.written_config is None or record.config_path in ("", path):
+        return ""
+    try:
+        values = parse_daemon_json(read_bytes_or_none(record.config_path), record.config_path).values
+    except TlsError:
+        return ""
+    ours = str(values.get("tlscert", "")).startswith(directory.rstrip("/") + "/")
+    return record.config_path if ours else ""
+
+
+def _in_use(machine: Machine, services: Services, path: str, config_data: bytes | None, record: Record | None) -> bool:
+    """Return whether the running dockerd has read these very bytes: it is younger than the file, or we have proved them."""
+    if record is not None and config_data is not None and record.written_config == config_data:
+        return True
+    status = file_status(path)
+    started = machine.time() - (machine.monotonic() - services.service.started)
+    return status is not None and services.service.started > 0 and max(status.st_mtime, status.st_ctime) < started
 
 
 def _served(config_data: bytes | None, path: str, socket_dropin: bytes | None) -> ServerGreeting | None:

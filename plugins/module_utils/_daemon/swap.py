@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 import typing as t
+from dataclasses import replace
 
 from .._errors import TlsError
 from .._files import fsync_directory, read_bytes_or_none
@@ -84,7 +85,7 @@ def stage(saved: SavedFile, after: bytes | None) -> None:
             except OSError:  # a file system without hard links, or a file that is a mount point
                 _copy(saved)
         if after is not None:
-            _write(staged_path(saved.path), after, saved)
+            _write(staged_path(saved.path), after, _without_loose_mode(saved))
         fsync_directory(os.path.dirname(saved.path))
     except OSError as error:
         raise _unwritable(saved.path, error) from error
@@ -117,6 +118,8 @@ def swap(saved: SavedFile) -> None:
     try:
         if os.path.exists(staged_path(saved.path)):
             os.rename(staged_path(saved.path), saved.path)
+        elif saved.after:  # someone has tidied up: without its new contents the file must not go
+            raise FileNotFoundError(2, "its new contents are gone", staged_path(saved.path))
         else:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(saved.path)
@@ -137,7 +140,7 @@ def put_back(saved: SavedFile, ours: t.Collection[str] = ()) -> str:
     aside = ""
     try:
         if current is not None and digest(current) not in (saved.after, digest(saved.data), *ours):
-            aside = saved.path + ".docker-tls-saved"
+            aside = _free_name(saved.path + ".docker-tls-saved")
             os.rename(saved.path, aside)
         if saved.data is None:
             with contextlib.suppress(FileNotFoundError):
@@ -189,6 +192,19 @@ def remove_empty(directories: t.Sequence[str]) -> None:
 def _beside(path: str, ending: str) -> str:
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}{ending}")
+
+
+def _free_name(path: str) -> str:
+    """Return ``path``, or ``path`` with a number where something of an earlier time is there."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number, free = number + 1, f"{path}-{number}"
+    return free
+
+
+def _without_loose_mode(saved: SavedFile) -> SavedFile:
+    """A drop-in is a command that root runs: nobody else may write it, whatever was in its place (a link to /dev/null)."""
+    return replace(saved, mode=saved.mode & 0o755) if saved.path.endswith(".conf") else saved
 
 
 def _same_status(saved: SavedFile) -> bool:

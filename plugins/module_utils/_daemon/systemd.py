@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from .._errors import TlsError
 
 _PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,MainPID,Job,NRestarts,FragmentPath,DropInPaths,NeedDaemonReload,Requires"
+    "Id,LoadState,ActiveState,SubState,Result,MainPID,Job,NRestarts,FragmentPath,DropInPaths,NeedDaemonReload,Requires,"
+    "ExecMainStartTimestampMonotonic"
 )
 UNIT_DIRECTORY = "/etc/systemd/system"
 _OBJECT = "/org/freedesktop/systemd1/unit/"
@@ -39,6 +40,7 @@ class UnitState:
     drop_in_paths: tuple[str, ...] = ()
     need_daemon_reload: bool = False
     requires: tuple[str, ...] = ()
+    started: float = 0.0  # of the main process, in seconds of CLOCK_MONOTONIC; 0: never
 
     @property
     def is_active(self) -> bool:
@@ -73,6 +75,7 @@ def parse_show(text: str, names: t.Sequence[str]) -> dict[str, UnitState]:
             drop_in_paths=tuple(values.get("DropInPaths", "").split()),
             need_daemon_reload=values.get("NeedDaemonReload", "no") == "yes",
             requires=tuple(values.get("Requires", "").split()),
+            started=_number(values.get("ExecMainStartTimestampMonotonic", "")) / 1e6,
         )
     return found
 

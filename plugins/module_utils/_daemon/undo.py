@@ -21,6 +21,9 @@ from . import restart, swap
 from .journal import UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
 
+# The old dockerd is known to start: a start timeout that was too short for a busy host must not count it as failed.
+_OLD_PATIENCE = 120.0
+
 
 @dataclass(frozen=True)
 class Undone:
@@ -129,9 +132,10 @@ def _start_old(journal: Journal, machine: Machine) -> restart.Outcome:
     services = machine.services()
     usable = services.socket.load_state == "loaded"
     with_socket = usable and (journal.with_socket or not machine.socket_is_systemds())
-    outcome = restart.restart(machine, journal.timeout, with_socket=with_socket)
+    timeout = max(float(journal.timeout), _OLD_PATIENCE)
+    outcome = restart.restart(machine, timeout, with_socket=with_socket)
     if outcome.problem:
-        outcome = restart.restart(machine, journal.timeout, with_socket=usable)
+        outcome = restart.restart(machine, timeout, with_socket=usable)
     return outcome
 
 

@@ -21,7 +21,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
-from .._files import ensure_directory, fsync_directory, read_bytes_or_none, symlink_atomic, write_atomic
+from .._files import ensure_directory, file_status, fsync_directory, read_bytes_or_none, symlink_atomic, write_atomic
 
 CA = "ca.pem"
 CLIENT_CA = "client-ca.pem"
@@ -52,6 +52,9 @@ class CertificateSet:
     layout: str
     generation: str | None = None  # name of the current generation directory
     directory_mode: int | None = None
+    loose: tuple[
+        str, ...
+    ] = ()  # of the current generation: files that others could read or change; "." is the directory
 
     def files(self) -> dict[str, bytes]:
         """Return name -> bytes of the files that are there."""
@@ -72,7 +75,8 @@ def read_set(directory: str) -> CertificateSet:
     layout = _layout(generation, ours, others)
     mode = os.stat(directory).st_mode & 0o7777
     ca, client_ca, certificate, key = (data.get(name) for name in NAMES)
-    return CertificateSet(ca, client_ca, certificate, key, layout, generation, mode)
+    loose = () if generation is None else _loose(os.path.join(directory, generation))
+    return CertificateSet(ca, client_ca, certificate, key, layout, generation, mode, loose)
 
 
 def _layout(generation: str | None, ours: t.Sequence[str], others: t.Sequence[str]) -> str:
@@ -118,7 +122,7 @@ def prepare(directory: str, changes: t.Mapping[str, bytes]) -> str:
 
 
 def activate(directory: str, generation: str) -> None:
-    """Switch to a generation in one rename, flushed to disk; the directory becomes 0700.
+    """Switch to a generation in one rename, flushed to disk; the directory becomes 0700, and its files what they should be.
 
     Raises TlsError ``certificate-store-unusable`` (no such generation), ``file-unwritable``.
     """
@@ -129,6 +133,7 @@ def activate(directory: str, generation: str) -> None:
                 f"{directory} has no set of certificates called {generation}", code="certificate-store-unusable"
             )
         ensure_directory(directory, 0o700)
+        _tighten(os.path.join(directory, generation))
         for name in wanted:  # a link to nothing reads as no file, so this changes nothing yet
             if not os.path.lexists(os.path.join(directory, name)):
                 symlink_atomic(f"{CURRENT}/{name}", os.path.join(directory, name))
@@ -305,7 +310,28 @@ def _put_back(directory: str, generation: str, found: t.Mapping[str, t.Mapping[s
 
 
 def _mode(name: str) -> int:
-    return 0o400 if name == KEY else 0o444
+    return {KEY: 0o400, ".": 0o700}.get(name, 0o444)
+
+
+def _loose(path: str) -> tuple[str, ...]:
+    """Return the names in a generation that more people than root could read (the key) or change; "." is the directory."""
+    found = []
+    for name in (".", *NAMES):
+        status = file_status(os.path.join(path, name))
+        allowed = {KEY: 0o600, ".": 0o700}.get(name, 0o755)
+        foreign = status is not None and os.geteuid() == 0 and status.st_uid != 0
+        if status is not None and (foreign or status.st_mode & 0o7777 & ~allowed):
+            found.append(name)
+    return tuple(found)
+
+
+def _tighten(path: str) -> None:
+    """Give what is loose in a generation its owner and mode; what dockerd reads stays the same."""
+    for name in _loose(path):
+        file = os.path.join(path, name)
+        if os.geteuid() == 0:
+            os.chown(file, 0, 0, follow_symlinks=False)
+        os.chmod(file, _mode(name))
 
 
 def _write_generation(

@@ -157,12 +157,12 @@ def ledger(raw: Mapping | None) -> Ledger:
         problem=raw.get("problem") or "",
         line=raw.get("line"),
         lines=raw.get("lines") or 0,
-        begins=_moment(begins) if begins else None,
+        begins=moment(begins) if begins else None,
         known=frozenset(raw.get("known") or ()),
     )
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
     """Return the time of a ledger line (``2026-11-22T13:00:00Z``; Python 3.9 knows no Z)."""
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._table import align, clean
 from .._x509.inspect import CertificateView
 from . import document, judge_host, times
 from .model import NOT_ASKED, AuthorityStatus, Certificate, ClientStatus, HostStatus, Judged, Report, Stored
@@ -79,7 +80,9 @@ def _section(
     hidden = len(items) - len(shown)
     lines = [clean(title)]
     if shown:
-        table = _align([("", *columns), *((WORDS[item.level], *row_of(item, report.now)) for item in shown)])
+        table = align(
+            [("", *columns), *((WORDS[item.level], *row_of(item, report.now)) for item in shown)], _LEVEL_WIDTH
+        )
         lines.append(table[0])
         for item, line in zip(shown, table[1:]):
             lines.append(line)
@@ -97,13 +100,6 @@ def _explanations(item: Judged) -> t.Iterator[str]:
             yield f"{_FINDING_INDENT}^ {finding.code}: {clean(finding.message)}"
         if advice:
             yield f"{_FINDING_INDENT}  -> {advice}"
-
-
-def _align(rows: t.Sequence[Row]) -> list[str]:
-    cleaned = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(len(row[number]) for row in cleaned) for number in range(len(cleaned[0]))]
-    widths[0] = _LEVEL_WIDTH
-    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip() for row in cleaned]
 
 
 def _authority_row(one: AuthorityStatus, now: datetime) -> Row:
@@ -149,8 +145,3 @@ def _client_row(one: ClientStatus, now: datetime) -> Row:
     facts, found = one.facts, one.facts.stored.certificate
     left, end = (times.left_text(found.view, now), times.end_text(found.view)) if found else (facts.stored.state, "-")
     return facts.client, facts.group, left, end, f"{facts.host}:{facts.stored.path or facts.id}", one.verdict
-
-
-def clean(text: str) -> str:
-    """Return ``text`` on one line, with everything unprintable as ``?``."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -18,10 +18,11 @@ try:
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.serialization import pkcs12
     from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 except ImportError:
     x509 = hashes = serialization = ec = ed25519 = padding = rsa = None  # type: ignore[assignment]
-    Cipher = algorithms = modes = None  # type: ignore[assignment,misc]
+    Cipher = algorithms = modes = pkcs12 = None  # type: ignore[assignment,misc]
     ExtendedKeyUsageOID = ExtensionOID = NameOID = None  # type: ignore[assignment,misc]
     InvalidSignature = UnsupportedAlgorithm = Exception  # type: ignore[assignment,misc]
 
@@ -45,6 +46,8 @@ __all__ = [
     "not_after",
     "not_before",
     "padding",
+    "pkcs12",
+    "pkcs12_encryption",
     "rsa",
     "serialization",
     "signature_is_by",
@@ -78,6 +81,20 @@ def load_pem_private_key(data: bytes, passphrase: bytes | None) -> t.Any:
         if "unsafe_skip_rsa_key_validation" not in str(error):
             raise
     return serialization.load_pem_private_key(data, passphrase)
+
+
+def pkcs12_encryption(passphrase: bytes, rounds: int) -> t.Any:
+    """Return how a PKCS#12 file is encrypted: AES-256 and SHA-256 throughout; None before cryptography 38 (3DES and SHA-1)."""
+    builder = getattr(serialization.PrivateFormat, "PKCS12", None)
+    if builder is None:
+        return None
+    return (
+        builder.encryption_builder()
+        .kdf_rounds(rounds)
+        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+        .hmac_hash(hashes.SHA256())
+        .build(passphrase)
+    )
 
 
 def signature_is_by(certificate: x509.Certificate, public_key: t.Any) -> bool:

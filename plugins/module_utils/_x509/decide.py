@@ -8,11 +8,11 @@ Nothing here reads a file or a clock: what is wanted and what is there go in, a 
 
 from __future__ import annotations
 
-import typing as t
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .._time import isoformat, parse_renew_before
+from .._time import parse_renew_before, parse_renew_jitter
 from . import names, profiles
 from .inspect import CertificateView
 
@@ -37,7 +37,10 @@ REASONS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the certificate should be. ``authority`` is None where the authority itself is yet to be made."""
+    """What the certificate should be. ``authority`` is None where the authority itself is yet to be made.
+
+    ``jitter`` is the window over which the renewals of a fleet are spread, ``jitter_name`` what tells this one from the others.
+    """
 
     profile: str
     subject: names.SubjectNames
@@ -45,6 +48,8 @@ class Wanted:
     authority: CertificateView | None
     renew_before: str = "1/3"
     force: bool = False
+    jitter: str = "0"
+    jitter_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,37 +64,50 @@ class Existing:
 
 @dataclass(frozen=True)
 class Decision:
-    """``action`` is ``none`` or ``issue``; ``before`` and ``after`` are the plan that a diff shows."""
+    """``action`` is ``none`` or ``issue``; ``renew_at`` is when the certificate that is there is due."""
 
     action: str
     reasons: tuple[str, ...]
-    before: dict[str, t.Any]
-    after: dict[str, t.Any]
+    renew_at: datetime | None
 
 
 def decide(wanted: Wanted, existing: Existing, now: datetime) -> Decision:
     """Return whether to issue, with every reason that holds, at the aware time ``now``.
 
-    Raises TlsError ``duration-invalid`` for ``renew_before``.
+    Raises TlsError ``duration-invalid`` for ``renew_before`` and ``jitter``.
     """
+    due = renew_at(wanted, existing.certificate) if existing.certificate is not None else None
     found = set(existing.problems)
     if wanted.force:
         found.add("forced")
     found |= _key_reasons(wanted, existing)
-    if existing.certificate is not None:
+    if existing.certificate is not None and due is not None:
         found |= _content_reasons(wanted, existing.certificate)
-        found |= _time_reasons(wanted, existing.certificate, now)
+        found |= _time_reasons(existing.certificate, due, now)
     elif "certificate-unreadable" not in found:
         found.add("certificate-missing")
     reasons = tuple(reason for reason in REASONS if reason in found)
-    before = _plan_before(existing)
-    after = _plan_after(wanted) if reasons else before
-    return Decision("issue" if reasons else "none", reasons, before, after)
+    return Decision("issue" if reasons else "none", reasons, due)
 
 
-def renewal_time(begin: datetime, end: datetime, renew_before: str, earlier: timedelta = timedelta(0)) -> datetime:
-    """Return when a certificate is due; ``earlier`` moves that, where the renewals of a fleet are spread."""
-    return end - parse_renew_before(renew_before, end - begin) - earlier
+def renew_at(wanted: Wanted, certificate: CertificateView) -> datetime:
+    """Return when a certificate is due: ``renew_before`` its end, or earlier by this one's place in the window of ``jitter``.
+
+    The same name always has the same place, so that every run comes to the same answer. A window is never longer than half of the
+    time in which the certificate is not due: a new one must not be due at once. One that ends with its authority (an adopted CA
+    that ends soon) is due at its end: a new one could not live longer, and every run would make one.
+    """
+    if wanted.authority is not None and certificate.not_after >= wanted.authority.not_after:
+        return certificate.not_after
+    lifetime = certificate.not_after - certificate.not_before
+    before = parse_renew_before(wanted.renew_before, lifetime)
+    window = min(parse_renew_jitter(wanted.jitter, lifetime), max(lifetime - before, timedelta(0)) / 2)
+    return certificate.not_after - before - window * place(wanted.jitter_name)
+
+
+def place(name: str) -> float:
+    """Return where in a window ``name`` has its place: evenly spread over 0 (included) to 1 (not included)."""
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:6], "big") / 2**48
 
 
 def _key_reasons(wanted: Wanted, existing: Existing) -> set[str]:
@@ -120,14 +138,11 @@ def _content_reasons(wanted: Wanted, certificate: CertificateView) -> set[str]:
     return reasons
 
 
-def _time_reasons(wanted: Wanted, certificate: CertificateView, now: datetime) -> set[str]:
-    due = renewal_time(certificate.not_before, certificate.not_after, wanted.renew_before)
+def _time_reasons(certificate: CertificateView, due: datetime, now: datetime) -> set[str]:
     if now > certificate.not_after:
         return {"expired"}
     if now < certificate.not_before:
         return {"not-yet-valid"}
-    if wanted.authority is not None and certificate.not_after >= wanted.authority.not_after:
-        return set()  # it ends with its authority: a new one could not live longer
     return {"expires-soon"} if now >= due else set()
 
 
@@ -147,30 +162,3 @@ def is_below(certificate: CertificateView, authority: CertificateView | None) ->
         return False
     stated = certificate.authority_key_identifier
     return not stated or not authority.subject_key_identifier or stated == authority.subject_key_identifier
-
-
-def _plan_before(existing: Existing) -> dict[str, t.Any]:
-    certificate = existing.certificate
-    if certificate is None:
-        return {}
-    return {
-        "common_name": certificate.common_name,
-        "names": sorted(certificate.names),
-        "issuer": certificate.issuer,
-        "key_type": certificate.key_type,
-        "usages": sorted(certificate.extended_key_usages),
-        "expires": isoformat(certificate.not_after),
-        "fingerprint_sha256": certificate.fingerprint_sha256,
-    }
-
-
-def _plan_after(wanted: Wanted) -> dict[str, t.Any]:
-    return {
-        "common_name": wanted.subject.common_name,
-        "names": sorted(wanted.subject.names),
-        "issuer": wanted.authority.subject if wanted.authority is not None else "an authority that is yet to be made",
-        "key_type": wanted.key_type,
-        "usages": [profiles.USAGE_OF_PROFILE[wanted.profile]],
-        "expires": "a new certificate",
-        "fingerprint_sha256": "a new certificate",
-    }

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.action import (
     authorities,
+    authority_generation,
     authority_info,
     certificate_bundles,
     certificate_requests,
@@ -200,6 +201,7 @@ def test_run_with_another_failure_installs_nothing() -> None:
 
 PASSPHRASE_ACTIONS = {
     "authorities": authorities,
+    "authority_generation": authority_generation,
     "signed_certificates": signed_certificates,
     "temporary_client": temporary_client,
 }
@@ -308,6 +310,20 @@ def test_temporary_client_returns_key_and_certificates_and_hides_them() -> None:
     )
 
 
+def test_temporary_client_of_a_generation_is_signed_by_it() -> None:
+    made = {"certificate_content": "G", "authority_content": "A", "certificate": {}}
+    answer = {**SIGNED, "certificates": {**SIGNED["certificates"], "generation/clients-g1": made}}
+    found, result = temporary(answer, generations=["clients-g1", "clients-g1"])
+    requests = found.called[0][1]["requests"]
+    assert [(one["id"], one["authority"], one.get("generation", 0)) for one in requests] == [
+        ("clients", "clients", 0),
+        ("generation/clients-g1", "clients", 1),
+    ]
+    assert set(result["generations"]) == {"clients-g1"}
+    assert result["generations"]["clients-g1"]["certificate_content"] == "G"
+    assert result["generations"]["clients-g1"]["key_content"] == result["key_content"]
+
+
 def test_temporary_client_in_check_mode_makes_nothing() -> None:
     found, result = temporary(check=True)
     assert (result["key_content"], result["changed"]) == ("", True)
@@ -322,6 +338,7 @@ def test_temporary_client_in_check_mode_makes_nothing() -> None:
         ({"validity": "soon"}, "soon"),
         ({"name": "x" * 65}, "64"),
         ({"name": ""}, "empty"),
+        ({"generations": ["clients"]}, "no id of a generation"),
     ],
 )
 def test_temporary_client_with_bad_options_fails_before_anything_is_sent(options: dict[str, t.Any], text: str) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import
     isoformat,
     parse_duration,
     parse_renew_before,
+    parse_renew_jitter,
     utc_now,
 )
 
@@ -92,6 +93,21 @@ def test_parse_renew_before_bad_text_names_option(text: str) -> None:
         parse_renew_before(text, YEAR, "docker_server_cert_renew_before")
     assert caught.value.code == "duration-invalid"
     assert "docker_server_cert_renew_before" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0", timedelta(0)), (" 0 ", timedelta(0)), ("1/20", YEAR / 20), ("14d", timedelta(days=14))],
+)
+def test_parse_renew_jitter_zero_fraction_or_length(text: str, expected: timedelta) -> None:
+    assert parse_renew_jitter(text, YEAR) == expected
+
+
+@pytest.mark.parametrize("text", ["0d", "0/1", "1/1", "-1", "none", ""])
+def test_parse_renew_jitter_bad_text_names_option(text: str) -> None:
+    with pytest.raises(TlsError) as caught:
+        parse_renew_jitter(text, YEAR, "docker_server_cert_renew_jitter")
+    assert "docker_server_cert_renew_jitter" in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authorities
-from helpers_ca import PASSPHRASE_TEXT, ROUNDS, tree
+from helpers_ca import PASSPHRASE_TEXT, ROUNDS, client_request, sign, tree
 from helpers_modules import run_module
 
 
@@ -21,7 +22,7 @@ from helpers_modules import run_module
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap.Surroundings, "rounds", ROUNDS)
     real = bootstrap.Surroundings
-    monkeypatch.setattr(bootstrap, "Surroundings", lambda **given: real(rounds=ROUNDS, **given))
+    monkeypatch.setattr(bootstrap, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 def run(path: pathlib.Path, *, check: bool = False, diff: bool = False, **options: t.Any) -> dict[str, t.Any]:
@@ -60,9 +61,12 @@ def test_authorities_in_check_mode_foretells_the_first_run(tmp_path: pathlib.Pat
     for name, one in foretold["authorities"].items():
         assert set(one) == set(done["authorities"][name])
         assert (one["certificate_content"], one["certificate"]) == ("", None)
-    assert set(foretold["diff"]["after"]) == set(done["diff"]["after"]) == {"server", "clients"}
-    assert foretold["diff"]["before"] == {}
-    assert done["authorities"]["server"]["certificate"]["fingerprint_sha256"] in done["diff"]["after"]["server"]
+    assert foretold["plan"] == done["plan"]
+    end = done["authorities"]["server"]["certificate"]["not_after"][:10]
+    assert done["diff"]["prepared"].splitlines() == [
+        f"new authority server-g1, CN Docker CA, ecdsa-p256, until {end} (authority-missing)",
+        f"new authority clients-g1, CN Docker client CA, ecdsa-p256, until {end} (authority-missing)",
+    ]
 
 
 def test_authorities_never_shows_the_passphrase_or_a_key(tmp_path: pathlib.Path) -> None:
@@ -110,3 +114,45 @@ def test_authorities_with_an_unknown_key_type_names_the_choices(tmp_path: pathli
     assert result["failed"]
     assert "ecdsa-p256" in result["msg"]
     assert not (tmp_path / "ca").exists()
+
+
+def revoking(*names: str, **options: t.Any) -> dict[str, t.Any]:
+    return {"revoked_clients": [{"name": name, "group": "clients"} for name in names], **options}
+
+
+def test_authorities_with_a_revoked_client_says_what_has_to_leave(tmp_path: pathlib.Path) -> None:
+    run(tmp_path / "ca")
+    sign(tmp_path / "ca", client_request("bob"), now=utc_now())
+    foretold = run(tmp_path / "ca", check=True, **revoking("bob", member_groups=["clients"]))
+    assert foretold["reasons"] == ["client-revoked"]
+    assert foretold["authorities"]["clients"]["certificate_content"] == ""
+    result = run(tmp_path / "ca", **revoking("bob", member_groups=["clients"]))
+    assert result["reasons"] == ["client-revoked"]
+    assert result["revocations"] == [
+        {
+            "authority": "clients",
+            "clients": ["bob"],
+            "signing": "clients-g2",
+            "generations": ["clients-g1"],
+            "members": True,
+        }
+    ]
+    assert result["authorities"]["clients"]["trusted_content"].count("BEGIN CERTIFICATE") == 2
+    assert not run(tmp_path / "ca", **revoking("bob", member_groups=["clients"]))["changed"]
+
+
+def test_authorities_with_a_revoked_client_alone_trusts_the_new_one_only(tmp_path: pathlib.Path) -> None:
+    run(tmp_path / "ca")
+    sign(tmp_path / "ca", client_request("bob"), now=utc_now())
+    clients = run(tmp_path / "ca", **revoking("bob"))["authorities"]["clients"]
+    assert (clients["id"], clients["trusted_content"]) == ("clients-g2", clients["certificate_content"])
+
+
+def test_authorities_with_a_deferred_revocation_warns_and_changes_nothing(tmp_path: pathlib.Path) -> None:
+    run(tmp_path / "ca")
+    sign(tmp_path / "ca", client_request("bob"), now=utc_now())
+    before = tree(tmp_path)
+    result = run(tmp_path / "ca", **revoking("bob", revocation_deferred=True))
+    assert (result["changed"], result["revocations"]) == (False, [])
+    assert "revocation-deferred: bob may still come in with certificates of clients-g1" in str(result["warnings"])
+    assert tree(tmp_path) == before

@@ -210,7 +210,7 @@ def test_loose_permissions_are_put_right(directory: pathlib.Path, name: str, loo
     assert mode(directory / name) == loose
     result = run(bundle(directory, None), diff=True)
     assert result["bundles"][0]["reasons"] == ["permissions-changed"]
-    assert name in str(result["diff"]["before"]) or name == "."
+    assert result["plan"] == [f"client portainer: bundle in {directory} (permissions-changed)"]
     assert mode(directory / name) == before[name][0]
     assert {**tree(directory), ".": (0o700, b"")} == before
     assert not run(bundle(directory, None))["changed"]
@@ -322,8 +322,9 @@ def test_check_mode_on_a_clean_machine_predicts_all(directory: pathlib.Path) -> 
     assert result["bundles"][0]["reasons"] == ["directory-missing", *ALL_NEW]
     assert result["bundles"][0]["certificate"] is None
     assert not directory.exists()
-    assert result["diff"]["before"] == {"portainer": {}}
-    assert result["diff"]["after"]["portainer"]["environment"][1] == f"export DOCKER_HOST={HOST}"
+    assert result["diff"] == [
+        {"prepared": f"client portainer: new bundle in {directory} ({', '.join(['directory-missing', *ALL_NEW])})\n"}
+    ]
 
 
 def test_check_mode_before_the_authority_exists_predicts(directory: pathlib.Path) -> None:
@@ -340,13 +341,14 @@ def test_check_mode_with_nonsense_in_place_predicts(directory: pathlib.Path) -> 
     assert result["bundles"][0]["certificate"] is None
 
 
-def test_diff_shows_the_certificate_and_never_a_key(directory: pathlib.Path) -> None:
+def test_diff_says_until_when_and_never_shows_a_key(directory: pathlib.Path) -> None:
     wait(directory)
     result = run(bundle(directory), diff=True)
-    after = result["diff"]["after"]["portainer"]
-    assert after["certificate"]["issuer"] == "CN=Docker CA,OU=clients-g1"
-    assert after["ca"] == ["CN=Docker CA,OU=server-g1"]
-    assert after["reasons"] == ALL_NEW
+    end = result["bundles"][0]["certificate"]["not_after"][:10]
+    assert result["diff"][0]["prepared"] == (
+        f"client portainer: bundle in {directory}, certificate until {end} ({', '.join(ALL_NEW)})\n"
+    )
+    assert "dirname:" not in str(result["diff"])
     assert "PRIVATE KEY" not in str(result)
 
 
@@ -408,6 +410,37 @@ def test_thing_in_the_way_that_cannot_be_moved_is_named(
     assert result["code"] == "file-unwritable"
     assert str(directory / "ca.pem") in result["msg"]
     assert not (directory / "key.pem").exists()
+
+
+def leaving(place: pathlib.Path, name: str = "portainer") -> dict[str, t.Any]:
+    return {"id": f"revoked :{name}", "state": "absent", "common_name": name, "directory": str(place), "owner": None}
+
+
+def test_bundle_of_a_revoked_client_is_removed_once(directory: pathlib.Path) -> None:
+    wait(directory)
+    run_module(certificate_bundles, {"bundles": [bundle(directory)]})
+    foretold = run_module(certificate_bundles, {"bundles": [leaving(directory)]}, check=True, diff=True)
+    assert foretold["changed"] and (directory / "key.pem").exists()
+    assert foretold["plan"] == [f"client revoked :portainer: bundle in {directory} removed (client-revoked)"]
+    done = run_module(certificate_bundles, {"bundles": [leaving(directory)]})
+    assert (done["changed"], done["bundles"][0]["reasons"]) == (True, ["client-revoked"])
+    assert not directory.exists()
+    assert not run_module(certificate_bundles, {"bundles": [leaving(directory)]})["changed"]
+
+
+def test_bundle_of_somebody_else_in_the_same_place_stays(directory: pathlib.Path) -> None:
+    wait(directory)
+    run_module(certificate_bundles, {"bundles": [bundle(directory)]})
+    assert not run_module(certificate_bundles, {"bundles": [leaving(directory, "bob")]})["changed"]
+    assert (directory / "key.pem").exists()
+
+
+def test_directory_of_a_revoked_client_keeps_what_is_not_ours(directory: pathlib.Path) -> None:
+    wait(directory)
+    run_module(certificate_bundles, {"bundles": [bundle(directory)]})
+    (directory / "config.json").write_text("{}")
+    run_module(certificate_bundles, {"bundles": [leaving(directory)]})
+    assert [path.name for path in directory.iterdir()] == ["config.json"]
 
 
 @needs_root

@@ -147,7 +147,7 @@ def test_good_certificate_is_left_alone(certs: pathlib.Path) -> None:
     entry = result["requests"][0]
     assert (entry["action"], entry["reasons"], entry["request_content"]) == ("none", [], "")
     assert entry["certificate"] == pair.view.to_dict()
-    assert result.get("diff", {"before": {}, "after": {}}) == {"before": {}, "after": {}}
+    assert (result["plan"], result.get("diff", {})) == ([], {})
     assert tree(certs) == before
 
 
@@ -232,19 +232,36 @@ def test_check_mode_decides_all_and_writes_nothing(certs: pathlib.Path) -> None:
     assert result["requests"][0]["action"] == "issue"
     assert result["requests"][0]["request_content"] == ""
     assert not certs.exists()
-    assert result["diff"]["before"] == {"server": {}}
-    assert result["diff"]["after"]["server"]["reasons"] == ["certificate-missing", "key-missing"]
+    assert result["diff"]["prepared"] == (
+        f"new certificate, CN {FQDN}, SAN {FQDN}, issuer an authority yet to be made (certificate-missing, key-missing)\n"
+    )
 
 
 def test_diff_is_a_plan_without_keys(certs: pathlib.Path) -> None:
-    pair = install(certs, end=NOW + 10 * DAY)
-    result = run(server(certs, names=["new.example.org"]), diff=True)
-    before, after = result["diff"]["before"]["server"], result["diff"]["after"]["server"]
-    assert before["names"] == ["127.0.0.1", "::1", FQDN, "localhost"]
-    assert "new.example.org" in after["names"]
-    assert before["fingerprint_sha256"] == pair.view.fingerprint_sha256
-    assert after["reasons"] == ["names-changed", "expires-soon"]
+    install(certs, end=NOW + 10 * DAY)
+    result = run(server(certs, names=["new.example.org"], validity="365d"), diff=True)
+    old, new = ((datetime.now(timezone.utc) + days * DAY).strftime("%Y-%m-%d") for days in (10, 365))
+    line = f"certificate expires {old} -> {new}, SAN + new.example.org (names-changed, expires-soon)"
+    assert result["plan"] == [line]
+    assert result["diff"] == {"prepared": line + "\n"}
     assert "PRIVATE KEY" not in str(result)
+
+
+@pytest.mark.parametrize(("jitter", "reasons"), [("0", []), ("1/20", ["expires-soon"])])
+def test_jitter_renews_earlier_and_says_when(certs: pathlib.Path, jitter: str, reasons: list[str]) -> None:
+    install(
+        certs, begin=NOW - 235 * DAY, end=NOW + 130 * DAY
+    )  # due in 8.3 days; this name's place is at 0.63 of a window of 18 days
+    wanted = server(certs, renew_jitter=jitter, renew_jitter_name="web1")
+    first = run(wanted)["requests"][0]
+    assert first["reasons"] == reasons
+    due = datetime.fromisoformat(first["renew_at"].replace("Z", "+00:00"))
+    assert (due <= NOW) is bool(reasons)
+    assert run(wanted)["requests"][0]["renew_at"] == first["renew_at"]
+
+
+def test_renewal_time_of_no_certificate_is_none(certs: pathlib.Path) -> None:
+    assert run(server(certs))["requests"][0]["renew_at"] is None
 
 
 def test_live_files_are_never_touched(certs: pathlib.Path) -> None:
@@ -324,6 +341,7 @@ def test_host_fqdn_localhost_falls_back_to_the_hostname(
         pytest.param({"fqdn": False, "local_names": False}, "name-invalid", "has no names", id="no-names"),
         pytest.param({"renew_before": "soon"}, "duration-invalid", "renew_before", id="renew-before"),
         pytest.param({"renew_before": "30d", "validity": "30d"}, "renew-before-too-long", "(30d)", id="renew-always"),
+        pytest.param({"renew_jitter": "often"}, "duration-invalid", "renew_jitter", id="renew-jitter"),
         pytest.param({"validity": "0d"}, "duration-invalid", "validity", id="validity"),
         pytest.param({"authority_content": "x"}, "certificate-unreadable", "authority_content of", id="authority"),
         pytest.param({"key_path": "server-key.pem"}, "path-invalid", "key_path", id="relative-path"),

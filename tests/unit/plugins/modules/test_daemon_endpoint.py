@@ -55,7 +55,12 @@ def test_endpoint_is_set_up_and_kept(world: World) -> None:
     assert not result["failed"], result
     assert result["changed"]
     assert result["restarted"]
-    assert {part["after_header"] for part in result["diff"]} >= {str(world.config)}
+    first, *files = result["diff"]
+    assert {part["after_header"] for part in files} >= {str(world.config)}
+    line = first["prepared"].rstrip("\n")
+    assert result["plan"] == [line]
+    because = ", ".join(result["reasons"])
+    assert line == f"listen {ADDRESS}:2376, admits + client-g1, ca.pem + server-g1, restart yes ({because})"
     assert "PRIVATE KEY" not in json.dumps(result)
     again = run_module(daemon_endpoint, arguments(world))
     assert (again["changed"], again["reasons"]) == (False, [])

@@ -56,3 +56,11 @@ def test_key_is_in_no_result(closed_port: int) -> None:
 def test_client_ca_that_is_no_certificate_is_an_error(closed_port: int) -> None:
     result = run_module(endpoint_info, {"host": "127.0.0.1", "port": closed_port, "client_ca_content": "nonsense"})
     assert (result["failed"], result["code"]) == (True, "certificate-unreadable")
+
+
+def test_further_clients_that_must_be_let_in_are_tried(closed_port: int) -> None:
+    further = {"name": "client-of-g1", "certificate_content": GOOD.pem, "key_content": GOOD.key_pem.decode()}
+    options = {"host": "127.0.0.1", "port": closed_port, "ca_content": CLIENTS.pem, "timeout": 2}
+    result = run_module(endpoint_info, {**options, "admitted_clients": [further]})
+    assert {item["check"]: item["passed"] for item in result["checks"]}["client-of-g1"] is False
+    assert "PRIVATE KEY" not in json.dumps(result)

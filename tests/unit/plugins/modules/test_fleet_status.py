@@ -94,21 +94,6 @@ def test_fleet_status_of_bad_options_names_them(options: dict[str, t.Any], code:
     assert (result["failed"], result["code"]) == (True, code)
 
 
-@pytest.mark.parametrize(
-    ("line", "coloured"),
-    [
-        ("CRITICAL  web1", True),
-        ("CRITICAL: 1 critical", True),
-        ("ok        web1", True),
-        ("          ^ expired", False),
-        ("Docker hosts", False),
-        ("", False),
-    ],
-)
-def test_action_colours_lines_by_their_level(line: str, coloured: bool) -> None:
-    assert bool(action.colour(line)) is coloured
-
-
 def test_action_prints_the_table_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
     printed = []
 

@@ -14,7 +14,15 @@ AUTHORITIES = {
     "clients": {"purpose": "client", "certificate_content": "C", "trusted_content": "C\n"},
     "ops": {"purpose": "client", "certificate_content": "O", "trusted_content": "O1\nO2\n"},
 }
-SETTINGS = {"path": "/b", "key_type": "ecdsa-p256", "validity": "365d", "renew_before": "1/3", "force": False}
+SETTINGS = {
+    "path": "/b",
+    "key_type": "ecdsa-p256",
+    "validity": "365d",
+    "renew_before": "1/3",
+    "renew_jitter": "1/20",
+    "force": False,
+    "host": "h",
+}
 
 
 def answer(**changes: Any) -> dict[str, Any]:
@@ -235,6 +243,17 @@ def test_dual_trust_is_one_certificate_for_both_purposes() -> None:
     assert not inventory.dual_trust(
         {"server": {"trusted_content": ""}, "clients": {"trusted_content": ""}}, ["clients"]
     )
+
+
+def test_client_bundles_leave_out_users_of_revoked_clients() -> None:
+    clients = [{"name": "alice", "state": "revoked"}, {"name": "bob"}]
+    users = [{"user": "a", "client": "alice"}, {"user": "b", "client": "bob"}, {"user": "c"}]
+    made = inventory.client_bundles("m", {"m": {"docker_client_cert_users": users}}, clients, ["m"])
+    assert [(bundle["user"], bundle["client"]) for bundle in made] == [("b", "bob"), ("c", "bob")]
+
+
+def test_client_bundles_without_any_client_that_stays_are_none() -> None:
+    assert inventory.client_bundles("m", {"m": {}}, [{"name": "alice", "state": "revoked"}], ["m"]) == []
 
 
 def test_rejected_requests_are_those_of_the_host_without_its_name() -> None:

@@ -171,11 +171,13 @@ def test_examine_a_good_endpoint_passes(serve: t.Any) -> None:
         ca=SERVER.pem,
         client_ca=CLIENTS.pem,
         suspects=(examine.Suspect("other-group", client(FOREIGN)),),
+        admitted=(examine.Suspect("client-of-g1", client(GOOD)),),
         closed_ports=(),
     )
     found = examine.examine(wanted, NOW)
     assert [check["check"] for check in found["checks"]] == [
         "good-client",
+        "client-of-g1",
         "client-authorities",
         "no-certificate",
         "foreign-authority",
@@ -200,6 +202,7 @@ def failures(found: dict[str, t.Any]) -> set[str]:
         (CLIENTS.pem, {"engine_version": "29.0.0"}, {"good-client"}),
         (CLIENTS.pem, {"ca": OTHERS.pem}, {"good-client"}),
         (CLIENTS.pem, {"suspects": (examine.Suspect("in", client(GOOD)),)}, {"in"}),
+        (CLIENTS.pem, {"admitted": (examine.Suspect("out", client(FOREIGN)),)}, {"out"}),
     ],
     ids=[
         "asks-nobody",
@@ -209,6 +212,7 @@ def failures(found: dict[str, t.Any]) -> set[str]:
         "other-engine",
         "other-ca",
         "let-in",
+        "not-let-in",
     ],
 )
 def test_examine_a_bad_endpoint_says_what(

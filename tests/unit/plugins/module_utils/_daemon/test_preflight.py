@@ -94,6 +94,26 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
     "broken daemon.json": (host(config_data=b'{"a": 1,}'), wanted(), [(E, "daemon-json-invalid")]),
     "duplicate keys": (host(config_data=b'{"a": 1, "a": 2}'), wanted(), [(E, "daemon-json-invalid")]),
     "host for hosts": (host(config_data=b'{"host": ["fd://"]}'), wanted(), [(E, "daemon-json-misspelled")]),
+    "unknown key": (
+        host(config_data=b'{"tlsverfy": true}', engine_version="20.10.24+dfsg1"),
+        wanted(),
+        [(E, "daemon-json-key-unknown")],
+    ),
+    "unknown key that dockerd runs with": (
+        host(config_data=b'{"tlsverfy": true}', engine_version="20.10.24", config_in_use=True),
+        wanted(),
+        [(W, "daemon-json-key-unknown")],
+    ),
+    "unknown key, misspelled in a known way": (
+        host(config_data=b'{"tls-verify": true}', engine_version="20.10.24"),
+        wanted(),
+        [(E, "daemon-json-misspelled")],
+    ),
+    "unknown key, engine newer than the table": (
+        host(config_data=b'{"tlsverfy": true}', engine_version="29.7.2"),
+        wanted(),
+        [],
+    ),
     "hosts of another tool": (host(config_data=b'{"hosts": ["fd://"]}'), wanted(), [(E, "existing-settings")]),
     "tls of another tool": (host(config_data=b'{"tls": true, "tlskey": "/x"}'), wanted(), [(E, "existing-settings")]),
     "hosts adopted": (

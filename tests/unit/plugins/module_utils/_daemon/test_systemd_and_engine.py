@@ -48,6 +48,11 @@ def test_parse_show_reads_both_units() -> None:
     assert (socket.load_state, socket.is_active, socket.job) == ("masked", False, True)
 
 
+def test_parse_show_reads_the_start_of_a_service() -> None:
+    units = systemd.parse_show("ExecMainStartTimestampMonotonic=2500000\n", ("docker.service",))
+    assert units["docker.service"].started == 2.5
+
+
 def test_parse_show_of_nothing_knows_no_unit() -> None:
     assert systemd.parse_show("", ("docker.service",)) == {}
 

@@ -10,6 +10,8 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import decide, inspect, names
@@ -74,7 +76,7 @@ def test_decide_all_as_wanted_does_nothing_and_plans_nothing() -> None:
     decision = decided()
     assert decision.action == "none"
     assert decision.reasons == ()
-    assert decision.before == decision.after
+    assert decision.renew_at == decide.renew_at(WANTED, CERTIFICATE)
 
 
 SUBJECT = WANTED.subject
@@ -216,35 +218,57 @@ def test_decide_unusable_renew_before_is_an_error(renew_before: str) -> None:
     assert caught.value.code == "duration-invalid"
 
 
-def test_renewal_time_can_be_moved_earlier() -> None:
-    due = decide.renewal_time(NOW, NOW + 90 * DAY, "1/3")
-    assert due == NOW + 60 * DAY
-    assert decide.renewal_time(NOW, NOW + 90 * DAY, "1/3", DAY) == NOW + 59 * DAY
+LIFETIME = CERTIFICATE.not_after - CERTIFICATE.not_before
 
 
-def test_decide_plan_reads_as_before_and_after() -> None:
-    decision = decided({"subject": names.SubjectNames("docker1.example.org", ("docker1.example.org",))})
-    assert decision.before == {
-        "common_name": "docker1.example.org",
-        "names": ["10.0.0.5", "docker1.example.org"],
-        "issuer": "CN=Docker CA,OU=server-g1",
-        "key_type": "ecdsa-p256",
-        "usages": ["serverAuth"],
-        "expires": "2027-08-14T13:00:00Z",
-        "fingerprint_sha256": "dd",
-    }
-    assert decision.after == {
-        "common_name": "docker1.example.org",
-        "names": ["docker1.example.org"],
-        "issuer": "CN=Docker CA,OU=server-g1",
-        "key_type": "ecdsa-p256",
-        "usages": ["serverAuth"],
-        "expires": "a new certificate",
-        "fingerprint_sha256": "a new certificate",
-    }
+def due(name: str, renew_before: str = "1/3", jitter: str = "1/20", lifetime: timedelta = LIFETIME) -> timedelta:
+    """Return how long after its begin a certificate is due."""
+    wanted = dataclasses.replace(WANTED, renew_before=renew_before, jitter=jitter, jitter_name=name)
+    certificate = dataclasses.replace(CERTIFICATE, not_before=NOW, not_after=NOW + lifetime)
+    return decide.renew_at(wanted, certificate) - NOW
 
 
-def test_decide_plan_on_a_clean_host_is_complete() -> None:
-    decision = decided({"authority": None}, NOTHING)
-    assert decision.before == {}
-    assert decision.after["issuer"] == "an authority that is yet to be made"
+def test_renew_at_without_jitter_is_the_same_for_all() -> None:
+    assert {due(f"web{number}/server", jitter="0") for number in range(100)} == {LIFETIME * 2 / 3}
+
+
+def test_renew_at_of_a_thousand_names_is_spread_over_the_window_and_never_later() -> None:
+    latest = LIFETIME * 2 / 3
+    window = LIFETIME / 20
+    found = [due(f"web{number}.example.org/server") for number in range(1000)]
+    assert all(latest - window < each <= latest for each in found)
+    days = window / DAY
+    by_day = [sum(1 for each in found if int((latest - each) / DAY) == day) for day in range(int(days))]
+    # 18.25 days, so 55 a day are expected; every day has some and no day has twice its share.
+    assert min(by_day) > 25 and max(by_day) < 110
+
+
+def test_renew_at_is_the_same_in_every_run() -> None:
+    assert due("web1/server") == due("web1/server") != due("web2/server")
+    assert decide.place("web1/server") == pytest.approx(
+        0.62853020791
+    )  # a pinned value: another algorithm would move every host's renewal
+
+
+@given(
+    name=st.text(max_size=30),
+    renew_before=st.sampled_from(["1/3", "2/3", "1/100", "30d", "12h", "99/100"]),
+    jitter=st.sampled_from(["0", "1/20", "1/2", "99/100", "14d", "1h", "3000d"]),
+    hours=st.integers(1, 20000),
+)
+def test_renew_at_new_certificate_is_never_due_at_once_because_of_jitter(
+    name: str, renew_before: str, jitter: str, hours: int
+) -> None:
+    lifetime = timedelta(hours=hours)
+    without = due(name, renew_before, "0", lifetime)
+    found = due(name, renew_before, jitter, lifetime)
+    assert found <= without
+    if without > timedelta(0):
+        assert found >= without / 2 > timedelta(0)
+
+
+def test_decide_is_due_on_the_second_that_renew_at_says() -> None:
+    wanted = dataclasses.replace(WANTED, jitter="1/20", jitter_name="web1/server")
+    moment = decide.renew_at(wanted, CERTIFICATE)
+    assert decide.decide(wanted, EXISTING, moment - SECOND).reasons == ()
+    assert decide.decide(wanted, EXISTING, moment).reasons == ("expires-soon",)

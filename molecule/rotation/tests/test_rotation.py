@@ -1,0 +1,249 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may come in, and authorities replaced while somebody asks without a pause. In this order, each on what the one before left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import docker as sdk
+import pytest
+import testinfra
+from cryptography import x509
+
+from common_tests import served_certificate
+from playbook import Run, play
+from prober import Prober
+from testinfra_helpers import Bundle, address_of, client_bundle, container_identity, curl, docker, ephemeral_directory
+
+ROTATE = "playbooks/rotate_ca.yml"
+# `oldest` does not admit the group ci.
+GROUPS = "{{ ['clients', 'ops'] + ([] if inventory_hostname == 'oldest' else ['ci']) }}"
+ALICE, BOB = {"name": "alice"}, {"name": "bob"}
+OLGA = {"name": "olga", "group": "ops"}
+CI = {"name": "ci", "group": "ci", "validity": "8h", "renew_before": "2h"}
+# Nothing listens at port 1: the host cannot be reached by Ansible, and goes on answering Docker's clients.
+NEWEST_IS_AWAY = {"ansible_port": "{{ 1 if inventory_hostname == 'newest' else 22 }}"}
+
+
+def revoked(client: dict[str, Any]) -> dict[str, Any]:
+    return {**client, "state": "revoked"}
+
+
+@pytest.fixture(name="hosts", scope="module")
+def both_hosts() -> dict[str, Any]:
+    found = testinfra.get_hosts(["ansible://docker_hosts"], ansible_inventory=os.environ["MOLECULE_INVENTORY_FILE"])
+    return {host.backend.host: host for host in found}
+
+
+def site(*clients: dict[str, Any], **variables: Any) -> Run:
+    return play(docker_daemon_access_groups=GROUPS, docker_client_cert_clients=list(clients), **variables)
+
+
+def rotate(authority: str, *clients: dict[str, Any], execute: bool = True, **variables: Any) -> Run:
+    return play(
+        playbook=ROTATE,
+        rotate_ca_authority=authority,
+        rotate_ca_execute=execute,
+        docker_daemon_access_groups=GROUPS,
+        docker_client_cert_clients=list(clients),
+        **variables,
+    )
+
+
+def kept(client: str) -> Bundle:
+    """Return a copy of a client's bundle, as a thief or an old backup has it."""
+    target = ephemeral_directory() / "kept" / f"{client}-{len(list((ephemeral_directory() / 'kept').glob('*')))}"
+    shutil.copytree(client_bundle(client).directory, target)
+    return Bundle(target)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _place_for_copies() -> Generator[None, None, None]:
+    shutil.rmtree(ephemeral_directory() / "kept", ignore_errors=True)
+    (ephemeral_directory() / "kept").mkdir()
+    yield
+    shutil.rmtree(ephemeral_directory() / "kept")
+
+
+def sdk_is_answered(address: str, bundle: Bundle) -> bool:
+    tls = sdk.tls.TLSConfig(client_cert=(bundle.certificate, bundle.key), ca_cert=bundle.ca, verify=True)
+    client = sdk.DockerClient(base_url=f"tcp://{address}:2376", tls=tls, timeout=90)
+    try:
+        return bool(client.ping())
+    except (OSError, sdk.errors.DockerException):
+        return False
+    finally:
+        client.close()
+
+
+def answers(host: Any, bundle: Bundle) -> bool:
+    """Whether a host answers a client, by docker's CLI (Go), curl (OpenSSL) and Docker's SDK (Python), which agree."""
+    address = address_of(host)
+    seen = {
+        "cli": docker(address, bundle, "version").succeeded,
+        "curl": curl(address, bundle=bundle).stdout == "OK",
+        "sdk": sdk_is_answered(address, bundle),
+    }
+    assert len(set(seen.values())) == 1, seen
+    return seen["cli"]
+
+
+def who_gets_in(hosts: dict[str, Any], bundle: Bundle) -> set[str]:
+    return {name for name, host in hosts.items() if answers(host, bundle)}
+
+
+def starts(host: Any) -> int:
+    return int(host.check_output("journalctl -u docker.service -o cat --no-pager | grep -c '^Started '"))
+
+
+@contextlib.contextmanager
+def asked_without_a_pause(hosts: dict[str, Any], client: str) -> Generator[dict[str, int], None, None]:
+    """Ask both hosts as `client` meanwhile: no certificate is refused, and each restart is one gap at most.
+
+    Yields how often each host's dockerd was restarted, known at the end. The container of each host lives on.
+    """
+    before, restarts = {name: starts(host) for name, host in hosts.items()}, {}
+    with contextlib.ExitStack() as stack:
+        probers = {
+            name: stack.enter_context(Prober(address_of(host), client_bundle(client))) for name, host in hosts.items()
+        }
+        yield restarts
+    for name, host in hosts.items():
+        restarts[name] = starts(host) - before[name]
+        notes = probers[name].notes
+        assert notes.answered > 0
+        assert notes.wrong == []
+        assert notes.gaps <= restarts[name], (name, notes, restarts)
+        assert container_identity(host) == host.check_output("cat /root/keeper")
+
+
+def assert_changed_nothing(run: Run) -> None:
+    assert run.returncode == 0, run.output
+    assert all(f"changed={count}" not in run.recap for count in range(1, 10)), run.output
+
+
+def issuer_of(client: str) -> str:
+    certificate = x509.load_pem_x509_certificate(Path(client_bundle(client).certificate).read_bytes())
+    return certificate.issuer.rfc4514_string()
+
+
+EVERYWHERE = {"oldest", "newest"}
+
+
+def test_group_is_withdrawn_from_one_host(hosts: dict[str, Any]) -> None:
+    for client in ("alice", "bob", "olga", "ci"):
+        assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
+    run = site(ALICE, BOB, OLGA, CI)
+    assert run.returncode == 0, run.output
+    assert "Revocation" not in run.output.replace("PLAY [Revocation", "") and "shut out" not in run.output
+    assert who_gets_in(hosts, client_bundle("ci")) == {"newest"}
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+
+
+def test_client_of_hours_has_a_certificate_of_hours() -> None:
+    certificate = x509.load_pem_x509_certificate(Path(client_bundle("ci").certificate).read_bytes())
+    life = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+    assert life.total_seconds() == 8 * 3600 + 300  # begins five minutes back
+
+
+def test_member_of_a_shared_group_is_revoked_and_the_others_stay(hosts: dict[str, Any]) -> None:
+    thief, former = kept("bob"), kept("alice")
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = site(ALICE, revoked(BOB), OLGA, CI)
+    assert run.returncode == 0, run.output
+    assert "bob is shut out, clients-g1 is refused" in run.output
+    assert who_gets_in(hosts, thief) == set()
+    assert who_gets_in(hosts, former) == set()
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    assert who_gets_in(hosts, client_bundle("olga")) == EVERYWHERE
+    assert not client_bundle("bob").directory.exists()
+    assert restarts == {"oldest": 2, "newest": 2}
+    # The entry is gone later, and that lets nobody in.
+    assert_changed_nothing(site(ALICE, OLGA, CI))
+    assert who_gets_in(hosts, thief) == set()
+
+
+def test_client_alone_in_its_group_is_revoked_and_another_is_let_in_again(hosts: dict[str, Any]) -> None:
+    thief = kept("olga")
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = site(ALICE, BOB, revoked(OLGA), CI)
+    assert run.returncode == 0, run.output
+    assert who_gets_in(hosts, thief) == set()
+    assert who_gets_in(hosts, client_bundle("bob")) == EVERYWHERE
+    assert restarts == {"oldest": 1, "newest": 1}
+
+
+def test_host_that_is_away_is_named_and_drops_the_client_when_it_is_back(hosts: dict[str, Any]) -> None:
+    thief = kept("ci")
+    run = site(ALICE, BOB, OLGA, revoked(CI), **NEWEST_IS_AWAY)
+    assert run.returncode != 0
+    assert "STILL ADMITS ci" in run.output and "newest" in run.output.split("STILL ADMITS ci")[0].splitlines()[-1]
+    assert who_gets_in(hosts, thief) == {"newest"}
+    run = site(ALICE, BOB, OLGA, revoked(CI))
+    assert run.returncode == 0, run.output
+    assert who_gets_in(hosts, thief) == set()
+    assert who_gets_in(hosts, client_bundle("olga")) == EVERYWHERE
+
+
+def test_server_authority_is_planned_first_and_nothing_changes(hosts: dict[str, Any]) -> None:
+    before = {name: served_certificate(address_of(host)) for name, host in hosts.items()}
+    run = rotate("server", ALICE, BOB, OLGA, execute=False)
+    assert_changed_nothing(run)
+    assert "Phase 1 of 3, trust" in run.output and "rotate_ca_execute=true" in run.output
+    assert before == {name: served_certificate(address_of(host)) for name, host in hosts.items()}
+
+
+def test_server_authority_keeps_the_old_generation_while_a_host_is_away(hosts: dict[str, Any]) -> None:
+    former = kept("alice")
+    with asked_without_a_pause(hosts, "alice"):
+        run = rotate("server", ALICE, BOB, OLGA, **NEWEST_IS_AWAY)
+    assert run.returncode != 0
+    assert "retire of the rotation of server must not begin: newest:" in run.output, run.output
+    assert "OU=server-g2" in served_certificate(address_of(hosts["oldest"])).issuer.rfc4514_string()
+    assert "OU=server-g1" in served_certificate(address_of(hosts["newest"])).issuer.rfc4514_string()
+    # Who has not got the new ca.pem cannot know the host that was reissued, and still knows the other.
+    assert who_gets_in(hosts, former) == {"newest"}
+
+
+def test_server_authority_is_replaced_when_the_host_is_back(hosts: dict[str, Any]) -> None:
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = rotate("server", ALICE, BOB, OLGA)
+    assert run.returncode == 0, run.output
+    assert restarts == {"oldest": 0, "newest": 1}
+    for host in hosts.values():
+        assert "OU=server-g2" in served_certificate(address_of(host)).issuer.rfc4514_string()
+    assert Path(client_bundle("alice").ca).read_text().count("BEGIN CERTIFICATE") == 1
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    again = rotate("server", ALICE, BOB, OLGA)
+    assert_changed_nothing(again)
+    assert "Nothing to do: server-g2 signs since" in again.output
+
+
+def test_client_authority_waits_for_a_certificate_that_nobody_renewed(hosts: dict[str, Any]) -> None:
+    forgotten = kept("bob")
+    with asked_without_a_pause(hosts, "alice"):
+        run = rotate("clients", ALICE, OLGA, rotate_ca_again_after="0s")
+    assert run.returncode != 0
+    assert "localhost/bob: the certificate of bob from clients-g2" in run.output, run.output
+    assert "OU=clients-g3" in issuer_of("alice")
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    assert who_gets_in(hosts, forgotten) == EVERYWHERE
+
+
+def test_client_authority_is_replaced_when_everybody_is_renewed(hosts: dict[str, Any]) -> None:
+    former = kept("bob")
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = rotate("clients", ALICE, BOB, OLGA)
+    assert run.returncode == 0, run.output
+    assert restarts == {"oldest": 1, "newest": 1}
+    assert who_gets_in(hosts, former) == set()
+    for client in ("alice", "bob", "olga"):
+        assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
+    assert "former-client-of-clients-g2" not in run.output or "LET IN" not in run.output
+    assert_changed_nothing(site(ALICE, BOB, OLGA))

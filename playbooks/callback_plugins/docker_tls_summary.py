@@ -1,0 +1,98 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""The summary at the end of site.yml. Ansible loads what lies beside a playbook, so nobody has to switch it on.
+
+It speaks up only where a play carries the variable ``__docker_tls_summary``, and writes to a file only where the environment variable
+DOCKER_TLS_SUMMARY_PATH names one; docs/renewal.md has an example.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible import constants as C
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _display, _summary
+
+DOCUMENTATION = """
+name: docker_tls_summary
+type: aggregate
+short_description: What a run of site.yml did, where, why, and what to do next
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Prints a summary after the recap, and writes it as JSON to the file that the environment variable C(DOCKER_TLS_SUMMARY_PATH) names.
+"""
+
+PATH = "DOCKER_TLS_SUMMARY_PATH"
+SWITCH = "__docker_tls_summary"
+
+
+class CallbackModule(CallbackBase):
+    """Collect what the collection's modules say, and tell it at the end."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "docker_tls_summary"
+    CALLBACK_NEEDS_ENABLED = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run = _summary.Run()
+        self._wanted = False
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        """Find out whether this playbook is one that wants a summary."""
+        self._wanted = self._wanted or bool(play.get_vars().get(SWITCH))
+        self._run.check_mode = self._run.check_mode or bool(play.check_mode)
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        """Take in a result."""
+        host, module, found = _parts(result)
+        if module:
+            self._run.note_success(host, module, found)
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        """Take in a failure, of whatever task."""
+        host, _module, found = _parts(result)
+        if not ignore_errors:
+            self._run.note_problem(host, found)
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        """Take in that a host was not reached."""
+        host, _module, found = _parts(result)
+        self._run.note_problem(host, found)
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        """Tell."""
+        if not self._wanted:
+            return
+        failed, unreachable = ({host for host, count in each.items() if count} for each in (stats.failures, stats.dark))
+        self._run.end(failed, unreachable, stats.processed)
+        if "json" not in C.DEFAULT_STDOUT_CALLBACK:  # what another program reads is left alone
+            _display.show(self._display, _summary.text(self._run))
+        path = os.environ.get(PATH, "")
+        if path:
+            self._write(path)
+
+    def _write(self, path: str) -> None:
+        try:
+            _files.write_atomic(os.path.abspath(path), _summary.document(self._run).encode(), 0o644)
+        except (TlsError, OSError) as error:
+            self._display.warning(f"{PATH} is {path}, and the summary cannot be written there: {error}")
+
+
+def _parts(result: t.Any) -> tuple[str, str, t.Mapping[str, t.Any]]:
+    """Return host, module ("" where it is none of ours) and result; ansible-core 2.18 has only the names with an underscore."""
+    host, task, found = (
+        getattr(result, name) if hasattr(result, name) else getattr(result, f"_{name}")
+        for name in ("host", "task", "result")
+    )
+    action = str(getattr(task, "resolved_action", "") or task.action)
+    ours = action.startswith(_summary.COLLECTION)
+    return host.get_name(), action[len(_summary.COLLECTION) :] if ours else "", found

@@ -1,0 +1,13 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ..plugin_utils._action import PassphraseAction
+
+
+class ActionModule(PassphraseAction):
+    """Change the generations of an authority; the passphrase goes through a pipe."""
+
+    MODULE = "portcullis.docker_tls.authority_generation"
+    FACTS = ("docker_ca_authorities",)

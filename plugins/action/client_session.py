@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import typing as t
+from datetime import datetime
+
+from ..module_utils._bundles import check_docker_host
+from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._time import utc_now
+from ..plugin_utils import _session
+from ..plugin_utils._action import Result
+from . import temporary_client
+
+_OPTIONS: dict[str, t.Any] = {
+    **CRYPTOGRAPHY_OPTION,
+    **CA_OPTIONS,
+    "path": {"type": "path"},
+    "passphrase": {"type": "str", "no_log": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "name": {"type": "str"},
+    "group": {"type": "str", "default": "clients"},
+    "validity": {"type": "str", "default": "1h"},
+    "requester": {"type": "str", "default": ""},
+    "docker_host": {"type": "str", "default": ""},
+    "location": {"type": "path"},
+    "session": {"type": "path"},
+}
+
+
+class ActionModule(temporary_client.ActionModule):
+    """Make a temporary client and put it into files of this controller, or remove them."""
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the session, or a failure like a module's."""
+        validate: t.Any = self.validate_argument_spec
+        required = [("state", "present", ["path", "passphrase", "name"])]
+        unused, options = validate(_OPTIONS, required_if=required)
+        if options["state"] == "absent":
+            return self.guarded(lambda: self._end(options["session"] or ""))
+        return self.guarded(lambda: self._begin(options, package, task_vars))
+
+    def _begin(self, options: Result, package: t.Any, task_vars: Result) -> Result:
+        if options["docker_host"]:
+            check_docker_host(options["docker_host"])
+        location, in_memory = _session.choose_location(options["location"] or "")
+        made = self._make_client({**options, "groups": None, "expired": False}, package, task_vars)
+        if made.get("failed") or "key_content" not in made:
+            return made
+        directory = "" if self._task.check_mode else self._write(location, made)
+        warnings = list(made.get("warnings", []))
+        if not in_memory:
+            warnings.append(
+                f"The session's key is in {location}, which is on a disk. Set location to a directory on a tmpfs."
+            )
+        return {
+            **{name: made[name] for name in ("deprecations", "ansible_facts") if name in made},
+            "changed": made["changed"],
+            "reasons": made["reasons"],
+            "warnings": warnings,
+            "session": directory,
+            "certificate": made["certificate"],
+            **_for_consumers(directory, options["docker_host"]),
+        }
+
+    def _write(self, location: str, made: Result) -> str:
+        contents = (made["ca_content"], made["certificate_content"], made["key_content"])
+        directory = _session.create(location, dict(zip(_session.FILES, contents)))
+        end = datetime.fromisoformat(made["certificate"]["not_after"].replace("Z", "+00:00"))
+        _session.watch(directory, os.getppid(), (end - utc_now()).total_seconds())
+        return directory
+
+    def _end(self, directory: str) -> Result:
+        there = _session.remove(directory, predict=bool(self._task.check_mode))
+        return {"changed": there, "reasons": ["session-ended"] if there else [], "session": ""}
+
+
+def _for_consumers(directory: str, docker_host: str) -> Result:
+    """Return what community.docker's modules and the docker CLI are given; empty paths in check mode."""
+    ca, certificate, key = (os.path.join(directory, name) if directory else "" for name in _session.FILES)
+    host = {"docker_host": docker_host} if docker_host else {}
+    variables = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": directory}
+    return {
+        "ca_path": ca,
+        "client_cert": certificate,
+        "client_key": key,
+        "module_defaults": {
+            **host,
+            "ca_path": ca,
+            "client_cert": certificate,
+            "client_key": key,
+            "validate_certs": True,
+        },
+        "environment": {**({"DOCKER_HOST": docker_host} if docker_host else {}), **variables},
+    }

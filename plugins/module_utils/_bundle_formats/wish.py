@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a bundle and the module's options to its formats. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .. import _bundles
+from .._accounts import Owner
+from .._errors import TlsError
+from .._x509 import inspect, keys
+from . import place
+from .identity import Endpoint, Identity
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the module was asked for beside the bundle itself."""
+
+    directory: str
+    owner: Owner
+    formats: tuple[str, ...]
+    endpoints: tuple[Endpoint, ...]
+    consumer_directory: str
+    passphrase: str
+
+
+def resolve(options: t.Mapping[str, t.Any], bundle: _bundles.Bundle) -> Wish:
+    """Return what ``options`` of the module's ``bundles`` wish for. Raises TlsError ``docker-host-invalid``."""
+    endpoints = [Endpoint(each["name"], each["docker_host"]) for each in options["endpoints"] or []]
+    for endpoint in endpoints:
+        _bundles.check_docker_host(
+            endpoint.docker_host, f"docker_host of the endpoint {endpoint.name!r} of {bundle.id!r}"
+        )
+    if not endpoints and bundle.docker_host:
+        endpoints = [Endpoint(_host_of(bundle.docker_host), bundle.docker_host)]
+    return Wish(
+        directory=bundle.directory,
+        owner=bundle.owner,
+        formats=tuple(options["formats"] or ()),
+        endpoints=tuple(endpoints),
+        consumer_directory=options["consumer_directory"] or bundle.directory,
+        passphrase=options["pkcs12_passphrase"] or "",
+    )
+
+
+def _host_of(docker_host: str) -> str:
+    return re.sub(r"^tcp://\[?|\]?:\d+$", "", docker_host)
+
+
+def plan(wish: Wish, bundle: _bundles.Plan) -> place.Plan:
+    """Return what the formats need once the bundle is as planned. Raises what ``place.plan`` raises."""
+    files = {**bundle.found.files, **bundle.wanted}
+    return place.plan(wish.directory, wish.owner, wish.formats, _identity(wish, files))
+
+
+def _identity(wish: Wish, files: t.Mapping[str, bytes]) -> Identity | None:
+    """Return the identity that the bundle will hold; None where a part is only going to be made (check mode)."""
+    if not all(name in files for name in (_bundles.CA, _bundles.CERTIFICATE, _bundles.KEY)):
+        return None
+    try:
+        certificate = inspect.load_certificate(files[_bundles.CERTIFICATE], _bundles.CERTIFICATE)
+        keys.load_private_key(files[_bundles.KEY], what=_bundles.KEY)
+    except TlsError:
+        return None
+    return Identity(
+        client=inspect.view_certificate(certificate).common_name,
+        directory=wish.consumer_directory,
+        ca=files[_bundles.CA],
+        certificate=files[_bundles.CERTIFICATE],
+        key=files[_bundles.KEY],
+        endpoints=wish.endpoints,
+        passphrase=wish.passphrase,
+    )
+
+
+def diffs(placed: t.Sequence[place.Plan]) -> list[dict[str, str]]:
+    """Return a diff for each file of the formats that changes, in the order of the bundles; never a secret."""
+    found = []
+    for files in placed:
+        before, after = place.describe(files, after=False), place.describe(files, after=True)
+        for path in before:
+            name = os.path.join(files.directory, path)
+            found.append({"before_header": name, "after_header": name, "before": before[path], "after": after[path]})
+    return found

@@ -1,0 +1,209 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A new generation of an authority: introduced, made to sign, and the old ones retired. PRIVATE: may change without notice.
+
+Who trusts what is not this file's business; it keeps the order within the CA. Each step is one line of the ledger and
+then one change on disk (``stages``); a step that is done already changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._errors import TlsError
+from .._time import isoformat
+from .._x509 import keys, names
+from . import bootstrap, directory, ledger, lock, stages, store
+
+INTRODUCED, SIGNING, RETIRED = "introduced", "signing", "retired"
+STATES = (INTRODUCED, SIGNING, RETIRED)
+_HIGHEST = 9999
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Before and after; in a prediction ``after`` lacks what would be made, which is in ``made``."""
+
+    before: store.Stored
+    after: store.Stored
+    made: tuple[bootstrap.AuthoritySpec, ...] = ()
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def change(
+    place: directory.CaDirectory,
+    spec: bootstrap.AuthoritySpec,
+    state: str,
+    passphrase: bytes | None,
+    around: bootstrap.Surroundings,
+    *,
+    predict: bool,
+) -> Outcome:
+    """Bring the authority ``spec.name`` to ``state``.
+
+    ``introduced``: a generation waits that is trusted and does not sign (made like ``spec``, for which the passphrase is
+    needed). ``signing``: the one that waits signs. ``retired``: only the one that signs, and one that waits, are left.
+    Raises TlsError ``authority-unknown``, ``generation-missing`` and those of ``bootstrap``, ``store``, ``ledger``.
+    """
+    check_place(place, around)
+    with locked(place, around, predict=predict):
+        before = read(place, spec.name)
+        if state == INTRODUCED:
+            _check_passphrase(before[spec.name], passphrase)
+        if predict:
+            found = ledger.scan(place)
+            return _predict(place, spec, state, before, found)
+        settled = bootstrap.Run(place, (), passphrase or b"", around).settle()
+        made, reasons = _act(place, spec, state, settled, passphrase, around)
+        return Outcome(before, read(place, spec.name), made, (*settled.reasons, *reasons), settled.warnings)
+
+
+def check_place(place: directory.CaDirectory, around: bootstrap.Surroundings) -> None:
+    """Refuse a directory that is not there or not safe. Raises TlsError ``authority-missing`` and those of ``directory``."""
+    directory.check_parents(place.path)
+    if not os.path.isdir(place.path):
+        raise TlsError(
+            f"there is no CA in {place.path}",
+            hint="Make it first: role docker_ca or module authorities, with the same path.",
+            code="authority-missing",
+        )
+    directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    directory.loose_entries(place, os.geteuid())
+
+
+def read(place: directory.CaDirectory, name: str) -> dict[str, list[store.StoredAuthority]]:
+    """Return all authorities as they are now. Raises TlsError ``authority-unknown`` where ``name`` is none of them."""
+    stored = stages.settled(store.read_authorities(place), ledger.scan(place))
+    if name not in stored:
+        raise TlsError(
+            f"there is no authority {name!r} in {place.path}; there are: {', '.join(sorted(stored)) or 'none'}",
+            hint="Write server, or the name of an access group.",
+            code="authority-unknown",
+        )
+    return stored
+
+
+def locked(place: directory.CaDirectory, around: bootstrap.Surroundings, *, predict: bool) -> t.ContextManager[t.Any]:
+    """Return the lock of the directory, or nothing to hold in a prediction."""
+    stack = contextlib.ExitStack()
+    if not predict:
+        stack.enter_context(lock.locked(place.lock, around.lock_timeout))
+        stack.enter_context(directory.disk_errors(place))
+    return stack
+
+
+def next_generation(place: directory.CaDirectory, name: str, stored: store.Stored, found: ledger.Scan) -> int:
+    """Return the number of the next generation: one that never was, also not before a retirement."""
+    used = [one.generation for one in stored.get(name, ())]
+    used += [number for retired, number in stages.retired_generations(place, found) if retired == name]
+    number = max(used, default=0) + 1
+    if number > _HIGHEST:
+        raise TlsError(f"the authority {name} has had {_HIGHEST} generations", code="generation-missing")
+    return number
+
+
+def sign(
+    place: directory.CaDirectory, one: store.StoredAuthority, found: ledger.Scan, told: t.Mapping[str, t.Any]
+) -> None:
+    """Make a generation sign that was only trusted. Only under the lock."""
+    ledger.append(place, found, [{**bootstrap.entry("authority-signing", one.id, one.view), **told}])
+    stages.unmark(place, one.id)
+
+
+def retire(
+    place: directory.CaDirectory,
+    gone: t.Sequence[store.StoredAuthority],
+    found: ledger.Scan,
+    told: t.Mapping[str, t.Any],
+) -> None:
+    """Take generations out of trust for good and destroy their keys. Only under the lock."""
+    ledger.append(place, found, [{**bootstrap.entry("authority-retired", one.id, one.view), **told} for one in gone])
+    for one in gone:
+        stages.move_out(place, one.id)
+
+
+def told(around: bootstrap.Surroundings, **more: t.Any) -> dict[str, t.Any]:
+    """Return what the ledger says of every event: when, and by whom."""
+    return {"time": isoformat(around.now), **more, **around.origin}
+
+
+def waiting(generations: t.Sequence[store.StoredAuthority]) -> store.StoredAuthority | None:
+    """Return the generation that is trusted and does not sign yet, None where there is none."""
+    return next((one for one in reversed(generations) if store.stage_of(one, generations) == store.NEXT), None)
+
+
+def olds(generations: t.Sequence[store.StoredAuthority]) -> list[store.StoredAuthority]:
+    """Return the generations that are trusted and sign no more."""
+    return [one for one in generations if store.stage_of(one, generations) == store.OLD]
+
+
+def _check_passphrase(generations: t.Sequence[store.StoredAuthority], passphrase: bytes | None) -> None:
+    """All keys of a CA have one passphrase, so a new one gets that of the key that signs now."""
+    if passphrase is None:
+        raise TlsError(
+            "a new generation needs the CA's passphrase, for its key",
+            hint="Give passphrase (docker_ca_passphrase).",
+            code="passphrase-missing",
+        )
+    store.open_key(store.signing(generations), passphrase)
+
+
+def _predict(
+    place: directory.CaDirectory,
+    spec: bootstrap.AuthoritySpec,
+    state: str,
+    before: dict[str, list[store.StoredAuthority]],
+    found: ledger.Scan,
+) -> Outcome:
+    generations = before[spec.name]
+    one = waiting(generations)
+    if state == INTRODUCED and one is None:
+        number = next_generation(place, spec.name, before, found)
+        return Outcome(before, before, (_wanted(spec, number),), ("generation-introduced",))
+    if state == SIGNING and one is not None:
+        after = [replace(each, is_next=False) for each in generations]
+        return Outcome(before, {**before, spec.name: after}, (), ("generation-signs",))
+    gone = olds(generations) if state == RETIRED else []
+    if gone:
+        left = [each for each in generations if each not in gone]
+        return Outcome(before, {**before, spec.name: left}, (), ("generation-retired",))
+    return Outcome(before, before)
+
+
+def _wanted(spec: bootstrap.AuthoritySpec, number: int) -> bootstrap.AuthoritySpec:
+    keys.check_key_type(spec.key_type, f"key_type of the authority {spec.name}")
+    names.check_common_name(spec.common_name, f"common_name of the authority {spec.name}")
+    if spec.organization:
+        names.check_common_name(spec.organization, f"organization of the authority {spec.name}")
+    return replace(spec, generation=number, is_next=True)
+
+
+def _act(
+    place: directory.CaDirectory,
+    spec: bootstrap.AuthoritySpec,
+    state: str,
+    settled: bootstrap.Settled,
+    passphrase: bytes | None,
+    around: bootstrap.Surroundings,
+) -> tuple[tuple[bootstrap.AuthoritySpec, ...], tuple[str, ...]]:
+    generations = settled.stored[spec.name]
+    # settle may have written a line (a new chain), so the end of the ledger is read again.
+    found = ledger.scan(place)
+    one = waiting(generations)
+    if state == INTRODUCED and one is None:
+        wanted = _wanted(spec, next_generation(place, spec.name, settled.stored, found))
+        bootstrap.Run(place, (), passphrase or b"", around).create([wanted], found, stage=store.NEXT)
+        return (wanted,), ("generation-introduced",)
+    if state == SIGNING and one is not None:
+        sign(place, one, found, told(around))
+        return (), ("generation-signs",)
+    gone = olds(generations) if state == RETIRED else []
+    if gone:
+        retire(place, gone, found, told(around))
+        return (), ("generation-retired",)
+    return (), ()

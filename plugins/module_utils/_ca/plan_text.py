@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What becomes of authorities and certificates at the CA, one line each that reads like a plan. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+from .._time import isoformat
+from .._x509 import wording
+from .._x509.names import CLIENT_PREFIX
+from . import batch, bootstrap, revocation, store
+
+
+def authorities(outcome: bootstrap.Outcome, now: datetime) -> list[str]:
+    """Return one line for each authority that is made, and one for what else is done to the CA directory."""
+    lines = [
+        f"new authority {store.identifier(spec.name, 1)}, CN {spec.common_name}, {spec.key_type}, until {wording.day(now + spec.validity)} "
+        "(authority-missing)"
+        for spec in outcome.missing
+    ]
+    others = [reason for reason in outcome.reasons if reason != "authority-missing"]
+    return [*lines, f"CA directory put in order ({', '.join(others)})"] if others else lines
+
+
+def revocations(found: t.Iterable[revocation.Revocation]) -> list[str]:
+    """Return one line for each access group in which a client is (would be) shut out."""
+    return [
+        f"access group {one.authority}: {', '.join(one.clients)} shut out, {', '.join(one.generations)} to leave the hosts "
+        f"for {one.signing or 'a new generation'} (client-revoked)"
+        for one in found
+    ]
+
+
+def certificates(result: batch.BatchResult) -> list[str]:
+    """Return one line for each certificate that is (would be) issued: names, issuer, end, fingerprint."""
+    return [_certificate_line(name, one) for name, one in result.signed.items()]
+
+
+def _certificate_line(name: str, one: batch.Signed) -> str:
+    wanted = one.approved
+    authority = wanted.authority.id if wanted.authority else wanted.request.authority
+    shown = [each for each in wanted.subject.names if not each.startswith(CLIENT_PREFIX)]
+    named = f", SAN {' '.join(shown)}" if shown else ""
+    text = f"{name}: CN {wanted.subject.common_name}{named}, issuer {authority}, until {isoformat(wanted.not_after)}"
+    return f"{text}, sha256 {one.view.fingerprint_sha256}" if one.view else text

@@ -1,0 +1,243 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rotation of one authority: in which phase it is, what comes next, and what is in the way. PRIVATE: may change.
+
+Pure. There is no state file: the phase follows from the generations in the CA and from the certificates on the hosts, on the
+wire and in the bundles. So whatever stopped a rotation, the next run goes on from what is really there.
+
+=========  ==============================  =================================  ===============================
+phase      CA                              server authority                   client authority
+=========  ==============================  =================================  ===============================
+trust      a new generation is introduced  every bundle and host trusts both  every host admits both
+reissue    the new one signs               hosts get new certificates         bundles get new certificates
+retire     the old one is given up         bundles and hosts drop it          hosts drop it
+=========  ==============================  =================================  ===============================
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .._time import isoformat
+
+TRUST, REISSUE, RETIRE, DONE = "trust", "reissue", "retire", "done"
+PHASES = (TRUST, REISSUE, RETIRE)
+SERVER = "server"
+NEXT, SIGNING, OLD = "next", "signing", "old"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A generation that is in the CA directory, with its stage and begin."""
+
+    id: str
+    stage: str
+    not_before: datetime
+
+
+@dataclass(frozen=True)
+class Place:
+    """A host (of which ``issuers`` are those of the certificates on disk and on the wire) or a bundle.
+
+    ``trusts`` are the generations of this authority that it trusts (all places that were looked at agree), ``still_trusts``
+    those that any of them has, ``problem`` why it could not be looked at ("" when it was). ``client`` is "" for a host.
+    """
+
+    name: str
+    host: str
+    client: str = ""
+    problem: str = ""
+    issuers: frozenset[str] = frozenset()
+    trusts: frozenset[str] = frozenset()
+    still_trusts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Held:
+    """A certificate that is valid and, by the ledger, was not renewed since: whose, from whom, until when."""
+
+    owner: str
+    client: str
+    generation: str
+    not_after: str
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that the decision looks at. ``hosts`` are those that this authority has to do with."""
+
+    name: str
+    generations: tuple[Generation, ...]
+    hosts: tuple[Place, ...]
+    bundles: tuple[Place, ...]
+    held: tuple[Held, ...] = ()
+    revoked: frozenset[str] = frozenset()
+    now: datetime | None = None
+    again_after: timedelta = timedelta(0)
+
+    def at(self, stage: str) -> tuple[str, ...]:
+        """Return the ids of the generations in a stage."""
+        return tuple(one.id for one in self.generations if one.stage == stage)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one place still needs in this phase."""
+
+    place: Place
+    what: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``phase``: what is to be done next (DONE: nothing). ``change``: the state that the CA has to reach first, "" for none.
+
+    ``steps``: what places that can be reached still need. ``blockers``: why the CA must not change yet; they can be overruled,
+    which ``risk`` puts into words. ``pending``: places whose state is not known.
+    """
+
+    name: str
+    phase: str
+    change: str
+    target: str
+    leaving: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    blockers: tuple[str, ...] = ()
+    risk: str = ""
+    note: str = ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Docker hosts that have something to do."""
+        return tuple(dict.fromkeys(step.place.host for step in self.steps if not step.place.client))
+
+    @property
+    def bundle_hosts(self) -> tuple[str, ...]:
+        """Machines with bundles that have something to do."""
+        return tuple(dict.fromkeys(step.place.host for step in self.steps if step.place.client))
+
+
+def decide(situation: Situation) -> Plan:
+    """Return the plan: the first phase that is not complete in every place that can be reached.
+
+    A phase that is complete there leads to the next one, whose ``change`` waits until ``blockers`` are gone.
+    """
+    waiting, olds = situation.at(NEXT), situation.at(OLD)
+    signing = situation.at(SIGNING)[0]
+    if waiting:
+        target = waiting[-1]
+        steps = _steps(situation, TRUST, target, ())
+        if steps:
+            return Plan(situation.name, TRUST, "", target, (signing, *olds), steps)
+        return _reissue(situation, target, (signing, *olds))
+    if olds:
+        steps = _steps(situation, REISSUE, signing, olds)
+        if steps:
+            return Plan(situation.name, REISSUE, "", signing, olds, steps)
+        return _retire(situation, signing, olds)
+    leftovers = _steps(situation, RETIRE, signing, ())
+    if leftovers:
+        gone = {one for step in leftovers for one in step.place.still_trusts | step.place.issuers} - {signing}
+        return Plan(situation.name, RETIRE, "", signing, tuple(sorted(gone)), leftovers)
+    return _begin(situation, signing)
+
+
+def _begin(situation: Situation, signing: str) -> Plan:
+    """A rotation that would begin; not where one has just ended, for the same command given twice is no wish for two."""
+    one = next(one for one in situation.generations if one.id == signing)
+    young = situation.now is not None and situation.now - one.not_before < situation.again_after
+    if young and not signing.endswith("-g1"):
+        note = (
+            f"{signing} signs since {isoformat(one.not_before)} and is the only one trusted: the rotation is complete"
+        )
+        return Plan(situation.name, DONE, "", signing, (), note=note)
+    return Plan(situation.name, TRUST, "introduced", _following(signing), (signing,), _everywhere(situation))
+
+
+def _following(identifier: str) -> str:
+    name, _mark, number = identifier.rpartition("-g")
+    return f"{name}-g{int(number) + 1}"
+
+
+def _everywhere(situation: Situation) -> tuple[Step, ...]:
+    places = situation.hosts if situation.name != SERVER else (*situation.bundles, *situation.hosts)
+    return tuple(Step(place, "trusts the new generation too") for place in places if not place.problem)
+
+
+def _reissue(situation: Situation, target: str, leaving: tuple[str, ...]) -> Plan:
+    if situation.name == SERVER:
+        steps = tuple(Step(one, f"gets a certificate of {target}") for one in situation.hosts if not one.problem)
+        blockers = _unknown(situation.bundles, f"whether it trusts {target} is not known")
+        risk = f"Clients whose ca.pem lacks {target} will refuse every host."
+    else:
+        steps = tuple(Step(one, f"gets a certificate of {target}") for one in situation.bundles if not one.problem)
+        blockers = _unknown(situation.hosts, f"whether it admits {target} is not known")
+        risk = f"Hosts that do not admit {target} will refuse all clients of the group with their new certificates."
+    return Plan(situation.name, REISSUE, SIGNING, target, leaving, steps, blockers, risk)
+
+
+def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:
+    gone = ", ".join(olds)
+    steps = tuple(
+        Step(one, f"drops {gone}")
+        for one in (situation.hosts if situation.name != SERVER else (*situation.bundles, *situation.hosts))
+        if not one.problem
+    )
+    blockers = [
+        *_unknown(situation.hosts, "what it has is not known"),
+        *_unknown(situation.bundles, "what it has is not known"),
+    ]
+    if situation.name == SERVER:
+        risk = f"Hosts that still serve a certificate of {gone} will be refused by every client."
+    else:
+        blockers += _not_reissued(situation, olds)
+        risk = (
+            f"Clients that still have a certificate of {gone} will be refused everywhere; hosts that were not reached go on "
+            "admitting them."
+        )
+    return Plan(situation.name, RETIRE, "retired", signing, olds, steps, tuple(blockers), risk)
+
+
+def _not_reissued(situation: Situation, olds: tuple[str, ...]) -> t.Iterator[str]:
+    """Yield what only the ledger knows: valid certificates of an old generation that nothing has taken the place of."""
+    for one in situation.held:
+        if one.generation in olds and one.client not in situation.revoked:
+            yield (
+                f"{one.owner}: the certificate of {one.client} from {one.generation} is valid until {one.not_after} and was not "
+                "renewed; no bundle of the inventory has taken its place"
+            )
+
+
+def _unknown(places: t.Iterable[Place], what: str) -> tuple[str, ...]:
+    return tuple(f"{one.name}: {what} ({one.problem})" for one in places if one.problem)
+
+
+def _steps(situation: Situation, phase: str, target: str, olds: tuple[str, ...]) -> tuple[Step, ...]:
+    """Return what places that were looked at still need before ``phase`` is complete."""
+    found = []
+    for place in (*situation.bundles, *situation.hosts):
+        what = "" if place.problem else _need(situation.name, phase, place, target, olds)
+        if what:
+            found.append(Step(place, what))
+    return tuple(found)
+
+
+def _need(name: str, phase: str, place: Place, target: str, olds: tuple[str, ...]) -> str:
+    is_server, is_host = name == SERVER, not place.client
+    has_anchors = is_server or is_host
+    has_certificate = is_host == is_server
+    if phase in (TRUST, REISSUE) and has_anchors and target not in place.trusts:
+        return f"does not trust {target} yet" if is_server else f"does not admit {target} yet"
+    if phase == REISSUE and has_certificate and place.issuers - {target}:
+        return f"has a certificate of {', '.join(sorted(place.issuers - {target}))}"
+    if phase == RETIRE:
+        if has_certificate and place.issuers - {target}:
+            return f"has a certificate of {', '.join(sorted(place.issuers - {target}))}"
+        if has_anchors and place.still_trusts - {target}:
+            return f"still {'trusts' if is_server else 'admits'} {', '.join(sorted(place.still_trusts - {target}))}"
+        if has_anchors and target not in place.trusts:
+            return f"does not {'trust' if is_server else 'admit'} {target} yet"
+    return ""

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of a rotation as lines of text and as plain values. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import rotation
+
+_CHANGES = {
+    "introduced": "the CA makes {target}, which is trusted and does not sign yet",
+    "signing": "in the CA, {target} signs from now on",
+    "retired": "the CA gives {leaving} up; its private key is destroyed",
+}
+_RESTART = {
+    (rotation.REISSUE, True): "each host's dockerd is restarted once",
+    (rotation.TRUST, False): "each host's dockerd is restarted once",
+    (rotation.RETIRE, False): "each host's dockerd is restarted once",
+}
+
+
+def render(situation: rotation.Situation, plan: rotation.Plan, *, executing: bool) -> list[str]:
+    """Return the plan as text: where everything is, what comes next, what is in the way."""
+    stages = ", ".join(f"{one.id} ({one.stage})" for one in situation.generations)
+    lines = [f"Rotation of the authority {situation.name}: {stages}"]
+    lines += _table([_row(place) for place in (*situation.hosts, *situation.bundles)])
+    if plan.phase == rotation.DONE:
+        return [*lines, f"Nothing to do: {plan.note}."]
+    lines.append(f"Phase {rotation.PHASES.index(plan.phase) + 1} of 3, {plan.phase}:")
+    if plan.change:
+        text = _CHANGES[plan.change].format(target=plan.target, leaving=", ".join(plan.leaving))
+        lines.append(f"  first  {text}")
+    lines += [f"  then   {step.place.name}: {step.what}" for step in plan.steps]
+    restart = _RESTART.get((plan.phase, situation.name == rotation.SERVER))
+    if restart and plan.hosts:
+        lines.append(f"  ({restart})")
+    lines += [f"  IN THE WAY  {blocker}" for blocker in plan.blockers]
+    if not executing:
+        lines.append("Nothing has been changed. To carry it out: -e rotate_ca_execute=true")
+    return lines
+
+
+def _row(place: rotation.Place) -> tuple[str, str]:
+    if place.problem:
+        return place.name, f"NOT KNOWN: {place.problem}"
+    parts = []
+    if place.issuers:
+        parts.append(f"certificate of {', '.join(sorted(place.issuers))}")
+    if place.still_trusts or not place.client:
+        partly = place.still_trusts - place.trusts
+        text = f"trusts {', '.join(sorted(place.trusts)) or 'none'}"
+        parts.append(f"{text} (and {', '.join(sorted(partly))} either on disk or on the wire)" if partly else text)
+    return place.name, "; ".join(parts)
+
+
+def _table(rows: t.Sequence[tuple[str, str]]) -> list[str]:
+    width = max((len(name) for name, unused in rows), default=0)
+    return [f"  {name.ljust(width)}  {text}" for name, text in rows]
+
+
+def to_dict(plan: rotation.Plan) -> dict[str, t.Any]:
+    """Return the plan as the module reports it."""
+    return {
+        "authority": plan.name,
+        "phase": plan.phase,
+        "change": plan.change,
+        "target": plan.target,
+        "leaving": list(plan.leaving),
+        "steps": [{"name": step.place.name, "host": step.place.host, "what": step.what} for step in plan.steps],
+        "hosts": list(plan.hosts),
+        "bundle_hosts": list(plan.bundle_hosts),
+        "blockers": list(plan.blockers),
+        "risk": plan.risk,
+        "note": plan.note,
+        "idle": plan.phase == rotation.DONE or plan.change == "introduced",
+    }

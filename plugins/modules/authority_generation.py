@@ -1,0 +1,206 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: authority_generation
+short_description: Replace a certificate authority by a new generation, step by step
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Does the part of a rotation that happens in the CA directory. C(playbooks/rotate_ca.yml) does all of it, in an order in which everything
+    keeps working; with this module alone that order is up to you.
+  - Each step is a line of the ledger and then one change on disk. A run that was killed at any point is finished by the next one.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  path:
+    description: Directory of the CA, as for M(portcullis.docker_tls.authorities).
+    type: path
+    required: true
+  name:
+    description: The authority, V(server) or an access group.
+    type: str
+    required: true
+  state:
+    description:
+      - V(introduced) makes a new generation, unless one waits already. It is trusted (RV(authorities.trusted_content)) and does not sign.
+      - V(signing) lets the generation that waits sign. The former one is still trusted.
+      - V(retired) takes the generations that sign no more out of trust for good. Their certificates are kept in C(retired/), their private keys
+        are destroyed.
+    type: str
+    choices: [introduced, signing, retired]
+    required: true
+  passphrase:
+    description:
+      - Passphrase of the CA's keys, needed for O(state=introduced) only. It is sent and kept as by M(portcullis.docker_tls.authorities).
+    type: str
+    default: ""
+  common_name:
+    description: Common name of a new generation, at most 64 characters. By default that of the generation that signs.
+    type: str
+    default: ""
+  organization:
+    description: Organization of a new generation. By default that of the generation that signs.
+    type: str
+  key_type:
+    description: Type of the key of a new generation. By default that of the generation that signs.
+    type: str
+    choices: [ecdsa-p256, ecdsa-p384, ed25519, rsa-2048, rsa-3072, rsa-4096]
+  validity:
+    description: How long a new generation is valid.
+    type: str
+    default: 1825d
+  lock_timeout:
+    description: How many seconds to wait while another run holds the lock of the CA directory.
+    type: int
+    default: 60
+  allow_network_filesystem:
+    description: Whether O(path) may be on a network file system, where the lock may not keep two hosts apart.
+    type: bool
+    default: false
+  operator:
+    description: Who runs this, for the ledger. By default the user and the host name of the controller.
+    type: str
+    default: ""
+seealso:
+  - module: portcullis.docker_tls.authorities
+  - module: portcullis.docker_tls.authority_info
+notes:
+  - The task must not run with C(async).
+"""
+
+EXAMPLES = r"""
+- name: Make the next server authority known, with another type of key
+  portcullis.docker_tls.authority_generation:
+    path: /etc/docker/ca
+    passphrase: "{{ vault_docker_ca_passphrase }}"
+    name: server
+    state: introduced
+    key_type: ecdsa-p384
+
+- name: Let it sign, after every client trusts it
+  portcullis.docker_tls.authority_generation:
+    path: /etc/docker/ca
+    name: server
+    state: signing
+
+- name: Give the old one up, after every host has a certificate of the new one
+  portcullis.docker_tls.authority_generation:
+    path: /etc/docker/ca
+    name: server
+    state: retired
+"""
+
+RETURN = r"""
+reasons:
+  description:
+    - What was done. V(generation-introduced), V(generation-signs), V(generation-retired); V(authority-unfinished), a generation was finished that
+      a killed run had begun; V(modes-repaired), V(ledger-repaired) as for M(portcullis.docker_tls.authorities).
+  returned: success
+  type: list
+  elements: str
+  sample: [generation-introduced]
+authorities:
+  description: All authorities, as M(portcullis.docker_tls.authority_info) returns them.
+  returned: success
+  type: dict
+ansible_facts:
+  description: The same as a fact.
+  returned: success
+  type: dict
+  contains:
+    docker_ca_authorities:
+      description: The same as RV(authorities).
+      type: dict
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _time
+from ..module_utils._ca import bootstrap, directory, generations, origin, report, store
+from ..module_utils._ca.passphrase import check_passphrase
+from ..module_utils._module import run_module
+from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._x509.keys import KEY_TYPES
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+
+def _spec(place: directory.CaDirectory, params: dict[str, t.Any]) -> bootstrap.AuthoritySpec:
+    """Return how a new generation is made: as asked for, else like the one that signs."""
+    stored = store.read_authorities(place).get(params["name"], ())
+    like = bootstrap.spec_like(store.signing(stored)) if stored else None
+    return bootstrap.AuthoritySpec(
+        name=params["name"],
+        common_name=params["common_name"] or (like.common_name if like else params["name"]),
+        organization=params["organization"]
+        if params["organization"] is not None
+        else like.organization
+        if like
+        else "",
+        key_type=params["key_type"] or (like.key_type if like else "ecdsa-p256"),
+        validity=_time.parse_duration(params["validity"], "validity"),
+    )
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    params = module.params
+    passphrase = check_passphrase(params["passphrase"]) if params["passphrase"] else None
+    around = bootstrap.Surroundings(
+        now=now,
+        origin=origin.origin(params["operator"]),
+        lock_timeout=params["lock_timeout"],
+        allow_network_filesystem=params["allow_network_filesystem"],
+    )
+    place = directory.ca_directory(params["path"])
+    generations.check_place(place, around)
+    spec = _spec(place, params)
+    outcome = generations.change(place, spec, params["state"], passphrase, around, predict=module.check_mode)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    authorities = store.describe(outcome.after, now)
+    predicted = outcome.made if module.check_mode else ()
+    return {
+        "changed": bool(outcome.reasons),
+        "reasons": list(outcome.reasons),
+        "authorities": authorities,
+        "ansible_facts": {"docker_ca_authorities": authorities},
+        "diff": report.generations_diff(outcome.before, outcome.after, predicted),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        lambda module: _run(module, _time.utc_now()),
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            **CA_OPTIONS,
+            "passphrase": {"type": "str", "default": "", "no_log": True},
+            "name": {"type": "str", "required": True},
+            "state": {"type": "str", "required": True, "choices": list(generations.STATES)},
+            "common_name": {"type": "str", "default": ""},
+            "organization": {"type": "str"},
+            "key_type": {"type": "str", "choices": list(KEY_TYPES)},
+            "validity": {"type": "str", "default": "1825d"},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rotation_plan
+short_description: Say where the rotation of an authority stands and what comes next
+version_added: 1.0.0
+author: The portcullis.docker_tls contributors (@portcullis-collections)
+description:
+  - Compares the generations in the CA with what the hosts have on disk, what their daemons show on the wire, and what is in the clients'
+    bundles, and prints the plan. Changes nothing.
+  - Runs on the controller. C(playbooks/rotate_ca.yml) gathers its options and carries the plan out.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  authority:
+    description: The authority that is rotated, V(server) or an access group.
+    type: str
+    required: true
+  hosts:
+    description: The Docker hosts, as for M(portcullis.docker_tls.fleet_status).
+    type: list
+    elements: dict
+    default: []
+  clients:
+    description: The client bundles, as for M(portcullis.docker_tls.fleet_status).
+    type: list
+    elements: dict
+    default: []
+  authorities:
+    description: What M(portcullis.docker_tls.authority_info) returned.
+    type: dict
+    required: true
+  held:
+    description: RV(portcullis.docker_tls.ledger_info#module:entries) of the certificates that are valid now.
+    type: list
+    elements: dict
+    default: []
+  revoked_clients:
+    description: Names of clients that may come in no more. Their certificates keep nothing from being retired.
+    type: list
+    elements: str
+    default: []
+  again_after:
+    description: A generation that is younger than this is not replaced by a further one, V(0s) for always.
+    type: str
+    default: 1d
+  timeout:
+    description: How many seconds to wait for each endpoint.
+    type: int
+    default: 5
+  connections:
+    description: How many endpoints to ask at the same time.
+    type: int
+    default: 64
+  executing:
+    description: Whether the plan is going to be carried out; only for the last line of the text.
+    type: bool
+    default: false
+seealso:
+  - module: portcullis.docker_tls.authority_generation
+  - module: portcullis.docker_tls.fleet_status
+"""
+
+EXAMPLES = r"""
+# playbooks/rotate_ca.yml shows where the options come from.
+- name: Say where the rotation stands
+  portcullis.docker_tls.rotation_plan:
+    authority: server
+    authorities: "{{ docker_ca_authorities }}"
+    hosts: "{{ fleet.hosts }}"
+    clients: "{{ fleet.clients }}"
+  delegate_to: localhost
+  register: rotation
+"""
+
+RETURN = r"""
+plan:
+  description: What comes next.
+  returned: success
+  type: dict
+  contains:
+    phase:
+      description: V(trust), V(reissue), V(retire), or V(done).
+      type: str
+      sample: reissue
+    change:
+      description: The state that the authority has to reach first (M(portcullis.docker_tls.authority_generation)), empty for none.
+      type: str
+      sample: signing
+    target:
+      description: Id of the new generation.
+      type: str
+      sample: server-g2
+    leaving:
+      description: Ids of the generations that it takes the place of.
+      type: list
+      elements: str
+    steps:
+      description: What each place that can be reached needs, with C(name), C(host) and C(what).
+      type: list
+      elements: dict
+    hosts:
+      description: The Docker hosts among them.
+      type: list
+      elements: str
+    bundle_hosts:
+      description: The machines with bundles among them.
+      type: list
+      elements: str
+    blockers:
+      description: Why RV(plan.change) must wait.
+      type: list
+      elements: str
+    risk:
+      description: What happens if it does not wait.
+      type: str
+    note:
+      description: Why there is nothing to do.
+      type: str
+    idle:
+      description: Whether no rotation is under way.
+      type: bool
+table:
+  description: The plan as text.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import typing as t
+from datetime import datetime, timedelta
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _time
+from ..module_utils._module import run_module
+from ..module_utils._status import inputs, rotation, rotation_inputs, rotation_text, wire
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "authority": {"type": "str", "required": True},
+    "hosts": {"type": "list", "elements": "dict", "default": []},
+    "clients": {"type": "list", "elements": "dict", "default": []},
+    "authorities": {"type": "dict", "required": True},
+    "held": {"type": "list", "elements": "dict", "default": []},
+    "revoked_clients": {"type": "list", "elements": "str", "default": []},
+    "again_after": {"type": "str", "default": "1d"},
+    "timeout": {"type": "int", "default": 5},
+    "connections": {"type": "int", "default": 64},
+    "executing": {"type": "bool", "default": False},
+}
+
+
+def look(options: t.Mapping[str, t.Any], now: datetime) -> rotation.Situation:
+    """Ask the endpoints and return the situation. Raises TlsError for options that make no sense."""
+    again = options["again_after"].strip()
+    patience = wire.Patience(max(options["timeout"], 1), max(options["connections"], 1))
+    served = wire.look([inputs.endpoint(host["endpoint"]) for host in options["hosts"]], patience)
+    return rotation_inputs.situation(
+        options["authority"],
+        options["authorities"],
+        [inputs.host(host, served) for host in options["hosts"]],
+        [inputs.client(client) for client in options["clients"]],
+        options["held"],
+        options["revoked_clients"],
+        now,
+        timedelta(0) if again == "0s" else _time.parse_duration(again, "again_after"),
+    )
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    found = look(module.params, _time.utc_now())
+    plan = rotation.decide(found)
+    lines = rotation_text.render(found, plan, executing=module.params["executing"])
+    return {"changed": False, "plan": rotation_text.to_dict(plan), "table": lines}
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(_run, argument_spec=ARGUMENT_SPEC)
+
+
+if __name__ == "__main__":
+    main()

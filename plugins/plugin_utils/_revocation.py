@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The part of a revocation that the inventory knows: whom it concerns, where, and what became of it. PRIVATE.
+
+The CA says what has to leave (result ``revocations`` of the module authorities, kept by the role docker_ca as
+``docker_ca_checked``); without any, every list here is empty and ``site.yml`` does nothing more than usual.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import _inventory, _preflight
+
+Mapping = t.Mapping[str, t.Any]
+Row = dict[str, t.Any]
+Groups = t.Mapping[str, t.Sequence[str]]
+
+CHECKED = "docker_ca_checked"
+_ADMITTED, _REFUSED = "client-of-", "former-client-of-"
+
+
+def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:
+    """Return name and group of the clients that may come in no more. In: docker_client_cert_clients."""
+    return [
+        {"name": client["name"], "group": client.get("group", "clients")}
+        for client in clients
+        if client.get("state", "present") == "revoked"
+    ]
+
+
+def member_groups(clients: t.Iterable[Mapping]) -> list[str]:
+    """Return the access groups that have clients that stay."""
+    present = _inventory.present_clients(clients)
+    return list(dict.fromkeys(str(client.get("group", "clients")) for client in present))
+
+
+def revoked_bundles(
+    host: str, hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str], path: str
+) -> list[dict[str, t.Any]]:
+    """Return the bundles of revoked clients on ``host``, as M(certificate_bundles) removes them.
+
+    ``path`` is where the controller has its bundles.
+    """
+    names = [one["name"] for one in revoked_clients(clients)]
+    if host not in machines:
+        found = [{"client": name, "user": "", "directory": ""} for name in names]
+    else:
+        login = hostvars[host].get("ansible_user", "root")
+        found = [
+            {"client": user["client"], "user": user.get("user", login), "directory": user.get("directory", "")}
+            for user in hostvars[host].get("docker_client_cert_users") or []
+            if user.get("client") in names
+        ]
+    return [
+        {
+            "id": f"revoked {bundle['user']}:{bundle['client']}",
+            "state": "absent",
+            "common_name": bundle["client"],
+            "directory": _inventory.bundle_directory(bundle, path),
+            "owner": bundle["user"] or None,
+        }
+        for bundle in found
+    ]
+
+
+def ca_host(groups: Groups) -> str:
+    """Return where the authorities are."""
+    return next(iter(groups.get("docker_ca") or []), "localhost")
+
+
+def revocations(groups: Groups, hostvars: Mapping) -> list[Mapping]:
+    """Return what has to leave, as the CA said it in this run."""
+    checked = _variables(hostvars, ca_host(groups)).get(CHECKED) or {}
+    return list(checked.get("revocations") or [])
+
+
+def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: bool = False) -> list[str]:
+    """Return the hosts of a play of ``site.yml`` that a revocation needs; [] where nothing is revoked, and in check mode.
+
+    ``step``: ``controller``, ``ca``, or ``hosts`` (those that admit a group something leaves of).
+    """
+    pending = revocations(groups, hostvars)
+    if not pending or predicting:
+        return []
+    if step == "hosts":
+        return admitting(groups, hostvars, [one["authority"] for one in pending])
+    return [ca_host(groups) if step == "ca" else "localhost"]
+
+
+def revocation_changes(groups: Groups, hostvars: Mapping) -> list[dict[str, str]]:
+    """Return what the CA has to do when the members have their new certificates."""
+    return [{"name": str(one["authority"]), "state": "retired"} for one in revocations(groups, hostvars)]
+
+
+def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> list[str]:
+    """Return the Docker hosts that admit one of the access groups ``names``."""
+    return [
+        host
+        for host in groups.get("docker_hosts") or []
+        if (hostvars[host].get("docker_daemon_state") or "present") == "present"
+        and set(hostvars[host].get("docker_daemon_access_groups") or _preflight.DEFAULT_GROUPS) & set(names)
+    ]
+
+
+def revocation_problems(groups: Groups, hostvars: Mapping) -> list[str]:
+    """Return why members must not get new certificates yet: no host would let them in with those."""
+    problems = []
+    for one in revocations(groups, hostvars):
+        hosts = admitting(groups, hostvars, [one["authority"]])
+        if hosts and one["members"] and not any(_was_changed(hostvars[host]) for host in hosts):
+            problems.append(
+                f"The revocation of {', '.join(one['clients'])} goes no further: none of the hosts that admit the group "
+                f"{one['authority']} ({', '.join(hosts)}) has taken the new authority {one['signing']}, so the other members of the "
+                "group would be locked out everywhere. Nothing has been taken from them. Mend what the hosts say above and run again."
+            )
+    return problems
+
+
+def _was_changed(variables: Mapping) -> bool:
+    endpoint = variables.get("docker_daemon_endpoint") or {}
+    return bool(endpoint.get("endpoint")) and not endpoint.get("failed") and not endpoint.get("unreachable")
+
+
+def generation_clients(
+    made: Mapping, authorities: Mapping, wanted: str, access_groups: t.Container[str] = ()
+) -> list[dict[str, str]]:
+    """Return the temporary clients of single generations for M(endpoint_info).
+
+    ``made``: RV(temporary_client.generations). ``wanted``: ``admitted``, those of generations that are trusted, of the groups
+    that the host admits; ``refused``, those of generations that are no more.
+    """
+    living = {one["id"]: name for name, authority in authorities.items() for one in authority.get("generations") or []}
+    found = []
+    for identifier, client in sorted(made.items()):
+        admitted = living.get(identifier) in access_groups if identifier in living else False
+        if wanted == "admitted" and not admitted:
+            continue
+        if wanted == "refused" and identifier in living:
+            continue
+        prefix = _ADMITTED if wanted == "admitted" else _REFUSED
+        found.append(
+            {
+                "name": f"{prefix}{identifier}",
+                "certificate_content": client["certificate_content"],
+                "key_content": client["key_content"],
+            }
+        )
+    return found
+
+
+def revocation_rows(groups: Groups, hostvars: Mapping) -> list[Row]:
+    """Return one row for each host that admitted a revoked client and each bundle of a member, for M(proof_report)."""
+    return [row for one in revocations(groups, hostvars) for row in _rows(one, groups, hostvars)]
+
+
+def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
+    who, gone = ", ".join(one["clients"]), ", ".join(one["generations"])
+    for host in admitting(groups, hostvars, [one["authority"]]):
+        proof = _variables(hostvars, host).get("docker_daemon_proof") or {}
+        names = {f"{_REFUSED}{identifier}" for identifier in one["generations"]}
+        passed = {check["check"] for check in proof.get("checks") or [] if check["passed"]}
+        done = names <= passed and bool(proof.get("passed"))
+        detail = f"{who} is shut out, {gone} is refused" if done else f"STILL ADMITS {who}: {_why(hostvars[host])}"
+        yield _row(host, "revoked", done, detail)
+    machines = groups.get("docker_clients") or []
+    for host in ["localhost", *(machine for machine in machines if machine != "localhost")]:
+        yield from _member_rows(host, one, _variables(hostvars, host), machines)
+
+
+def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Container[str]) -> t.Iterator[Row]:
+    """Yield a row for each bundle of a client that stays in the group: it must be of the new generation."""
+    clients = variables.get("docker_client_cert_clients") or _preflight.DEFAULT_CLIENTS
+    members = {client["name"] for client in _inventory.present_clients(clients) if _group(client) == one["authority"]}
+    result = variables.get("docker_client_cert_installed") or {}
+    installed = {bundle["id"]: bundle for bundle in result.get("bundles") or []}
+    for bundle in _inventory.client_bundles(host, {host: variables}, clients, machines):
+        if bundle["client"] not in members:
+            continue
+        certificate = (installed.get(bundle["id"]) or {}).get("certificate") or {}
+        done = f"OU={one['signing']}" in str(certificate.get("issuer", "")).split(",")
+        detail = f"{bundle['client']} has a certificate of {one['signing']}"
+        yield _row(
+            host,
+            f"member {bundle['id']}",
+            done,
+            detail
+            if done
+            else f"{bundle['client']} HAS NO CERTIFICATE of {one['signing']} and is refused until it has: "
+            f"{_reason(result) or 'the host was not reached'}",
+        )
+
+
+def _group(client: Mapping) -> str:
+    return str(client.get("group", "clients"))
+
+
+def _why(variables: Mapping) -> str:
+    endpoint, proof = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_proof") or {}
+    failed = [check for check in proof.get("checks") or [] if not check["passed"]]
+    if endpoint and not endpoint.get("failed") and not endpoint.get("unreachable") and failed:
+        return "; ".join(f"{check['check']}: {check['detail']}" for check in failed)
+    return _reason(endpoint) or "the host was not reached"
+
+
+def _reason(result: Mapping) -> str:
+    return str(result.get("msg") or "") if result.get("failed") or result.get("unreachable") else ""
+
+
+def _row(host: str, check: str, passed: bool, detail: str) -> Row:
+    return {
+        "host": host,
+        "seen_from": "controller",
+        "check": check,
+        "passed": passed,
+        "detail": " ".join(detail.split()),
+    }
+
+
+def _variables(hostvars: Mapping, host: str) -> Mapping:
+    try:
+        return t.cast(Mapping, hostvars[host])
+    except KeyError:
+        return {}

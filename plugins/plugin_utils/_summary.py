@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run did, on which host and why, and what to do next: as text, as JSON. PRIVATE: may change without notice.
+
+Fed by ``playbooks/callback_plugins/docker_tls_summary.py``, which sees every result anyway: no task, no time on any host, and the
+summary comes also when every host has failed, after which no further play would run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from dataclasses import dataclass, field
+
+from ..module_utils import _table
+
+Mapping = t.Mapping[str, t.Any]
+
+COLLECTION = "portcullis.docker_tls."
+# How many hosts the text names, failed ones first; the JSON has all of them.
+MOST_HOSTS = 40
+_LONGEST_PROBLEM = 300
+_WORDS = {"failed": "FAILED", "unreachable": "UNREACHABLE", "changed": "changed", "unchanged": "ok"}
+_ORDER = ("failed", "unreachable", "changed", "unchanged")
+
+
+@dataclass
+class HostRun:
+    """What happened on one host. ``done``: lines that read like a plan."""
+
+    done: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    problem: str = ""
+
+
+@dataclass
+class Run:
+    """A run as far as it has come. ``bundles``: directories on the controller with a bundle that was written."""
+
+    check_mode: bool = False
+    hosts: dict[str, HostRun] = field(default_factory=dict)
+    bundles: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+
+    def host(self, name: str) -> HostRun:
+        """Return what happened on a host so far."""
+        return self.hosts.setdefault(name, HostRun())
+
+    def note_success(self, host: str, module: str, result: Mapping) -> None:
+        """Take in the result of one of the collection's modules."""
+        if not result.get("changed"):
+            return
+        entries = [entry for entry in result.get("requests") or [] if isinstance(entry, t.Mapping)]
+        reasons = [
+            *(result.get("reasons") or []),
+            *(reason for each in entries for reason in each.get("reasons") or []),
+        ]
+        there = self.host(host)
+        there.reasons += [reason for reason in reasons if reason not in there.reasons]
+        lines = [str(line) for line in result.get("plan") or []]
+        if module == "certificate_bundles":
+            self._note_bundles(host, result)
+            told = {line.split(": ")[0] for line in there.done}
+            lines = [line for line in lines if line.split(": ")[0] not in told]
+        elif "cryptography-missing" in reasons:
+            lines.insert(0, "package for Python's cryptography")
+        there.done += lines
+
+    def _note_bundles(self, host: str, result: Mapping) -> None:
+        for bundle in result.get("bundles") or []:
+            if host == "localhost" and bundle.get("reasons"):
+                self.bundles[str(bundle["id"])] = str(bundle["directory"])
+
+    def note_problem(self, host: str, result: Mapping) -> None:
+        """Take in why a host failed or was not reached; the last word counts."""
+        found, hint = (
+            str(result.get("msg") or result.get("module_stderr") or "no reason given"),
+            str(result.get("hint") or ""),
+        )
+        text = " ".join((found if hint in found else f"{found.rstrip('.')}. {hint}").split())
+        self.host(host).problem = text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
+
+    def end(self, failed: t.Container[str], unreachable: t.Container[str], all_hosts: t.Iterable[str]) -> None:
+        """Take in what Ansible says of each host at the end."""
+        for host in all_hosts:
+            if host in unreachable:
+                self.states[host] = "unreachable"
+            elif host in failed:
+                self.states[host] = "failed"
+            else:
+                self.states[host] = "changed" if self.host(host).done or self.host(host).reasons else "unchanged"
+
+    @property
+    def outcome(self) -> str:
+        """Return ``failed``, ``changed`` or ``nothing-to-do``."""
+        found = set(self.states.values())
+        if found & {"failed", "unreachable"}:
+            return "failed"
+        return "changed" if "changed" in found else "nothing-to-do"
+
+    def in_state(self, state: str) -> list[str]:
+        """Return the hosts in a state, sorted."""
+        return sorted(host for host, found in self.states.items() if found == state)
+
+
+def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> list[str]:
+    """Return the summary as lines: what became of which host, and what to do next."""
+    told = [(state, host) for state in _ORDER[:3] for host in run.in_state(state)]
+    rows = [row for state, host in told[:MOST_HOSTS] for row in _host_rows(run, state, host)]
+    lines = ["", headline(run), *_table.align(rows, max(map(len, _WORDS.values())))]
+    if len(told) > MOST_HOSTS:
+        lines.append(
+            f"... and {len(told) - MOST_HOSTS} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
+        )
+    following = next_steps(run, has_file=has_file)
+    return [*lines, *(["Next:", *(f"  - {_table.clean(step)}" for step in following)] if following else []), ""]
+
+
+def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, str]]:
+    """Yield a row for each thing on a host that was changed, or one for what went wrong."""
+    one = run.host(host)
+    done = one.done or [", ".join(one.reasons)]
+    if state == "changed":
+        yield _WORDS[state], host, done[0]
+        yield from (("", "", line) for line in done[1:])
+        return
+    problem = one.problem or "stopped by the failure of another host or of a task for all"
+    yield _WORDS[state], host, f"{problem} (was to be: {'; '.join(done)})" if done[0] else problem
+
+
+def headline(run: Run) -> str:
+    """Return the summary in one line."""
+    would = "would change" if run.check_mode else "changed"
+    words = {"failed": "failed", "unreachable": "not reached", "changed": would, "unchanged": "as it should be"}
+    counts = [f"{len(run.in_state(state))} {words[state]}" for state in _ORDER if run.in_state(state)]
+    return f"Docker TLS{', a plan' if run.check_mode else ''}: {', '.join(counts) or 'no host'}"
+
+
+def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> list[str]:
+    """Return what the user has to do, or may want to."""
+    steps = []
+    if run.in_state("failed"):
+        steps.append(
+            "put right what the failed hosts say, then run again; what is done is not done twice, and a change of dockerd that failed was undone"
+        )
+    if run.in_state("unreachable"):
+        steps.append(
+            "run again when the hosts that were not reached are back; until then they keep their certificates, and whom they admit"
+        )
+    if run.check_mode:
+        return [*steps, "run without --check to do it"] if run.in_state("changed") else steps
+    for client, directory in sorted(run.bundles.items()):
+        tries = has_file(f"{directory}/env.sh")
+        steps.append(
+            f"client {client}: {f'try . {directory}/env.sh && docker version; ' if tries else ''}where it is used elsewhere, copy {directory} there"
+        )
+    return steps
+
+
+def document(run: Run) -> str:
+    """Return the summary as a JSON document, with the outcome on a line of its own for scripts."""
+    hosts = [
+        {
+            "host": host,
+            "state": state,
+            "reasons": run.host(host).reasons,
+            "done": run.host(host).done,
+            "problem": run.host(host).problem if state in ("failed", "unreachable") else "",
+        }
+        for host, state in sorted(run.states.items())
+    ]
+    found = {"outcome": run.outcome, "check_mode": run.check_mode, "summary": headline(run), "hosts": hosts}
+    return json.dumps({**found, "next": next_steps(run)}, indent=2) + "\n"

@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which groups a revoked client sets in motion, and which it does not."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+from datetime import timedelta
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
+    directory,
+    generations,
+    ledger,
+    revocation,
+    store,
+)
+from helpers_ca import PASSPHRASE, around, client_request, csr, ensure, request, sign, spec, tree
+from helpers_x509 import NOW
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(name="ca")
+def made_ca(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A CA in which alice and bob are of the group clients, and olga of ops."""
+    ensure(tmp_path / "ca", "clients", "ops")
+    issue(tmp_path / "ca", "alice")
+    issue(tmp_path / "ca", "bob")
+    issue(tmp_path / "ca", "olga", authority="ops")
+    return tmp_path / "ca"
+
+
+def issue(path: pathlib.Path, name: str, **changes: t.Any) -> None:
+    sign(path, client_request(name, request_content=csr(2), **changes), now=changes.pop("now", NOW))
+
+
+def begin(
+    path: pathlib.Path, *revoked: str, members: t.Sequence[str] = ("clients", "ops"), **changes: t.Any
+) -> revocation.Outcome:
+    predict = changes.pop("predict", False)
+    return revocation.begin(
+        directory.ca_directory(str(path)),
+        [revocation.Revoked(*one.split("/")) for one in revoked],
+        members,
+        spec("clients", common_name="Docker client CA"),
+        PASSPHRASE,
+        around(**changes),
+        predict=predict,
+    )
+
+
+def retire(path: pathlib.Path, name: str) -> None:
+    generations.change(directory.ca_directory(str(path)), spec(name), "retired", None, around(), predict=False)
+
+
+def stages_of(outcome: revocation.Outcome, name: str) -> dict[str, str]:
+    return {one.id: store.stage_of(one, outcome.stored[name]) for one in outcome.stored[name]}
+
+
+def test_revoked_member_of_a_shared_group_makes_a_new_generation_sign(ca: pathlib.Path) -> None:
+    outcome = begin(ca, "bob/clients")
+    assert outcome.reasons == ("client-revoked",)
+    assert outcome.revocations == (
+        revocation.Revocation("clients", ("bob",), "clients-g2", ("clients-g1",), members=True),
+    )
+    assert outcome.distrusted == frozenset()
+    assert stages_of(outcome, "clients") == {"clients-g1": "old", "clients-g2": "signing"}
+    assert stages_of(outcome, "ops") == {"ops-g1": "signing"}
+    last = list(ledger.entries(directory.ca_directory(str(ca))))[-1]
+    assert (last["event"], last["reasons"]) == ("authority-created", ["client-revoked: bob"])
+
+
+def test_second_run_goes_on_where_the_first_was_stopped(ca: pathlib.Path) -> None:
+    first = begin(ca, "bob/clients")
+    before = tree(ca)
+    second = begin(ca, "bob/clients")
+    assert (second.reasons, second.revocations) == ((), first.revocations)
+    assert tree(ca) == before
+
+
+def test_after_the_retirement_nothing_is_left_to_do(ca: pathlib.Path) -> None:
+    begin(ca, "bob/clients")
+    retire(ca, "clients")
+    before = tree(ca)
+    assert begin(ca, "bob/clients").revocations == ()
+    assert begin(ca).revocations == ()
+    assert tree(ca) == before
+
+
+def test_client_that_is_let_in_again_and_revoked_again_is_found_again(ca: pathlib.Path) -> None:
+    begin(ca, "bob/clients")
+    retire(ca, "clients")
+    issue(ca, "bob")
+    outcome = begin(ca, "bob/clients")
+    assert outcome.revocations[0].generations == ("clients-g2",)
+    assert outcome.revocations[0].signing == "clients-g3"
+
+
+def test_lone_member_needs_no_time_of_both(ca: pathlib.Path) -> None:
+    outcome = begin(ca, "olga/ops", members=["clients"])
+    assert outcome.distrusted == {"ops-g1"}
+    described = store.describe(outcome.stored, NOW, outcome.distrusted)["ops"]
+    assert described["trusted_content"] == described["certificate_content"]
+    assert described["id"] == "ops-g2"
+
+
+def test_client_that_moved_to_another_group_is_shut_out_of_both(ca: pathlib.Path) -> None:
+    issue(ca, "bob", authority="ops")
+    outcome = begin(ca, "bob/ops")
+    assert [(one.authority, one.generations) for one in outcome.revocations] == [
+        ("clients", ("clients-g1",)),
+        ("ops", ("ops-g1",)),
+    ]
+
+
+def test_generation_that_waits_is_taken(ca: pathlib.Path) -> None:
+    generations.change(
+        directory.ca_directory(str(ca)), spec("clients"), "introduced", PASSPHRASE, around(), predict=False
+    )
+    outcome = begin(ca, "bob/clients")
+    assert stages_of(outcome, "clients") == {"clients-g1": "old", "clients-g2": "signing"}
+
+
+NOTHING: dict[str, tuple[str, ...]] = {
+    "nobody-revoked": (),
+    "client-never-was": ("mallory/clients",),
+    "server-of-that-name": ("web1.example.org/clients",),
+}
+
+
+@pytest.mark.parametrize("revoked", NOTHING.values(), ids=NOTHING)
+def test_nothing_to_revoke_changes_nothing(ca: pathlib.Path, revoked: tuple[str, ...]) -> None:
+    sign(ca, request())
+    before = tree(ca)
+    outcome = begin(ca, *revoked)
+    assert (outcome.revocations, outcome.reasons) == ((), ())
+    assert tree(ca) == before
+
+
+def test_expired_certificate_is_nobodys_way_in(ca: pathlib.Path) -> None:
+    assert begin(ca, "bob/clients", now=NOW + 366 * DAY).revocations == ()
+
+
+def test_short_lived_client_is_held_until_its_hours_are_over(ca: pathlib.Path) -> None:
+    issue(ca, "ci", validity="8h")
+    assert begin(ca, "ci/clients", now=NOW + timedelta(hours=9)).revocations == ()
+    assert begin(ca, "ci/clients", now=NOW + timedelta(hours=7)).revocations[0].clients == ("ci",)
+
+
+@pytest.mark.parametrize("name", ["Bob, of Ops", "bücher", "a+b=c"])
+def test_name_with_signs_is_found(ca: pathlib.Path, name: str) -> None:
+    issue(ca, "odd", common_name=name)
+    assert begin(ca, f"{name}/clients").revocations[0].clients == (name,)
+
+
+def test_generation_that_the_ledger_did_not_see_begin_is_suspected(ca: pathlib.Path) -> None:
+    (ca / "ledger.jsonl").write_text("tampered\n")
+    ensure(ca, "clients", "ops", restart_ledger=True)
+    outcome = begin(ca, "bob/clients")
+    assert outcome.revocations[0].generations == ("clients-g1",)
+    retire(ca, "clients")
+    assert begin(ca, "bob/clients").revocations == ()
+
+
+def test_prediction_names_what_would_leave_and_changes_nothing(ca: pathlib.Path) -> None:
+    before = tree(ca)
+    outcome = begin(ca, "bob/clients", predict=True)
+    assert tree(ca) == before
+    assert outcome.reasons == ("client-revoked",)
+    assert outcome.revocations == (revocation.Revocation("clients", ("bob",), "", ("clients-g1",), members=True),)
+
+
+def test_without_a_ca_nothing_is_revoked(tmp_path: pathlib.Path) -> None:
+    assert begin(tmp_path / "ca", "bob/clients").revocations == ()
+    assert not (tmp_path / "ca").exists()

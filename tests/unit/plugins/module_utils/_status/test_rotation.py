@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The decision about a rotation, as tables: where everything is, and what that makes of it."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import rotation, rotation_text
+
+NOW = datetime(2026, 11, 22, 13, tzinfo=timezone.utc)
+
+
+def generations(name: str, **stages: str) -> tuple[rotation.Generation, ...]:
+    """Return generations: g1="old", g2="signing"."""
+    return tuple(
+        rotation.Generation(f"{name}-{number}", stage, NOW - timedelta(days=30)) for number, stage in stages.items()
+    )
+
+
+def ids(name: str, *numbers: int) -> frozenset[str]:
+    return frozenset(f"{name}-g{number}" for number in numbers)
+
+
+def server_host(name: str, cert: tuple[int, ...], trusts: tuple[int, ...]) -> rotation.Place:
+    anchors = ids("server", *trusts)
+    return rotation.Place(name, name, issuers=ids("server", *cert), trusts=anchors, still_trusts=anchors)
+
+
+def server_bundle(client: str, trusts: tuple[int, ...]) -> rotation.Place:
+    anchors = ids("server", *trusts)
+    return rotation.Place(f"localhost: {client}", "localhost", client, trusts=anchors, still_trusts=anchors)
+
+
+def ops_host(name: str, disk: tuple[int, ...], wire: tuple[int, ...] | None = None) -> rotation.Place:
+    on_disk, on_wire = ids("ops", *disk), ids("ops", *(disk if wire is None else wire))
+    return rotation.Place(name, name, trusts=on_disk & on_wire, still_trusts=on_disk | on_wire)
+
+
+def ops_bundle(client: str, cert: int) -> rotation.Place:
+    return rotation.Place(f"localhost: {client}", "localhost", client, issuers=ids("ops", cert))
+
+
+def lost(place: rotation.Place) -> rotation.Place:
+    return rotation.Place(place.name, place.host, place.client, problem="unreachable")
+
+
+def situation(name: str, stages: dict[str, str], *places: rotation.Place, **more: t.Any) -> rotation.Situation:
+    return rotation.Situation(
+        name,
+        generations(name, **stages),
+        tuple(place for place in places if not place.client),
+        tuple(place for place in places if place.client),
+        now=NOW,
+        **more,
+    )
+
+
+BEGIN = {"g1": "signing"}
+WAITING = {"g1": "signing", "g2": "next"}
+BOTH = {"g1": "old", "g2": "signing"}
+END = {"g2": "signing"}
+
+# name, stages, places; phase, change, places with something to do, places in the way
+TABLE: dict[str, tuple[str, dict[str, str], list[rotation.Place], str, str, list[str], list[str]]] = {
+    "server-begin": (
+        *("server", BEGIN, [server_host("a", (1,), (1,)), server_bundle("x", (1,))]),
+        *("trust", "introduced", ["localhost: x", "a"], []),
+    ),
+    "server-introduced": (
+        *("server", WAITING, [server_host("a", (1,), (1,)), server_bundle("x", (1,))]),
+        *("trust", "", ["localhost: x", "a"], []),
+    ),
+    "server-trust-interrupted": (
+        *("server", WAITING, [server_host("a", (1,), (1, 2)), server_bundle("x", (1, 2)), server_bundle("y", (1,))]),
+        *("trust", "", ["localhost: y"], []),
+    ),
+    "server-trusted-by-all": (
+        *("server", WAITING, [server_host("a", (1,), (1, 2)), server_bundle("x", (1, 2))]),
+        *("reissue", "signing", ["a"], []),
+    ),
+    "server-bundle-lost-before-reissue": (
+        *("server", WAITING, [server_host("a", (1,), (1, 2)), lost(server_bundle("x", ()))]),
+        *("reissue", "signing", ["a"], ["localhost: x"]),
+    ),
+    "server-host-lost-does-not-hinder-reissue": (
+        *("server", WAITING, [lost(server_host("a", (), ())), server_bundle("x", (1, 2))]),
+        *("reissue", "signing", [], []),
+    ),
+    "server-one-host-reissued": (
+        *("server", BOTH, [server_host("a", (2,), (1, 2)), server_host("b", (1,), (1, 2)), server_bundle("x", (1, 2))]),
+        *("reissue", "", ["b"], []),
+    ),
+    "server-renewed-on-disk-not-restarted": (
+        *("server", BOTH, [server_host("a", (1, 2), (1, 2)), server_bundle("x", (1, 2))]),
+        *("reissue", "", ["a"], []),
+    ),
+    "server-bundle-came-back-old": (
+        *("server", BOTH, [server_host("a", (2,), (1, 2)), server_bundle("x", (1,))]),
+        *("reissue", "", ["localhost: x"], []),
+    ),
+    "server-all-reissued": (
+        *("server", BOTH, [server_host("a", (2,), (1, 2)), server_bundle("x", (1, 2))]),
+        *("retire", "retired", ["localhost: x", "a"], []),
+    ),
+    "server-host-lost-before-retirement": (
+        *("server", BOTH, [server_host("a", (2,), (1, 2)), lost(server_host("b", (), ())), server_bundle("x", (1, 2))]),
+        *("retire", "retired", ["localhost: x", "a"], ["b"]),
+    ),
+    "server-retired-not-dropped": (
+        *("server", END, [server_host("a", (2,), (2,)), server_bundle("x", (1, 2))]),
+        *("retire", "", ["localhost: x"], []),
+    ),
+    "client-begin": (
+        *("ops", BEGIN, [ops_host("a", (1,)), ops_bundle("x", 1)]),
+        *("trust", "introduced", ["a"], []),
+    ),
+    "client-on-disk-not-restarted": (
+        *("ops", WAITING, [ops_host("a", (1, 2), (1,)), ops_bundle("x", 1)]),
+        *("trust", "", ["a"], []),
+    ),
+    "client-admitted-by-all": (
+        *("ops", WAITING, [ops_host("a", (1, 2)), ops_bundle("x", 1)]),
+        *("reissue", "signing", ["localhost: x"], []),
+    ),
+    "client-host-lost-before-reissue": (
+        *("ops", WAITING, [ops_host("a", (1, 2)), lost(ops_host("b", ())), ops_bundle("x", 1)]),
+        *("reissue", "signing", ["localhost: x"], ["b"]),
+    ),
+    "client-one-bundle-reissued": (
+        *("ops", BOTH, [ops_host("a", (1, 2)), ops_bundle("x", 2), ops_bundle("y", 1)]),
+        *("reissue", "", ["localhost: y"], []),
+    ),
+    "client-host-came-back-old": (
+        *("ops", BOTH, [ops_host("a", (1,)), ops_bundle("x", 2)]),
+        *("reissue", "", ["a"], []),
+    ),
+    "client-all-reissued": (
+        *("ops", BOTH, [ops_host("a", (1, 2)), ops_bundle("x", 2)]),
+        *("retire", "retired", ["a"], []),
+    ),
+    "client-bundle-lost-before-retirement": (
+        *("ops", BOTH, [ops_host("a", (1, 2)), ops_bundle("x", 2), lost(ops_bundle("y", 1))]),
+        *("retire", "retired", ["a"], ["localhost: y"]),
+    ),
+    "client-retired-not-dropped-on-the-wire": (
+        *("ops", END, [ops_host("a", (2,), (1, 2)), ops_host("b", (2,)), ops_bundle("x", 2)]),
+        *("retire", "", ["a"], []),
+    ),
+    "done-begins-anew": (
+        *("ops", END, [ops_host("a", (2,)), ops_bundle("x", 2)]),
+        *("trust", "introduced", ["a"], []),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "stages", "places", "phase", "change", "steps", "blocked"), TABLE.values(), ids=TABLE)
+def test_decide_finds_the_phase(
+    name: str,
+    stages: dict[str, str],
+    places: list[rotation.Place],
+    phase: str,
+    change: str,
+    steps: list[str],
+    blocked: list[str],
+) -> None:
+    plan = rotation.decide(situation(name, stages, *places))
+    assert (plan.phase, plan.change) == (phase, change)
+    assert [step.place.name for step in plan.steps] == steps
+    assert [blocker.partition(": whether")[0].partition(": what")[0] for blocker in plan.blockers] == blocked
+    assert bool(plan.risk) == (change in ("signing", "retired"))
+
+
+def test_decide_does_not_begin_again_right_after_the_end() -> None:
+    found = situation("ops", END, ops_host("a", (2,)), ops_bundle("x", 2), again_after=timedelta(days=60))
+    plan = rotation.decide(found)
+    assert (plan.phase, plan.change, plan.steps) == ("done", "", ())
+    assert rotation_text.to_dict(plan)["idle"]
+    assert rotation_text.render(found, plan, executing=True)[-1].startswith("Nothing to do: ops-g2 signs since")
+
+
+def test_decide_begins_where_the_first_generation_is_young() -> None:
+    found = situation("ops", BEGIN, ops_host("a", (1,)), again_after=timedelta(days=60))
+    assert rotation.decide(found).change == "introduced"
+
+
+@pytest.mark.parametrize(
+    ("held", "blockers"),
+    [
+        (rotation.Held("old-laptop/x", "erin", "ops-g1", "2027-01-01T00:00:00Z"), 1),
+        (rotation.Held("localhost/x", "x", "ops-g2", "2027-01-01T00:00:00Z"), 0),
+        (rotation.Held("localhost/bob", "bob", "ops-g1", "2027-01-01T00:00:00Z"), 0),
+    ],
+    ids=["nobody-has-reissued-it", "new-generation", "revoked"],
+)
+def test_decide_knows_certificates_that_are_in_no_bundle(held: rotation.Held, blockers: int) -> None:
+    found = situation("ops", BOTH, ops_host("a", (1, 2)), ops_bundle("x", 2), held=(held,), revoked=frozenset({"bob"}))
+    plan = rotation.decide(found)
+    assert (plan.change, len(plan.blockers)) == ("retired", blockers)
+    assert not blockers or "old-laptop/x" in plan.blockers[0]
+
+
+def test_render_says_what_is_known_what_comes_and_what_is_in_the_way() -> None:
+    found = situation("ops", BOTH, ops_host("a", (1, 2)), lost(ops_host("b", ())), ops_bundle("x", 2))
+    text = "\n".join(rotation_text.render(found, rotation.decide(found), executing=False))
+    assert "Rotation of the authority ops: ops-g1 (old), ops-g2 (signing)" in text
+    assert "b             NOT KNOWN: unreachable" in text
+    assert "Phase 3 of 3, retire:" in text
+    assert "the CA gives ops-g1 up; its private key is destroyed" in text
+    assert "a: drops ops-g1" in text
+    assert "IN THE WAY  b: what it has is not known (unreachable)" in text
+    assert text.endswith("-e rotate_ca_execute=true")

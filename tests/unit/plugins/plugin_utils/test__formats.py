@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which formats a client has, and which hosts they name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _formats
+
+HOSTVARS: dict[str, dict[str, Any]] = {
+    "web1": {"ansible_host": "10.0.0.1", "docker_daemon_access_groups": ["operators"]},
+    "web2": {"ansible_host": "10.0.0.2"},
+    "web3": {"docker_daemon_access_groups": ["clients", "operators"], "docker_daemon_port": 2400},
+    "gone": {"docker_daemon_state": "absent"},
+}
+HOSTS = list(HOSTVARS)
+SETTINGS = {"bundles": ["docker", "environment"], "docker_host": "tcp://10.0.0.2:2376", "pkcs12_passphrase": "secret"}
+
+
+@pytest.mark.parametrize(
+    ("group", "default", "expected"),
+    [
+        pytest.param("clients", "tcp://10.0.0.2:2376", ["web2", "web3"], id="admitting-hosts"),
+        pytest.param("clients", "tcp://web3:2400", ["web3", "web2"], id="default-is-first"),
+        pytest.param("operators", "tcp://10.0.0.2:2376", ["web1", "web3"], id="default-that-does-not-admit"),
+        pytest.param(
+            "clients", "tcp://front.example.org:1234", ["front.example.org", "web2", "web3"], id="default-elsewhere"
+        ),
+        pytest.param("clients", "tcp://[fd00::5]:1234", ["fd00::5", "web2", "web3"], id="default-ipv6"),
+        pytest.param("clients", "tcp://web3:1234", ["web3", "web2"], id="default-of-the-same-name"),
+        pytest.param("clients", "", ["web2", "web3"], id="no-default"),
+        pytest.param("nobody", "", [], id="nowhere-admitted"),
+    ],
+)
+def test_client_endpoints_are_the_hosts_that_admit_the_group(group: str, default: str, expected: list[str]) -> None:
+    found = _formats.client_endpoints(group, HOSTS, HOSTVARS, default)
+    assert [entry["name"] for entry in found] == expected
+    assert not default or expected[0] not in ("front.example.org", "fd00::5") or found[0]["docker_host"] == default
+
+
+def wish(**client: Any) -> dict[str, Any]:
+    clients = [{"name": "alice", **client}]
+    bundle = {"id": "alice", "client": "alice", "user": "", "directory": ""}
+    files = [{"id": "alice", "directory": "/x"}]
+    return _formats.client_bundle_formats(files, [bundle], clients, HOSTS, HOSTVARS, SETTINGS)[0]
+
+
+def test_client_without_bundles_has_the_roles() -> None:
+    found = wish()
+    assert found["formats"] == ["docker", "environment"]
+    assert found["environment_file"] is True
+    assert found["directory"] == "/x"
+    assert [endpoint["name"] for endpoint in found["endpoints"]] == ["web2", "web3"]
+
+
+def test_client_with_bundles_has_its_own() -> None:
+    found = wish(bundles=["context"], consumer_directory="/certs")
+    assert (found["formats"], found["environment_file"], found["consumer_directory"]) == (["context"], False, "/certs")
+
+
+@pytest.mark.parametrize(("bundles", "expected"), [(["pkcs12"], "secret"), (["context"], "")])
+def test_passphrase_is_sent_only_for_pkcs12(bundles: list[str], expected: str) -> None:
+    assert wish(bundles=bundles)["pkcs12_passphrase"] == expected

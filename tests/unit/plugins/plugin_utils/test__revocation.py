@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whom a revocation concerns, and what is said of each in the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _revocation as revocation
+
+CLIENTS = [{"name": "alice"}, {"name": "bob", "state": "revoked"}, {"name": "olga", "group": "ops"}]
+PENDING = {
+    "authority": "clients",
+    "clients": ["bob"],
+    "signing": "clients-g2",
+    "generations": ["clients-g1"],
+    "members": True,
+}
+GROUPS = {"docker_hosts": ["web1", "web2", "db1", "gone"], "docker_clients": ["desk"]}
+CHANGED = {"changed": True, "endpoint": {"engine_version": "26.1"}}
+PROVED = {"passed": True, "checks": [{"check": "former-client-of-clients-g1", "passed": True, "detail": ""}]}
+
+
+def bundle(name: str, unit: str) -> dict[str, Any]:
+    return {"id": name, "certificate": {"issuer": f"CN=Docker client CA,OU={unit}"}}
+
+
+def fleet(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    usual: dict[str, dict[str, Any]] = {
+        "localhost": {
+            "docker_ca_checked": {"revocations": [PENDING]},
+            "docker_client_cert_clients": CLIENTS,
+            "docker_client_cert_installed": {"bundles": [bundle("alice", "clients-g2")]},
+        },
+        "web1": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": PROVED},
+        "web2": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": PROVED},
+        "db1": {"docker_daemon_access_groups": ["ops"]},
+        "gone": {"docker_daemon_state": "absent"},
+        "desk": {
+            "docker_client_cert_clients": CLIENTS,
+            "docker_client_cert_installed": {"bundles": [bundle("root:alice", "clients-g2")]},
+        },
+    }
+    return {name: {**variables, **changes.get(name, {})} for name, variables in usual.items()}
+
+
+def test_hosts_are_those_that_admit_the_group() -> None:
+    hostvars = fleet()
+    assert revocation.revocation_hosts(GROUPS, hostvars, "hosts") == ["web1", "web2"]
+    assert revocation.revocation_hosts(GROUPS, hostvars, "ca") == ["localhost"]
+    assert revocation.revocation_hosts({**GROUPS, "docker_ca": ["olympus"]}, hostvars, "ca") == []
+    assert revocation.revocation_changes(GROUPS, hostvars) == [{"name": "clients", "state": "retired"}]
+
+
+@pytest.mark.parametrize("step", ["hosts", "ca", "controller"])
+def test_without_anything_revoked_nobody_is_concerned(step: str) -> None:
+    assert revocation.revocation_hosts(GROUPS, fleet(localhost={"docker_ca_checked": {"revocations": []}}), step) == []
+    assert revocation.revocation_hosts(GROUPS, {}, step) == []
+    assert revocation.revocation_hosts(GROUPS, fleet(), step, predicting=True) == []
+
+
+def test_rows_of_a_complete_revocation_all_pass() -> None:
+    rows = revocation.revocation_rows(GROUPS, fleet())
+    assert [(row["host"], row["check"], row["passed"]) for row in rows] == [
+        ("web1", "revoked", True),
+        ("web2", "revoked", True),
+        ("localhost", "member alice", True),
+        ("desk", "member root:alice", True),
+    ]
+
+
+UNFINISHED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "host-unreachable": (
+        "web2",
+        {"docker_daemon_endpoint": {"unreachable": True, "msg": "timed out"}, "docker_daemon_proof": {}},
+        "STILL ADMITS bob: timed out",
+    ),
+    "host-never-tried": (
+        "web2",
+        {"docker_daemon_endpoint": {}, "docker_daemon_proof": {}},
+        "STILL ADMITS bob: the host was not reached",
+    ),
+    "host-lets-in": (
+        "web2",
+        {
+            "docker_daemon_proof": {
+                "passed": False,
+                "checks": [{"check": "former-client-of-clients-g1", "passed": False, "detail": "LET IN: HTTP 200"}],
+            }
+        },
+        "STILL ADMITS bob: former-client-of-clients-g1: LET IN: HTTP 200",
+    ),
+    "first-pass-only": ("web2", {"docker_daemon_proof": {"passed": True, "checks": []}}, "STILL ADMITS bob"),
+    "member-not-renewed": (
+        "desk",
+        {"docker_client_cert_installed": {"unreachable": True, "msg": "timed out"}},
+        "alice HAS NO CERTIFICATE of clients-g2 and is refused until it has: timed out",
+    ),
+    "member-of-the-old": (
+        "desk",
+        {"docker_client_cert_installed": {"bundles": [bundle("root:alice", "clients-g1")]}},
+        "alice HAS NO CERTIFICATE of clients-g2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("host", "variables", "detail"), UNFINISHED.values(), ids=UNFINISHED)
+def test_rows_name_what_is_not_done(host: str, variables: dict[str, Any], detail: str) -> None:
+    failed = [row for row in revocation.revocation_rows(GROUPS, fleet(**{host: variables})) if not row["passed"]]
+    assert [row["host"] for row in failed] == [host]
+    assert detail in failed[0]["detail"]
+
+
+def test_members_keep_their_certificates_where_no_host_knows_the_new_authority() -> None:
+    broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}}
+    assert revocation.revocation_problems(GROUPS, fleet(web1=broken)) == []
+    problems = revocation.revocation_problems(GROUPS, fleet(web1=broken, web2=broken))
+    assert len(problems) == 1 and "web1, web2" in problems[0]
+    alone = {"docker_ca_checked": {"revocations": [{**PENDING, "members": False}]}}
+    assert revocation.revocation_problems(GROUPS, fleet(web1=broken, web2=broken, localhost=alone)) == []
+
+
+def test_bundles_of_revoked_clients_are_found_on_the_controller_and_on_machines() -> None:
+    on_controller = revocation.revoked_bundles("localhost", {}, CLIENTS, ["desk"], "/b")
+    assert [(one["directory"], one["common_name"], one["state"]) for one in on_controller] == [
+        ("/b/bob", "bob", "absent")
+    ]
+    users = {
+        "desk": {"docker_client_cert_users": [{"user": "robert", "client": "bob"}, {"user": "al", "client": "alice"}]}
+    }
+    on_machine = revocation.revoked_bundles("desk", users, CLIENTS, ["desk"], "/b")
+    assert [(one["directory"], one["owner"]) for one in on_machine] == [("~robert/.docker", "robert")]
+    assert revocation.revoked_bundles("desk", {"desk": {}}, CLIENTS, ["desk"], "/b") == []
+
+
+def test_clients_and_groups_of_the_inventory() -> None:
+    assert revocation.revoked_clients(CLIENTS) == [{"name": "bob", "group": "clients"}]
+    assert revocation.member_groups(CLIENTS) == ["clients", "ops"]
+
+
+def test_generation_clients_are_admitted_or_refused_by_what_is_trusted() -> None:
+    authorities = {"clients": {"generations": [{"id": "clients-g2"}]}, "ops": {"generations": [{"id": "ops-g1"}]}}
+    made = {name: {"certificate_content": name, "key_content": "k"} for name in ("clients-g1", "clients-g2", "ops-g1")}
+
+    def names(wanted: str, *groups: str) -> list[str]:
+        return [one["name"] for one in revocation.generation_clients(made, authorities, wanted, groups)]
+
+    assert names("admitted", "clients") == ["client-of-clients-g2"]
+    assert names("admitted") == []
+    assert names("refused") == ["former-client-of-clients-g1"]

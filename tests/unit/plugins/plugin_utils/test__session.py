@@ -1,0 +1,169 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A session's directory: closed to others, in memory, and gone when it should be."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _session
+
+CONTENTS = {"ca.pem": "ca", "cert.pem": "cert", "key.pem": "key"}
+
+
+def test_create_closes_the_files_to_others(tmp_path: pathlib.Path) -> None:
+    before = os.umask(0)
+    try:
+        directory = pathlib.Path(_session.create(str(tmp_path), CONTENTS))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {path.name: (path.read_text(), stat.S_IMODE(path.stat().st_mode)) for path in directory.iterdir()} == {
+        name: (text, 0o600) for name, text in CONTENTS.items()
+    }
+
+
+def test_create_that_fails_leaves_nothing(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def full(path: str, *arguments: int, **options: int) -> int:
+        if str(path).endswith("key.pem"):
+            raise OSError(28, "No space left on device")
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", full)
+    with pytest.raises(TlsError) as caught:
+        _session.create(str(tmp_path), CONTENTS)
+    assert caught.value.code == "file-unwritable"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_remove_removes_once(tmp_path: pathlib.Path) -> None:
+    directory = _session.create(str(tmp_path), CONTENTS)
+    assert _session.remove(directory, predict=True)
+    assert os.path.isdir(directory)
+    assert _session.remove(directory)
+    assert list(tmp_path.iterdir()) == []
+    assert not _session.remove(directory)
+    assert not _session.remove("")
+
+
+@pytest.mark.parametrize("kind", ["other-name", "link", "file"])
+def test_remove_touches_nothing_else(tmp_path: pathlib.Path, kind: str) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "key.pem").write_text("x")
+    target = victim
+    if kind == "link":
+        target = tmp_path / f"{_session.PREFIX}x"
+        target.symlink_to(victim)
+    elif kind == "file":
+        target = tmp_path / f"{_session.PREFIX}x"
+        target.write_text("x")
+    with pytest.raises(TlsError) as caught:
+        _session.remove(str(target))
+    assert caught.value.code == "session-invalid"
+    assert (victim / "key.pem").exists()
+
+
+def test_remove_with_a_strange_file_takes_the_key_first(tmp_path: pathlib.Path) -> None:
+    directory = pathlib.Path(_session.create(str(tmp_path), CONTENTS))
+    (directory / "mine").write_text("x")
+    with pytest.raises(TlsError) as caught:
+        _session.remove(str(directory))
+    assert caught.value.code == "file-unwritable"
+    assert [path.name for path in directory.iterdir()] == ["mine"]
+
+
+def test_watcher_removes_the_session_when_the_process_ends(tmp_path: pathlib.Path) -> None:
+    directory = _session.create(str(tmp_path), CONTENTS)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        watcher = _session.watch(directory, process.pid, 3600)
+        assert os.path.exists(os.path.join(directory, "key.pem"))
+        process.communicate()
+    watcher.wait()
+    assert not os.path.exists(directory)
+
+
+def test_watcher_of_a_process_that_has_gone_removes_at_once(tmp_path: pathlib.Path) -> None:
+    directory = _session.create(str(tmp_path), CONTENTS)
+    process = subprocess.Popen(["true"])
+    process.wait()
+    _session.watch(directory, process.pid, 3600).wait()
+    assert not os.path.exists(directory)
+
+
+def test_watcher_removes_the_session_when_the_certificate_ends(tmp_path: pathlib.Path) -> None:
+    directory = _session.create(str(tmp_path), CONTENTS)
+    _session.watch(directory, os.getpid(), 0).wait()
+    assert not os.path.exists(directory)
+
+
+def test_watcher_ends_with_the_session(tmp_path: pathlib.Path) -> None:
+    directory = _session.create(str(tmp_path), CONTENTS)
+    watcher = _session.watch(directory, os.getpid(), 3600)
+    _session.remove(directory)
+    assert watcher.wait() == 0
+
+
+def test_watcher_works_where_the_kernel_knows_no_pidfd(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = _session.create(str(tmp_path), CONTENTS)
+    monkeypatch.setattr(_session, "_WATCHER", _session._WATCHER.replace("pidfd_open", "no_pidfd_open"))
+    process = subprocess.Popen(["true"])
+    process.wait()
+    _session.watch(directory, process.pid, 3600).wait()
+    assert not os.path.exists(directory)
+
+
+def test_watcher_that_cannot_start_leaves_nothing(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = _session.create(str(tmp_path), CONTENTS)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
+    with pytest.raises(TlsError) as caught:
+        _session.watch(directory, os.getpid(), 3600)
+    assert caught.value.code == "watcher-missing"
+    assert not os.path.exists(directory)
+
+
+def test_location_is_the_users_runtime_directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert _session.choose_location()[0] == str(tmp_path)
+
+
+def test_location_that_is_asked_for_is_taken(tmp_path: pathlib.Path) -> None:
+    assert _session.choose_location(str(tmp_path))[0] == str(tmp_path)
+
+
+@pytest.mark.parametrize("runtime", ["", "/nonexistent"])
+def test_location_without_a_runtime_directory_is_another(monkeypatch: pytest.MonkeyPatch, runtime: str) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    assert os.path.isdir(_session.choose_location()[0])
+
+
+def test_location_that_is_missing_is_named() -> None:
+    with pytest.raises(TlsError) as caught:
+        _session.choose_location("/nonexistent")
+    assert caught.value.code == "directory-unusable"
+    assert "/nonexistent" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/dev/shm/x", True), ("/devil", False), ("/run/a", True), ("/", False)]
+)
+def test_in_memory_is_what_the_mounts_say(tmp_path: pathlib.Path, path: str, expected: bool) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\ntmpfs /dev tmpfs rw 0 0\ntmpfs /dev/shm tmpfs rw 0 0\ntmpfs /run tmpfs rw 0 0\n"
+    )
+    assert _session.is_in_memory(path, str(mounts)) is expected
+
+
+def test_in_memory_without_mounts_is_not_claimed() -> None:
+    assert not _session.is_in_memory("/dev/shm", "/nonexistent")

@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run did, where, why and what next: from results as Ansible hands them over."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _summary
+
+CERTIFICATE = {
+    "changed": True,
+    "plan": ["certificate expires 2026-12-01 -> 2027-11-22, SAN + 10.0.0.7 (expires-soon, names-changed)"],
+    "requests": [{"id": "server", "reasons": ["expires-soon", "names-changed"]}],
+}
+DAEMON = {
+    "changed": True,
+    "plan": ["restart yes, 14 containers kept (certificate-changed)"],
+    "reasons": ["certificate-changed"],
+}
+CLIENT = {"changed": True, "plan": ["client ci: new certificate until 2027-11-22, CN ci (certificate-missing)"]}
+BUNDLE = {
+    "changed": True,
+    "plan": ["client ci: new bundle in /b/ci: key.pem (key-changed)"],
+    "bundles": [{"id": "ci", "directory": "/b/ci", "reasons": ["key-changed"]}],
+}
+
+
+def run_of(
+    *results: tuple[str, str, t.Mapping[str, t.Any]], check_mode: bool = False, **states: list[str]
+) -> _summary.Run:
+    """Return a finished run; ``states``: failed, unreachable, others."""
+    run = _summary.Run(check_mode=check_mode)
+    for host, module, result in results:
+        if module:
+            run.note_success(host, module, result)
+        else:
+            run.note_problem(host, result)
+    hosts = dict.fromkeys(
+        [*(host for host, _module, _result in results), *(host for named in states.values() for host in named)]
+    )
+    run.end(states.get("failed", []), states.get("unreachable", []), hosts)
+    return run
+
+
+def told(run: _summary.Run, *, env_file: bool = False) -> list[str]:
+    return [line for line in _summary.text(run, has_file=lambda _path: env_file) if line]
+
+
+def test_text_of_a_renewal_says_certificate_and_restart() -> None:
+    run = run_of(
+        ("web3", "certificate_requests", CERTIFICATE), ("web3", "daemon_endpoint", DAEMON), others=["web1", "web2"]
+    )
+    assert told(run) == [
+        "Docker TLS: 1 changed, 2 as it should be",
+        "changed      web3  certificate expires 2026-12-01 -> 2027-11-22, SAN + 10.0.0.7 (expires-soon, names-changed)",
+        "                   restart yes, 14 containers kept (certificate-changed)",
+    ]
+    assert run.outcome == "changed"
+
+
+def test_text_of_a_plan_says_that_nothing_was_done() -> None:
+    run = run_of(("web3", "daemon_endpoint", DAEMON), check_mode=True)
+    assert told(run)[0] == "Docker TLS, a plan: 1 would change"
+    assert told(run)[-2:] == ["Next:", "  - run without --check to do it"]
+
+
+def test_text_of_nothing_to_do_is_one_line() -> None:
+    run = run_of(("web1", "daemon_endpoint", {"changed": False, "plan": []}))
+    assert told(run) == ["Docker TLS: 1 as it should be"]
+    assert run.outcome == "nothing-to-do"
+
+
+def test_text_names_failed_and_unreachable_hosts_first_with_their_problem() -> None:
+    run = run_of(
+        ("a", "daemon_endpoint", DAEMON),
+        ("b", "certificate_requests", CERTIFICATE),
+        ("b", "", {"msg": "port 2376\nis taken"}),
+        ("c", "", {"msg": "No route to host"}),
+        failed=["b", "d"],
+        unreachable=["c"],
+    )
+    lines = told(run)
+    assert lines[0] == "Docker TLS: 2 failed, 1 not reached, 1 changed"
+    assert lines[1].startswith("FAILED       b  port 2376 is taken (was to be: certificate expires")
+    assert lines[2] == "FAILED       d  stopped by the failure of another host or of a task for all"
+    assert lines[3] == "UNREACHABLE  c  No route to host"
+    assert lines[4].startswith("changed      a  restart yes")
+    assert [line[:24] for line in lines[5:]] == ["Next:", "  - put right what the f", "  - run again when the h"]
+    assert run.outcome == "failed"
+
+
+def test_text_of_a_client_is_told_once_and_says_where_it_is() -> None:
+    run = run_of(("localhost", "certificate_requests", CLIENT), ("localhost", "certificate_bundles", BUNDLE))
+    lines = told(run)
+    assert (
+        lines[1] == "changed      localhost  client ci: new certificate until 2027-11-22, CN ci (certificate-missing)"
+    )
+    assert lines[-1] == "  - client ci: where it is used elsewhere, copy /b/ci there"
+    assert told(run, env_file=True)[-1] == (
+        "  - client ci: try . /b/ci/env.sh && docker version; where it is used elsewhere, copy /b/ci there"
+    )
+
+
+def test_text_of_a_bundle_alone_says_what_is_written() -> None:
+    run = run_of(("desk", "certificate_bundles", BUNDLE))
+    assert told(run)[1:] == ["changed      desk  client ci: new bundle in /b/ci: key.pem (key-changed)"]
+
+
+def test_text_of_a_large_fleet_is_cut_and_the_document_is_whole() -> None:
+    run = run_of(*((f"web{number:04}", "daemon_endpoint", DAEMON) for number in range(1000)))
+    lines = told(run)
+    assert len(lines) == _summary.MOST_HOSTS + 2
+    assert lines[-1].startswith(f"... and {1000 - _summary.MOST_HOSTS} hosts more")
+    assert len(json.loads(_summary.document(run))["hosts"]) == 1000
+
+
+def test_text_of_a_missing_library_says_what_comes() -> None:
+    result = {"changed": True, "reasons": ["cryptography-missing"], "msg": "The package would be installed"}
+    assert (
+        told(run_of(("web1", "daemon_endpoint", result)))[1] == "changed      web1  package for Python's cryptography"
+    )
+
+
+def test_text_of_a_change_without_a_plan_says_its_reasons() -> None:
+    result = {"changed": True, "reasons": ["something-new"]}
+    assert told(run_of(("web1", "another_module", result)))[1] == "changed      web1  something-new"
+
+
+def test_text_shows_no_control_characters_of_a_host() -> None:
+    run = run_of(("web1", "", {"msg": "bad \x1b[2J thing"}), failed=["web1"])
+    assert "\x1b" not in "".join(told(run))
+
+
+def test_problem_is_cut_where_it_is_long() -> None:
+    assert len(told(run_of(("web1", "", {"msg": "x" * 5000}), failed=["web1"]))[1]) < 400
+
+
+@pytest.mark.parametrize("message", ["port 2376 is taken", "port 2376 is taken. Stop nginx."])
+def test_problem_has_its_hint_once(message: str) -> None:
+    run = run_of(("web1", "", {"msg": message, "hint": "Stop nginx."}), failed=["web1"])
+    assert told(run)[1] == "FAILED       web1  port 2376 is taken. Stop nginx."
+
+
+def test_host_that_recovered_from_a_failure_is_not_failed() -> None:
+    run = run_of(("web1", "", {"msg": "rescued"}), ("web1", "daemon_endpoint", DAEMON))
+    assert run.outcome == "changed"
+    assert "rescued" not in "".join(told(run))
+
+
+def test_document_has_the_outcome_on_a_line_of_its_own() -> None:
+    run = run_of(("web1", "certificate_requests", CERTIFICATE))
+    text = _summary.document(run)
+    assert '\n  "outcome": "changed",\n' in text or text.startswith('{\n  "outcome": "changed",\n')
+    assert json.loads(text)["hosts"] == [
+        {
+            "host": "web1",
+            "state": "changed",
+            "reasons": ["expires-soon", "names-changed"],
+            "done": CERTIFICATE["plan"],
+            "problem": "",
+        }
+    ]
+
+
+@pytest.mark.parametrize("hosts", [[], ["web1"]])
+def test_outcome_of_hosts_without_results_is_nothing_to_do(hosts: list[str]) -> None:
+    assert run_of(others=hosts).outcome == "nothing-to-do"
