@@ -68,7 +68,21 @@ def link_out_of_docs(app, docname, source):
     source[0] = re.sub(rf"\]\((?:\.\./){{{steps}}}([^)]+)\)", target, source[0])
 
 
+def shorten_reference(app, docname, source):
+    """Give the pages that antsibull-docs writes short titles, and no list of contents: the theme has one."""
+    if not docname.startswith("reference/"):
+        return
+    text = re.sub(r"^\.\. contents::\n(?:   .*\n)+", "", source[0], flags=re.M)
+    if docname == "reference/index":
+        text = re.sub(r"^Portcullis\.Docker_Tls\n=+$", "Modules, filters and roles\n" + "=" * 26, text, flags=re.M)
+    title = re.search(rf"^{re.escape(project)}\.(\w+ \w+) -- .+\n\++$", text, re.M)
+    if title:
+        text = text.replace(title.group(0), title.group(1) + "\n" + "+" * len(title.group(1)), 1)
+    source[0] = text
+
+
 def setup(app):
     """Register what this file adds to Sphinx."""
     app.connect("missing-reference", link_to_ansible)
+    app.connect("source-read", shorten_reference)
     app.connect("source-read", link_out_of_docs)

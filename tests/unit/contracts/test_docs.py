@@ -64,7 +64,9 @@ def template(node: ast.AST) -> str:
 def texts_of(path: pathlib.Path) -> tuple[str, ...]:
     """Return every text that a file of code can make."""
     kinds = (ast.Constant, ast.JoinedStr, ast.BinOp)
-    return tuple(text for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds) if (text := template(node)))
+    return tuple(
+        text for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds) if (text := template(node))
+    )
 
 
 def sources() -> list[pathlib.Path]:
