@@ -35,12 +35,12 @@ if t.TYPE_CHECKING:
     PublicKey = t.Union[rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey]
 
 __all__ = [
+    "UNREADABLE",
     "Cipher",
     "ExtendedKeyUsageOID",
     "ExtensionOID",
     "InvalidSignature",
     "NameOID",
-    "UNREADABLE",
     "UnsupportedAlgorithm",
     "algorithms",
     "ec",
