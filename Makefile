@@ -4,7 +4,7 @@
 # One menu for people and for continuous integration; each target is one script in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help tools engine images images-all lint format unit sanity changelog build molecule faults bench test test-all demo demo-down clean
+.PHONY: help tools engine images images-all lint format unit sanity docs fuzz matrix changelog build release molecule faults bench test test-all demo demo-down clean
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +27,18 @@ unit: ## Tests of the core, the modules and the contracts between files
 	@tools/unit
 sanity: ## ansible-test sanity
 	@tools/sanity
+docs: ## The documentation site, in .cache/docs/html
+	@tools/docs
+fuzz: ## Made-up input for every parser of foreign bytes; T=600 seconds for each instead of 60
+	@tools/fuzz $(or $(T),60)
+matrix: engine ## Unit tests, sanity and one scenario on the oldest and the newest ansible-core
+	@tools/matrix $(S)
 changelog: ## CHANGELOG.md from changelogs/fragments, for the version in galaxy.yml
 	@tools/changelog
 build: ## The tarball: build, install and use it
 	@tools/build
+release: ## Changelog, tarball and documentation of the version in galaxy.yml; uploads nothing
+	@tools/release
 molecule: engine ## Scenarios on real hosts; S="default private_address" for some of them
 	@tools/venv && tools/molecule-run $(S)
 faults: engine ## What can go wrong, done on purpose to real hosts; S="bookworm" for one release

@@ -6,7 +6,8 @@
 
 PROJECT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 CACHE=$PROJECT/.cache
-VENV=$PROJECT/.venv
+# tools/matrix sets another one.
+VENV=${TOOLS_VENV:-$PROJECT/.venv}
 # Every container and network carries this label with the checkout that it belongs to: two checkouts on one engine never
 # touch each other's.
 LABEL=docker-tls

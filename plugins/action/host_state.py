@@ -9,7 +9,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._host_options import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _inventory, _lean
+from ..plugin_utils import _installed, _lean
 from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import Result, SecretAction
 
@@ -63,10 +63,10 @@ class ActionModule(SecretAction):
         host = str(task_vars.get("inventory_hostname", ""))
         answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
         try:
-            installed = _inventory.installed_certificates([host], answers, "docker_server_cert_requested")
+            installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
             resolver = role_arguments.Resolver(task_vars, self._templar.template)
             ledger = resolver.other_host(resolver.variable("docker_server_cert_ca_host"), "docker_ca_ledger", {})
-            behind = _inventory.is_behind(installed, ledger)
+            behind = _installed.is_behind(installed, ledger)
         except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
             return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
         return {**found, "current": False, "reasons": ["ledger-behind"]} if found["current"] and behind else found

@@ -10,6 +10,8 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
+_COLOUR = "COLOR_WARN"
+
 
 class ActionModule(ActionBase):
     """Run the module, then show the plan."""
@@ -22,5 +24,5 @@ class ActionModule(ActionBase):
         result.update(self._execute_module(task_vars=task_vars))
         for line in result.get("table") or []:
             warns = "NOT KNOWN:" in line or "IN THE WAY" in line
-            self._display.display(line, color=C.COLOR_WARN if warns else None)
+            self._display.display(line, color=getattr(C, _COLOUR) if warns else None)
         return result

@@ -22,6 +22,7 @@ from ._accounts import (
     read_regular,
     resolve_owner,
 )
+from ._bundle_formats import place
 from ._bundles import CA, CERTIFICATE, ENVIRONMENT, KEY, PENDING_KEY
 from ._errors import TlsError
 from ._files import fsync_directory
@@ -48,6 +49,7 @@ class Leaving:
             "reasons": ["client-revoked"],
             "certificate": None,
             "backup_files": [],
+            "formats": {},
         }
 
 
@@ -88,6 +90,7 @@ def remove(leaving: Leaving) -> None:
     """Remove the bundle's files, and its directory when nothing else is in it. Raises TlsError ``file-unwritable``."""
     try:
         with acting_as(leaving.owner):
+            place.remove_all(leaving.directory)
             for name in _FILES:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(os.path.join(leaving.directory, name))

@@ -352,7 +352,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     if revoked is not None and revoked.revocations:
         authorities = report.with_revocations(authorities, revoked, now)
     reasons = [*outcome.reasons, *(revoked.reasons if revoked else ())]
-    plan = [*plan_text.authorities(outcome, now), *(plan_text.revocations(revoked.revocations) if revoked else [])]
+    plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(revoked.revocations if revoked else ())]
     return {
         "changed": bool(reasons),
         "reasons": reasons,

@@ -35,7 +35,7 @@ options:
     required: true
   state:
     description:
-      - V(introduced) makes a new generation, unless one waits already. It is trusted (RV(authorities.trusted_content)) and does not sign.
+      - V(introduced) makes a new generation, unless one waits already. It is trusted and does not sign.
       - V(signing) lets the generation that waits sign. The former one is still trusted.
       - V(retired) takes the generations that sign no more out of trust for good. Their certificates are kept in C(retired/), their private keys
         are destroyed.

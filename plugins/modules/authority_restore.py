@@ -36,6 +36,8 @@ options:
   passphrase:
     description:
       - The passphrase that the keys had when the archive was made. All keys are opened with it before anything is put in place.
+    type: str
+    required: true
 seealso:
   - module: portcullis.docker_tls.authority_backup
   - module: portcullis.docker_tls.recorded_certificates

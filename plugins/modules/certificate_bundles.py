@@ -184,7 +184,7 @@ bundles:
     reasons:
       description:
         - Why it was written. Any of V(directory-missing), V(certificate-changed), V(key-changed), V(ca-changed), V(environment-changed),
-          V(permissions-changed); for each format its name, as V(context-archive-changed); V(format-dropped); V(client-revoked).
+          V(permissions-changed); for each format its name, as V(context-archive-changed); V(format-dropped); V(client-revoked), it was removed.
       type: list
       elements: str
       sample: [certificate-changed, key-changed]
@@ -237,10 +237,11 @@ _BUNDLE_OPTIONS: dict[str, t.Any] = {
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
-    options = [each for each in module.params["bundles"] if each["state"] == "present"]
+    everything = module.params["bundles"]
+    gone = _revoked_bundles.find([option for option in everything if option["state"] == "absent"])
+    options = [option for option in everything if option["state"] == "present"]
     bundles = _bundles.resolve_all(options)
     wishes = [wish.resolve(option, bundle) for option, bundle in zip(options, bundles)]
-    gone = _revoked_bundles.find([each for each in module.params["bundles"] if each["state"] == "absent"])
     plans = [_bundles.plan(bundle, _bundles.observe(bundle), predicting=module.check_mode) for bundle in bundles]
     placed = [wish.plan(each, plan) for each, plan in zip(wishes, plans)]
     reported = []
@@ -253,9 +254,8 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         reported.append({**_bundles.report(plan, backups), "reasons": reasons, "formats": place.report(files)})
     for one in gone:
         if not module.check_mode:
-            place.install(place.plan_removal(one.directory, one.owner), now)
             _revoked_bundles.remove(one)
-        reported.append({**one.report(), "formats": {}})
+        reported.append(one.report())
     lines = _bundle_text.lines(reported)
     return {
         "changed": any(bundle["reasons"] for bundle in reported),

@@ -68,44 +68,6 @@ def server_signing_requests(
     ]
 
 
-def _installed_answer(variables: Mapping, variable: str) -> Mapping:
-    return (
-        answer_of(variables, variable) if variable == "docker_server_cert_requested" else variables.get(variable) or {}
-    )
-
-
-def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: str) -> list[dict[str, t.Any]]:
-    """Return the certificates that ``hosts`` report in ``variable`` to have, as M(signed_certificates) takes them (``installed``)."""
-    return [
-        {
-            "requester": host,
-            "serial": str(entry["certificate"].get("serial", "")),
-            "issuer": str(entry["certificate"].get("issuer", "")),
-            "not_before": str(entry["certificate"].get("not_before", "")),
-        }
-        for host in hosts
-        for entry in _installed_answer(hostvars[host], variable).get("requests") or []
-        if entry.get("certificate")
-    ]
-
-
-def answer_of(variables: Mapping, name: str) -> Mapping:
-    """Return what a role registered as ``name`` on a host; where the roles had nothing to do, what the look before them found."""
-    found = variables.get(name)
-    return (variables.get("__docker_tls_looked") if found is None else found) or {}
-
-
-def is_behind(installed: t.Iterable[Mapping], ledger: Mapping) -> bool:
-    """Return whether the ledger may be older than what hosts have, so that the CA host has to be asked even if nothing is due.
-
-    In: what installed_certificates gave, the fact docker_ca_ledger. A certificate begins minutes before it is issued, and the
-    ledger's last entry is never older than the last certificate.
-    """
-    if not ledger:
-        return False
-    return bool(ledger.get("restored")) or any(entry["not_before"] > str(ledger.get("time", "")) for entry in installed)
-
-
 def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dict[str, t.Any]:
     """Return ``replaces`` for a certificate that must not be replaced unless the CA knows its authority; else nothing."""
     adopted = variables.get("docker_daemon_existing_settings") == "adopt"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import pathlib
 import subprocess
@@ -12,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, keys, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import compat, inspect, issue, keys, names
 
 #: The clock of the tests.
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=timezone.utc)
@@ -108,6 +109,17 @@ def leaf(
         not_after=end,
     )
     return Pair(certificate, key)
+
+
+def of_an_unknown_version(pair: Pair) -> bytes:
+    """Return the certificate's DER with version 67, as ``make fuzz`` found it: no ValueError comes of it, but x509.InvalidVersion."""
+    der: bytes = pair.certificate.public_bytes(compat.serialization.Encoding.DER)
+    return der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x42", 1)
+
+
+def as_pem(der: bytes) -> str:
+    """Wrap a certificate's DER as PEM."""
+    return f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(der).decode()}-----END CERTIFICATE-----\n"
 
 
 def openssl_verify(anchor: pathlib.Path, certificate: pathlib.Path, *options: str) -> bool:

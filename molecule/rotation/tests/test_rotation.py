@@ -72,14 +72,16 @@ def _place_for_copies() -> Generator[None, None, None]:
 
 
 def sdk_is_answered(address: str, bundle: Bundle) -> bool:
+    # requests lets these take the place of the SDK's own ca_cert.
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        os.environ.pop(name, None)
     tls = sdk.tls.TLSConfig(client_cert=(bundle.certificate, bundle.key), ca_cert=bundle.ca, verify=True)
-    client = sdk.DockerClient(base_url=f"tcp://{address}:2376", tls=tls, timeout=90)
     try:
-        return bool(client.ping())
+        client = sdk.DockerClient(base_url=f"tcp://{address}:2376", tls=tls, timeout=90)
+        with contextlib.closing(client):
+            return bool(client.ping())
     except (OSError, sdk.errors.DockerException):
         return False
-    finally:
-        client.close()
 
 
 def answers(host: Any, bundle: Bundle) -> bool:

@@ -88,9 +88,9 @@ def _relay_finding(path: str) -> judge.Finding:
 
 def _endpoint(host: HostState, where: Where) -> tuple[effective.Endpoint, bool]:
     """Return the endpoint, and whether it is ours; then the unit's own flags are out of effect."""
+    ours = host.record is not None and host.record.written_config is not None
     path = str(host.config_values.get("tlscert", ""))
-    managed = host.record is not None and path.startswith(where.directory.rstrip("/") + "/") and host.dropin is not None
-    managed = managed or (host.record is not None and host.record.written_config == host.config_data)
+    managed = ours and path.startswith(where.directory.rstrip("/") + "/")
     flags = host.derivation.flags if host.derivation else ()
     if managed:
         flags = tuple(use for use in flags if use.name not in ENDPOINT_FLAGS)

@@ -84,14 +84,6 @@ def plan(directory: str, owner: Owner, formats: t.Iterable[str], identity: Ident
     )
 
 
-def plan_removal(directory: str, owner: Owner) -> Plan:
-    """Return how all files that were written there for formats go away, whatever state the bundle is in."""
-    with acting_as(owner):
-        listed = _manifest(directory)
-    found = Found(listed, {}, frozenset())
-    return Plan(directory, owner, {}, found, (), tuple(sorted(listed)), (), ("format-dropped",) if listed else ())
-
-
 def _reason(name: str) -> str:
     return f"{name.replace('_', '-')}-changed"
 
@@ -195,6 +187,12 @@ def _remove(directory: str, path: str) -> None:
         while parent:
             os.rmdir(os.path.join(directory, parent))
             parent = os.path.dirname(parent)
+
+
+def remove_all(directory: str) -> None:
+    """Remove every file that is listed as ours; as the owner. Raises TlsError ``file-unwritable``."""
+    for path in (*sorted(_manifest(directory)), MANIFEST):
+        _remove(directory, path)
 
 
 def report(planned: Plan) -> dict[str, list[str]]:

@@ -24,7 +24,7 @@ from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import pem
-from . import bootstrap, directory, keyswap, ledger, lock, store
+from . import bootstrap, directory, keyswap, ledger, lock, stages, store
 
 MANIFEST = "backup.json"
 FORMAT = 1
@@ -103,7 +103,8 @@ def _check_archive_place(place: directory.CaDirectory, archive: str) -> None:
 def _sound(place: directory.CaDirectory) -> ledger.Scan:
     """Return the ledger's state of a CA that can be restored from its files. Raises TlsError where it could not."""
     found = ledger.scan(place)
-    authorities = [one for generations in store.read_authorities(place).values() for one in generations]
+    living = stages.settled(store.read_authorities(place), found)
+    authorities = [one for generations in living.values() for one in generations]
     bootstrap.check_recorded(place, found, authorities)
     for one in authorities:
         raw = _files.read_bytes_or_none(one.rekeyed_path) or _files.read_bytes_or_none(one.key_path)

@@ -221,9 +221,9 @@ class Run:
         found, stored = state.ledger, state.stored
         if state.restart:
             found = self._restart_ledger(stored)
-        stages.finish(place, found)
         swapped = ("passphrase-change-finished",) if keyswap.is_unfinished(place) else ()
         found = keyswap.finish(place, found)
+        stages.finish(place, found)
         if state.unfinished:
             self._move_in(state.unfinished)
             stored = self._verified().stored

@@ -66,12 +66,12 @@ class CaDirectory:
         return os.path.join(self.path, "staging")
 
     @property
-    def retired(self) -> str:
-        return os.path.join(self.path, "retired")
-
-    @property
     def passphrase_change(self) -> str:
         return os.path.join(self.path, "passphrase.change")
+
+    @property
+    def retired(self) -> str:
+        return os.path.join(self.path, "retired")
 
     @property
     def subdirectories(self) -> tuple[str, ...]:

@@ -11,13 +11,13 @@ from datetime import datetime
 from .._time import isoformat
 from .._x509 import wording
 from .._x509.names import CLIENT_PREFIX
-from . import batch, bootstrap, revocation, store
+from . import batch, bootstrap, revocation
 
 
 def authorities(outcome: bootstrap.Outcome, now: datetime) -> list[str]:
     """Return one line for each authority that is made, and one for what else is done to the CA directory."""
     lines = [
-        f"new authority {store.identifier(spec.name, 1)}, CN {spec.common_name}, {spec.key_type}, until {wording.day(now + spec.validity)} "
+        f"new authority {spec.id}, CN {spec.common_name}, {spec.key_type}, until {wording.day(now + spec.validity)} "
         "(authority-missing)"
         for spec in outcome.missing
     ]
@@ -26,10 +26,10 @@ def authorities(outcome: bootstrap.Outcome, now: datetime) -> list[str]:
 
 
 def revocations(found: t.Iterable[revocation.Revocation]) -> list[str]:
-    """Return one line for each access group in which a client is (would be) shut out."""
+    """Return one line for each authority that a revoked client has a valid certificate of."""
     return [
-        f"access group {one.authority}: {', '.join(one.clients)} shut out, {', '.join(one.generations)} to leave the hosts "
-        f"for {one.signing or 'a new generation'} (client-revoked)"
+        f"authority {one.authority}: {one.signing or 'a new generation'} signs, {', '.join(one.generations)} has to leave "
+        f"(client-revoked: {', '.join(one.clients)})"
         for one in found
     ]
 

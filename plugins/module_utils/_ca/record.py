@@ -17,7 +17,7 @@ from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import decide, inspect, verify
-from . import bootstrap, directory, issued, keyswap, ledger, lock, store
+from . import bootstrap, directory, issued, keyswap, ledger, lock, stages, store
 
 #: Why certificates are recorded, and the event that each gets.
 EVENTS = {"adopted": "leaf-adopted", "restored": "leaf-recorded"}
@@ -94,7 +94,8 @@ def _decide(
     complete: bool,
 ) -> tuple[Recorded, dict[str, str]]:
     """Return the result and the files for ``issued/`` by their names without suffix."""
-    authorities = [one for generations in store.read_authorities(place).values() for one in generations]
+    living = stages.settled(store.read_authorities(place), found)
+    authorities = [one for generations in living.values() for one in generations]
     bootstrap.check_recorded(place, found, authorities)
     known = {entry.get("fingerprint_sha256") for entry in ledger.entries(place)}
     entries: dict[str, dict[str, t.Any]] = {}

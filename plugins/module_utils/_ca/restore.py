@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
-from . import backup, bootstrap, directory, ledger, store
+from . import backup, bootstrap, directory, ledger, stages, store
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 
@@ -136,7 +136,8 @@ def _checked(
     found = ledger.scan(staging)
     if {"seq": found.head.seq, "digest": found.head.digest} != manifest["ledger"]:
         raise _unreadable(archive, "its ledger is not the one that it was made of")
-    stored = [one for generations in store.read_authorities(staging).values() for one in generations]
+    living = stages.settled(store.read_authorities(staging), found)
+    stored = [one for generations in living.values() for one in generations]
     if not stored:
         raise _unreadable(archive, "it has no authority")
     bootstrap.check_recorded(staging, found, stored)

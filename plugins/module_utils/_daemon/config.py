@@ -199,7 +199,8 @@ def _style(document: Document) -> _Style:
     indent = lead[lead.rfind("\n") + 1 :] if "\n" in lead else None
     if indent is None and len(document.members) > 1:
         between = text[first.end : document.members[1].start]
-        indent = between[between.rfind("\n") + 1 :] if "\n" in between else None
+        # A comma before the key is no indentation.
+        indent = between[between.rfind("\n") + 1 :].replace(",", "") if "\n" in between else None
     comma = ", " if indent is not None or len(document.members) == 1 else text[first.end : document.members[1].start]
     return _Style(indent, newline, colon, ", " if "\n" in comma else comma, trailer)
 

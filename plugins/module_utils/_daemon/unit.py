@@ -361,7 +361,7 @@ def _nothing_to_manage(facts: UnitFacts) -> Finding:
     return error(
         "unit-missing",
         "dockerd is on this host, but systemd has no docker.service",
-        "Install the package that brings the unit, or name your own by docker_daemon_service.",
+        "Install the package that brings the unit (docker-ce, docker.io, moby-engine), or write one of that name.",
     )
 
 

@@ -242,7 +242,7 @@ def _current(directory: str) -> str | None:
     if not _GENERATION.fullmatch(target):
         raise TlsError(
             f"{path} is there and not ours ({target})",
-            hint="Move it away, or give the certificates a directory of their own (docker_daemon_certs_directory).",
+            hint="Move it away, or give the certificates a directory of their own (docker_daemon_certificate_path).",
             code="certificate-store-unusable",
         )
     return target

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from .._errors import TlsError
 from .._x509 import inspect
-from .._x509.compat import x509
+from .._x509.compat import UNREADABLE, x509
 from .model import (
     INVALID,
     MISSING,
@@ -46,7 +46,7 @@ def certificate_from_der(der: bytes) -> Certificate:
     """Return a certificate from the wire. Raises TlsError ``certificate-unreadable``."""
     try:
         raw = x509.load_der_x509_certificate(der)
-    except (ValueError, TypeError) as error:
+    except UNREADABLE as error:
         raise TlsError("the server's certificate cannot be read", code="certificate-unreadable") from error
     return Certificate(raw, inspect.view_certificate(raw, "the server's certificate"))
 

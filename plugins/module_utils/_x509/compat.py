@@ -26,11 +26,17 @@ except ImportError:
     ExtendedKeyUsageOID = ExtensionOID = NameOID = None  # type: ignore[assignment,misc]
     InvalidSignature = UnsupportedAlgorithm = Exception  # type: ignore[assignment,misc]
 
+#: What ``cryptography`` raises for bytes that are no certificate or request; the last two are no ValueError.
+UNREADABLE: tuple[type[BaseException], ...] = (ValueError, TypeError, UnsupportedAlgorithm)
+if x509 is not None:
+    UNREADABLE += (x509.DuplicateExtension, x509.InvalidVersion)
+
 if t.TYPE_CHECKING:
     PrivateKey = t.Union[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey]
     PublicKey = t.Union[rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey]
 
 __all__ = [
+    "UNREADABLE",
     "Cipher",
     "ExtendedKeyUsageOID",
     "ExtensionOID",

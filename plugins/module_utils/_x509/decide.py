@@ -94,8 +94,11 @@ def renew_at(wanted: Wanted, certificate: CertificateView) -> datetime:
     """Return when a certificate is due: ``renew_before`` its end, or earlier by this one's place in the window of ``jitter``.
 
     The same name always has the same place, so that every run comes to the same answer. A window is never longer than half of the
-    time in which the certificate is not due: a new one must not be due at once.
+    time in which the certificate is not due: a new one must not be due at once. One that ends with its authority (an adopted CA
+    that ends soon) is due at its end: a new one could not live longer, and every run would make one.
     """
+    if wanted.authority is not None and certificate.not_after >= wanted.authority.not_after:
+        return certificate.not_after
     lifetime = certificate.not_after - certificate.not_before
     before = parse_renew_before(wanted.renew_before, lifetime)
     window = min(parse_renew_jitter(wanted.jitter, lifetime), max(lifetime - before, timedelta(0)) / 2)
@@ -140,8 +143,6 @@ def _time_reasons(wanted: Wanted, certificate: CertificateView, due: datetime, n
         return {"expired"}
     if now < certificate.not_before:
         return {"not-yet-valid"}
-    if wanted.authority is not None and certificate.not_after >= wanted.authority.not_after:
-        return set()  # it ends with its authority: a new one could not live longer
     return {"expires-soon"} if now >= due else set()
 
 

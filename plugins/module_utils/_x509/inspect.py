@@ -12,7 +12,7 @@ from datetime import datetime
 from .._errors import TlsError
 from .._time import isoformat
 from . import compat, keys, names, pem
-from .compat import ExtensionOID, NameOID, UnsupportedAlgorithm, hashes, serialization, x509
+from .compat import ExtensionOID, NameOID, hashes, serialization, x509
 
 #: Bits of keyUsage (RFC 5280 §4.2.1.3) by their attribute names in ``cryptography``.
 _KEY_USAGES = {
@@ -86,7 +86,7 @@ def load_certificates(text: str | bytes, what: str) -> list[x509.Certificate]:
     for number, block in enumerate(found, start=1):
         try:
             certificates.append(x509.load_pem_x509_certificate(block))
-        except (ValueError, TypeError) as error:
+        except compat.UNREADABLE as error:
             raise TlsError(f"certificate {number} in {what} cannot be read", code="certificate-unreadable") from error
     return certificates
 
@@ -121,7 +121,7 @@ def view_certificate(certificate: x509.Certificate, what: str = "the certificate
     """
     try:
         return _view(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except compat.UNREADABLE as error:
         raise TlsError(f"{what} cannot be read: {error}", code="certificate-unreadable") from error
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from .._errors import TlsError
 from .._time import isoformat
 from . import compat, keys, names, pem, profiles
-from .compat import NameOID, UnsupportedAlgorithm, ec, ed25519, hashes, serialization, x509
+from .compat import NameOID, ec, ed25519, hashes, serialization, x509
 
 if t.TYPE_CHECKING:
     from .compat import PrivateKey
@@ -49,7 +49,7 @@ def load_request(data: bytes | str, what: str = "the request") -> x509.Certifica
         request = x509.load_pem_x509_csr(found[0])
         genuine = request.is_signature_valid
         key_type = keys.key_type_of(request.public_key())
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except compat.UNREADABLE as error:
         raise _request_invalid(what, "cannot be read") from error
     if not genuine:
         raise _request_invalid(what, "is not signed by its own key")

@@ -18,7 +18,7 @@ import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.filter import roles
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory, _lean, _role_arguments
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _role_arguments
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 ROLES = ("docker_server_cert", "docker_daemon")
@@ -339,6 +339,6 @@ def test_host_with_a_newer_certificate_than_the_ledger_goes_through_the_roles(
 def test_current_host_still_tells_the_later_plays_what_it_has() -> None:
     looked = look(WITH_CERTIFICATE)
     variables_of_host = {"__docker_tls_looked": looked}
-    assert _inventory.answer_of(variables_of_host, "docker_daemon_endpoint")["endpoint"] == {"state": "present"}
-    installed = _inventory.installed_certificates(["web1"], {"web1": variables_of_host}, "docker_server_cert_requested")
+    assert _installed.answer_of(variables_of_host, "docker_daemon_endpoint")["endpoint"] == {"state": "present"}
+    installed = _installed.installed_certificates(["web1"], {"web1": variables_of_host}, "docker_server_cert_requested")
     assert [entry["serial"] for entry in installed] == ["0a"]

@@ -439,6 +439,8 @@ def test_directory_of_a_revoked_client_keeps_what_is_not_ours(directory: pathlib
     wait(directory)
     run_module(certificate_bundles, {"bundles": [bundle(directory)]})
     (directory / "config.json").write_text("{}")
+    (directory / "portainer.p12").write_text("ours")
+    (directory / ".formats.json").write_text('{"files": ["portainer.p12"]}')
     run_module(certificate_bundles, {"bundles": [leaving(directory)]})
     assert [path.name for path in directory.iterdir()] == ["config.json"]
 

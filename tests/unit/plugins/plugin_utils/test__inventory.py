@@ -235,6 +235,16 @@ def test_admitted_groups_name_the_first_of_each_host_once() -> None:
     assert inventory.admitted_groups(hostvars, hostvars, ["clients"]) == ["clients", "ops"]
 
 
+def test_dual_trust_is_one_certificate_for_both_purposes() -> None:
+    end = "-----END CERTIFICATE-----\n"
+    both = {"server": {"trusted_content": f"S{end}"}, "clients": {"trusted_content": f"C{end}S{end}"}}
+    assert inventory.dual_trust(both, ["clients"])
+    assert not inventory.dual_trust({**both, "clients": {"trusted_content": f"C{end}"}}, ["clients"])
+    assert not inventory.dual_trust(
+        {"server": {"trusted_content": ""}, "clients": {"trusted_content": ""}}, ["clients"]
+    )
+
+
 def test_client_bundles_leave_out_users_of_revoked_clients() -> None:
     clients = [{"name": "alice", "state": "revoked"}, {"name": "bob"}]
     users = [{"user": "a", "client": "alice"}, {"user": "b", "client": "bob"}, {"user": "c"}]
@@ -244,40 +254,6 @@ def test_client_bundles_leave_out_users_of_revoked_clients() -> None:
 
 def test_client_bundles_without_any_client_that_stays_are_none() -> None:
     assert inventory.client_bundles("m", {"m": {}}, [{"name": "alice", "state": "revoked"}], ["m"]) == []
-
-
-def test_installed_certificates_are_what_hosts_report() -> None:
-    certificate = {"serial": "0a", "issuer": "CN=Docker CA,OU=server-g1", "not_before": "2026-11-22T12:55:00Z"}
-    hostvars = {
-        "web1": {"answer": {"requests": [{"certificate": certificate}, {"certificate": None}]}},
-        "web2": {"answer": {}},
-        "web3": {},
-    }
-    assert inventory.installed_certificates(hostvars, hostvars, "answer") == [{"requester": "web1", **certificate}]
-
-
-@pytest.mark.parametrize(
-    ("ledger", "behind"),
-    [
-        ({}, False),
-        ({"time": "2026-11-22T13:00:00Z", "restored": False}, False),
-        ({"time": "2026-11-22T12:00:00Z", "restored": False}, True),
-        ({"time": "2026-11-22T13:00:00Z", "restored": True}, True),
-    ],
-    ids=["unknown", "newer", "older", "restored"],
-)
-def test_ledger_is_behind_when_a_host_has_something_younger(ledger: dict[str, Any], behind: bool) -> None:
-    assert inventory.is_behind([{"not_before": "2026-11-22T12:55:00Z"}], ledger) is behind
-
-
-def test_dual_trust_is_one_certificate_for_both_purposes() -> None:
-    end = "-----END CERTIFICATE-----\n"
-    both = {"server": {"trusted_content": f"S{end}"}, "clients": {"trusted_content": f"C{end}S{end}"}}
-    assert inventory.dual_trust(both, ["clients"])
-    assert not inventory.dual_trust({**both, "clients": {"trusted_content": f"C{end}"}}, ["clients"])
-    assert not inventory.dual_trust(
-        {"server": {"trusted_content": ""}, "clients": {"trusted_content": ""}}, ["clients"]
-    )
 
 
 def test_rejected_requests_are_those_of_the_host_without_its_name() -> None:

@@ -261,6 +261,14 @@ FILES = st.none() | st.builds(
 SETTINGS = st.dictionaries(MANAGED | KEYS, VALUES, max_size=5)
 
 
+def test_merge_file_with_commas_before_its_keys_stays_json() -> None:
+    """Found by ``make fuzz``: the comma was taken for a part of the indentation."""
+    existing = '{ "log-opts": {"max-size": "10m"}\n, "mtu": 1400\n}\n'
+    merged = config.merge(existing, {"tlsverify": True})
+    assert json.loads(merged) == {"log-opts": {"max-size": "10m"}, "mtu": 1400, "tlsverify": True}
+    assert merged.startswith('{ "log-opts": {"max-size": "10m"}\n, "mtu": 1400')
+
+
 @settings(deadline=None)
 @given(FILES, SETTINGS, st.lists(KEYS | MANAGED, max_size=2))
 def test_merge_any_file_sets_ours_and_keeps_the_rest(existing: str | None, ours: dict, remove: list[str]) -> None:

@@ -345,6 +345,22 @@ def test_transaction_with_a_bad_dockerd_goes_back(tmp_path: pathlib.Path, proble
     assert world.containers == {"web"}
 
 
+def test_transaction_whose_old_dockerd_does_not_start_either_says_so(tmp_path: pathlib.Path) -> None:
+    """The files are back all the same: whoever repairs dockerd finds the former configuration."""
+    world = World(tmp_path / "w").build()
+    with_settings(world)
+    before = world.config.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        machine = install(patch, world, Effects())
+        world.problems = {"dies"}  # whatever is started from now on
+        with pytest.raises(
+            TlsError, match="Going back failed as well: Docker's former configuration is back"
+        ) as caught:
+            run(world, machine, first_with_live_restore(world))
+    assert caught.value.code == "rollback-failed"
+    assert world.config.read_bytes() == before
+
+
 def test_capsule_holds_all_it_needs(tmp_path: pathlib.Path) -> None:
     """The zip application imports nothing that is not in it."""
     import subprocess

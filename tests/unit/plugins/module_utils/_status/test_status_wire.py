@@ -17,7 +17,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.hand
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import model, wire
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import compat
 from helpers_status import clients_authority, server, server_authority, subject_der
-from helpers_x509 import Pair
+from helpers_x509 import Pair, of_an_unknown_version
 
 PATIENCE = wire.Patience(timeout=1, connections=8)
 
@@ -66,7 +66,7 @@ def test_look_at_what_does_not_answer_says_why(error: Exception, state: str, pro
     assert (seen.state, seen.problem) == (state, problem)
 
 
-@pytest.mark.parametrize("certificates", [(), (b"rubbish",)])
+@pytest.mark.parametrize("certificates", [(), (b"rubbish",), (of_an_unknown_version(server()),)])
 def test_look_at_a_server_with_no_or_a_broken_certificate_is_invalid(certificates: tuple[bytes, ...]) -> None:
     seen = wire.look_at_one("10.0.0.5", 2376, 1, lambda *_question: ServerGreeting(certificates, True, ()))
     assert (seen.state, seen.certificate) == (model.INVALID, None)

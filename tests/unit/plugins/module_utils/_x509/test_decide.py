@@ -272,3 +272,10 @@ def test_decide_is_due_on_the_second_that_renew_at_says() -> None:
     moment = decide.renew_at(wanted, CERTIFICATE)
     assert decide.decide(wanted, EXISTING, moment - SECOND).reasons == ()
     assert decide.decide(wanted, EXISTING, moment).reasons == ("expires-soon",)
+
+
+def test_decide_that_a_certificate_which_ends_with_its_authority_is_not_renewed_before() -> None:
+    """Below an adopted CA that ends soon, a new one could not live longer, and every run would restart dockerd."""
+    ends = dataclasses.replace(WANTED, authority=dataclasses.replace(AUTHORITY, not_after=CERTIFICATE.not_after))
+    assert decide.decide(ends, EXISTING, CERTIFICATE.not_after - SECOND).reasons == ()
+    assert decide.decide(ends, EXISTING, CERTIFICATE.not_after + SECOND).reasons == ("expired",)

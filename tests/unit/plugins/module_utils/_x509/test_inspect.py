@@ -142,6 +142,7 @@ def test_load_certificates_chain_file_gives_all_and_the_leaf_first() -> None:
         pytest.param(AUTHORITY.key_pem, "holds no certificate", id="key"),
         pytest.param(AUTHORITY.pem[:-30], "holds no certificate", id="cut-off"),
         pytest.param(AUTHORITY.pem + AUTHORITY.pem.replace("\n", "\nAAAA", 1), "certificate 2 in", id="second-damaged"),
+        pytest.param(made.as_pem(made.of_an_unknown_version(AUTHORITY)), "certificate 1 in", id="unknown-version"),
     ],
 )
 def test_load_certificates_bad_text_names_the_file(text: str | bytes, says: str) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import typing as t
 from datetime import timedelta
 
@@ -60,6 +61,16 @@ def _forged() -> bytes:
     return x509.load_der_x509_csr(forged).public_bytes(serialization.Encoding.PEM)
 
 
+def _of_an_unknown_version() -> bytes:
+    """Return what ``make fuzz`` found: cryptography raises an error of its own for it, which is no ValueError."""
+    der = (
+        x509.load_pem_x509_csr(GOOD)
+        .public_bytes(serialization.Encoding.DER)
+        .replace(b"\x02\x01\x00", b"\x02\x01\x05", 1)
+    )
+    return b"-----BEGIN CERTIFICATE REQUEST-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE REQUEST-----\n"
+
+
 GOOD = issue.build_request(KEY, SUBJECT)
 
 
@@ -71,6 +82,7 @@ GOOD = issue.build_request(KEY, SUBJECT)
         pytest.param(GOOD + GOOD, "holds 2 certificate requests", id="two"),
         pytest.param(made.authority().pem, "holds 0 certificate requests", id="certificate"),
         pytest.param(GOOD.replace(b"\n", b"\nAAAA", 1), "cannot be read", id="damaged"),
+        pytest.param(_of_an_unknown_version(), "cannot be read", id="unknown-version"),
         pytest.param(GOOD + b"#" * issue.MAXIMUM_REQUEST_BYTES, "bytes; at most 65536", id="too-big"),
         pytest.param(_forged(), "is not signed by its own key", id="forged"),
         pytest.param(_request_of(ec.generate_private_key(ec.SECP521R1())), "type ecdsa-secp521r1", id="p521"),

@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The documents agree with the code: variables that exist, links that lead somewhere, error texts that are produced."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import pathlib
+import re
+import typing as t
+import unicodedata
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "roles").glob("*/README.md"),
+        ROOT / "molecule/shared/README.md",
+    ]
+)
+TROUBLESHOOTING = ROOT / "docs/troubleshooting.md"
+#: Words that begin like a role's variable and are none: facts and results that the roles leave behind, and variables of playbooks.
+NOT_OPTIONS = {
+    "docker_ca_authorities",
+    "docker_client_cert_requested",
+    "docker_daemon_endpoint",
+    "docker_daemon_proof",
+    "docker_daemon_serial",
+    "docker_server_cert_requested",
+}
+VARIABLE = re.compile(r"(?<![\w{<-])docker_(?:ca|client_cert|daemon|server_cert)_[a-z][a-z_]*[a-z]\b(?![*<])")
+
+
+def page_id(path: pathlib.Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@functools.cache
+def variables() -> frozenset[str]:
+    specs = (ROOT / "roles").glob("*/meta/argument_specs.yml")
+    return frozenset(
+        name for spec in specs for name in yaml.safe_load(spec.read_text())["argument_specs"]["main"]["options"]
+    )
+
+
+def template(node: ast.AST) -> str:
+    """Return the text that an expression makes, with … for what is only known when it runs."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(template(part) if isinstance(part, ast.Constant) else "…" for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return template(node.left) + template(node.right)
+    return "…"
+
+
+@functools.cache
+def texts_of(path: pathlib.Path) -> tuple[str, ...]:
+    """Return every text that a file of code can make."""
+    kinds = (ast.Constant, ast.JoinedStr, ast.BinOp)
+    return tuple(
+        text for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds) if (text := template(node))
+    )
+
+
+def sources() -> list[pathlib.Path]:
+    return sorted((ROOT / "plugins").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_id)
+def test_page_names_variables_that_exist(path: pathlib.Path) -> None:
+    assert set(VARIABLE.findall(path.read_text())) - variables() - NOT_OPTIONS == set()
+
+
+@pytest.mark.parametrize("path", sources(), ids=page_id)
+def test_message_names_variables_that_exist(path: pathlib.Path) -> None:
+    named = {name for text in texts_of(path) for name in VARIABLE.findall(text)}
+    assert named - variables() - NOT_OPTIONS == set()
+
+
+def prose(path: pathlib.Path) -> str:
+    """Return a page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
+
+
+def anchors(path: pathlib.Path) -> set[str]:
+    """Return the anchors that the page's headings get, on GitHub as on the site."""
+    return {slug(match) for match in re.findall(r"^#+ (.+)$", prose(path), re.M)}
+
+
+def slug(heading: str) -> str:
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").strip().lower()
+    return "".join(
+        "-" if character == " " else character
+        for character in text
+        if character in " -_" or unicodedata.category(character)[0] in "LN"
+    )
+
+
+def links(path: pathlib.Path) -> list[str]:
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(path)) if not re.match(r"\w+:", link)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page_id)
+def test_link_leads_somewhere(path: pathlib.Path) -> None:
+    for link in links(path):
+        file, _, anchor = link.partition("#")
+        # Pages of the reference are made by `make docs`, which checks the links to them.
+        if "reference/" in file:
+            continue
+        target = (path.parent / file).resolve() if file else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+class Entry(t.NamedTuple):
+    """One entry of the troubleshooting page."""
+
+    section: str
+    heading: str
+    quotes: tuple[str, ...]
+    body: str
+
+    @property
+    def code(self) -> str:
+        match = re.fullmatch(r"`([a-z0-9-]+)`", self.heading)
+        return match.group(1) if match else ""
+
+
+def entries() -> list[Entry]:
+    found = []
+    for section in re.split(r"^## ", TROUBLESHOOTING.read_text(), flags=re.M)[1:]:
+        title = section.splitlines()[0]
+        for part in re.split(r"^### ", section, flags=re.M)[1:]:
+            heading, _, body = part.partition("\n")
+            found.append(Entry(title, heading.strip(), tuple(re.findall(r"^> (.+)$", body, re.M)), body))
+    return found
+
+
+ENTRIES = entries()
+OURS = [entry for entry in ENTRIES if entry.section != "What clients say"]
+CLIENTS = [entry for entry in ENTRIES if entry.section == "What clients say"]
+
+
+def says(text: str, quote: str) -> bool:
+    """Whether ``text`` has the quote's pieces, in their order."""
+    return re.search(".*?".join(re.escape(piece.strip()) for piece in quote.split("…")), text, re.S) is not None
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.heading)
+def test_troubleshooting_entry_says_what_you_see_why_and_what_to_do(entry: Entry) -> None:
+    assert entry.quotes and "**Why.**" in entry.body and "**What to do.**" in entry.body
+
+
+@pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.heading)
+def test_troubleshooting_text_is_made_beside_its_code(entry: Entry) -> None:
+    having = {path.parent for path in sources() if not entry.code or f'"{entry.code}"' in path.read_text()}
+    paths = [path for path in sources() if path.parent in having]
+    for quote in entry.quotes:
+        assert any(says(text, quote) for path in paths for text in texts_of(path)), quote
+
+
+@functools.cache
+def all_tests() -> str:
+    here = pathlib.Path(__file__)
+    paths = [path for folder in ("tests", "molecule") for path in (ROOT / folder).rglob("*.py") if path != here]
+    return "\n".join(path.read_text() for path in paths)
+
+
+@pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.heading)
+def test_troubleshooting_text_is_produced_by_a_test(entry: Entry) -> None:
+    assert entry.code in all_tests() if entry.code else any(says(all_tests(), quote) for quote in entry.quotes)
+
+
+@pytest.mark.parametrize("entry", CLIENTS, ids=lambda entry: entry.heading)
+def test_troubleshooting_words_of_clients_are_produced_by_a_test(entry: Entry) -> None:
+    """tests/unit/contracts/test_client_words.py has them word for word, and makes real clients say them."""
+    for quote in entry.quotes:
+        assert quote in all_tests(), quote

@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What hosts say that they have, and whether the ledger looks older."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed
+
+
+def test_installed_certificates_are_what_hosts_report() -> None:
+    certificate = {"serial": "0a", "issuer": "CN=Docker CA,OU=server-g1", "not_before": "2026-11-22T12:55:00Z"}
+    hostvars = {
+        "web1": {"answer": {"requests": [{"certificate": certificate}, {"certificate": None}]}},
+        "web2": {"answer": {}},
+        "web3": {},
+    }
+    assert _installed.installed_certificates(hostvars, hostvars, "answer") == [{"requester": "web1", **certificate}]
+
+
+@pytest.mark.parametrize(
+    ("ledger", "behind"),
+    [
+        ({}, False),
+        ({"time": "2026-11-22T13:00:00Z", "restored": False}, False),
+        ({"time": "2026-11-22T12:59:59Z", "restored": False}, True),
+        ({"time": "2026-11-22T13:00:00Z", "restored": True}, True),
+    ],
+    ids=["unknown", "newer", "older", "restored"],
+)
+def test_ledger_is_behind_when_a_host_has_something_younger(ledger: dict[str, Any], behind: bool) -> None:
+    assert _installed.is_behind([{"not_before": "2026-11-22T12:55:00Z"}], ledger) is behind
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "no answer",
+        {"requests": "x"},
+        {"requests": ["x", {"certificate": "x"}, {"certificate": {}}]},
+        {"requests": [{"certificate": {"serial": "../x", "issuer": "CN=x", "not_before": "2026-11-22T12:55:00Z"}}]},
+        {
+            "requests": [
+                {"certificate": {"serial": "0a", "issuer": "CN=\x1b[2Jx", "not_before": "2026-11-22T12:55:00Z"}}
+            ]
+        },
+        {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "tomorrow"}}]},
+        {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "9999-12-31T23:59:59Z"}}]},
+    ],
+)
+def test_installed_certificates_of_a_hostile_host_are_none(answer: Any) -> None:
+    assert _installed.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer") == []
