@@ -91,6 +91,17 @@ def test_internal_variables_carry_the_roles_prefix(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_internal_variables_that_a_role_uses_are_set_somewhere(role: str) -> None:
+    texts = [path.read_text() for place in ("roles", "playbooks") for path in (ROOT / place).rglob("*.yml")]
+    used = {
+        name for path in (ROOT / "roles" / role).rglob("*.yml") for name in re.findall(r"\b__\w+", path.read_text())
+    }
+    for name in sorted(used):
+        set_here = rf"(^\s*(- )?{name}:)|((register|loop_var|index_var): {name}\b)"
+        assert any(re.search(set_here, text, re.MULTILINE) for text in texts), f"{name} is used and never set"
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_readme_table_is_the_specification(role: str) -> None:
     import importlib.machinery
     import importlib.util
