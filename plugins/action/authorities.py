@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ..modules import authorities
 from ..plugin_utils._action import PassphraseAction, Result
 
 
@@ -10,6 +11,7 @@ class ActionModule(PassphraseAction):
     """Make authorities; the passphrase goes through a pipe."""
 
     MODULE = "portcullis.docker_tls.authorities"
+    MAIN = staticmethod(authorities.main)
     FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
     def predict(self, arguments: Result) -> Result:

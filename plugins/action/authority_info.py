@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ..modules import authority_info
 from ..plugin_utils._action import ModuleAction, Result
 
 
@@ -10,6 +11,7 @@ class ActionModule(ModuleAction):
     """Read the authorities; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.authority_info"
+    MAIN = staticmethod(authority_info.main)
     FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
     def predict(self, arguments: Result) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..modules import certificate_bundles
 from ..plugin_utils._action import ModuleAction, Result, SecretAction, rejection
 
 
@@ -12,6 +13,7 @@ class ActionModule(SecretAction):
     """Install client bundles; install cryptography where it is missing. A passphrase goes through a pipe, or not at all."""
 
     MODULE = "portcullis.docker_tls.certificate_bundles"
+    MAIN = staticmethod(certificate_bundles.main)
     CARRIED = "the passphrase of client.p12"
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ..modules import certificate_requests
 from ..plugin_utils._action import ModuleAction, Result
 
 
@@ -10,6 +11,7 @@ class ActionModule(ModuleAction):
     """Decide what is due; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.certificate_requests"
+    MAIN = staticmethod(certificate_requests.main)
 
     def predict(self, arguments: Result) -> Result:
         """Return every identity as due: without the library nothing that is there can be read."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ..modules import endpoint_info
 from ..plugin_utils._action import SecretAction
 
 
@@ -10,4 +11,5 @@ class ActionModule(SecretAction):
     """Send the good client's key through a pipe, never through a file."""
 
     MODULE = "portcullis.docker_tls.endpoint_info"
+    MAIN = staticmethod(endpoint_info.main)
     CARRIED = "the client's key"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ..modules import signed_certificates
 from ..plugin_utils._action import PassphraseAction, Result
 
 
@@ -10,6 +11,7 @@ class ActionModule(PassphraseAction):
     """Sign a batch; the passphrase goes through a pipe."""
 
     MODULE = "portcullis.docker_tls.signed_certificates"
+    MAIN = staticmethod(signed_certificates.main)
 
     def predict(self, arguments: Result) -> Result:
         """Return certificates without contents."""

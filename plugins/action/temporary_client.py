@@ -10,6 +10,7 @@ from ..module_utils._errors import TlsError
 from ..module_utils._module import cryptography_problem
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._time import parse_duration
+from ..modules import signed_certificates
 from ..plugin_utils._action import PassphraseAction, Result
 
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
@@ -32,6 +33,7 @@ class ActionModule(PassphraseAction):
     """Make a key and a request in this process, and have the CA host sign it. The key is in the result only."""
 
     MODULE = "portcullis.docker_tls.signed_certificates"
+    MAIN = staticmethod(signed_certificates.main)
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the client, or a failure like a module's."""

@@ -364,9 +364,9 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     }
 
 
-def main() -> None:
-    """Run the module."""
-    run_module(
+def main(run: t.Callable[..., None] = run_module) -> None:
+    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    run(
         lambda module: _run(module, _time.utc_now()),
         argument_spec={
             **CRYPTOGRAPHY_OPTION,

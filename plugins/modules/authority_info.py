@@ -146,9 +146,9 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     }
 
 
-def main() -> None:
-    """Run the module."""
-    run_module(_run, argument_spec={**CRYPTOGRAPHY_OPTION, "path": {"type": "path", "required": True}})
+def main(run: t.Callable[..., None] = run_module) -> None:
+    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    run(_run, argument_spec={**CRYPTOGRAPHY_OPTION, "path": {"type": "path", "required": True}})
 
 
 if __name__ == "__main__":

@@ -253,32 +253,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _requests
 from ..module_utils._host import addresses
+from ..module_utils._host_options import REQUEST_OPTIONS
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
-from ..module_utils._x509 import keys
-
-_REQUEST_OPTIONS: dict[str, t.Any] = {
-    "id": {"type": "str", "required": True},
-    "profile": {"type": "str", "choices": ["server", "client"], "required": True},
-    "key_path": {"type": "str", "required": True, "no_log": False},
-    "certificate_path": {"type": "str", "required": True},
-    "key_type": {"type": "str", "choices": list(keys.KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
-    "common_name": {"type": "str", "default": ""},
-    "names": {"type": "list", "elements": "str", "default": []},
-    "optional_names": {"type": "list", "elements": "str", "default": []},
-    "fqdn": {"type": "bool", "default": True},
-    "local_names": {"type": "bool", "default": True},
-    "addresses": {"type": "list", "elements": "str", "default": []},
-    "authority_content": {"type": "str", "required": True},
-    "renew_before": {"type": "str", "default": "1/3"},
-    "renew_jitter": {"type": "str", "default": "0"},
-    "renew_jitter_name": {"type": "str", "default": ""},
-    "validity": {"type": "str", "default": ""},
-    "force": {"type": "bool", "default": False},
-    "owner": {"type": "str"},
-    "group": {"type": "str"},
-}
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
@@ -298,13 +276,13 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     return {"changed": bool(lines), "plan": lines, "requests": reported, "diff": plan_diff(lines)}
 
 
-def main() -> None:
-    """Run the module."""
-    run_module(
+def main(run: t.Callable[..., None] = run_module) -> None:
+    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    run(
         lambda module: _run(module, utc_now()),
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
-            "requests": {"type": "list", "elements": "dict", "required": True, "options": _REQUEST_OPTIONS},
+            "requests": {"type": "list", "elements": "dict", "required": True, "options": REQUEST_OPTIONS},
         },
     )
 

@@ -281,65 +281,14 @@ from ..module_utils._daemon import endpoint
 from ..module_utils._daemon.engine import Engine
 from ..module_utils._daemon.journal import StateDirectory
 from ..module_utils._daemon.machine import Machine
-from ..module_utils._daemon.options import Options, parse_time
+from ..module_utils._daemon.options import options_from
 from ..module_utils._daemon.signals import orderly_end
 from ..module_utils._daemon.systemd import Systemd
 from ..module_utils._errors import TlsError
+from ..module_utils._host_options import ENDPOINT_OPTIONS
 from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
-
-_SPECIFICATION: dict[str, t.Any] = {
-    **CRYPTOGRAPHY_OPTION,
-    "state": {"type": "str", "choices": ["present", "absent", "rolled_back", "confirmed"], "default": "present"},
-    "listen": {"type": "list", "elements": "str", "default": ["0.0.0.0:2376"]},
-    "port": {"type": "int", "default": 2376},
-    "directory": {"type": "path", "default": "/etc/docker/certs"},
-    "certificate_content": {"type": "str", "default": ""},
-    "certificate_pending": {"type": "bool", "default": False},
-    "ca_content": {"type": "str", "default": ""},
-    "client_ca_content": {"type": "str", "default": ""},
-    "config_path": {"type": "path"},
-    "service": {"type": "str", "default": "docker.service"},
-    "existing_settings": {"type": "str", "choices": ["fail", "adopt"], "default": "fail"},
-    "allow_public_address": {"type": "bool", "default": False},
-    "allow_port_2375": {"type": "bool", "default": False},
-    "allow_dual_trust": {"type": "bool", "default": False},
-    "live_restore": {"type": "str", "choices": ["keep", "enable", "require"], "default": "keep"},
-    "listener": {"type": "str", "choices": ["hosts", "socket"], "default": "hosts"},
-    "start_timeout": {"type": "int", "default": 120},
-    "confirm_timeout": {"type": "int", "default": 0},
-    "lock_timeout": {"type": "int", "default": 30},
-    "controller_time": {"type": "str", "default": ""},
-    "prove": {"type": "bool", "default": False},
-}
-
-
-def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
-    """Return the options of a module call. Raises TlsError ``option-invalid``."""
-    return Options(
-        state=parameters["state"],
-        listen=tuple(parameters["listen"]),
-        port=parameters["port"],
-        directory=parameters["directory"],
-        certificate=parameters["certificate_content"],
-        certificate_pending=parameters["certificate_pending"],
-        ca=parameters["ca_content"],
-        client_ca=parameters["client_ca_content"],
-        config_path=parameters["config_path"] or "",
-        service=parameters["service"],
-        existing_settings=parameters["existing_settings"],
-        allow_public_address=parameters["allow_public_address"],
-        allow_port_2375=parameters["allow_port_2375"],
-        allow_dual_trust=parameters["allow_dual_trust"],
-        live_restore=parameters["live_restore"],
-        listener=parameters["listener"],
-        start_timeout=parameters["start_timeout"],
-        confirm_timeout=parameters["confirm_timeout"],
-        lock_timeout=parameters["lock_timeout"],
-        controller_now=parse_time(parameters["controller_time"]),
-        prove=parameters["prove"],
-    ).checked()
 
 
 def ensure_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
@@ -356,7 +305,7 @@ def ensure_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    run_module(ensure_endpoint, argument_spec=_SPECIFICATION)
+    run_module(ensure_endpoint, argument_spec={**CRYPTOGRAPHY_OPTION, **ENDPOINT_OPTIONS})
 
 
 if __name__ == "__main__":

@@ -236,9 +236,9 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
     return {"changed": False, **examine(wanted, utc_now())}
 
 
-def main() -> None:
-    """Run the module."""
-    run_module(probe_endpoint, needs_cryptography=False, argument_spec=_SPECIFICATION)
+def main(run: t.Callable[..., None] = run_module) -> None:
+    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    run(probe_endpoint, needs_cryptography=False, argument_spec=_SPECIFICATION)
 
 
 if __name__ == "__main__":

@@ -324,12 +324,14 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
         **({"diff": plan_diff(plan_text.certificates(result))} if module._diff else {}),
+        # Else the module's whole input comes back beside its result: half of its size, for thousands of requests.
+        "invocation": {"module_args": {**params, "requests": f"{len(params['requests'])} requests"}},
     }
 
 
-def main() -> None:
-    """Run the module."""
-    run_module(
+def main(run: t.Callable[..., None] = run_module) -> None:
+    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    run(
         lambda module: _run(module, _time.utc_now()),
         argument_spec={
             **CRYPTOGRAPHY_OPTION,

@@ -27,6 +27,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
+from . import _in_process
 
 CRYPTOGRAPHY_CODES = ("cryptography-missing", "cryptography-too-old")
 _SIDE_DOORS = frozenset(
@@ -43,6 +44,8 @@ class ModuleAction(ActionBase):
     MODULE = ""
     #: The facts that the module may set. Whatever else a host answers never becomes a variable.
     FACTS: tuple[str, ...] = ()
+    #: The module's ``main``, where it may run in this process when the task is for the controller itself.
+    MAIN: t.Callable[..., None] | None = None
     TRANSFERS_FILES = False
     _requires_connection = True
 
@@ -70,6 +73,12 @@ class ModuleAction(ActionBase):
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the result of one execution of ``module`` (a full name) on the task's host, without its side doors."""
+        main = self.MAIN
+        if main is not None and module == self.MODULE and _in_process.is_possible(self, task_vars):
+            check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
+            done = _in_process.execute(main, arguments, check_mode=check, diff=diff)
+            if done is not None:
+                return without_side_doors(done, self.FACTS)
         result: Result = self._execute_module(module_name=module, module_args=dict(arguments), task_vars=task_vars)
         return without_side_doors(result, self.FACTS)
 

@@ -21,6 +21,10 @@ _SERIAL = re.compile(r"[0-9a-f]{2,64}")
 _ISSUER = re.compile(r"[\x20-\x7e\xa0-\uffff]{0,1000}")
 
 
+def _answer(variables: Mapping, variable: str) -> t.Any:
+    return answer_of(variables, variable) if variable == "docker_server_cert_requested" else variables.get(variable)
+
+
 def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: str) -> list[dict[str, t.Any]]:
     """Return the certificates that ``hosts`` report in ``variable`` to have, as M(signed_certificates) takes them (``installed``)."""
     return [
@@ -31,8 +35,14 @@ def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: 
             "not_before": certificate["not_before"],
         }
         for host in hosts
-        for certificate in _reported(hostvars[host].get(variable))
+        for certificate in _reported(_answer(hostvars[host], variable))
     ]
+
+
+def answer_of(variables: Mapping, name: str) -> Mapping:
+    """Return what a role registered as ``name`` on a host; where the roles had nothing to do, what the look before them found."""
+    found = variables.get(name)
+    return (variables.get("__docker_tls_looked") if found is None else found) or {}
 
 
 def _reported(answer: t.Any) -> t.Iterator[Mapping]:

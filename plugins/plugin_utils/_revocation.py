@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _inventory, _preflight
+from . import _installed, _inventory, _preflight
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -119,7 +119,7 @@ def revocation_problems(groups: Groups, hostvars: Mapping) -> list[str]:
 
 
 def _was_changed(variables: Mapping) -> bool:
-    endpoint = variables.get("docker_daemon_endpoint") or {}
+    endpoint = _installed.answer_of(variables, "docker_daemon_endpoint")
     return bool(endpoint.get("endpoint")) and not endpoint.get("failed") and not endpoint.get("unreachable")
 
 

@@ -114,12 +114,12 @@ def _no_ca(place: directory.CaDirectory) -> TlsError:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A batch after all checks: what will be signed, the opened key of each authority, serials, and the ledger's state."""
+    """A batch after all checks: what will be signed, each authority with its key opened, serials, and the ledger's state."""
 
     approved: t.Sequence[policy.Approved]
     refused: t.Mapping[str, TlsError]
     stored: store.Stored
-    opened: t.Mapping[str, t.Any]
+    opened: t.Mapping[str, issue.Signer]
     serials: t.Mapping[str, int]
     ledger: ledger.Scan
     unknown: tuple[behind.Installed, ...]
@@ -148,11 +148,12 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     if not found.used.isdisjoint(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
     approved = _settle(batch, approved, refused, found, stored)
-    opened: dict[str, t.Any] = {}
+    opened: dict[str, issue.Signer] = {}
     for one in approved:
         if one.authority is not None and one.authority.id not in opened:
             store.check_authority(one.authority, batch.around.now)
-            opened[one.authority.id] = store.open_key(one.authority, batch.passphrase)
+            key = store.open_key(one.authority, batch.passphrase)
+            opened[one.authority.id] = issue.signer(one.authority.certificate, key)
     missing, lost = behind.unknown(batch.installed, found.used, stored)
     told = behind.warnings(batch.place.ledger, found, missing, lost)
     return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(told))
@@ -210,11 +211,10 @@ def _sign_locked(batch: Batch) -> BatchResult:
     return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings), prepared.unknown)
 
 
-def _sign_one(one: policy.Approved, opened: t.Mapping[str, t.Any], number: int, batch: Batch) -> Signed:
+def _sign_one(one: policy.Approved, opened: t.Mapping[str, issue.Signer], number: int, batch: Batch) -> Signed:
     """Sign one approved request and check the result as if a stranger had signed it."""
     authority = t.cast(store.StoredAuthority, one.authority)
-    certificate = issue.sign_leaf(
-        authority.certificate,
+    certificate = issue.sign_leaf_with(
         opened[authority.id],
         public_key=one.public_key,
         profile=one.request.profile,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._errors import TlsError
@@ -23,6 +23,16 @@ from .plan import Done, Plan
 from .plan_present import Present, plan_present
 from .report import Report, report
 from .state import HostState, gather
+
+
+@dataclass(frozen=True)
+class Current:
+    """Whether the endpoint is as it is wanted; if not, why not."""
+
+    current: bool
+    reasons: tuple[str, ...]
+    warnings: tuple[judged.Finding, ...]
+    endpoint: t.Mapping[str, t.Any] | None = None
 
 
 def run(
@@ -41,6 +51,22 @@ def run(
         state.make()
     with state.lock(options.lock_timeout):
         return _act(options, machine, state, now)
+
+
+def is_current(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> Current:
+    """Return whether ``run`` would find nothing to do, by the same plan, without the checks that come before a change.
+
+    For the state present only. Raises TlsError as ``run`` does.
+    """
+    found, planned = _plan(options, machine, state, now, check_mode=True, check=False)
+    journal = state.read_journal() if state.exists() else None
+    reasons = (*_journal_reasons(journal), *planned.plan.reasons)
+    if journal is not None and journal.phase == UNCONFIRMED:
+        reasons = (*reasons, "unconfirmed")
+    if planned.plan.changed or journal is not None:
+        return Current(False, reasons, ())
+    told = report(Report(found, planned.plan, planned.listen, planned.findings, options))
+    return Current(True, reasons, judged.warnings(planned.findings), told["endpoint"])
 
 
 def _look(
@@ -93,7 +119,13 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
 
 
 def _plan(
-    options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
+    options: Options,
+    machine: Machine,
+    state: StateDirectory,
+    now: datetime,
+    *,
+    check_mode: bool,
+    check: bool = True,
 ) -> tuple[HostState, Present]:
     """Read the host and decide. Raises TlsError with all that forbids the change."""
     found = gather(
@@ -112,7 +144,9 @@ def _plan(
         return found, Present(plan_absent(found, options), None, ())
     if options.state == "rolled_back":
         return found, Present(plan_rolled_back(found), None, ())
-    planned = plan_present(found, options, check_mode=check_mode, listeners=lambda: _listeners(options, found))
+    planned = plan_present(
+        found, options, check_mode=check_mode, listeners=lambda: _listeners(options, found), check=check
+    )
     judged.raise_errors(planned.findings, "the endpoint cannot be set up")
     return found, planned
 

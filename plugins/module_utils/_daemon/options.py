@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,6 +60,33 @@ class Options:
             if value < 0:
                 raise _invalid(name, str(value), "It must not be below zero.")
         return self
+
+
+def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
+    """Return the options of a module call. Raises TlsError ``option-invalid``."""
+    return Options(
+        state=parameters["state"],
+        listen=tuple(parameters["listen"]),
+        port=parameters["port"],
+        directory=parameters["directory"],
+        certificate=parameters["certificate_content"],
+        certificate_pending=parameters["certificate_pending"],
+        ca=parameters["ca_content"],
+        client_ca=parameters["client_ca_content"],
+        config_path=parameters["config_path"] or "",
+        service=parameters["service"],
+        existing_settings=parameters["existing_settings"],
+        allow_public_address=parameters["allow_public_address"],
+        allow_port_2375=parameters["allow_port_2375"],
+        allow_dual_trust=parameters["allow_dual_trust"],
+        live_restore=parameters["live_restore"],
+        listener=parameters["listener"],
+        start_timeout=parameters["start_timeout"],
+        confirm_timeout=parameters["confirm_timeout"],
+        lock_timeout=parameters["lock_timeout"],
+        controller_now=parse_time(parameters["controller_time"]),
+        prove=parameters["prove"],
+    ).checked()
 
 
 def parse_time(text: str, option: str = "controller_time") -> datetime | None:

@@ -52,10 +52,13 @@ class Present:
     findings: tuple[Finding, ...]
 
 
-def plan_present(state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = tuple) -> Present:
+def plan_present(
+    state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = tuple, check: bool = True
+) -> Present:
     """Return what has to be done so that ``options`` hold. Raises TlsError where the host's Docker cannot be managed.
 
-    In check mode a certificate that is not there yet is taken as one that will be issued.
+    In check mode a certificate that is not there yet is taken as one that will be issued. ``check``: what forbids a change
+    is looked for as well; who only asks whether there is a change needs none of it.
     """
     derivation = _manageable(state)
     listen = resolve_listen(
@@ -75,11 +78,12 @@ def plan_present(state: HostState, options: Options, *, check_mode: bool, listen
         state, options, derivation, listen, settings, files, kept, pending=_pending(state, options, check_mode)
     )
     doors = (*_left_behind(state), *doors)
-    if plan.changed:
+    findings: tuple[Finding, ...] = doors
+    if not plan.changed:
+        findings = (*listen.findings, *doors, *_check_standing(state, options, files))
+    elif check:
         found = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
         findings = (*errors(doors), *found, *warnings(doors))
-    else:
-        findings = (*listen.findings, *doors, *_check_standing(state, options, files))
     return Present(plan, listen, findings)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._errors import TlsError
@@ -95,8 +96,38 @@ def self_sign_authority(
     ]
     subject = x509.Name(attributes)
     extensions = profiles.authority(purpose, key.public_key())
-    builder = _builder(subject, subject, key.public_key(), not_before, not_after, None, extensions)
+    builder = _extended(x509.CertificateBuilder().issuer_name(subject), extensions)
+    builder = _completed(builder, subject, key.public_key(), not_before, not_after, None)
     return builder.sign(key, _hash_for(key))
+
+
+@dataclass(frozen=True)
+class Signer:
+    """An authority ready to sign; what its certificates share is made once. Made by ``signer``."""
+
+    certificate: x509.Certificate
+    key: t.Any
+    not_after: datetime
+    hash: t.Any
+    started: dict[tuple[str, bool], x509.CertificateBuilder] = field(default_factory=dict)
+
+    def start(self, profile: str, public_key: t.Any) -> x509.CertificateBuilder:
+        """Return the beginning of a certificate: the issuer, and the extensions that depend on the profile alone."""
+        enciphers_keys = profiles.enciphers_keys(profile, public_key)
+        builder = self.started.get((profile, enciphers_keys))
+        if builder is None:
+            identifier = profiles.authority_key_identifier(self.certificate)
+            shared = profiles.leaf_shared(profile, enciphers_keys=enciphers_keys, authority_key_identifier=identifier)
+            builder = _extended(x509.CertificateBuilder().issuer_name(self.certificate.subject), shared)
+            self.started[(profile, enciphers_keys)] = builder
+        return builder
+
+
+def signer(certificate: x509.Certificate, key: PrivateKey) -> Signer:
+    """Return an authority that is ready to sign. Raises TlsError ``authority-key-mismatch``."""
+    if keys.public_key_fingerprint(key.public_key()) != keys.public_key_fingerprint(certificate.public_key()):
+        raise TlsError("the authority's key does not belong to its certificate", code="authority-key-mismatch")
+    return Signer(certificate, key, compat.not_after(certificate), _hash_for(key))
 
 
 def sign_leaf(
@@ -110,34 +141,45 @@ def sign_leaf(
     not_after: datetime,
     serial: int | None = None,
 ) -> x509.Certificate:
+    """Return one certificate; for several of one authority use ``signer`` and ``sign_leaf_with``."""
+    return sign_leaf_with(
+        signer(authority_certificate, authority_key),
+        public_key=public_key,
+        profile=profile,
+        subject=subject,
+        not_before=not_before,
+        not_after=not_after,
+        serial=serial,
+    )
+
+
+def sign_leaf_with(
+    authority: Signer,
+    *,
+    public_key: t.Any,
+    profile: str,
+    subject: names.SubjectNames,
+    not_before: datetime,
+    not_after: datetime,
+    serial: int | None = None,
+) -> x509.Certificate:
     """Return a certificate of ``profile`` (``server`` or ``client``) for ``public_key`` and ``subject``.
 
     ``serial`` is random (159 bits, RFC 5280 §4.1.2.2) unless given. The caller backdates ``not_before``.
-    Raises TlsError ``authority-key-mismatch``, ``validity-too-long``, ``profile-unknown``, ``common-name-invalid``,
+    Raises TlsError ``validity-too-long``, ``validity-invalid``, ``profile-unknown``, ``common-name-invalid``,
     ``name-invalid``.
     """
-    if keys.public_key_fingerprint(authority_key.public_key()) != keys.public_key_fingerprint(
-        authority_certificate.public_key()
-    ):
-        raise TlsError("the authority's key does not belong to its certificate", code="authority-key-mismatch")
-    _check_end(authority_certificate, not_after)
+    _check_end(authority.not_after, not_after)
     names.check_common_name(subject.common_name)
     if not subject.names:
         raise TlsError(f"the certificate for {subject.common_name!r} would have no names", code="name-invalid")
-    builder = _builder(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)]),
-        authority_certificate.subject,
-        public_key,
-        not_before,
-        not_after,
-        serial,
-        profiles.leaf(profile, public_key, names.general_names(subject.names), authority_certificate),
-    )
-    return builder.sign(authority_key, _hash_for(authority_key))
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
+    own = profiles.leaf_own(public_key, names.general_names(subject.names))
+    builder = _extended(authority.start(profile, public_key), own)
+    return _completed(builder, name, public_key, not_before, not_after, serial).sign(authority.key, authority.hash)
 
 
-def _check_end(authority_certificate: x509.Certificate, end: datetime) -> None:
-    last = compat.not_after(authority_certificate)
+def _check_end(last: datetime, end: datetime) -> None:
     if end > last:
         raise TlsError(
             f"the certificate would end {isoformat(end)}, after its authority, which ends {isoformat(last)}",
@@ -146,33 +188,33 @@ def _check_end(authority_certificate: x509.Certificate, end: datetime) -> None:
         )
 
 
-def _builder(
+def _extended(builder: x509.CertificateBuilder, extensions: t.Iterable[profiles.Extension]) -> x509.CertificateBuilder:
+    for extension in extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    return builder
+
+
+def _completed(
+    builder: x509.CertificateBuilder,
     subject: x509.Name,
-    issuer: x509.Name,
     public_key: t.Any,
     begin: datetime,
     end: datetime,
     serial: int | None,
-    extensions: t.Iterable[profiles.Extension],
 ) -> x509.CertificateBuilder:
-    """Return what every certificate shares; times are cut to whole seconds (RFC 5280 §4.1.2.5)."""
+    """Return a builder with what is each certificate's own; times are cut to whole seconds (RFC 5280 §4.1.2.5)."""
     if end <= begin:
         raise TlsError(
             f"the certificate would end {isoformat(end)}, before it begins ({isoformat(begin)})",
             code="validity-invalid",
         )
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
+    return (
+        builder.subject_name(subject)
         .public_key(public_key)
         .serial_number(x509.random_serial_number() if serial is None else serial)
         .not_valid_before(begin.replace(microsecond=0))
         .not_valid_after(end.replace(microsecond=0))
     )
-    for extension in extensions:
-        builder = builder.add_extension(extension.value, critical=extension.critical)
-    return builder
 
 
 def _hash_for(key: PrivateKey) -> t.Any:

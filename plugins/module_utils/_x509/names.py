@@ -21,6 +21,7 @@ What is taken, and why:
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import typing as t
@@ -36,6 +37,8 @@ _DEVIATIONS = "\u00df\u03c2\u200c\u200d\u1e9e"
 _MAXIMUM_NAME = 253
 _MAXIMUM_COMMON_NAME = 64
 _MAXIMUM_TEXT = 512
+# The hosts of a batch share localhost, 127.0.0.1 and ::1, and each name is read several times on its way into a certificate.
+_remembered = functools.lru_cache(maxsize=1024)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def _invalid(what: str, text: str, problem: str, hint: str) -> TlsError:
     return TlsError(f"{what} {text!r} {problem}", hint=hint, code="name-invalid")
 
 
+@_remembered
 def normalize_name(text: str, what: str = "the name") -> str:
     """Return the canonical spelling of a DNS name, wildcard, IPv4 or IPv6 address, or client identity.
 
@@ -181,6 +185,7 @@ def _order(name: str) -> tuple[int, int, str]:
     return (0 if name.startswith(CLIENT_PREFIX) else 1, 0, name)
 
 
+@_remembered
 def _address_or_none(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(name)
@@ -213,17 +218,17 @@ def escape_value(value: str) -> str:
 
 def general_names(names: t.Iterable[str]) -> list[x509.GeneralName]:
     """Return ``names`` (canonical spellings) as subject alternative names (RFC 5280 §4.2.1.6)."""
-    result: list[x509.GeneralName] = []
-    for name in names:
-        address = _address_or_none(name)
-        if address is not None:
-            result.append(x509.IPAddress(address))
-        elif name.startswith(CLIENT_PREFIX):
-            common_name = x509.NameAttribute(NameOID.COMMON_NAME, _client_of(name))
-            result.append(x509.DirectoryName(x509.Name([common_name])))
-        else:
-            result.append(x509.DNSName(name))
-    return result
+    return [_general_name(name) for name in names]
+
+
+@_remembered
+def _general_name(name: str) -> x509.GeneralName:
+    address = _address_or_none(name)
+    if address is not None:
+        return x509.IPAddress(address)
+    if name.startswith(CLIENT_PREFIX):
+        return x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _client_of(name))]))
+    return x509.DNSName(name)
 
 
 def check_common_name(text: str, option: str = "common_name") -> None:

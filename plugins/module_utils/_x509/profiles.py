@@ -77,30 +77,39 @@ def authority(purpose: str, public_key: t.Any) -> list[Extension]:
     ]
 
 
-def leaf(
-    profile: str, public_key: t.Any, names: list[x509.GeneralName], authority_certificate: x509.Certificate
+def leaf_shared(
+    profile: str, *, enciphers_keys: bool, authority_key_identifier: x509.AuthorityKeyIdentifier
 ) -> list[Extension]:
-    """Return the extensions of a ``server`` or ``client`` certificate below ``authority_certificate``."""
+    """Return those extensions of a ``server`` or ``client`` certificate that others below the same authority have too."""
     check_profile(profile)
-    usages = ["digital_signature"]
-    if profile == "server" and isinstance(public_key, rsa.RSAPublicKey):
-        usages.append("key_encipherment")
+    usages = ["digital_signature", *(["key_encipherment"] if enciphers_keys else [])]
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if profile == "server" else ExtendedKeyUsageOID.CLIENT_AUTH
     return [
         Extension(x509.BasicConstraints(ca=False, path_length=None), critical=True),
         Extension(_key_usage(*usages), critical=True),
         Extension(x509.ExtendedKeyUsage([purpose]), critical=False),
+        Extension(authority_key_identifier, critical=False),
+    ]
+
+
+def leaf_own(public_key: t.Any, names: list[x509.GeneralName]) -> list[Extension]:
+    """Return the extensions that no other certificate has."""
+    return [
         Extension(x509.SubjectAlternativeName(names), critical=False),
         Extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False),
-        Extension(_authority_key_identifier(authority_certificate), critical=False),
     ]
+
+
+def enciphers_keys(profile: str, public_key: t.Any) -> bool:
+    """Return whether a certificate is also for RSA key exchange (TLS 1.2 and earlier)."""
+    return profile == "server" and isinstance(public_key, rsa.RSAPublicKey)
 
 
 def _key_usage(*names: str) -> x509.KeyUsage:
     return x509.KeyUsage(**{name: name in names for name in _KEY_USAGES})
 
 
-def _authority_key_identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+def authority_key_identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     """Return the identifier of the authority's key: its own SKI, which an adopted CA may have made in its own way."""
     try:
         found = certificate.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_KEY_IDENTIFIER).value

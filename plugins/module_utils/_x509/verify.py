@@ -9,6 +9,7 @@ common name, a subject key identifier, keyEncipherment, more names than were wan
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from datetime import datetime, timedelta
 
@@ -72,11 +73,14 @@ def _time_faults(view: inspect.CertificateView, now: datetime, minimum_life: tim
 
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Return whether ``issuer`` is an authority with the stated name whose key signed ``certificate``."""
-    return (
-        certificate.issuer == issuer.subject
-        and _is_authority(issuer)
-        and compat.signature_is_by(certificate, issuer.public_key())
-    )
+    key = _signing_key(issuer)
+    return certificate.issuer == issuer.subject and key is not None and compat.signature_is_by(certificate, key)
+
+
+@functools.lru_cache(maxsize=16)
+def _signing_key(issuer: x509.Certificate) -> t.Any:
+    """Return the public key of an authority, None for what is none; a batch asks for the same few again and again."""
+    return issuer.public_key() if _is_authority(issuer) else None
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

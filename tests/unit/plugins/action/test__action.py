@@ -23,7 +23,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import (
     signed_certificates,
     temporary_client,
 )
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action, _in_process
 
 MISSING = {"failed": True, "msg": "no cryptography in /usr/bin/python3", "code": "cryptography-missing", "hint": "x"}
 GOOD = {"changed": False, "reasons": []}
@@ -182,7 +182,10 @@ FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
 
 
 @pytest.mark.parametrize(("how", "text"), FAILURES.values(), ids=FAILURES)
-def test_run_where_cryptography_cannot_be_had_fails_clearly(how: dict[str, t.Any], text: str) -> None:
+def test_run_where_cryptography_cannot_be_had_fails_clearly(
+    how: dict[str, t.Any], text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_in_process, "cryptography_problem", lambda: ("none", "cryptography-missing"))
     given = {"arguments": {}, "answers": [MISSING], **how}
     found = action(authority_info, given.pop("arguments"), given.pop("answers"), **given)
     result = run(found)

@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a Docker host has anything to do, in one look that changes nothing. PRIVATE: may change without notice.
+
+The decisions are those of ``certificate_requests`` and ``daemon_endpoint``, by the same functions. What cannot be decided
+is not current: the modules themselves then say what is wrong, and how to go on.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from . import _requests
+from ._daemon import endpoint
+from ._daemon.engine import Engine
+from ._daemon.journal import StateDirectory
+from ._daemon.machine import Machine
+from ._daemon.options import Options, options_from
+from ._daemon.systemd import Systemd
+from ._errors import TlsError
+from ._host import addresses
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The host that is looked at."""
+
+    host: _requests.Host
+    machine: t.Callable[[Options], Machine]
+    state: StateDirectory
+
+
+def real_surroundings() -> Surroundings:
+    """Return this host."""
+    return Surroundings(
+        host=_requests.Host(
+            fqdn=_requests.host_fqdn(),
+            select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
+        ),
+        machine=lambda options: Machine(Systemd(options.service, options.socket), Engine()),
+        state=StateDirectory(),
+    )
+
+
+def look(
+    requests: t.Sequence[t.Mapping[str, t.Any]],
+    parameters: t.Mapping[str, t.Any] | None,
+    around: Surroundings,
+    now: datetime,
+) -> dict[str, t.Any]:
+    """Return ``current``, the ``reasons`` why not, and ``warnings``; for a current host also what the two modules would report.
+
+    In: the options of ``certificate_requests`` and of ``daemon_endpoint`` (None: only certificates are asked about), with
+    their defaults. Never raises TlsError: its code becomes a reason.
+    """
+    reasons: list[str] = []
+    warnings: list[str] = []
+    reported: list[dict[str, t.Any]] = []
+    shown: t.Mapping[str, t.Any] | None = None
+    try:
+        for plan in _requests.plan_requests(requests, around.host, now):
+            reasons += plan.decision.reasons
+            warnings += plan.warnings
+            reported.append(_requests.report(plan, ""))
+        if parameters is not None and not reasons:
+            found = _endpoint(options_from(parameters), around, now)
+            reasons += found.reasons or (() if found.current else ("undecided",))
+            warnings += [finding.text() for finding in found.warnings]
+            shown = found.endpoint
+    except TlsError as error:
+        reasons.append(error.code or "undecided")
+    if reasons:
+        return {"current": False, "reasons": list(dict.fromkeys(reasons)), "warnings": []}
+    return {"current": True, "reasons": [], "warnings": warnings, "requests": reported, "endpoint": shown or {}}
+
+
+def _endpoint(options: Options, around: Surroundings, now: datetime) -> endpoint.Current:
+    if os.geteuid() != 0:
+        raise TlsError("only root can look at Docker's daemon", code="not-root")
+    if options.state != "present" or options.prove:
+        return endpoint.Current(False, ("asked-for",), ())
+    return endpoint.is_current(options, around.machine(options), around.state, now)

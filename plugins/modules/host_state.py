@@ -1,0 +1,134 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_state
+short_description: Ask a Docker host in one look whether the roles have anything to do there
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Decides in one remote call, which changes nothing, what M(portcullis.docker_tls.certificate_requests) and
+    M(portcullis.docker_tls.daemon_endpoint) would decide with the arguments that the roles give them. A host that is current can be
+    left out of the rest of the play, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
+  - Whatever is in doubt is not current, be it a missing library, an option that is refused, or another state than V(present). Then the roles
+    say what is wrong. So this module fails for no reason of its own.
+  - The arguments are read from the roles' own task files and from the host's variables. Variables that are given to a role only
+    (C(roles:) with parameters) are not seen here.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: Nothing is changed. Where there is something to do, the roles show it.
+  idempotent:
+    support: full
+options:
+  roles:
+    description:
+      - The roles that the play would run. Their variables must be known to the play, which they are if it has them under C(roles:).
+    type: list
+    elements: str
+    choices: [docker_server_cert, docker_daemon]
+    default: [docker_server_cert, docker_daemon]
+  requests:
+    description:
+      - Instead of O(roles), the O(portcullis.docker_tls.certificate_requests#module:requests) to ask about.
+    type: list
+    elements: dict
+  endpoint:
+    description:
+      - Instead of O(roles), the options of M(portcullis.docker_tls.daemon_endpoint) to ask about.
+    type: dict
+notes:
+  - On a host the look runs as one Python program that comes through a pipe, without a file. Where the connection or the become method allows no pipe,
+    it is sent as a module like any other.
+seealso:
+  - module: portcullis.docker_tls.certificate_requests
+  - module: portcullis.docker_tls.daemon_endpoint
+"""
+
+EXAMPLES = r"""
+- name: Server certificates and daemons
+  hosts: docker_hosts
+  gather_facts: false
+  become: true
+  pre_tasks:
+    - name: Look whether there is anything to do
+      portcullis.docker_tls.host_state:
+      register: looked
+
+    - name: Leave the host as it is
+      ansible.builtin.meta: end_host
+      when: looked.current | default(false)
+  roles:
+    - portcullis.docker_tls.docker_server_cert
+    - portcullis.docker_tls.docker_daemon
+"""
+
+RETURN = r"""
+current:
+  description: Whether there is nothing to do.
+  returned: always
+  type: bool
+  sample: true
+reasons:
+  description:
+    - Why the host is not current, as in RV(portcullis.docker_tls.certificate_requests#module:requests) and
+      RV(portcullis.docker_tls.daemon_endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed),
+      V(ledger-behind) (the CA's ledger may be older than the certificate, so the CA has to be asked) or V(undecided).
+  returned: always
+  type: list
+  elements: str
+  sample: [expires-soon]
+requests:
+  description: Of a host that is current, what RV(portcullis.docker_tls.certificate_requests#module:requests) would be.
+  returned: when RV(current)
+  type: list
+  elements: dict
+endpoint:
+  description: Of a host that is current, what RV(portcullis.docker_tls.daemon_endpoint#module:endpoint) would be.
+  returned: when RV(current)
+  type: dict
+msg:
+  description: What is in doubt, with V(undecided).
+  returned: when something is in doubt
+  type: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _host_state
+from ..module_utils._module import run_module
+from ..module_utils._time import utc_now
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    around = _host_state.real_surroundings()
+    found = _host_state.look(module.params["requests"] or [], module.params["endpoint"], around, utc_now())
+    return {"changed": False, **found}
+
+
+def main() -> None:
+    """Run the module."""
+    roles = ["docker_server_cert", "docker_daemon"]
+    run_module(
+        _run,
+        argument_spec={
+            "roles": {"type": "list", "elements": "str", "choices": roles, "default": roles},
+            # With all their defaults: the action plugin has seen to that.
+            "requests": {"type": "list", "elements": "dict"},
+            "endpoint": {"type": "dict"},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modules for the controller itself, run without a process of their own. PRIVATE: may change without notice.
+
+A module that acts on the controller as the user who runs Ansible gains nothing from being packed, written to another
+Python and compiled there; that costs about a second each, more than all it does. So its ``main`` is called here, in the
+process that Ansible has made for the task, with the same options, checks and results. A passphrase then does not even go
+through a pipe.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+
+from ..module_utils._errors import TlsError
+from ..module_utils._module import cryptography_problem
+
+Result = dict[str, t.Any]
+Main = t.Callable[..., None]
+
+
+class _Module:
+    """What our modules use of AnsibleModule."""
+
+    def __init__(self, params: Result, *, check_mode: bool, diff: bool) -> None:
+        self.params = params
+        self.check_mode = check_mode
+        self._diff = diff
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        """Keep a warning for the result."""
+        self.warnings.append(text)
+
+
+def is_possible(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> bool:
+    """Return whether a module of this task would run on this machine, as this user, with this Python."""
+    task, connection = action._task, action._connection
+    if (
+        connection.transport != "local"
+        or connection.become
+        or task.async_val
+        or any(getattr(task, "environment", None) or ())
+    ):
+        return False
+    variables = task_vars
+    if getattr(task, "delegate_to", None):
+        variables = (task_vars.get("ansible_delegated_vars") or {}).get(task.delegate_to) or {}
+    named = variables.get("ansible_python_interpreter")
+    if named is None:
+        return True
+    # Not where their links lead: the Python of a virtual environment is a link to one that has other libraries.
+    return str(action._templar.template(named)).strip() == sys.executable
+
+
+def execute(main: Main, arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> Result | None:
+    """Return the result of a module's ``main``; None where it has to run as a module after all."""
+    try:
+        given = json.loads(json.dumps(dict(arguments)))
+    except (TypeError, ValueError):
+        return None
+    outcome: list[Result | None] = []
+
+    def run(
+        function: t.Callable[[t.Any], Result], *, needs_cryptography: bool = True, argument_spec: Result, **more: t.Any
+    ) -> None:
+        if needs_cryptography and cryptography_problem() is not None:
+            outcome.append(None)
+            return
+        outcome.append(_run(function, argument_spec, more, given, check_mode=check_mode, diff=diff))
+
+    main(run)
+    return outcome[0]
+
+
+def _run(
+    function: t.Callable[[t.Any], Result],
+    specification: Result,
+    more: Result,
+    given: Result,
+    *,
+    check_mode: bool,
+    diff: bool,
+) -> Result:
+    checked = ArgumentSpecValidator(specification, **more).validate(given)
+    secrets = set(getattr(checked, "_no_log_values", ()))
+    if checked.error_messages:
+        return _clean({"failed": True, "changed": False, "msg": "; ".join(checked.error_messages)}, secrets)
+    module = _Module(checked.validated_parameters, check_mode=check_mode, diff=diff)
+    try:
+        result = dict(function(module))
+    except TlsError as error:
+        result = {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}
+    result.pop("invocation", None)
+    warnings = [*module.warnings, *result.pop("warnings", [])]
+    return _clean({"changed": False, **result, **({"warnings": warnings} if warnings else {})}, secrets)
+
+
+def _clean(result: Result, secrets: set[str]) -> Result:
+    """Return the result as it would come back from a module: plain JSON, without the values of secret options."""
+    plain: Result = json.loads(json.dumps(remove_values(result, secrets)))
+    return plain

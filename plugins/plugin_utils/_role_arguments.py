@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a role passes to a module, without running the role. PRIVATE: may change without notice.
+
+The role's own task file is the one source: its arguments are read there and resolved as Ansible would. Ansible compiles
+every template anew for every host and task, 3.5 ms each, and two roles have forty; so the usual ones are computed in
+Python: a plain variable, text around variables, and the few expressions in ``EXPRESSIONS``. All others, such as what an
+inventory puts into a variable, go through Ansible's templar. A test compares every one of ``EXPRESSIONS`` with Jinja.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+import re
+import typing as t
+from datetime import datetime, timezone
+
+import yaml
+
+from . import _ca_place, _inventory
+
+_ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
+_PLAIN = re.compile(r"\{\{ (\w+) \}\}")
+_MARKS = ("{{", "{%", "{#")
+_OMIT = object()
+
+Variables = t.Mapping[str, t.Any]
+
+
+class Unresolved(Exception):
+    """A variable is missing here, or cannot be computed: the role itself has to run."""
+
+
+@functools.lru_cache(maxsize=32)
+def module_arguments(role: str, module: str) -> dict[str, t.Any]:
+    """Return the arguments, with their templates, that a role's ``tasks/main.yml`` gives to ``module``."""
+    for task in _load(role, "tasks/main.yml"):
+        if module in task:
+            return dict(task[module])
+    raise Unresolved(f"the role {role} has no task with {module}")
+
+
+@functools.lru_cache(maxsize=32)
+def specification(role: str) -> dict[str, t.Any]:
+    """Return the options of a role's argument specification."""
+    return dict(_load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+
+
+def _load(role: str, path: str) -> t.Any:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with open(_ROLES / role / path, encoding="utf-8") as stream:
+        return yaml.load(stream, Loader=loader)  # noqa: S506 - a safe loader, and a file of this collection
+
+
+class Resolver:
+    """Values of one host. ``template`` is Ansible's way, for what is not known here."""
+
+    def __init__(self, variables: Variables, template: t.Callable[[t.Any], t.Any]) -> None:
+        self._variables = variables
+        self._template = template
+        self._known: dict[str, t.Any] = {}
+
+    def arguments(self, templates: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return a task's arguments with their values; those that the role would omit are left out."""
+        resolved = {name: self.value(template) for name, template in templates.items()}
+        return {name: value for name, value in resolved.items() if value is not _OMIT}
+
+    def variable(self, name: str) -> t.Any:
+        """Return the value of a variable. Raises Unresolved where there is none."""
+        if name not in self._known:
+            if name not in self._variables:
+                raise Unresolved(f"{name} is not defined")
+            self._known[name] = self.value(self._variables[name])
+        return self._known[name]
+
+    def optional(self, name: str, default: t.Any = None) -> t.Any:
+        """Return the value of a variable, ``default`` where there is none."""
+        return self.variable(name) if name in self._variables else default
+
+    def other_host(self, host: str, name: str, default: t.Any = None) -> t.Any:
+        """Return a variable of another host that holds no template, such as a fact; ``default`` where there is none."""
+        hostvars = self._variables.get("hostvars")
+        if hostvars is None or host not in hostvars:
+            return default
+        variables = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
+        value = variables.get(name, default)
+        return self._template(value) if has_template(value) else value
+
+    def value(self, found: t.Any) -> t.Any:
+        """Return what a variable or an argument stands for."""
+        if isinstance(found, dict):
+            return {key: self.value(item) for key, item in found.items()}
+        if isinstance(found, list):
+            return [self.value(item) for item in found]
+        if not isinstance(found, str) or not has_template(found):
+            return found
+        known = EXPRESSIONS.get(" ".join(found.split()))
+        if known is not None:
+            return known(self)
+        plain = _PLAIN.fullmatch(found)
+        if plain:
+            return self.variable(plain[1])
+        pieces = _PLAIN.split(found)
+        if not has_template("".join(pieces[::2])):
+            values = [self.variable(name) for name in pieces[1::2]]
+            if all(isinstance(value, str) for value in values):
+                return "".join(part for pair in zip(pieces[::2], [*values, ""]) for part in pair)
+        return self._template(found)
+
+
+def has_template(value: t.Any) -> bool:
+    """Return whether there is a template anywhere in a value."""
+    if isinstance(value, str):
+        return any(mark in value for mark in _MARKS)
+    if isinstance(value, dict):
+        return any(has_template(item) for pair in value.items() for item in pair)
+    if isinstance(value, (list, tuple)):
+        return any(has_template(item) for item in value)
+    return not isinstance(value, (bool, int, float, type(None)))
+
+
+def _authorities(role: str) -> t.Callable[[Resolver], t.Any]:
+    def find(resolver: Resolver) -> t.Any:
+        found = resolver.other_host(resolver.variable(f"{role}_ca_host"), "docker_ca_authorities")
+        if not found:
+            raise Unresolved("the authorities are not known yet")
+        return found
+
+    return find
+
+
+def _certificate(resolver: Resolver) -> str:
+    signed = (resolver.optional("docker_server_cert_signed") or {}).get("certificates") or {}
+    mine = signed.get(f"{resolver.variable('inventory_hostname')}/server") or {}
+    return str(mine.get("certificate_content", ""))
+
+
+def _certificate_pending(resolver: Resolver) -> bool:
+    requested = (resolver.optional("docker_server_cert_requested") or {}).get("requests") or []
+    return bool(resolver.variable("ansible_check_mode")) and any(item["action"] == "issue" for item in requested)
+
+
+def _anchors(resolver: Resolver) -> str:
+    groups = resolver.variable("docker_daemon_access_groups")
+    return _inventory.client_anchors(resolver.variable("__docker_daemon_authorities"), groups)
+
+
+def _dual_trust(resolver: Resolver) -> t.Any:
+    groups = resolver.variable("docker_daemon_access_groups")
+    return _inventory.dual_trust(resolver.variable("__docker_daemon_authorities"), groups)
+
+
+def _names_of_host(resolver: Resolver) -> list[t.Any]:
+    name = resolver.variable("inventory_hostname")
+    return [name, resolver.optional("ansible_host", name)]
+
+
+def _now(resolver: Resolver) -> str:
+    del resolver
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+#: Templates of the roles (white space as one blank) and what they mean.
+EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
+    "{{ groups | portcullis.docker_tls.ca_host }}": lambda resolver: _ca_place.ca_host(resolver.variable("groups")),
+    "{{ hostvars[docker_server_cert_ca_host]['docker_ca_authorities'] "
+    "| default(__docker_server_cert_info.authorities) }}": _authorities("docker_server_cert"),
+    "{{ hostvars[docker_daemon_ca_host]['docker_ca_authorities'] "
+    "| default(__docker_daemon_info.authorities) }}": _authorities("docker_daemon"),
+    "{{ docker_daemon_listen | default([]) | portcullis.docker_tls.listen_addresses }}": lambda resolver: (
+        _inventory.listen_addresses(resolver.optional("docker_daemon_listen", []))
+    ),
+    "{{ [inventory_hostname, ansible_host | default(inventory_hostname)] }}": _names_of_host,
+    "{{ __docker_server_cert_authorities['server'].certificate_content }}": lambda resolver: resolver.variable(
+        "__docker_server_cert_authorities"
+    )["server"]["certificate_content"],
+    "{{ docker_server_cert_path | default('/etc/docker/certs') }}": lambda resolver: resolver.optional(
+        "docker_server_cert_path", "/etc/docker/certs"
+    ),
+    "{{ __docker_daemon_authorities['server'].trusted_content }}": lambda resolver: resolver.variable(
+        "__docker_daemon_authorities"
+    )["server"]["trusted_content"],
+    "{{ __docker_daemon_authorities | portcullis.docker_tls.client_anchors(docker_daemon_access_groups) }}": _anchors,
+    "{{ ((docker_server_cert_signed | default({})).certificates | default({}))"
+    ".get(inventory_hostname ~ '/server', {}).get('certificate_content', '') }}": _certificate,
+    "{{ ansible_check_mode and ((docker_server_cert_requested | default({})).requests | default([])) "
+    "| selectattr('action', 'equalto', 'issue') | length > 0 }}": _certificate_pending,
+    "{{ __docker_daemon_authorities | portcullis.docker_tls.dual_trust(docker_daemon_access_groups) }}": _dual_trust,
+    "{{ docker_daemon_config_path | default(omit, true) }}": lambda resolver: (
+        resolver.optional("docker_daemon_config_path") or _OMIT
+    ),
+    "{{ docker_daemon_verify == 'always' }}": lambda resolver: resolver.variable("docker_daemon_verify") == "always",
+    "{{ now(utc=true, fmt='%Y-%m-%dT%H:%M:%SZ') }}": _now,
+}
+
+
+def plain_values(names: t.Iterable[str], variables: Variables) -> dict[str, t.Any]:
+    """Return those of the variables that are there and are no templates."""
+    return {name: variables[name] for name in names if name in variables and not has_template(variables[name])}
+
+
+def stays_on_controller(path: t.Any) -> bool:
+    """Return whether a path would mean another place here than on the host."""
+    return isinstance(path, str) and (path.startswith("~") or "$" in path or path != os.path.normpath(path))

@@ -1,0 +1,344 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The look before the roles: it asks what the roles would ask, and when in doubt it leaves the host to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import types
+import typing as t
+
+import pytest
+import yaml
+
+from ansible_collections.portcullis.docker_tls.plugins.action import host_state
+from ansible_collections.portcullis.docker_tls.plugins.filter import roles
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _role_arguments
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+ROLES = ("docker_server_cert", "docker_daemon")
+AUTHORITIES = {
+    "server": {"purpose": "server", "certificate_content": "SERVER\n", "trusted_content": "SERVER\nOLD\n"},
+    "clients": {"purpose": "client", "certificate_content": "CLIENTS\n", "trusted_content": "CLIENTS\n"},
+    "ops": {"purpose": "client", "certificate_content": "OPS\n", "trusted_content": "OPS\n"},
+}
+SIGNED = {"certificates": {"web1/server": {"certificate_content": "LEAF\n"}}}
+
+
+def role_variables() -> dict[str, t.Any]:
+    """Return the defaults and internal variables of the two roles, as a play with both has them."""
+    found: dict[str, t.Any] = {}
+    for role in ROLES:
+        for name in ("defaults", "vars"):
+            found.update(yaml.safe_load((ROOT / "roles" / role / name / "main.yml").read_text()) or {})
+    return found
+
+
+class HostVars(dict[str, dict[str, t.Any]]):
+    """As much of Ansible's hostvars as is used."""
+
+    def raw_get(self, host: str) -> dict[str, t.Any]:
+        return self[host]
+
+
+def variables(**changes: t.Any) -> dict[str, t.Any]:
+    return {
+        **role_variables(),
+        "inventory_hostname": "web1",
+        "groups": {"docker_hosts": ["web1"], "all": ["web1"]},
+        "hostvars": HostVars({"localhost": {"docker_ca_authorities": AUTHORITIES}, "web1": {}}),
+        "ansible_check_mode": False,
+        "ansible_python_interpreter": sys.executable,
+        **changes,
+    }
+
+
+def jinja(found: t.Any, known: dict[str, t.Any]) -> t.Any:
+    """Return what Ansible makes of a template, in a process of its own: Ansible's finder of collections stays there."""
+    plain = {**known, "hostvars": dict(known["hostvars"])}
+    done = subprocess.run(
+        [sys.executable, "-c", TEMPLATE],
+        input=json.dumps([found, plain]),
+        capture_output=True,
+        check=True,
+        text=True,
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "LC_ALL": "C.UTF-8"},
+    )
+    return json.loads(done.stdout)
+
+
+TEMPLATE = """
+import json, sys
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader
+from ansible.template import Templar
+try:
+    from ansible.template import trust_as_template
+except ImportError:  # ansible-core 2.18 trusts all
+    trust_as_template = str
+
+def trusted(value):
+    if isinstance(value, dict):
+        return {key: trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
+
+init_plugin_loader([])
+found, known = json.load(sys.stdin)
+json.dump(Templar(DataLoader(), trusted(known)).template(trusted(found)), sys.stdout)
+"""
+
+CASES: dict[str, dict[str, t.Any]] = {
+    "defaults": {},
+    "everything named": {
+        "ansible_host": "10.0.0.5",
+        "docker_daemon_listen": ["private", "10.0.0.5:2376", "[fd00::5]:2376"],
+        "docker_server_cert_path": "/srv/certs",
+        "docker_daemon_config_path": "/srv/daemon.json",
+        "docker_daemon_access_groups": ["clients", "ops"],
+        "docker_daemon_verify": "always",
+        "groups": {"docker_ca": ["ca1"], "docker_hosts": ["web1"]},
+        "hostvars": HostVars({"ca1": {"docker_ca_authorities": AUTHORITIES}}),
+    },
+    "signed in this run": {
+        "docker_server_cert_signed": SIGNED,
+        "docker_server_cert_requested": {"requests": [{"action": "issue"}]},
+        "ansible_check_mode": True,
+    },
+    "nothing due in a check": {
+        "docker_server_cert_requested": {"requests": [{"action": "none"}]},
+        "ansible_check_mode": True,
+    },
+    "templates of the inventory": {
+        "zone": "example.test",
+        "docker_server_cert_names": ["{{ inventory_hostname }}.{{ zone }}"],
+        "docker_server_cert_common_name": "{{ zone | upper }}",
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_expressions_mean_what_jinja_makes_of_them(case: str) -> None:
+    known = variables(**CASES[case])
+    resolver = _role_arguments.Resolver(known, lambda value: jinja(value, known))
+    compared = [text for text in _role_arguments.EXPRESSIONS if "now(" not in text]  # the time goes on
+    found = [resolver.value(text) for text in compared]
+    found = ["__omit__" if value is _role_arguments._OMIT else value for value in found]
+    assert found == jinja(compared, {**known, "omit": "__omit__"})
+
+
+def roles_text() -> str:
+    paths = [path for role in ROLES for path in (ROOT / "roles" / role).glob("*/main.yml")]
+    return " ".join(" ".join(path.read_text() for path in paths).split())
+
+
+@pytest.mark.parametrize("expression", _role_arguments.EXPRESSIONS, ids=lambda text: text[:60])
+def test_expressions_are_those_of_the_roles(expression: str) -> None:
+    assert expression in roles_text()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_arguments_of_the_roles_are_resolved_without_a_template(role: str) -> None:
+    def never(value: t.Any) -> t.Any:
+        raise AssertionError(f"{value} costs 3.5 ms for each host: give it a place in EXPRESSIONS")
+
+    found = _role_arguments.Resolver(variables(), never).arguments(host_state._ARGUMENTS[role])
+    assert not _role_arguments.has_template({**found, "controller_time": ""})
+
+
+@pytest.mark.parametrize(
+    ("role", "module"),
+    [("docker_server_cert", "certificate_requests"), ("docker_daemon", "daemon_endpoint")],
+)
+def test_arguments_are_those_that_the_role_would_pass(role: str, module: str) -> None:
+    known = variables(**CASES["everything named"])
+    tasks = yaml.safe_load((ROOT / "roles" / role / "tasks/main.yml").read_text())
+    written = next(
+        task[f"portcullis.docker_tls.{module}"] for task in tasks if f"portcullis.docker_tls.{module}" in task
+    )
+    expected = {
+        name: value for name, value in written.items() if name not in ("cryptography_package", "controller_time")
+    }
+    found = _role_arguments.Resolver(known, lambda value: jinja(value, known)).arguments(host_state._ARGUMENTS[role])
+    found.pop("controller_time", None)
+    assert found == jinja(expected, {**known, "omit": "__omit__"})
+
+
+def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
+    """Who adds a task here has to say whether a host that is current needs it; if so, host_state has to know."""
+    names = [
+        task["name"]
+        for role in ROLES
+        for task in yaml.safe_load((ROOT / "roles" / role / "tasks/main.yml").read_text())
+    ]
+    assert names == [
+        "Read the authorities, where docker_ca did not run in this play",
+        "Decide, and make a key and a signing request where a certificate is needed",
+        "Sign what all hosts ask for, in one call on the CA host",
+        "Install the certificate, or tell why this host was refused one",
+        "Read the authorities, where docker_ca did not run in this play",
+        "Change the daemon, all of it or nothing",
+        "Prove the endpoint from the controller",
+    ]
+
+
+def look(answer: str | None = None, *, arguments: dict[str, t.Any] | None = None, **changes: t.Any) -> dict[str, t.Any]:
+    """Return the action's result on a host that answers ``answer``; ``sent`` is what it was asked."""
+    known = variables(**changes)
+    connection = types.SimpleNamespace(transport="ssh", has_pipelining=True, become=None)
+    task = types.SimpleNamespace(
+        args=arguments or {}, check_mode=False, async_val=0, action="x", environment=[], delegate_to=None
+    )
+    templar = types.SimpleNamespace(template=lambda value: jinja(value, known))
+    make: t.Any = host_state.ActionModule
+    plugin = make(task, connection, None, None, templar, None)
+    plugin._connection._shell = types.SimpleNamespace(tmpdir="/tmp")
+    sent: list[bytes] = []
+
+    def low_level(command: str, in_data: bytes, sudoable: bool) -> dict[str, str]:
+        sent.append(in_data)
+        return {"stdout": answer or "", "command": command}
+
+    plugin._low_level_execute_command = low_level
+    return {**plugin.run(task_vars=known), "sent": sent}
+
+
+CURRENT = json.dumps({"docker_tls_look": {"current": True, "reasons": [], "warnings": []}})
+
+
+def test_host_that_says_so_is_current() -> None:
+    result = look(f"Welcome!\n{CURRENT}\n")
+    assert (result["current"], result["changed"], len(result["sent"])) == (True, False, 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "Traceback",
+        '{"docker_tls_look": ',
+        '{"docker_tls_look": {"current": "yes"}}',
+        '{"docker_tls_look": []}',
+        "{}",
+    ],
+)
+def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
+    assert look(answer)["current"] is False
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"docker_daemon_state": "absent"},
+        {"docker_daemon_access_groups": ["nobody"]},
+        {"docker_daemon_access_groups": []},
+        {"docker_daemon_port": "many"},
+        {"docker_daemon_verify": "sometimes"},
+        {"docker_daemon_start_timeout": "soon"},
+        {"docker_server_cert_lock_timeout": "long"},
+        {"docker_server_cert_path": "~/certs"},
+        {"docker_daemon_config_path": "$HOME/daemon.json"},
+        {"docker_server_cert_common_name": "{{ not_there }}"},
+        {"hostvars": HostVars({"localhost": {}})},
+    ],
+    ids=str,
+)
+def test_host_is_not_even_asked_where_it_is_clear_that_the_roles_run(changes: dict[str, t.Any]) -> None:
+    result = look(CURRENT, **changes)
+    assert (result["current"], result["sent"]) == (False, [])
+
+
+def test_proof_that_is_asked_for_is_the_hosts_reason() -> None:
+    result = look(CURRENT, docker_daemon_verify="always")
+    assert b'\\"prove\\": true' in result["sent"][0] or b'"prove": true' in result["sent"][0]
+
+
+def test_only_the_certificate_is_asked_about_where_there_is_no_daemon_role() -> None:
+    result = look(CURRENT, arguments={"roles": ["docker_server_cert"]})
+    assert b'"endpoint": null' in result["sent"][0]
+
+
+def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: pathlib.Path) -> None:
+    request = {
+        "id": "server",
+        "profile": "server",
+        "key_path": str(tmp_path / "key.pem"),
+        "certificate_path": str(tmp_path / "cert.pem"),
+        "authority_content": "",
+        "names": ["web1"],
+    }
+    complete = host_state._validated(host_state._OPTIONS, {"requests": [request]})
+    program = _lean.script(complete["requests"], None)
+    done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
+    assert _lean.answer(done.stdout.decode()) == {
+        "current": False,
+        "reasons": ["certificate-missing", "key-missing"],
+        "warnings": [],
+    }
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sources_of_the_script_are_all_that_a_look_without_a_change_imports() -> None:
+    """What is imported only when something changes is not in the script; then the host is in doubt, which is right."""
+    prefix = "ansible_collections.portcullis.docker_tls.plugins.module_utils."
+    lazily = ("_daemon.listening", "_daemon.preflight_certificates", "_x509.wording")
+    code = f"import sys; import {prefix}_host_state; print([m for m in sys.modules if m.startswith({prefix!r})])"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+    names = {name[len(prefix) :] for name in yaml.safe_load(imported)}
+    packages = {"_daemon", "_host", "_x509"}
+    assert (names - packages) | set(lazily) == {name.replace("/", ".") for name in _lean.SOURCES}
+
+
+@pytest.mark.parametrize(
+    ("known", "beginning"),
+    [
+        ({"ansible_python_interpreter": "/opt/python"}, "/opt/python -I -"),
+        ({"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3.12"}}, "/usr/bin/python3.12 -I -"),
+        ({}, "for python in "),
+    ],
+)
+def test_interpreter_is_the_one_that_ansible_would_take(known: dict[str, t.Any], beginning: str) -> None:
+    assert _lean.command(known, lambda value: value).startswith(beginning)
+
+
+def test_filters_and_python_share_one_function() -> None:
+    """client_anchors is called directly here, so it must be the filter that the role names."""
+    assert roles.FilterModule().filters()["client_anchors"](AUTHORITIES, ["ops"]) == "OPS\n"
+
+
+CERTIFICATE = {"serial": "0a", "issuer": "CN=CA", "not_before": "2026-11-22T13:00:00Z"}
+WITH_CERTIFICATE = json.dumps(
+    {"docker_tls_look": {"current": True, "requests": [{"certificate": CERTIFICATE}], "endpoint": {"state": "present"}}}
+)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "current"),
+    [
+        ({}, True),
+        ({"time": "2026-11-22T13:05:00Z"}, True),
+        ({"time": "2026-11-20T00:00:00Z"}, False),
+        ({"time": "2026-11-22T13:05:00Z", "restored": True}, False),
+    ],
+    ids=str,
+)
+def test_host_with_a_newer_certificate_than_the_ledger_goes_through_the_roles(
+    ledger: dict[str, t.Any], current: bool
+) -> None:
+    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_ledger": ledger}
+    result = look(WITH_CERTIFICATE, hostvars=HostVars({"localhost": known, "web1": {}}))
+    assert result["current"] is current
+
+
+def test_current_host_still_tells_the_later_plays_what_it_has() -> None:
+    looked = look(WITH_CERTIFICATE)
+    variables_of_host = {"__docker_tls_looked": looked}
+    assert _installed.answer_of(variables_of_host, "docker_daemon_endpoint")["endpoint"] == {"state": "present"}
+    installed = _installed.installed_certificates(["web1"], {"web1": variables_of_host}, "docker_server_cert_requested")
+    assert [entry["serial"] for entry in installed] == ["0a"]

@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The look agrees with the run: a host is current exactly where the run would change nothing."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _requests
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint, journal
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
+from helpers_world import ADDRESS, Effects, FakeMachine, World, install
+from helpers_x509 import NOW, authority, leaf, private_key
+
+SERVER = authority("server")
+CLIENTS = authority("client", number=1)
+OTHERS = authority("client", unit="others-g1", number=2)
+
+
+class Bench:
+    """A host in memory, with runs and looks."""
+
+    def __init__(self, world: World, machine: FakeMachine) -> None:
+        self.world = world
+        self.machine: t.Any = machine
+        self.state = journal.StateDirectory(str(world.state))
+
+    def options(self, **changes: t.Any) -> Options:
+        values: dict[str, t.Any] = {
+            "listen": (f"{ADDRESS}:2376",),
+            "directory": str(self.world.certificates),
+            "config_path": str(self.world.config),
+            "ca": SERVER.pem,
+            "client_ca": CLIENTS.pem,
+            **changes,
+        }
+        return Options(**values)
+
+    def secure(self) -> None:
+        pair = leaf(SERVER, subject_names=(ADDRESS, "localhost"), key=private_key("ecdsa-p256", 5))
+        self.world.certificates.mkdir(mode=0o700, exist_ok=True)
+        (self.world.certificates / "server-key.pem.new").write_bytes(pair.key_pem)
+        endpoint.run(self.options(certificate=pair.pem), self.machine, self.state, NOW, check_mode=False)
+
+    def look(self, **changes: t.Any) -> endpoint.Current:
+        return endpoint.is_current(self.options(**changes), self.machine, self.state, NOW)
+
+    def would_change(self, **changes: t.Any) -> bool:
+        return bool(endpoint.run(self.options(**changes), self.machine, self.state, NOW, check_mode=True)["changed"])
+
+
+@pytest.fixture
+def bench(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    world = World(tmp_path / "host").build()
+    return Bench(world, install(monkeypatch, world, Effects()))
+
+
+CHANGES: dict[str, dict[str, t.Any]] = {
+    "nothing": {},
+    "another port": {"listen": (f"{ADDRESS}:2377",)},
+    "another group": {"client_ca": OTHERS.pem},
+    "another authority": {"ca": SERVER.pem + OTHERS.pem},
+    "live-restore": {"live_restore": "enable"},
+    "the socket listener": {"listener": "socket"},
+    "a certificate that would come": {"certificate_pending": True},
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_look_at_a_secured_host_says_what_a_check_run_says(bench: Bench, case: str) -> None:
+    bench.secure()
+    found = bench.look(**CHANGES[case])
+    assert found.current is not bench.would_change(**CHANGES[case])
+    assert bool(found.reasons) is not found.current
+
+
+def test_look_at_a_current_host_tells_its_endpoint(bench: Bench) -> None:
+    bench.secure()
+    told = endpoint.run(bench.options(), bench.machine, bench.state, NOW, check_mode=True)
+    assert bench.look().endpoint == told["endpoint"]
+
+
+def test_host_without_an_endpoint_is_not_current(bench: Bench) -> None:
+    assert not bench.look().current
+
+
+def test_look_changes_nothing(bench: Bench) -> None:
+    bench.secure()
+    before = {path: path.read_bytes() for path in bench.world.root.rglob("*") if path.is_file()}
+    bench.look(listen=(f"{ADDRESS}:2377",))
+    assert {path: path.read_bytes() for path in bench.world.root.rglob("*") if path.is_file()} == before
+
+
+def test_unfinished_change_is_never_current(bench: Bench) -> None:
+    bench.secure()
+    bench.state.write_journal(unfinished(bench))
+    assert not bench.look().current
+
+
+def unfinished(bench: Bench) -> journal.Journal:
+    return journal.Journal(
+        action="present",
+        phase=journal.UNCONFIRMED,
+        started=0.0,
+        service="docker.service",
+        socket="docker.socket",
+        config_path=str(bench.world.config),
+        files=(),
+        directories=(),
+        certificates=None,
+        process="",
+        was_active=True,
+        bridge=None,
+        ours=(),
+        with_socket=False,
+        timeout=120,
+        record=None,
+    )
+
+
+def test_error_of_a_request_is_a_reason_and_not_an_exception(tmp_path: pathlib.Path) -> None:
+    around = _host_state.Surroundings(
+        host=_requests.Host("web1.example.test", lambda selectors: []),
+        machine=t.cast(t.Any, None),
+        state=t.cast(t.Any, None),
+    )
+    request = {"id": "a", "key_type": "none", "key_path": str(tmp_path / "k"), "certificate_path": str(tmp_path / "c")}
+    found = _host_state.look([request], None, around, NOW)
+    assert (found["current"], found["reasons"]) == (False, ["key-type-unknown"])
