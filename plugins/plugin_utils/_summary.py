@@ -70,7 +70,7 @@ class Run:
 
     def _note_bundles(self, host: str, result: Mapping) -> None:
         for bundle in result.get("bundles") or []:
-            if host == "localhost" and bundle.get("reasons"):
+            if host == "localhost" and set(bundle.get("reasons") or ()) - {"client-revoked"}:
                 self.bundles[str(bundle["id"])] = str(bundle["directory"])
 
     def note_problem(self, host: str, result: Mapping) -> None:

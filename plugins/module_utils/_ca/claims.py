@@ -141,4 +141,4 @@ def _is_same_host(holding: _Holding, owner: str, rules: Rules) -> bool:
         return True
     if any(holding.owner in owners for owners in rules.reserved.values()):
         return False
-    return any(rules.reserved.get(name) == {owner} and not is_loopback(name) for name in holding.names)
+    return any(rules.reserved.get(name) == frozenset([owner]) and not is_loopback(name) for name in holding.names)
