@@ -48,7 +48,7 @@ def test_task_for_the_controller_itself_is_possible() -> None:
         ({}, {"ansible_python_interpreter": "/opt/other/bin/python"}),
         ({"delegate_to": "ca1"}, {**OWN, "ansible_delegated_vars": {"ca1": {"ansible_python_interpreter": "/x"}}}),
     ],
-    ids=str,
+    ids=["ssh", "simulated", "become", "async", "environment", "interpreter", "delegated"],
 )
 def test_task_with_another_place_user_python_or_environment_is_not(
     changes: dict[str, t.Any], variables: dict[str, t.Any]
