@@ -46,7 +46,7 @@ class ActionModule(temporary_client.ActionModule):
         if options["docker_host"]:
             check_docker_host(options["docker_host"])
         location, in_memory = _session.choose_location(options["location"] or "")
-        made = self._make_client({**options, "groups": None, "expired": False}, package, task_vars)
+        made = self._make_client({**options, "groups": None, "generations": [], "expired": False}, package, task_vars)
         if made.get("failed") or "key_content" not in made:
             return made
         directory = "" if self._task.check_mode else self._write(location, made)

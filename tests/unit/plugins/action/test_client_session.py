@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import typing as t
 
 import pytest
@@ -82,7 +83,7 @@ class World(t.NamedTuple):
         ]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(
-            command, env=settings, cwd=directory, text=True, start_new_session=True, **pipes, **more
+            command, env=settings, cwd=directory, text=True, start_new_session=True, **{**pipes, **more}
         )
 
     def finish(self, play: str) -> tuple[int, str]:
@@ -225,18 +226,25 @@ def test_session_without_an_end_ends_with_the_run(world: World, tmp_path: pathli
     assert list(world.runtime.iterdir()) == []
 
 
+def _open_when_ended(process: subprocess.Popen[str], gate: pathlib.Path) -> None:
+    process.wait()
+    os.close(os.open(gate, os.O_RDONLY | os.O_NONBLOCK))
+
+
 def test_session_of_a_run_that_is_killed_is_removed(world: World, tmp_path: pathlib.Path) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     play = SESSION % {"result": tmp_path / "result.json", "docker_host": ""}
     play += f"    - ansible.builtin.command: cat {gate}\n      delegate_to: localhost\n"
-    with world.run(play) as process:
+    with (tmp_path / "output").open("w+") as output, world.run(play, stdout=output) as process:
+        # A play that fails before it comes to the gate never opens it: then its end does.
+        threading.Thread(target=_open_when_ended, args=(process, gate), daemon=True).start()
         with gate.open("w"):  # opens when the play has come to read it
+            assert process.poll() is None, (tmp_path / "output").read_text()
             (session,) = world.runtime.iterdir()
             assert sorted(path.name for path in session.iterdir()) == ["ca.pem", "cert.pem", "key.pem"]
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-        process.communicate()
     wait_for_watchers(world.runtime)
     assert list(world.runtime.iterdir()) == []
 
