@@ -289,7 +289,10 @@ def test_sources_of_the_script_are_all_that_a_look_without_a_change_imports() ->
     prefix = "ansible_collections.portcullis.docker_tls.plugins.module_utils."
     lazily = ("_daemon.listening", "_daemon.preflight_certificates", "_x509.wording")
     code = f"import sys; import {prefix}_host_state; print([m for m in sys.modules if m.startswith({prefix!r})])"
-    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
+    imported = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
+    ).stdout
     names = {name[len(prefix) :] for name in yaml.safe_load(imported)}
     packages = {"_daemon", "_host", "_x509"}
     assert (names - packages) | set(lazily) == {name.replace("/", ".") for name in _lean.SOURCES}
