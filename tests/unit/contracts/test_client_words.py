@@ -45,9 +45,22 @@ def endpoint(directory: pathlib.Path, identity: made.Pair | None) -> t.Iterator[
         context.load_verify_locations(cadata=CLIENT_AUTHORITY.pem)
         context.verify_mode = ssl.CERT_REQUIRED
 
+    def secured(connection: socket.socket) -> socket.socket:
+        stream = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        try:
+            stream.do_handshake()
+        except OSError:
+            # Closing with the client's request unread would reset the connection, and now and then beat the alert to the client.
+            stream.shutdown(socket.SHUT_WR)
+            while stream.recv(4096):
+                pass
+            stream.close()
+            raise
+        return stream
+
     def answer(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
-            stream = connection if identity is None else context.wrap_socket(connection, server_side=True)
+            stream = connection if identity is None else secured(connection)
             stream.recv(4096)
             stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nApi-Version: 1.41\r\nConnection: close\r\n\r\nOK")
             stream.close()
