@@ -160,7 +160,7 @@ def test_ordinary_run_afterwards_changes_nothing(recipe: Any) -> None:
 
 
 def test_keys_are_closed_and_those_left_behind_are_moved_on_request(recipe: Any, machine: Any) -> None:
-    assert recipe.check_output("stat -c %%a /etc/docker/server-key.pem") == "600"
+    assert recipe.check_output("stat -c %a /etc/docker/server-key.pem") == "600"
     assert recipe.file("/tmp/server-key.pem").exists
     succeeded(
         play(
@@ -178,13 +178,13 @@ def test_keys_are_closed_and_those_left_behind_are_moved_on_request(recipe: Any,
     assert answered(recipe, old("recipe"))
 
 
-def test_back_out_gives_the_old_endpoint_back(machine: Any) -> None:
+def test_back_out_gives_the_old_endpoint_back(recipe: Any, machine: Any) -> None:
     succeeded(play("--limit", "localhost,machine", docker_daemon_state="absent"))
     assert answered(machine, old("machine"))
     assert "provider=generic" in machine.check_output("docker info --format '{{json .Labels}}'")
 
 
-def test_open_port_is_secured_first_and_closed_afterwards(machine: Any) -> None:
+def test_open_port_is_secured_first_and_closed_afterwards(recipe: Any, machine: Any) -> None:
     machine.run_expect(
         [0],
         "sed -i 's|-H tcp://0.0.0.0:2376.*server-key.pem|-H tcp://0.0.0.0:2375 -H unix:///var/run/docker.sock|' "
