@@ -93,6 +93,11 @@ class ActionModule(SecretAction):
         try:
             if resolver.optional("docker_daemon_state", "present") != "present":
                 raise _Doubt("something else is asked for than an endpoint")
+            # Decided here, because a host could say that it is current, and no role would prove the contrary.
+            if resolver.optional("docker_daemon_verify") == "always":
+                raise _Doubt("a proof from the controller is asked for")
+            if resolver.optional("docker_server_cert_force_renewal") not in (None, False):
+                raise _Doubt("a renewal is asked for")
             for role in asked["roles"]:
                 specification = _SPECIFICATIONS[role]
                 _validated(specification, role_arguments.plain_values(specification, task_vars), defaults=False)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 Mapping = t.Mapping[str, t.Any]
@@ -105,9 +106,9 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
         names = ", ".join(one["signs"] or ["server", "clients"])
         host, certificate, key = one["places"][0] if one["places"] else ("WHERE_THE_KEY_IS", "/path/to/ca.pem", None)
         lines.append(f"    - names: [{names}]")
-        lines.append(f"      host: {host}")
-        lines.append(f"      certificate_path: {certificate}")
-        lines.append(f"      key_path: {key['path'] if key else '/path/to/ca-key.pem'}")
+        lines.append(f"      host: {_quoted(host)}")
+        lines.append(f"      certificate_path: {_quoted(certificate)}")
+        lines.append(f"      key_path: {_quoted(key['path'] if key else '/path/to/ca-key.pem')}")
         if key is None:
             lines.append(
                 "      # its key is on none of these hosts: docker-machine keeps it in ~/.docker/machine/certs of the one who made them"
@@ -115,6 +116,14 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
         elif key["encrypted"]:
             lines.append('      key_passphrase: "{{ vault_old_ca_passphrase }}"')
     return lines
+
+
+def _quoted(text: t.Any) -> str:
+    """Return what a host has reported as one YAML string for somebody to copy: nothing in it is syntax or a template."""
+    plain = str(text)
+    if not plain.isprintable() or "{{" in plain or "{%" in plain:
+        return '"/path/to/it"  # what the host reports is no usable path'
+    return json.dumps(plain, ensure_ascii=False)
 
 
 def _what_follows(hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) -> list[str]:

@@ -148,7 +148,7 @@ def answer(output: str) -> dict[str, t.Any] | None:
         if line.startswith('{"docker_tls_look": '):
             try:
                 found = json.loads(line)["docker_tls_look"]
-            except (ValueError, KeyError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 return None
             return _checked(found)
     return None

@@ -65,7 +65,7 @@ class Resolver:
 
     def arguments(self, templates: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return a task's arguments with their values; those that the role would omit are left out."""
-        resolved = {name: self.value(template) for name, template in templates.items()}
+        resolved = {name: self.value(template, own=True) for name, template in templates.items()}
         return {name: value for name, value in resolved.items() if value is not _OMIT}
 
     def variable(self, name: str) -> t.Any:
@@ -89,13 +89,17 @@ class Resolver:
         value = variables.get(name, default)
         return self._template(value) if has_template(value) else value
 
-    def value(self, found: t.Any) -> t.Any:
-        """Return what a variable or an argument stands for."""
+    def value(self, found: t.Any, *, own: bool = False) -> t.Any:
+        """Return what a variable or an argument stands for; ``own``: it is from the role's task file itself.
+
+        What a host has reported (a fact, a registered result) is text, whatever braces are in it: a host that could have it
+        filled in would read the variables of the controller, the passphrase among them.
+        """
         if isinstance(found, dict):
-            return {key: self.value(item) for key, item in found.items()}
+            return {key: self.value(item, own=own) for key, item in found.items()}
         if isinstance(found, list):
-            return [self.value(item) for item in found]
-        if not isinstance(found, str) or not has_template(found):
+            return [self.value(item, own=own) for item in found]
+        if not isinstance(found, str) or not has_template(found) or not (own or is_trusted(found)):
             return found
         known = EXPRESSIONS.get(" ".join(found.split()))
         if known is not None:
@@ -109,6 +113,15 @@ class Resolver:
             if all(isinstance(value, str) for value in values):
                 return "".join(part for pair in zip(pieces[::2], [*values, ""]) for part in pair)
         return self._template(found)
+
+
+def is_trusted(text: str) -> bool:
+    """Return whether Ansible itself would fill in the templates of ``text``: it comes from the inventory or a playbook, not from a host."""
+    try:
+        from ansible.template import is_trusted_as_template
+    except ImportError:  # ansible-core 2.18 marks what is not to be trusted
+        return not getattr(text, "__UNSAFE__", False)
+    return bool(is_trusted_as_template(text))
 
 
 def has_template(value: t.Any) -> bool:

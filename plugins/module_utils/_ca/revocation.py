@@ -18,6 +18,9 @@ from datetime import datetime, timezone
 from .._x509 import names
 from . import bootstrap, directory, generations, ledger, stages, store
 
+# Signed here, or found on a host after a backup came back or an authority was adopted.
+_ISSUED = ("issued", "leaf-recorded", "leaf-adopted")
+
 
 @dataclass(frozen=True)
 class Revoked:
@@ -113,7 +116,7 @@ def holdings(
 ) -> dict[str, set[tuple[str, str]]]:
     """Return by authority the pairs (revoked client, id of a generation that is there) with a valid certificate.
 
-    Of a generation that the ledger did not see from its beginning (an adopted CA, a restarted ledger) nobody knows
+    Of a generation that the ledger did not see from its beginning (an adopted CA, a restarted or restored ledger) nobody knows
     what it has signed; there a client of that group is taken to hold a certificate.
     """
     there = {one.id: name for name, each in stored.items() for one in each if one.purpose == "client"}
@@ -124,7 +127,9 @@ def holdings(
         identifier = str(entry.get("authority", ""))
         if entry.get("event") == "authority-created":
             created.add(identifier)
-        if entry.get("event") != "issued" or identifier not in there or _end(entry) <= now:
+        if entry.get("event") == "ledger-restored":
+            created.clear()  # what was signed between the backup and its return is known only as far as hosts have shown it
+        if entry.get("event") not in _ISSUED or identifier not in there or _end(entry) <= now:
             continue
         for name in {by_name[each] for each in _names(entry) if each in by_name}:
             held.setdefault(there[identifier], set()).add((name, identifier))

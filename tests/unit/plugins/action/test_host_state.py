@@ -94,6 +94,19 @@ found, known = json.load(sys.stdin)
 json.dump(Templar(DataLoader(), trusted(known)).template(trusted(found)), sys.stdout)
 """
 
+TRUST = _role_arguments.is_trusted
+
+
+class Reported(str):
+    """Text from a host, as Ansible marks it."""
+
+
+@pytest.fixture(autouse=True)
+def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust what these tests write as Ansible trusts what stands in an inventory."""
+    monkeypatch.setattr(_role_arguments, "is_trusted", lambda text: not isinstance(text, Reported))
+
+
 CASES: dict[str, dict[str, t.Any]] = {
     "defaults": {},
     "everything named": {
@@ -236,6 +249,8 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
     "changes",
     [
         {"docker_daemon_state": "absent"},
+        {"docker_daemon_verify": "always"},
+        {"docker_server_cert_force_renewal": True},
         {"docker_daemon_access_groups": ["nobody"]},
         {"docker_daemon_access_groups": []},
         {"docker_daemon_port": "many"},
@@ -254,9 +269,26 @@ def test_host_is_not_even_asked_where_it_is_clear_that_the_roles_run(changes: di
     assert (result["current"], result["sent"]) == (False, [])
 
 
-def test_proof_that_is_asked_for_is_the_hosts_reason() -> None:
-    result = look(CURRENT, docker_daemon_verify="always")
-    assert b'\\"prove\\": true' in result["sent"][0] or b'"prove": true' in result["sent"][0]
+@pytest.mark.parametrize("wrap", [str, lambda text: f"x-{text}", lambda text: [text]], ids=["whole", "within", "list"])
+def test_what_a_host_has_reported_is_never_filled_in(wrap: t.Callable[[str], t.Any]) -> None:
+    """A host may answer with a template; filled in, it would be sent the passphrase among its own names."""
+    reported = Reported("{{ docker_daemon_ca_passphrase }}")
+    known = variables(docker_daemon_ca_passphrase="hidden", ansible_fqdn=reported, names=[reported])
+    resolver = _role_arguments.Resolver(known, lambda value: value)
+    assert resolver.value("{{ ansible_fqdn }}") == reported
+    assert resolver.value("{{ names }}") == [reported]
+    assert "hidden" not in str(resolver.arguments({"names": wrap("{{ ansible_fqdn }}")}))
+
+
+def test_trust_is_that_of_ansible() -> None:
+    template = pytest.importorskip("ansible.template")
+    if hasattr(template, "trust_as_template"):
+        assert TRUST(template.trust_as_template("{{ x }}"))
+        assert not TRUST("{{ x }}")
+    else:
+        from ansible.utils.unsafe_proxy import wrap_var
+
+        assert TRUST("{{ x }}") and not TRUST(wrap_var("{{ x }}"))
 
 
 def test_only_the_certificate_is_asked_about_where_there_is_no_daemon_role() -> None:

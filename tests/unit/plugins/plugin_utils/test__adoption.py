@@ -56,9 +56,16 @@ def test_plan_tells_findings_and_proposes_what_to_adopt() -> None:
     assert "critical: key-readable: /k: M" in text
     assert "CN=docker1 (until 2027-11-22T13:00:00Z, abababababababab) on web1, web2" in text
     assert "- names: [server, clients]" in text
-    assert "host: web1" in text
+    assert 'host: "web1"' in text
     assert "key_passphrase:" in text
     assert "To carry it out: -e docker_adopt_execute=true" in text
+
+
+@pytest.mark.parametrize("path", ["/a\n      key_passphrase: x", "/{{ lookup('pipe', 'id') }}", "/{% x %}"])
+def test_plan_proposes_no_path_that_would_be_more_than_a_path(path: str) -> None:
+    text = plan({"web1": found(authorities=[{**AUTHORITY, "certificate_path": path}])})
+    assert path not in text and "{%" not in text and "lookup" not in text
+    assert 'certificate_path: "/path/to/it"' in text
 
 
 def test_plan_without_a_key_says_where_docker_machine_keeps_it() -> None:

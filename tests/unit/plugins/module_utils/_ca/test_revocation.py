@@ -177,3 +177,19 @@ def test_prediction_names_what_would_leave_and_changes_nothing(ca: pathlib.Path)
 def test_without_a_ca_nothing_is_revoked(tmp_path: pathlib.Path) -> None:
     assert begin(tmp_path / "ca", "bob/clients").revocations == ()
     assert not (tmp_path / "ca").exists()
+
+
+@pytest.mark.parametrize("event", ["leaf-recorded", "leaf-adopted"])
+def test_certificate_that_was_found_on_a_host_is_one_to_revoke(ca: pathlib.Path, event: str) -> None:
+    place = directory.ca_directory(str(ca))
+    entries = [{**entry, "event": event} if entry["event"] == "issued" else entry for entry in ledger.entries(place)]
+    found = revocation.holdings(entries, [revocation.Revoked("alice", "clients")], store.read_authorities(place), NOW)
+    assert found == {"clients": {("alice", "clients-g1")}}
+
+
+def test_after_a_restore_a_client_without_an_entry_is_taken_to_hold_one(ca: pathlib.Path) -> None:
+    place, carol = directory.ca_directory(str(ca)), [revocation.Revoked("carol", "clients")]
+    entries, stored = list(ledger.entries(place)), store.read_authorities(place)
+    assert revocation.holdings(entries, carol, stored, NOW) == {}
+    restored = [*entries, {"event": "ledger-restored", "serial": ""}]
+    assert revocation.holdings(restored, carol, stored, NOW) == {"clients": {("carol", "clients-g1")}}
