@@ -31,6 +31,7 @@ _ARGUMENTS = {
 for _given in _ARGUMENTS.values():
     _given.pop("cryptography_package", None)  # to install it is the roles' business
 _SPECIFICATIONS = {role: role_arguments.specification(role) for role in _ROLES}
+_OWN = {role: role_arguments.own_variables(role) for role in _ROLES}
 
 
 class ActionModule(SecretAction):
@@ -41,7 +42,8 @@ class ActionModule(SecretAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return whether the host is current; the module itself is the second way to ask it."""
         del package
-        resolver = role_arguments.Resolver(task_vars, self._templar.template)
+        own = {name: value for role in _roles(arguments) for name, value in _OWN[role].items()}
+        resolver = role_arguments.Resolver(task_vars, self._templar.template, own)
         try:
             wanted = self._wanted(arguments, task_vars, resolver)
         except _Doubt as doubt:
@@ -112,6 +114,11 @@ def _unless_behind(found: Result, resolver: role_arguments.Resolver) -> Result:
 
 class _Doubt(Exception):
     """It cannot be said from here whether there is something to do."""
+
+
+def _roles(arguments: Result) -> tuple[str, ...]:
+    asked = arguments.get("roles")
+    return tuple(role for role in _ROLES if not isinstance(asked, list) or role in asked)
 
 
 def _paths(wanted: Result) -> list[t.Any]:
