@@ -336,13 +336,7 @@ def _revoke(
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"])
-    around = bootstrap.Surroundings(
-        now=now,
-        origin=origin.origin(params["operator"]),
-        lock_timeout=params["lock_timeout"],
-        allow_network_filesystem=params["allow_network_filesystem"],
-        restart_ledger=params["restart_ledger"],
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     outcome = bootstrap.ensure(place, _specs(params), passphrase, around, predict=module.check_mode)
     for warning in outcome.warnings:

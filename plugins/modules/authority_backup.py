@@ -86,16 +86,14 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import backup, bootstrap, directory, origin
+from ..module_utils._ca import backup, directory, origin
 from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    around = bootstrap.Surroundings(
-        now=now, origin=origin.origin(params["operator"]), lock_timeout=params["lock_timeout"]
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     made = backup.make_backup(place, params["archive_path"], around, predict=module.check_mode)
     return {

@@ -161,12 +161,7 @@ def _spec(place: directory.CaDirectory, params: dict[str, t.Any]) -> bootstrap.A
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"]) if params["passphrase"] else None
-    around = bootstrap.Surroundings(
-        now=now,
-        origin=origin.origin(params["operator"]),
-        lock_timeout=params["lock_timeout"],
-        allow_network_filesystem=params["allow_network_filesystem"],
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     generations.check_place(place, around)
     spec = _spec(place, params)

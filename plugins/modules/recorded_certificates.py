@@ -125,7 +125,7 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, origin, record
+from ..module_utils._ca import directory, origin, record
 from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 
@@ -138,9 +138,7 @@ _CERTIFICATE: dict[str, t.Any] = {
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    around = bootstrap.Surroundings(
-        now=now, origin=origin.origin(params["operator"]), lock_timeout=params["lock_timeout"]
-    )
+    around = origin.surroundings(params, now)
     done = record.record(
         directory.ca_directory(params["path"]),
         [record.Found(**one) for one in params["certificates"]],
