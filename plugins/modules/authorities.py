@@ -346,13 +346,14 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     if revoked is not None and revoked.revocations:
         authorities = report.with_revocations(authorities, revoked, now)
     reasons = [*outcome.reasons, *(revoked.reasons if revoked else ())]
+    ledger_end = report.ledger_end(place, None if reasons else outcome.ledger)
     plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(revoked.revocations if revoked else ())]
     return {
         "changed": bool(reasons),
         "reasons": reasons,
         "authorities": authorities,
         "revocations": [one.to_dict() for one in revoked.revocations] if revoked else [],
-        "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": report.ledger_end(place)},
+        "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger_end},
         "plan": plan,
         "diff": plan_diff(plan),
     }
