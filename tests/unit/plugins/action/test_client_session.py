@@ -285,6 +285,7 @@ def test_documented_options_are_those_of_the_action() -> None:
     options: dict[str, dict[str, t.Any]] = {}
     for text in (
         _ca.ModuleDocFragment.DOCUMENTATION,
+        _ca.ModuleDocFragment.DIRECTORY,
         _cryptography.ModuleDocFragment.DOCUMENTATION,
         client_session.DOCUMENTATION,
     ):
