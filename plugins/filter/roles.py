@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
-from ansible.errors import AnsibleFilterError
-
 from ..plugin_utils import _ca_place, _formats, _installed, _inventory, _preflight, _proof, _revocation, _rotation
+from ..plugin_utils._filters import reporting
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
@@ -48,20 +46,9 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
 }
 
 
-def _reporting(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    @functools.wraps(function)
-    def call(*arguments: t.Any, **options: t.Any) -> t.Any:
-        try:
-            return function(*arguments, **options)
-        except ValueError as error:
-            raise AnsibleFilterError(str(error)) from error
-
-    return call
-
-
 class FilterModule:
     """Filters of the roles."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {name: _reporting(function) for name, function in FILTERS.items()}
+        return {name: reporting(function) for name, function in FILTERS.items()}

@@ -59,6 +59,7 @@ SOURCES: tuple[str, ...] = (
     "_host_state",
     "_requests",
     "_time",
+    "_x509/attributes",
     "_x509/compat",
     "_x509/decide",
     "_x509/inspect",

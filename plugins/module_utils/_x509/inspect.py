@@ -12,6 +12,7 @@ from datetime import datetime
 from .._errors import TlsError
 from .._time import isoformat
 from . import compat, keys, names, pem
+from .attributes import SHORT_NAMES
 from .compat import ExtensionOID, NameOID, hashes, serialization, x509
 
 #: Bits of keyUsage (RFC 5280 §4.2.1.3) by their attribute names in ``cryptography``.
@@ -32,16 +33,6 @@ _EXTENDED_KEY_USAGES = {
     "1.3.6.1.5.5.7.3.8": "timeStamping",
     "1.3.6.1.5.5.7.3.9": "OCSPSigning",
     "2.5.29.37.0": "anyExtendedKeyUsage",
-}
-_ATTRIBUTES = {
-    "2.5.4.3": "CN",
-    "2.5.4.6": "C",
-    "2.5.4.7": "L",
-    "2.5.4.8": "ST",
-    "2.5.4.10": "O",
-    "2.5.4.11": "OU",
-    "0.9.2342.19200300.100.1.1": "UID",
-    "0.9.2342.19200300.100.1.25": "DC",
 }
 
 
@@ -156,7 +147,7 @@ def name_text(name: x509.Name) -> str:
     """
     parts = [
         "+".join(
-            f"{_ATTRIBUTES.get(a.oid.dotted_string, a.oid.dotted_string)}={names.escape_value(str(a.value))}"
+            f"{SHORT_NAMES.get(a.oid.dotted_string, a.oid.dotted_string)}={names.escape_value(str(a.value))}"
             for a in rdn
         )
         for rdn in name.rdns

@@ -13,7 +13,8 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _requests
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
-from helpers_world import ADDRESS, Effects, FakeMachine, World, install
+from helpers_machine import FakeMachine, install
+from helpers_world import ADDRESS, Effects, World
 from helpers_x509 import NOW, authority, leaf, private_key
 
 SERVER = authority("server")

@@ -23,7 +23,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon impo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import COMMITTED, StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_world import ADDRESS, Effects, FakeMachine, Killed, World, install
+from helpers_machine import FakeMachine, install
+from helpers_world import ADDRESS, Effects, Killed, World
 from helpers_x509 import NOW, authority, leaf
 
 SERVER = authority("server")
