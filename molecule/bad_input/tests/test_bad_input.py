@@ -227,7 +227,7 @@ def test_ca_directory_that_stays_locked_is_named_to_each_role(host: Any, tmp_pat
     with lock.open("r+") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         run = play("--limit", "localhost,box", playbook=role_alone(tmp_path, place, role), **wishes)
-    assert_refused(run, str(lock), "for 1 s")
+    assert_refused(run, str(lock), "all of the 1 seconds waited")
 
 
 def test_key_that_does_not_match_is_refused_by_the_daemon_role(host: Any, tmp_path: Any) -> None:
