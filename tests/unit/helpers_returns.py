@@ -9,16 +9,12 @@ for its elements; what was seen is a type, ``filled``, ``undocumented``, how oft
 
 from __future__ import annotations
 
-import ast
 import functools
-import pathlib
 import re
 import typing as t
 
-import yaml
+from helpers_documentation import block
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 #: What every module of Ansible may return (its documentation's "Common return values").
 COMMON = frozenset("ansible_facts changed deprecations diff failed invocation msg warnings exception".split())
 TYPES = {bool: "bool", int: "int", float: "float", str: "str", list: "list", dict: "dict", type(None): "null"}
@@ -27,15 +23,6 @@ WIDER = {"float": {"int"}, "path": {"str"}}
 
 Fact = tuple[str, str, str]
 Spec = dict[str, t.Any]
-
-
-def block(module: str, name: str) -> t.Any:
-    """Return a module's DOCUMENTATION, EXAMPLES or RETURN, read without importing it."""
-    tree = ast.parse((ROOT / "plugins/modules" / f"{module}.py").read_text())
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == name:
-            return yaml.safe_load(ast.literal_eval(node.value))
-    raise AssertionError(f"{module} has no {name}")
 
 
 @functools.cache

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import functools
-import pathlib
 import re
 import typing as t
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from helpers_documentation import ROOT
+
 PAGE = ROOT / "docs/troubleshooting.md"
 CLIENTS = "What clients say"
 #: The code under which texts of clients are noted; no error of ours has it.

@@ -175,17 +175,22 @@ def test_cryptography_that_cannot_be_installed_is_named(host: Any) -> None:
 
 
 # Roles alone: in site.yml another one would have come first.
-CLIENT_OF_BARE = {"docker_client_cert_users": [{"user": "root"}], "docker_client_cert_clients": [{"name": "client"}]}
-ROLES_ON_BARE: dict[str, dict[str, Any]] = {"docker_ca": {}, "docker_daemon": {}, "docker_client_cert": CLIENT_OF_BARE}
+NO_SUCH_PACKAGE = "python3-no-such-package"
+WITHOUT_PACKAGE: dict[str, dict[str, Any]] = {
+    "docker_ca": {"docker_ca_cryptography_package": NO_SUCH_PACKAGE},
+    "docker_daemon": {"docker_daemon_cryptography_package": NO_SUCH_PACKAGE},
+    "docker_client_cert": {
+        "docker_client_cert_cryptography_package": NO_SUCH_PACKAGE,
+        "docker_client_cert_users": [{"user": "root"}],
+        "docker_client_cert_clients": [{"name": "client"}],
+    },
+}
 
 
-@pytest.mark.parametrize("role", ROLES_ON_BARE)
+@pytest.mark.parametrize("role", WITHOUT_PACKAGE)
 def test_cryptography_that_cannot_be_installed_for_a_role_is_named(host: Any, tmp_path: Any, role: str) -> None:
-    package = {f"{role}_cryptography_package": f"python3-none-for-{role.replace('_', '-')}"}
-    run = play(
-        "--limit", "localhost,bare", playbook=role_alone(tmp_path, "bare", role), **package, **ROLES_ON_BARE[role]
-    )
-    assert_refused(run, "cryptography", *package.values())
+    run = play("--limit", "localhost,bare", playbook=role_alone(tmp_path, "bare", role), **WITHOUT_PACKAGE[role])
+    assert_refused(run, "cryptography", NO_SUCH_PACKAGE)
 
 
 def test_check_mode_says_that_cryptography_is_missing(host: Any) -> None:
@@ -219,14 +224,19 @@ def test_locked_ca_directory_is_named(host: Any) -> None:
         assert_refused(play("--limit", "localhost,box", docker_ca_lock_timeout=1), str(lock))
 
 
-@pytest.mark.parametrize("role", ["docker_server_cert", "docker_client_cert"])
+IMPATIENT = {
+    "docker_server_cert": {"docker_server_cert_lock_timeout": 1, "docker_server_cert_force_renewal": True},
+    "docker_client_cert": {"docker_client_cert_lock_timeout": 1, "docker_client_cert_force_renewal": True},
+}
+
+
+@pytest.mark.parametrize("role", IMPATIENT)
 def test_ca_directory_that_stays_locked_is_named_to_each_role(host: Any, tmp_path: Any, role: str) -> None:
     lock = ephemeral_directory() / "ca" / "lock"
     place = "box" if role == "docker_server_cert" else "localhost"
-    wishes = {f"{role}_lock_timeout": 1, f"{role}_force_renewal": True}
     with lock.open("r+") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        run = play("--limit", "localhost,box", playbook=role_alone(tmp_path, place, role), **wishes)
+        run = play("--limit", "localhost,box", playbook=role_alone(tmp_path, place, role), **IMPATIENT[role])
     assert_refused(run, str(lock), "all of the 1 seconds waited")
 
 

@@ -168,11 +168,21 @@ SECOND_CA = """
 def second_ca(directory: Path) -> dict[str, Any]:
     """What names another CA to the roles: its host, directory and passphrase."""
     path, passphrase = str(ephemeral_directory() / "second-ca"), "the passphrase of another CA"
-    named = {f"docker_{role}_ca_host": "localhost" for role in ("server_cert", "daemon", "client_cert")}
-    named |= {f"docker_{role}_ca_path": path for role in ("server_cert", "daemon", "client_cert")}
-    named |= {f"docker_{role}_ca_passphrase": passphrase for role in ("server_cert", "daemon", "client_cert")}
     (directory / "second.yml").write_text(SECOND_CA)
-    return {"playbook": str(directory / "second.yml"), "second_ca": path, "second_passphrase": passphrase, **named}
+    return {
+        "playbook": str(directory / "second.yml"),
+        "second_ca": path,
+        "second_passphrase": passphrase,
+        "docker_server_cert_ca_host": "localhost",
+        "docker_server_cert_ca_path": path,
+        "docker_server_cert_ca_passphrase": passphrase,
+        "docker_daemon_ca_host": "localhost",
+        "docker_daemon_ca_path": path,
+        "docker_daemon_ca_passphrase": passphrase,
+        "docker_client_cert_ca_host": "localhost",
+        "docker_client_cert_ca_path": path,
+        "docker_client_cert_ca_passphrase": passphrase,
+    }
 
 
 def test_another_ca_takes_over_where_that_is_allowed(host: Any, tmp_path: Path) -> None:

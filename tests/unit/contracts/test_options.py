@@ -8,6 +8,7 @@ Names, types, elements, choices, defaults and what is required, in every depth.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import typing as t
@@ -16,34 +17,17 @@ import pytest
 import yaml
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.portcullis.docker_tls.plugins.doc_fragments import _ca, _cryptography
-from ansible_collections.portcullis.docker_tls.plugins.filter import adoption, roles, status
-from helpers_returns import MODULES, ROOT, block
+from helpers_documentation import FILTERS, MODULES, ROOT, Options, block, options_of
 
 PLUGINS = "ansible_collections.portcullis.docker_tls.plugins"
-FRAGMENTS = {
-    "portcullis.docker_tls._ca": _ca.ModuleDocFragment.DOCUMENTATION,
-    "portcullis.docker_tls._cryptography": _cryptography.ModuleDocFragment.DOCUMENTATION,
-}
 #: Modules that nothing but their action plugin runs; the code of the module is its documentation.
 ACTIONS_ONLY = ("client_session", "proof_report", "temporary_client")
 #: Taken from the task by the action plugin, before the module is run.
 OF_THE_ACTION = {"cryptography_package"}
-FILTERS: dict[str, t.Callable[..., t.Any]] = {**roles.FILTERS, **adoption.FILTERS, **status.FILTERS}
-Options = dict[str, t.Any]
 
 
 class _Seen(Exception):
     """The code has said which options it takes."""
-
-
-def documented(module: str) -> Options:
-    """Return the module's options with those of its fragments."""
-    documentation = block(module, "DOCUMENTATION")
-    found: Options = {}
-    for fragment in documentation.get("extends_documentation_fragment", []):
-        found.update(yaml.safe_load(FRAGMENTS.get(fragment, "{}")).get("options", {}))
-    return {**found, **documentation.get("options", {})}
 
 
 def taken(module: str) -> Options:
@@ -58,14 +42,14 @@ def taken(module: str) -> Options:
         code = importlib.import_module(f"{PLUGINS}.action.{module}")
         plugin = object.__new__(code.ActionModule)
         plugin.validate_argument_spec = lambda specification, **more: see(argument_spec=specification)
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(_Seen):
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(_Seen):
             patch.setattr(ActionBase, "run", lambda *_arguments: {})
             if hasattr(plugin, "run_module"):
                 plugin.run_module({}, "", {})
             plugin.run()
         return seen[0]
     code = importlib.import_module(f"{PLUGINS}.modules.{module}")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(_Seen):
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(_Seen):
         if inspect.signature(code.main).parameters:
             code.main(see)
         patch.setattr(code, "run_module", see)
@@ -90,7 +74,7 @@ def plain(options: Options, inner: str) -> Options:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_options_are_documented_as_the_code_takes_them(module: str) -> None:
-    wanted, found = plain(documented(module), "suboptions"), plain(taken(module), "options")
+    wanted, found = plain(options_of(module), "suboptions"), plain(taken(module), "options")
     if module == "host_state":
         # The module takes what its action plugin made complete; what a user may write is the action plugin's.
         found = plain(importlib.import_module(f"{PLUGINS}.action.host_state")._OPTIONS, "options")
@@ -104,7 +88,7 @@ def test_options_are_documented_as_the_code_takes_them(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_package_of_cryptography_is_an_option_where_an_action_plugin_takes_it(module: str) -> None:
-    needs = "cryptography_package" in documented(module)
+    needs = "cryptography_package" in options_of(module)
     assert needs is (
         "portcullis.docker_tls._cryptography" in block(module, "DOCUMENTATION")["extends_documentation_fragment"]
     )

@@ -17,6 +17,7 @@ import helpers_returns
 import helpers_troubleshooting
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from helpers_documentation import ROOT
 
 SPECS = yaml.safe_load("""
 reasons: {description: Why., returned: success, type: list, elements: str}
@@ -103,7 +104,7 @@ def test_text_counts_under_its_code_only() -> None:
 def test_text_that_only_a_host_says_is_in_a_test_on_hosts(heading: str) -> None:
     (entry,) = [one for one in helpers_troubleshooting.entries() if one.heading == heading]
     file, name = helpers_troubleshooting.ON_HOSTS[heading]
-    text = (helpers_troubleshooting.ROOT / file).read_text()
+    text = (ROOT / file).read_text()
     (body,) = [
         ast.unparse(node) for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == name
     ]
