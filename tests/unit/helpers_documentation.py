@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import pathlib
 import re
 import typing as t
 
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.doc_fragments import _ca, _cryptography
 from ansible_collections.portcullis.docker_tls.plugins.filter import adoption, roles, status
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -21,10 +21,7 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 FILTERS: dict[str, t.Callable[..., t.Any]] = {**roles.FILTERS, **adoption.FILTERS, **status.FILTERS}
-_FRAGMENTS = {
-    "portcullis.docker_tls._ca": _ca.ModuleDocFragment.DOCUMENTATION,
-    "portcullis.docker_tls._cryptography": _cryptography.ModuleDocFragment.DOCUMENTATION,
-}
+_COLLECTION = "portcullis.docker_tls."
 Options = dict[str, t.Any]
 
 
@@ -37,13 +34,21 @@ def block(module: str, name: str) -> t.Any:
     raise AssertionError(f"{module} has no {name}")
 
 
+def _options_of_fragment(name: str) -> Options:
+    """Return the options of a fragment, or of the section of one whose name follows behind a dot."""
+    name, _dot, section = name[len(_COLLECTION) :].partition(".")
+    module = importlib.import_module(f"ansible_collections.{_COLLECTION}plugins.doc_fragments.{name}")
+    options: Options = yaml.safe_load(getattr(module.ModuleDocFragment, section.upper() or "DOCUMENTATION"))["options"]
+    return options
+
+
 @functools.cache
 def options_of(module: str) -> Options:
     """Return the module's documented options with those of its fragments."""
     documentation = block(module, "DOCUMENTATION")
     found: Options = {}
     for fragment in documentation.get("extends_documentation_fragment", []):
-        found.update(yaml.safe_load(_FRAGMENTS.get(fragment, "{}")).get("options", {}))
+        found.update(_options_of_fragment(fragment))
     return {**found, **documentation.get("options", {})}
 
 
