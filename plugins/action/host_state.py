@@ -23,7 +23,7 @@ _OPTIONS: dict[str, t.Any] = {
 }
 
 # Read here, where Ansible loads the plugin once for all hosts, and not in the process of each host.
-_lean.packed_sources()
+_lean.prepare()
 _ARGUMENTS = {
     "docker_server_cert": role_arguments.module_arguments("docker_server_cert", _REQUESTS),
     "docker_daemon": role_arguments.module_arguments("docker_daemon", _ENDPOINT),
@@ -41,12 +41,13 @@ class ActionModule(SecretAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return whether the host is current; the module itself is the second way to ask it."""
         del package
+        resolver = role_arguments.Resolver(task_vars, self._templar.template)
         try:
-            wanted = self._wanted(arguments, task_vars)
+            wanted = self._wanted(arguments, task_vars, resolver)
         except _Doubt as doubt:
             return _undecided(str(doubt))
         if self._why_not_pipelined() is not None or any(self._task.environment or ()) or self._task.async_val:
-            return self._by_module(wanted, task_vars)
+            return self._by_module(wanted, task_vars, resolver)
         run: t.Any = self._low_level_execute_command
         sent = run(
             _lean.command(task_vars, self._templar.template),
@@ -56,40 +57,22 @@ class ActionModule(SecretAction):
         found = _lean.answer(str(sent.get("stdout", "")))
         if found is None:
             return _undecided("the host's answer cannot be read")
-        return {**self._unless_behind(found, task_vars), "changed": False}
+        return {**_unless_behind(found, resolver), "changed": False}
 
-    def _unless_behind(self, found: Result, task_vars: Result) -> Result:
-        """Send the host through the roles where the CA's ledger may be older than its certificate: they ask the CA."""
-        host = str(task_vars.get("inventory_hostname", ""))
-        answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
-        try:
-            installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
-            resolver = role_arguments.Resolver(task_vars, self._templar.template)
-            ledger = resolver.other_host(resolver.variable("docker_server_cert_ca_host"), "docker_ca_ledger", {})
-            behind = _installed.is_behind(installed, ledger)
-        except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
-            return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
-        return {**found, "current": False, "reasons": ["ledger-behind"]} if found["current"] and behind else found
-
-    def _by_module(self, wanted: Result, task_vars: Result) -> Result:
+    def _by_module(self, wanted: Result, task_vars: Result, resolver: role_arguments.Resolver) -> Result:
         outcome = self.execute_as_usual({key: value for key, value in wanted.items() if value is not None}, task_vars)
-        return (
-            _undecided(str(outcome.get("msg", "")))
-            if outcome.get("failed")
-            else self._unless_behind(outcome, task_vars)
-        )
+        return _undecided(str(outcome.get("msg", ""))) if outcome.get("failed") else _unless_behind(outcome, resolver)
 
     def execute_as_usual(self, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result, sent as Ansible sends modules: nothing in it is secret."""
         return super(SecretAction, self).execute(self.MODULE, arguments, task_vars)
 
-    def _wanted(self, arguments: Result, task_vars: Result) -> Result:
+    def _wanted(self, arguments: Result, task_vars: Result, resolver: role_arguments.Resolver) -> Result:
         """Return the requests and the endpoint's options with their defaults. Raises _Doubt."""
         asked = _validated(_OPTIONS, arguments)
         if asked["requests"] is not None or asked["endpoint"] is not None:
             return {"requests": asked["requests"] or [], "endpoint": asked["endpoint"]}
         given: Result = {}
-        resolver = role_arguments.Resolver(task_vars, self._templar.template)
         try:
             if resolver.optional("docker_daemon_state", "present") != "present":
                 raise _Doubt("something else is asked for than an endpoint")
@@ -114,6 +97,19 @@ class ActionModule(SecretAction):
         return {name: value for name, value in _validated(_OPTIONS, wanted).items() if name != "roles"}
 
 
+def _unless_behind(found: Result, resolver: role_arguments.Resolver) -> Result:
+    """Send the host through the roles where the CA's ledger may be older than its certificate: they ask the CA."""
+    try:
+        host = str(resolver.optional("inventory_hostname", ""))
+        answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
+        installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
+        ledger = resolver.other_host(resolver.variable("docker_server_cert_ca_host"), "docker_ca_ledger", {})
+        behind = _installed.is_behind(installed, ledger)
+    except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
+        return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
+    return {**found, "current": False, "reasons": ["ledger-behind"]} if found["current"] and behind else found
+
+
 class _Doubt(Exception):
     """It cannot be said from here whether there is something to do."""
 
@@ -128,7 +124,8 @@ def _validated(specification: Result, given: Result, *, defaults: bool = True) -
     """Return ``given`` with the types and defaults of ``specification``. Raises _Doubt."""
     if not defaults:
         specification = {name: {**specification[name], "default": None} for name in given}
-    result = ArgumentSpecValidator(specification).validate({k: v for k, v in given.items() if v is not None})
+    plain = {name: role_arguments.without_tags(value) for name, value in given.items() if value is not None}
+    result = ArgumentSpecValidator(specification).validate(plain)
     if result.error_messages:
         raise _Doubt("; ".join(result.error_messages))
     return dict(result.validated_parameters)

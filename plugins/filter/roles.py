@@ -10,7 +10,17 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _ca_place, _formats, _installed, _inventory, _preflight, _proof, _revocation, _rotation
+from ..plugin_utils import (
+    _ca_place,
+    _formats,
+    _installed,
+    _inventory,
+    _looked,
+    _preflight,
+    _proof,
+    _revocation,
+    _rotation,
+)
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
@@ -25,6 +35,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "dual_trust": _inventory.dual_trust,
     "endpoint_url": _inventory.endpoint_url,
     "generation_clients": _revocation.generation_clients,
+    "hosts_with_work": _looked.hosts_with_work,
     "installed_certificates": _installed.installed_certificates,
     "inventory_problems": _preflight.inventory_problems,
     "is_behind": _installed.is_behind,

@@ -13,7 +13,7 @@ author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
   - Decides in one remote call, which changes nothing, what M(portcullis.docker_tls.certificate_requests) and
     M(portcullis.docker_tls.daemon_endpoint) would decide with the arguments that the roles give them. A host that is current can be
-    left out of the rest of the play, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
+    left out of the roles, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
   - Whatever is in doubt is not current, be it a missing library, an option that is refused, or another state than V(present). Then the roles
     say what is wrong. So this module fails for no reason of its own.
   - The arguments are read from the roles' own task files and from the host's variables. Variables that are given to a role only

@@ -93,7 +93,7 @@ class Memory:
 
 
 sys.meta_path.insert(0, Memory())
-arguments = json.loads(%(arguments)r)
+arguments = json.loads(@arguments@)
 try:
     from %(package)s import _host_state, _time
     around = _host_state.real_surroundings()
@@ -107,8 +107,21 @@ print(json.dumps({"docker_tls_look": answer}))
 def script(requests: t.Sequence[t.Mapping[str, t.Any]], endpoint: t.Mapping[str, t.Any] | None) -> bytes:
     """Return the Python program that looks, with its arguments in it; they hold no secret."""
     arguments = json.dumps({"requests": list(requests), "endpoint": endpoint})
-    filled = _SCRIPT % {"sources": packed_sources(), "arguments": arguments, "package": _PACKAGE}
-    return filled.encode("utf-8")
+    before, after = _around_arguments()
+    return b"".join((before, ascii(arguments).encode("ascii"), after))
+
+
+@functools.lru_cache(maxsize=1)
+def _around_arguments() -> tuple[bytes, bytes]:
+    """Return what is the same for all hosts: the program before its arguments, and after them."""
+    filled = _SCRIPT % {"sources": packed_sources(), "package": _PACKAGE}
+    before, after = filled.encode("utf-8").split(b"@arguments@")
+    return before, after
+
+
+def prepare() -> None:
+    """Read and pack now what every host gets, before Ansible makes a process for each."""
+    _around_arguments()
 
 
 @functools.lru_cache(maxsize=1)

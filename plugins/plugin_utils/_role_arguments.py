@@ -62,6 +62,7 @@ class Resolver:
         self._variables = variables
         self._template = template
         self._known: dict[str, t.Any] = {}
+        self._others: dict[str, Variables] = {}
 
     def arguments(self, templates: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return a task's arguments with their values; those that the role would omit are left out."""
@@ -85,8 +86,9 @@ class Resolver:
         hostvars = self._variables.get("hostvars")
         if hostvars is None or host not in hostvars:
             return default
-        variables = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
-        value = variables.get(name, default)
+        if host not in self._others:
+            self._others[host] = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
+        value = self._others[host].get(name, default)
         return self._template(value) if has_template(value) else value
 
     def value(self, found: t.Any, *, own: bool = False) -> t.Any:
@@ -127,7 +129,7 @@ def is_trusted(text: str) -> bool:
 def has_template(value: t.Any) -> bool:
     """Return whether there is a template anywhere in a value."""
     if isinstance(value, str):
-        return any(mark in value for mark in _MARKS)
+        return "{" in value and any(mark in value for mark in _MARKS)
     if isinstance(value, dict):
         return any(has_template(item) for pair in value.items() for item in pair)
     if isinstance(value, (list, tuple)):
@@ -213,6 +215,17 @@ EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
 def plain_values(names: t.Iterable[str], variables: Variables) -> dict[str, t.Any]:
     """Return those of the variables that are there and are no templates."""
     return {name: variables[name] for name in names if name in variables and not has_template(variables[name])}
+
+
+def without_tags(value: t.Any) -> t.Any:
+    """Return the same value in Python's own types: Ansible's notes on where a text comes from make each copy of it ten times as dear."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, dict):
+        return {without_tags(key): without_tags(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_tags(item) for item in value]
+    return value
 
 
 def stays_on_controller(path: t.Any) -> bool:

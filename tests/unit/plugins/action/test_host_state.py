@@ -342,6 +342,47 @@ def test_interpreter_is_the_one_that_ansible_would_take(known: dict[str, t.Any],
     assert _lean.command(known, lambda value: value).startswith(beginning)
 
 
+def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
+    """Ansible merges and copies them all each time, the authorities among them."""
+    asked: list[str] = []
+
+    class Counting(HostVars):
+        def raw_get(self, host: str) -> dict[str, t.Any]:
+            asked.append(host)
+            return super().raw_get(host)
+
+    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_ledger": {"time": "2026-11-22T13:05:00Z"}}
+    assert look(WITH_CERTIFICATE, hostvars=Counting({"localhost": known, "web1": {}}))["current"] is True
+    assert asked == ["localhost"]
+
+
+def test_without_tags_is_the_same_value_in_plain_types() -> None:
+    class Tagged(str):
+        pass
+
+    class Mapping(dict[str, t.Any]):
+        pass
+
+    found = _role_arguments.without_tags(Mapping({Tagged("a"): [Tagged("b"), 1, None, True, {"c": Tagged("d")}]}))
+    assert found == {"a": ["b", 1, None, True, {"c": "d"}]}
+    assert [type(found), *map(type, found), type(found["a"][0]), type(found["a"][4]["c"])] == [dict, str, str, str]
+
+
+def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() -> None:
+    plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
+    look_at, work = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
+    assert [next(iter(set(task) - {"name", "register", "tags"})) for task in look_at["pre_tasks"]] == [
+        "portcullis.docker_tls.host_state",
+        "ansible.builtin.meta",
+    ]
+    assert look_at["pre_tasks"][1]["ansible.builtin.meta"] == "end_batch"
+    # With --tags the look goes on, and the roles that are there for their variables still do nothing.
+    assert all(task["tags"] == ["always"] for task in look_at["pre_tasks"])
+    assert all(role["when"] is False for role in look_at["roles"])
+    assert [role["role"] for role in look_at["roles"]] == [role["role"] for role in work["roles"]]
+    assert "hosts_with_work" in work["hosts"]
+
+
 def test_filters_and_python_share_one_function() -> None:
     """client_anchors is called directly here, so it must be the filter that the role names."""
     assert roles.FilterModule().filters()["client_anchors"](AUTHORITIES, ["ops"]) == "OPS\n"
