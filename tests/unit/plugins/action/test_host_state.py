@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import pathlib
@@ -18,7 +19,7 @@ import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.filter import roles
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _role_arguments
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _prepared, _role_arguments
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 ROLES = ("docker_server_cert", "docker_daemon")
@@ -175,9 +176,8 @@ def test_arguments_are_those_that_the_role_would_pass(role: str, module: str) ->
     written = next(
         task[f"portcullis.docker_tls.{module}"] for task in tasks if f"portcullis.docker_tls.{module}" in task
     )
-    expected = {
-        name: value for name, value in written.items() if name not in ("cryptography_package", "controller_time")
-    }
+    left_out = ("cryptography_package", "controller_time", "prepared")
+    expected = {name: value for name, value in written.items() if name not in left_out}
     found = _role_arguments.Resolver(known, lambda value: jinja(value, known)).arguments(host_state._ARGUMENTS[role])
     found.pop("controller_time", None)
     assert found == jinja(expected, {**known, "omit": "__omit__"})
@@ -291,6 +291,36 @@ def test_trust_is_that_of_ansible() -> None:
         assert TRUST("{{ x }}") and not TRUST(wrap_var("{{ x }}"))
 
 
+PREPARED = {"plan": ["renewed"], "requests": [{"id": "server", "request_content": "CSR"}], "warnings": []}
+DUE = json.dumps({"docker_tls_look": {"current": False, "reasons": ["expired"], "warnings": [], "prepared": PREPARED}})
+
+
+def asked(sent: list[bytes]) -> dict[str, t.Any]:
+    """Return the arguments in the program that a host was sent."""
+    line = next(line for line in sent[0].decode().splitlines() if line.startswith("arguments = "))
+    found: dict[str, t.Any] = json.loads(
+        ast.literal_eval(line.removeprefix("arguments = json.loads(").removesuffix(")"))
+    )
+    return found
+
+
+def test_request_that_a_look_brings_is_kept_for_the_same_question() -> None:
+    result = look(DUE, arguments={"prepare": True})
+    taken = _prepared.take(result["prepared"], asked(result["sent"])["requests"])
+    assert asked(result["sent"])["prepare"] is True
+    assert taken is not None and taken["requests"] == PREPARED["requests"]
+
+
+def test_renewal_that_is_asked_for_is_prepared_in_the_same_call() -> None:
+    result = look(DUE, arguments={"prepare": True}, docker_server_cert_force_renewal=True)
+    assert asked(result["sent"])["requests"][0]["force"] is True
+
+
+def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
+    result = look(CURRENT, arguments={"prepare": True}, docker_server_cert_force_renewal=True)
+    assert (result["current"], result["reasons"]) == (False, ["forced"])
+
+
 def test_only_the_certificate_is_asked_about_where_there_is_no_daemon_role() -> None:
     result = look(CURRENT, arguments={"roles": ["docker_server_cert"]})
     assert b'"endpoint": null' in result["sent"][0]
@@ -306,7 +336,7 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
         "names": ["web1"],
     }
     complete = host_state._validated(host_state._OPTIONS, {"requests": [request]})
-    program = _lean.script(complete["requests"], None)
+    program = _lean.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
     assert _lean.answer(done.stdout.decode()) == {
         "current": False,
