@@ -33,6 +33,7 @@ for _given in _ARGUMENTS.values():
     for _name in ("cryptography_package", "prepared"):  # what the roles' own actions do with them is not for the look
         _given.pop(_name, None)
 _SPECIFICATIONS = {role: role_arguments.specification(role) for role in _ROLES}
+_OWN = {role: role_arguments.own_variables(role) for role in _ROLES}
 
 
 class ActionModule(SecretAction):
@@ -43,7 +44,8 @@ class ActionModule(SecretAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return whether the host is current; the module itself is the second way to ask it."""
         del package
-        resolver = role_arguments.Resolver(task_vars, self._templar.template)
+        own = {name: value for role in _roles(arguments) for name, value in _OWN[role].items()}
+        resolver = role_arguments.Resolver(task_vars, self._templar.template, own)
         try:
             wanted = self._wanted(arguments, task_vars, resolver)
         except _Doubt as doubt:
@@ -120,6 +122,11 @@ def _judged(found: Result, wanted: Result, resolver: role_arguments.Resolver) ->
 
 class _Doubt(Exception):
     """It cannot be said from here whether there is something to do."""
+
+
+def _roles(arguments: Result) -> tuple[str, ...]:
+    asked = arguments.get("roles")
+    return tuple(role for role in _ROLES if not isinstance(asked, list) or role in asked)
 
 
 def _paths(wanted: Result) -> list[t.Any]:

@@ -16,7 +16,7 @@ description:
     left out of the roles, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
   - Whatever is in doubt is not current, be it a missing library, an option that is refused, or another state than V(present). Then the roles
     say what is wrong. So this module fails for no reason of its own.
-  - The arguments are read from the roles' own task files and from the host's variables. Variables that are given to a role only
+  - The arguments are read from the roles' own files and from the host's variables. Variables that are given to a role only
     (C(roles:) with parameters) are not seen here.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
@@ -31,7 +31,7 @@ attributes:
 options:
   roles:
     description:
-      - The roles that the play would run. Their variables must be known to the play, which they are if it has them under C(roles:).
+      - The roles that would run. What the inventory does not say is taken from their defaults.
     type: list
     elements: str
     choices: [docker_server_cert, docker_daemon]

@@ -49,6 +49,12 @@ def specification(role: str) -> dict[str, t.Any]:
     return dict(_load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"])
 
 
+@functools.lru_cache(maxsize=32)
+def own_variables(role: str) -> dict[str, t.Any]:
+    """Return the variables that a role brings along, with their templates."""
+    return {**(_load(role, "defaults/main.yml") or {}), **(_load(role, "vars/main.yml") or {})}
+
+
 def _load(role: str, path: str) -> t.Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with open(_ROLES / role / path, encoding="utf-8") as stream:
@@ -56,10 +62,16 @@ def _load(role: str, path: str) -> t.Any:
 
 
 class Resolver:
-    """Values of one host. ``template`` is Ansible's way, for what is not known here."""
+    """Values of one host. ``template`` is Ansible's way, for what is not known here.
 
-    def __init__(self, variables: Variables, template: t.Callable[[t.Any], t.Any]) -> None:
+    ``own`` are variables that roles would bring along (own_variables); they stand behind all others.
+    """
+
+    def __init__(
+        self, variables: Variables, template: t.Callable[[t.Any], t.Any], own: t.Optional[Variables] = None
+    ) -> None:
         self._variables = variables
+        self._own = own or {}
         self._template = template
         self._known: dict[str, t.Any] = {}
         self._others: dict[str, Variables] = {}
@@ -72,14 +84,17 @@ class Resolver:
     def variable(self, name: str) -> t.Any:
         """Return the value of a variable. Raises Unresolved where there is none."""
         if name not in self._known:
-            if name not in self._variables:
+            if name in self._variables:
+                self._known[name] = self.value(self._variables[name])
+            elif name in self._own:
+                self._known[name] = self.value(self._own[name], own=True)
+            else:
                 raise Unresolved(f"{name} is not defined")
-            self._known[name] = self.value(self._variables[name])
         return self._known[name]
 
     def optional(self, name: str, default: t.Any = None) -> t.Any:
         """Return the value of a variable, ``default`` where there is none."""
-        return self.variable(name) if name in self._variables else default
+        return self.variable(name) if name in self._variables or name in self._own else default
 
     def other_host(self, host: str, name: str, default: t.Any = None) -> t.Any:
         """Return a variable of another host that holds no template, such as a fact; ``default`` where there is none."""
@@ -92,7 +107,7 @@ class Resolver:
         return self._template(value) if has_template(value) else value
 
     def value(self, found: t.Any, *, own: bool = False) -> t.Any:
-        """Return what a variable or an argument stands for; ``own``: it is from the role's task file itself.
+        """Return what a variable or an argument stands for; ``own``: it is from the role's files itself.
 
         What a host has reported (a fact, a registered result) is text, whatever braces are in it: a host that could have it
         filled in would read the variables of the controller, the passphrase among them.
@@ -114,6 +129,10 @@ class Resolver:
             values = [self.variable(name) for name in pieces[1::2]]
             if all(isinstance(value, str) for value in values):
                 return "".join(part for pair in zip(pieces[::2], [*values, ""]) for part in pair)
+        if own and not is_trusted(found):
+            raise Unresolved(
+                f"{found} is no expression that is known here"
+            )  # and Ansible did not read it, so it would leave it as it is
         return self._template(found)
 
 

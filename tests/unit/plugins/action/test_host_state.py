@@ -9,6 +9,7 @@ import ast
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import types
@@ -201,9 +202,15 @@ def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     ]
 
 
-def look(answer: str | None = None, *, arguments: dict[str, t.Any] | None = None, **changes: t.Any) -> dict[str, t.Any]:
+def look(
+    answer: str | None = None,
+    *,
+    arguments: dict[str, t.Any] | None = None,
+    without: t.Collection[str] = (),
+    **changes: t.Any,
+) -> dict[str, t.Any]:
     """Return the action's result on a host that answers ``answer``; ``sent`` is what it was asked."""
-    known = variables(**changes)
+    known = {name: value for name, value in variables(**changes).items() if name not in without}
     connection = types.SimpleNamespace(transport="ssh", has_pipelining=True, become=None)
     task = types.SimpleNamespace(
         args=arguments or {}, check_mode=False, async_val=0, action="x", environment=[], delegate_to=None
@@ -400,17 +407,39 @@ def test_without_tags_is_the_same_value_in_plain_types() -> None:
 
 def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() -> None:
     plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
-    look_at, work = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
-    assert [next(iter(set(task) - {"name", "register", "tags"})) for task in look_at["pre_tasks"]] == [
-        "portcullis.docker_tls.host_state",
-        "ansible.builtin.meta",
-    ]
-    assert look_at["pre_tasks"][1]["ansible.builtin.meta"] == "end_batch"
-    # With --tags the look goes on, and the roles that are there for their variables still do nothing.
-    assert all(task["tags"] == ["always"] for task in look_at["pre_tasks"])
-    assert all(role["when"] is False for role in look_at["roles"])
-    assert [role["role"] for role in look_at["roles"]] == [role["role"] for role in work["roles"]]
-    assert "hosts_with_work" in work["hosts"]
+    looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
+    [task] = looking["tasks"]
+    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", None)
+    assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
+    assert looking["become"] is working["become"] is True
+    assert "hosts_with_work" in working["hosts"]
+
+
+def test_look_in_a_play_without_the_roles_asks_the_same() -> None:
+    own = role_variables()
+    with_roles, without = look(CURRENT), look(CURRENT, without=own)
+    assert with_roles["current"] is without["current"] is True
+    moment = re.compile(rb"controller_time[^,]*,")
+    [one], [other] = with_roles["sent"], without["sent"]
+    assert moment.sub(b"", one) == moment.sub(b"", other)
+
+
+def test_variable_of_the_inventory_stands_before_that_of_a_role() -> None:
+    resolver = _role_arguments.Resolver({"a": "inventory"}, lambda value: value, {"a": "role", "b": "{{ a }}/b"})
+    assert (resolver.variable("a"), resolver.variable("b"), resolver.optional("c", 1)) == (
+        "inventory",
+        "inventory/b",
+        1,
+    )
+
+
+def test_role_variable_that_only_jinja_could_compute_leaves_the_host_to_the_roles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_role_arguments, "is_trusted", lambda text: False)
+    resolver = _role_arguments.Resolver({}, lambda value: value, {"a": "{{ 1 + 1 }}"})
+    with pytest.raises(_role_arguments.Unresolved):
+        resolver.variable("a")
 
 
 def test_filters_and_python_share_one_function() -> None:
