@@ -82,14 +82,50 @@ recorded:
     event:
       description: V(leaf-adopted) or V(leaf-recorded).
       type: str
+    authority:
+      description: Id of the authority that has signed it.
+      type: str
+      sample: server-g1
+    profile:
+      description: V(server) or V(client).
+      type: str
     requester:
       description: The host that has it.
       type: str
+    host:
+      description: The machine that recorded it.
+      type: str
+    user:
+      description: Who had it recorded.
+      type: str
+    source:
+      description: The file that it was found in.
+      type: str
+    reasons:
+      description: Why it was recorded.
+      type: list
+      elements: str
     subject:
       description: Its subject.
       type: str
+    names:
+      description: Its names.
+      type: list
+      elements: str
+    not_before:
+      description: Its begin.
+      type: str
     not_after:
       description: Its end.
+      type: str
+    time:
+      description: When it was recorded.
+      type: str
+    fingerprint_sha256:
+      description: SHA-256 of the certificate.
+      type: str
+    public_key_fingerprint:
+      description: SHA-256 of its public key.
       type: str
 known:
   description: How many of the certificates the ledger knew already.
@@ -106,6 +142,14 @@ reasons:
   returned: success
   type: list
   elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t

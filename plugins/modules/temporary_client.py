@@ -140,4 +140,12 @@ clients:
     certificate:
       description: The certificate as plain values; null in check mode.
       type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """

@@ -17,11 +17,14 @@ import typing as t
 
 import helpers_returns
 import helpers_troubleshooting
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import findings
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_documentation import MODULES
 
 Facts = collections.Counter[tuple[str, str, str]]
 
+#: In the path of every file of the collection, and of no test.
+_OURS = os.path.join("docker_tls", "plugins", "")
 _facts: Facts = collections.Counter()
 #: Who was the first to make the code say it: (code, text) -> name of the test.
 _said: dict[tuple[str, str], str] = {}
@@ -40,7 +43,7 @@ def returned(module: str, result: dict[str, t.Any]) -> dict[str, t.Any]:
     if module in MODULES:  # and none that a test has made up
         _facts.update(helpers_returns.facts_of(module, result))
     if result.get("failed"):
-        said(str(result.get("msg", "")), code=str(result.get("code", "")))
+        said(f"{result.get('msg', '')}. {result.get('hint', '')}", code=str(result.get("code", "")))
     return result
 
 
@@ -52,16 +55,29 @@ def said(text: str, *, code: str = "") -> str:
 
 
 def note_errors() -> None:
-    """From now on note every TlsError that the collection itself raises; those of the tests' own do not count."""
-    original = TlsError.__init__
+    """From now on note what the collection itself says; errors that a test has made on its own do not count.
+
+    Every TlsError with its hint, and every finding that forbids a change: findings.raise_errors makes a TlsError of all of them.
+    """
+    original, original_finding = TlsError.__init__, findings.Finding.__init__
 
     @functools.wraps(original)
     def noted(self: TlsError, message: str, *, hint: str = "", code: str = "") -> None:
         original(self, message, hint=hint, code=code)
-        if f"{os.sep}plugins{os.sep}module_utils{os.sep}" in sys._getframe(1).f_code.co_filename:
-            said(message, code=code)
+        if _OURS in sys._getframe(1).f_code.co_filename:
+            said(f"{message}. {hint}", code=code)
+
+    @functools.wraps(original_finding)
+    def noted_finding(self: findings.Finding, severity: str, code: str, message: str, hint: str = "") -> None:
+        original_finding(self, severity, code, message, hint)
+        caller: t.Any = sys._getframe(1)
+        if caller.f_code.co_filename.endswith("findings.py"):
+            caller = caller.f_back
+        if severity == findings.ERROR and _OURS in caller.f_code.co_filename:
+            said(self.text(), code=code)
 
     TlsError.__init__ = noted  # type: ignore[method-assign]
+    findings.Finding.__init__ = noted_finding  # type: ignore[method-assign]
 
 
 def taken() -> Records:

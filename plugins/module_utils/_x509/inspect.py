@@ -34,6 +34,7 @@ _EXTENDED_KEY_USAGES = {
     "1.3.6.1.5.5.7.3.9": "OCSPSigning",
     "2.5.29.37.0": "anyExtendedKeyUsage",
 }
+_HINT = "A certificate in PEM form begins with -----BEGIN CERTIFICATE-----. Take it anew from where it was issued."
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,14 @@ def load_certificates(text: str | bytes, what: str) -> list[x509.Certificate]:
     """Return every certificate in a PEM text, in order. Raises TlsError ``certificate-unreadable`` naming ``what``."""
     found = pem.blocks(text, *pem.CERTIFICATE)
     if not found:
-        raise TlsError(f"{what} holds no certificate in PEM form", code="certificate-unreadable")
+        raise TlsError(f"{what} holds no certificate in PEM form", hint=_HINT, code="certificate-unreadable")
     certificates = []
     for number, block in enumerate(found, start=1):
         try:
             certificates.append(x509.load_pem_x509_certificate(block))
         except compat.UNREADABLE as error:
-            raise TlsError(f"certificate {number} in {what} cannot be read", code="certificate-unreadable") from error
+            message = f"certificate {number} in {what} cannot be read"
+            raise TlsError(message, hint=_HINT, code="certificate-unreadable") from error
     return certificates
 
 
@@ -113,7 +115,7 @@ def view_certificate(certificate: x509.Certificate, what: str = "the certificate
     try:
         return _view(certificate)
     except compat.UNREADABLE as error:
-        raise TlsError(f"{what} cannot be read: {error}", code="certificate-unreadable") from error
+        raise TlsError(f"{what} cannot be read: {error}", hint=_HINT, code="certificate-unreadable") from error
 
 
 def _view(certificate: x509.Certificate) -> CertificateView:
