@@ -92,7 +92,7 @@ def test_plan_says_what_is_wrong_and_changes_nothing(recipe: Any, machine: Any) 
     for options in ([], ["--check"]):
         output = succeeded(play(*options, playbook=ADOPT)).output
         for word in (
-            *("recipe: docker-recipe", "machine: docker-machine", "unit-edited", "docker.io", "key-readable"),
+            *("recipe: docker-recipe", "machine: docker-machine", "unit-edited", "docker.io", "line 14 (ExecStart)", "unit-replaced", "(LimitCORE)", "key-readable"),
             *("/tmp/server-key.pem", "key-left-behind", "authority-key-on-host", "/root/ca-key.pem", "one-authority-for-both"),
             *("authority-without-identifier", "docker_adopt_authorities", "docker_adopt_execute=true"),
         ):  # fmt: skip
@@ -178,10 +178,55 @@ def test_keys_are_closed_and_those_left_behind_are_moved_on_request(recipe: Any,
     assert answered(recipe, old("recipe"))
 
 
+def what_systemd_starts(host: Any) -> tuple[str, ...]:
+    """The command, the limit that was edited, the environment files, and the dockerd that runs."""
+    names = ("MainPID", "LimitCORE", "EnvironmentFiles", "Environment", "UnitFileState")
+    command = (
+        "busctl --json=short get-property org.freedesktop.systemd1 /org/freedesktop/systemd1/unit/docker_2eservice"
+    )
+    started = json.loads(host.check_output(f"{command} org.freedesktop.systemd1.Service ExecStart"))["data"][0][:2]
+    return (str(started), *(host.check_output(f"systemctl show -p {name} --value docker.service") for name in names))
+
+
+def test_units_are_put_back_on_request_and_docker_is_not_restarted(recipe: Any, machine: Any) -> None:
+    before = what_systemd_starts(recipe), what_systemd_starts(machine)
+    options = {"docker_adopt_execute": True, "docker_adopt_authorities": AUTHORITIES, "docker_adopt_repair": ["units"]}
+    assert "5" in recipe.run("dpkg --verify docker.io").stdout
+    foretold = succeeded(play("--check", playbook=ADOPT, **options))
+    assert "5" in recipe.run("dpkg --verify docker.io").stdout
+    assert "changed=1" in foretold.recap
+    succeeded(play(playbook=ADOPT, **options))
+    assert (what_systemd_starts(recipe), what_systemd_starts(machine)) == before
+    for host in (recipe, machine):
+        assert host.run("dpkg --verify docker.io").stdout == ""
+        assert host.check_output("systemctl show -p FragmentPath --value docker.service").startswith(
+            ("/lib/", "/usr/lib/")
+        )
+        assert host.check_output("systemctl show -p NeedDaemonReload --value docker.service") == "no"
+        assert host.run("docker ps").rc == 0
+        assert container_identity(host) == host.check_output("cat /root/keeper")
+    assert not machine.file("/etc/systemd/system/docker.service").exists
+    link = machine.file("/etc/systemd/system/multi-user.target.wants/docker.service")
+    assert link.linked_to.endswith("/lib/systemd/system/docker.service")
+    output = succeeded(play(playbook=ADOPT)).output
+    assert "unit-edited" not in output and "unit-replaced" not in output
+    settled()
+
+
+def test_docker_starts_anew_with_the_units_that_were_put_back(recipe: Any, machine: Any) -> None:
+    for host, bundle in ((recipe, old("recipe")), (machine, machine_with_new_ca())):
+        host.run_expect([0], "systemctl daemon-reload && systemctl restart docker")
+        assert answered(host, bundle)
+        assert host.run("docker ps").rc == 0
+
+
 def test_back_out_gives_the_old_endpoint_back(recipe: Any, machine: Any) -> None:
-    succeeded(play("--limit", "localhost,machine", docker_daemon_state="absent"))
+    succeeded(play(docker_daemon_state="absent"))
+    assert answered(recipe, old("recipe"))
     assert answered(machine, old("machine"))
     assert "provider=generic" in machine.check_output("docker info --format '{{json .Labels}}'")
+    succeeded(play("--limit", "localhost,recipe"))
+    assert answered(recipe, client_bundle("alice"))
 
 
 def test_open_port_is_secured_first_and_closed_afterwards(recipe: Any, machine: Any) -> None:

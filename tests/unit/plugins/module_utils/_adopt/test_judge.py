@@ -233,7 +233,7 @@ def test_judge_on_the_ca_host_accepts_the_authoritys_key_of_the_collection(tmp_p
     ("unit", "code"),
     [
         (judge.Unit(UNIT, "docker.io", True, "apt-get install --reinstall docker.io"), "unit-edited"),
-        (judge.Unit("/etc/systemd/system/docker.service"), "unit-replaced"),
+        (judge.Unit("/etc/systemd/system/docker.service", packaged_path=UNIT), "unit-replaced"),
     ],
 )
 def test_judge_of_a_unit_that_was_changed(tmp_path: pathlib.Path, unit: judge.Unit, code: str) -> None:
