@@ -13,7 +13,6 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from .. import _files
 from .._daemon.systemd import Systemd
 from .._errors import TlsError
 from . import judge, unit_repair
