@@ -50,6 +50,12 @@ options:
     description: Passphrase of that key; empty for a key that has none. It need not be good, it is not used any more afterwards.
     type: str
     default: ""
+  fingerprint_sha256:
+    description:
+      - SHA-256 fingerprint that the certificate has to have, in hexadecimal, with or without colons. Another certificate is refused.
+      - Where the certificate is read from a host, this says that it is the CA which you mean, and not what that host gives out today.
+    type: str
+    default: ""
   source:
     description: Where the CA comes from, for the ledger. By default the path of the certificate.
     type: str
@@ -126,6 +132,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         key=_content(params, "key"),
         key_passphrase=params["key_passphrase"],
         source=params["source"] or params["certificate_path"] or "",
+        fingerprint=params["fingerprint_sha256"],
     )
     around = bootstrap.Surroundings(
         now=now,
@@ -161,6 +168,7 @@ def main() -> None:
             "key_path": {"type": "path", "no_log": False},
             "key_content": {"type": "str", "no_log": True},
             "key_passphrase": {"type": "str", "default": "", "no_log": True},
+            "fingerprint_sha256": {"type": "str", "default": ""},
             "source": {"type": "str", "default": ""},
         },
         required_one_of=[("certificate_path", "certificate_content"), ("key_path", "key_content")],

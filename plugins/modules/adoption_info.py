@@ -96,7 +96,7 @@ adoption:
       type: dict
     authorities:
       description: >-
-        The CAs that matter here. C(subject), C(fingerprint_sha256), C(not_after), C(certificate_path), what each C(signs) (V(server), V(clients)), and C(keys),
+        The CAs that matter here. C(subject), C(fingerprint_sha256), C(not_after), C(certificate_path), C(certificate_content), what each C(signs) (V(server), V(clients)), and C(keys),
         the places of its key.
       type: list
       elements: dict

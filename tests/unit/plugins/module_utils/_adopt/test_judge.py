@@ -23,6 +23,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt impor
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.unit import FlagUse
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _adoption_answer as answers
 from helpers_foreign import Recipe, docker_machine, docker_recipe, endpoint, fact, situation
 
 NOW = datetime.now(timezone.utc) + timedelta(days=1)
@@ -364,4 +365,6 @@ def test_report_names_the_authority_its_keys_and_the_certificates_but_never_a_ke
     (authority,) = told["authorities"]
     assert authority["signs"] == ["server", "clients"]
     assert authority["keys"] == [{"path": str(host / "ca-key.pem"), "encrypted": True}]
+    assert answers.fingerprint(authority["certificate_content"]) == authority["fingerprint_sha256"]
+    assert answers.problem(told) == ""
     assert {os.path.basename(one["source"]) for one in told["certificates"]} == {"cert.pem", "server-cert.pem"}
