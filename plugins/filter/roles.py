@@ -10,7 +10,17 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils import _ca_place, _formats, _installed, _inventory, _preflight, _proof, _revocation, _rotation
+from ..plugin_utils import (
+    _ca_place,
+    _formats,
+    _installed,
+    _inventory,
+    _preflight,
+    _proof,
+    _reserved,
+    _revocation,
+    _rotation,
+)
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
@@ -32,7 +42,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "member_groups": _revocation.member_groups,
     "proof_rows": _proof.proof_rows,
     "rejected_requests": _inventory.rejected_requests,
-    "reserved_names": _inventory.reserved_names,
+    "reserved_names": _reserved.reserved_names,
     "revocation_changes": _revocation.revocation_changes,
     "revocation_hosts": _revocation.revocation_hosts,
     "revocation_problems": _revocation.revocation_problems,
