@@ -84,10 +84,12 @@ def _items(value: t.Any) -> list[t.Any]:
 def _spelled(name: t.Any) -> str:
     """Return a name in one spelling, whatever it is."""
     text = str(name).strip()
-    try:
-        return str(ipaddress.ip_address(text.strip("[]")))
-    except ValueError:
-        return ascii_name(text)
+    if ":" in text or text[-1:].isdigit():
+        try:
+            return str(ipaddress.ip_address(text.strip("[]")))
+        except ValueError:
+            pass
+    return text.lower().rstrip(".") if text.isascii() else ascii_name(text)
 
 
 def _declared_names(variables: Mapping) -> list[str]:

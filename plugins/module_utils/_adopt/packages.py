@@ -89,13 +89,13 @@ def _dpkg(path: str, text: str, run: Run, archives: str) -> Unit:
         if status == 0 and ":" in found:
             package = found.split(":", 1)[0].split(",")[0].strip()
             _status, verified = run(["dpkg", "--verify", package])
-            changed = any(line.split()[-1] in _names(path) for line in verified.splitlines() if line.split())
-            original = ""
-            if changed:
-                _status, sums = run(["dpkg-query", "--control-show", package, "md5sums"])
-                pairs = (line.split(None, 1) for line in sums.splitlines() if len(line.split(None, 1)) == 2)
-                digest = next((one for one, file in pairs if f"/{file.strip()}" in _names(path)), "")
-                original = _original(path, text, digest, _in_archives(archives, package, _names(path)))
+            edited = any(line.split()[-1] in _names(path) for line in verified.splitlines() if line.split())
+            _status, sums = run(["dpkg-query", "--control-show", package, "md5sums"])
+            pairs = (line.split(None, 1) for line in sums.splitlines() if len(line.split(None, 1)) == 2)
+            digest = next((one for one, file in pairs if f"/{file.strip()}" in _names(path)), "")
+            changed = True if edited else False if digest else None  # what has no checksum is not verified either
+            archived = _in_archives(archives, package, _names(path))
+            original = _original(path, text, digest, archived) if edited else ""
             return Unit(path, package, changed, f"apt-get install --reinstall {package}", text, original)
     return Unit(path, text=text)
 

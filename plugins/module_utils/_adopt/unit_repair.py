@@ -56,7 +56,7 @@ def put_back(systemd: Systemd, unit: Unit, backup: str) -> None:
     """
     dropin, obstacles = units.as_dropin(unit.original, unit.text, unit.path)
     path = os.path.join(systemd.unit_directory, f"{systemd.service}.d", units.DROPIN_NAME)
-    _check(systemd, unit, obstacles, path)
+    _check(systemd, unit, obstacles, path, dropin)
     before = _effect(systemd)
     status = os.stat(unit.path)
     kept(backup, _bytes(unit.text))
@@ -64,7 +64,7 @@ def put_back(systemd: Systemd, unit: Unit, backup: str) -> None:
     try:
         if dropin:
             os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-            _files.write_atomic(path, _bytes(dropin), 0o644)
+            _files.write_atomic(path, _bytes(dropin), status.st_mode & 0o644)
         if unit.packaged_path:
             for link in links:
                 _files.symlink_atomic(unit.packaged_path, link)
@@ -100,7 +100,7 @@ def kept(target: str, data: bytes) -> str:
     return free
 
 
-def _check(systemd: Systemd, unit: Unit, obstacles: t.Sequence[str], dropin_path: str) -> None:
+def _check(systemd: Systemd, unit: Unit, obstacles: t.Sequence[str], dropin_path: str, dropin: str) -> None:
     """Refuse where it is not certain what would happen."""
     if (
         not unit.original
@@ -119,7 +119,8 @@ def _check(systemd: Systemd, unit: Unit, obstacles: t.Sequence[str], dropin_path
             hint="Run systemctl daemon-reload on that host, see that Docker's command is what you want, then run again.",
             code="unit-not-loaded",
         )
-    if os.path.lexists(dropin_path):
+    # One that says the same is from a run that was killed here.
+    if os.path.lexists(dropin_path) and _files.read_bytes_or_none(dropin_path) != _bytes(dropin):
         raise TlsError(
             f"{dropin_path} is there already, and {unit.path} was edited again since",
             hint="Put the new edit into that drop-in by hand, and restore the unit of the package.",

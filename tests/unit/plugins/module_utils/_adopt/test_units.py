@@ -184,6 +184,15 @@ def test_unit_of_finds_the_original_by_its_checksum(edited: pathlib.Path) -> Non
     assert (found.changed, found.original, found.text) == (True, ORIGINAL, EDITS["sed-behind-fd"][1])
 
 
+@pytest.mark.parametrize(("sums", "changed"), [("", None), (md5(ORIGINAL), False)], ids=["no-checksum", "checksum"])
+def test_unit_of_a_package_without_checksums_is_not_called_unchanged(
+    edited: pathlib.Path, sums: str, changed: bool | None
+) -> None:
+    found = packages.unit_of(str(edited), dpkg(sums, ""))
+    assert found.changed is changed
+    assert [one.code for one in judge._unit(found)] == ([] if sums else ["unit-edited"])
+
+
 @pytest.mark.parametrize("sums", ["", "x", md5(ORIGINAL + "\n"), "0  lib/systemd/system/docker.service"])
 def test_unit_of_without_a_text_of_that_checksum_knows_no_original(edited: pathlib.Path, sums: str) -> None:
     assert packages.unit_of(str(edited), dpkg(sums)).original == ""
@@ -423,6 +432,21 @@ def test_put_back_where_it_is_not_certain_what_would_happen_is_refused(root: pat
     expected = {"not-loaded": "unit-not-loaded", "dropin-there": "dropin-foreign"}.get(case, "file-changed")
     assert caught.value.code == expected
     assert files_of(root) == before
+
+
+def test_put_back_that_was_killed_half_way_is_finished_by_the_next_run(root: pathlib.Path) -> None:
+    unit, systemd = edited_unit(root), FakeSystemd(root)
+    (root / "etc/docker.service.d").mkdir()
+    dropin = units.as_dropin(unit.original, unit.text, unit.path)[0]
+    (root / "etc/docker.service.d" / units.DROPIN_NAME).write_text(dropin)
+    put_back(root, unit, systemd)
+    assert (root / "lib/docker.service").read_text() == ORIGINAL
+
+
+def test_put_back_of_a_unit_that_only_root_can_read_shows_nothing_of_it(root: pathlib.Path) -> None:
+    (root / "lib/docker.service").chmod(0o600)
+    put_back(root, edited_unit(root))
+    assert (root / "etc/docker.service.d" / units.DROPIN_NAME).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("wanted", [["modes", "stray_keys"], ["units"]])
