@@ -62,9 +62,13 @@ def adopt(
 ) -> Adopted:
     """Make ``foreign`` generation 1 of each of its names; nothing changes where it is that already.
 
-    Raises TlsError ``authority-exists`` (the name has another CA), the codes of ``check_foreign``, and those of ``bootstrap.ensure``.
+    Without a key (it was moved away once it was adopted) nothing is left to do where each name has that CA.
+
+    Raises TlsError ``authority-exists`` (the name has another CA), ``key-missing``, the codes of ``check_foreign``, and those of ``bootstrap.ensure``.
     """
     names = _names(foreign.names)
+    if not foreign.key.strip():
+        return _adopted_before(place, foreign, names)
     certificate, key, warnings = check_foreign(foreign, names, around.now)
     view = inspect.view_certificate(certificate)
     before = bootstrap.ensure(place, [], passphrase, around, predict=predict)
@@ -89,6 +93,27 @@ def adopt(
             _files.fsync_directory(place.authorities)
         reasons = (*before.reasons, *(("authority-adopted",) if ids else ()))
         return Adopted(ids, view, store.read_authorities(place), reasons, tuple(warnings))
+
+
+def _adopted_before(place: directory.CaDirectory, foreign: Foreign, names: t.Sequence[str]) -> Adopted:
+    """Return the CA that has been adopted already. Raises TlsError ``key-missing``, ``authority-exists``."""
+    what = _what(foreign)
+    view = inspect.view_certificate(inspect.load_certificate(foreign.certificate, what), what)
+    _check_expected(view, foreign.fingerprint, what)
+    stored = store.read_authorities(place) if os.path.isdir(place.authorities) else {}
+    missing = _missing(names, stored, view)
+    if missing:
+        raise TlsError(
+            f"there is no key for {what} ({view.subject}), which is not adopted as {', '.join(missing)} yet",
+            hint="Check key_path and its host. docker_adopt_repair with stray_keys has moved keys of earlier runs to "
+            "/var/lib/docker-tls/adopted.",
+            code="key-missing",
+        )
+    return Adopted((), view, stored, (), ())
+
+
+def _what(foreign: Foreign) -> str:
+    return f"the CA certificate{f' from {foreign.source}' if foreign.source else ''}"
 
 
 def _names(given: t.Sequence[str]) -> tuple[str, ...]:
@@ -129,7 +154,7 @@ def check_foreign(foreign: Foreign, names: t.Sequence[str], now: datetime) -> tu
     ``authority-expired``, ``authority-not-yet-valid``, ``authority-weak``, ``key-unreadable``, ``passphrase-missing``,
     ``passphrase-wrong``, ``key-not-encrypted``, ``key-mismatch``.
     """
-    what = f"the CA certificate{f' from {foreign.source}' if foreign.source else ''}"
+    what = _what(foreign)
     certificate = inspect.load_certificate(foreign.certificate, what)
     view = inspect.view_certificate(certificate, what)
     _check_expected(view, foreign.fingerprint, what)

@@ -90,6 +90,29 @@ def test_adopt_on_the_second_run_changes_nothing(tmp_path: pathlib.Path) -> None
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize("predict", [False, True])
+def test_adopt_on_the_second_run_needs_no_key_any_more(tmp_path: pathlib.Path, predict: bool) -> None:
+    """docker_adopt_repair: stray_keys has moved it away."""
+    take_in(tmp_path / "ca", RECIPE())
+    before = tree(tmp_path / "ca")
+    again = take_in(tmp_path / "ca", replace(RECIPE(), key=""), predict=predict)
+    assert (again.ids, again.reasons) == ((), ())
+    assert tree(tmp_path / "ca") == before
+
+
+@pytest.mark.parametrize("adopted", [(), ("server",)])
+@pytest.mark.parametrize("predict", [False, True])
+def test_adopt_without_a_key_of_what_is_not_adopted_yet_is_refused(
+    tmp_path: pathlib.Path, adopted: tuple[str, ...], predict: bool
+) -> None:
+    if adopted:
+        take_in(tmp_path / "ca", replace(RECIPE(), names=adopted))
+    with pytest.raises(TlsError) as caught:
+        take_in(tmp_path / "ca", replace(RECIPE(), key=""), predict=predict)
+    assert caught.value.code == "key-missing"
+    assert "clients yet" in caught.value.message
+
+
 def test_adopt_in_a_prediction_verifies_and_writes_nothing(tmp_path: pathlib.Path) -> None:
     done = take_in(tmp_path / "ca", RECIPE(), predict=True)
     assert (done.ids, done.reasons) == (("server-g1", "clients-g1"), ("authority-adopted",))
