@@ -42,6 +42,7 @@ class Backup:
     files: int
     head: ledger.Head
     authorities: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Surroundings, *, predict: bool) -> Backup:
@@ -63,7 +64,7 @@ def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Su
         return Backup(archive, "", len(_names(place)), _sound(place).head, _ids(place))
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
         found = _sound(place)
-        ledger.repair(place, found)
+        warnings = ledger.repair(place, found)
         found = keyswap.finish(place, found)
         names = _names(place)
         manifest = {
@@ -75,7 +76,7 @@ def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Su
             **around.origin,
         }
         digest = _write_archive(place, archive, names, manifest, int(around.now.timestamp()))
-        return Backup(archive, digest, len(names), found.head, _ids(place))
+        return Backup(archive, digest, len(names), found.head, _ids(place), warnings)
 
 
 def _ids(place: directory.CaDirectory) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def change(
     check_place(place, around)
     with locked(place, around, predict=predict):
         before = read(place, spec.name)
+        ledger.check_clock(place, ledger.scan(place), around.now)
         if state == INTRODUCED:
             _check_passphrase(before[spec.name], passphrase)
         if predict:

@@ -94,6 +94,7 @@ def _decide(
     complete: bool,
 ) -> tuple[Recorded, dict[str, str]]:
     """Return the result and the files for ``issued/`` by their names without suffix."""
+    ledger.check_clock(place, found, around.now)
     living = stages.settled(store.read_authorities(place), found)
     authorities = [one for generations in living.values() for one in generations]
     bootstrap.check_recorded(place, found, authorities)

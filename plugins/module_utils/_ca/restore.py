@@ -37,6 +37,7 @@ class Restored:
     digest: str
     head: ledger.Head
     authorities: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def restore_backup(
@@ -57,7 +58,10 @@ def restore_backup(
         try:
             manifest = _unpack(archive, staging)
             found, ids = _checked(staging, manifest, archive, passphrase)
-            result = Restored(True, str(manifest["time"]), digest, found.head, ids)
+            ledger.check_clock(staging, found, around.now, f"the ledger in {archive}")
+            # An archive that somebody made with tar while a run was writing ends in the middle of a line.
+            torn = ledger.repair(staging, found)
+            result = Restored(True, str(manifest["time"]), digest, found.head, ids, torn)
             if _is_there(place, archive, digest, found.head):
                 return Restored(False, result.made, digest, found.head, ids)
             if not predict:
