@@ -242,6 +242,7 @@ def _note_authority(known: _Authorities, entry: t.Mapping[str, t.Any]) -> None:
 
 def repair(place: CaDirectory, found: Scan) -> tuple[str, ...]:
     """Cut a torn last line off, on disk too; return what to tell the user. Only under the lock."""
+    _files.remove_half_written(place.ledger_head)
     if not found.torn:
         return ()
     descriptor = os.open(place.ledger, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)

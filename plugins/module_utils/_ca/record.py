@@ -67,6 +67,7 @@ def record(
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
         found = ledger.scan(place)
         directory.prepare(place)
+        directory.empty_staging(place)
         warnings = ledger.repair(place, found)
         found = keyswap.finish(place, found)
         result, contents = _decide(place, certificates, reason, found, around, complete)
