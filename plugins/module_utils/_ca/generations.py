@@ -48,14 +48,14 @@ def change(
 
     ``introduced``: a generation waits that is trusted and does not sign (made like ``spec``, for which the passphrase is
     needed). ``signing``: the one that waits signs. ``retired``: only the one that signs, and one that waits, are left.
+    A passphrase that is given is checked in any state, so that a wrong one changes nothing.
     Raises TlsError ``authority-unknown``, ``generation-missing`` and those of ``bootstrap``, ``store``, ``ledger``.
     """
     check_place(place, around)
     with locked(place, around, predict=predict):
         before = read(place, spec.name)
         ledger.check_clock(place, ledger.scan(place), around.now)
-        if state == INTRODUCED:
-            _check_passphrase(before[spec.name], passphrase)
+        _check_passphrase(before[spec.name], state, passphrase)
         if predict:
             found = ledger.scan(place)
             return _predict(place, spec, state, before, found)
@@ -143,15 +143,21 @@ def olds(generations: t.Sequence[store.StoredAuthority]) -> list[store.StoredAut
     return [one for one in generations if store.stage_of(one, generations) == store.OLD]
 
 
-def _check_passphrase(generations: t.Sequence[store.StoredAuthority], passphrase: bytes | None) -> None:
-    """All keys of a CA have one passphrase, so a new one gets that of the key that signs now."""
-    if passphrase is None:
+def _check_passphrase(
+    generations: t.Sequence[store.StoredAuthority], state: str, passphrase: bytes | None
+) -> None:
+    """All keys of a CA have one passphrase: a new one gets that of the key that signs now, and the next one has it too."""
+    one = waiting(generations)
+    if passphrase is None and state == INTRODUCED:
         raise TlsError(
             "a new generation needs the CA's passphrase, for its key",
             hint="Give passphrase (docker_ca_passphrase).",
             code="passphrase-missing",
         )
-    store.open_key(store.signing(generations), passphrase)
+    if passphrase is not None:
+        store.open_key(store.signing(generations), passphrase)
+        if one is not None and state != RETIRED:
+            store.open_key(one, passphrase)
 
 
 def _predict(
