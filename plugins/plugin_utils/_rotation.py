@@ -15,6 +15,8 @@ Groups = t.Mapping[str, t.Sequence[str]]
 FOUND = "docker_rotation"
 #: The state that the CA is to have in each phase; a state that is reached changes nothing.
 STATES = {"trust": "introduced", "reissue": "signing", "retire": "retired"}
+#: All authorities in one run.
+ALL = "all"
 
 
 def rotation_fleet(active: t.Collection[str], groups: Groups, hostvars: Mapping) -> dict[str, t.Any]:
@@ -72,8 +74,17 @@ def rotation_hosts(groups: Groups, hostvars: Mapping, phase: str, step: str, exe
 
 
 def rotation_changes(hostvars: Mapping, phase: str) -> list[dict[str, str]]:
-    """Return what the CA has to do in a phase."""
-    return [{"name": str(_plan(hostvars)["authority"]), "state": STATES[phase]}]
+    """Return what the CA has to do in a phase.
+
+    Where that is done already it is the state that the phase has, which changes nothing: the clients for the proof are made by it.
+    """
+    plan = _plan(hostvars)
+    names = list((hostvars["localhost"][FOUND].get("plans") or {}) if plan["authority"] == ALL else [plan["authority"]])
+    plans = hostvars["localhost"][FOUND].get("plans") or {}
+    due = [name for name in names if (plans.get(name) or plan).get("phase") == phase]
+    changes = [dict(one) for one in plan.get("changes") or []]
+    told = {one["name"] for one in changes}
+    return [*changes, *({"name": name, "state": STATES[phase]} for name in due if name not in told)]
 
 
 def rotation_obstacles(hostvars: Mapping, forced: t.Collection[str] = ()) -> list[str]:
