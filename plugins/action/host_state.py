@@ -98,6 +98,10 @@ class ActionModule(SecretAction):
                 raise _Doubt("a proof from the controller is asked for")
             if resolver.optional("docker_server_cert_force_renewal") not in (None, False):
                 raise _Doubt("a renewal is asked for")
+            # Nor would anybody see from the controller that it lets the new generation in.
+            ca_host = resolver.variable("docker_server_cert_ca_host")
+            if (resolver.other_host(ca_host, "docker_ca_checked") or {}).get("revocations"):
+                raise _Doubt("a revocation is under way")
             for role in asked["roles"]:
                 specification = _SPECIFICATIONS[role]
                 _validated(specification, role_arguments.plain_values(specification, task_vars), defaults=False)

@@ -251,6 +251,11 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
         {"docker_daemon_state": "absent"},
         {"docker_daemon_verify": "always"},
         {"docker_server_cert_force_renewal": True},
+        {
+            "hostvars": HostVars(
+                {"localhost": {"docker_ca_authorities": AUTHORITIES, "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}}
+            )
+        },
         {"docker_daemon_access_groups": ["nobody"]},
         {"docker_daemon_access_groups": []},
         {"docker_daemon_port": "many"},
