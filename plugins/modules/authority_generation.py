@@ -44,7 +44,8 @@ options:
     required: true
   passphrase:
     description:
-      - Passphrase of the CA's keys, needed for O(state=introduced) only. It is sent and kept as by M(portcullis.docker_tls.authorities).
+      - Passphrase of the CA's keys, needed for O(state=introduced) only. In the other states one that is given is checked, so that a wrong one
+        changes nothing. It is sent and kept as by M(portcullis.docker_tls.authorities).
     type: str
     default: ""
   common_name:

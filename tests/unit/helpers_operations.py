@@ -158,9 +158,7 @@ OPERATIONS = [
         lambda place: {"passphrase": PASSPHRASE_TEXT, "new_passphrase": NEW_PASSPHRASE},
         passphrase_after=NEW_PASSPHRASE,
     ),
-    Operation(
-        "backup", authority_backup, lambda place: {"archive_path": str(place / "archive.tar.gz")}, writes=False
-    ),
+    Operation("backup", authority_backup, lambda place: {"archive_path": str(place / "archive.tar.gz")}, writes=False),
     Operation(
         "restore",
         authority_restore,

@@ -143,9 +143,7 @@ def olds(generations: t.Sequence[store.StoredAuthority]) -> list[store.StoredAut
     return [one for one in generations if store.stage_of(one, generations) == store.OLD]
 
 
-def _check_passphrase(
-    generations: t.Sequence[store.StoredAuthority], state: str, passphrase: bytes | None
-) -> None:
+def _check_passphrase(generations: t.Sequence[store.StoredAuthority], state: str, passphrase: bytes | None) -> None:
     """All keys of a CA have one passphrase: a new one gets that of the key that signs now, and the next one has it too."""
     one = waiting(generations)
     if passphrase is None and state == INTRODUCED:

@@ -36,7 +36,9 @@ def render(situation: rotation.Situation, plan: rotation.Plan, *, executing: boo
         text = _what_changes(plan).format(target=plan.target, leaving=", ".join(plan.leaving))
         lines.append(f"  first  {text}")
     lines += [f"  then   {step.place.name}: {step.what}" for step in plan.steps]
-    restart = _RESTART.get((plan.phase, situation.name == rotation.SERVER)) or ("signing" in plan.changes and _ONE_RESTART)
+    restart = _RESTART.get((plan.phase, situation.name == rotation.SERVER)) or (
+        "signing" in plan.changes and _ONE_RESTART
+    )
     if restart and plan.hosts:
         lines.append(f"  ({restart})")
     lines += [f"  IN THE WAY  {blocker}" for blocker in plan.blockers]

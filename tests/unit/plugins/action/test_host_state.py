@@ -253,7 +253,12 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
         {"docker_server_cert_force_renewal": True},
         {
             "hostvars": HostVars(
-                {"localhost": {"docker_ca_authorities": AUTHORITIES, "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}}
+                {
+                    "localhost": {
+                        "docker_ca_authorities": AUTHORITIES,
+                        "docker_ca_checked": {"revocations": [{"authority": "ops"}]},
+                    }
+                }
             )
         },
         {"docker_daemon_access_groups": ["nobody"]},

@@ -66,9 +66,7 @@ def test_next_generation_with_another_passphrase_does_not_begin_to_sign(place: p
     assert (refused["failed"], refused["code"]) == (True, "passphrase-wrong")
     assert "the key of the authority server-g2" in refused["msg"]
     assert tree(place) == before
-    mended = operations.run(
-        BY_NAME["passphrase"], place, passphrase=NEW_PASSPHRASE, new_passphrase=PASSPHRASE_TEXT
-    )
+    mended = operations.run(BY_NAME["passphrase"], place, passphrase=NEW_PASSPHRASE, new_passphrase=PASSPHRASE_TEXT)
     assert (mended["failed"], mended["authorities"]) == (False, ["server-g2"]), mended
     assert rotate(place, "signing")["reasons"] == ["generation-signs"]
 

@@ -218,7 +218,9 @@ def expired(*numbers: str) -> t.Any:
 
 
 # name, stages, places, which have expired; phase, what the CA does, places with something to do
-EXPIRED: dict[str, tuple[str, dict[str, str], list[rotation.Place], tuple[str, ...], str, tuple[str, ...], list[str]]] = {
+EXPIRED: dict[
+    str, tuple[str, dict[str, str], list[rotation.Place], tuple[str, ...], str, tuple[str, ...], list[str]]
+] = {
     "server": (
         *("server", BEGIN, [server_host("a", (1,), (1,)), lost(server_host("b", (), ())), server_bundle("x", (1,))]),
         *(("g1",), "trust", ("introduced", "signing"), ["localhost: x", "a"]),
@@ -250,7 +252,9 @@ EXPIRED: dict[str, tuple[str, dict[str, str], list[rotation.Place], tuple[str, .
 }
 
 
-@pytest.mark.parametrize(("name", "stages", "places", "ended", "phase", "changes", "steps"), EXPIRED.values(), ids=EXPIRED)
+@pytest.mark.parametrize(
+    ("name", "stages", "places", "ended", "phase", "changes", "steps"), EXPIRED.values(), ids=EXPIRED
+)
 def test_decide_leads_away_from_an_expired_authority_and_nothing_is_in_the_way(
     name: str,
     stages: dict[str, str],

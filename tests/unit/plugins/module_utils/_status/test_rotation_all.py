@@ -122,7 +122,12 @@ def test_text_says_who_waits_and_that_nothing_was_changed_once() -> None:
 
 
 def known(name: str, pair: t.Any) -> dict[str, t.Any]:
-    one = {"id": f"{name}-g1", "stage": "signing", "certificate_content": pair.pem, "not_before": "2024-01-01T00:00:00Z"}
+    one = {
+        "id": f"{name}-g1",
+        "stage": "signing",
+        "certificate_content": pair.pem,
+        "not_before": "2024-01-01T00:00:00Z",
+    }
     return {"generations": [one]}
 
 
