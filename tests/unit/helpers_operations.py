@@ -43,7 +43,7 @@ from helpers_foreign import docker_recipe
 from helpers_modules import run_module
 
 NEW_PASSPHRASE = "another unusual sequence"
-Options = t.Dict[str, t.Any]
+Options = dict[str, t.Any]
 
 
 def ca_of(place: pathlib.Path) -> pathlib.Path:
