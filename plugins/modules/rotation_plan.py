@@ -104,7 +104,7 @@ plan:
       sample: signing
     changes:
       description:
-        - The same with what leads to it, one after the other, each with the C(name) of the authority and its C(state).
+        - The same with what leads to it, one after the other, each with the C(name) of the authority, its C(state) and C(generation).
         - An authority that has expired is introduced and made to sign at once.
       type: list
       elements: dict

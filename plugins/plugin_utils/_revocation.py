@@ -89,9 +89,12 @@ def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: b
     return [ca_host(groups) if step == "ca" else "localhost"]
 
 
-def revocation_changes(groups: Groups, hostvars: Mapping) -> list[dict[str, str]]:
+def revocation_changes(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
     """Return what the CA has to do when the members have their new certificates."""
-    return [{"name": str(one["authority"]), "state": "retired"} for one in revocations(groups, hostvars)]
+    return [
+        {"name": str(one["authority"]), "state": "retired", "generation": int(str(one["signing"]).rpartition("-g")[2])}
+        for one in revocations(groups, hostvars)
+    ]
 
 
 def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> list[str]:

@@ -73,7 +73,7 @@ def rotation_hosts(groups: Groups, hostvars: Mapping, phase: str, step: str, exe
     return ["localhost"]
 
 
-def rotation_changes(hostvars: Mapping, phase: str) -> list[dict[str, str]]:
+def rotation_changes(hostvars: Mapping, phase: str) -> list[dict[str, t.Any]]:
     """Return what the CA has to do in a phase.
 
     Where that is done already it is the state that the phase has, which changes nothing: the clients for the proof are made by it.
@@ -84,7 +84,17 @@ def rotation_changes(hostvars: Mapping, phase: str) -> list[dict[str, str]]:
     due = [name for name in names if (plans.get(name) or plan).get("phase") == phase]
     changes = [dict(one) for one in plan.get("changes") or []]
     told = {one["name"] for one in changes}
-    return [*changes, *({"name": name, "state": STATES[phase]} for name in due if name not in told)]
+    reached = [
+        {"name": name, "state": STATES[phase], "generation": _generation((plans.get(name) or plan).get("target"))}
+        for name in due
+        if name not in told
+    ]
+    return [*changes, *reached]
+
+
+def _generation(identifier: t.Any) -> int:
+    number = str(identifier or "").rpartition("-g")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def rotation_obstacles(hostvars: Mapping, forced: t.Collection[str] = ()) -> list[str]:

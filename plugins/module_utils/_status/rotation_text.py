@@ -75,7 +75,7 @@ def to_dict(plan: rotation.Plan) -> dict[str, t.Any]:
         "authority": plan.name,
         "phase": plan.phase,
         "change": plan.change,
-        "changes": [{"name": plan.name, "state": state} for state in plan.changes],
+        "changes": [{"name": plan.name, "state": state, "generation": _number(plan.target)} for state in plan.changes],
         "target": plan.target,
         "leaving": list(plan.leaving),
         "steps": [{"name": step.place.name, "host": step.place.host, "what": step.what} for step in plan.steps],
@@ -86,3 +86,7 @@ def to_dict(plan: rotation.Plan) -> dict[str, t.Any]:
         "note": plan.note,
         "idle": plan.is_idle,
     }
+
+
+def _number(identifier: str) -> int:
+    return int(identifier.rpartition("-g")[2])

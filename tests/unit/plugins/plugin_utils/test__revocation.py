@@ -52,7 +52,7 @@ def test_hosts_are_those_that_admit_the_group() -> None:
     assert revocation.revocation_hosts(GROUPS, hostvars, "hosts") == ["web1", "web2"]
     assert revocation.revocation_hosts(GROUPS, hostvars, "ca") == ["localhost"]
     assert revocation.revocation_hosts({**GROUPS, "docker_ca": ["olympus"]}, hostvars, "ca") == []
-    assert revocation.revocation_changes(GROUPS, hostvars) == [{"name": "clients", "state": "retired"}]
+    assert revocation.revocation_changes(GROUPS, hostvars) == [{"name": "clients", "state": "retired", "generation": 2}]
 
 
 @pytest.mark.parametrize("step", ["hosts", "ca", "controller"])

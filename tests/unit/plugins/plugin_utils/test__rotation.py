@@ -16,7 +16,8 @@ PLAN = {
     "authority": "server",
     "phase": "reissue",
     "change": "signing",
-    "changes": [{"name": "server", "state": "signing"}],
+    "changes": [{"name": "server", "state": "signing", "generation": 2}],
+    "target": "server-g2",
     "hosts": ["web1"],
     "bundle_hosts": ["localhost", "desk"],
     "blockers": ["desk: not known"],
@@ -56,13 +57,16 @@ def test_state_that_a_phase_has_reached_is_asked_for_again() -> None:
 
 
 def test_changes_of_all_authorities_are_those_that_stand_in_the_phase() -> None:
-    known = hostvars(authority="all", phase="trust", changes=[{"name": "server", "state": "introduced"}])
-    plans = {"server": {"phase": "trust"}, "clients": {"phase": "trust"}, "ops": {"phase": "retire"}}
+    begun = {"name": "server", "state": "introduced", "generation": 3}
+    known = hostvars(authority="all", phase="trust", changes=[begun], target="server-g3, clients-g2")
+    plans = {
+        "server": {"phase": "trust", "target": "server-g3"},
+        "clients": {"phase": "trust", "target": "clients-g2"},
+        "ops": {"phase": "retire", "target": "ops-g2"},
+    }
     known["localhost"]["docker_rotation"]["plans"] = plans
-    assert rotation.rotation_changes(known, "trust") == [
-        {"name": "server", "state": "introduced"},
-        {"name": "clients", "state": "introduced"},
-    ]
+    reached = {"name": "clients", "state": "introduced", "generation": 2}
+    assert rotation.rotation_changes(known, "trust") == [begun, reached]
 
 
 def test_obstacles_hold_until_that_phase_is_forced() -> None:

@@ -134,6 +134,31 @@ def test_state_that_is_begun_a_second_time_is_resumed(place: pathlib.Path, state
     assert tree(place) == before
 
 
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
+@pytest.mark.parametrize("done", [1, 2, 3], ids=["introduced", "signing", "retired"])
+def test_plan_that_another_run_has_overtaken_does_nothing_to_a_later_generation(
+    place: pathlib.Path, done: int, check: bool
+) -> None:
+    """One operator's plan is of a time before the other's run, which was quicker and has begun the next rotation."""
+    states = ["introduced", "signing", "retired"]
+    operations.change(place, *states[:done])
+    if done == 3:
+        operations.change(place, "introduced")
+    before = tree(place)
+    for state in states[:done]:
+        stale = operations.run(BY_NAME["rotate-sign"], place, state=state, generation=2, check=check)
+        assert (stale["failed"], stale["changed"]) == (False, False), stale
+    assert tree(place) == before
+
+
+def test_stale_retirement_keeps_what_the_next_rotation_still_needs(place: pathlib.Path) -> None:
+    operations.change(place, "introduced", "signing", "retired", "introduced", "signing")
+    assert not operations.run(BY_NAME["rotate-sign"], place, state="retired", generation=2)["changed"]
+    stored = store.read_authorities(directory.ca_directory(str(operations.ca_of(place))))
+    assert [one.id for one in stored["server"]] == ["server-g2", "server-g3"]
+    assert operations.run(BY_NAME["rotate-sign"], place, state="retired", generation=3)["changed"]
+
+
 def test_restores_at_once_give_one_ca(model: pathlib.Path, tmp_path: pathlib.Path) -> None:
     for round_ in range(ROUNDS):
         directory_ = tmp_path / str(round_)
