@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -197,3 +198,18 @@ def test_bad_input_of_a_rotation_is_one_message_and_changes_nothing(
     assert run.code != 0
     assert message in run.flat, run.output
     assert tree(ca_of(fleet)) == before
+
+
+def test_two_operators_rotate_at_once_and_one_new_generation_comes_of_it(tmp_path: pathlib.Path) -> None:
+    assert site(tmp_path).code == 0
+    shared = {"docker_ca_path": str(ca_of(tmp_path)), "docker_client_cert_ca_path": str(ca_of(tmp_path))}
+    shared["docker_client_cert_path"] = str(tmp_path / "bundles")
+    desks = [tmp_path / name for name in ("ann", "ben")]
+    for desk in desks:
+        desk.mkdir()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        runs = list(pool.map(lambda desk: rotate(desk, "server", **shared), desks))
+    assert [run.code for run in runs] == [0, 0], "\n".join(run.output for run in runs)
+    assert generations(tmp_path) == ["clients-g1", "ops-g1", "server-g2"]
+    assert bundle(tmp_path, "alice") == {"ca.pem": ["server-g2"], "cert.pem": ["clients-g1"]}
+    assert site(tmp_path).changed_nothing
