@@ -20,7 +20,7 @@ from helpers_ca import tree
 from helpers_operations import BY_NAME, Operation
 
 BOTH = (operations.PASSPHRASE_TEXT, operations.NEW_PASSPHRASE)
-ROUNDS = 5
+ROUNDS = 3
 
 
 @pytest.fixture(scope="module")
