@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -86,6 +87,14 @@ certificate:
   description: Its certificate as plain values (subject, dates, key type, fingerprints).
   returned: success
   type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -95,7 +104,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._accounts import read_regular
-from ..module_utils._ca import adopt, bootstrap, directory, origin
+from ..module_utils._ca import adopt, directory, origin
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
@@ -127,12 +136,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         key_passphrase=params["key_passphrase"],
         source=params["source"] or params["certificate_path"] or "",
     )
-    around = bootstrap.Surroundings(
-        now=now,
-        origin=origin.origin(params["operator"]),
-        lock_timeout=params["lock_timeout"],
-        allow_network_filesystem=params["allow_network_filesystem"],
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     done = adopt.adopt(place, foreign, passphrase, around, predict=module.check_mode)
     return {

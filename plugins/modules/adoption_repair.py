@@ -17,6 +17,7 @@ description:
   - Keys that dockerd reads, or will read again when this collection is taken away, stay where they are. Only keys that belong to the host's Docker CAs are
     looked at, so a web server's key is never touched.
 extends_documentation_fragment:
+  - portcullis.docker_tls._adoption
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 attributes:
@@ -37,19 +38,6 @@ options:
     description: Where keys are moved to.
     type: path
     default: /var/lib/docker-tls/adopted
-  directory:
-    description: Directory that this collection keeps its own certificates in; they are nobody's left-overs.
-    type: path
-    default: /etc/docker/certs
-  ca_path:
-    description: Directory of the CA, where this host is the CA host.
-    type: path
-    default: /etc/docker/ca
-  places:
-    description: More directories to look into for certificates and keys; patterns such as V(/srv/*/certs) may be given.
-    type: list
-    elements: str
-    default: []
 seealso:
   - module: portcullis.docker_tls.adoption_info
 """
@@ -77,6 +65,14 @@ adoption:
   description: What was found before, as M(portcullis.docker_tls.adoption_info) returns it.
   returned: success
   type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -85,10 +81,6 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._adopt import look, repair
-from ..module_utils._daemon.engine import Engine
-from ..module_utils._daemon.journal import StateDirectory
-from ..module_utils._daemon.machine import Machine
-from ..module_utils._daemon.systemd import Systemd
 from ..module_utils._module import require_root, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
@@ -97,8 +89,7 @@ from ..module_utils._time import utc_now
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     require_root("repair the keys of a host")
     params = module.params
-    where = look.Where(params["directory"], params["ca_path"], tuple(params["places"]))
-    found = look.look(Machine(Systemd(), Engine()), StateDirectory(), where, now)
+    found = look.look_here(params, now)
     repairs = repair.plan(found.findings, params["repair"], params["quarantine_path"])
     if not module.check_mode:
         repair.carry_out(repairs, params["quarantine_path"])
@@ -122,9 +113,7 @@ def main() -> None:
             **CRYPTOGRAPHY_OPTION,
             "repair": {"type": "list", "elements": "str", "choices": ["modes", "stray_keys"], "default": ["modes"]},
             "quarantine_path": {"type": "path", "default": "/var/lib/docker-tls/adopted"},
-            "directory": {"type": "path", "default": "/etc/docker/certs"},
-            "ca_path": {"type": "path", "default": "/etc/docker/ca"},
-            "places": {"type": "list", "elements": "str", "default": []},
+            **look.OPTIONS,
         },
     )
 

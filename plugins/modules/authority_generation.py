@@ -16,6 +16,8 @@ description:
   - Each step is a line of the ledger and then one change on disk. A run that was killed at any point is finished by the next one.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -25,10 +27,6 @@ attributes:
   idempotent:
     support: full
 options:
-  path:
-    description: Directory of the CA, as for M(portcullis.docker_tls.authorities).
-    type: path
-    required: true
   name:
     description: The authority, V(server) or an access group.
     type: str
@@ -47,6 +45,7 @@ options:
       - Passphrase of the CA's keys, needed for O(state=introduced) only. In the other states one that is given is checked, so that a wrong one
         changes nothing. It is sent and kept as by M(portcullis.docker_tls.authorities).
     type: str
+    required: false
     default: ""
   generation:
     description:
@@ -69,23 +68,9 @@ options:
     description: How long a new generation is valid.
     type: str
     default: 1825d
-  lock_timeout:
-    description: How many seconds to wait while another run holds the lock of the CA directory.
-    type: int
-    default: 60
-  allow_network_filesystem:
-    description: Whether O(path) may be on a network file system, where the lock may not keep two hosts apart.
-    type: bool
-    default: false
-  operator:
-    description: Who runs this, for the ledger. By default the user and the host name of the controller.
-    type: str
-    default: ""
 seealso:
   - module: portcullis.docker_tls.authorities
   - module: portcullis.docker_tls.authority_info
-notes:
-  - The task must not run with C(async).
 """
 
 EXAMPLES = r"""
@@ -131,6 +116,14 @@ ansible_facts:
     docker_ca_authorities:
       description: The same as RV(authorities).
       type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -168,12 +161,7 @@ def _spec(place: directory.CaDirectory, params: dict[str, t.Any]) -> bootstrap.A
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"]) if params["passphrase"] else None
-    around = bootstrap.Surroundings(
-        now=now,
-        origin=origin.origin(params["operator"]),
-        lock_timeout=params["lock_timeout"],
-        allow_network_filesystem=params["allow_network_filesystem"],
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     generations.check_place(place, around)
     spec = _spec(place, params)

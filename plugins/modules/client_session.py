@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -143,4 +144,12 @@ reasons:
   returned: success
   type: list
   elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """

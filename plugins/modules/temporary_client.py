@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -139,4 +140,12 @@ clients:
     certificate:
       description: The certificate as plain values; null in check mode.
       type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """

@@ -59,6 +59,7 @@ SOURCES: tuple[str, ...] = (
     "_host_state",
     "_requests",
     "_time",
+    "_x509/attributes",
     "_x509/compat",
     "_x509/decide",
     "_x509/inspect",
@@ -93,22 +94,35 @@ class Memory:
 
 
 sys.meta_path.insert(0, Memory())
-arguments = json.loads(%(arguments)r)
+arguments = json.loads(@arguments@)
 try:
     from %(package)s import _host_state, _time
     around = _host_state.real_surroundings()
-    answer = _host_state.look(arguments["requests"], arguments["endpoint"], around, _time.utc_now())
+    answer = _host_state.look(arguments["requests"], arguments["endpoint"], around, _time.utc_now(), prepare=arguments["prepare"])
 except Exception as error:
     answer = {"current": False, "reasons": ["undecided"], "warnings": [], "msg": "%%s: %%s" %% (type(error).__name__, error)}
 print(json.dumps({"docker_tls_look": answer}))
 """
 
 
-def script(requests: t.Sequence[t.Mapping[str, t.Any]], endpoint: t.Mapping[str, t.Any] | None) -> bytes:
-    """Return the Python program that looks, with its arguments in it; they hold no secret."""
-    arguments = json.dumps({"requests": list(requests), "endpoint": endpoint})
-    filled = _SCRIPT % {"sources": packed_sources(), "arguments": arguments, "package": _PACKAGE}
-    return filled.encode("utf-8")
+def script(wanted: t.Mapping[str, t.Any]) -> bytes:
+    """Return the Python program that looks, with its arguments (``requests``, ``endpoint``, ``prepare``) in it; they hold no secret."""
+    arguments = json.dumps({name: wanted[name] for name in ("requests", "endpoint", "prepare")})
+    before, after = _around_arguments()
+    return b"".join((before, ascii(arguments).encode("ascii"), after))
+
+
+@functools.lru_cache(maxsize=1)
+def _around_arguments() -> tuple[bytes, bytes]:
+    """Return what is the same for all hosts: the program before its arguments, and after them."""
+    filled = _SCRIPT % {"sources": packed_sources(), "package": _PACKAGE}
+    before, after = filled.encode("utf-8").split(b"@arguments@")
+    return before, after
+
+
+def prepare() -> None:
+    """Read and pack now what every host gets, before Ansible makes a process for each."""
+    _around_arguments()
 
 
 @functools.lru_cache(maxsize=1)
@@ -162,7 +176,7 @@ def _checked(found: t.Any) -> dict[str, t.Any] | None:
     why = {"msg": str(found["msg"])} if found.get("msg") else {}
     more = {
         name: found[name]
-        for name, kind in (("requests", list), ("endpoint", dict))
+        for name, kind in (("requests", list), ("endpoint", dict), ("prepared", dict))
         if isinstance(found.get(name), kind)
     }
     return {"current": found["current"], **words, **why, **more}

@@ -56,11 +56,7 @@ def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Su
     """
     directory.check_parents(place.path)
     if not os.path.isdir(place.authorities):
-        raise TlsError(
-            f"there is no CA in {place.path}, so there is nothing to back up",
-            hint="Check the path and the host (docker_ca_path, the group docker_ca).",
-            code="authority-missing",
-        )
+        raise directory.no_ca(place, ", so there is nothing to back up")
     _check_archive_place(place, archive)
     directory.loose_entries(place, os.geteuid())
     if predict:

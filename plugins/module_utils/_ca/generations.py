@@ -72,11 +72,7 @@ def check_place(place: directory.CaDirectory, around: bootstrap.Surroundings) ->
     """Refuse a directory that is not there or not safe. Raises TlsError ``authority-missing`` and those of ``directory``."""
     directory.check_parents(place.path)
     if not os.path.isdir(place.path):
-        raise TlsError(
-            f"there is no CA in {place.path}",
-            hint="Make it first: role docker_ca or module authorities, with the same path.",
-            code="authority-missing",
-        )
+        raise directory.no_ca(place, hint=directory.MAKE_IT_FIRST)
     directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
     directory.loose_entries(place, os.geteuid())
 

@@ -60,7 +60,7 @@ def record(
     """
     directory.check_parents(place.path)
     if not os.path.isdir(place.authorities):
-        raise TlsError(f"there is no CA in {place.path}", hint="Check the path and the host.", code="authority-missing")
+        raise directory.no_ca(place)
     directory.loose_entries(place, os.geteuid())
     if predict:
         return _decide(place, certificates, reason, ledger.scan(place), around, complete)[0]

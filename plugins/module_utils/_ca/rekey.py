@@ -58,11 +58,7 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
         check_passphrase(change.old)
     directory.check_parents(place.path)
     if not os.path.isdir(place.authorities):
-        raise TlsError(
-            f"there is no CA in {place.path}, so there is no passphrase to change",
-            hint="Check the path and the host (docker_ca_path, the group docker_ca).",
-            code="authority-missing",
-        )
+        raise directory.no_ca(place, ", so there is no passphrase to change")
     directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
     directory.loose_entries(place, os.geteuid())
     if predict:

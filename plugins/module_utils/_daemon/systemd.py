@@ -120,10 +120,6 @@ class Systemd:
         units = [self.socket, self.service] if with_socket else [self.service]
         _output(["systemctl", "restart", "--no-block", "--", *units])
 
-    def stop(self) -> None:
-        """Queue a stop of dockerd, and return at once."""
-        _output(["systemctl", "stop", "--no-block", "--", self.service])
-
     def journal_tail(self, since: float, lines: int = 20) -> str:
         """Return the last lines that dockerd has logged since ``since`` (seconds of the epoch); "" where there are none."""
         command = ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(lines), "-u", self.service]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -16,10 +15,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls import plugins
+import helpers_ansible
 from helpers_ca import PASSPHRASE_TEXT, csr, tree
 
-COLLECTIONS = pathlib.Path(next(iter(plugins.__path__))).parents[3]
 CONTROL = "control sequence"
 
 PLAY = """
@@ -66,33 +64,15 @@ def play(
     secret: str,
     *arguments: str,
     prefix: t.Sequence[str] = (),
-    inventory: str = f"web1 ansible_connection=local ansible_python_interpreter={sys.executable}\n",
+    inventory: str = f"web1 {helpers_ansible.LOCAL}\n",
     **environment: str,
 ) -> Run:
     """Run a play on this machine over the local connection with every temporary file below ``directory/files``."""
-    files = directory / "files"
-    for name in ("home", "tmp", "remote", "local"):
-        (files / name).mkdir(parents=True, exist_ok=True)
-    (directory / "ansible.cfg").write_text("[defaults]\n")
     (directory / "play.yml").write_text(text % {"ca": directory / "ca", "result": directory / "result.json"})
     (directory / "inventory").write_text(inventory)
-    settings = {
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-        "ANSIBLE_PIPELINING": "0",
-        "ANSIBLE_KEEP_REMOTE_FILES": "1",
-        "ANSIBLE_REMOTE_TEMP": str(files / "remote"),
-        "ANSIBLE_LOCAL_TEMP": str(files / "local"),
-        "HOME": str(files / "home"),
-        "TMPDIR": str(files / "tmp"),
-        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LANG": "C.UTF-8",
-        "CA_SECRET": secret,
-        **environment,
-    }
-    program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
-    command = [*prefix, program, "-i", str(directory / "inventory"), str(directory / "play.yml"), *arguments]
-    done = subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
+    settings = {**helpers_ansible.keeping(directory, directory / "files"), "CA_SECRET": secret, **environment}
+    paths = ["-i", str(directory / "inventory"), str(directory / "play.yml")]
+    done = helpers_ansible.run([*prefix, helpers_ansible.PLAYBOOK, *paths, *arguments], settings, directory)
     stored = directory / "result.json"
     result = json.loads(stored.read_text()) if stored.exists() else {}
     return Run(done.returncode, done.stdout + done.stderr, result)

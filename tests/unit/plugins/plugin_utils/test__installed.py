@@ -49,6 +49,8 @@ def test_ledger_is_behind_when_a_host_has_something_younger(ledger: dict[str, An
             ]
         },
         {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "tomorrow"}}]},
+        {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "2026-13-01T00:00:00Z"}}]},
+        {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "2026-11-22 12:55:00Z"}}]},
         {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "9999-12-31T23:59:59Z"}}]},
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory as inventory
 
 AUTHORITIES = {
@@ -127,8 +128,9 @@ def test_client_certificate_requests_name_paths_authority_and_owner() -> None:
 
 def test_client_certificate_requests_of_an_unknown_group_say_which_there_are() -> None:
     bundles = inventory.client_bundles("localhost", {"localhost": {}}, [{"name": "alice"}], [])
-    with pytest.raises(ValueError, match=r"'alice' is of the group 'opz'.*clients, ops"):
+    with pytest.raises(ValueError, match=r"'alice' is of the group 'opz'.*clients, ops") as caught:
         inventory.client_certificate_requests(bundles, [{"name": "alice", "group": "opz"}], AUTHORITIES, SETTINGS)
+    helpers_records.said(str(caught.value))
 
 
 def test_client_certificate_requests_of_an_unknown_client_say_which_there_are() -> None:
