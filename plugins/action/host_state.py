@@ -86,10 +86,6 @@ class ActionModule(SecretAction):
                 raise _Doubt("a proof from the controller is asked for")
             if not prepare and resolver.optional("docker_server_cert_force_renewal") not in (None, False):
                 raise _Doubt("a renewal is asked for")
-            # Nor would anybody see from the controller that it lets the new generation in.
-            ca_host = resolver.variable("docker_server_cert_ca_host")
-            if (resolver.other_host(ca_host, "docker_ca_checked") or {}).get("revocations"):
-                raise _Doubt("a revocation is under way")
             for role in asked["roles"]:
                 specification = _SPECIFICATIONS[role]
                 _validated(specification, role_arguments.plain_values(specification, task_vars), defaults=False)
@@ -117,7 +113,11 @@ def _judged(found: Result, wanted: Result, resolver: role_arguments.Resolver) ->
         host = str(resolver.optional("inventory_hostname", ""))
         answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
         installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
-        ledger = resolver.other_host(resolver.variable("docker_server_cert_ca_host"), "docker_ca_ledger", {})
+        ca_host = resolver.variable("docker_server_cert_ca_host")
+        # Else nobody would see from the controller that the host lets the new generation in.
+        if (resolver.other_host(ca_host, "docker_ca_checked") or {}).get("revocations"):
+            return {**found, "current": False, "reasons": ["client-revoked"]}
+        ledger = resolver.other_host(ca_host, "docker_ca_ledger", {})
         behind = _installed.is_behind(installed, ledger)
     except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
         return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")

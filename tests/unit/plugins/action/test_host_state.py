@@ -261,16 +261,6 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
         {"docker_daemon_state": "absent"},
         {"docker_daemon_verify": "always"},
         {"docker_server_cert_force_renewal": True},
-        {
-            "hostvars": HostVars(
-                {
-                    "localhost": {
-                        "docker_ca_authorities": AUTHORITIES,
-                        "docker_ca_checked": {"revocations": [{"authority": "ops"}]},
-                    }
-                }
-            )
-        },
         {"docker_daemon_access_groups": ["nobody"]},
         {"docker_daemon_access_groups": []},
         {"docker_daemon_port": "many"},
@@ -340,6 +330,12 @@ def test_renewal_that_is_asked_for_is_prepared_in_the_same_call() -> None:
 def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
     result = look(CURRENT, arguments={"prepare": True}, docker_server_cert_force_renewal=True)
     assert (result["current"], result["reasons"]) == (False, ["forced"])
+
+
+def test_host_cannot_escape_the_proof_that_a_revocation_needs() -> None:
+    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
+    result = look(CURRENT, hostvars=HostVars({"localhost": known, "web1": {}}))
+    assert (result["current"], result["reasons"]) == (False, ["client-revoked"])
 
 
 def test_only_the_certificate_is_asked_about_where_there_is_no_daemon_role() -> None:
