@@ -419,7 +419,7 @@ def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() 
     plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
     looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
     [task] = looking["tasks"]
-    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", None)
+    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", {"prepare": True})
     assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
     assert looking["become"] is working["become"] is True
     assert "hosts_with_work" in working["hosts"]
