@@ -119,7 +119,11 @@ def _judged(found: Result, wanted: Result, resolver: role_arguments.Resolver) ->
         host = str(resolver.optional("inventory_hostname", ""))
         answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
         installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
-        ledger = resolver.other_host(resolver.variable("docker_server_cert_ca_host"), "docker_ca_ledger", {})
+        ca_host = resolver.variable("docker_server_cert_ca_host")
+        # Else nobody would see from the controller that the host lets the new generation in.
+        if (resolver.other_host(ca_host, "docker_ca_checked") or {}).get("revocations"):
+            return {**found, "current": False, "reasons": ["client-revoked"]}
+        ledger = resolver.other_host(ca_host, "docker_ca_ledger", {})
         behind = _installed.is_behind(installed, ledger)
     except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
         return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")

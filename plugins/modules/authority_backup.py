@@ -102,6 +102,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             "authorities": list(made.authorities),
             "ledger": {"seq": made.head.seq, "digest": made.head.digest},
         },
+        "warnings": list(made.warnings),
     }
 
 

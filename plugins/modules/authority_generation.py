@@ -42,10 +42,17 @@ options:
     required: true
   passphrase:
     description:
-      - Passphrase of the CA's keys, needed for O(state=introduced) only. It is sent and kept as by M(portcullis.docker_tls.authorities).
+      - Passphrase of the CA's keys, needed for O(state=introduced) only. In the other states one that is given is checked, so that a wrong one
+        changes nothing. It is sent and kept as by M(portcullis.docker_tls.authorities).
     type: str
     required: false
     default: ""
+  generation:
+    description:
+      - Number of the new generation that is meant. Where another run was quicker, and that generation is there, signs or has been replaced
+        already, nothing is done to a later one. V(0) for whichever comes.
+    type: int
+    default: 0
   common_name:
     description: Common name of a new generation, at most 64 characters. By default that of the generation that signs.
     type: str
@@ -158,7 +165,9 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     place = directory.ca_directory(params["path"])
     generations.check_place(place, around)
     spec = _spec(place, params)
-    outcome = generations.change(place, spec, params["state"], passphrase, around, predict=module.check_mode)
+    outcome = generations.change(
+        place, spec, params["state"], passphrase, around, predict=module.check_mode, generation=params["generation"]
+    )
     for warning in outcome.warnings:
         module.warn(warning)
     authorities = store.describe(outcome.after, now)
@@ -182,6 +191,7 @@ def main() -> None:
             "passphrase": {"type": "str", "default": "", "no_log": True},
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "required": True, "choices": list(generations.STATES)},
+            "generation": {"type": "int", "default": 0},
             "common_name": {"type": "str", "default": ""},
             "organization": {"type": "str"},
             "key_type": {"type": "str", "choices": list(KEY_TYPES)},

@@ -116,6 +116,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             "authorities": list(done.authorities),
             "lines": done.head.seq,
         },
+        "warnings": list(done.warnings),
     }
 
 

@@ -69,6 +69,7 @@ options:
   location:
     description:
       - Directory that the session's own is made in. By default C(XDG_RUNTIME_DIR), else C(/dev/shm), else the directory for temporary files.
+      - One that every user can write (or below one) is refused unless it is sticky as C(/tmp) is; others could put their files in the session's place.
     type: path
   session:
     description: The directory to remove, RV(session) of the task that began it. Empty is no session, so nothing is done.

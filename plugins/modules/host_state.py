@@ -87,7 +87,8 @@ reasons:
   description:
     - Why the host is not current, as in RV(portcullis.docker_tls.certificate_requests#module:requests) and
       RV(portcullis.docker_tls.daemon_endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed),
-      V(forced), V(ledger-behind) (the CA's ledger may be older than the certificate, so the CA has to be asked) or V(undecided).
+      V(forced), V(client-revoked) (what the host lets in has to be proved), V(ledger-behind) (the CA's ledger may be older than the
+      certificate, so the CA has to be asked) or V(undecided).
   returned: always
   type: list
   elements: str

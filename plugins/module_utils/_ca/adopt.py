@@ -76,7 +76,7 @@ def adopt(
         missing = _missing(names, before.stored, view)
         ids = tuple(store.identifier(name, 1) for name in missing)
         reasons = (*before.reasons, *(("authority-adopted",) if ids else ()))
-        return Adopted(ids, view, before.stored, reasons, tuple(warnings))
+        return Adopted(ids, view, before.stored, reasons, (*before.warnings, *warnings))
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
         stored = store.read_authorities(place)
         found = ledger.scan(place)
@@ -92,7 +92,7 @@ def adopt(
                 os.rename(os.path.join(place.staging, identifier), os.path.join(place.authorities, identifier))
             _files.fsync_directory(place.authorities)
         reasons = (*before.reasons, *(("authority-adopted",) if ids else ()))
-        return Adopted(ids, view, store.read_authorities(place), reasons, tuple(warnings))
+        return Adopted(ids, view, store.read_authorities(place), reasons, (*before.warnings, *warnings))
 
 
 def _adopted_before(place: directory.CaDirectory, foreign: Foreign, names: t.Sequence[str]) -> Adopted:

@@ -136,6 +136,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     living = stages.settled(stored, found)
     if living != stored:
         return _prepare(batch, living)
+    ledger.check_clock(batch.place, found, batch.around.now)
     bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
     if not found.used.isdisjoint(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")

@@ -26,7 +26,7 @@ from . import directory, keyswap, ledger, lock, stages, store
 from .policy import DEFAULT_BACKDATE
 
 # With restart_ledger the user accepts these; a sound ledger is never restarted.
-_LEDGER_FAULTS = frozenset({"ledger-tampered", "authority-lost", "authority-unrecorded"})
+_LEDGER_FAULTS = frozenset({"ledger-tampered", "authority-lost", "authority-unrecorded", "clock-behind"})
 
 
 @dataclass(frozen=True)
@@ -243,6 +243,7 @@ class Run:
                 store.open_key(store.signing(stored[spec.name]), self.passphrase)
         try:
             found = ledger.scan(self.place)
+            ledger.check_clock(self.place, found, self.around.now)
             stored = stages.settled(stored, found)
             check_recorded(self.place, found, [one for generations in stored.values() for one in generations])
             return _State(stored, found, tuple(self._unfinished(found, stored)), restart=False)

@@ -20,9 +20,11 @@ import json
 import os
 import typing as t
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from .. import _files
 from .._errors import TlsError
+from .._time import isoformat
 from .directory import FILE_MODE, CaDirectory
 
 GENESIS = "0" * 64
@@ -32,6 +34,8 @@ _AUTHORITY_EVENT = b'"event":"authority-'
 # ledger-restored, -recorded (what it lacked after that is in it again) and -restarted.
 _LEDGER_EVENT = b'"event":"ledger-re'
 _EVENT_WITHIN = 100
+# A clock that is set right goes back by seconds; certificates begin five minutes back anyhow.
+_CLOCK_TOLERANCE = timedelta(minutes=10)
 # An issued server certificate says so in this order, see ``batch``; quotes inside of values are escaped by JSON.
 _SERVER, _AFTER_REQUESTER, _NAMES = b'"profile":"server","request":', b',"reasons":[', b'"names":['
 _REQUESTER = b',"requester":'
@@ -224,6 +228,22 @@ def _time_of(line: bytes) -> str:
         return ""
 
 
+def check_clock(place: CaDirectory, found: Scan, now: datetime, where: str = "") -> None:
+    """Refuse to write with a clock that is behind the ledger's last line: begin and end of what it dates would be wrong.
+
+    In: ``where`` names the ledger in the message, by default its path. Raises TlsError ``clock-behind``.
+    """
+    if found.time <= isoformat(now + _CLOCK_TOLERANCE):
+        return
+    raise TlsError(
+        f"the clock of the CA host is behind: it is {isoformat(now)} here, and the last line of {where or place.ledger} is of "
+        f"{found.time}. Nothing is issued and nothing was changed",
+        hint="Set the clock of the CA host, then run again. If the clock is right and was ahead when that line was written, run the module "
+        "authorities once with restart_ledger: true; it keeps the old ledger beside the new one.",
+        code="clock-behind",
+    )
+
+
 @dataclass(frozen=True)
 class _Authorities:
     """What the lines so far say of authorities, by id."""
@@ -246,6 +266,7 @@ def _note_authority(known: _Authorities, entry: t.Mapping[str, t.Any]) -> None:
 
 def repair(place: CaDirectory, found: Scan) -> tuple[str, ...]:
     """Cut a torn last line off, on disk too; return what to tell the user. Only under the lock."""
+    _files.remove_half_written(place.ledger_head)
     if not found.torn:
         return ()
     descriptor = os.open(place.ledger, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)

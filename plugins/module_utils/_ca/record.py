@@ -67,6 +67,7 @@ def record(
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
         found = ledger.scan(place)
         directory.prepare(place)
+        directory.empty_staging(place)
         warnings = ledger.repair(place, found)
         found = keyswap.finish(place, found)
         result, contents = _decide(place, certificates, reason, found, around, complete)
@@ -94,6 +95,7 @@ def _decide(
     complete: bool,
 ) -> tuple[Recorded, dict[str, str]]:
     """Return the result and the files for ``issued/`` by their names without suffix."""
+    ledger.check_clock(place, found, around.now)
     living = stages.settled(store.read_authorities(place), found)
     authorities = [one for generations in living.values() for one in generations]
     bootstrap.check_recorded(place, found, authorities)

@@ -62,6 +62,7 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
     directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
     directory.loose_entries(place, os.geteuid())
     if predict:
+        ledger.check_clock(place, ledger.scan(place), around.now)
         opened, kept = _opened(place, change.old, new)
         return Outcome(tuple(opened), tuple(kept), ("passphrase-changed",) if opened else (), ())
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
@@ -71,6 +72,7 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
 def _change_locked(change: Change, new: bytes) -> Outcome:
     place = change.place
     found = ledger.scan(place)
+    ledger.check_clock(place, found, change.around.now)
     opened, kept = _opened(place, change.old, new)
     loose = directory.loose_entries(place, os.geteuid())
     directory.prepare(place)

@@ -335,6 +335,12 @@ def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
     assert (result["current"], result["reasons"]) == (False, ["forced"])
 
 
+def test_host_cannot_escape_the_proof_that_a_revocation_needs() -> None:
+    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
+    result = look(CURRENT, hostvars=HostVars({"localhost": known, "web1": {}}))
+    assert (result["current"], result["reasons"]) == (False, ["client-revoked"])
+
+
 def test_only_the_certificate_is_asked_about_where_there_is_no_daemon_role() -> None:
     result = look(CURRENT, arguments={"roles": ["docker_server_cert"]})
     assert b'"endpoint": null' in result["sent"][0]
