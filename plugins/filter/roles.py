@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
-
-from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils import (
     _ca_place,
@@ -18,9 +15,11 @@ from ..plugin_utils import (
     _looked,
     _preflight,
     _proof,
+    _reserved,
     _revocation,
     _rotation,
 )
+from ..plugin_utils._filters import reporting
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
@@ -43,7 +42,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "member_groups": _revocation.member_groups,
     "proof_rows": _proof.proof_rows,
     "rejected_requests": _inventory.rejected_requests,
-    "reserved_names": _inventory.reserved_names,
+    "reserved_names": _reserved.reserved_names,
     "revocation_changes": _revocation.revocation_changes,
     "revocation_hosts": _revocation.revocation_hosts,
     "revocation_problems": _revocation.revocation_problems,
@@ -59,20 +58,9 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
 }
 
 
-def _reporting(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    @functools.wraps(function)
-    def call(*arguments: t.Any, **options: t.Any) -> t.Any:
-        try:
-            return function(*arguments, **options)
-        except ValueError as error:
-            raise AnsibleFilterError(str(error)) from error
-
-    return call
-
-
 class FilterModule:
     """Filters of the roles."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {name: _reporting(function) for name, function in FILTERS.items()}
+        return {name: reporting(function) for name, function in FILTERS.items()}

@@ -23,6 +23,8 @@ from ansible import constants as C
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 _PACKAGE = "docker_tls_look"
+#: An answer has some ten thousand: a report of the endpoint, a certificate or a request.
+MOST_CHARACTERS = 1_000_000
 #: What ``_host_state`` imports before a change is needed; a test knows if that list is no longer right.
 SOURCES: tuple[str, ...] = (
     "_accounts",
@@ -59,6 +61,7 @@ SOURCES: tuple[str, ...] = (
     "_host_state",
     "_requests",
     "_time",
+    "_x509/attributes",
     "_x509/compat",
     "_x509/decide",
     "_x509/inspect",
@@ -97,16 +100,16 @@ arguments = json.loads(@arguments@)
 try:
     from %(package)s import _host_state, _time
     around = _host_state.real_surroundings()
-    answer = _host_state.look(arguments["requests"], arguments["endpoint"], around, _time.utc_now())
+    answer = _host_state.look(arguments["requests"], arguments["endpoint"], around, _time.utc_now(), prepare=arguments["prepare"])
 except Exception as error:
     answer = {"current": False, "reasons": ["undecided"], "warnings": [], "msg": "%%s: %%s" %% (type(error).__name__, error)}
 print(json.dumps({"docker_tls_look": answer}))
 """
 
 
-def script(requests: t.Sequence[t.Mapping[str, t.Any]], endpoint: t.Mapping[str, t.Any] | None) -> bytes:
-    """Return the Python program that looks, with its arguments in it; they hold no secret."""
-    arguments = json.dumps({"requests": list(requests), "endpoint": endpoint})
+def script(wanted: t.Mapping[str, t.Any]) -> bytes:
+    """Return the Python program that looks, with its arguments (``requests``, ``endpoint``, ``prepare``) in it; they hold no secret."""
+    arguments = json.dumps({name: wanted[name] for name in ("requests", "endpoint", "prepare")})
     before, after = _around_arguments()
     return b"".join((before, ascii(arguments).encode("ascii"), after))
 
@@ -156,26 +159,31 @@ def command(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.An
 
 
 def answer(output: str) -> dict[str, t.Any] | None:
-    """Return what the script has said, None where that is not what it says."""
+    """Return what the script has said, None where that is not what it says or is more than any host has to say."""
+    if len(output) > MOST_CHARACTERS:
+        return None
     for line in reversed(output.splitlines()):
         if line.startswith('{"docker_tls_look": '):
             try:
                 found = json.loads(line)["docker_tls_look"]
             except (ValueError, KeyError, TypeError, RecursionError):
                 return None
-            return _checked(found)
+            return checked(found)
     return None
 
 
-def _checked(found: t.Any) -> dict[str, t.Any] | None:
+def checked(found: t.Any) -> dict[str, t.Any] | None:
     """Return only what is expected of a host, in the expected types."""
     if not isinstance(found, dict) or not isinstance(found.get("current"), bool):
         return None
-    words = {name: [str(item) for item in found.get(name) or []] for name in ("reasons", "warnings")}
+    lists = {name: found.get(name) or [] for name in ("reasons", "warnings")}
+    if not all(isinstance(items, list) for items in lists.values()):
+        return None
+    words = {name: [str(item) for item in items] for name, items in lists.items()}
     why = {"msg": str(found["msg"])} if found.get("msg") else {}
     more = {
         name: found[name]
-        for name, kind in (("requests", list), ("endpoint", dict))
+        for name, kind in (("requests", list), ("endpoint", dict), ("prepared", dict))
         if isinstance(found.get(name), kind)
     }
     return {"current": found["current"], **words, **why, **more}

@@ -249,3 +249,17 @@ def test_client_authority_is_replaced_when_everybody_is_renewed(hosts: dict[str,
         assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
     assert "former-client-of-clients-g2" not in run.output or "LET IN" not in run.output
     assert_changed_nothing(site(ALICE, BOB, OLGA))
+
+
+def test_all_authorities_are_replaced_in_one_run(hosts: dict[str, Any]) -> None:
+    former = kept("alice")
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = rotate("all", ALICE, BOB, OLGA, rotate_ca_again_after="0s")
+    assert run.returncode == 0, run.output
+    # Once a phase, for all authorities together.
+    assert restarts == {"oldest": 3, "newest": 3}
+    assert who_gets_in(hosts, former) == set()
+    for client in ("alice", "bob", "olga"):
+        assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
+    assert_changed_nothing(site(ALICE, BOB, OLGA))
+    assert_changed_nothing(rotate("all", ALICE, BOB, OLGA))

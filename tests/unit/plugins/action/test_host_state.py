@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import pathlib
@@ -17,9 +18,10 @@ import typing as t
 import pytest
 import yaml
 
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.filter import roles
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _role_arguments
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _prepared, _role_arguments
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 ROLES = ("docker_server_cert", "docker_daemon")
@@ -176,9 +178,8 @@ def test_arguments_are_those_that_the_role_would_pass(role: str, module: str) ->
     written = next(
         task[f"portcullis.docker_tls.{module}"] for task in tasks if f"portcullis.docker_tls.{module}" in task
     )
-    expected = {
-        name: value for name, value in written.items() if name not in ("cryptography_package", "controller_time")
-    }
+    left_out = ("cryptography_package", "controller_time", "prepared")
+    expected = {name: value for name, value in written.items() if name not in left_out}
     found = _role_arguments.Resolver(known, lambda value: jinja(value, known)).arguments(host_state._ARGUMENTS[role])
     found.pop("controller_time", None)
     assert found == jinja(expected, {**known, "omit": "__omit__"})
@@ -245,11 +246,16 @@ def test_host_that_says_so_is_current() -> None:
         '{"docker_tls_look": ',
         '{"docker_tls_look": {"current": "yes"}}',
         '{"docker_tls_look": []}',
+        '{"docker_tls_look": {"current": true, "reasons": 5}}',
+        '{"docker_tls_look": {"current": true, "warnings": {"a": 1}}}',
+        json.dumps({"docker_tls_look": {"current": True, "requests": ["x" * 2_000_000]}}),
         "{}",
     ],
 )
 def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
-    assert look(answer)["current"] is False
+    result = look(answer)
+    assert result.pop("sent")
+    assert helpers_records.returned("host_state", result)["current"] is False
 
 
 @pytest.mark.parametrize(
@@ -273,7 +279,8 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
 )
 def test_host_is_not_even_asked_where_it_is_clear_that_the_roles_run(changes: dict[str, t.Any]) -> None:
     result = look(CURRENT, **changes)
-    assert (result["current"], result["sent"]) == (False, [])
+    assert result.pop("sent") == []
+    assert helpers_records.returned("host_state", result)["current"] is False
 
 
 @pytest.mark.parametrize("wrap", [str, lambda text: f"x-{text}", lambda text: [text]], ids=["whole", "within", "list"])
@@ -298,6 +305,42 @@ def test_trust_is_that_of_ansible() -> None:
         assert TRUST("{{ x }}") and not TRUST(wrap_var("{{ x }}"))
 
 
+PREPARED = {"plan": ["renewed"], "requests": [{"id": "server", "request_content": "CSR"}], "warnings": []}
+DUE = json.dumps({"docker_tls_look": {"current": False, "reasons": ["expired"], "warnings": [], "prepared": PREPARED}})
+
+
+def asked(sent: list[bytes]) -> dict[str, t.Any]:
+    """Return the arguments in the program that a host was sent."""
+    line = next(line for line in sent[0].decode().splitlines() if line.startswith("arguments = "))
+    found: dict[str, t.Any] = json.loads(
+        ast.literal_eval(line.removeprefix("arguments = json.loads(").removesuffix(")"))
+    )
+    return found
+
+
+def test_request_that_a_look_brings_is_kept_for_the_same_question() -> None:
+    result = look(DUE, arguments={"prepare": True})
+    taken = _prepared.take(result["prepared"], asked(result["sent"])["requests"])
+    assert asked(result["sent"])["prepare"] is True
+    assert taken is not None and taken["requests"] == PREPARED["requests"]
+
+
+def test_renewal_that_is_asked_for_is_prepared_in_the_same_call() -> None:
+    result = look(DUE, arguments={"prepare": True}, docker_server_cert_force_renewal=True)
+    assert asked(result["sent"])["requests"][0]["force"] is True
+
+
+def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
+    result = look(CURRENT, arguments={"prepare": True}, docker_server_cert_force_renewal=True)
+    assert (result["current"], result["reasons"]) == (False, ["forced"])
+
+
+def test_host_cannot_escape_the_proof_that_a_revocation_needs() -> None:
+    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
+    result = look(CURRENT, hostvars=HostVars({"localhost": known, "web1": {}}))
+    assert (result["current"], result["reasons"]) == (False, ["client-revoked"])
+
+
 def test_only_the_certificate_is_asked_about_where_there_is_no_daemon_role() -> None:
     result = look(CURRENT, arguments={"roles": ["docker_server_cert"]})
     assert b'"endpoint": null' in result["sent"][0]
@@ -313,7 +356,7 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
         "names": ["web1"],
     }
     complete = host_state._validated(host_state._OPTIONS, {"requests": [request]})
-    program = _lean.script(complete["requests"], None)
+    program = _lean.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
     assert _lean.answer(done.stdout.decode()) == {
         "current": False,
@@ -388,7 +431,7 @@ def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() 
     plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
     looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
     [task] = looking["tasks"]
-    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", None)
+    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", {"prepare": True})
     assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
     assert looking["become"] is working["become"] is True
     assert "hosts_with_work" in working["hosts"]
