@@ -96,6 +96,10 @@ class Resolver:
         """Return the value of a variable, ``default`` where there is none."""
         return self.variable(name) if name in self._variables or name in self._own else default
 
+    def groups(self) -> t.Any:
+        """Return the groups as Ansible has made them: no templates to look for among the names of a thousand hosts."""
+        return self._variables["groups"] if "groups" in self._variables else self.variable("groups")
+
     def other_host(self, host: str, name: str, default: t.Any = None) -> t.Any:
         """Return a variable of another host that holds no template, such as a fact; ``default`` where there is none."""
         hostvars = self._variables.get("hostvars")
@@ -199,7 +203,7 @@ def _now(resolver: Resolver) -> str:
 
 #: Templates of the roles (white space as one blank) and what they mean.
 EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
-    "{{ groups | portcullis.docker_tls.ca_host }}": lambda resolver: _ca_place.ca_host(resolver.variable("groups")),
+    "{{ groups | portcullis.docker_tls.ca_host }}": lambda resolver: _ca_place.ca_host(resolver.groups()),
     "{{ hostvars[docker_server_cert_ca_host]['docker_ca_authorities'] "
     "| default(__docker_server_cert_info.authorities) }}": _authorities("docker_server_cert"),
     "{{ hostvars[docker_daemon_ca_host]['docker_ca_authorities'] "

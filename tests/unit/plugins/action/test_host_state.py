@@ -406,6 +406,15 @@ def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
     assert asked == ["localhost"]
 
 
+def test_names_of_all_hosts_are_not_gone_through_for_each_host() -> None:
+    class Names(list[str]):
+        def __iter__(self) -> t.Iterator[str]:
+            raise AssertionError("that makes the cost of a host grow with their number")
+
+    known = variables(groups={"all": Names(["web1"]), "docker_hosts": Names(["web1"])})
+    assert _role_arguments.Resolver(known, str).variable("docker_server_cert_ca_host") == "localhost"
+
+
 def test_without_tags_is_the_same_value_in_plain_types() -> None:
     class Tagged(str):
         pass
