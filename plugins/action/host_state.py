@@ -65,7 +65,13 @@ class ActionModule(SecretAction):
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
         outcome = self.execute_as_usual({key: value for key, value in wanted.items() if value is not None}, task_vars)
-        return _undecided(str(outcome.get("msg", ""))) if outcome.get("failed") else outcome
+        if outcome.get("failed"):
+            return _undecided(str(outcome.get("msg", "")))
+        found = _lean.checked(outcome)
+        if found is None or len(str(found)) > _lean.MOST_CHARACTERS:
+            return _undecided("the host's answer cannot be read")
+        # The interpreter that Ansible has found.
+        return {**found, **{name: outcome[name] for name in ("ansible_facts",) if name in outcome}}
 
     def execute_as_usual(self, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result, sent as Ansible sends modules: nothing in it is secret."""

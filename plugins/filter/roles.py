@@ -15,6 +15,7 @@ from ..plugin_utils import (
     _looked,
     _preflight,
     _proof,
+    _reserved,
     _revocation,
     _rotation,
 )
@@ -41,7 +42,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "member_groups": _revocation.member_groups,
     "proof_rows": _proof.proof_rows,
     "rejected_requests": _inventory.rejected_requests,
-    "reserved_names": _inventory.reserved_names,
+    "reserved_names": _reserved.reserved_names,
     "revocation_changes": _revocation.revocation_changes,
     "revocation_hosts": _revocation.revocation_hosts,
     "revocation_problems": _revocation.revocation_problems,

@@ -45,10 +45,16 @@ options:
     description: File with the CA's key on the host that the task runs on.
     type: path
   key_content:
-    description: The CA's key as PEM.
+    description: The CA's key as PEM. Empty for a key that is not there any more; that is enough where the CA has been adopted under all O(names) already.
     type: str
   key_passphrase:
     description: Passphrase of that key; empty for a key that has none. It need not be good, it is not used any more afterwards.
+    type: str
+    default: ""
+  fingerprint_sha256:
+    description:
+      - SHA-256 fingerprint that the certificate has to have, in hexadecimal, with or without colons. Another certificate is refused.
+      - Where the certificate is read from a host, this says that it is the CA which you mean, and not what that host gives out today.
     type: str
     default: ""
   source:
@@ -117,6 +123,8 @@ def _content(params: dict[str, t.Any], what: str) -> str:
     if not path:
         return str(params[f"{what}_content"] or "")
     data = read_regular(path)
+    if data is None and what == "key":
+        return ""  # in quarantine, once the CA was adopted; else it is asked for
     if data is None:
         raise TlsError(
             f"{path} ({what}_path) does not exist on this host",
@@ -135,6 +143,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         key=_content(params, "key"),
         key_passphrase=params["key_passphrase"],
         source=params["source"] or params["certificate_path"] or "",
+        fingerprint=params["fingerprint_sha256"],
     )
     around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
@@ -165,6 +174,7 @@ def main() -> None:
             "key_path": {"type": "path", "no_log": False},
             "key_content": {"type": "str", "no_log": True},
             "key_passphrase": {"type": "str", "default": "", "no_log": True},
+            "fingerprint_sha256": {"type": "str", "default": ""},
             "source": {"type": "str", "default": ""},
         },
         required_one_of=[("certificate_path", "certificate_content"), ("key_path", "key_content")],

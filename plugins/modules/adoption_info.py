@@ -16,6 +16,7 @@ description:
   - Reports what is wrong with it and what repairs that. Keys that others can read or that were left where they were made, edited vendor units, one CA for
     servers and clients, certificates that end soon or lack names, an API that is open without TLS.
   - Only reads. It must run as root, because keys are private.
+  - An answer that is not shaped as it should be, or that has more than 4 MiB, is the failure of that host (code C(answer-unusable)).
 extends_documentation_fragment:
   - portcullis.docker_tls._adoption
   - portcullis.docker_tls._attributes
@@ -83,8 +84,8 @@ adoption:
       type: dict
     authorities:
       description: >-
-        The CAs that matter here. C(subject), C(fingerprint_sha256), C(not_after), C(certificate_path), what each C(signs) (V(server), V(clients)), and C(keys),
-        the places of its key.
+        The CAs that matter here. C(subject), C(fingerprint_sha256), C(not_after), C(certificate_path), C(certificate_content), what each C(signs)
+        (V(server), V(clients)), and C(keys), the places of its key.
       type: list
       elements: dict
     certificates:

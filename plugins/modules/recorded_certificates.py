@@ -92,6 +92,10 @@ recorded:
     requester:
       description: The host that has it.
       type: str
+    claimants:
+      description: All hosts that have shown it, where there are several. A server name in it that the inventory gives to nobody stays with them.
+      type: list
+      elements: str
     host:
       description: The machine that recorded it.
       type: str

@@ -94,6 +94,10 @@ plan:
   returned: success
   type: dict
   contains:
+    authority:
+      description: Its name.
+      type: str
+      sample: server
     phase:
       description: V(trust), V(reissue), V(retire), or V(done).
       type: str

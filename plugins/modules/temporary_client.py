@@ -105,6 +105,10 @@ ca_content:
   description: The certificates of the server authority that the client trusts, as PEM.
   returned: success
   type: str
+expired_certificate_content:
+  description: With O(expired), the certificate of the first group that has ended already, else empty.
+  returned: success
+  type: str
 authority_content:
   description: The certificate of the client authority of the first group, as PEM.
   returned: success
@@ -140,6 +144,11 @@ clients:
     certificate:
       description: The certificate as plain values; null in check mode.
       type: dict
+reasons:
+  description: What M(portcullis.docker_tls.signed_certificates) says that it did besides.
+  returned: success
+  type: list
+  elements: str
 code:
   description: A stable word for the failure.
   returned: failure

@@ -23,6 +23,8 @@ from ansible import constants as C
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 _PACKAGE = "docker_tls_look"
+#: An answer has some ten thousand: a report of the endpoint, a certificate or a request.
+MOST_CHARACTERS = 1_000_000
 #: What ``_host_state`` imports before a change is needed; a test knows if that list is no longer right.
 SOURCES: tuple[str, ...] = (
     "_accounts",
@@ -157,22 +159,27 @@ def command(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.An
 
 
 def answer(output: str) -> dict[str, t.Any] | None:
-    """Return what the script has said, None where that is not what it says."""
+    """Return what the script has said, None where that is not what it says or is more than any host has to say."""
+    if len(output) > MOST_CHARACTERS:
+        return None
     for line in reversed(output.splitlines()):
         if line.startswith('{"docker_tls_look": '):
             try:
                 found = json.loads(line)["docker_tls_look"]
             except (ValueError, KeyError, TypeError, RecursionError):
                 return None
-            return _checked(found)
+            return checked(found)
     return None
 
 
-def _checked(found: t.Any) -> dict[str, t.Any] | None:
+def checked(found: t.Any) -> dict[str, t.Any] | None:
     """Return only what is expected of a host, in the expected types."""
     if not isinstance(found, dict) or not isinstance(found.get("current"), bool):
         return None
-    words = {name: [str(item) for item in found.get(name) or []] for name in ("reasons", "warnings")}
+    lists = {name: found.get(name) or [] for name in ("reasons", "warnings")}
+    if not all(isinstance(items, list) for items in lists.values()):
+        return None
+    words = {name: [str(item) for item in items] for name, items in lists.items()}
     why = {"msg": str(found["msg"])} if found.get("msg") else {}
     more = {
         name: found[name]

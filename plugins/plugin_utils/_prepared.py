@@ -35,11 +35,12 @@ def question(requests: t.Any) -> str:
 
 def keep(answer: t.Any, requests: t.Any) -> Result:
     """Return what is registered of a host's ``prepared`` answer, {} where it is none. It is data of a host: only its shape is looked at."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("requests"), list):
+    names = ("requests", "plan", "warnings")
+    if not isinstance(answer, dict) or not all(isinstance(answer.get(name), list) for name in names):
         return {}
     if not all(isinstance(entry, dict) for entry in answer["requests"]):
         return {}
-    words = {name: [str(line) for line in answer.get(name) or []] for name in ("plan", "warnings")}
+    words = {name: [str(line) for line in answer[name]] for name in ("plan", "warnings")}
     return {"question": question(requests), "requests": answer["requests"], **words}
 
 

@@ -47,7 +47,7 @@ def test_user_who_was_left_out_is_let_in_by_the_next_run(host: Any) -> None:
 
 def test_daemon_reads_the_directory_that_it_is_told(host: Any, tmp_path: Any) -> None:
     """Certificates that something else keeps there: the role docker_daemon alone, without docker_server_cert."""
-    host.run_expect([0], "cp -rL /var/docker /srv/kept && chmod 700 /srv/kept")
+    host.run_expect([0], "mkdir -m 700 /srv/kept && cp -L /var/docker/*.pem /srv/kept/")
     alone = tmp_path / "daemon.yml"
     alone.write_text(
         "- hosts: docker_hosts\n  gather_facts: false\n  become: true\n  roles: [portcullis.docker_tls.docker_daemon]\n"

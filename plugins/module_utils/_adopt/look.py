@@ -159,7 +159,7 @@ def _authorities(
     found: dict[str, dict[str, t.Any]] = {}
     leaf = situation.leaf
     for fact in situation.files:
-        for view in fact.certificates:
+        for view, content in zip(fact.certificates, _each(fact.content)):
             if not view.is_authority or related.get(view.public_key_fingerprint) != "ca":
                 continue
             admits = view.fingerprint_sha256 in anchors
@@ -171,11 +171,18 @@ def _authorities(
                     "fingerprint_sha256": view.fingerprint_sha256,
                     "not_after": view.to_dict()["not_after"],
                     "certificate_path": fact.path,
+                    "certificate_content": content,
                     "signs": [*signs, *(["clients"] if admits else [])],
                     "keys": _keys_of(situation, view.public_key_fingerprint, fact.path),
                 },
             )
     return list(found.values())
+
+
+def _each(content: str) -> list[str]:
+    """Return the certificates of a PEM text, one by one."""
+    end = "-----END CERTIFICATE-----"
+    return [f"{part.strip()}\n{end}\n" for part in content.split(end)[:-1]]
 
 
 def _keys_of(situation: judge.Situation, fingerprint: str, beside: str) -> list[dict[str, t.Any]]:

@@ -95,12 +95,15 @@ def make_rules(
 
     Raises TlsError ``duration-invalid`` for ``backdate``; ``0s`` is allowed.
     """
+    owned: dict[str, frozenset[str]] = {}
+    for name, owners in reserved.items():
+        if names.is_name(name):  # one name may be there in several spellings
+            spelled = names.normalize_name(name)
+            owned[spelled] = owned.get(spelled, frozenset()) | frozenset(
+                [owners] if isinstance(owners, str) else map(str, owners)
+            )
     return Rules(
-        reserved={
-            names.normalize_name(name): frozenset([owners] if isinstance(owners, str) else map(str, owners))
-            for name, owners in reserved.items()
-            if names.is_name(name)
-        },
+        reserved=owned,
         shared=frozenset(names.normalize_names(shared, "the shared name")),
         backdate=timedelta(0) if backdate.strip() == "0s" else _time.parse_duration(backdate, "backdate"),
         predicting=predicting,

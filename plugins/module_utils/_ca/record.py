@@ -103,6 +103,7 @@ def _decide(
     entries: dict[str, dict[str, t.Any]] = {}
     contents: dict[str, str] = {}
     foreign, seen = [], set()
+    shown: dict[str, set[str]] = {}
     for one in certificates:
         where = f"{one.requester}:{one.source}" if one.requester else one.source or "a certificate"
         try:
@@ -118,8 +119,12 @@ def _decide(
             seen.add(view.fingerprint_sha256)
         else:
             entries.setdefault(view.fingerprint_sha256, _entry(one, view, issuer, reason, around))
+            shown.setdefault(view.fingerprint_sha256, set()).add(one.requester)
             name = view.serial if not _taken(place, view.serial) else f"{view.serial}-{view.fingerprint_sha256[:16]}"
             contents[name] = inspect.certificate_pem(leaf)
+    for fingerprint, requesters in shown.items():
+        if len(requesters - {""}) > 1:
+            entries[fingerprint]["claimants"] = sorted(requesters - {""})
     reasons = [f"certificates-{reason}"] if entries else []
     if reason == "restored" and complete and (found.restored or entries):
         reasons.append("ledger-recorded")

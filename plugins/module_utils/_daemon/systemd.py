@@ -103,6 +103,10 @@ class Systemd:
         command = ["busctl", "--json=short", "get-property", "org.freedesktop.systemd1", path, interface, "ExecStart"]
         return _output(command)
 
+    def properties(self, names: t.Iterable[str]) -> str:
+        """Return properties of the loaded service in systemd's words, one a line. Raises TlsError ``systemd-command-failed``."""
+        return _output(["systemctl", "show", "--no-pager", "-p", ",".join(names), "--", self.service])
+
     def daemon_reload(self) -> None:
         """Make systemd read the unit files anew."""
         _output(["systemctl", "daemon-reload"])

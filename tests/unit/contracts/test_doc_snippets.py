@@ -19,7 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.splitter import parse_kv
 
 import helpers_snippets as snippets
-from helpers_documentation import FILTERS, MODULES, PLAYBOOKS, ROLES, ROOT, of_playbooks, of_roles, options_of
+from helpers_documentation import FILTERS, MODULES, PLAYBOOKS, ROLES, ROOT, block, of_playbooks, of_roles, options_of
 
 OURS = "portcullis.docker_tls."
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
@@ -80,6 +80,12 @@ def test_playbook_and_its_variables_exist(command: snippets.Command) -> None:
         assert set(yaml.safe_load(extra) if extra.startswith("{") else parse_kv(extra)) <= known_variables()
 
 
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_playbook_is_in_the_readme(playbook: str) -> None:
+    text = (ROOT / "README.md").read_text()
+    assert f"`{OURS}{playbook}`" in text or f", `{playbook}`" in text
+
+
 @pytest.mark.parametrize("command", commands_of("ansible"))
 def test_module_of_an_ad_hoc_command_takes_its_options(command: snippets.Command) -> None:
     parsed = arguments(AdHocCLI, command.words)
@@ -129,8 +135,10 @@ def test_variable_of_a_playbook_on_the_page_exists(path: pathlib.Path) -> None:
     assert named - of_playbooks() - NO_VARIABLES == set()
 
 
+#: Of the pages, and the examples of every module.
 DOCUMENTS = [
-    pytest.param(document, id=f"{page}-{number}") for number, (page, document) in enumerate(snippets.documents())
+    *(pytest.param(document, id=f"{page}-{number}") for number, (page, document) in enumerate(snippets.documents())),
+    *(pytest.param(block(module, "EXAMPLES"), id=module) for module in MODULES),
 ]
 
 
@@ -151,9 +159,10 @@ def test_tasks_of_a_document_name_modules_options_roles_and_playbooks_that_exist
         for name, value in one.items():
             if str(name).startswith(OURS):
                 module = name[len(OURS) :]
-                assert module in MODULES and set(value) <= set(options_of(module)), module
+                given = value or {}
+                assert module in MODULES and set(given) <= set(options_of(module)), module
                 required = {key for key, option in options_of(module).items() if option.get("required")}
-                assert required <= set(value) or module == "client_session"
+                assert required <= set(given) or module == "client_session"
         for role in one.get("roles", []):
             assert (ROOT / "roles" / str(role["role"] if isinstance(role, dict) else role)[len(OURS) :]).is_dir()
         if "import_playbook" in one:
@@ -166,6 +175,6 @@ def test_lookups_and_filters_of_the_documents_are_understood(path: pathlib.Path)
     from jinja2 import Environment
 
     environment = Environment()
-    for block in snippets.blocks(path, "yaml"):
-        for template in re.findall(r"\{\{.*?\}\}", block):
+    for text in snippets.blocks(path, "yaml"):
+        for template in re.findall(r"\{\{.*?\}\}", text):
             environment._parse(template, None, None)

@@ -299,6 +299,21 @@ def test_run_of_the_ca_host_sets_its_one_fact() -> None:
     assert result["ansible_facts"] == {"docker_ca_authorities": {"server": {}}}
 
 
+@pytest.mark.parametrize("answer", [["x"], {"layout": 5}, "x", None], ids=str)
+def test_examined_host_that_answers_nonsense_fails_for_itself(answer: t.Any) -> None:
+    """The plays after it read the answer on the controller, for all hosts at once."""
+    told = {"changed": False, "adoption": answer, "ansible_facts": {"x": 1}}
+    result = run(action(importlib.import_module(f"{ACTIONS}.adoption_info"), {}, [told]))
+    assert (result["failed"], result["code"]) == (True, "answer-unusable")
+    assert "adoption" not in result
+    assert "--limit" in result["msg"]
+
+
+@pytest.mark.parametrize("answer", [{"failed": True, "msg": "x"}, {"adoption": {}}])
+def test_examined_host_that_fails_or_knows_nothing_is_passed_on(answer: dict[str, t.Any]) -> None:
+    assert run(action(importlib.import_module(f"{ACTIONS}.adoption_info"), {}, [answer])) == answer
+
+
 REFUSED = {"msg": "no certificate is signed for web1: no", "hint": "Ask.", "code": "name-taken"}
 
 

@@ -246,6 +246,9 @@ def test_host_that_says_so_is_current() -> None:
         '{"docker_tls_look": ',
         '{"docker_tls_look": {"current": "yes"}}',
         '{"docker_tls_look": []}',
+        '{"docker_tls_look": {"current": true, "reasons": 5}}',
+        '{"docker_tls_look": {"current": true, "warnings": {"a": 1}}}',
+        json.dumps({"docker_tls_look": {"current": True, "requests": ["x" * 2_000_000]}}),
         "{}",
     ],
 )

@@ -237,6 +237,7 @@ all:
         thief: {{ansible_python_interpreter: {top}/thief}}
         greedy: {{ansible_python_interpreter: {top}/greedy, docker_server_cert_names: ["*.greedy.example.org"]}}
         broken: {{ansible_python_interpreter: {top}/broken}}
+        twin: {{ansible_python_interpreter: {top}/twin, docker_server_cert_names: ["{{{{ ansible_fqdn }}}}"], ansible_fqdn: web1}}
     docker_clients:
       hosts:
         greedy:
@@ -291,6 +292,8 @@ LIES: dict[str, t.Any] = {
         "rejected": {"web1/server": {"msg": "forged", "hint": "", "code": ""}},
         "add_host": {"host_name": "more", "groups": ["docker_hosts"]},
     },
+    # The inventory takes a name from its facts, where it is another host.
+    "twin": {"requests": [forged(7, "server", "twin", "web1")]},
     "broken": {"requests": ["text", {"request_content": {"a": 1}, "names": 7}]},
 }
 
@@ -336,7 +339,9 @@ def test_host_that_asks_for_another_s_names_is_refused_and_others_are_not(
     recap = {line.split()[0]: line for line in run.output.splitlines() if " ok=" in line}
     assert "failed=0" in recap["web1"]
     assert "failed=1" in recap["thief"]
+    assert "failed=1" in recap["twin"]
     assert "more" not in recap
+    assert "no certificate is signed for twin/server: the name web1 belongs to web1" in run.output
     assert "no certificate is signed for thief/server: the name web1.example.org belongs to web1" in run.output
     assert "Traceback" not in run.output
 

@@ -25,6 +25,8 @@ PLAY = """
   tasks:
     - portcullis.docker_tls.authorities: "{{ ca | combine({'access_groups': ['ops']}) }}"
       check_mode: false
+    - ansible.builtin.file: {path: "%(ca)s/ledger.jsonl", mode: "0644"} # which is repaired, and told
+      check_mode: false
     - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'a', 'group': 'ops', 'expired': true, 'generations': ['ops-g1']}) }}"
       register: client
     - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'a', 'group': 'ops', 'validity': '1s'}) }}"

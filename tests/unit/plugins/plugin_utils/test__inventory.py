@@ -170,27 +170,6 @@ def test_endpoint_url_is_where_clients_reach_the_host(variables: dict[str, Any],
     assert inventory.endpoint_url("web1", {"web1": variables}) == expected
 
 
-def test_reserved_names_are_all_that_the_inventory_declares_with_all_their_owners() -> None:
-    hostvars = {
-        "Web1": {"ansible_host": "bastion", "docker_server_cert_names": ["docker.example.org."]},
-        "web2": {
-            "ansible_host": "bastion",
-            "docker_daemon_listen": ["10.0.0.12:2376", "private"],
-            "docker_daemon_address": "d2.example.org",
-        },
-        "olympus": {},
-    }
-    assert inventory.reserved_names(hostvars, hostvars) == {
-        "web1": ["Web1"],
-        "web2": ["web2"],
-        "olympus": ["olympus"],
-        "bastion": ["Web1", "web2"],
-        "docker.example.org": ["Web1"],
-        "10.0.0.12": ["web2"],
-        "d2.example.org": ["web2"],
-    }
-
-
 def test_server_requests_of_a_host_without_wildcards_in_the_inventory_have_none() -> None:
     asked = answer(names=["web1", "*.example.org"])
     hostvars = {

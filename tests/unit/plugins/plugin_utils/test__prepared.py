@@ -58,7 +58,17 @@ def test_take_refused_question_is_left_to_the_module(requests: t.Any) -> None:
     assert _prepared.take(kept, requests) is None
 
 
-@pytest.mark.parametrize("answer", [None, [], "text", {}, {"requests": "x"}, {"requests": [1]}, {"requests": None}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        "text",
+        {},
+        *({**ANSWER, **{name: wrong}} for name in ANSWER for wrong in (None, "x", 1)),
+        {**ANSWER, "requests": [1]},
+    ],
+)
 def test_keep_answer_without_its_shape_is_none(answer: t.Any) -> None:
     assert _prepared.keep(answer, [REQUEST]) == {}
 
