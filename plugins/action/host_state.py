@@ -48,11 +48,13 @@ class ActionModule(SecretAction):
         if self._why_not_pipelined() is not None or any(self._task.environment or ()) or self._task.async_val:
             return self._by_module(wanted, task_vars)
         run: t.Any = self._low_level_execute_command
-        sent = run(
-            _lean.command(task_vars, self._templar.template),
-            in_data=_lean.script(wanted["requests"], wanted["endpoint"]),
-            sudoable=True,
-        )
+        # Else a local connection opens a terminal for sudo's password, and waits there for ever.
+        with self._pipelined():
+            sent = run(
+                _lean.command(task_vars, self._templar.template),
+                in_data=_lean.script(wanted["requests"], wanted["endpoint"]),
+                sudoable=True,
+            )
         found = _lean.answer(str(sent.get("stdout", "")))
         if found is None:
             return _undecided("the host's answer cannot be read")

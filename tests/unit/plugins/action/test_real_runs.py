@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import typing as t
 
 import pytest
@@ -84,7 +85,6 @@ def play(
         "ANSIBLE_REMOTE_TEMP": str(files / "remote"),
         "ANSIBLE_LOCAL_TEMP": str(files / "local"),
         "HOME": str(files / "home"),
-        "TMPDIR": str(files / "tmp"),
         "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         "LANG": "C.UTF-8",
         "CA_SECRET": secret,
@@ -92,7 +92,12 @@ def play(
     }
     program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
     command = [*prefix, program, "-i", str(directory / "inventory"), str(directory / "play.yml"), *arguments]
-    done = subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
+    # A short name for it: ansible-core 2.21 listens on a socket there, whose path has room for a hundred characters.
+    with tempfile.TemporaryDirectory() as short:
+        temporary = pathlib.Path(short, "tmp")
+        temporary.symlink_to(files / "tmp")
+        settings.setdefault("TMPDIR", str(temporary))
+        done = subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
     stored = directory / "result.json"
     result = json.loads(stored.read_text()) if stored.exists() else {}
     return Run(done.returncode, done.stdout + done.stderr, result)
