@@ -60,7 +60,9 @@ class ActionModule(SecretAction):
     def _by_script(self, wanted: Result, task_vars: Result) -> Result:
         run: t.Any = self._low_level_execute_command
         command = _lean.command(task_vars, self._templar.template)
-        sent = run(command, in_data=_lean.script(wanted), sudoable=True)
+        # Else a local connection opens a terminal for sudo's password, and waits there for ever.
+        with self._pipelined():
+            sent = run(command, in_data=_lean.script(wanted), sudoable=True)
         return _lean.answer(str(sent.get("stdout", ""))) or _undecided("the host's answer cannot be read")
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:

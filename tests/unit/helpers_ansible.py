@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import typing as t
 
 from ansible_collections.portcullis.docker_tls import plugins
@@ -54,4 +55,9 @@ def run(
     command: t.Sequence[str], settings: t.Mapping[str, str], directory: pathlib.Path
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and return what came of it, both outputs."""
-    return subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
+    # A short name for its TMPDIR: ansible-core 2.21 listens on a socket there, whose path has room for a hundred characters.
+    with tempfile.TemporaryDirectory() as short:
+        temporary = pathlib.Path(short, "tmp")
+        temporary.symlink_to(settings["TMPDIR"])
+        used = {**settings, "TMPDIR": str(temporary)}
+        return subprocess.run(command, env=used, cwd=directory, capture_output=True, text=True, check=False)

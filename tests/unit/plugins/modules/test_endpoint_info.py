@@ -50,7 +50,8 @@ def test_key_is_in_no_result(closed_port: int) -> None:
     }
     result = run_module(endpoint_info, options)
     assert "PRIVATE KEY" not in json.dumps({name: value for name, value in result.items() if name != "invocation"})
-    assert result["invocation"]["module_args"]["key_content"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    if "invocation" in result:  # ansible-core 2.21 adds it only where it is shown
+        assert result["invocation"]["module_args"]["key_content"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 def test_client_ca_that_is_no_certificate_is_an_error(closed_port: int) -> None:
