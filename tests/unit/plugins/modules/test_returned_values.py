@@ -40,9 +40,10 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
 )
 from helpers_ca import PASSPHRASE_TEXT, csr, ensure
 from helpers_foreign import docker_recipe, endpoint, situation
+from helpers_machine import install
 from helpers_modules import run_module
 from helpers_systemd import Manager
-from helpers_world import ADDRESS, Effects, World, install
+from helpers_world import ADDRESS, Effects, World
 
 SERVER, CLIENTS = made.authority("server"), made.authority("client", number=1)
 G1, G2 = fleet.server_authority(), fleet.authority("server-g2", 31)
