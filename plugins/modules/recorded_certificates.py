@@ -94,6 +94,7 @@ recorded:
       type: str
     claimants:
       description: All hosts that have shown it, where there are several. A server name in it that the inventory gives to nobody stays with them.
+      returned: where several hosts have shown it
       type: list
       elements: str
     host:

@@ -40,9 +40,10 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
 )
 from helpers_ca import PASSPHRASE_TEXT, csr, ensure
 from helpers_foreign import docker_recipe, endpoint, situation
+from helpers_machine import install
 from helpers_modules import run_module
 from helpers_systemd import Manager
-from helpers_world import ADDRESS, Effects, World, install
+from helpers_world import ADDRESS, Effects, World
 
 SERVER, CLIENTS = made.authority("server"), made.authority("client", number=1)
 G1, G2 = fleet.server_authority(), fleet.authority("server-g2", 31)
@@ -137,6 +138,25 @@ def test_recorded_certificates_leaves_strangers_out_and_needs_a_ca(ca: pathlib.P
     assert "web1" in foreign or "/c" in foreign
     result = run_module(recorded_certificates, {"path": str(tmp_path / "none"), "certificates": stranger})
     assert result["failed"] and result["code"] and result["hint"]
+
+
+def test_recorded_certificates_names_all_who_show_one_certificate(ca: pathlib.Path) -> None:
+    request = {
+        "id": "a",
+        "authority": "server",
+        "profile": "server",
+        "request_content": csr(),
+        "common_name": "a",
+        "names": ["a"],
+    }
+    given = {"path": str(ca), "passphrase": PASSPHRASE_TEXT, "requests": [request]}
+    before = {path.name: path.read_bytes() for path in ca.iterdir() if path.is_file()}
+    content = run_module(signed_certificates, given)["certificates"]["a"]["certificate_content"]
+    for name, data in before.items():
+        (ca / name).write_bytes(data)  # an older state, which knows nothing of it
+    shown = [{"content": content, "requester": host, "source": "/c"} for host in ("web1", "web2")]
+    (entry,) = run_module(recorded_certificates, {"path": str(ca), "certificates": shown})["recorded"]
+    assert entry["claimants"] == ["web1", "web2"]
 
 
 def test_signed_certificates_tells_what_it_refused_and_what_it_repaired(ca: pathlib.Path) -> None:
@@ -234,6 +254,9 @@ def test_host_state_of_a_secured_host_tells_what_it_has(
         local_names=False,
         authority_content=SERVER.pem,
     )
+    due = run_module(host_state, {"requests": [{**request, "force": True}], "prepare": True})
+    assert "BEGIN CERTIFICATE REQUEST" in due["prepared"]["requests"][0]["request_content"]
+    (world.certificates / "server-key.pem.new").unlink()
     looked = run_module(host_state, {"requests": [request], "endpoint": defaults(ENDPOINT_OPTIONS, **wish)})
     assert looked["current"], looked
     assert looked["requests"][0]["certificate"]["names"] == ["localhost", ADDRESS]
