@@ -137,7 +137,7 @@ def container_identity(host: Any, container: str = "keeper") -> str:
 
     molecule/shared/prepare.yml notes it in /root/keeper before the first converge.
     """
-    inspect = "{{.State.Pid}} {{.State.StartedAt}}"
+    inspect = "{{.Id}} {{.RestartCount}} {{.State.Pid}} {{.State.StartedAt}}"
     return str(host.check_output("docker inspect -f %s %s", inspect, container).strip())
 
 

@@ -14,6 +14,7 @@ import pytest
 from testinfra.host import get_host
 
 from common_tests import served_certificate
+from fleet import assert_changed_nothing, ledger, with_ca_of
 from playbook import Run, fingerprint_of_directory, fingerprint_of_host, play
 from testinfra_helpers import (
     Bundle,
@@ -52,12 +53,7 @@ def old(name: str) -> Bundle:
 
 def machine_with_new_ca() -> Bundle:
     """The old client of the host ``machine``, who was only given another ca.pem."""
-    directory = ephemeral_directory() / "old" / "machine-new-ca"
-    directory.mkdir(exist_ok=True)
-    for name in ("cert.pem", "key.pem"):
-        shutil.copy(old("machine").directory / name, directory / name)
-    shutil.copy(client_bundle("alice").ca, directory / "ca.pem")
-    return Bundle(directory)
+    return with_ca_of(old("machine"), "alice")
 
 
 def answered(host: Any, bundle: Bundle) -> bool:
@@ -70,16 +66,11 @@ def succeeded(run: Run) -> Run:
 
 
 def settled(**variables: Any) -> None:
-    again = succeeded(play(**variables))
-    assert all(f"changed={count}" not in again.recap for count in range(1, 10)), again.output
+    assert_changed_nothing(play(**variables))
 
 
 def ca() -> Path:
     return ephemeral_directory() / "ca"
-
-
-def ledger() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (ca() / "ledger.jsonl").read_text().splitlines()]
 
 
 def test_old_clients_are_answered_before(recipe: Any, machine: Any) -> None:
