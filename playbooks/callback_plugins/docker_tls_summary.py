@@ -4,8 +4,8 @@
 
 """The summary at the end of site.yml. Ansible loads what lies beside a playbook, so nobody has to switch it on.
 
-It speaks up only where a play carries the variable ``__docker_tls_summary``, and writes to a file only where the environment variable
-DOCKER_TLS_SUMMARY_PATH names one; docs/renewal.md has an example.
+It speaks up only where a play carries the variable ``__docker_tls_summary`` and a task has run since, and writes to a file only where the
+environment variable DOCKER_TLS_SUMMARY_PATH names one; docs/renewal.md has an example. The plan of adopt.yml skips every task of site.yml.
 """
 
 from __future__ import annotations
@@ -44,27 +44,30 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._run = _summary.Run()
-        self._wanted = False
+        self._asked = self._wanted = False
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         """Find out whether this playbook is one that wants a summary."""
-        self._wanted = self._wanted or bool(play.get_vars().get(SWITCH))
+        self._asked = self._asked or bool(play.get_vars().get(SWITCH))
         self._run.check_mode = self._run.check_mode or bool(play.check_mode)
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """Take in a result."""
+        self._wanted = self._asked
         host, module, found = _parts(result)
         if module:
             self._run.note_success(host, module, found)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         """Take in a failure, of whatever task."""
+        self._wanted = self._asked
         host, _module, found = _parts(result)
         if not ignore_errors:
             self._run.note_problem(host, found)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         """Take in that a host was not reached."""
+        self._wanted = self._asked
         host, _module, found = _parts(result)
         self._run.note_problem(host, found)
 

@@ -18,12 +18,13 @@ from datetime import datetime, timedelta
 from ._accounts import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from ._errors import TlsError
 from ._files import ensure_directory, write_atomic
-from ._time import isoformat, parse_duration, parse_renew_before
+from ._time import isoformat, parse_duration, parse_renew_before, parse_renew_jitter
 from ._x509 import decide, inspect, issue, keys, names, verify
 
 PENDING_SUFFIX = ".new"
 AUTHORITIES = "ca.pem"
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_ANY_LIFETIME = timedelta(days=36500)
 
 
 @dataclass(frozen=True)
@@ -142,13 +143,14 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
 
 def _checked_validity(request: t.Mapping[str, t.Any]) -> timedelta | None:
     """Return the validity, None for no text. A renewal that is due from the first day on would issue, and restart dockerd, in every run."""
-    if not request["validity"]:
-        return None
-    validity = parse_duration(request["validity"], "validity")
-    if parse_renew_before(request["renew_before"], validity) >= validity:
+    what = f"of {request['id']!r}"
+    validity = parse_duration(request["validity"], f"validity {what}") if request["validity"] else None
+    # Read here whatever the validity, so that a message has the request's name.
+    before = parse_renew_before(request["renew_before"], validity or _ANY_LIFETIME, f"renew_before {what}")
+    parse_renew_jitter(request["renew_jitter"], validity or _ANY_LIFETIME, f"renew_jitter {what}")
+    if validity is not None and before >= validity:
         raise TlsError(
-            f"renew_before ({request['renew_before']}) of {request['id']!r} is not shorter than its validity "
-            f"({request['validity']})",
+            f"renew_before ({request['renew_before']}) {what} is not shorter than its validity ({request['validity']})",
             hint="Every run would make a new certificate. Use a shorter renew_before, or a fraction such as 1/3.",
             code="renew-before-too-long",
         )

@@ -55,7 +55,7 @@ def revoked_bundles(
         ]
     return [
         {
-            "id": f"revoked {bundle['user']}:{bundle['client']}",
+            "id": f"{bundle['user']}:{bundle['client']}" if bundle["user"] else bundle["client"],
             "state": "absent",
             "common_name": bundle["client"],
             "directory": _inventory.bundle_directory(bundle, path),

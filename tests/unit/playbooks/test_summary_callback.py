@@ -76,6 +76,17 @@ def test_callback_is_silent_where_no_play_wants_it(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_callback_is_silent_where_every_task_was_skipped(
+    plugin: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan of adopt.yml skips site.yml: nobody has looked whether a host is as it should be."""
+    monkeypatch.setenv("DOCKER_TLS_SUMMARY_PATH", str(tmp_path / "summary.json"))
+    heard = Heard(plugin)
+    heard.callback.v2_runner_on_skipped(result_of({"skipped": True}))
+    assert heard.end() == ""
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_callback_takes_no_other_modules_word_for_a_change(plugin: t.Any) -> None:
     heard = Heard(plugin)
     heard.callback.v2_runner_on_ok(result_of(RESULT, action="ansible.builtin.copy"))
@@ -109,5 +120,6 @@ def test_callback_prints_nothing_into_json(
 def test_callback_that_cannot_write_warns_and_fails_nothing(plugin: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_TLS_SUMMARY_PATH", "/nowhere/summary.json")
     heard = Heard(plugin)
+    heard.callback.v2_runner_on_ok(result_of(RESULT))
     heard.end()
     assert "/nowhere/summary.json" in heard.warnings[0]

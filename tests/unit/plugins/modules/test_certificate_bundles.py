@@ -337,7 +337,7 @@ def test_thing_in_the_way_that_cannot_be_moved_is_named(
 
 
 def leaving(place: pathlib.Path, name: str = "portainer") -> dict[str, t.Any]:
-    return {"id": f"revoked :{name}", "state": "absent", "common_name": name, "directory": str(place), "owner": None}
+    return {"id": name, "state": "absent", "common_name": name, "directory": str(place), "owner": None}
 
 
 def test_bundle_of_a_revoked_client_is_removed_once(directory: pathlib.Path) -> None:
@@ -345,7 +345,7 @@ def test_bundle_of_a_revoked_client_is_removed_once(directory: pathlib.Path) -> 
     run_module(certificate_bundles, {"bundles": [bundle(directory)]})
     foretold = run_module(certificate_bundles, {"bundles": [leaving(directory)]}, check=True, diff=True)
     assert foretold["changed"] and (directory / "key.pem").exists()
-    assert foretold["plan"] == [f"client revoked :portainer: bundle in {directory} removed (client-revoked)"]
+    assert foretold["plan"] == [f"client portainer: bundle in {directory} removed (client-revoked)"]
     done = run_module(certificate_bundles, {"bundles": [leaving(directory)]})
     assert (done["changed"], done["bundles"][0]["reasons"]) == (True, ["client-revoked"])
     assert not directory.exists()

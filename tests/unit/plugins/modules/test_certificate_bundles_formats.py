@@ -172,7 +172,7 @@ def test_dropped_formats_leave_the_bundle_alone(installed: pathlib.Path) -> None
 
 
 def test_formats_of_a_revoked_client_go_with_the_bundle(installed: pathlib.Path) -> None:
-    leaving = {"id": "revoked :alice", "state": "absent", "common_name": "alice", "directory": str(installed)}
+    leaving = {"id": "alice", "state": "absent", "common_name": "alice", "directory": str(installed)}
     result = run_module(certificate_bundles, {"bundles": [leaving]})
     assert reasons(result) == ["client-revoked"]
     assert not installed.exists()

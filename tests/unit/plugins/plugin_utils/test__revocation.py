@@ -141,14 +141,16 @@ def test_host_that_only_says_so_does_not_count(liar: dict[str, Any]) -> None:
 
 def test_bundles_of_revoked_clients_are_found_on_the_controller_and_on_machines() -> None:
     on_controller = revocation.revoked_bundles("localhost", {}, CLIENTS, ["desk"], "/b")
-    assert [(one["directory"], one["common_name"], one["state"]) for one in on_controller] == [
-        ("/b/bob", "bob", "absent")
+    assert [(one["id"], one["directory"], one["common_name"], one["state"]) for one in on_controller] == [
+        ("bob", "/b/bob", "bob", "absent")
     ]
     users = {
         "desk": {"docker_client_cert_users": [{"user": "robert", "client": "bob"}, {"user": "al", "client": "alice"}]}
     }
     on_machine = revocation.revoked_bundles("desk", users, CLIENTS, ["desk"], "/b")
-    assert [(one["directory"], one["owner"]) for one in on_machine] == [("~robert/.docker", "robert")]
+    assert [(one["id"], one["directory"], one["owner"]) for one in on_machine] == [
+        ("robert:bob", "~robert/.docker", "robert")
+    ]
     assert revocation.revoked_bundles("desk", {"desk": {}}, CLIENTS, ["desk"], "/b") == []
 
 
