@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..plugin_utils import _adoption_answer
-from ..plugin_utils._action import ModuleAction, Result
+from ..plugin_utils._action import ModuleAction, Result, unusable
 
 
 class ActionModule(ModuleAction):
@@ -21,12 +21,7 @@ class ActionModule(ModuleAction):
         why = _adoption_answer.problem(found) if found or found is None else ""
         if outcome.get("failed") or outcome.get("unreachable") or not why:
             return outcome
-        return {
-            "failed": True,
-            "changed": False,
-            "code": "answer-unusable",
-            "msg": f"What this host has answered cannot be used: {why}. Look at the host and its Python by hand, or leave it out with --limit.",
-        }
+        return unusable(why)
 
     def predict(self, arguments: Result) -> Result:
         """Return a host of which nothing is known."""

@@ -7,6 +7,7 @@ import typing as t
 
 from ..modules import certificate_bundles
 from ..plugin_utils._action import ModuleAction, Result, SecretAction, rejection
+from ..plugin_utils._answers import Maybe
 
 
 class ActionModule(SecretAction):
@@ -15,6 +16,7 @@ class ActionModule(SecretAction):
     MODULE = "portcullis.docker_tls.certificate_bundles"
     MAIN = staticmethod(certificate_bundles.main)
     CARRIED = "the passphrase of client.p12"
+    ANSWER = {"bundles": [{"id": str, "directory": str, "certificate": Maybe(dict), "reasons": Maybe([str])}]}
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result; only where a passphrase is sent need the connection know pipelining."""

@@ -15,6 +15,7 @@ class ActionModule(ModuleAction):
 
     MODULE = "portcullis.docker_tls.certificate_requests"
     MAIN = staticmethod(certificate_requests.main)
+    ANSWER = {"requests": [{"reasons": [str]}]}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return what the look at this host has brought for the same requests; else the module's result."""

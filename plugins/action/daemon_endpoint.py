@@ -10,6 +10,7 @@ class ActionModule(ModuleAction):
     """Secure the endpoint; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.daemon_endpoint"
+    ANSWER = {"proof": [{"check": str, "passed": bool, "detail": str}]}
 
     def predict(self, arguments: Result) -> Result:
         """Return an endpoint of which only the wanted addresses are known."""

@@ -28,7 +28,7 @@ from ansible.plugins.action import ActionBase
 
 from ..filter import adoption, roles, status
 from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
-from . import _in_process
+from . import _answers, _in_process
 
 # Ansible loads an action plugin once, then forks a process for each host and task. What the filters import is loaded here,
 # before that: else it would be imported anew in each of them, 35 ms a task.
@@ -49,6 +49,8 @@ class ModuleAction(ActionBase):
     MODULE = ""
     #: The facts that the module may set. Whatever else a host answers never becomes a variable.
     FACTS: tuple[str, ...] = ()
+    #: What later plays read of the answer (``_answers``).
+    ANSWER: t.Mapping[str, t.Any] = {}
     #: The module's ``main``, where it may run in this process when the task is for the controller itself.
     MAIN: t.Callable[..., None] | None = None
     TRANSFERS_FILES = False
@@ -83,8 +85,15 @@ class ModuleAction(ActionBase):
             check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
             done = _in_process.execute(main, arguments, check_mode=check, diff=diff)
             if done is not None:
-                return without_side_doors(done, self.FACTS)
+                return self._admitted(done)
         result: Result = self._execute_module(module_name=module, module_args=dict(arguments), task_vars=task_vars)
+        return self._admitted(result)
+
+    def _admitted(self, result: Result) -> Result:
+        """Return an answer without its side doors; the host's failure where it is not shaped as it should be."""
+        wrong = _answers.misshapen(result, {**_answers.COMMON, **self.ANSWER})
+        if wrong:
+            result = unusable(f"{wrong} is not what {self.MODULE} returns")
         return without_side_doors(result, self.FACTS)
 
     def predict(self, arguments: Result) -> Result:
@@ -268,6 +277,16 @@ def without_side_doors(result: Result, facts: t.Container[str] = ()) -> Result:
     }
     clean = {name: value for name, value in result.items() if name not in _SIDE_DOORS}
     return {**clean, "ansible_facts": kept} if kept else clean
+
+
+def unusable(why: str) -> Result:
+    """Return the failure of a host whose answer cannot be believed."""
+    return {
+        "failed": True,
+        "changed": False,
+        "code": "answer-unusable",
+        "msg": f"What this host has answered cannot be used: {why}. Look at the host and its Python by hand, or leave it out with --limit.",
+    }
 
 
 def controller_user() -> str:

@@ -21,7 +21,7 @@ _MOST = 500
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _SERIAL = re.compile(r"[0-9a-f]{2,64}")
-_ISSUER = re.compile(r"[\x20-\x7e\xa0-\uffff]{0,1000}")
+_ISSUER = re.compile(r"[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]{0,1000}")
 
 
 def _answer(variables: Mapping, variable: str) -> t.Any:

@@ -159,13 +159,18 @@ def command(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.An
 
 
 def answer(output: str) -> dict[str, t.Any] | None:
-    """Return what the script has said, None where that is not what it says or is more than any host has to say."""
+    """Return what the script has said, None where that is not what it says or is more than any host has to say.
+
+    Nor is it taken with halves of characters in it: Ansible takes none from a module, and what the CA host says about them would be
+    refused with what it says about all other hosts.
+    """
     if len(output) > MOST_CHARACTERS:
         return None
     for line in reversed(output.splitlines()):
         if line.startswith('{"docker_tls_look": '):
             try:
                 found = json.loads(line)["docker_tls_look"]
+                json.dumps(found, ensure_ascii=False).encode("utf-8")
             except (ValueError, KeyError, TypeError, RecursionError):
                 return None
             return checked(found)

@@ -132,7 +132,7 @@ def _unreadable(archive: str, problem: str) -> TlsError:
 
 def _unpack(archive: str, staging: directory.CaDirectory) -> dict[str, t.Any]:
     """Write the archive's files below ``staging`` and return its manifest. Only plain files with plain names are taken."""
-    manifest: dict[str, t.Any] = {}
+    manifest: t.Any = {}
     try:
         with tarfile.open(archive, mode="r|gz") as tar:
             for member in tar:
@@ -145,13 +145,14 @@ def _unpack(archive: str, staging: directory.CaDirectory) -> dict[str, t.Any]:
                     manifest = json.loads(stream.read(1 << 20))
                 else:
                     _write(os.path.join(staging.path, member.name), stream)
-    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
+    except (tarfile.TarError, EOFError, ValueError, RecursionError, OSError) as error:
+        if isinstance(error, OSError) and error.errno and not isinstance(error, (FileExistsError, NotADirectoryError)):
             raise
         raise _unreadable(archive, str(error) or type(error).__name__) from error
-    if manifest.get("format") != backup.FORMAT or not {"time", "ledger"} <= set(manifest):
+    fits = isinstance(manifest, dict) and manifest.get("format") == backup.FORMAT
+    if not fits or not {"time", "ledger"} <= set(manifest):
         raise _unreadable(archive, f"{backup.MANIFEST} is missing or of another format")
-    return manifest
+    return dict(manifest)
 
 
 def _write(path: str, stream: t.IO[bytes]) -> None:

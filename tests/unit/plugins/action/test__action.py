@@ -293,6 +293,36 @@ def test_run_of_a_lying_host_sets_no_variable(name: str) -> None:
     assert not {"add_host", "ansible_stats"} & set(result)
 
 
+CHECK = {"check": "c", "passed": True, "detail": "d"}
+FILE = {
+    **dict.fromkeys(("id", "path", "state", "problem", "certificate_content", "ca_content", "client_ca_content"), "")
+}
+NONSENSE: list[tuple[str, dict[str, t.Any]]] = [
+    *(
+        ("certificate_files_info", {"files": files})
+        for files in (5, [5], [{"id": "server"}], [{**FILE, "ca_content": 5}])
+    ),
+    ("certificate_files_info", {"failed": True, "files": 5}),
+    *(("daemon_endpoint", {"proof": proof}) for proof in (5, [5], [{**CHECK, "detail": 5}], [{"check": "c"}])),
+    *(("daemon_endpoint", {"reasons": reasons}) for reasons in (5, [5], "x")),
+    *(
+        ("certificate_bundles", {"bundles": bundles})
+        for bundles in (5, [{}], [{"id": "a", "directory": "", "certificate": 5}])
+    ),
+    *(("certificate_requests", {"requests": requests}) for requests in (5, [5], [{"reasons": 5}])),
+    ("server_certificate", {"plan": [{"a": 1}]}),
+]
+
+
+@pytest.mark.parametrize(("name", "answer"), NONSENSE, ids=str)
+def test_run_of_a_host_that_answers_nonsense_fails_for_itself(name: str, answer: dict[str, t.Any]) -> None:
+    """What reads it later reads that of all hosts at once, and would fail for all of them."""
+    result = run(action(importlib.import_module(f"{ACTIONS}.{name}"), {}, [{"changed": True, **answer}]))
+    assert (result["failed"], result["changed"], result["code"]) == (True, False, "answer-unusable")
+    assert f"{list(answer)[-1]} is not what portcullis.docker_tls.{name} returns" in result["msg"]
+    assert not set(answer) - {"failed"} & set(result)
+
+
 def test_run_of_the_ca_host_sets_its_one_fact() -> None:
     answer = {"changed": False, "ansible_facts": {"docker_ca_authorities": {"server": {}}, "docker_ca_path": "/evil"}}
     result = run(action(importlib.import_module(f"{ACTIONS}.authority_info"), {}, [answer]))

@@ -48,6 +48,7 @@ def test_ledger_is_behind_when_a_host_has_something_younger(ledger: dict[str, An
                 {"certificate": {"serial": "0a", "issuer": "CN=\x1b[2Jx", "not_before": "2026-11-22T12:55:00Z"}}
             ]
         },
+        {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=\ud800", "not_before": "2026-11-22T12:55:00Z"}}]},
         {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "tomorrow"}}]},
         {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "2026-13-01T00:00:00Z"}}]},
         {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "2026-11-22 12:55:00Z"}}]},

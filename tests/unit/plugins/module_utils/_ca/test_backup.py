@@ -197,7 +197,15 @@ UNFIT: dict[str, t.Callable[[pathlib.Path, pathlib.Path], t.Any]] = {
     "absolute": lambda source, target: _rewrite(source, target, lambda n, d: d, _named("/tmp/escaped")),
     "link": lambda source, target: _rewrite(source, target, lambda n, d: d, _named("link", tarfile.SYMTYPE)),
     "other-ledger": lambda source, target: _rewrite(source, target, lambda n, d: None if n.startswith("ledger") else d),
+    "manifest-of-no-names": lambda source, target: _rewrite(source, target, _manifest(b"[]")),
+    "manifest-too-deep": lambda source, target: _rewrite(source, target, _manifest(b"[" * 200_000)),
+    "same-name-twice": lambda source, target: _rewrite(source, target, lambda n, d: d, _named("ledger.jsonl")),
+    "file-as-directory": lambda source, target: _rewrite(source, target, lambda n, d: d, _named("ledger.jsonl/x")),
 }
+
+
+def _manifest(data: bytes) -> t.Callable[[str, bytes], bytes]:
+    return lambda name, content: data if name == backup.MANIFEST else content
 
 
 @pytest.mark.parametrize("kind", sorted(UNFIT))

@@ -1,0 +1,39 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a host answers to the script that looks at it."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _lean
+
+GOOD: dict[str, t.Any] = {"current": True, "requests": [{"common_name": "dürer"}]}
+
+
+def said(answer: t.Any, *, plain: bool = True) -> str:
+    return json.dumps({"docker_tls_look": answer}, ensure_ascii=plain) + "\n"
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_answer_of_a_host_is_taken(plain: bool) -> None:
+    assert _lean.answer(said(GOOD, plain=plain)) == {**GOOD, "reasons": [], "warnings": []}
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {**GOOD, "requests": [{"common_name": "x\ud800"}]},
+        {"current": False, "prepared": {"requests": [{"x\udfff": 1}]}},
+        {"current": False, "msg": "\udc80"},
+    ],
+    ids=["request", "prepared", "message"],
+)
+def test_answer_that_is_no_text_is_not_taken(answer: dict[str, t.Any], plain: bool) -> None:
+    """It would go on to the CA host in one call for all hosts, and Ansible takes no such text back from a module."""
+    assert _lean.answer(said(answer, plain=plain)) is None
