@@ -24,6 +24,7 @@ from testinfra_helpers import (
     ephemeral_directory,
     is_listening,
     journal,
+    run,
 )
 
 testinfra_hosts = ["ansible://docker_hosts"]
@@ -109,6 +110,8 @@ def test_server_certificate_does_not_open_a_daemon(
 
 def test_plain_http_is_not_answered_and_2375_is_closed(address: str) -> None:
     assert not answers_plain_http(address)
+    refused = run("docker", "-H", f"tcp://{address}:2376", "version")
+    assert "Client sent an HTTP request to an HTTPS server" in refused.stderr
     assert not is_listening(address, 2375)
 
 

@@ -63,12 +63,10 @@ def address_of(host: Any) -> str:
     return str(host.ansible.get_variables()["ansible_host"])
 
 
-def run(*command: str, environment: Optional[dict[str, str]] = None) -> Answer:
+def run(*command: str) -> Answer:
     """Run a program on the controller, without any DOCKER_* variable of the one who tests."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
-    finished = subprocess.run(
-        command, env={**clean, **(environment or {})}, capture_output=True, text=True, timeout=TIMEOUT, check=False
-    )
+    finished = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     return Answer(finished.returncode, finished.stdout.strip(), finished.stderr.strip())
 
 
@@ -76,16 +74,6 @@ def docker(address: str, bundle: Bundle, *arguments: str, port: int = PORT) -> A
     """Call dockerd with the docker CLI over mutual TLS; the address must be among the certificate's names."""
     files = ("--tlscacert", bundle.ca, "--tlscert", bundle.certificate, "--tlskey", bundle.key)
     return run("docker", "--tlsverify", *files, "-H", f"tcp://{address}:{port}", *arguments)
-
-
-def docker_by_environment(address: str, bundle: Bundle, *arguments: str, port: int = PORT) -> Answer:
-    """The same, told by DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH."""
-    environment = {
-        "DOCKER_HOST": f"tcp://{address}:{port}",
-        "DOCKER_TLS_VERIFY": "1",
-        "DOCKER_CERT_PATH": str(bundle.directory),
-    }
-    return run("docker", *arguments, environment=environment)
 
 
 def curl(
@@ -149,7 +137,7 @@ def container_identity(host: Any, container: str = "keeper") -> str:
 
     molecule/shared/prepare.yml notes it in /root/keeper before the first converge.
     """
-    inspect = "{{.State.Pid}} {{.State.StartedAt}}"
+    inspect = "{{.Id}} {{.RestartCount}} {{.State.Pid}} {{.State.StartedAt}}"
     return str(host.check_output("docker inspect -f %s %s", inspect, container).strip())
 
 

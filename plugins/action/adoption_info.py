@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..plugin_utils import _adoption_answer
 from ..plugin_utils._action import ModuleAction, Result
 
 
@@ -10,6 +13,20 @@ class ActionModule(ModuleAction):
     """Examine a host; its answer sets no variable."""
 
     MODULE = "portcullis.docker_tls.adoption_info"
+
+    def run_module(self, arguments: Result, package: Any, task_vars: Result) -> Result:
+        """Return the module's result; an answer that is not shaped as it should be is this host's failure."""
+        outcome = super().run_module(arguments, package, task_vars)
+        found = outcome.get("adoption")
+        why = _adoption_answer.problem(found) if found or found is None else ""
+        if outcome.get("failed") or outcome.get("unreachable") or not why:
+            return outcome
+        return {
+            "failed": True,
+            "changed": False,
+            "code": "answer-unusable",
+            "msg": f"What this host has answered cannot be used: {why}. Look at the host and its Python by hand, or leave it out with --limit.",
+        }
 
     def predict(self, arguments: Result) -> Result:
         """Return a host of which nothing is known."""

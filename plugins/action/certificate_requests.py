@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ..modules import certificate_requests
+from ..plugin_utils import _prepared
 from ..plugin_utils._action import ModuleAction, Result
 
 
@@ -12,6 +15,15 @@ class ActionModule(ModuleAction):
 
     MODULE = "portcullis.docker_tls.certificate_requests"
     MAIN = staticmethod(certificate_requests.main)
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return what the look at this host has brought for the same requests; else the module's result."""
+        prepared = arguments.pop("prepared", None)
+        if prepared and not self._task.check_mode:
+            result = _prepared.take(prepared, arguments.get("requests"))
+            if result is not None:
+                return result
+        return super().run_module(arguments, package, task_vars)
 
     def predict(self, arguments: Result) -> Result:
         """Return every identity as due: without the library nothing that is there can be read."""

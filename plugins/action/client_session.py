@@ -7,7 +7,7 @@ import os
 import typing as t
 from datetime import datetime
 
-from ..module_utils._bundles import check_docker_host
+from ..module_utils._bundles import check_docker_host, environment_variables
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 from ..plugin_utils import _session
@@ -46,7 +46,7 @@ class ActionModule(temporary_client.ActionModule):
         if options["docker_host"]:
             check_docker_host(options["docker_host"])
         location, in_memory = _session.choose_location(options["location"] or "")
-        made = self._make_client({**options, "groups": None, "generations": [], "expired": False}, package, task_vars)
+        made = self._make_client(temporary_client.completed(options), package, task_vars)
         if made.get("failed") or "key_content" not in made:
             return made
         directory = "" if self._task.check_mode else self._write(location, made)
@@ -81,7 +81,6 @@ def _for_consumers(directory: str, docker_host: str) -> Result:
     """Return what community.docker's modules and the docker CLI are given; empty paths in check mode."""
     ca, certificate, key = (os.path.join(directory, name) if directory else "" for name in _session.FILES)
     host = {"docker_host": docker_host} if docker_host else {}
-    variables = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": directory}
     return {
         "ca_path": ca,
         "client_cert": certificate,
@@ -93,5 +92,5 @@ def _for_consumers(directory: str, docker_host: str) -> Result:
             "client_key": key,
             "validate_certs": True,
         },
-        "environment": {**({"DOCKER_HOST": docker_host} if docker_host else {}), **variables},
+        "environment": environment_variables(docker_host, directory),
     }

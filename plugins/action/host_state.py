@@ -9,7 +9,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._host_options import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _installed, _lean
+from ..plugin_utils import _installed, _lean, _prepared
 from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import Result, SecretAction
 
@@ -20,17 +20,20 @@ _OPTIONS: dict[str, t.Any] = {
     "roles": {"type": "list", "elements": "str", "choices": list(_ROLES), "default": list(_ROLES)},
     "requests": {"type": "list", "elements": "dict", "options": REQUEST_OPTIONS},
     "endpoint": {"type": "dict", "options": ENDPOINT_OPTIONS},
+    "prepare": {"type": "bool", "default": False},
 }
 
 # Read here, where Ansible loads the plugin once for all hosts, and not in the process of each host.
-_lean.packed_sources()
+_lean.prepare()
 _ARGUMENTS = {
     "docker_server_cert": role_arguments.module_arguments("docker_server_cert", _REQUESTS),
     "docker_daemon": role_arguments.module_arguments("docker_daemon", _ENDPOINT),
 }
 for _given in _ARGUMENTS.values():
-    _given.pop("cryptography_package", None)  # to install it is the roles' business
+    for _name in ("cryptography_package", "prepared"):  # what the roles' own actions do with them is not for the look
+        _given.pop(_name, None)
 _SPECIFICATIONS = {role: role_arguments.specification(role) for role in _ROLES}
+_OWN = {role: role_arguments.own_variables(role) for role in _ROLES}
 
 
 class ActionModule(SecretAction):
@@ -41,64 +44,55 @@ class ActionModule(SecretAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return whether the host is current; the module itself is the second way to ask it."""
         del package
+        own = {name: value for role in _roles(arguments) for name, value in _OWN[role].items()}
+        resolver = role_arguments.Resolver(task_vars, self._templar.template, own)
         try:
-            wanted = self._wanted(arguments, task_vars)
+            wanted = self._wanted(arguments, task_vars, resolver)
         except _Doubt as doubt:
             return _undecided(str(doubt))
         if self._why_not_pipelined() is not None or any(self._task.environment or ()) or self._task.async_val:
-            return self._by_module(wanted, task_vars)
+            found = self._by_module(wanted, task_vars)
+        else:
+            found = self._by_script(wanted, task_vars)
+        prepared = _prepared.keep(found.pop("prepared", None), wanted["requests"])
+        return {**_judged(found, wanted, resolver), **({"prepared": prepared} if prepared else {}), "changed": False}
+
+    def _by_script(self, wanted: Result, task_vars: Result) -> Result:
         run: t.Any = self._low_level_execute_command
+        command = _lean.command(task_vars, self._templar.template)
         # Else a local connection opens a terminal for sudo's password, and waits there for ever.
         with self._pipelined():
-            sent = run(
-                _lean.command(task_vars, self._templar.template),
-                in_data=_lean.script(wanted["requests"], wanted["endpoint"]),
-                sudoable=True,
-            )
-        found = _lean.answer(str(sent.get("stdout", "")))
-        if found is None:
-            return _undecided("the host's answer cannot be read")
-        return {**self._unless_behind(found, task_vars), "changed": False}
-
-    def _unless_behind(self, found: Result, task_vars: Result) -> Result:
-        """Send the host through the roles where the CA's ledger may be older than its certificate: they ask the CA."""
-        host = str(task_vars.get("inventory_hostname", ""))
-        answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
-        try:
-            installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
-            resolver = role_arguments.Resolver(task_vars, self._templar.template)
-            ledger = resolver.other_host(resolver.variable("docker_server_cert_ca_host"), "docker_ca_ledger", {})
-            behind = _installed.is_behind(installed, ledger)
-        except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
-            return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
-        return {**found, "current": False, "reasons": ["ledger-behind"]} if found["current"] and behind else found
+            sent = run(command, in_data=_lean.script(wanted), sudoable=True)
+        return _lean.answer(str(sent.get("stdout", ""))) or _undecided("the host's answer cannot be read")
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
         outcome = self.execute_as_usual({key: value for key, value in wanted.items() if value is not None}, task_vars)
-        return (
-            _undecided(str(outcome.get("msg", "")))
-            if outcome.get("failed")
-            else self._unless_behind(outcome, task_vars)
-        )
+        if outcome.get("failed"):
+            return _undecided(str(outcome.get("msg", "")))
+        found = _lean.checked(outcome)
+        if found is None or len(str(found)) > _lean.MOST_CHARACTERS:
+            return _undecided("the host's answer cannot be read")
+        # The interpreter that Ansible has found.
+        return {**found, **{name: outcome[name] for name in ("ansible_facts",) if name in outcome}}
 
     def execute_as_usual(self, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result, sent as Ansible sends modules: nothing in it is secret."""
         return super(SecretAction, self).execute(self.MODULE, arguments, task_vars)
 
-    def _wanted(self, arguments: Result, task_vars: Result) -> Result:
+    def _wanted(self, arguments: Result, task_vars: Result, resolver: role_arguments.Resolver) -> Result:
         """Return the requests and the endpoint's options with their defaults. Raises _Doubt."""
         asked = _validated(_OPTIONS, arguments)
+        prepare = asked["prepare"] and not self._task.check_mode
         if asked["requests"] is not None or asked["endpoint"] is not None:
-            return {"requests": asked["requests"] or [], "endpoint": asked["endpoint"]}
+            return {"requests": asked["requests"] or [], "endpoint": asked["endpoint"], "prepare": prepare}
         given: Result = {}
-        resolver = role_arguments.Resolver(task_vars, self._templar.template)
         try:
             if resolver.optional("docker_daemon_state", "present") != "present":
                 raise _Doubt("something else is asked for than an endpoint")
             # Decided here, because a host could say that it is current, and no role would prove the contrary.
             if resolver.optional("docker_daemon_verify") == "always":
                 raise _Doubt("a proof from the controller is asked for")
-            if resolver.optional("docker_server_cert_force_renewal") not in (None, False):
+            if not prepare and resolver.optional("docker_server_cert_force_renewal") not in (None, False):
                 raise _Doubt("a renewal is asked for")
             for role in asked["roles"]:
                 specification = _SPECIFICATIONS[role]
@@ -109,6 +103,7 @@ class ActionModule(SecretAction):
         wanted = {
             "requests": given.get("docker_server_cert", {}).get("requests", []),
             "endpoint": given.get("docker_daemon"),
+            "prepare": prepare,
         }
         for path in _paths(wanted):
             if role_arguments.stays_on_controller(path):
@@ -116,8 +111,34 @@ class ActionModule(SecretAction):
         return {name: value for name, value in _validated(_OPTIONS, wanted).items() if name != "roles"}
 
 
+def _judged(found: Result, wanted: Result, resolver: role_arguments.Resolver) -> Result:
+    """Return the answer; what was asked of the host, and whether the CA's ledger is older than its certificate, is not its to say."""
+    if not found["current"]:
+        return found
+    if any(request["force"] for request in wanted["requests"]):
+        return {**found, "current": False, "reasons": ["forced"]}
+    try:
+        host = str(resolver.optional("inventory_hostname", ""))
+        answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
+        installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
+        ca_host = resolver.variable("docker_server_cert_ca_host")
+        # Else nobody would see from the controller that the host lets the new generation in.
+        if (resolver.other_host(ca_host, "docker_ca_checked") or {}).get("revocations"):
+            return {**found, "current": False, "reasons": ["client-revoked"]}
+        ledger = resolver.other_host(ca_host, "docker_ca_ledger", {})
+        behind = _installed.is_behind(installed, ledger)
+    except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
+        return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
+    return {**found, "current": False, "reasons": ["ledger-behind"]} if behind else found
+
+
 class _Doubt(Exception):
     """It cannot be said from here whether there is something to do."""
+
+
+def _roles(arguments: Result) -> tuple[str, ...]:
+    asked = arguments.get("roles")
+    return tuple(role for role in _ROLES if not isinstance(asked, list) or role in asked)
 
 
 def _paths(wanted: Result) -> list[t.Any]:
@@ -130,7 +151,8 @@ def _validated(specification: Result, given: Result, *, defaults: bool = True) -
     """Return ``given`` with the types and defaults of ``specification``. Raises _Doubt."""
     if not defaults:
         specification = {name: {**specification[name], "default": None} for name in given}
-    result = ArgumentSpecValidator(specification).validate({k: v for k, v in given.items() if v is not None})
+    plain = {name: role_arguments.without_tags(value) for name, value in given.items() if value is not None}
+    result = ArgumentSpecValidator(specification).validate(plain)
     if result.error_messages:
         raise _Doubt("; ".join(result.error_messages))
     return dict(result.validated_parameters)

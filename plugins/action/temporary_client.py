@@ -29,6 +29,11 @@ _EXPIRED = "/expired"
 _GENERATION = "generation/"
 
 
+def completed(options: Result) -> Result:
+    """Return the options with the defaults of this action for those that another one does not have."""
+    return {**{name: option.get("default") for name, option in _OPTIONS.items()}, **options}
+
+
 class ActionModule(PassphraseAction):
     """Make a key and a request in this process, and have the CA host sign it. The key is in the result only."""
 

@@ -7,16 +7,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of modules that open the keys of a CA."""
+    """Options of modules that open the keys of a CA, and in C(DIRECTORY) those that the ones that open none have too."""
 
     DOCUMENTATION = r"""
 options:
-  path:
-    description:
-      - Directory of the CA. It belongs to the user that the task runs as, with mode C(0700), and everything in it has mode C(0600).
-      - It must be on a local file system (see O(allow_network_filesystem)) and not below a directory that everybody can write.
-    type: path
-    required: true
   passphrase:
     description:
       - Passphrase of the CA's keys, from any source that Ansible knows (Ansible Vault, a prompt, a lookup). One for all authorities.
@@ -25,21 +19,31 @@ options:
         (pipelining), whatever the configuration says; with a connection that cannot do that, the task fails before anything is sent.
     type: str
     required: true
+  allow_network_filesystem:
+    description:
+      - Whether O(path) may be on a network file system such as NFS or CIFS, where the lock may not keep two hosts apart.
+        By default it must be on a local one.
+      - Only when no other host ever works in that directory.
+    type: bool
+    default: false
+notes:
+  - The task must not run with C(async).
+"""
+    DIRECTORY = r"""
+options:
+  path:
+    description:
+      - Directory of the CA. It belongs to the user that the task runs as, with mode C(0700), and everything in it has mode C(0600).
+      - It must not be below a directory that everybody can write.
+    type: path
+    required: true
   lock_timeout:
     description: How many seconds to wait while another run holds the lock of the CA directory.
     type: int
     default: 60
-  allow_network_filesystem:
-    description:
-      - Whether O(path) may be on a network file system such as NFS or CIFS, where the lock may not keep two hosts apart.
-      - Only when no other host ever works in that directory.
-    type: bool
-    default: false
   operator:
     description:
       - Who runs this, for the ledger. By default the user and the host name of the controller, as C(user@host).
     type: str
     default: ""
-notes:
-  - The task must not run with C(async).
 """

@@ -5,12 +5,21 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
-from ansible.errors import AnsibleFilterError
-
-from ..plugin_utils import _ca_place, _formats, _installed, _inventory, _preflight, _proof, _revocation, _rotation
+from ..plugin_utils import (
+    _ca_place,
+    _formats,
+    _installed,
+    _inventory,
+    _looked,
+    _preflight,
+    _proof,
+    _reserved,
+    _revocation,
+    _rotation,
+)
+from ..plugin_utils._filters import reporting
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
@@ -25,6 +34,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "dual_trust": _inventory.dual_trust,
     "endpoint_url": _inventory.endpoint_url,
     "generation_clients": _revocation.generation_clients,
+    "hosts_with_work": _looked.hosts_with_work,
     "installed_certificates": _installed.installed_certificates,
     "inventory_problems": _preflight.inventory_problems,
     "is_behind": _installed.is_behind,
@@ -32,7 +42,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "member_groups": _revocation.member_groups,
     "proof_rows": _proof.proof_rows,
     "rejected_requests": _inventory.rejected_requests,
-    "reserved_names": _inventory.reserved_names,
+    "reserved_names": _reserved.reserved_names,
     "revocation_changes": _revocation.revocation_changes,
     "revocation_hosts": _revocation.revocation_hosts,
     "revocation_problems": _revocation.revocation_problems,
@@ -48,20 +58,9 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
 }
 
 
-def _reporting(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    @functools.wraps(function)
-    def call(*arguments: t.Any, **options: t.Any) -> t.Any:
-        try:
-            return function(*arguments, **options)
-        except ValueError as error:
-            raise AnsibleFilterError(str(error)) from error
-
-    return call
-
-
 class FilterModule:
     """Filters of the roles."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {name: _reporting(function) for name, function in FILTERS.items()}
+        return {name: reporting(function) for name, function in FILTERS.items()}

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
-from ansible.errors import AnsibleFilterError
-
 from ..plugin_utils import _status
+from ..plugin_utils._filters import reporting
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "status_ca": _status.ca_place,
@@ -19,20 +17,9 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
 }
 
 
-def _reporting(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    @functools.wraps(function)
-    def call(*arguments: t.Any, **options: t.Any) -> t.Any:
-        try:
-            return function(*arguments, **options)
-        except ValueError as error:
-            raise AnsibleFilterError(str(error)) from error
-
-    return call
-
-
 class FilterModule:
     """Filters of the status report."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Return the filters by name."""
-        return {name: _reporting(function) for name, function in FILTERS.items()}
+        return {name: reporting(function) for name, function in FILTERS.items()}

@@ -140,17 +140,26 @@ def check_docker_host(text: str, option: str = "docker_host") -> None:
         )
 
 
-def environment(bundle: Bundle) -> bytes:
-    """Return ``env.sh``, for POSIX shells: the three variables together, for each alone is a trap (measured).
+def environment_variables(docker_host: str, directory: str) -> dict[str, str]:
+    """Return Docker's three variables; without the host where ``docker_host`` is empty.
 
-    A path without DOCKER_TLS_VERIFY is no TLS for the CLI, and TLS without any check of the server for Docker's
-    Python SDK.
+    Always together, for each alone is a trap (measured): a path without DOCKER_TLS_VERIFY is no TLS for the CLI, and TLS
+    without any check of the server for Docker's Python SDK.
     """
+    host = {"DOCKER_HOST": docker_host} if docker_host else {}
+    return {**host, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": directory}
+
+
+def exports(variables: t.Mapping[str, str]) -> list[str]:
+    """Return the lines that set environment variables in a POSIX shell."""
+    return [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+
+
+def environment(bundle: Bundle) -> bytes:
+    """Return ``env.sh``, for POSIX shells."""
     lines = [
         "# Written by portcullis.docker_tls. Use it in a shell: . " + shlex.quote(f"{bundle.directory}/{ENVIRONMENT}"),
-        "export DOCKER_HOST=" + shlex.quote(bundle.docker_host),
-        "export DOCKER_TLS_VERIFY=1",
-        "export DOCKER_CERT_PATH=" + shlex.quote(bundle.directory),
+        *exports(environment_variables(bundle.docker_host, bundle.directory)),
     ]
     return ("\n".join(lines) + "\n").encode()
 

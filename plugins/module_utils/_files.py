@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import typing as t
 
@@ -65,6 +66,16 @@ def write_atomic(path: str, data: bytes, mode: int, uid: int | None = None, gid:
             hint="Nothing was changed there. Check that the file system is writable and has room.",
             code="file-unwritable",
         ) from error
+
+
+def remove_half_written(path: str) -> None:
+    """Remove what killed runs of ``write_atomic`` have left beside ``path``. Only where nobody else can be writing it."""
+    directory, name = os.path.split(os.path.abspath(path))
+    half_written = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{12}}")
+    with contextlib.suppress(OSError):
+        for found in os.listdir(directory):
+            if half_written.fullmatch(found):
+                os.unlink(os.path.join(directory, found))
 
 
 def symlink_atomic(target: str, link: str) -> None:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a Docker host has anything to do, in one look that changes nothing. PRIVATE: may change without notice.
+"""Whether a Docker host has anything to do, in one look. PRIVATE: may change without notice.
 
 The decisions are those of ``certificate_requests`` and ``daemon_endpoint``, by the same functions. What cannot be decided
 is not current: the modules themselves then say what is wrong, and how to go on.
@@ -51,21 +51,28 @@ def look(
     parameters: t.Mapping[str, t.Any] | None,
     around: Surroundings,
     now: datetime,
+    *,
+    prepare: bool = False,
 ) -> dict[str, t.Any]:
     """Return ``current``, the ``reasons`` why not, and ``warnings``; for a current host also what the two modules would report.
 
     In: the options of ``certificate_requests`` and of ``daemon_endpoint`` (None: only certificates are asked about), with
-    their defaults. Never raises TlsError: its code becomes a reason.
+    their defaults. With ``prepare``, a host where a certificate is due makes its key and its request at once, and ``prepared``
+    is what ``certificate_requests`` would have said. Never raises TlsError: its code becomes a reason.
     """
     reasons: list[str] = []
     warnings: list[str] = []
     reported: list[dict[str, t.Any]] = []
     shown: t.Mapping[str, t.Any] | None = None
+    prepared: dict[str, t.Any] = {}
     try:
-        for plan in _requests.plan_requests(requests, around.host, now):
+        plans = _requests.plan_requests(requests, around.host, now)
+        for plan in plans:
             reasons += plan.decision.reasons
             warnings += plan.warnings
             reported.append(_requests.report(plan, ""))
+        if prepare and reasons:
+            prepared = {"prepared": _requests.ensure(plans)}
         if parameters is not None and not reasons:
             found = _endpoint(options_from(parameters), around, now)
             reasons += found.reasons or (() if found.current else ("undecided",))
@@ -74,7 +81,7 @@ def look(
     except TlsError as error:
         reasons.append(error.code or "undecided")
     if reasons:
-        return {"current": False, "reasons": list(dict.fromkeys(reasons)), "warnings": []}
+        return {"current": False, "reasons": list(dict.fromkeys(reasons)), "warnings": [], **prepared}
     return {"current": True, "reasons": [], "warnings": warnings, "requests": reported, "endpoint": shown or {}}
 
 

@@ -11,11 +11,16 @@ import typing as t
 CRYPTOGRAPHY_PACKAGE = "python3-cryptography"
 CRYPTOGRAPHY_OPTION: dict[str, t.Any] = {"cryptography_package": {"type": "str", "default": CRYPTOGRAPHY_PACKAGE}}
 
-#: Documented by the fragment ``_ca``: options of the modules that work in a CA directory with its passphrase.
-CA_OPTIONS: dict[str, t.Any] = {
+#: Documented by the fragment ``_ca.directory``: options of the modules that work in a CA directory under its lock.
+CA_DIRECTORY_OPTIONS: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
-    "passphrase": {"type": "str", "required": True, "no_log": True},
     "lock_timeout": {"type": "int", "default": 60},
-    "allow_network_filesystem": {"type": "bool", "default": False},
     "operator": {"type": "str", "default": ""},
+}
+
+#: Documented by the fragments ``_ca`` and ``_ca.directory``: those of the modules that need its passphrase.
+CA_OPTIONS: dict[str, t.Any] = {
+    **CA_DIRECTORY_OPTIONS,
+    "passphrase": {"type": "str", "required": True, "no_log": True},
+    "allow_network_filesystem": {"type": "bool", "default": False},
 }

@@ -270,6 +270,20 @@ def _warnings(
         )
 
 
+def ensure(plans: t.Sequence[Plan], *, check_mode: bool = False) -> dict[str, t.Any]:
+    """Make a key and a request for each plan that is due (none in check mode), and return what the module reports: ``plan``
+    (one line for each identity that changes), ``requests``, ``warnings``.
+
+    Raises TlsError as ``prepare``.
+    """
+    reported = []
+    for plan in plans:
+        due = plan.decision.action == "issue" and not check_mode
+        reported.append(report(plan, prepare(plan).decode("ascii") if due else ""))
+    warnings = [warning for plan in plans for warning in plan.warnings]
+    return {"plan": texts(plans), "requests": reported, "warnings": warnings}
+
+
 def prepare(plan: Plan) -> bytes:
     """Make sure that a key of the wanted type waits at ``<key_path>.new``, and return the request (PEM) for it.
 

@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -44,10 +45,16 @@ options:
     description: File with the CA's key on the host that the task runs on.
     type: path
   key_content:
-    description: The CA's key as PEM.
+    description: The CA's key as PEM. Empty for a key that is not there any more; that is enough where the CA has been adopted under all O(names) already.
     type: str
   key_passphrase:
     description: Passphrase of that key; empty for a key that has none. It need not be good, it is not used any more afterwards.
+    type: str
+    default: ""
+  fingerprint_sha256:
+    description:
+      - SHA-256 fingerprint that the certificate has to have, in hexadecimal, with or without colons. Another certificate is refused.
+      - Where the certificate is read from a host, this says that it is the CA which you mean, and not what that host gives out today.
     type: str
     default: ""
   source:
@@ -86,6 +93,14 @@ certificate:
   description: Its certificate as plain values (subject, dates, key type, fingerprints).
   returned: success
   type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -95,7 +110,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._accounts import read_regular
-from ..module_utils._ca import adopt, bootstrap, directory, origin
+from ..module_utils._ca import adopt, directory, origin
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
@@ -108,6 +123,8 @@ def _content(params: dict[str, t.Any], what: str) -> str:
     if not path:
         return str(params[f"{what}_content"] or "")
     data = read_regular(path)
+    if data is None and what == "key":
+        return ""  # in quarantine, once the CA was adopted; else it is asked for
     if data is None:
         raise TlsError(
             f"{path} ({what}_path) does not exist on this host",
@@ -126,13 +143,9 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         key=_content(params, "key"),
         key_passphrase=params["key_passphrase"],
         source=params["source"] or params["certificate_path"] or "",
+        fingerprint=params["fingerprint_sha256"],
     )
-    around = bootstrap.Surroundings(
-        now=now,
-        origin=origin.origin(params["operator"]),
-        lock_timeout=params["lock_timeout"],
-        allow_network_filesystem=params["allow_network_filesystem"],
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     done = adopt.adopt(place, foreign, passphrase, around, predict=module.check_mode)
     return {
@@ -161,6 +174,7 @@ def main() -> None:
             "key_path": {"type": "path", "no_log": False},
             "key_content": {"type": "str", "no_log": True},
             "key_passphrase": {"type": "str", "default": "", "no_log": True},
+            "fingerprint_sha256": {"type": "str", "default": ""},
             "source": {"type": "str", "default": ""},
         },
         required_one_of=[("certificate_path", "certificate_content"), ("key_path", "key_content")],

@@ -16,7 +16,9 @@ description:
   - Reports what is wrong with it and what repairs that. Keys that others can read or that were left where they were made, edited vendor units, one CA for
     servers and clients, certificates that end soon or lack names, an API that is open without TLS.
   - Only reads. It must run as root, because keys are private.
+  - An answer that is not shaped as it should be, or that has more than 4 MiB, is the failure of that host (code C(answer-unusable)).
 extends_documentation_fragment:
+  - portcullis.docker_tls._adoption
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 attributes:
@@ -26,20 +28,6 @@ attributes:
     support: none
   idempotent:
     support: full
-options:
-  directory:
-    description: Directory that this collection keeps its own certificates in; they are nobody's left-overs.
-    type: path
-    default: /etc/docker/certs
-  ca_path:
-    description: Directory of the CA, where this host is the CA host.
-    type: path
-    default: /etc/docker/ca
-  places:
-    description: More directories to look into for certificates and keys; patterns such as V(/srv/*/certs) may be given.
-    type: list
-    elements: str
-    default: []
 seealso:
   - module: portcullis.docker_tls.adopted_authority
   - module: portcullis.docker_tls.adoption_repair
@@ -96,8 +84,8 @@ adoption:
       type: dict
     authorities:
       description: >-
-        The CAs that matter here. C(subject), C(fingerprint_sha256), C(not_after), C(certificate_path), what each C(signs) (V(server), V(clients)), and C(keys),
-        the places of its key.
+        The CAs that matter here. C(subject), C(fingerprint_sha256), C(not_after), C(certificate_path), C(certificate_content), what each C(signs)
+        (V(server), V(clients)), and C(keys), the places of its key.
       type: list
       elements: dict
     certificates:
@@ -108,6 +96,14 @@ adoption:
       description: What is wrong, the worst first. C(code), C(severity) (V(critical), V(warning), V(info)), C(path), C(message), C(repair), C(action).
       type: list
       elements: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -116,10 +112,6 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._adopt import look
-from ..module_utils._daemon.engine import Engine
-from ..module_utils._daemon.journal import StateDirectory
-from ..module_utils._daemon.machine import Machine
-from ..module_utils._daemon.systemd import Systemd
 from ..module_utils._module import require_root, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
@@ -127,22 +119,14 @@ from ..module_utils._time import utc_now
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     require_root("see the keys of a host")
-    params = module.params
-    where = look.Where(params["directory"], params["ca_path"], tuple(params["places"]))
-    found = look.look(Machine(Systemd(), Engine()), StateDirectory(), where, now)
-    return {"changed": False, "adoption": look.report(found)}
+    return {"changed": False, "adoption": look.report(look.look_here(module.params, now))}
 
 
 def main() -> None:
     """Run the module."""
     run_module(
         lambda module: _run(module, utc_now()),
-        argument_spec={
-            **CRYPTOGRAPHY_OPTION,
-            "directory": {"type": "path", "default": "/etc/docker/certs"},
-            "ca_path": {"type": "path", "default": "/etc/docker/ca"},
-            "places": {"type": "list", "elements": "str", "default": []},
-        },
+        argument_spec={**CRYPTOGRAPHY_OPTION, **look.OPTIONS},
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: adoption_repair
-short_description: Tidy up keys that other tools left behind on a Docker host
+short_description: Tidy up keys and units that other tools left behind on a Docker host
 version_added: 1.0.0
 author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
@@ -17,6 +17,7 @@ description:
   - Keys that dockerd reads, or will read again when this collection is taken away, stay where they are. Only keys that belong to the host's Docker CAs are
     looked at, so a web server's key is never touched.
 extends_documentation_fragment:
+  - portcullis.docker_tls._adoption
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 attributes:
@@ -28,28 +29,20 @@ attributes:
     support: full
 options:
   repair:
-    description: What to repair. V(modes) closes keys to others, V(stray_keys) moves those that nobody uses.
+    description:
+      - What to repair. V(modes) closes keys to others, V(stray_keys) moves those that nobody uses.
+      - V(units) gives an edited unit of a package the package's text back, byte for byte, or takes a copy of it in C(/etc) away, and keeps what was edited in
+        the drop-in C(docker.service.d/00-adopted-unit.conf). The unit in effect is the same before and after, which is checked, and otherwise all is undone;
+        Docker is not restarted. It is done only where the package's text is known for certain (by the checksum that dpkg or rpm has of it) and where a
+        drop-in can say all that was edited; else the finding says which lines differ and what restores it.
     type: list
     elements: str
-    choices: [modes, stray_keys]
+    choices: [modes, stray_keys, units]
     default: [modes]
   quarantine_path:
-    description: Where keys are moved to.
+    description: Where keys are moved to, and where a unit's former text is kept.
     type: path
     default: /var/lib/docker-tls/adopted
-  directory:
-    description: Directory that this collection keeps its own certificates in; they are nobody's left-overs.
-    type: path
-    default: /etc/docker/certs
-  ca_path:
-    description: Directory of the CA, where this host is the CA host.
-    type: path
-    default: /etc/docker/ca
-  places:
-    description: More directories to look into for certificates and keys; patterns such as V(/srv/*/certs) may be given.
-    type: list
-    elements: str
-    default: []
 seealso:
   - module: portcullis.docker_tls.adoption_info
 """
@@ -63,7 +56,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 repairs:
-  description: What was (would be) done. C(code) of the finding, C(path), and C(after), where the key is now or how.
+  description: What was (would be) done. C(code) of the finding, C(path), and C(after), where the key or unit is now or how.
   returned: success
   type: list
   elements: dict
@@ -77,6 +70,14 @@ adoption:
   description: What was found before, as M(portcullis.docker_tls.adoption_info) returns it.
   returned: success
   type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -85,9 +86,6 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._adopt import look, repair
-from ..module_utils._daemon.engine import Engine
-from ..module_utils._daemon.journal import StateDirectory
-from ..module_utils._daemon.machine import Machine
 from ..module_utils._daemon.systemd import Systemd
 from ..module_utils._module import require_root, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
@@ -95,13 +93,12 @@ from ..module_utils._time import utc_now
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
-    require_root("repair the keys of a host")
+    require_root("repair the keys and units of a host")
     params = module.params
-    where = look.Where(params["directory"], params["ca_path"], tuple(params["places"]))
-    found = look.look(Machine(Systemd(), Engine()), StateDirectory(), where, now)
+    found = look.look_here(params, now)
     repairs = repair.plan(found.findings, params["repair"], params["quarantine_path"])
     if not module.check_mode:
-        repair.carry_out(repairs, params["quarantine_path"])
+        repair.carry_out(repairs, params["quarantine_path"], found.situation.unit, Systemd())
     return {
         "changed": bool(repairs),
         "reasons": list(dict.fromkeys(one.code for one in repairs)),
@@ -120,11 +117,14 @@ def main() -> None:
         lambda module: _run(module, utc_now()),
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
-            "repair": {"type": "list", "elements": "str", "choices": ["modes", "stray_keys"], "default": ["modes"]},
+            "repair": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["modes", "stray_keys", "units"],
+                "default": ["modes"],
+            },
             "quarantine_path": {"type": "path", "default": "/var/lib/docker-tls/adopted"},
-            "directory": {"type": "path", "default": "/etc/docker/certs"},
-            "ca_path": {"type": "path", "default": "/etc/docker/ca"},
-            "places": {"type": "list", "elements": "str", "default": []},
+            **look.OPTIONS,
         },
     )
 

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -133,9 +134,7 @@ EXAMPLES = r"""
       organization: Olympus
       key_type: rsa-4096
       validity: 1825d
-    access_groups:
-      - operators
-      - ci
+    access_groups: [operators, ci]
 """
 
 RETURN = r"""
@@ -255,6 +254,14 @@ ansible_facts:
         End of the ledger: C(seq), C(digest), C(time) of its last entry, and whether it was C(restored) from a backup and still lacks what was
         issued since. The roles compare it with what the hosts have.
       type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -336,13 +343,7 @@ def _revoke(
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"])
-    around = bootstrap.Surroundings(
-        now=now,
-        origin=origin.origin(params["operator"]),
-        lock_timeout=params["lock_timeout"],
-        allow_network_filesystem=params["allow_network_filesystem"],
-        restart_ledger=params["restart_ledger"],
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     outcome = bootstrap.ensure(place, _specs(params), passphrase, around, predict=module.check_mode)
     for warning in outcome.warnings:
@@ -352,13 +353,14 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     if revoked is not None and revoked.revocations:
         authorities = report.with_revocations(authorities, revoked, now)
     reasons = [*outcome.reasons, *(revoked.reasons if revoked else ())]
+    ledger_end = report.ledger_end(place, None if reasons else outcome.ledger)
     plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(revoked.revocations if revoked else ())]
     return {
         "changed": bool(reasons),
         "reasons": reasons,
         "authorities": authorities,
         "revocations": [one.to_dict() for one in revoked.revocations] if revoked else [],
-        "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": report.ledger_end(place)},
+        "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger_end},
         "plan": plan,
         "diff": plan_diff(plan),
     }

@@ -16,6 +16,7 @@ description:
   - Keys are in it as they are on disk, encrypted. The passphrase is not needed and is not in it. Keep both, in different places.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -26,22 +27,10 @@ attributes:
     support: none
     details: Each call makes an archive. An older one at O(archive_path) is replaced.
 options:
-  path:
-    description: Directory of the CA; it belongs to the user that the task runs as.
-    type: path
-    required: true
   archive_path:
     description: File to write, outside of O(path), in a directory that is there.
     type: path
     required: true
-  lock_timeout:
-    description: How many seconds to wait while another run holds the lock of the CA directory.
-    type: int
-    default: 60
-  operator:
-    description: Who runs this, for the ledger. By default the user and the host name of the controller.
-    type: str
-    default: ""
 seealso:
   - module: portcullis.docker_tls.authority_restore
 """
@@ -78,6 +67,14 @@ archive:
     ledger:
       description: Number (C(seq)) and C(digest) of the last line of the ledger in it.
       type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -86,16 +83,14 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import backup, bootstrap, directory, origin
+from ..module_utils._ca import backup, directory, origin
 from ..module_utils._module import run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
+from ..module_utils._options import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    around = bootstrap.Surroundings(
-        now=now, origin=origin.origin(params["operator"]), lock_timeout=params["lock_timeout"]
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     made = backup.make_backup(place, params["archive_path"], around, predict=module.check_mode)
     return {
@@ -107,6 +102,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             "authorities": list(made.authorities),
             "ledger": {"seq": made.head.seq, "digest": made.head.digest},
         },
+        "warnings": list(made.warnings),
     }
 
 
@@ -116,10 +112,8 @@ def main() -> None:
         lambda module: _run(module, _time.utc_now()),
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
-            "path": {"type": "path", "required": True},
+            **CA_DIRECTORY_OPTIONS,
             "archive_path": {"type": "path", "required": True},
-            "lock_timeout": {"type": "int", "default": 60},
-            "operator": {"type": "str", "default": ""},
         },
     )
 

@@ -16,6 +16,8 @@ description:
   - Each step is a line of the ledger and then one change on disk. A run that was killed at any point is finished by the next one.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -25,10 +27,6 @@ attributes:
   idempotent:
     support: full
 options:
-  path:
-    description: Directory of the CA, as for M(portcullis.docker_tls.authorities).
-    type: path
-    required: true
   name:
     description: The authority, V(server) or an access group.
     type: str
@@ -44,9 +42,17 @@ options:
     required: true
   passphrase:
     description:
-      - Passphrase of the CA's keys, needed for O(state=introduced) only. It is sent and kept as by M(portcullis.docker_tls.authorities).
+      - Passphrase of the CA's keys, needed for O(state=introduced) only. In the other states one that is given is checked, so that a wrong one
+        changes nothing. It is sent and kept as by M(portcullis.docker_tls.authorities).
     type: str
+    required: false
     default: ""
+  generation:
+    description:
+      - Number of the new generation that is meant. Where another run was quicker, and that generation is there, signs or has been replaced
+        already, nothing is done to a later one. V(0) for whichever comes.
+    type: int
+    default: 0
   common_name:
     description: Common name of a new generation, at most 64 characters. By default that of the generation that signs.
     type: str
@@ -62,23 +68,9 @@ options:
     description: How long a new generation is valid.
     type: str
     default: 1825d
-  lock_timeout:
-    description: How many seconds to wait while another run holds the lock of the CA directory.
-    type: int
-    default: 60
-  allow_network_filesystem:
-    description: Whether O(path) may be on a network file system, where the lock may not keep two hosts apart.
-    type: bool
-    default: false
-  operator:
-    description: Who runs this, for the ledger. By default the user and the host name of the controller.
-    type: str
-    default: ""
 seealso:
   - module: portcullis.docker_tls.authorities
   - module: portcullis.docker_tls.authority_info
-notes:
-  - The task must not run with C(async).
 """
 
 EXAMPLES = r"""
@@ -124,6 +116,14 @@ ansible_facts:
     docker_ca_authorities:
       description: The same as RV(authorities).
       type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -161,16 +161,13 @@ def _spec(place: directory.CaDirectory, params: dict[str, t.Any]) -> bootstrap.A
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"]) if params["passphrase"] else None
-    around = bootstrap.Surroundings(
-        now=now,
-        origin=origin.origin(params["operator"]),
-        lock_timeout=params["lock_timeout"],
-        allow_network_filesystem=params["allow_network_filesystem"],
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     generations.check_place(place, around)
     spec = _spec(place, params)
-    outcome = generations.change(place, spec, params["state"], passphrase, around, predict=module.check_mode)
+    outcome = generations.change(
+        place, spec, params["state"], passphrase, around, predict=module.check_mode, generation=params["generation"]
+    )
     for warning in outcome.warnings:
         module.warn(warning)
     authorities = store.describe(outcome.after, now)
@@ -194,6 +191,7 @@ def main() -> None:
             "passphrase": {"type": "str", "default": "", "no_log": True},
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "required": True, "choices": list(generations.STATES)},
+            "generation": {"type": "int", "default": 0},
             "common_name": {"type": "str", "default": ""},
             "organization": {"type": "str"},
             "key_type": {"type": "str", "choices": list(KEY_TYPES)},

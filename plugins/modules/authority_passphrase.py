@@ -18,6 +18,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -67,6 +68,14 @@ unchanged:
   type: list
   elements: str
   sample: []
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -75,7 +84,7 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, origin, rekey
+from ..module_utils._ca import directory, origin, rekey
 from ..module_utils._module import run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 
@@ -86,12 +95,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         place=directory.ca_directory(params["path"]),
         old=params["passphrase"],
         new=params["new_passphrase"],
-        around=bootstrap.Surroundings(
-            now=now,
-            origin=origin.origin(params["operator"]),
-            lock_timeout=params["lock_timeout"],
-            allow_network_filesystem=params["allow_network_filesystem"],
-        ),
+        around=origin.surroundings(params, now),
     )
     outcome = rekey.change_passphrase(change, predict=module.check_mode)
     return {

@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -78,6 +79,14 @@ reasons:
   returned: success
   type: list
   elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -86,7 +95,7 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, origin, restore
+from ..module_utils._ca import directory, origin, restore
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
@@ -95,12 +104,7 @@ from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"])
-    around = bootstrap.Surroundings(
-        now=now,
-        origin=origin.origin(params["operator"]),
-        lock_timeout=params["lock_timeout"],
-        allow_network_filesystem=params["allow_network_filesystem"],
-    )
+    around = origin.surroundings(params, now)
     place = directory.ca_directory(params["path"])
     done = restore.restore_backup(place, params["archive_path"], passphrase, around, predict=module.check_mode)
     return {
@@ -112,6 +116,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             "authorities": list(done.authorities),
             "lines": done.head.seq,
         },
+        "warnings": list(done.warnings),
     }
 
 

@@ -179,6 +179,14 @@ signed_by_authority:
   returned: success
   type: bool
   sample: true
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t

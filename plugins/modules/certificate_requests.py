@@ -139,6 +139,12 @@ options:
       group:
         description: Group of the files. By default the user's own.
         type: str
+  prepared:
+    description:
+      - What RV(portcullis.docker_tls.host_state#module:prepared) says of this host.
+      - If it is the answer to exactly these O(requests), it is taken over, and the host is not asked again. Not in check mode.
+    type: dict
+    default: {}
 seealso:
   - module: portcullis.docker_tls.signed_certificates
   - module: portcullis.docker_tls.server_certificate
@@ -244,6 +250,14 @@ requests:
     authority_fingerprint_sha256:
       description: SHA-256 fingerprint of the authority of the live certificate, with the reason V(authority-changed) and where a C(ca.pem) beside it has it.
       type: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -265,15 +279,8 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
     )
     plans = _requests.plan_requests(module.params["requests"], host, now)
-    for warning in (warning for plan in plans for warning in plan.warnings):
-        module.warn(warning)
-    reported = []
-    for plan in plans:
-        due = plan.decision.action == "issue"
-        content = _requests.prepare(plan).decode("ascii") if due and not module.check_mode else ""
-        reported.append(_requests.report(plan, content))
-    lines = _requests.texts(plans)
-    return {"changed": bool(lines), "plan": lines, "requests": reported, "diff": plan_diff(lines)}
+    found = _requests.ensure(plans, check_mode=module.check_mode)
+    return {"changed": bool(found["plan"]), **found, "diff": plan_diff(found["plan"])}
 
 
 def main(run: t.Callable[..., None] = run_module) -> None:
@@ -283,6 +290,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             "requests": {"type": "list", "elements": "dict", "required": True, "options": REQUEST_OPTIONS},
+            "prepared": {"type": "dict", "default": {}},  # taken by the action plugin
         },
     )
 

@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -68,6 +69,7 @@ options:
   location:
     description:
       - Directory that the session's own is made in. By default C(XDG_RUNTIME_DIR), else C(/dev/shm), else the directory for temporary files.
+      - One that every user can write (or below one) is refused unless it is sticky as C(/tmp) is; others could put their files in the session's place.
     type: path
   session:
     description: The directory to remove, RV(session) of the task that began it. Empty is no session, so nothing is done.
@@ -142,4 +144,12 @@ reasons:
   returned: success
   type: list
   elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """

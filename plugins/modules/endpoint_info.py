@@ -58,7 +58,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions:
+    suboptions: &client
       name:
         description: Word for the check in the result.
         type: str
@@ -76,19 +76,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions:
-      name:
-        description: Word for the check in the result.
-        type: str
-        required: true
-      certificate_content:
-        description: Its certificate (PEM).
-        type: str
-        required: true
-      key_content:
-        description: Its key (PEM, without passphrase).
-        type: str
-        required: true
+    suboptions: *client
   foreign_client:
     description: Whether a client of an authority that nobody knows is tried, made up for this call. Needs C(cryptography).
     type: bool

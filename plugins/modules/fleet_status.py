@@ -229,10 +229,32 @@ report:
   returned: success
   type: dict
   contains:
+    schema:
+      description: Version of the document's form.
+      type: int
+      sample: 1
     generated:
       description: When it was made.
       type: str
       sample: "2026-11-22T13:00:00Z"
+    level:
+      description: The same as RV(status.level).
+      type: str
+    exit_code:
+      description: The same as RV(status.exit_code).
+      type: int
+    summary:
+      description: The same as RV(status.summary).
+      type: str
+    counts:
+      description: How much there is of each level.
+      type: dict
+    thresholds:
+      description: O(warning) and O(critical).
+      type: dict
+    ca:
+      description: The CA directory with its ledger (C(host), C(path), C(state), C(ledger), C(level), C(verdict), C(findings)).
+      type: dict
     authorities:
       description: Every generation of every authority, with C(level), C(verdict), C(findings) and C(certificate).
       type: list
@@ -245,6 +267,14 @@ report:
       description: Every client bundle, with C(level), C(verdict), C(findings) and C(certificate).
       type: list
       elements: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t

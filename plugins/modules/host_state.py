@@ -11,12 +11,12 @@ short_description: Ask a Docker host in one look whether the roles have anything
 version_added: 1.0.0
 author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
-  - Decides in one remote call, which changes nothing, what M(portcullis.docker_tls.certificate_requests) and
+  - Decides in one remote call, which changes nothing unless O(prepare) is set, what M(portcullis.docker_tls.certificate_requests) and
     M(portcullis.docker_tls.daemon_endpoint) would decide with the arguments that the roles give them. A host that is current can be
-    left out of the rest of the play, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
+    left out of the roles, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
   - Whatever is in doubt is not current, be it a missing library, an option that is refused, or another state than V(present). Then the roles
     say what is wrong. So this module fails for no reason of its own.
-  - The arguments are read from the roles' own task files and from the host's variables. Variables that are given to a role only
+  - The arguments are read from the roles' own files and from the host's variables. Variables that are given to a role only
     (C(roles:) with parameters) are not seen here.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
@@ -25,13 +25,13 @@ attributes:
     support: full
   diff_mode:
     support: none
-    details: Nothing is changed. Where there is something to do, the roles show it.
+    details: Where there is something to do, the roles show it.
   idempotent:
     support: full
 options:
   roles:
     description:
-      - The roles that the play would run. Their variables must be known to the play, which they are if it has them under C(roles:).
+      - The roles that would run. What the inventory does not say is taken from their defaults.
     type: list
     elements: str
     choices: [docker_server_cert, docker_daemon]
@@ -45,6 +45,12 @@ options:
     description:
       - Instead of O(roles), the options of M(portcullis.docker_tls.daemon_endpoint) to ask about.
     type: dict
+  prepare:
+    description:
+      - Let a host where a certificate is due make its key and its request in the same call, as M(portcullis.docker_tls.certificate_requests) does.
+        That module takes them over (RV(prepared)) and reports the change, so that the host is asked once. Never in check mode.
+    type: bool
+    default: false
 notes:
   - On a host the look runs as one Python program that comes through a pipe, without a file. Where the connection or the become method allows no pipe,
     it is sent as a module like any other.
@@ -81,7 +87,8 @@ reasons:
   description:
     - Why the host is not current, as in RV(portcullis.docker_tls.certificate_requests#module:requests) and
       RV(portcullis.docker_tls.daemon_endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed),
-      V(ledger-behind) (the CA's ledger may be older than the certificate, so the CA has to be asked) or V(undecided).
+      V(forced), V(client-revoked) (what the host lets in has to be proved), V(ledger-behind) (the CA's ledger may be older than the
+      certificate, so the CA has to be asked) or V(undecided).
   returned: always
   type: list
   elements: str
@@ -94,6 +101,12 @@ requests:
 endpoint:
   description: Of a host that is current, what RV(portcullis.docker_tls.daemon_endpoint#module:endpoint) would be.
   returned: when RV(current)
+  type: dict
+prepared:
+  description:
+    - What O(portcullis.docker_tls.certificate_requests#module:prepared) takes. In it are RV(ignore:question), a word for the requests that it
+      answers, and RV(ignore:requests), RV(ignore:plan) and RV(ignore:warnings) as that module would have returned them.
+  returned: with O(prepare), when a certificate is due
   type: dict
 msg:
   description: What is in doubt, with V(undecided).
@@ -112,7 +125,9 @@ from ..module_utils._time import utc_now
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     around = _host_state.real_surroundings()
-    found = _host_state.look(module.params["requests"] or [], module.params["endpoint"], around, utc_now())
+    prepare = module.params["prepare"] and not module.check_mode
+    asked = module.params["requests"] or []
+    found = _host_state.look(asked, module.params["endpoint"], around, utc_now(), prepare=prepare)
     return {"changed": False, **found}
 
 
@@ -126,6 +141,7 @@ def main() -> None:
             # With all their defaults: the action plugin has seen to that.
             "requests": {"type": "list", "elements": "dict"},
             "endpoint": {"type": "dict"},
+            "prepare": {"type": "bool", "default": False},
         },
     )
 

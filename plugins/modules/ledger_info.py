@@ -121,7 +121,9 @@ ledger:
       description: What is wrong, empty when it is intact.
       type: str
     line:
-      description: The line where it was noticed. A line that was changed is noticed at the next one, which does not follow from it any more.
+      description: >-
+        The line where it was noticed, null where nothing is wrong. A line that was changed is noticed at the next one, which does not follow from it
+        any more.
       type: int
     lines:
       description: Number of whole lines of an intact or torn ledger.
@@ -131,7 +133,7 @@ ledger:
       description: SHA-256 of the last line. Kept elsewhere, it proves later that nothing before it was changed.
       type: str
     begins:
-      description: Time of the first entry.
+      description: Time of the first entry, null where there is none.
       type: str
       sample: "2026-11-22T13:00:00Z"
 count:
@@ -140,17 +142,19 @@ count:
   type: int
   sample: 3
 entries:
-  description: The entries that match, the newest first.
+  description: The entries that match, the newest first. Each has what its event has of these, and of these what is in O(fields).
   returned: success
   type: list
   elements: dict
   contains:
     seq:
       description: Number of the line.
+      returned: where the event has it
       type: int
       sample: 7
     time:
       description: When it was written.
+      returned: where the event has it
       type: str
       sample: "2026-11-22T13:00:00Z"
     event:
@@ -159,51 +163,88 @@ entries:
       sample: issued
     authority:
       description: Id of the authority.
+      returned: where the event has it
       type: str
       sample: server-g1
     profile:
       description: V(server) or V(client).
+      returned: where the event has it
       type: str
       sample: server
     requester:
       description: Inventory host that it was issued for.
+      returned: where the event has it
       type: str
       sample: docker1.example.org
     reasons:
       description: Why it was issued.
+      returned: where the event has it
       type: list
       elements: str
       sample: [expires-soon]
     subject:
       description: Subject of the certificate.
+      returned: where the event has it
       type: str
       sample: CN=docker1.example.org
     names:
       description: Its names.
+      returned: where the event has it
       type: list
       elements: str
     serial:
       description: Its serial number in hexadecimal.
+      returned: where the event has it
       type: str
     not_before:
       description: Its begin.
+      returned: where the event has it
       type: str
       sample: "2026-11-22T12:55:00Z"
     not_after:
       description: Its end.
+      returned: where the event has it
       type: str
       sample: "2027-11-22T13:00:00Z"
     fingerprint_sha256:
       description: SHA-256 of the certificate.
+      returned: where the event has it
       type: str
     days_left:
       description: Days until its end, negative after it.
+      returned: where the event has it
       type: float
       sample: 364.99
     superseded:
       description: Whether the same request was answered with a newer certificate later.
+      returned: where the event has it
       type: bool
       sample: false
+    public_key_fingerprint:
+      description: SHA-256 of its public key.
+      returned: where the event has it
+      type: str
+    request:
+      description: Id of the request that it answered.
+      returned: where the event has it
+      type: str
+      sample: web1/server
+    user:
+      description: Who ran it.
+      returned: where the event has it
+      type: str
+    prev:
+      description: SHA-256 of the line before.
+      returned: where the event has it
+      type: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t

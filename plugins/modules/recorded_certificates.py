@@ -17,6 +17,7 @@ description:
   - What is recorded is checked by its signature; what others have signed is only counted. The passphrase is not needed.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -26,10 +27,6 @@ attributes:
   idempotent:
     support: full
 options:
-  path:
-    description: Directory of the CA; it belongs to the user that the task runs as.
-    type: path
-    required: true
   certificates:
     description: The certificates that were found.
     type: list
@@ -57,14 +54,6 @@ options:
     description: Whether O(certificates) are those of all hosts and clients. Otherwise the ledger goes on counting as one that lacks something.
     type: bool
     default: true
-  lock_timeout:
-    description: How many seconds to wait while another run holds the lock of the CA directory.
-    type: int
-    default: 60
-  operator:
-    description: Who runs this, for the ledger. By default the user and the host name of the controller.
-    type: str
-    default: ""
 seealso:
   - module: portcullis.docker_tls.authority_restore
   - module: portcullis.docker_tls.adopted_authority
@@ -93,14 +82,55 @@ recorded:
     event:
       description: V(leaf-adopted) or V(leaf-recorded).
       type: str
+    authority:
+      description: Id of the authority that has signed it.
+      type: str
+      sample: server-g1
+    profile:
+      description: V(server) or V(client).
+      type: str
     requester:
       description: The host that has it.
       type: str
+    claimants:
+      description: All hosts that have shown it, where there are several. A server name in it that the inventory gives to nobody stays with them.
+      returned: where several hosts have shown it
+      type: list
+      elements: str
+    host:
+      description: The machine that recorded it.
+      type: str
+    user:
+      description: Who had it recorded.
+      type: str
+    source:
+      description: The file that it was found in.
+      type: str
+    reasons:
+      description: Why it was recorded.
+      type: list
+      elements: str
     subject:
       description: Its subject.
       type: str
+    names:
+      description: Its names.
+      type: list
+      elements: str
+    not_before:
+      description: Its begin.
+      type: str
     not_after:
       description: Its end.
+      type: str
+    time:
+      description: When it was recorded.
+      type: str
+    fingerprint_sha256:
+      description: SHA-256 of the certificate.
+      type: str
+    public_key_fingerprint:
+      description: SHA-256 of its public key.
       type: str
 known:
   description: How many of the certificates the ledger knew already.
@@ -117,6 +147,14 @@ reasons:
   returned: success
   type: list
   elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -125,9 +163,9 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, origin, record
+from ..module_utils._ca import directory, origin, record
 from ..module_utils._module import run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
+from ..module_utils._options import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
 
 _CERTIFICATE: dict[str, t.Any] = {
     "content": {"type": "str", "required": True},
@@ -138,9 +176,7 @@ _CERTIFICATE: dict[str, t.Any] = {
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    around = bootstrap.Surroundings(
-        now=now, origin=origin.origin(params["operator"]), lock_timeout=params["lock_timeout"]
-    )
+    around = origin.surroundings(params, now)
     done = record.record(
         directory.ca_directory(params["path"]),
         [record.Found(**one) for one in params["certificates"]],
@@ -165,12 +201,10 @@ def main() -> None:
         lambda module: _run(module, _time.utc_now()),
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
-            "path": {"type": "path", "required": True},
+            **CA_DIRECTORY_OPTIONS,
             "certificates": {"type": "list", "elements": "dict", "required": True, "options": _CERTIFICATE},
             "reason": {"type": "str", "choices": ["adopted", "restored"], "default": "restored"},
             "complete": {"type": "bool", "default": True},
-            "lock_timeout": {"type": "int", "default": 60},
-            "operator": {"type": "str", "default": ""},
         },
     )
 

@@ -25,7 +25,10 @@ attributes:
     support: full
 options:
   authority:
-    description: The authority that is rotated, V(server) or an access group.
+    description:
+      - The authority that is rotated, V(server) or an access group.
+      - With V(all) the server authority and those of all access groups are rotated side by side. The earliest phase that any of
+        them stands in is the one that is due; those that are further wait for it.
     type: str
     required: true
   hosts:
@@ -91,6 +94,10 @@ plan:
   returned: success
   type: dict
   contains:
+    authority:
+      description: Its name.
+      type: str
+      sample: server
     phase:
       description: V(trust), V(reissue), V(retire), or V(done).
       type: str
@@ -99,8 +106,14 @@ plan:
       description: The state that the authority has to reach first (M(portcullis.docker_tls.authority_generation)), empty for none.
       type: str
       sample: signing
+    changes:
+      description:
+        - The same with what leads to it, one after the other, each with the C(name) of the authority, its C(state) and C(generation).
+        - An authority that has expired is introduced and made to sign at once.
+      type: list
+      elements: dict
     target:
-      description: Id of the new generation.
+      description: Id of the new generation; with O(authority=all) of all of them, with commas.
       type: str
       sample: server-g2
     leaving:
@@ -127,16 +140,28 @@ plan:
       description: What happens if it does not wait.
       type: str
     note:
-      description: Why there is nothing to do.
+      description: Why there is nothing to do, or why phases can be done at once.
       type: str
     idle:
       description: Whether no rotation is under way.
       type: bool
+plans:
+  description: The plan of each authority, by its name, with the same keys. With O(authority=all), RV(plan) is what they have in the phase that is due.
+  returned: success
+  type: dict
 table:
   description: The plan as text.
   returned: success
   type: list
   elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -146,7 +171,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._module import run_module
-from ..module_utils._status import inputs, rotation, rotation_inputs, rotation_text, wire
+from ..module_utils._status import inputs, rotation, rotation_all, rotation_inputs, rotation_text, wire
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "authority": {"type": "str", "required": True},
@@ -162,28 +187,39 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def look(options: t.Mapping[str, t.Any], now: datetime) -> rotation.Situation:
-    """Ask the endpoints and return the situation. Raises TlsError for options that make no sense."""
+def look(options: t.Mapping[str, t.Any], now: datetime) -> list[rotation.Situation]:
+    """Ask the endpoints and return the situation of each authority. Raises TlsError for options that make no sense."""
     again = options["again_after"].strip()
     patience = wire.Patience(max(options["timeout"], 1), max(options["connections"], 1))
     served = wire.look([inputs.endpoint(host["endpoint"]) for host in options["hosts"]], patience)
-    return rotation_inputs.situation(
-        options["authority"],
-        options["authorities"],
-        [inputs.host(host, served) for host in options["hosts"]],
-        [inputs.client(client) for client in options["clients"]],
-        options["held"],
-        options["revoked_clients"],
-        now,
-        timedelta(0) if again == "0s" else _time.parse_duration(again, "again_after"),
-    )
+    hosts = [inputs.host(host, served) for host in options["hosts"]]
+    clients = [inputs.client(client) for client in options["clients"]]
+    wait = timedelta(0) if again == "0s" else _time.parse_duration(again, "again_after")
+    wanted = options["authority"]
+    names = list(options["authorities"]) if wanted == rotation_all.ALL else [wanted]
+    return [
+        rotation_inputs.situation(
+            name, options["authorities"], hosts, clients, options["held"], options["revoked_clients"], now, wait
+        )
+        for name in sorted(names, key=lambda name: (name != rotation.SERVER, name))
+    ]
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     found = look(module.params, _time.utc_now())
-    plan = rotation.decide(found)
-    lines = rotation_text.render(found, plan, executing=module.params["executing"])
-    return {"changed": False, "plan": rotation_text.to_dict(plan), "table": lines}
+    executing = module.params["executing"]
+    if module.params["authority"] == rotation_all.ALL:
+        plans = rotation_all.decide(found)
+        lines, plan = rotation_all.render(found, plans, executing=executing), rotation_all.to_dict(plans)
+    else:
+        plans = [rotation.decide(found[0])]
+        lines, plan = rotation_text.render(found[0], plans[0], executing=executing), rotation_text.to_dict(plans[0])
+    return {
+        "changed": False,
+        "plan": plan,
+        "plans": {one.name: rotation_text.to_dict(one) for one in plans},
+        "table": lines,
+    }
 
 
 def main() -> None:

@@ -77,6 +77,14 @@ certificate:
   description: The certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates).
   returned: success
   type: dict
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t

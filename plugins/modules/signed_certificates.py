@@ -23,6 +23,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -239,6 +240,14 @@ reasons:
   returned: success
   type: list
   elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """
 
 import typing as t
@@ -246,7 +255,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import batch, behind, bootstrap, directory, origin, plan_text, policy, report, store
+from ..module_utils._ca import batch, behind, directory, origin, plan_text, policy, report, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
@@ -304,12 +313,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             predicting=module.check_mode,
         ),
         passphrase=passphrase,
-        around=bootstrap.Surroundings(
-            now=now,
-            origin=origin.origin(params["operator"]),
-            lock_timeout=params["lock_timeout"],
-            allow_network_filesystem=params["allow_network_filesystem"],
-        ),
+        around=origin.surroundings(params, now),
         partial=params["partial"],
     )
     result = batch.sign(work)

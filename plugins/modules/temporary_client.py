@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
+  - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -104,6 +105,10 @@ ca_content:
   description: The certificates of the server authority that the client trusts, as PEM.
   returned: success
   type: str
+expired_certificate_content:
+  description: With O(expired), the certificate of the first group that has ended already, else empty.
+  returned: success
+  type: str
 authority_content:
   description: The certificate of the client authority of the first group, as PEM.
   returned: success
@@ -139,4 +144,17 @@ clients:
     certificate:
       description: The certificate as plain values; null in check mode.
       type: dict
+reasons:
+  description: What M(portcullis.docker_tls.signed_certificates) says that it did besides.
+  returned: success
+  type: list
+  elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
 """

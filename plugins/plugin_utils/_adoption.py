@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ._adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
+
 Mapping = t.Mapping[str, t.Any]
 
 _CLIENTS_OF_OTHERS = ("docker-recipe", "docker-machine", "docker-home", "dind", "other")
+_PURPOSES = ("server", "clients")
+_MOST_PLACES = 10
 _FATES = {
     "portcullis": "is this collection's already",
     "local": "has no TCP listener; site.yml makes one",
@@ -40,7 +44,7 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
     silent = [host for host in names if not _adoption(hostvars[host])]
     if silent:
         problems.append(
-            f"{', '.join(silent)} could not be examined: make them reachable, or leave them out with --limit."
+            f"{', '.join(silent)} could not be examined (the plan says why): make them reachable, or leave them out with --limit."
         )
     foreign = [host for host in names if _adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS]
     if foreign and settings.get("authorities") is None:
@@ -57,15 +61,25 @@ def _in_play(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
 
 
 def _adoption(variables: Mapping) -> Mapping:
-    found: Mapping = (variables.get("docker_adoption") or {}).get("adoption") or {}
-    return found
+    """Return what a host has told, {} where that is nothing or cannot be used."""
+    answer = variables.get("docker_adoption")
+    found = answer.get("adoption") if isinstance(answer, t.Mapping) else None
+    return found if found and not problem(found) else {}
+
+
+def _why_nothing(variables: Mapping) -> str:
+    answer = variables.get("docker_adoption")
+    if not isinstance(answer, t.Mapping):
+        return "its answer cannot be used: it is no dictionary"
+    if answer.get("adoption"):
+        return f"its answer cannot be used: {problem(answer['adoption'])}"
+    return str(answer.get("msg") or "it was not reached")
 
 
 def _host_lines(host: str, variables: Mapping) -> list[str]:
     found = _adoption(variables)
     if not found:
-        answer = variables.get("docker_adoption") or {}
-        return [f"{host}: not examined: {answer.get('msg') or 'it was not reached'}"]
+        return [f"{host}: not examined: {shown(_why_nothing(variables))}"]
     tcp = [str(url) for url in found["listeners"] if not str(url).startswith(("fd://", "unix://"))]
     fate = _FATES.get(
         str(found["layout"]),
@@ -78,44 +92,64 @@ def _host_lines(host: str, variables: Mapping) -> list[str]:
     for finding in found["findings"]:
         lines.append(f"    {finding['severity']}: {finding['code']}: {finding['path']}: {finding['message']}")
         lines.append(f"        -> {finding['repair']}")
-    return lines
+    return [shown(line) for line in lines]
 
 
 def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
-    """Return the CAs that were found, each once, and how to name each to adopt it."""
-    found: dict[str, dict[str, t.Any]] = {}
+    """Return the CAs that were found, each once by its certificate, who says what about it, and how to name it to adopt it."""
+    claims: dict[str, list[tuple[str, Mapping]]] = {}
     for host in hosts:
-        for one in _adoption(hostvars[host]).get("authorities") or []:
-            if _adoption(hostvars[host]).get("managed"):
-                continue
-            entry = found.setdefault(one["fingerprint_sha256"], {**one, "hosts": [], "places": []})
-            entry["hosts"].append(host)
-            entry["signs"] = [*dict.fromkeys([*entry["signs"], *one["signs"]])]
-            entry["places"] += [(host, one["certificate_path"], key) for key in one["keys"]]
-    if not found:
+        found = _adoption(hostvars[host])
+        for one in found.get("authorities") or [] if not found.get("managed") else []:
+            claims.setdefault(one["fingerprint_sha256"], []).append((host, one))
+    if not claims:
         return []
     lines = ["CAs in use:"]
-    for one in found.values():
-        lines.append(
-            f"    {one['subject']} (until {one['not_after']}, {one['fingerprint_sha256'][:16]}) on {', '.join(one['hosts'])}"
-        )
+    for fingerprint, said in claims.items():
+        names: dict[str, list[str]] = {}
+        for host, one in said:
+            names.setdefault(f"{one['subject']} (until {one['not_after']}, {fingerprint[:16]})", []).append(host)
+        lines += [f"    {shown(name)} on {', '.join(dict.fromkeys(names[name]))}" for name in names]
+        if len(names) > 1:
+            lines.append(
+                "        -> these hosts describe one certificate differently: look at it yourself (openssl x509 -text)"
+            )
     if settings.get("authorities"):
         return lines
-    lines.append("Proposal for docker_adopt_authorities (find the key where the note says so):")
-    for one in found.values():
-        names = ", ".join(one["signs"] or ["server", "clients"])
-        host, certificate, key = one["places"][0] if one["places"] else ("WHERE_THE_KEY_IS", "/path/to/ca.pem", None)
-        lines.append(f"    - names: [{names}]")
-        lines.append(f"      host: {_quoted(host)}")
-        lines.append(f"      certificate_path: {_quoted(certificate)}")
-        lines.append(f"      key_path: {_quoted(key['path'] if key else '/path/to/ca-key.pem')}")
-        if key is None:
-            lines.append(
-                "      # its key is on none of these hosts: docker-machine keeps it in ~/.docker/machine/certs of the one who made them"
-            )
-        elif key["encrypted"]:
-            lines.append('      key_passphrase: "{{ vault_old_ca_passphrase }}"')
+    lines.append(
+        "Proposal for docker_adopt_authorities (find the key where the note says so; compare the fingerprint with what you know):"
+    )
+    for fingerprint, said in claims.items():
+        lines += _proposal(fingerprint, said)
     return lines
+
+
+def _proposal(fingerprint: str, said: t.Sequence[tuple[str, Mapping]]) -> list[str]:
+    """Return how to name a CA; the first place of its key is proposed, the others are named too."""
+    signs = dict.fromkeys(name for _host, one in said for name in one["signs"] if name in _PURPOSES)
+    places = [(host, one["certificate_path"], key) for host, one in said for key in one["keys"]]
+    host, certificate, key = places[0] if places else ("WHERE_THE_KEY_IS", "/path/to/ca.pem", None)
+    lines = [
+        f"    - names: [{', '.join(signs or _PURPOSES)}]",
+        f"      host: {_quoted(host)}",
+        f"      certificate_path: {_quoted(certificate)}",
+        f"      key_path: {_quoted(key['path'] if key else '/path/to/ca-key.pem')}",
+        f"      fingerprint_sha256: {fingerprint}",
+    ]
+    if key is None:
+        lines.append(
+            "      # its key is on none of these hosts: docker-machine keeps it in ~/.docker/machine/certs of the one who made them"
+        )
+    elif key["encrypted"]:
+        lines.append('      key_passphrase: "{{ vault_old_ca_passphrase }}"')
+    others = [
+        f"      # {_quoted(name)} says that it has it too: {_quoted(key['path'])}" for name, _path, key in places[1:]
+    ]
+    return [
+        *lines,
+        *others[:_MOST_PLACES],
+        *([f"      # and {len(others) - _MOST_PLACES} more"] if len(others) > _MOST_PLACES else []),
+    ]
 
 
 def _quoted(text: t.Any) -> str:
@@ -166,15 +200,23 @@ def found_certificates(hosts: t.Iterable[str], hostvars: Mapping) -> list[dict[s
     for host in hosts:
         for one in _adoption(hostvars[host]).get("certificates") or []:
             found.append({"content": one["content"], "requester": host, "source": one["source"]})
-        for one in (hostvars[host].get("docker_record_files") or {}).get("files") or []:
-            if one.get("certificate_content"):
-                found.append({"content": one["certificate_content"], "requester": host, "source": one["path"]})
+        for one in (_files(hostvars[host]) or [])[:MOST_ENTRIES]:
+            content, path = one.get("certificate_content"), one.get("path")
+            if isinstance(content, str) and isinstance(path, str) and 0 < len(content) <= MOST_CERTIFICATE:
+                found.append({"content": content, "requester": host, "source": path})
     return found
+
+
+def _files(variables: Mapping) -> list[Mapping] | None:
+    """Return the files that a host has told of, None where it has told nothing that can be used."""
+    answer = variables.get("docker_record_files")
+    files = answer.get("files") if isinstance(answer, t.Mapping) else None
+    return [one for one in files if isinstance(one, t.Mapping)] if isinstance(files, (list, tuple)) else None
 
 
 def unseen_hosts(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
     """Return the hosts whose certificate files playbooks/record_certificates.yml could not read."""
-    return [host for host in hosts if "files" not in (hostvars[host].get("docker_record_files") or {})]
+    return [host for host in hosts if _files(hostvars[host]) is None]
 
 
 def plain_listeners(host: str, hostvars: Mapping) -> list[str]:

@@ -81,11 +81,11 @@ def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dic
 
 def _credible_names(names: t.Iterable[str], variables: Mapping) -> list[str]:
     """Return the names that a host reports, without wildcards that the inventory does not give it."""
-    declared = {_ascii_name(str(name)) for name in variables.get("docker_server_cert_names") or []}
+    declared = {ascii_name(str(name)) for name in variables.get("docker_server_cert_names") or []}
     return [name for name in names if not str(name).startswith("*.") or name in declared]
 
 
-def _ascii_name(name: str) -> str:
+def ascii_name(name: str) -> str:
     """Return a name as hosts report it: lower-case ASCII (IDNA 2003, the codec that they use too)."""
     try:
         return name.encode("idna").decode("ascii").lower().rstrip(".")
@@ -263,34 +263,6 @@ def endpoint_url(host: str, hostvars: Mapping) -> str:
     port = next((entry.rsplit(":", 1)[1] for entry in listen if entry.rsplit(":", 1)[-1].isdigit()), "")
     bracketed = f"[{address}]" if ":" in address else address
     return f"tcp://{bracketed}:{port or variables.get('docker_daemon_port', 2376)}"
-
-
-def reserved_names(hosts: t.Iterable[str], hostvars: Mapping) -> dict[str, list[str]]:
-    """Return which hosts each name of the inventory belongs to, so that no other host is given a certificate for it.
-
-    A name may belong to several hosts (an ``ansible_host`` in front of forwarded ports, say).
-    """
-    owners: dict[str, set[str]] = {}
-    for host in hosts:
-        for name in _declared_names(host, hostvars[host]):
-            owners.setdefault(str(name).lower().rstrip("."), set()).add(host)
-    return {name: sorted(hosts) for name, hosts in owners.items()}
-
-
-def _declared_names(host: str, variables: Mapping) -> list[str]:
-    """Return every name and address by which the inventory says that clients or Ansible reach ``host``."""
-    literal = [
-        *(variables.get("docker_server_cert_addresses") or []),
-        *listen_addresses(variables.get("docker_daemon_listen") or []),
-    ]
-    single = [
-        variables.get(name) for name in ("ansible_host", "docker_daemon_address", "docker_server_cert_common_name")
-    ]
-    return [
-        name
-        for name in [host, *single, *(variables.get("docker_server_cert_names") or []), *literal]
-        if name and name not in ("private", "all")
-    ]
 
 
 def listen_addresses(entries: t.Iterable[str]) -> list[str]:

@@ -23,6 +23,8 @@ from ansible import constants as C
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 _PACKAGE = "docker_tls_look"
+#: An answer has some ten thousand: a report of the endpoint, a certificate or a request.
+MOST_CHARACTERS = 1_000_000
 #: What ``_host_state`` imports before a change is needed; a test knows if that list is no longer right.
 SOURCES: tuple[str, ...] = (
     "_accounts",
@@ -59,6 +61,7 @@ SOURCES: tuple[str, ...] = (
     "_host_state",
     "_requests",
     "_time",
+    "_x509/attributes",
     "_x509/compat",
     "_x509/decide",
     "_x509/inspect",
@@ -93,22 +96,35 @@ class Memory:
 
 
 sys.meta_path.insert(0, Memory())
-arguments = json.loads(%(arguments)r)
+arguments = json.loads(@arguments@)
 try:
     from %(package)s import _host_state, _time
     around = _host_state.real_surroundings()
-    answer = _host_state.look(arguments["requests"], arguments["endpoint"], around, _time.utc_now())
+    answer = _host_state.look(arguments["requests"], arguments["endpoint"], around, _time.utc_now(), prepare=arguments["prepare"])
 except Exception as error:
     answer = {"current": False, "reasons": ["undecided"], "warnings": [], "msg": "%%s: %%s" %% (type(error).__name__, error)}
 print(json.dumps({"docker_tls_look": answer}))
 """
 
 
-def script(requests: t.Sequence[t.Mapping[str, t.Any]], endpoint: t.Mapping[str, t.Any] | None) -> bytes:
-    """Return the Python program that looks, with its arguments in it; they hold no secret."""
-    arguments = json.dumps({"requests": list(requests), "endpoint": endpoint})
-    filled = _SCRIPT % {"sources": packed_sources(), "arguments": arguments, "package": _PACKAGE}
-    return filled.encode("utf-8")
+def script(wanted: t.Mapping[str, t.Any]) -> bytes:
+    """Return the Python program that looks, with its arguments (``requests``, ``endpoint``, ``prepare``) in it; they hold no secret."""
+    arguments = json.dumps({name: wanted[name] for name in ("requests", "endpoint", "prepare")})
+    before, after = _around_arguments()
+    return b"".join((before, ascii(arguments).encode("ascii"), after))
+
+
+@functools.lru_cache(maxsize=1)
+def _around_arguments() -> tuple[bytes, bytes]:
+    """Return what is the same for all hosts: the program before its arguments, and after them."""
+    filled = _SCRIPT % {"sources": packed_sources(), "package": _PACKAGE}
+    before, after = filled.encode("utf-8").split(b"@arguments@")
+    return before, after
+
+
+def prepare() -> None:
+    """Read and pack now what every host gets, before Ansible makes a process for each."""
+    _around_arguments()
 
 
 @functools.lru_cache(maxsize=1)
@@ -143,26 +159,31 @@ def command(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.An
 
 
 def answer(output: str) -> dict[str, t.Any] | None:
-    """Return what the script has said, None where that is not what it says."""
+    """Return what the script has said, None where that is not what it says or is more than any host has to say."""
+    if len(output) > MOST_CHARACTERS:
+        return None
     for line in reversed(output.splitlines()):
         if line.startswith('{"docker_tls_look": '):
             try:
                 found = json.loads(line)["docker_tls_look"]
             except (ValueError, KeyError, TypeError, RecursionError):
                 return None
-            return _checked(found)
+            return checked(found)
     return None
 
 
-def _checked(found: t.Any) -> dict[str, t.Any] | None:
+def checked(found: t.Any) -> dict[str, t.Any] | None:
     """Return only what is expected of a host, in the expected types."""
     if not isinstance(found, dict) or not isinstance(found.get("current"), bool):
         return None
-    words = {name: [str(item) for item in found.get(name) or []] for name in ("reasons", "warnings")}
+    lists = {name: found.get(name) or [] for name in ("reasons", "warnings")}
+    if not all(isinstance(items, list) for items in lists.values()):
+        return None
+    words = {name: [str(item) for item in items] for name, items in lists.items()}
     why = {"msg": str(found["msg"])} if found.get("msg") else {}
     more = {
         name: found[name]
-        for name, kind in (("requests", list), ("endpoint", dict))
+        for name, kind in (("requests", list), ("endpoint", dict), ("prepared", dict))
         if isinstance(found.get(name), kind)
     }
     return {"current": found["current"], **words, **why, **more}

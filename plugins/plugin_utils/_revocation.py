@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _installed, _inventory, _preflight
+from . import _inventory, _preflight
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -89,9 +89,12 @@ def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: b
     return [ca_host(groups) if step == "ca" else "localhost"]
 
 
-def revocation_changes(groups: Groups, hostvars: Mapping) -> list[dict[str, str]]:
+def revocation_changes(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
     """Return what the CA has to do when the members have their new certificates."""
-    return [{"name": str(one["authority"]), "state": "retired"} for one in revocations(groups, hostvars)]
+    return [
+        {"name": str(one["authority"]), "state": "retired", "generation": int(str(one["signing"]).rpartition("-g")[2])}
+        for one in revocations(groups, hostvars)
+    ]
 
 
 def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> list[str]:
@@ -109,7 +112,7 @@ def revocation_problems(groups: Groups, hostvars: Mapping) -> list[str]:
     problems = []
     for one in revocations(groups, hostvars):
         hosts = admitting(groups, hostvars, [one["authority"]])
-        if hosts and one["members"] and not any(_was_changed(hostvars[host]) for host in hosts):
+        if hosts and one["members"] and not any(_lets_in(hostvars[host]) for host in hosts):
             problems.append(
                 f"The revocation of {', '.join(one['clients'])} goes no further: none of the hosts that admit the group "
                 f"{one['authority']} ({', '.join(hosts)}) has taken the new authority {one['signing']}, so the other members of the "
@@ -118,9 +121,9 @@ def revocation_problems(groups: Groups, hostvars: Mapping) -> list[str]:
     return problems
 
 
-def _was_changed(variables: Mapping) -> bool:
-    endpoint = _installed.answer_of(variables, "docker_daemon_endpoint")
-    return bool(endpoint.get("endpoint")) and not endpoint.get("failed") and not endpoint.get("unreachable")
+def _lets_in(variables: Mapping) -> bool:
+    """Return whether the controller saw that a client of the generation that signs now is answered; a host's own word is no proof."""
+    return bool((variables.get("docker_daemon_proof") or {}).get("passed"))
 
 
 def generation_clients(

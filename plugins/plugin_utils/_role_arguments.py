@@ -49,6 +49,12 @@ def specification(role: str) -> dict[str, t.Any]:
     return dict(_load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"])
 
 
+@functools.lru_cache(maxsize=32)
+def own_variables(role: str) -> dict[str, t.Any]:
+    """Return the variables that a role brings along, with their templates."""
+    return {**(_load(role, "defaults/main.yml") or {}), **(_load(role, "vars/main.yml") or {})}
+
+
 def _load(role: str, path: str) -> t.Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     with open(_ROLES / role / path, encoding="utf-8") as stream:
@@ -56,12 +62,19 @@ def _load(role: str, path: str) -> t.Any:
 
 
 class Resolver:
-    """Values of one host. ``template`` is Ansible's way, for what is not known here."""
+    """Values of one host. ``template`` is Ansible's way, for what is not known here.
 
-    def __init__(self, variables: Variables, template: t.Callable[[t.Any], t.Any]) -> None:
+    ``own`` are variables that roles would bring along (own_variables); they stand behind all others.
+    """
+
+    def __init__(
+        self, variables: Variables, template: t.Callable[[t.Any], t.Any], own: t.Optional[Variables] = None
+    ) -> None:
         self._variables = variables
+        self._own = own or {}
         self._template = template
         self._known: dict[str, t.Any] = {}
+        self._others: dict[str, Variables] = {}
 
     def arguments(self, templates: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return a task's arguments with their values; those that the role would omit are left out."""
@@ -71,26 +84,34 @@ class Resolver:
     def variable(self, name: str) -> t.Any:
         """Return the value of a variable. Raises Unresolved where there is none."""
         if name not in self._known:
-            if name not in self._variables:
+            if name in self._variables:
+                self._known[name] = self.value(self._variables[name])
+            elif name in self._own:
+                self._known[name] = self.value(self._own[name], own=True)
+            else:
                 raise Unresolved(f"{name} is not defined")
-            self._known[name] = self.value(self._variables[name])
         return self._known[name]
 
     def optional(self, name: str, default: t.Any = None) -> t.Any:
         """Return the value of a variable, ``default`` where there is none."""
-        return self.variable(name) if name in self._variables else default
+        return self.variable(name) if name in self._variables or name in self._own else default
+
+    def groups(self) -> t.Any:
+        """Return the groups as Ansible has made them: no templates to look for among the names of a thousand hosts."""
+        return self._variables["groups"] if "groups" in self._variables else self.variable("groups")
 
     def other_host(self, host: str, name: str, default: t.Any = None) -> t.Any:
         """Return a variable of another host that holds no template, such as a fact; ``default`` where there is none."""
         hostvars = self._variables.get("hostvars")
         if hostvars is None or host not in hostvars:
             return default
-        variables = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
-        value = variables.get(name, default)
+        if host not in self._others:
+            self._others[host] = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
+        value = self._others[host].get(name, default)
         return self._template(value) if has_template(value) else value
 
     def value(self, found: t.Any, *, own: bool = False) -> t.Any:
-        """Return what a variable or an argument stands for; ``own``: it is from the role's task file itself.
+        """Return what a variable or an argument stands for; ``own``: it is from the role's files itself.
 
         What a host has reported (a fact, a registered result) is text, whatever braces are in it: a host that could have it
         filled in would read the variables of the controller, the passphrase among them.
@@ -112,6 +133,10 @@ class Resolver:
             values = [self.variable(name) for name in pieces[1::2]]
             if all(isinstance(value, str) for value in values):
                 return "".join(part for pair in zip(pieces[::2], [*values, ""]) for part in pair)
+        if own and not is_trusted(found):
+            raise Unresolved(
+                f"{found} is no expression that is known here"
+            )  # and Ansible did not read it, so it would leave it as it is
         return self._template(found)
 
 
@@ -127,7 +152,7 @@ def is_trusted(text: str) -> bool:
 def has_template(value: t.Any) -> bool:
     """Return whether there is a template anywhere in a value."""
     if isinstance(value, str):
-        return any(mark in value for mark in _MARKS)
+        return "{" in value and any(mark in value for mark in _MARKS)
     if isinstance(value, dict):
         return any(has_template(item) for pair in value.items() for item in pair)
     if isinstance(value, (list, tuple)):
@@ -178,7 +203,7 @@ def _now(resolver: Resolver) -> str:
 
 #: Templates of the roles (white space as one blank) and what they mean.
 EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
-    "{{ groups | portcullis.docker_tls.ca_host }}": lambda resolver: _ca_place.ca_host(resolver.variable("groups")),
+    "{{ groups | portcullis.docker_tls.ca_host }}": lambda resolver: _ca_place.ca_host(resolver.groups()),
     "{{ hostvars[docker_server_cert_ca_host]['docker_ca_authorities'] "
     "| default(__docker_server_cert_info.authorities) }}": _authorities("docker_server_cert"),
     "{{ hostvars[docker_daemon_ca_host]['docker_ca_authorities'] "
@@ -213,6 +238,17 @@ EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
 def plain_values(names: t.Iterable[str], variables: Variables) -> dict[str, t.Any]:
     """Return those of the variables that are there and are no templates."""
     return {name: variables[name] for name in names if name in variables and not has_template(variables[name])}
+
+
+def without_tags(value: t.Any) -> t.Any:
+    """Return the same value in Python's own types: Ansible's notes on where a text comes from make each copy of it ten times as dear."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, dict):
+        return {without_tags(key): without_tags(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_tags(item) for item in value]
+    return value
 
 
 def stays_on_controller(path: t.Any) -> bool:

@@ -15,6 +15,8 @@ Groups = t.Mapping[str, t.Sequence[str]]
 FOUND = "docker_rotation"
 #: The state that the CA is to have in each phase; a state that is reached changes nothing.
 STATES = {"trust": "introduced", "reissue": "signing", "retire": "retired"}
+#: All authorities in one run.
+ALL = "all"
 
 
 def rotation_fleet(active: t.Collection[str], groups: Groups, hostvars: Mapping) -> dict[str, t.Any]:
@@ -71,9 +73,28 @@ def rotation_hosts(groups: Groups, hostvars: Mapping, phase: str, step: str, exe
     return ["localhost"]
 
 
-def rotation_changes(hostvars: Mapping, phase: str) -> list[dict[str, str]]:
-    """Return what the CA has to do in a phase."""
-    return [{"name": str(_plan(hostvars)["authority"]), "state": STATES[phase]}]
+def rotation_changes(hostvars: Mapping, phase: str) -> list[dict[str, t.Any]]:
+    """Return what the CA has to do in a phase.
+
+    Where that is done already it is the state that the phase has, which changes nothing: the clients for the proof are made by it.
+    """
+    plan = _plan(hostvars)
+    names = list((hostvars["localhost"][FOUND].get("plans") or {}) if plan["authority"] == ALL else [plan["authority"]])
+    plans = hostvars["localhost"][FOUND].get("plans") or {}
+    due = [name for name in names if (plans.get(name) or plan).get("phase") == phase]
+    changes = [dict(one) for one in plan.get("changes") or []]
+    told = {one["name"] for one in changes}
+    reached = [
+        {"name": name, "state": STATES[phase], "generation": _generation((plans.get(name) or plan).get("target"))}
+        for name in due
+        if name not in told
+    ]
+    return [*changes, *reached]
+
+
+def _generation(identifier: t.Any) -> int:
+    number = str(identifier or "").rpartition("-g")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def rotation_obstacles(hostvars: Mapping, forced: t.Collection[str] = ()) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -51,17 +52,41 @@ shutil.rmtree(directory, ignore_errors=True)
 def choose_location(wanted: str = "") -> tuple[str, bool]:
     """Return the directory that sessions are made in, and whether it is in memory.
 
-    ``XDG_RUNTIME_DIR`` if it is the user's own, else ``/dev/shm``, else the temporary directory. Raises TlsError ``directory-unusable``.
+    ``XDG_RUNTIME_DIR`` if it is the user's own, else ``/dev/shm``, else the temporary directory. Raises TlsError ``directory-unusable``,
+    and ``directory-unsafe`` where others could put something else in the place of a session.
     """
+    if wanted and (danger := unsafe_part(wanted)):
+        raise TlsError(
+            f"a session's files are not made in {wanted}: {danger} can be written by every user",
+            hint=f"Take that away (chmod o-w {danger}, or chmod +t), or set location to another directory: whoever can write there can "
+            "put his own files in the place of the session's.",
+            code="directory-unsafe",
+        )
     places = (wanted,) if wanted else (_runtime_directory(), "/dev/shm", tempfile.gettempdir())  # noqa: S108 (see mkdtemp)
     for place in places:
-        if place and os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK):
+        if place and os.path.isdir(place) and os.access(place, os.W_OK | os.X_OK) and not unsafe_part(place):
             return place, is_in_memory(place)
     raise TlsError(
         f"a session's files cannot be made in {wanted or 'any directory for temporary files'}",
         hint="Set location to a directory that the user who runs Ansible may write to, best on a tmpfs.",
         code="directory-unusable",
     )
+
+
+def unsafe_part(path: str) -> str:
+    """Return a directory of ``path`` in which every user could rename what is ours, "" where there is none.
+
+    A sticky directory such as /tmp is safe: there only the owner of a thing, or of the directory, can rename it.
+    """
+    part = os.path.realpath(path)
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(part)
+            if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+                return part
+        if part == os.path.dirname(part):
+            return ""
+        part = os.path.dirname(part)
 
 
 def _runtime_directory() -> str:

@@ -1,16 +1,26 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the tests keep what they learn; the paths for imports are in pyproject.toml."""
+"""Where the tests keep what they learn, and what is judged in the end; the paths for imports are in pyproject.toml."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
+import helpers_judgement
+import helpers_records
 
 set_hypothesis_home_dir(Path(__file__).parents[2] / ".cache" / "hypothesis")
 
 # No test is judged by the time it takes: hypothesis's deadline and its check for slow data fail on a busy machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note what the code returns and says from here on."""
+    helpers_records.note_errors()
+    config.pluginmanager.register(helpers_judgement.Session())

@@ -21,6 +21,8 @@ import helpers_x509 as made
 
 SERVERS = made.authority("server", unit="server-g1")
 CLIENTS = made.authority("client", unit="clients-g1", number=2)
+#: As dockerd names itself; a proxy in front of it may not.
+HEADER = "Docker/28.0.0 (linux)"
 _VERSION = {
     "Version": "28.0.0",
     "ApiVersion": "1.48",
@@ -104,6 +106,9 @@ def _handler(seen: list[str]) -> type[http.server.BaseHTTPRequestHandler]:
             return None
 
         do_HEAD = do_GET
+
+        def version_string(self) -> str:
+            return HEADER
 
         def _answer(self, body: bytes, kind: str) -> None:
             self.send_response(200)

@@ -14,6 +14,8 @@ import typing as t
 import pytest
 from ansible.module_utils import basic
 
+import helpers_records
+
 
 def run_module(
     module: types.ModuleType, arguments: dict[str, t.Any], *, check: bool = False, diff: bool = False
@@ -30,6 +32,7 @@ def run_module(
         with _arguments(given), contextlib.redirect_stdout(output), pytest.raises(SystemExit):
             module.main()
     result: dict[str, t.Any] = json.loads(output.getvalue())
+    helpers_records.returned(module.__name__.rpartition(".")[2], result)
     return {"failed": False, **result, "warnings": warned}
 
 

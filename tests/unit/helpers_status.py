@@ -15,7 +15,6 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import
 
 NOW = made.NOW
 YEAR = timedelta(days=365)
-MINUTE = timedelta(minutes=1)
 THRESHOLDS = times.Thresholds(("1/4",), ("1/10",))
 
 

@@ -14,6 +14,7 @@ import pytest
 from testinfra.host import get_host
 
 from common_tests import served_certificate
+from fleet import assert_changed_nothing, ledger, with_ca_of
 from playbook import Run, fingerprint_of_directory, fingerprint_of_host, play
 from testinfra_helpers import (
     Bundle,
@@ -52,12 +53,7 @@ def old(name: str) -> Bundle:
 
 def machine_with_new_ca() -> Bundle:
     """The old client of the host ``machine``, who was only given another ca.pem."""
-    directory = ephemeral_directory() / "old" / "machine-new-ca"
-    directory.mkdir(exist_ok=True)
-    for name in ("cert.pem", "key.pem"):
-        shutil.copy(old("machine").directory / name, directory / name)
-    shutil.copy(client_bundle("alice").ca, directory / "ca.pem")
-    return Bundle(directory)
+    return with_ca_of(old("machine"), "alice")
 
 
 def answered(host: Any, bundle: Bundle) -> bool:
@@ -70,16 +66,11 @@ def succeeded(run: Run) -> Run:
 
 
 def settled(**variables: Any) -> None:
-    again = succeeded(play(**variables))
-    assert all(f"changed={count}" not in again.recap for count in range(1, 10)), again.output
+    assert_changed_nothing(play(**variables))
 
 
 def ca() -> Path:
     return ephemeral_directory() / "ca"
-
-
-def ledger() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (ca() / "ledger.jsonl").read_text().splitlines()]
 
 
 def test_old_clients_are_answered_before(recipe: Any, machine: Any) -> None:
@@ -92,7 +83,8 @@ def test_plan_says_what_is_wrong_and_changes_nothing(recipe: Any, machine: Any) 
     for options in ([], ["--check"]):
         output = succeeded(play(*options, playbook=ADOPT)).output
         for word in (
-            *("recipe: docker-recipe", "machine: docker-machine", "unit-edited", "docker.io", "key-readable"),
+            *("recipe: docker-recipe", "machine: docker-machine", "unit-edited", "docker.io", "line 14 (ExecStart)"),
+            *("unit-replaced", "(LimitCORE)", "key-readable"),
             *("/tmp/server-key.pem", "key-left-behind", "authority-key-on-host", "/root/ca-key.pem", "one-authority-for-both"),
             *("authority-without-identifier", "docker_adopt_authorities", "docker_adopt_execute=true"),
         ):  # fmt: skip
@@ -111,7 +103,7 @@ def test_adoption_without_a_word_about_the_old_cas_is_refused(recipe: Any) -> No
     assert not ca().exists()
 
 
-def test_adoption_with_a_wrong_passphrase_of_the_old_ca_changes_nothing(recipe: Any) -> None:
+def test_adoption_with_a_wrong_passphrase_or_fingerprint_of_the_old_ca_changes_nothing(recipe: Any) -> None:
     before = fingerprint_of_host(recipe)
     wrong = [
         {
@@ -124,6 +116,10 @@ def test_adoption_with_a_wrong_passphrase_of_the_old_ca_changes_nothing(recipe: 
     run = play("-vvv", playbook=ADOPT, docker_adopt_execute=True, docker_adopt_authorities=wrong)
     assert run.returncode != 0
     assert "does not open with the passphrase" in run.output
+    other = [{**wrong[0], "key_passphrase": "hello", "fingerprint_sha256": "ab" * 32}]
+    run = play(playbook=ADOPT, docker_adopt_execute=True, docker_adopt_authorities=other)
+    assert run.returncode != 0
+    assert "and " + "ab" * 32 + " is expected" in " ".join(run.output.split())
     assert fingerprint_of_host(recipe) == before
     assert not (ca() / "authorities" / "server-g1").exists()
 
@@ -178,10 +174,61 @@ def test_keys_are_closed_and_those_left_behind_are_moved_on_request(recipe: Any,
     assert answered(recipe, old("recipe"))
 
 
+def what_systemd_starts(host: Any) -> tuple[str, ...]:
+    """The command, the limit that was edited, the environment files, and the dockerd that runs."""
+    names = ("MainPID", "LimitCORE", "EnvironmentFiles", "Environment", "UnitFileState")
+    command = (
+        "busctl --json=short get-property org.freedesktop.systemd1 /org/freedesktop/systemd1/unit/docker_2eservice"
+    )
+    started = json.loads(host.check_output(f"{command} org.freedesktop.systemd1.Service ExecStart"))["data"][0][:2]
+    return (str(started), *(host.check_output(f"systemctl show -p {name} --value docker.service") for name in names))
+
+
+def is_packaged(host: Any) -> bool:
+    """Whether Docker's units are as their package has them, as dpkg says."""
+    verified = host.run("dpkg --verify docker.io")
+    return "systemd/system/docker." not in verified.stdout
+
+
+def test_units_are_put_back_on_request_and_docker_is_not_restarted(recipe: Any, machine: Any) -> None:
+    before = what_systemd_starts(recipe), what_systemd_starts(machine)
+    options = {"docker_adopt_execute": True, "docker_adopt_authorities": AUTHORITIES, "docker_adopt_repair": ["units"]}
+    assert not is_packaged(recipe)
+    foretold = succeeded(play("--check", playbook=ADOPT, **options))
+    assert not is_packaged(recipe)
+    assert "changed=1" in foretold.recap
+    succeeded(play(playbook=ADOPT, **options))
+    assert (what_systemd_starts(recipe), what_systemd_starts(machine)) == before
+    for host in (recipe, machine):
+        assert is_packaged(host)
+        assert host.check_output("systemctl show -p FragmentPath --value docker.service").startswith(
+            ("/lib/", "/usr/lib/")
+        )
+        assert host.check_output("systemctl show -p NeedDaemonReload --value docker.service") == "no"
+        assert host.run("docker ps").rc == 0
+        assert container_identity(host) == host.check_output("cat /root/keeper")
+    assert not machine.file("/etc/systemd/system/docker.service").exists
+    link = machine.file("/etc/systemd/system/multi-user.target.wants/docker.service")
+    assert link.linked_to.endswith("/lib/systemd/system/docker.service")
+    output = succeeded(play(playbook=ADOPT)).output
+    assert "unit-edited" not in output and "unit-replaced" not in output
+    settled()
+
+
+def test_docker_starts_anew_with_the_units_that_were_put_back(recipe: Any, machine: Any) -> None:
+    for host, bundle in ((recipe, old("recipe")), (machine, machine_with_new_ca())):
+        host.run_expect([0], "systemctl daemon-reload && systemctl restart docker")
+        assert answered(host, bundle)
+        assert host.run("docker ps").rc == 0
+
+
 def test_back_out_gives_the_old_endpoint_back(recipe: Any, machine: Any) -> None:
-    succeeded(play("--limit", "localhost,machine", docker_daemon_state="absent"))
+    succeeded(play(docker_daemon_state="absent"))
+    assert answered(recipe, old("recipe"))
     assert answered(machine, old("machine"))
     assert "provider=generic" in machine.check_output("docker info --format '{{json .Labels}}'")
+    succeeded(play("--limit", "localhost,recipe"))
+    assert answered(recipe, client_bundle("alice"))
 
 
 def test_open_port_is_secured_first_and_closed_afterwards(recipe: Any, machine: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,16 @@ def assert_refused(run: Run, *fragments: str) -> None:
     flat = " ".join(run.output.split())
     for fragment in fragments:
         assert fragment in flat, run.output
+
+
+def role_alone(directory: Path, hosts: str, role: str) -> str:
+    """Write a playbook that has this one role."""
+    become = "false" if hosts == "localhost" else "true"
+    path = directory / "role.yml"
+    path.write_text(
+        f"- hosts: {hosts}\n  gather_facts: false\n  become: {become}\n  roles: [portcullis.docker_tls.{role}]\n"
+    )
+    return str(path)
 
 
 BEFORE_ANYTHING = {
@@ -87,6 +98,36 @@ def test_docker_is_left_alone(host: Any, case: str) -> None:
     assert host.run("docker ps").rc == 0
 
 
+# What is refused above, allowed; and what else a plan shows before there is anything.
+ALLOWED = {
+    "docker_daemon_listen": ["0.0.0.0:2375"],
+    "docker_daemon_allow_port_2375": True,
+    "docker_daemon_allow_public_address": True,
+}
+
+
+def test_public_address_and_port_2375_are_open_to_those_who_ask_for_them(host: Any) -> None:
+    host.run_expect([0], "ip address add 9.9.9.9/32 dev lo")
+    try:
+        with unchanged(host):
+            plan = ("--limit", "localhost,box", "--check", "--diff")
+            assert_refused(play(*plan), "docker_daemon_allow_public_address")
+            run = play(*plan, **ALLOWED)
+            assert run.returncode == 0, run.output
+            assert "listen 0.0.0.0:2375" in run.output
+    finally:
+        host.run_expect([0], "ip address del 9.9.9.9/32 dev lo")
+
+
+def test_live_restore_and_another_configuration_file_are_as_they_are_set(host: Any) -> None:
+    plan = ("--limit", "localhost,box", "--check", "--diff")
+    with unchanged(host):
+        kept = play(*plan, docker_daemon_live_restore="keep", docker_daemon_config_path="/etc/docker/other.json")
+        enabled = play(*plan)
+    assert "/etc/docker/other.json" in kept.output and "live-restore" not in kept.output, kept.output
+    assert "/etc/docker/daemon.json" in enabled.output and '"live-restore": true' in enabled.output, enabled.output
+
+
 def fingerprint_of_host_but_pending_key(host: Any) -> str:
     """A key that waits for its certificate is no change to Docker: the next run uses it."""
     lines = fingerprint_of_host(host).splitlines()
@@ -133,6 +174,25 @@ def test_cryptography_that_cannot_be_installed_is_named(host: Any) -> None:
     assert_refused(run, "cryptography", "python3-no-such-package")
 
 
+# Roles alone: in site.yml another one would have come first.
+NO_SUCH_PACKAGE = "python3-no-such-package"
+WITHOUT_PACKAGE: dict[str, dict[str, Any]] = {
+    "docker_ca": {"docker_ca_cryptography_package": NO_SUCH_PACKAGE},
+    "docker_daemon": {"docker_daemon_cryptography_package": NO_SUCH_PACKAGE},
+    "docker_client_cert": {
+        "docker_client_cert_cryptography_package": NO_SUCH_PACKAGE,
+        "docker_client_cert_users": [{"user": "root"}],
+        "docker_client_cert_clients": [{"name": "client"}],
+    },
+}
+
+
+@pytest.mark.parametrize("role", WITHOUT_PACKAGE)
+def test_cryptography_that_cannot_be_installed_for_a_role_is_named(host: Any, tmp_path: Any, role: str) -> None:
+    run = play("--limit", "localhost,bare", playbook=role_alone(tmp_path, "bare", role), **WITHOUT_PACKAGE[role])
+    assert_refused(run, "cryptography", NO_SUCH_PACKAGE)
+
+
 def test_check_mode_says_that_cryptography_is_missing(host: Any) -> None:
     run = play("--limit", "localhost,bare", "--check", "--diff")
     assert run.returncode == 0, run.output
@@ -164,11 +224,23 @@ def test_locked_ca_directory_is_named(host: Any) -> None:
         assert_refused(play("--limit", "localhost,box", docker_ca_lock_timeout=1), str(lock))
 
 
+IMPATIENT = {
+    "docker_server_cert": {"docker_server_cert_lock_timeout": 1, "docker_server_cert_force_renewal": True},
+    "docker_client_cert": {"docker_client_cert_lock_timeout": 1, "docker_client_cert_force_renewal": True},
+}
+
+
+@pytest.mark.parametrize("role", IMPATIENT)
+def test_ca_directory_that_stays_locked_is_named_to_each_role(host: Any, tmp_path: Any, role: str) -> None:
+    lock = ephemeral_directory() / "ca" / "lock"
+    place = "box" if role == "docker_server_cert" else "localhost"
+    with lock.open("r+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        run = play("--limit", "localhost,box", playbook=role_alone(tmp_path, place, role), **IMPATIENT[role])
+    assert_refused(run, str(lock), "all of the 1 seconds waited")
+
+
 def test_key_that_does_not_match_is_refused_by_the_daemon_role(host: Any, tmp_path: Any) -> None:
-    playbook = tmp_path / "daemon.yml"
-    playbook.write_text(
-        "- hosts: docker_hosts\n  gather_facts: false\n  become: true\n  roles: [portcullis.docker_tls.docker_daemon]\n"
-    )
     keys = "/etc/docker/certs/server-key.pem"
     host.run_expect(
         [0],
@@ -178,7 +250,8 @@ def test_key_that_does_not_match_is_refused_by_the_daemon_role(host: Any, tmp_pa
     try:
         before = fingerprint_of_host(host)
         assert_refused(
-            play("--limit", "localhost,box", playbook=str(playbook)), "does not belong to the server certificate"
+            play("--limit", "localhost,box", playbook=role_alone(tmp_path, "docker_hosts", "docker_daemon")),
+            "does not belong to the server certificate",
         )
         assert fingerprint_of_host(host) == before
         assert host.run("docker ps").rc == 0

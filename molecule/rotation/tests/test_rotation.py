@@ -4,22 +4,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import docker as sdk
 import pytest
-import testinfra
 from cryptography import x509
 
 from common_tests import served_certificate
+from fleet import (
+    asked_without_a_pause,
+    assert_changed_nothing,
+    hosts_of,
+    issuer_of,
+    kept,
+    place_for_copies,
+    revoked,
+    who_gets_in,
+)
 from playbook import Run, play
-from prober import Prober
-from testinfra_helpers import Bundle, address_of, client_bundle, container_identity, curl, docker, ephemeral_directory
+from testinfra_helpers import address_of, client_bundle
 
 ROTATE = "playbooks/rotate_ca.yml"
 # `oldest` does not admit the group ci.
@@ -31,14 +35,9 @@ CI = {"name": "ci", "group": "ci", "validity": "8h", "renew_before": "2h"}
 NEWEST_IS_AWAY = {"ansible_port": "{{ 1 if inventory_hostname == 'newest' else 22 }}"}
 
 
-def revoked(client: dict[str, Any]) -> dict[str, Any]:
-    return {**client, "state": "revoked"}
-
-
 @pytest.fixture(name="hosts", scope="module")
 def both_hosts() -> dict[str, Any]:
-    found = testinfra.get_hosts(["ansible://docker_hosts"], ansible_inventory=os.environ["MOLECULE_INVENTORY_FILE"])
-    return {host.backend.host: host for host in found}
+    return hosts_of("docker_hosts")
 
 
 def site(*clients: dict[str, Any], **variables: Any) -> Run:
@@ -56,83 +55,10 @@ def rotate(authority: str, *clients: dict[str, Any], execute: bool = True, **var
     )
 
 
-def kept(client: str) -> Bundle:
-    """Return a copy of a client's bundle, as a thief or an old backup has it."""
-    target = ephemeral_directory() / "kept" / f"{client}-{len(list((ephemeral_directory() / 'kept').glob('*')))}"
-    shutil.copytree(client_bundle(client).directory, target)
-    return Bundle(target)
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _place_for_copies() -> Generator[None, None, None]:
-    shutil.rmtree(ephemeral_directory() / "kept", ignore_errors=True)
-    (ephemeral_directory() / "kept").mkdir()
-    yield
-    shutil.rmtree(ephemeral_directory() / "kept")
-
-
-def sdk_is_answered(address: str, bundle: Bundle) -> bool:
-    # requests lets these take the place of the SDK's own ca_cert.
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        os.environ.pop(name, None)
-    tls = sdk.tls.TLSConfig(client_cert=(bundle.certificate, bundle.key), ca_cert=bundle.ca, verify=True)
-    try:
-        client = sdk.DockerClient(base_url=f"tcp://{address}:2376", tls=tls, timeout=90)
-        with contextlib.closing(client):
-            return bool(client.ping())
-    except (OSError, sdk.errors.DockerException):
-        return False
-
-
-def answers(host: Any, bundle: Bundle) -> bool:
-    """Whether a host answers a client, by docker's CLI (Go), curl (OpenSSL) and Docker's SDK (Python), which agree."""
-    address = address_of(host)
-    seen = {
-        "cli": docker(address, bundle, "version").succeeded,
-        "curl": curl(address, bundle=bundle).stdout == "OK",
-        "sdk": sdk_is_answered(address, bundle),
-    }
-    assert len(set(seen.values())) == 1, seen
-    return seen["cli"]
-
-
-def who_gets_in(hosts: dict[str, Any], bundle: Bundle) -> set[str]:
-    return {name for name, host in hosts.items() if answers(host, bundle)}
-
-
-def starts(host: Any) -> int:
-    return int(host.check_output("journalctl -u docker.service -o cat --no-pager | grep -c '^Started '"))
-
-
-@contextlib.contextmanager
-def asked_without_a_pause(hosts: dict[str, Any], client: str) -> Generator[dict[str, int], None, None]:
-    """Ask both hosts as `client` meanwhile: no certificate is refused, and each restart is one gap at most.
-
-    Yields how often each host's dockerd was restarted, known at the end. The container of each host lives on.
-    """
-    before, restarts = {name: starts(host) for name, host in hosts.items()}, {}
-    with contextlib.ExitStack() as stack:
-        probers = {
-            name: stack.enter_context(Prober(address_of(host), client_bundle(client))) for name, host in hosts.items()
-        }
-        yield restarts
-    for name, host in hosts.items():
-        restarts[name] = starts(host) - before[name]
-        notes = probers[name].notes
-        assert notes.answered > 0
-        assert notes.wrong == []
-        assert notes.gaps <= restarts[name], (name, notes, restarts)
-        assert container_identity(host) == host.check_output("cat /root/keeper")
-
-
-def assert_changed_nothing(run: Run) -> None:
-    assert run.returncode == 0, run.output
-    assert all(f"changed={count}" not in run.recap for count in range(1, 10)), run.output
-
-
-def issuer_of(client: str) -> str:
-    certificate = x509.load_pem_x509_certificate(Path(client_bundle(client).certificate).read_bytes())
-    return certificate.issuer.rfc4514_string()
+    with place_for_copies():
+        yield
 
 
 EVERYWHERE = {"oldest", "newest"}
@@ -249,3 +175,17 @@ def test_client_authority_is_replaced_when_everybody_is_renewed(hosts: dict[str,
         assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
     assert "former-client-of-clients-g2" not in run.output or "LET IN" not in run.output
     assert_changed_nothing(site(ALICE, BOB, OLGA))
+
+
+def test_all_authorities_are_replaced_in_one_run(hosts: dict[str, Any]) -> None:
+    former = kept("alice")
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = rotate("all", ALICE, BOB, OLGA, rotate_ca_again_after="0s")
+    assert run.returncode == 0, run.output
+    # Once a phase, for all authorities together.
+    assert restarts == {"oldest": 3, "newest": 3}
+    assert who_gets_in(hosts, former) == set()
+    for client in ("alice", "bob", "olga"):
+        assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
+    assert_changed_nothing(site(ALICE, BOB, OLGA))
+    assert_changed_nothing(rotate("all", ALICE, BOB, OLGA))

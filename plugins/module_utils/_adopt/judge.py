@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from .._time import isoformat
 from .._x509 import decide
 from .._x509.inspect import CertificateView
-from . import effective
+from . import effective, units
 from .effective import Endpoint
 from .files import FileFact
 
@@ -27,7 +27,7 @@ _SITE = "Adopting the CA and running site.yml issues a new one"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found; ``action`` is what ``repair`` can do about it: ``mode``, ``move``, or "" for nothing by itself."""
+    """One thing found; ``action`` is what ``repair`` can do about it: ``mode``, ``move``, ``unit``, or "" for nothing by itself."""
 
     code: str
     severity: str
@@ -39,12 +39,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class Unit:
-    """Docker's unit: its file, the package that it is from, and whether it is as the package has it (None: not known)."""
+    """Docker's unit: its file, the package that it is from, and whether it is as the package has it (None: not known).
+
+    ``text`` is what is in the file; ``original`` what is in the package's, byte for byte ("" where that is not known for certain).
+    ``packaged_path``: the package's file, where this one is in /etc and hides it.
+    """
 
     path: str = ""
     package: str = ""
     changed: bool | None = None
     reinstall: str = ""
+    text: str = ""
+    original: str = ""
+    packaged_path: str = ""
+
+    @property
+    def endpoint_lines(self) -> tuple[str, ...]:
+        """The lines of the file that name a TCP listener or TLS settings: no package of Docker does that."""
+        return units.endpoint_lines(self.text)
 
 
 @dataclass(frozen=True)
@@ -297,19 +309,51 @@ def _is_loose(fact: FileFact, kind: str) -> bool:
 
 
 def _unit(unit: Unit) -> t.Iterator[Finding]:
-    if unit.changed:
+    suspect = unit.endpoint_lines if unit.package and not unit.packaged_path else ()
+    if unit.changed or (unit.changed is None and suspect):
+        where = units.changed_lines(unit.original, unit.text) if unit.original else suspect
+        lines = f": {', '.join(where)}" if where else ""
+        action, how = _unit_repair(unit)
         yield Finding(
             "unit-edited",
             WARNING,
             unit.path,
-            f"the unit of the package {unit.package} was edited; the package's next upgrade undoes that or asks about it",
-            f"{unit.reinstall or 'Reinstall the package'}. What the edit says about TLS and listeners is taken over by a drop-in",
+            f"the unit of the package {unit.package} was edited{lines}; the package's next upgrade undoes that or asks about it",
+            how,
+            action,
         )
-    elif unit.path.startswith("/etc/systemd/system/"):
+    elif unit.packaged_path:
+        where = units.changed_lines(unit.original, unit.text) if unit.original else ()
+        lines = f" It differs in {', '.join(where)}." if where else ""
+        action, how = _unit_repair(unit)
         yield Finding(
             "unit-replaced",
             INFO,
             unit.path,
-            "the whole unit was copied to /etc, so changes of the package's unit no longer reach it",
-            "Remove the copy if it says nothing that is needed, then systemctl daemon-reload",
+            f"the whole unit was copied to /etc, so changes of the package's ({unit.packaged_path}) no longer reach it.{lines}",
+            how,
+            action,
         )
+
+
+def _unit_repair(unit: Unit) -> tuple[str, str]:
+    """Return the action for an edited or copied unit, and what to do in words."""
+    if not unit.original:
+        reinstall = unit.reinstall or "Reinstall the package"
+        kept = "What it says about TLS and listeners is taken over by a drop-in"
+        if unit.packaged_path:
+            return (
+                "",
+                f"{unit.packaged_path} is not known to be the package's own either: {reinstall}, then run again. {kept}",
+            )
+        return "", f"{reinstall} (the package's own text is not on this host). {kept}"
+    dropin, obstacles = units.as_dropin(unit.original, unit.text, unit.path)
+    if obstacles:
+        by_hand = f"remove {unit.path}" if unit.packaged_path else unit.reinstall
+        return "", (
+            f"No drop-in can say what it says about {', '.join(obstacles)}: see what of that is needed, put it into a drop-in "
+            f"(systemctl edit docker.service), then {by_hand} and systemctl daemon-reload"
+        )
+    done = "takes the copy away" if unit.packaged_path else "puts the package's text back, byte for byte,"
+    kept = f" and keeps what was edited in the drop-in {units.DROPIN_NAME}" if dropin else ""
+    return "unit", f"docker_adopt_repair with units {done}{kept}; Docker is not restarted"

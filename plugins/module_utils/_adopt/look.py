@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .._daemon.config import parse_daemon_json
+from .._daemon.engine import Engine
 from .._daemon.journal import StateDirectory
 from .._daemon.machine import Machine
 from .._daemon.state import HostState, gather
-from .._daemon.systemd import UNIT_DIRECTORY
+from .._daemon.systemd import UNIT_DIRECTORY, Systemd
 from .._daemon.unit import ENDPOINT_FLAGS
 from .._daemon.unit_source import environment_of
 from .._errors import TlsError
@@ -35,9 +36,23 @@ class Looked:
 class Where:
     """Where to look: our own certificate directory, that of the authorities, and more places for stray files."""
 
-    directory: str = "/etc/docker/certs"
-    ca_path: str = "/etc/docker/ca"
-    places: tuple[str, ...] = ()
+    directory: str
+    ca_path: str
+    places: tuple[str, ...]
+
+
+#: The options that say where, documented by the fragment ``_adoption``.
+OPTIONS: dict[str, t.Any] = {
+    "directory": {"type": "path", "default": "/etc/docker/certs"},
+    "ca_path": {"type": "path", "default": "/etc/docker/ca"},
+    "places": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def look_here(parameters: t.Mapping[str, t.Any], now: datetime) -> Looked:
+    """Return what was found on this machine, where the ``OPTIONS`` say; raises as ``look`` does."""
+    where = Where(parameters["directory"], parameters["ca_path"], tuple(parameters["places"]))
+    return look(Machine(Systemd(), Engine()), StateDirectory(), where, now)
 
 
 def look(machine: Machine, state: StateDirectory, where: Where, now: datetime) -> Looked:
@@ -144,7 +159,7 @@ def _authorities(
     found: dict[str, dict[str, t.Any]] = {}
     leaf = situation.leaf
     for fact in situation.files:
-        for view in fact.certificates:
+        for view, content in zip(fact.certificates, _each(fact.content)):
             if not view.is_authority or related.get(view.public_key_fingerprint) != "ca":
                 continue
             admits = view.fingerprint_sha256 in anchors
@@ -156,11 +171,18 @@ def _authorities(
                     "fingerprint_sha256": view.fingerprint_sha256,
                     "not_after": view.to_dict()["not_after"],
                     "certificate_path": fact.path,
+                    "certificate_content": content,
                     "signs": [*signs, *(["clients"] if admits else [])],
                     "keys": _keys_of(situation, view.public_key_fingerprint, fact.path),
                 },
             )
     return list(found.values())
+
+
+def _each(content: str) -> list[str]:
+    """Return the certificates of a PEM text, one by one."""
+    end = "-----END CERTIFICATE-----"
+    return [f"{part.strip()}\n{end}\n" for part in content.split(end)[:-1]]
 
 
 def _keys_of(situation: judge.Situation, fingerprint: str, beside: str) -> list[dict[str, t.Any]]:

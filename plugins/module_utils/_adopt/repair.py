@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the recipes left behind, tidied up: modes closed, stray keys moved away. PRIVATE: may change without notice.
+"""What the recipes left behind, tidied up: modes closed, stray keys moved away, units put back. PRIVATE: may change.
 
 A key is moved, never deleted: the copy that looks superfluous may be the only one. It goes to a directory that only root can
 enter, with a name that says where it was.
@@ -13,13 +13,13 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from .. import _files
+from .._daemon.systemd import Systemd
 from .._errors import TlsError
-from . import judge
+from . import judge, unit_repair
 from .files import read_fact
 
-MODES, STRAY_KEYS = "modes", "stray_keys"
-_ACTIONS = {MODES: "mode", STRAY_KEYS: "move"}
+MODES, STRAY_KEYS, UNITS = "modes", "stray_keys", "units"
+_ACTIONS = {MODES: "mode", STRAY_KEYS: "move", UNITS: "unit"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,11 @@ class Repair:
     code: str
     path: str
     after: str
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether it is about a unit, and not about a key."""
+        return self.code.startswith("unit-")
 
 
 def plan(findings: t.Iterable[judge.Finding], wanted: t.Container[str], directory: str) -> tuple[Repair, ...]:
@@ -42,6 +47,11 @@ def plan(findings: t.Iterable[judge.Finding], wanted: t.Container[str], director
         for one in chosen
         if one.action == "mode" and one.path not in moved
     ]
+    repairs += [
+        Repair(one.code, one.path, "the package's own; what was edited is in a drop-in, what it was in the quarantine")
+        for one in chosen
+        if one.action == "unit"
+    ]
     return tuple(repairs)
 
 
@@ -50,11 +60,16 @@ def _flat(path: str) -> str:
     return path.strip("/").replace("%", "%25").replace("/", "%2f")
 
 
-def carry_out(repairs: t.Iterable[Repair], directory: str) -> None:
-    """Do it. Raises TlsError ``file-changed``, ``file-unwritable``, ``directory-unusable``."""
+def carry_out(
+    repairs: t.Iterable[Repair], directory: str, unit: judge.Unit | None = None, systemd: Systemd | None = None
+) -> None:
+    """Do it. Raises TlsError ``file-changed``, ``file-unwritable``, ``directory-unusable``, and the codes of ``unit_repair``."""
     for repair in repairs:
-        if repair.after.startswith("/"):
-            _move(repair.path, repair.after, directory)
+        if repair.is_unit:
+            if unit is not None and systemd is not None:
+                unit_repair.put_back(systemd, unit, os.path.join(directory, _flat(repair.path)))
+        elif repair.after.startswith("/"):
+            _move(repair.path, repair.after)
         else:
             _close(repair.path)
 
@@ -80,21 +95,12 @@ def _close(path: str) -> None:
         os.close(descriptor)
 
 
-def _move(path: str, target: str, directory: str) -> None:
+def _move(path: str, target: str) -> None:
     """Copy, flush, then remove: at no time is there no copy."""
     descriptor = _open_key(path)
     with open(descriptor, "rb") as stream:
         data = stream.read()
-    _files.ensure_directory(os.path.dirname(directory), 0o700)
-    _files.ensure_directory(directory, 0o700)
-    free = target
-    number = 1
-    while os.path.lexists(free):
-        if _files.read_bytes_or_none(free) == data:
-            break
-        number += 1
-        free = f"{target}.{number}"
-    _files.write_atomic(free, data, 0o400)
+    free = unit_repair.kept(target, data)
     try:
         os.unlink(path)
     except OSError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 
+from .. import _bundles
 from .identity import File, Identity, header, text
 
 
@@ -14,15 +15,11 @@ def files(identity: Identity) -> dict[str, File]:
     """Return ``.envrc`` for the first endpoint; a project's own ``.envrc`` takes it in with ``source_env DIRECTORY``."""
     if not identity.endpoints:
         return {}
-    variables = {
-        "DOCKER_HOST": identity.endpoints[0].docker_host,
-        "DOCKER_TLS_VERIFY": "1",
-        "DOCKER_CERT_PATH": identity.directory,
-    }
+    variables = _bundles.environment_variables(identity.endpoints[0].docker_host, identity.directory)
     return {
         ".envrc": text(
             header(),
             f"# In a project: echo {shlex.quote('source_env ' + shlex.quote(identity.directory))} >> .envrc && direnv allow",
-            *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+            *_bundles.exports(variables),
         )
     }

@@ -10,6 +10,7 @@ passphrase. It becomes generation 1 of the server authority, of an access group,
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import typing as t
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from .._x509 import encryption, inspect, keys, verify
 from . import bootstrap, directory, ledger, lock, store
 
 _WEAK_RSA = 2048
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _SOON = timedelta(days=90)
 _USAGE = {"server": "serverAuth", "client": "clientAuth"}
 
@@ -35,6 +37,8 @@ class Foreign:
     key: str
     key_passphrase: str = ""
     source: str = ""
+    #: SHA-256 fingerprint that the certificate has to have, in hexadecimal, with or without colons; "" for any.
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,13 @@ def adopt(
 ) -> Adopted:
     """Make ``foreign`` generation 1 of each of its names; nothing changes where it is that already.
 
-    Raises TlsError ``authority-exists`` (the name has another CA), the codes of ``check_foreign``, and those of ``bootstrap.ensure``.
+    Without a key (it was moved away once it was adopted) nothing is left to do where each name has that CA.
+
+    Raises TlsError ``authority-exists`` (the name has another CA), ``key-missing``, the codes of ``check_foreign``, and those of ``bootstrap.ensure``.
     """
     names = _names(foreign.names)
+    if not foreign.key.strip():
+        return _adopted_before(place, foreign, names)
     certificate, key, warnings = check_foreign(foreign, names, around.now)
     view = inspect.view_certificate(certificate)
     before = bootstrap.ensure(place, [], passphrase, around, predict=predict)
@@ -68,7 +76,7 @@ def adopt(
         missing = _missing(names, before.stored, view)
         ids = tuple(store.identifier(name, 1) for name in missing)
         reasons = (*before.reasons, *(("authority-adopted",) if ids else ()))
-        return Adopted(ids, view, before.stored, reasons, tuple(warnings))
+        return Adopted(ids, view, before.stored, reasons, (*before.warnings, *warnings))
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
         stored = store.read_authorities(place)
         found = ledger.scan(place)
@@ -84,7 +92,28 @@ def adopt(
                 os.rename(os.path.join(place.staging, identifier), os.path.join(place.authorities, identifier))
             _files.fsync_directory(place.authorities)
         reasons = (*before.reasons, *(("authority-adopted",) if ids else ()))
-        return Adopted(ids, view, store.read_authorities(place), reasons, tuple(warnings))
+        return Adopted(ids, view, store.read_authorities(place), reasons, (*before.warnings, *warnings))
+
+
+def _adopted_before(place: directory.CaDirectory, foreign: Foreign, names: t.Sequence[str]) -> Adopted:
+    """Return the CA that has been adopted already. Raises TlsError ``key-missing``, ``authority-exists``."""
+    what = _what(foreign)
+    view = inspect.view_certificate(inspect.load_certificate(foreign.certificate, what), what)
+    _check_expected(view, foreign.fingerprint, what)
+    stored = store.read_authorities(place) if os.path.isdir(place.authorities) else {}
+    missing = _missing(names, stored, view)
+    if missing:
+        raise TlsError(
+            f"there is no key for {what} ({view.subject}), which is not adopted as {', '.join(missing)} yet",
+            hint="Check key_path and its host. docker_adopt_repair with stray_keys has moved keys of earlier runs to "
+            "/var/lib/docker-tls/adopted.",
+            code="key-missing",
+        )
+    return Adopted((), view, stored, (), ())
+
+
+def _what(foreign: Foreign) -> str:
+    return f"the CA certificate{f' from {foreign.source}' if foreign.source else ''}"
 
 
 def _names(given: t.Sequence[str]) -> tuple[str, ...]:
@@ -120,13 +149,15 @@ def _missing(names: t.Sequence[str], stored: store.Stored, view: inspect.Certifi
 def check_foreign(foreign: Foreign, names: t.Sequence[str], now: datetime) -> tuple[t.Any, t.Any, list[str]]:
     """Return certificate, key and warnings of a CA that can be adopted.
 
-    Raises TlsError ``certificate-unreadable``, ``authority-unsuitable`` (no self-signed CA, or not for that purpose),
+    Raises TlsError ``certificate-unreadable``, ``fingerprint-invalid``, ``authority-unexpected`` (it is another one than was
+    expected), ``authority-unsuitable`` (no self-signed CA, or not for that purpose),
     ``authority-expired``, ``authority-not-yet-valid``, ``authority-weak``, ``key-unreadable``, ``passphrase-missing``,
     ``passphrase-wrong``, ``key-not-encrypted``, ``key-mismatch``.
     """
-    what = f"the CA certificate{f' from {foreign.source}' if foreign.source else ''}"
+    what = _what(foreign)
     certificate = inspect.load_certificate(foreign.certificate, what)
     view = inspect.view_certificate(certificate, what)
+    _check_expected(view, foreign.fingerprint, what)
     _check_suitable(certificate, view, names, what)
     if now >= view.not_after:
         raise TlsError(
@@ -148,6 +179,24 @@ def check_foreign(foreign: Foreign, names: t.Sequence[str], now: datetime) -> tu
             code="key-mismatch",
         )
     return certificate, key, list(_warnings(view, names, now))
+
+
+def _check_expected(view: inspect.CertificateView, given: str, what: str) -> None:
+    expected = given.strip().lower().replace(":", "")
+    if not expected or expected == view.fingerprint_sha256:
+        return
+    if not _FINGERPRINT.fullmatch(expected):
+        raise TlsError(
+            f"fingerprint_sha256 is {given!r}, which is no SHA-256 fingerprint",
+            hint="Write 64 hexadecimal digits: openssl x509 -noout -fingerprint -sha256 -in ca.pem",
+            code="fingerprint-invalid",
+        )
+    raise TlsError(
+        f"{what} ({view.subject}) has the fingerprint {view.fingerprint_sha256}, and {expected} is expected (fingerprint_sha256)",
+        hint="It is not the CA that you mean: somebody put another one there, the host gives another one out, or the path is wrong. "
+        "Nothing was adopted. Compare it with a ca.pem that a client uses: openssl x509 -noout -fingerprint -sha256 -in ca.pem",
+        code="authority-unexpected",
+    )
 
 
 def _check_suitable(certificate: t.Any, view: inspect.CertificateView, names: t.Sequence[str], what: str) -> None:

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import stat
 import tarfile
@@ -27,6 +28,8 @@ from .._x509 import pem
 from . import bootstrap, directory, keyswap, ledger, lock, stages, store
 
 MANIFEST = "backup.json"
+#: The names of files that an archive may have: all that this collection writes.
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 FORMAT = 1
 _BLOCK = 1 << 20
 # What belongs to a running CA only: whoever holds the lock, and what is half made.
@@ -42,6 +45,7 @@ class Backup:
     files: int
     head: ledger.Head
     authorities: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Surroundings, *, predict: bool) -> Backup:
@@ -52,20 +56,17 @@ def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Su
     """
     directory.check_parents(place.path)
     if not os.path.isdir(place.authorities):
-        raise TlsError(
-            f"there is no CA in {place.path}, so there is nothing to back up",
-            hint="Check the path and the host (docker_ca_path, the group docker_ca).",
-            code="authority-missing",
-        )
+        raise directory.no_ca(place, ", so there is nothing to back up")
     _check_archive_place(place, archive)
     directory.loose_entries(place, os.geteuid())
     if predict:
-        return Backup(archive, "", len(_names(place)), _sound(place).head, _ids(place))
+        names, strange = _names(place)
+        return Backup(archive, "", len(names), _sound(place).head, _ids(place), _left_out(strange))
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
         found = _sound(place)
-        ledger.repair(place, found)
+        warnings = ledger.repair(place, found)
         found = keyswap.finish(place, found)
-        names = _names(place)
+        names, strange = _names(place)
         manifest = {
             "format": FORMAT,
             "time": isoformat(around.now),
@@ -75,7 +76,7 @@ def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Su
             **around.origin,
         }
         digest = _write_archive(place, archive, names, manifest, int(around.now.timestamp()))
-        return Backup(archive, digest, len(names), found.head, _ids(place))
+        return Backup(archive, digest, len(names), found.head, _ids(place), (*warnings, *_left_out(strange)))
 
 
 def _ids(place: directory.CaDirectory) -> tuple[str, ...]:
@@ -118,15 +119,25 @@ def _sound(place: directory.CaDirectory) -> ledger.Scan:
     return found
 
 
-def _names(place: directory.CaDirectory) -> list[str]:
-    """Return the paths of all files of the CA below its directory, sorted; without the lock and what is half made."""
+def _names(place: directory.CaDirectory) -> tuple[list[str], list[str]]:
+    """Return the paths of all files of the CA below its directory, sorted, and of those that are not of this collection.
+
+    Without the lock and what is half made.
+    """
     found = []
     for top, directories, files in os.walk(place.path):
         relative = os.path.relpath(top, place.path)
         if relative == ".":
             directories[:] = [name for name in directories if name not in _LEFT_OUT]
         found += [os.path.normpath(os.path.join(relative, name)) for name in files]
-    return sorted(name for name in found if name not in _LEFT_OUT)
+    visible = sorted(name for name in found if name not in _LEFT_OUT and not os.path.basename(name).startswith("."))
+    return [name for name in visible if NAME.fullmatch(name)], [name for name in visible if not NAME.fullmatch(name)]
+
+
+def _left_out(strange: t.Sequence[str]) -> tuple[str, ...]:
+    if not strange:
+        return ()
+    return (f"left out of the archive, since this collection writes no such names: {', '.join(map(repr, strange))}",)
 
 
 def _write_archive(
@@ -135,6 +146,7 @@ def _write_archive(
     """Write the archive beside its place, flush it, move it there, and return its digest."""
     target = os.path.abspath(archive)
     temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{secrets.token_hex(6)}")
+    _files.remove_half_written(target)
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, directory.FILE_MODE)

@@ -82,7 +82,7 @@ def sign(batch: Batch) -> BatchResult:
 
 def _without_ca(batch: Batch) -> BatchResult:
     if not batch.rules.predicting:
-        raise _no_ca(batch.place)
+        raise directory.no_ca(batch.place, hint=directory.MAKE_IT_FIRST)
     approved, refused = policy.judge(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
     approved = _settle(batch, approved, refused, ledger.EMPTY, {})
     return BatchResult({one.request.id: Signed(one, "", None) for one in approved}, {}, ledger.EMPTY.head, refused)
@@ -102,14 +102,6 @@ def _settle(
     if refused and not batch.partial:
         raise policy.refusal(batch.requests, refused)
     return [one for one in approved if one.request.id not in refused]
-
-
-def _no_ca(place: directory.CaDirectory) -> TlsError:
-    return TlsError(
-        f"there is no CA in {place.path}",
-        hint="Make it first: role docker_ca or module authorities, with the same path.",
-        code="authority-missing",
-    )
 
 
 @dataclass(frozen=True)
@@ -133,7 +125,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     """
     stored = store.read_authorities(batch.place) if stored is None else stored
     if not stored and not batch.rules.predicting:
-        raise _no_ca(batch.place)
+        raise directory.no_ca(batch.place, hint=directory.MAKE_IT_FIRST)
     approved, refused = policy.judge(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
     serials = _draw_serials(batch, len(approved))
     found = ledger.scan(
@@ -144,6 +136,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     living = stages.settled(stored, found)
     if living != stored:
         return _prepare(batch, living)
+    ledger.check_clock(batch.place, found, batch.around.now)
     bootstrap.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
     if not found.used.isdisjoint(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")

@@ -26,7 +26,7 @@ from . import directory, keyswap, ledger, lock, stages, store
 from .policy import DEFAULT_BACKDATE
 
 # With restart_ledger the user accepts these; a sound ledger is never restarted.
-_LEDGER_FAULTS = frozenset({"ledger-tampered", "authority-lost", "authority-unrecorded"})
+_LEDGER_FAULTS = frozenset({"ledger-tampered", "authority-lost", "authority-unrecorded", "clock-behind"})
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,16 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What ``ensure`` did or, in a prediction, would do. ``missing`` are the authorities that were (would be) made."""
+    """What ``ensure`` did or, in a prediction, would do. ``missing`` are the authorities that were (would be) made.
+
+    ``ledger`` is how the ledger was found; that is how it is where there are no ``reasons``.
+    """
 
     stored: store.Stored
     missing: tuple[AuthoritySpec, ...]
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
+    ledger: ledger.Scan
 
 
 def decide(
@@ -198,7 +202,7 @@ class Run:
         state = self._verified()
         missing, warnings = decide(self.specs, state.stored, self.around.now)
         reasons = _reasons(state, directory.loose_entries(self.place), missing)
-        return Outcome(state.stored, tuple(missing), reasons, tuple(warnings))
+        return Outcome(state.stored, tuple(missing), reasons, tuple(warnings), state.ledger)
 
     def act(self) -> Outcome:
         settled = self.settle()
@@ -208,7 +212,7 @@ class Run:
             self.create(missing, settled.ledger)
             stored = store.read_authorities(self.place)
         reasons = (*settled.reasons, *(("authority-missing",) if missing else ()))
-        return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice))
+        return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice), settled.ledger)
 
     def settle(self) -> Settled:
         """Verify everything, then repair and finish what is to be. Only under the lock."""
@@ -239,6 +243,7 @@ class Run:
                 store.open_key(store.signing(stored[spec.name]), self.passphrase)
         try:
             found = ledger.scan(self.place)
+            ledger.check_clock(self.place, found, self.around.now)
             stored = stages.settled(stored, found)
             check_recorded(self.place, found, [one for generations in stored.values() for one in generations])
             return _State(stored, found, tuple(self._unfinished(found, stored)), restart=False)

@@ -6,7 +6,8 @@
 A host says itself what its full name and its addresses are, and a hostile host says somebody else's. So:
 
 * what the inventory gives to a requester (``Rules.reserved``) is that requester's, and only his;
-* what the inventory gives to nobody stays with him in whose valid certificate it is, as the ledger has it;
+* what the inventory gives to nobody stays with him in whose valid certificate it is, as the ledger has it; a certificate that was
+  recorded (adopted, or after a restored backup) counts until he is issued one; where several hosts have shown it, for each of them;
 * what nobody has goes to him who asks, but to none of two who ask for it in one batch.
 
 Two things let a name go: a newer certificate of its holder without it, and the holder's renaming in the inventory: he is
@@ -34,8 +35,8 @@ _DECLARE = (
 class _Holding:
     """A valid certificate of the ledger that carries a name that is asked for."""
 
-    owner: str
-    request: str
+    owners: frozenset[str]
+    request: str  # "" for a certificate that was recorded
     names: frozenset[str]
     serial: str
     not_after: str
@@ -66,8 +67,8 @@ def refusals(approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, n
     refused: dict[str, TlsError] = {}
     while True:
         left = [one for one in approved if one.request.id not in refused]
-        replaced = {(one.request.owner, one.request.id) for one in left}
-        held = [one for one in holdings if (one.owner, one.request) not in replaced]
+        replaced = {(one.request.owner, name) for one in left for name in (one.request.id, "")}
+        held = [one for one in holdings if not any((owner, one.request) in replaced for owner in one.owners)]
         objections = {one.request.id: next(_objections(one, claimants, held, holdings, rules), None) for one in left}
         more = {name: error for name, error in objections.items() if error is not None}
         if not more:
@@ -80,8 +81,8 @@ def _valid_holdings(found: ledger.Scan, now: datetime) -> list[_Holding]:
     moment = isoformat(now)
     return [
         _Holding(
-            owner=entry["requester"] or entry["request"],
-            request=entry["request"],
+            owners=ledger.owners(entry),
+            request=entry.get("request", ""),
             names=frozenset(entry["names"]),
             serial=entry["serial"],
             not_after=entry["not_after"],
@@ -106,13 +107,13 @@ def _objections(
         other = next((each for each in held if name in each.names and not _is_same_host(each, owner, rules)), None)
         if other is not None:
             yield TlsError(
-                f"the name {name} is in the certificate of {other.owner} that is valid until {other.not_after} "
+                f"the name {name} is in the certificate of {', '.join(sorted(other.owners))} that is valid until {other.not_after} "
                 f"(serial {other.serial}), and the inventory does not say whose it is",
                 hint=_DECLARE,
                 code="name-taken",
             )
         rivals = sorted(set(claimants.get(name, ())) - {owner})
-        if rivals and not any(name in each.names and each.owner == owner for each in holdings):
+        if rivals and not any(name in each.names and each.owners == {owner} for each in holdings):
             yield TlsError(
                 f"the name {name} is asked for by {', '.join(rivals)} too, and the inventory does not say whose it is",
                 hint=_DECLARE,
@@ -129,16 +130,17 @@ def _objections_of_the_inventory(name: str, owner: str, rules: Rules) -> t.Itera
     if taken:
         yield TlsError(
             f"the name {name} belongs to {', '.join(sorted(taken))}",
-            hint="Take it from the names of one of the two; if both shall have it (a virtual address, a balancer), "
-            "declare it for both in docker_server_cert_names, with the module itself in shared_names.",
+            hint="Take it from the names of one of the two; if both shall have it (a virtual address, a balancer), write it out "
+            "for both in docker_server_cert_names (a fact or a template there is the host's own word), with the module itself in "
+            "shared_names.",
             code="name-taken",
         )
 
 
 def _is_same_host(holding: _Holding, owner: str, rules: Rules) -> bool:
     """Return whether the holder is the requester, today or under an older name in the inventory."""
-    if holding.owner == owner:
+    if owner in holding.owners:
         return True
-    if any(holding.owner in owners for owners in rules.reserved.values()):
+    if any(holding.owners & owners for owners in rules.reserved.values()):
         return False
     return any(rules.reserved.get(name) == frozenset([owner]) and not is_loopback(name) for name in holding.names)

@@ -83,6 +83,18 @@ def ca_directory(path: str) -> CaDirectory:
     return CaDirectory(os.path.abspath(path))
 
 
+MAKE_IT_FIRST = "Make it first: role docker_ca or module authorities, with the same path."
+
+
+def no_ca(
+    place: CaDirectory,
+    consequence: str = "",
+    hint: str = "Check the path and the host (docker_ca_path, the group docker_ca).",
+) -> TlsError:
+    """Return the error for a place without a CA; ``consequence`` says what cannot be done therefore."""
+    return TlsError(f"there is no CA in {place.path}{consequence}", hint=hint, code="authority-missing")
+
+
 def _mount_points(mounts: str) -> list[tuple[str, str]]:
     """Return (mount point, file system type) of the text of /proc/self/mounts (``\\040`` is a space there)."""
     found = []

@@ -43,23 +43,28 @@ def change(
     around: bootstrap.Surroundings,
     *,
     predict: bool,
+    generation: int = 0,
 ) -> Outcome:
     """Bring the authority ``spec.name`` to ``state``.
 
     ``introduced``: a generation waits that is trusted and does not sign (made like ``spec``, for which the passphrase is
     needed). ``signing``: the one that waits signs. ``retired``: only the one that signs, and one that waits, are left.
+    A passphrase that is given is checked in any state, so that a wrong one changes nothing.
+
+    ``generation`` is the new generation that is meant (0: whichever comes). Where another run was quicker, and it is there,
+    signs, or has been replaced already, nothing is done: a plan may be older than what it is about.
     Raises TlsError ``authority-unknown``, ``generation-missing`` and those of ``bootstrap``, ``store``, ``ledger``.
     """
     check_place(place, around)
     with locked(place, around, predict=predict):
         before = read(place, spec.name)
-        if state == INTRODUCED:
-            _check_passphrase(before[spec.name], passphrase)
+        ledger.check_clock(place, ledger.scan(place), around.now)
+        _check_passphrase(before[spec.name], state, passphrase)
         if predict:
             found = ledger.scan(place)
-            return _predict(place, spec, state, before, found)
+            return _predict(place, spec, state, before, found, generation)
         settled = bootstrap.Run(place, (), passphrase or b"", around).settle()
-        made, reasons = _act(place, spec, state, settled, passphrase, around)
+        made, reasons = _act(place, spec, state, settled, passphrase, around, generation)
         return Outcome(before, read(place, spec.name), made, (*settled.reasons, *reasons), settled.warnings)
 
 
@@ -67,11 +72,7 @@ def check_place(place: directory.CaDirectory, around: bootstrap.Surroundings) ->
     """Refuse a directory that is not there or not safe. Raises TlsError ``authority-missing`` and those of ``directory``."""
     directory.check_parents(place.path)
     if not os.path.isdir(place.path):
-        raise TlsError(
-            f"there is no CA in {place.path}",
-            hint="Make it first: role docker_ca or module authorities, with the same path.",
-            code="authority-missing",
-        )
+        raise directory.no_ca(place, hint=directory.MAKE_IT_FIRST)
     directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
     directory.loose_entries(place, os.geteuid())
 
@@ -142,15 +143,19 @@ def olds(generations: t.Sequence[store.StoredAuthority]) -> list[store.StoredAut
     return [one for one in generations if store.stage_of(one, generations) == store.OLD]
 
 
-def _check_passphrase(generations: t.Sequence[store.StoredAuthority], passphrase: bytes | None) -> None:
-    """All keys of a CA have one passphrase, so a new one gets that of the key that signs now."""
-    if passphrase is None:
+def _check_passphrase(generations: t.Sequence[store.StoredAuthority], state: str, passphrase: bytes | None) -> None:
+    """All keys of a CA have one passphrase: a new one gets that of the key that signs now, and the next one has it too."""
+    one = waiting(generations)
+    if passphrase is None and state == INTRODUCED:
         raise TlsError(
             "a new generation needs the CA's passphrase, for its key",
             hint="Give passphrase (docker_ca_passphrase).",
             code="passphrase-missing",
         )
-    store.open_key(store.signing(generations), passphrase)
+    if passphrase is not None:
+        store.open_key(store.signing(generations), passphrase)
+        if one is not None and state != RETIRED:
+            store.open_key(one, passphrase)
 
 
 def _predict(
@@ -159,20 +164,37 @@ def _predict(
     state: str,
     before: dict[str, list[store.StoredAuthority]],
     found: ledger.Scan,
+    generation: int,
 ) -> Outcome:
     generations = before[spec.name]
     one = waiting(generations)
+    if _is_overtaken(generations, state, generation):
+        return Outcome(before, before)
     if state == INTRODUCED and one is None:
         number = next_generation(place, spec.name, before, found)
         return Outcome(before, before, (_wanted(spec, number),), ("generation-introduced",))
     if state == SIGNING and one is not None:
         after = [replace(each, is_next=False) for each in generations]
         return Outcome(before, {**before, spec.name: after}, (), ("generation-signs",))
-    gone = olds(generations) if state == RETIRED else []
+    gone = _leaving(generations, generation) if state == RETIRED else []
     if gone:
         left = [each for each in generations if each not in gone]
         return Outcome(before, {**before, spec.name: left}, (), ("generation-retired",))
     return Outcome(before, before)
+
+
+def _is_overtaken(generations: t.Sequence[store.StoredAuthority], state: str, generation: int) -> bool:
+    """Return whether another run has done what was asked for, and more: it must not be done to a later generation."""
+    if not generation:
+        return False
+    if state == INTRODUCED:
+        return any(one.generation >= generation for one in generations)
+    one = waiting(generations)
+    return state == SIGNING and one is not None and one.generation != generation
+
+
+def _leaving(generations: t.Sequence[store.StoredAuthority], generation: int) -> list[store.StoredAuthority]:
+    return [one for one in olds(generations) if not generation or one.generation < generation]
 
 
 def _wanted(spec: bootstrap.AuthoritySpec, number: int) -> bootstrap.AuthoritySpec:
@@ -190,11 +212,14 @@ def _act(
     settled: bootstrap.Settled,
     passphrase: bytes | None,
     around: bootstrap.Surroundings,
+    generation: int,
 ) -> tuple[tuple[bootstrap.AuthoritySpec, ...], tuple[str, ...]]:
     generations = settled.stored[spec.name]
     # settle may have written a line (a new chain), so the end of the ledger is read again.
     found = ledger.scan(place)
     one = waiting(generations)
+    if _is_overtaken(generations, state, generation):
+        return (), ()
     if state == INTRODUCED and one is None:
         wanted = _wanted(spec, next_generation(place, spec.name, settled.stored, found))
         bootstrap.Run(place, (), passphrase or b"", around).create([wanted], found, stage=store.NEXT)
@@ -202,7 +227,7 @@ def _act(
     if state == SIGNING and one is not None:
         sign(place, one, found, told(around))
         return (), ("generation-signs",)
-    gone = olds(generations) if state == RETIRED else []
+    gone = _leaving(generations, generation) if state == RETIRED else []
     if gone:
         retire(place, gone, found, told(around))
         return (), ("generation-retired",)

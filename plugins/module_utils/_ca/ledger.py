@@ -20,9 +20,11 @@ import json
 import os
 import typing as t
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from .. import _files
 from .._errors import TlsError
+from .._time import isoformat
 from .directory import FILE_MODE, CaDirectory
 
 GENESIS = "0" * 64
@@ -32,8 +34,13 @@ _AUTHORITY_EVENT = b'"event":"authority-'
 # ledger-restored, -recorded (what it lacked after that is in it again) and -restarted.
 _LEDGER_EVENT = b'"event":"ledger-re'
 _EVENT_WITHIN = 100
+# A clock that is set right goes back by seconds; certificates begin five minutes back anyhow.
+_CLOCK_TOLERANCE = timedelta(minutes=10)
 # An issued server certificate says so in this order, see ``batch``; quotes inside of values are escaped by JSON.
 _SERVER, _AFTER_REQUESTER, _NAMES = b'"profile":"server","request":', b',"reasons":[', b'"names":['
+_REQUESTER = b',"requester":'
+# leaf-adopted and leaf-recorded: certificates that others have issued, or an older state of this CA; behind seq, prev and the serial.
+_LEAF_EVENT, _LEAF_WITHIN = b'"event":"leaf-', 400
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,8 @@ class Scan:
     ``size`` is the bytes of whole lines, ``torn`` those after the last line feed, ``used`` the serials asked about that
     it holds already, ``authorities`` the certificate fingerprint of every authority by id (retired ones left out),
     ``retired`` the ids of those, ``signing`` the ids that were made to sign after they had only been trusted.
-    ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only,
+    ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only, and those that
+    were recorded (``claimants`` or the ``requester`` say whose they are) until one of these was issued another.
     ``time`` that of the last entry, ``restored`` whether it came from a backup and lacks what was issued since.
     """
 
@@ -120,30 +128,50 @@ def scan(place: CaDirectory, *, asked: t.Collection[str] = (), names: t.Iterable
 
 
 class _Holders:
-    """The last server certificate of each request, where it carries a name that was asked about.
+    """The last server certificate of each request, and those that were recorded, where they carry a name that was asked about.
 
-    Lines are searched, not parsed (100,000 lines: 0.1 s more); only those that carry such a name are.
+    Lines are searched, not parsed (100,000 lines: 0.1 s more); only those that carry such a name are, and the few recorded ones.
     """
 
     def __init__(self, names: t.Iterable[str]) -> None:
-        self._names = frozenset(json.dumps(name).encode("ascii") for name in names)
+        self._asked = frozenset(names)
+        self._names = frozenset(json.dumps(name).encode("ascii") for name in self._asked)
         self._lines: dict[bytes, bytes] = {}
+        self._recorded: list[t.Mapping[str, t.Any]] = []
 
     def note(self, line: bytes) -> None:
         """Look at a line of the ledger, in its order."""
-        begin = line.find(_SERVER) if self._names else -1
+        if not self._names:
+            return
+        if line.find(_LEAF_EVENT, 0, _LEAF_WITHIN) >= 0:
+            self._note_recorded(json.loads(line))
+            return
+        begin = line.find(_SERVER)
         if begin < 0:
             return
         request = line[begin : line.find(_AFTER_REQUESTER, begin)]
+        if self._recorded:
+            requester = json.loads(request[request.rfind(_REQUESTER) + len(_REQUESTER) :])
+            self._recorded = [entry for entry in self._recorded if requester not in owners(entry)]
         start = line.find(_NAMES, begin) + len(_NAMES)
         if self._names.isdisjoint(line[start : line.find(b"]", start)].split(b",")):
             self._lines.pop(request, None)
         else:
             self._lines[request] = line
 
+    def _note_recorded(self, entry: t.Mapping[str, t.Any]) -> None:
+        if entry.get("profile") in ("server", "both") and owners(entry) and not self._asked.isdisjoint(entry["names"]):
+            self._recorded.append(entry)
+
     def entries(self) -> tuple[t.Mapping[str, t.Any], ...]:
         """Return the entries in the ledger's words."""
-        return tuple(json.loads(line) for line in self._lines.values())
+        return (*(json.loads(line) for line in self._lines.values()), *self._recorded)
+
+
+def owners(entry: t.Mapping[str, t.Any]) -> frozenset[str]:
+    """Return who has the certificate of an entry: the requester; of a recorded one all those who showed it."""
+    found = entry.get("claimants") or [entry.get("requester") or entry.get("request") or ""]
+    return frozenset(map(str, filter(None, found)))
 
 
 def _scan_lines(
@@ -200,6 +228,22 @@ def _time_of(line: bytes) -> str:
         return ""
 
 
+def check_clock(place: CaDirectory, found: Scan, now: datetime, where: str = "") -> None:
+    """Refuse to write with a clock that is behind the ledger's last line: begin and end of what it dates would be wrong.
+
+    In: ``where`` names the ledger in the message, by default its path. Raises TlsError ``clock-behind``.
+    """
+    if found.time <= isoformat(now + _CLOCK_TOLERANCE):
+        return
+    raise TlsError(
+        f"the clock of the CA host is behind: it is {isoformat(now)} here, and the last line of {where or place.ledger} is of "
+        f"{found.time}. Nothing is issued and nothing was changed",
+        hint="Set the clock of the CA host, then run again. If the clock is right and was ahead when that line was written, run the module "
+        "authorities once with restart_ledger: true; it keeps the old ledger beside the new one.",
+        code="clock-behind",
+    )
+
+
 @dataclass(frozen=True)
 class _Authorities:
     """What the lines so far say of authorities, by id."""
@@ -222,6 +266,7 @@ def _note_authority(known: _Authorities, entry: t.Mapping[str, t.Any]) -> None:
 
 def repair(place: CaDirectory, found: Scan) -> tuple[str, ...]:
     """Cut a torn last line off, on disk too; return what to tell the user. Only under the lock."""
+    _files.remove_half_written(place.ledger_head)
     if not found.torn:
         return ()
     descriptor = os.open(place.ledger, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -1,13 +1,17 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who did it, for the ledger. PRIVATE: may change without notice."""
+"""What a module brings along to the CA directory; above all who did it, for the ledger. PRIVATE: may change without notice."""
 
 from __future__ import annotations
 
 import os
 import pwd
 import socket
+import typing as t
+from datetime import datetime
+
+from . import bootstrap
 
 
 def origin(operator: str = "") -> dict[str, str]:
@@ -23,3 +27,14 @@ def origin(operator: str = "") -> dict[str, str]:
         "operator": operator,
     }
     return {name: value[:200] for name, value in found.items() if value}
+
+
+def surroundings(parameters: t.Mapping[str, t.Any], now: datetime) -> bootstrap.Surroundings:
+    """Return what a run brings along, by the options ``_options.CA_OPTIONS`` and ``restart_ledger``, as far as a module has them."""
+    return bootstrap.Surroundings(
+        now=now,
+        origin=origin(parameters["operator"]),
+        lock_timeout=parameters["lock_timeout"],
+        allow_network_filesystem=parameters.get("allow_network_filesystem", False),
+        restart_ledger=parameters.get("restart_ledger", False),
+    )

@@ -95,12 +95,15 @@ def make_rules(
 
     Raises TlsError ``duration-invalid`` for ``backdate``; ``0s`` is allowed.
     """
+    owned: dict[str, frozenset[str]] = {}
+    for name, owners in reserved.items():
+        if names.is_name(name):  # one name may be there in several spellings
+            spelled = names.normalize_name(name)
+            owned[spelled] = owned.get(spelled, frozenset()) | frozenset(
+                [owners] if isinstance(owners, str) else map(str, owners)
+            )
     return Rules(
-        reserved={
-            names.normalize_name(name): frozenset([owners] if isinstance(owners, str) else map(str, owners))
-            for name, owners in reserved.items()
-            if names.is_name(name)
-        },
+        reserved=owned,
         shared=frozenset(names.normalize_names(shared, "the shared name")),
         backdate=timedelta(0) if backdate.strip() == "0s" else _time.parse_duration(backdate, "backdate"),
         predicting=predicting,
@@ -143,7 +146,8 @@ def _approve_one(request: SigningRequest, stored: store.Stored, rules: Rules, no
     authority = _authority_for(request, stored, rules)
     names.check_common_name(request.common_name)
     subject = names.SubjectNames(request.common_name, _names_of(request))
-    begin, end = _times(request, authority, rules, now)
+    is_leaving = authority is not None and _has_successor(authority, stored)
+    begin, end = _times(request, authority, rules, now, is_leaving=is_leaving)
     public_key = None
     if request.request_content or not rules.predicting:
         public_key = issue.load_request(request.request_content, "its CSR").public_key()
@@ -199,8 +203,13 @@ def _names_of(request: SigningRequest) -> tuple[str, ...]:
     return found
 
 
+def _has_successor(authority: store.StoredAuthority, stored: store.Stored) -> bool:
+    """Return whether a rotation is under way: a newer generation is there, which will sign what this one cannot any more."""
+    return any(one.generation > authority.generation for one in stored[authority.name])
+
+
 def _times(
-    request: SigningRequest, authority: store.StoredAuthority | None, rules: Rules, now: datetime
+    request: SigningRequest, authority: store.StoredAuthority | None, rules: Rules, now: datetime, *, is_leaving: bool
 ) -> tuple[datetime, datetime]:
     """Return the validity: back-dated, but not before the authority begins; never longer than the authority."""
     begin = now - rules.backdate
@@ -212,8 +221,9 @@ def _times(
     last = authority.view.not_after
     if request.expired:  # even under an authority that was made a moment ago
         return min(max(begin, authority.view.not_before), end - _EXPIRED_SINCE), end
-    if end > last and authority.is_adopted:
-        # Tutorials give a CA one year, so what it signs now cannot have one; bootstrap warns of its end in every run.
+    if end > last > now and (authority.is_adopted or is_leaving):
+        # Tutorials give a CA one year, so what it signs now cannot have one; bootstrap warns of its end in every run. And in a
+        # rotation away from a CA that ends soon, nothing may wait for a shorter validity: the next generation renews it.
         end = last
     if end > last:
         raise TlsError(

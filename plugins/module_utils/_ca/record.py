@@ -60,13 +60,14 @@ def record(
     """
     directory.check_parents(place.path)
     if not os.path.isdir(place.authorities):
-        raise TlsError(f"there is no CA in {place.path}", hint="Check the path and the host.", code="authority-missing")
+        raise directory.no_ca(place)
     directory.loose_entries(place, os.geteuid())
     if predict:
         return _decide(place, certificates, reason, ledger.scan(place), around, complete)[0]
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
         found = ledger.scan(place)
         directory.prepare(place)
+        directory.empty_staging(place)
         warnings = ledger.repair(place, found)
         found = keyswap.finish(place, found)
         result, contents = _decide(place, certificates, reason, found, around, complete)
@@ -94,6 +95,7 @@ def _decide(
     complete: bool,
 ) -> tuple[Recorded, dict[str, str]]:
     """Return the result and the files for ``issued/`` by their names without suffix."""
+    ledger.check_clock(place, found, around.now)
     living = stages.settled(store.read_authorities(place), found)
     authorities = [one for generations in living.values() for one in generations]
     bootstrap.check_recorded(place, found, authorities)
@@ -101,6 +103,7 @@ def _decide(
     entries: dict[str, dict[str, t.Any]] = {}
     contents: dict[str, str] = {}
     foreign, seen = [], set()
+    shown: dict[str, set[str]] = {}
     for one in certificates:
         where = f"{one.requester}:{one.source}" if one.requester else one.source or "a certificate"
         try:
@@ -116,8 +119,12 @@ def _decide(
             seen.add(view.fingerprint_sha256)
         else:
             entries.setdefault(view.fingerprint_sha256, _entry(one, view, issuer, reason, around))
+            shown.setdefault(view.fingerprint_sha256, set()).add(one.requester)
             name = view.serial if not _taken(place, view.serial) else f"{view.serial}-{view.fingerprint_sha256[:16]}"
             contents[name] = inspect.certificate_pem(leaf)
+    for fingerprint, requesters in shown.items():
+        if len(requesters - {""}) > 1:
+            entries[fingerprint]["claimants"] = sorted(requesters - {""})
     reasons = [f"certificates-{reason}"] if entries else []
     if reason == "restored" and complete and (found.restored or entries):
         reasons.append("ledger-recorded")

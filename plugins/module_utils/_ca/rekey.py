@@ -58,14 +58,11 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
         check_passphrase(change.old)
     directory.check_parents(place.path)
     if not os.path.isdir(place.authorities):
-        raise TlsError(
-            f"there is no CA in {place.path}, so there is no passphrase to change",
-            hint="Check the path and the host (docker_ca_path, the group docker_ca).",
-            code="authority-missing",
-        )
+        raise directory.no_ca(place, ", so there is no passphrase to change")
     directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
     directory.loose_entries(place, os.geteuid())
     if predict:
+        ledger.check_clock(place, ledger.scan(place), around.now)
         opened, kept = _opened(place, change.old, new)
         return Outcome(tuple(opened), tuple(kept), ("passphrase-changed",) if opened else (), ())
     with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
@@ -75,6 +72,7 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
 def _change_locked(change: Change, new: bytes) -> Outcome:
     place = change.place
     found = ledger.scan(place)
+    ledger.check_clock(place, found, change.around.now)
     opened, kept = _opened(place, change.old, new)
     loose = directory.loose_entries(place, os.geteuid())
     directory.prepare(place)

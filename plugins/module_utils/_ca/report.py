@@ -70,10 +70,13 @@ def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
     }
 
 
-def ledger_end(place: directory.CaDirectory) -> dict[str, t.Any]:
-    """Return where the ledger ends; {} where it cannot be read or is tampered with, which is for others to say."""
+def ledger_end(place: directory.CaDirectory, read: ledger.Scan | None = None) -> dict[str, t.Any]:
+    """Return where the ledger ends; {} where it cannot be read or is tampered with, which is for others to say.
+
+    ``read`` is the ledger where it was read already and not written since.
+    """
     try:
-        found = ledger.scan(place)
+        found = ledger.scan(place) if read is None else read
     except TlsError:
         return {}
     return {"seq": found.head.seq, "digest": found.head.digest, "time": found.time, "restored": found.restored}

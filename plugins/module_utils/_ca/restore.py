@@ -11,6 +11,7 @@ issued since, which the next run of site.yml notices by the certificates that th
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -25,7 +26,8 @@ from .._errors import TlsError
 from .._time import isoformat
 from . import backup, bootstrap, directory, ledger, stages, store
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
+_STAGING = ".docker-ca-restore-"
+_STAGED = re.compile(rf"{re.escape(_STAGING)}[0-9a-f]{{12}}")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Restored:
     digest: str
     head: ledger.Head
     authorities: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def restore_backup(
@@ -51,13 +54,16 @@ def restore_backup(
     directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
     digest = _digest(archive)
     parent = _existing_parent(place.path)
-    staging = directory.ca_directory(os.path.join(parent, f".docker-ca-restore-{secrets.token_hex(6)}"))
-    with directory.disk_errors(staging):
-        os.mkdir(staging.path, directory.DIRECTORY_MODE)
+    _remove_abandoned(parent)
+    staging = directory.ca_directory(os.path.join(parent, f"{_STAGING}{secrets.token_hex(6)}"))
+    with directory.disk_errors(staging), _working_directory(staging.path):
         try:
             manifest = _unpack(archive, staging)
             found, ids = _checked(staging, manifest, archive, passphrase)
-            result = Restored(True, str(manifest["time"]), digest, found.head, ids)
+            ledger.check_clock(staging, found, around.now, f"the ledger in {archive}")
+            # An archive that somebody made with tar while a run was writing ends in the middle of a line.
+            torn = ledger.repair(staging, found)
+            result = Restored(True, str(manifest["time"]), digest, found.head, ids, torn)
             if _is_there(place, archive, digest, found.head):
                 return Restored(False, result.made, digest, found.head, ids)
             if not predict:
@@ -66,6 +72,35 @@ def restore_backup(
             return result
         finally:
             shutil.rmtree(staging.path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _working_directory(path: str) -> t.Iterator[None]:
+    """Make a directory that is seen to be in use for as long as this process lives."""
+    os.mkdir(path, directory.DIRECTORY_MODE)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(parent: str) -> None:
+    """Remove what killed restores have left in ``parent``: directories of this user that nobody works in any more."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(parent):
+            path = os.path.join(parent, name)
+            if not _STAGED.fullmatch(name) or os.lstat(path).st_uid != os.geteuid():
+                continue
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(descriptor)
 
 
 def _digest(archive: str) -> str:
@@ -101,7 +136,7 @@ def _unpack(archive: str, staging: directory.CaDirectory) -> dict[str, t.Any]:
     try:
         with tarfile.open(archive, mode="r|gz") as tar:
             for member in tar:
-                if not member.isreg() or not _NAME.fullmatch(member.name):
+                if not member.isreg() or not backup.NAME.fullmatch(member.name):
                     raise _unreadable(archive, f"it has the entry {member.name!r}")
                 stream = tar.extractfile(member)
                 if stream is None:

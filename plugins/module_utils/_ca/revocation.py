@@ -88,6 +88,7 @@ def begin(
         return Outcome({}, ())
     with generations.locked(place, around, predict=predict):
         found = ledger.scan(place)
+        ledger.check_clock(place, found, around.now)
         stored = stages.settled(store.read_authorities(place), found)
         held = holdings(ledger.entries(place), revoked, stored, around.now)
         new = [name for name, ids in held.items() if store.signing(stored[name]).id in _ids(ids)]

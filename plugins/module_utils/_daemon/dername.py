@@ -8,16 +8,8 @@ A CertificateRequest carries bare names, which ``cryptography`` cannot load; and
 
 from __future__ import annotations
 
-_ATTRIBUTES = {
-    "2.5.4.3": "CN",
-    "2.5.4.6": "C",
-    "2.5.4.7": "L",
-    "2.5.4.8": "ST",
-    "2.5.4.10": "O",
-    "2.5.4.11": "OU",
-    "0.9.2342.19200300.100.1.1": "UID",
-    "0.9.2342.19200300.100.1.25": "DC",
-}
+from .._x509.attributes import SHORT_NAMES
+
 _SPECIAL = ',+"\\<>;'
 
 
@@ -62,7 +54,7 @@ def _attribute(oid: bytes) -> str:
             numbers.append(value)
             value = 0
     dotted = ".".join(map(str, numbers))
-    return _ATTRIBUTES.get(dotted, dotted)
+    return SHORT_NAMES.get(dotted, dotted)
 
 
 def _escaped(value: bytes) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 import struct
 import typing as t
@@ -97,10 +96,6 @@ class Engine:
                 return int(struct.unpack("3i", found)[0])
         except OSError:
             return 0
-
-    def socket_exists(self) -> bool:
-        """Return whether the socket's path is there."""
-        return os.path.exists(self.path)
 
 
 def engine_facts(info: t.Mapping[str, t.Any], networks: t.Sequence[t.Mapping[str, t.Any]]) -> EngineFacts:

@@ -43,14 +43,12 @@ class UnitModel:
     """What the unit's files say, our own drop-in left out."""
 
     paths: tuple[str, ...]  # files read, in systemd's order
-    own_paths: tuple[str, ...]  # drop-ins with our header among them (left out)
     commands: tuple[str, ...]  # raw ExecStart= values after resets
     command_path: str  # the file that the last command stands in
     environment: tuple[Variable, ...]  # Environment= in order, the later of equal names wins
     environment_files: tuple[EnvironmentSource, ...]
     unset_environment: tuple[str, ...]
     late_overrides: tuple[str, ...]  # drop-ins of others that set ExecStart and sort after ours
-    service_type: str = ""
     requires: tuple[str, ...] = ()  # Requires= and BindsTo=
     protect_home: str = ""
 
@@ -65,7 +63,6 @@ def parse_unit(files: t.Sequence[tuple[str, str]], own_path: str) -> UnitModel:
     commands = _list_of(others, "Service", "ExecStart")
     return UnitModel(
         paths=tuple(path for path, _unused in others),
-        own_paths=tuple(own),
         commands=tuple(value for _path, value in commands),
         command_path=commands[-1][0] if commands else "",
         environment=tuple(
@@ -87,7 +84,6 @@ def parse_unit(files: t.Sequence[tuple[str, str]], own_path: str) -> UnitModel:
             for path, assignments in others[1:]
             if os.path.basename(path) > os.path.basename(own_path) and _sets_command(assignments)
         ),
-        service_type=_last(others, "Service", "Type"),
         protect_home=_last(others, "Service", "ProtectHome").lower(),
         requires=tuple(
             unit

@@ -76,7 +76,7 @@ def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
         "passed": all(check.passed for check in checks),
         "checks": [check.to_dict() for check in checks],
         "endpoint": target.text,
-        "engine_version": good.detail.rpartition("engine ")[2] if good is not None and good.passed else "",
+        "engine_version": good.detail.partition(", engine ")[2] if good is not None and good.passed else "",
         "certificate_fingerprint": greeting.fingerprint_sha256 if greeting else "",
         "client_authorities": [name_text(name) for name in greeting.authority_names] if greeting else [],
     }

@@ -17,12 +17,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from .._host import certstore
 from . import config, dropin
 from .journal import Record
 from .state import HostState, serves_tcp
-
-FILE_NAMES = {"certificate": certstore.CERTIFICATE, "key": certstore.KEY, "client_ca": certstore.CLIENT_CA}
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,6 @@ class Done:
 
     restarted: bool
     proof: tuple[dict[str, t.Any], ...] = ()
-    unconfirmed: bool = False
 
 
 def ordered(

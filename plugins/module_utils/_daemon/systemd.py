@@ -103,6 +103,10 @@ class Systemd:
         command = ["busctl", "--json=short", "get-property", "org.freedesktop.systemd1", path, interface, "ExecStart"]
         return _output(command)
 
+    def properties(self, names: t.Iterable[str]) -> str:
+        """Return properties of the loaded service in systemd's words, one a line. Raises TlsError ``systemd-command-failed``."""
+        return _output(["systemctl", "show", "--no-pager", "-p", ",".join(names), "--", self.service])
+
     def daemon_reload(self) -> None:
         """Make systemd read the unit files anew."""
         _output(["systemctl", "daemon-reload"])
@@ -119,10 +123,6 @@ class Systemd:
         """Queue a restart of dockerd (of its socket too), and return at once."""
         units = [self.socket, self.service] if with_socket else [self.service]
         _output(["systemctl", "restart", "--no-block", "--", *units])
-
-    def stop(self) -> None:
-        """Queue a stop of dockerd, and return at once."""
-        _output(["systemctl", "stop", "--no-block", "--", self.service])
 
     def journal_tail(self, since: float, lines: int = 20) -> str:
         """Return the last lines that dockerd has logged since ``since`` (seconds of the epoch); "" where there are none."""

@@ -50,7 +50,7 @@ def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine,
     except Exception as error:
         raise _undone(error, journal, state, machine, started) from error
     if journal.phase == UNCONFIRMED:
-        return replace(done, unconfirmed=True)
+        return done
     with contextlib.suppress(TlsError, OSError):  # the change is for good; what is left over, the next run tidies up
         finish(journal, state)
     return done

@@ -99,11 +99,6 @@ def quote_word(text: str, *, expands_variables: bool = True) -> str:
     return '"' + "".join(_escape_character(character) for character in escaped) + '"'
 
 
-def has_specifier(value: str) -> bool:
-    """Return whether a word holds a specifier such as ``%n`` (``%%`` is none)."""
-    return any(letter != "%" for letter in _SPECIFIER.findall(value))
-
-
 def plain_percent(value: str) -> str:
     """Return the word with ``%%`` as ``%``; real specifiers stay."""
     return _SPECIFIER.sub(lambda match: "%" if match[1] == "%" else match[0], value)

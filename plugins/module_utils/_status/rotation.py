@@ -13,6 +13,9 @@ trust      a new generation is introduced  every bundle and host trusts both  ev
 reissue    the new one signs               hosts get new certificates         bundles get new certificates
 retire     the old one is given up         bundles and hosts drop it          hosts drop it
 =========  ==============================  =================================  ===============================
+
+Where the generation that signs has expired, nobody has to trust both, since nothing that it signed works any more: the
+new one is made and signs at once, and every place is given what it needs of it in the first phase.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from datetime import datetime, timedelta
 from .._time import isoformat
 
 TRUST, REISSUE, RETIRE, DONE = "trust", "reissue", "retire", "done"
+INTRODUCED, MADE_TO_SIGN, RETIRED = "introduced", "signing", "retired"
 PHASES = (TRUST, REISSUE, RETIRE)
 SERVER = "server"
 NEXT, SIGNING, OLD = "next", "signing", "old"
@@ -31,11 +35,12 @@ NEXT, SIGNING, OLD = "next", "signing", "old"
 
 @dataclass(frozen=True)
 class Generation:
-    """A generation that is in the CA directory, with its stage and begin."""
+    """A generation that is in the CA directory, with its stage, begin and end (None: not looked at)."""
 
     id: str
     stage: str
     not_before: datetime
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,15 @@ class Situation:
         """Return the ids of the generations in a stage."""
         return tuple(one.id for one in self.generations if one.stage == stage)
 
+    def has_expired(self, identifier: str) -> bool:
+        """Return whether nothing that this generation has signed is accepted any more."""
+        ends = [one.not_after for one in self.generations if one.id == identifier]
+        return self.now is not None and any(end is not None and end <= self.now for end in ends)
+
+    def begin_of(self, identifier: str) -> datetime | None:
+        """Return since when there is a generation, None where there is none of that id."""
+        return next((one.not_before for one in self.generations if one.id == identifier), None)
+
 
 @dataclass(frozen=True)
 class Step:
@@ -93,7 +107,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """``phase``: what is to be done next (DONE: nothing). ``change``: the state that the CA has to reach first, "" for none.
+    """``phase``: what is to be done next (DONE: nothing). ``changes``: the states that the CA has to reach first, one after the other.
 
     ``steps``: what places that can be reached still need. ``blockers``: why the CA must not change yet; they can be overruled,
     which ``risk`` puts into words. ``pending``: places whose state is not known.
@@ -101,13 +115,23 @@ class Plan:
 
     name: str
     phase: str
-    change: str
+    changes: tuple[str, ...]
     target: str
     leaving: tuple[str, ...]
     steps: tuple[Step, ...] = ()
     blockers: tuple[str, ...] = ()
     risk: str = ""
     note: str = ""
+
+    @property
+    def change(self) -> str:
+        """The state that the CA has to reach first, "" for none."""
+        return self.changes[-1] if self.changes else ""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no rotation is under way: one is complete, or one would begin."""
+        return self.phase == DONE or INTRODUCED in self.changes
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -127,21 +151,23 @@ def decide(situation: Situation) -> Plan:
     """
     waiting, olds = situation.at(NEXT), situation.at(OLD)
     signing = situation.at(SIGNING)[0]
+    if situation.has_expired(signing):
+        return _replace(situation, signing, olds, waiting[-1] if waiting else "")
     if waiting:
         target = waiting[-1]
         steps = _steps(situation, TRUST, target, ())
         if steps:
-            return Plan(situation.name, TRUST, "", target, (signing, *olds), steps)
+            return Plan(situation.name, TRUST, (), target, (signing, *olds), steps)
         return _reissue(situation, target, (signing, *olds))
     if olds:
         steps = _steps(situation, REISSUE, signing, olds)
         if steps:
-            return Plan(situation.name, REISSUE, "", signing, olds, steps)
+            return Plan(situation.name, REISSUE, (), signing, olds, steps)
         return _retire(situation, signing, olds)
     leftovers = _steps(situation, RETIRE, signing, ())
     if leftovers:
         gone = {one for step in leftovers for one in step.place.still_trusts | step.place.issuers} - {signing}
-        return Plan(situation.name, RETIRE, "", signing, tuple(sorted(gone)), leftovers)
+        return Plan(situation.name, RETIRE, (), signing, tuple(sorted(gone)), leftovers)
     return _begin(situation, signing)
 
 
@@ -153,8 +179,23 @@ def _begin(situation: Situation, signing: str) -> Plan:
         note = (
             f"{signing} signs since {isoformat(one.not_before)} and is the only one trusted: the rotation is complete"
         )
-        return Plan(situation.name, DONE, "", signing, (), note=note)
-    return Plan(situation.name, TRUST, "introduced", _following(signing), (signing,), _everywhere(situation))
+        return Plan(situation.name, DONE, (), signing, (), note=note)
+    return Plan(situation.name, TRUST, (INTRODUCED,), _following(signing), (signing,), _everywhere(situation))
+
+
+def _replace(situation: Situation, signing: str, olds: tuple[str, ...], waiting: str) -> Plan:
+    """Nobody can be locked out by the end of what has ended: the next generation signs at once, without blockers."""
+    target = waiting or _following(signing)
+    changes = (MADE_TO_SIGN,) if waiting else (INTRODUCED, MADE_TO_SIGN)
+    what = {True: f"trusts {target}", False: f"gets a certificate of {target}"}
+    if situation.name == SERVER:
+        steps = [Step(one, what[True]) for one in situation.bundles if not one.problem]
+        steps += [Step(one, f"{what[False]} and {what[True]}") for one in situation.hosts if not one.problem]
+    else:
+        steps = [Step(one, what[False]) for one in situation.bundles if not one.problem]
+        steps += [Step(one, f"admits {target}") for one in situation.hosts if not one.problem]
+    note = f"{signing} has expired, and with it everything that it signed, so nobody has to trust both"
+    return Plan(situation.name, TRUST, changes, target, (signing, *olds), tuple(steps), note=note)
 
 
 def _following(identifier: str) -> str:
@@ -176,7 +217,7 @@ def _reissue(situation: Situation, target: str, leaving: tuple[str, ...]) -> Pla
         steps = tuple(Step(one, f"gets a certificate of {target}") for one in situation.bundles if not one.problem)
         blockers = _unknown(situation.hosts, f"whether it admits {target} is not known")
         risk = f"Hosts that do not admit {target} will refuse all clients of the group with their new certificates."
-    return Plan(situation.name, REISSUE, SIGNING, target, leaving, steps, blockers, risk)
+    return Plan(situation.name, REISSUE, (MADE_TO_SIGN,), target, leaving, steps, blockers, risk)
 
 
 def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:
@@ -186,7 +227,7 @@ def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:
         for one in (situation.hosts if situation.name != SERVER else (*situation.bundles, *situation.hosts))
         if not one.problem
     )
-    blockers = [
+    blockers: list[str] = [
         *_unknown(situation.hosts, "what it has is not known"),
         *_unknown(situation.bundles, "what it has is not known"),
     ]
@@ -198,7 +239,9 @@ def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:
             f"Clients that still have a certificate of {gone} will be refused everywhere; hosts that were not reached go on "
             "admitting them."
         )
-    return Plan(situation.name, RETIRE, "retired", signing, olds, steps, tuple(blockers), risk)
+    if all(situation.has_expired(one) for one in olds):
+        blockers, risk = [], ""  # whoever has nothing else works no more anyhow
+    return Plan(situation.name, RETIRE, (RETIRED,), signing, olds, steps, tuple(blockers), risk)
 
 
 def _not_reissued(situation: Situation, olds: tuple[str, ...]) -> t.Iterator[str]:

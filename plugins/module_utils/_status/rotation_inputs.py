@@ -32,6 +32,10 @@ class Known:
             self.by_subject[certificate.raw.subject.public_bytes()] = one["id"]
             self.certificates.append((one["id"], certificate))
 
+    def end_of(self, identifier: str) -> datetime:
+        """Return until when a generation is valid."""
+        return next(one.view.not_after for name, one in self.certificates if name == identifier)
+
     def anchors(self, found: t.Iterable[model.Certificate]) -> frozenset[str]:
         """Return which generations are among the certificates of a file; those of other authorities do not count."""
         ids = (self.by_print.get(one.view.fingerprint_sha256) or self._unit(one.view.subject) for one in found)
@@ -76,7 +80,7 @@ def situation(
     if name not in ca:
         raise TlsError(
             f"there is no authority {name!r} in the CA; there are: {', '.join(sorted(ca)) or 'none'}",
-            hint="Set rotate_ca_authority to server, or to the name of an access group.",
+            hint="Set rotate_ca_authority to server, to the name of an access group, or to all.",
             code="authority-unknown",
         )
     generations = ca[name]["generations"]
@@ -86,7 +90,8 @@ def situation(
     return rotation.Situation(
         name=name,
         generations=tuple(
-            rotation.Generation(one["id"], one["stage"], inputs.moment(one["not_before"])) for one in generations
+            rotation.Generation(one["id"], one["stage"], inputs.moment(one["not_before"]), known.end_of(one["id"]))
+            for one in generations
         ),
         hosts=tuple(_host(one, known) for one in concerned),
         bundles=tuple(_bundle(one, known) for one in bundles),

@@ -9,15 +9,17 @@ import typing as t
 
 from . import rotation
 
+NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e rotate_ca_execute=true"
 _CHANGES = {
     "introduced": "the CA makes {target}, which is trusted and does not sign yet",
     "signing": "in the CA, {target} signs from now on",
     "retired": "the CA gives {leaving} up; its private key is destroyed",
 }
+_ONE_RESTART = "each host's dockerd is restarted once"
 _RESTART = {
-    (rotation.REISSUE, True): "each host's dockerd is restarted once",
-    (rotation.TRUST, False): "each host's dockerd is restarted once",
-    (rotation.RETIRE, False): "each host's dockerd is restarted once",
+    (rotation.REISSUE, True): _ONE_RESTART,
+    (rotation.TRUST, False): _ONE_RESTART,
+    (rotation.RETIRE, False): _ONE_RESTART,
 }
 
 
@@ -29,17 +31,24 @@ def render(situation: rotation.Situation, plan: rotation.Plan, *, executing: boo
     if plan.phase == rotation.DONE:
         return [*lines, f"Nothing to do: {plan.note}."]
     lines.append(f"Phase {rotation.PHASES.index(plan.phase) + 1} of 3, {plan.phase}:")
-    if plan.change:
-        text = _CHANGES[plan.change].format(target=plan.target, leaving=", ".join(plan.leaving))
+    lines += [f"  ({plan.note})"] if plan.note else []
+    if plan.changes:
+        text = _what_changes(plan).format(target=plan.target, leaving=", ".join(plan.leaving))
         lines.append(f"  first  {text}")
     lines += [f"  then   {step.place.name}: {step.what}" for step in plan.steps]
-    restart = _RESTART.get((plan.phase, situation.name == rotation.SERVER))
+    restart = _RESTART.get((plan.phase, situation.name == rotation.SERVER)) or (
+        "signing" in plan.changes and _ONE_RESTART
+    )
     if restart and plan.hosts:
         lines.append(f"  ({restart})")
     lines += [f"  IN THE WAY  {blocker}" for blocker in plan.blockers]
-    if not executing:
-        lines.append("Nothing has been changed. To carry it out: -e rotate_ca_execute=true")
-    return lines
+    return lines if executing else [*lines, NOTHING_CHANGED]
+
+
+def _what_changes(plan: rotation.Plan) -> str:
+    if plan.changes == (rotation.INTRODUCED, rotation.MADE_TO_SIGN):
+        return "the CA makes {target}, which signs at once"
+    return _CHANGES[plan.change]
 
 
 def _row(place: rotation.Place) -> tuple[str, str]:
@@ -66,6 +75,7 @@ def to_dict(plan: rotation.Plan) -> dict[str, t.Any]:
         "authority": plan.name,
         "phase": plan.phase,
         "change": plan.change,
+        "changes": [{"name": plan.name, "state": state, "generation": _number(plan.target)} for state in plan.changes],
         "target": plan.target,
         "leaving": list(plan.leaving),
         "steps": [{"name": step.place.name, "host": step.place.host, "what": step.what} for step in plan.steps],
@@ -74,5 +84,9 @@ def to_dict(plan: rotation.Plan) -> dict[str, t.Any]:
         "blockers": list(plan.blockers),
         "risk": plan.risk,
         "note": plan.note,
-        "idle": plan.phase == rotation.DONE or plan.change == "introduced",
+        "idle": plan.is_idle,
     }
+
+
+def _number(identifier: str) -> int:
+    return int(identifier.rpartition("-g")[2])

@@ -33,7 +33,6 @@ if x509 is not None:
 
 if t.TYPE_CHECKING:
     PrivateKey = t.Union[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey]
-    PublicKey = t.Union[rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey]
 
 __all__ = [
     "UNREADABLE",

@@ -12,6 +12,7 @@ from datetime import datetime
 from .._errors import TlsError
 from .._time import isoformat
 from . import compat, keys, names, pem
+from .attributes import SHORT_NAMES
 from .compat import ExtensionOID, NameOID, hashes, serialization, x509
 
 #: Bits of keyUsage (RFC 5280 §4.2.1.3) by their attribute names in ``cryptography``.
@@ -33,16 +34,7 @@ _EXTENDED_KEY_USAGES = {
     "1.3.6.1.5.5.7.3.9": "OCSPSigning",
     "2.5.29.37.0": "anyExtendedKeyUsage",
 }
-_ATTRIBUTES = {
-    "2.5.4.3": "CN",
-    "2.5.4.6": "C",
-    "2.5.4.7": "L",
-    "2.5.4.8": "ST",
-    "2.5.4.10": "O",
-    "2.5.4.11": "OU",
-    "0.9.2342.19200300.100.1.1": "UID",
-    "0.9.2342.19200300.100.1.25": "DC",
-}
+_HINT = "A certificate in PEM form begins with -----BEGIN CERTIFICATE-----. Take it anew from where it was issued."
 
 
 @dataclass(frozen=True)
@@ -81,13 +73,14 @@ def load_certificates(text: str | bytes, what: str) -> list[x509.Certificate]:
     """Return every certificate in a PEM text, in order. Raises TlsError ``certificate-unreadable`` naming ``what``."""
     found = pem.blocks(text, *pem.CERTIFICATE)
     if not found:
-        raise TlsError(f"{what} holds no certificate in PEM form", code="certificate-unreadable")
+        raise TlsError(f"{what} holds no certificate in PEM form", hint=_HINT, code="certificate-unreadable")
     certificates = []
     for number, block in enumerate(found, start=1):
         try:
             certificates.append(x509.load_pem_x509_certificate(block))
         except compat.UNREADABLE as error:
-            raise TlsError(f"certificate {number} in {what} cannot be read", code="certificate-unreadable") from error
+            message = f"certificate {number} in {what} cannot be read"
+            raise TlsError(message, hint=_HINT, code="certificate-unreadable") from error
     return certificates
 
 
@@ -122,7 +115,7 @@ def view_certificate(certificate: x509.Certificate, what: str = "the certificate
     try:
         return _view(certificate)
     except compat.UNREADABLE as error:
-        raise TlsError(f"{what} cannot be read: {error}", code="certificate-unreadable") from error
+        raise TlsError(f"{what} cannot be read: {error}", hint=_HINT, code="certificate-unreadable") from error
 
 
 def _view(certificate: x509.Certificate) -> CertificateView:
@@ -156,7 +149,7 @@ def name_text(name: x509.Name) -> str:
     """
     parts = [
         "+".join(
-            f"{_ATTRIBUTES.get(a.oid.dotted_string, a.oid.dotted_string)}={names.escape_value(str(a.value))}"
+            f"{SHORT_NAMES.get(a.oid.dotted_string, a.oid.dotted_string)}={names.escape_value(str(a.value))}"
             for a in rdn
         )
         for rdn in name.rdns

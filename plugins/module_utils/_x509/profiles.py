@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from .._errors import TlsError
 from .compat import ExtendedKeyUsageOID, ExtensionOID, rsa, x509
 
-PURPOSES: tuple[str, ...] = ("server", "client", "both")
-
 #: Extended key usage of each leaf profile.
 USAGE_OF_PROFILE: dict[str, str] = {"server": "serverAuth", "client": "clientAuth"}
 

@@ -9,13 +9,14 @@ import ast
 import functools
 import pathlib
 import re
-import typing as t
 import unicodedata
 
 import pytest
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
+from helpers_documentation import ROOT
+from helpers_troubleshooting import CLIENTS, Entry, entries, says
+
 PAGES = sorted(
     [
         *ROOT.glob("*.md"),
@@ -24,7 +25,6 @@ PAGES = sorted(
         ROOT / "molecule/shared/README.md",
     ]
 )
-TROUBLESHOOTING = ROOT / "docs/troubleshooting.md"
 #: Words that begin like a role's variable and are none: facts and results that the roles leave behind, and variables of playbooks.
 NOT_OPTIONS = {
     "docker_ca_authorities",
@@ -123,38 +123,8 @@ def test_link_leads_somewhere(path: pathlib.Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-class Entry(t.NamedTuple):
-    """One entry of the troubleshooting page."""
-
-    section: str
-    heading: str
-    quotes: tuple[str, ...]
-    body: str
-
-    @property
-    def code(self) -> str:
-        match = re.fullmatch(r"`([a-z0-9-]+)`", self.heading)
-        return match.group(1) if match else ""
-
-
-def entries() -> list[Entry]:
-    found = []
-    for section in re.split(r"^## ", TROUBLESHOOTING.read_text(), flags=re.M)[1:]:
-        title = section.splitlines()[0]
-        for part in re.split(r"^### ", section, flags=re.M)[1:]:
-            heading, _, body = part.partition("\n")
-            found.append(Entry(title, heading.strip(), tuple(re.findall(r"^> (.+)$", body, re.M)), body))
-    return found
-
-
 ENTRIES = entries()
-OURS = [entry for entry in ENTRIES if entry.section != "What clients say"]
-CLIENTS = [entry for entry in ENTRIES if entry.section == "What clients say"]
-
-
-def says(text: str, quote: str) -> bool:
-    """Whether ``text`` has the quote's pieces, in their order."""
-    return re.search(".*?".join(re.escape(piece.strip()) for piece in quote.split("…")), text, re.S) is not None
+OURS = [entry for entry in ENTRIES if entry.section != CLIENTS]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.heading)
@@ -168,22 +138,3 @@ def test_troubleshooting_text_is_made_beside_its_code(entry: Entry) -> None:
     paths = [path for path in sources() if path.parent in having]
     for quote in entry.quotes:
         assert any(says(text, quote) for path in paths for text in texts_of(path)), quote
-
-
-@functools.cache
-def all_tests() -> str:
-    here = pathlib.Path(__file__)
-    paths = [path for folder in ("tests", "molecule") for path in (ROOT / folder).rglob("*.py") if path != here]
-    return "\n".join(path.read_text() for path in paths)
-
-
-@pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.heading)
-def test_troubleshooting_text_is_produced_by_a_test(entry: Entry) -> None:
-    assert entry.code in all_tests() if entry.code else any(says(all_tests(), quote) for quote in entry.quotes)
-
-
-@pytest.mark.parametrize("entry", CLIENTS, ids=lambda entry: entry.heading)
-def test_troubleshooting_words_of_clients_are_produced_by_a_test(entry: Entry) -> None:
-    """tests/unit/contracts/test_client_words.py has them word for word, and makes real clients say them."""
-    for quote in entry.quotes:
-        assert quote in all_tests(), quote

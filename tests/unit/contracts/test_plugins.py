@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import ast
 import pathlib
-from typing import Any
 
 import pytest
 import yaml
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
+from helpers_documentation import MODULES, ROOT, block
+
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
-
-
-def documentation(module: str, block: str) -> Any:
-    tree = ast.parse((ROOT / "plugins/modules" / f"{module}.py").read_text())
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == block:
-            return yaml.safe_load(ast.literal_eval(node.value))
-    raise AssertionError(f"{module} has no {block}")
 
 
 def test_action_group_holds_every_module_and_nothing_else() -> None:
@@ -32,13 +23,13 @@ def test_action_group_holds_every_module_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_module_documents_itself_and_its_attributes(module: str) -> None:
-    documented = documentation(module, "DOCUMENTATION")
+    documented = block(module, "DOCUMENTATION")
     assert documented["module"] == module
     assert documented["version_added"] == "1.0.0"
     assert {"check_mode", "diff_mode", "idempotent"} <= set(documented["attributes"])
     assert documented["attributes"]["check_mode"]["support"] == "full"
-    assert documentation(module, "EXAMPLES")
-    assert documentation(module, "RETURN")
+    assert block(module, "EXAMPLES")
+    assert block(module, "RETURN")
 
 
 @pytest.mark.parametrize("plugin", sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py")))

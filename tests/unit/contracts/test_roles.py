@@ -43,6 +43,9 @@ def test_defaults_and_specification_have_the_same_variables(role: str) -> None:
 def test_default_is_the_specified_one(role: str, name: str) -> None:
     option = options(role)[name]
     if option.get("no_log"):
+        # A secret has no default: it is empty, or taken from where the user has put it.
+        assert "default" not in option or option["default"] == defaults(role)[name] == ""
+        assert defaults(role)[name] == "" or "{{" in defaults(role)[name]
         return
     assert defaults(role)[name] == option["default"]
 
@@ -60,6 +63,8 @@ def test_default_has_the_specified_type_and_is_a_choice(role: str, name: str) ->
     if isinstance(value, str) and "{{" in value:
         return
     assert isinstance(value, PYTHON_TYPES[option["type"]]) and isinstance(value, bool) is (option["type"] == "bool")
+    if isinstance(value, list) and option.get("elements") in PYTHON_TYPES:
+        assert all(isinstance(element, PYTHON_TYPES[option["elements"]]) for element in value)
     if "choices" in option:
         assert set(value if isinstance(value, list) else [value]) <= set(option["choices"])
 

@@ -11,15 +11,13 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls import plugins
+import helpers_ansible
 from helpers_ca import PASSPHRASE_TEXT
 
-COLLECTIONS = pathlib.Path(next(iter(plugins.__path__))).parents[3]
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "docs/examples/renewal"
 WRAPPER = EXAMPLES / "docker-tls-renew"
 
@@ -39,27 +37,20 @@ class Run(t.NamedTuple):
 
 def renew(directory: pathlib.Path, *options: str, passphrase: str = PASSPHRASE_TEXT, **variables: t.Any) -> Run:
     """Run the wrapper against a fleet of clients on this machine."""
-    home = directory / "home"
-    home.mkdir(parents=True, exist_ok=True)
-    (directory / "ansible.cfg").write_text("[defaults]\ninterpreter_python = auto_silent\n")
-    local = f"localhost ansible_connection=local ansible_python_interpreter={sys.executable}\n"
-    (directory / "inventory").write_text(local)
     kept = directory / "summary.json"
     kept.unlink(missing_ok=True)
+    quiet = "interpreter_python = auto_silent\n"
     settings = {
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+        **helpers_ansible.environment(directory, directory / "home", directory, configuration=quiet),
         "ANSIBLE_NOCOLOR": "1",
-        "HOME": str(home),
-        "TMPDIR": str(directory),
-        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         "LC_ALL": "C.UTF-8",
         "CA_PASSPHRASE": passphrase,
         "DOCKER_TLS_SUMMARY_PATH": str(kept),
     }
+    (directory / "inventory").write_text(f"localhost {helpers_ansible.LOCAL}\n")
     secret = {"docker_ca_passphrase": "{{ lookup('ansible.builtin.env', 'CA_PASSPHRASE') }}"}
     command = [str(WRAPPER), "-i", str(directory / "inventory"), "-e", json.dumps({**secret, **variables}), *options]
-    done = subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
+    done = helpers_ansible.run(command, settings, directory)
     summary = json.loads(kept.read_text()) if kept.exists() else None
     return Run(done.returncode, done.stdout + done.stderr, summary)
 

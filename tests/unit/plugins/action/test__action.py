@@ -273,89 +273,6 @@ def test_run_without_a_passphrase_leaves_pipelining_to_the_configuration() -> No
     assert found.called[0][2] is False
 
 
-# ---- temporary_client
-
-SIGNED = {
-    "changed": True,
-    "certificates": {
-        "clients": {"certificate_content": "C", "authority_content": "A", "certificate": {}},
-        "ci": {"certificate_content": "D", "authority_content": "B", "certificate": {}},
-    },
-    "authorities": {"server": {"trusted_content": "S"}},
-}
-
-
-def temporary(
-    answer: dict[str, t.Any] | None = None, *, check: bool = False, **options: t.Any
-) -> tuple[t.Any, dict[str, t.Any]]:
-    arguments = {"path": "/ca", "passphrase": "p", "name": "proof", **options}
-    found = action(temporary_client, arguments, [answer or SIGNED], check=check)
-    return found, found.run(task_vars={"inventory_hostname": "web1"})
-
-
-def test_temporary_client_returns_key_and_certificates_and_hides_them() -> None:
-    found, result = temporary(groups=["ci", "clients", "ci"])
-    assert (result["certificate_content"], result["ca_content"]) == ("D", "S")
-    assert result["key_content"].startswith("-----BEGIN PRIVATE KEY-----")
-    assert set(result["clients"]) == {"ci", "clients"}
-    assert {one["key_content"] for one in result["clients"].values()} == {result["key_content"]}
-    assert result["_ansible_no_log"] is True
-    ((module, arguments, *unused),) = found.called
-    assert module == "portcullis.docker_tls.signed_certificates"
-    assert "PRIVATE KEY" not in str(arguments)
-    assert [one["id"] for one in arguments["requests"]] == ["ci", "clients"]
-    first = arguments["requests"][0]
-    assert (first["profile"], first["authority"], first["validity"], first["requester"]) == (
-        "client",
-        "ci",
-        "10m",
-        "web1",
-    )
-
-
-def test_temporary_client_of_a_generation_is_signed_by_it() -> None:
-    made = {"certificate_content": "G", "authority_content": "A", "certificate": {}}
-    answer = {**SIGNED, "certificates": {**SIGNED["certificates"], "generation/clients-g1": made}}
-    found, result = temporary(answer, generations=["clients-g1", "clients-g1"])
-    requests = found.called[0][1]["requests"]
-    assert [(one["id"], one["authority"], one.get("generation", 0)) for one in requests] == [
-        ("clients", "clients", 0),
-        ("generation/clients-g1", "clients", 1),
-    ]
-    assert set(result["generations"]) == {"clients-g1"}
-    assert result["generations"]["clients-g1"]["certificate_content"] == "G"
-    assert result["generations"]["clients-g1"]["key_content"] == result["key_content"]
-
-
-def test_temporary_client_in_check_mode_makes_nothing() -> None:
-    found, result = temporary(check=True)
-    assert (result["key_content"], result["changed"]) == ("", True)
-    assert found.called[0][1]["requests"][0]["request_content"] == ""
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({"validity": "59s"}, "1m to 24h"),
-        ({"validity": "25h"}, "1m to 24h"),
-        ({"validity": "soon"}, "soon"),
-        ({"name": "x" * 65}, "64"),
-        ({"name": ""}, "empty"),
-        ({"generations": ["clients"]}, "no id of a generation"),
-    ],
-)
-def test_temporary_client_with_bad_options_fails_before_anything_is_sent(options: dict[str, t.Any], text: str) -> None:
-    found, result = temporary(**options)
-    assert result["failed"]
-    assert text in result["msg"]
-    assert found.called == []
-
-
-def test_temporary_client_passes_a_failure_on() -> None:
-    failure = {"failed": True, "msg": "x", "code": "authority-unknown"}
-    assert temporary(failure)[1] == failure
-
-
 ACTIONS = "ansible_collections.portcullis.docker_tls.plugins.action"
 LIE = {
     "changed": False,
@@ -380,6 +297,21 @@ def test_run_of_the_ca_host_sets_its_one_fact() -> None:
     answer = {"changed": False, "ansible_facts": {"docker_ca_authorities": {"server": {}}, "docker_ca_path": "/evil"}}
     result = run(action(importlib.import_module(f"{ACTIONS}.authority_info"), {}, [answer]))
     assert result["ansible_facts"] == {"docker_ca_authorities": {"server": {}}}
+
+
+@pytest.mark.parametrize("answer", [["x"], {"layout": 5}, "x", None], ids=str)
+def test_examined_host_that_answers_nonsense_fails_for_itself(answer: t.Any) -> None:
+    """The plays after it read the answer on the controller, for all hosts at once."""
+    told = {"changed": False, "adoption": answer, "ansible_facts": {"x": 1}}
+    result = run(action(importlib.import_module(f"{ACTIONS}.adoption_info"), {}, [told]))
+    assert (result["failed"], result["code"]) == (True, "answer-unusable")
+    assert "adoption" not in result
+    assert "--limit" in result["msg"]
+
+
+@pytest.mark.parametrize("answer", [{"failed": True, "msg": "x"}, {"adoption": {}}])
+def test_examined_host_that_fails_or_knows_nothing_is_passed_on(answer: dict[str, t.Any]) -> None:
+    assert run(action(importlib.import_module(f"{ACTIONS}.adoption_info"), {}, [answer])) == answer
 
 
 REFUSED = {"msg": "no certificate is signed for web1: no", "hint": "Ask.", "code": "name-taken"}

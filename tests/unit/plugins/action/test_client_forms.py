@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import subprocess
@@ -15,12 +14,11 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls import plugins
+import helpers_ansible
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundle_formats import formats
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from helpers_ca import PASSPHRASE_TEXT, ensure, tree
 
-COLLECTIONS = pathlib.Path(next(iter(plugins.__path__))).parents[3]
 P12 = "the passphrase of client.p12"
 INVENTORY = {
     "docker_hosts": {
@@ -61,27 +59,11 @@ class Run(t.NamedTuple):
 
 
 def play(directory: pathlib.Path, *arguments: str) -> Run:
-    for name in ("home", "tmp", "remote", "local"):
-        (directory / name).mkdir(exist_ok=True)
-    (directory / "ansible.cfg").write_text("[defaults]\n")
     (directory / "play.yml").write_text(yaml.safe_dump(PLAY))
     local = {"hosts": {"localhost": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}
     (directory / "inventory.yml").write_text(yaml.safe_dump({**INVENTORY, "ungrouped": local}))
-    settings = {
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-        "ANSIBLE_PIPELINING": "0",
-        "ANSIBLE_KEEP_REMOTE_FILES": "1",
-        "ANSIBLE_REMOTE_TEMP": str(directory / "remote"),
-        "ANSIBLE_LOCAL_TEMP": str(directory / "local"),
-        "HOME": str(directory / "home"),
-        "TMPDIR": str(directory / "tmp"),
-        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LANG": "C.UTF-8",
-    }
-    program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
-    command = [program, "-i", "inventory.yml", "play.yml", *arguments]
-    done = subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
+    command = [helpers_ansible.PLAYBOOK, "-i", "inventory.yml", "play.yml", *arguments]
+    done = helpers_ansible.run(command, helpers_ansible.keeping(directory, directory), directory)
     assert done.returncode == 0, done.stdout + done.stderr
     return Run(directory, done.stdout + done.stderr)
 

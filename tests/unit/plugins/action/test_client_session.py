@@ -13,16 +13,15 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import threading
 import typing as t
 
 import pytest
 import yaml
 
+import helpers_ansible
 import helpers_docker_api as api
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls import plugins
 from ansible_collections.portcullis.docker_tls.plugins.action import client_session as action
 from ansible_collections.portcullis.docker_tls.plugins.doc_fragments import _ca, _cryptography
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
@@ -36,7 +35,6 @@ from helpers_ca import PASSPHRASE_TEXT, ensure
 from helpers_modules import run_module
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
-COLLECTIONS = pathlib.Path(next(iter(plugins.__path__))).parents[3]
 CONSUMERS = ROOT / ".cache/consumers"
 needs_community_docker = pytest.mark.skipif(
     not (CONSUMERS / "ansible_collections/community/docker").exists(), reason="tools/consumers did not run"
@@ -52,35 +50,20 @@ class World(t.NamedTuple):
 
     def run(self, play: str, **more: t.Any) -> subprocess.Popen[str]:
         directory = self.home / "project"
-        directory.mkdir(exist_ok=True)
+        temporary = self.home / "tmp"
+        settings = {
+            **helpers_ansible.environment(directory, self.home, temporary, CONSUMERS),
+            "ANSIBLE_LOCAL_TEMP": str(temporary),
+            "ANSIBLE_REMOTE_TEMP": str(temporary),
+            "XDG_RUNTIME_DIR": str(self.runtime),
+        }
         (directory / "play.yml").write_text(play)
-        (directory / "ansible.cfg").write_text("[defaults]\n")
         address, port = self.endpoint.docker_host[len("tcp://") :].split(":")
         host = (
             f"web1 docker_daemon_address={address} docker_daemon_port={port} docker_ca_passphrase='{PASSPHRASE_TEXT}'"
         )
-        local = f"localhost ansible_connection=local ansible_python_interpreter={sys.executable}"
-        (directory / "inventory").write_text(f"{local}\n[docker_hosts]\n{host}\n")
-        (self.home / "tmp").mkdir(exist_ok=True)
-        settings = {
-            "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:{CONSUMERS}",
-            "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-            "ANSIBLE_LOCAL_TEMP": str(self.home / "tmp"),
-            "ANSIBLE_REMOTE_TEMP": str(self.home / "tmp"),
-            "HOME": str(self.home),
-            "TMPDIR": str(self.home / "tmp"),
-            "XDG_RUNTIME_DIR": str(self.runtime),
-            "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-            "LANG": "C.UTF-8",
-        }
-        command = [
-            str(pathlib.Path(sys.executable).parent / "ansible-playbook"),
-            "-vvv",
-            "--diff",
-            "-i",
-            "inventory",
-            "play.yml",
-        ]
+        (directory / "inventory").write_text(f"localhost {helpers_ansible.LOCAL}\n[docker_hosts]\n{host}\n")
+        command = [helpers_ansible.PLAYBOOK, "-vvv", "--diff", "-i", "inventory", "play.yml"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(
             command, env=settings, cwd=directory, text=True, start_new_session=True, **{**pipes, **more}
@@ -285,6 +268,7 @@ def test_documented_options_are_those_of_the_action() -> None:
     options: dict[str, dict[str, t.Any]] = {}
     for text in (
         _ca.ModuleDocFragment.DOCUMENTATION,
+        _ca.ModuleDocFragment.DIRECTORY,
         _cryptography.ModuleDocFragment.DOCUMENTATION,
         client_session.DOCUMENTATION,
     ):

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import types
@@ -16,9 +18,10 @@ import typing as t
 import pytest
 import yaml
 
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.filter import roles
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _role_arguments
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _prepared, _role_arguments
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 ROLES = ("docker_server_cert", "docker_daemon")
@@ -175,9 +178,8 @@ def test_arguments_are_those_that_the_role_would_pass(role: str, module: str) ->
     written = next(
         task[f"portcullis.docker_tls.{module}"] for task in tasks if f"portcullis.docker_tls.{module}" in task
     )
-    expected = {
-        name: value for name, value in written.items() if name not in ("cryptography_package", "controller_time")
-    }
+    left_out = ("cryptography_package", "controller_time", "prepared")
+    expected = {name: value for name, value in written.items() if name not in left_out}
     found = _role_arguments.Resolver(known, lambda value: jinja(value, known)).arguments(host_state._ARGUMENTS[role])
     found.pop("controller_time", None)
     assert found == jinja(expected, {**known, "omit": "__omit__"})
@@ -201,9 +203,15 @@ def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     ]
 
 
-def look(answer: str | None = None, *, arguments: dict[str, t.Any] | None = None, **changes: t.Any) -> dict[str, t.Any]:
+def look(
+    answer: str | None = None,
+    *,
+    arguments: dict[str, t.Any] | None = None,
+    without: t.Collection[str] = (),
+    **changes: t.Any,
+) -> dict[str, t.Any]:
     """Return the action's result on a host that answers ``answer``; ``sent`` is what it was asked."""
-    known = variables(**changes)
+    known = {name: value for name, value in variables(**changes).items() if name not in without}
     connection = types.SimpleNamespace(transport="ssh", has_pipelining=True, become=None)
     task = types.SimpleNamespace(
         args=arguments or {}, check_mode=False, async_val=0, action="x", environment=[], delegate_to=None
@@ -238,11 +246,16 @@ def test_host_that_says_so_is_current() -> None:
         '{"docker_tls_look": ',
         '{"docker_tls_look": {"current": "yes"}}',
         '{"docker_tls_look": []}',
+        '{"docker_tls_look": {"current": true, "reasons": 5}}',
+        '{"docker_tls_look": {"current": true, "warnings": {"a": 1}}}',
+        json.dumps({"docker_tls_look": {"current": True, "requests": ["x" * 2_000_000]}}),
         "{}",
     ],
 )
 def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
-    assert look(answer)["current"] is False
+    result = look(answer)
+    assert result.pop("sent")
+    assert helpers_records.returned("host_state", result)["current"] is False
 
 
 @pytest.mark.parametrize(
@@ -266,7 +279,8 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
 )
 def test_host_is_not_even_asked_where_it_is_clear_that_the_roles_run(changes: dict[str, t.Any]) -> None:
     result = look(CURRENT, **changes)
-    assert (result["current"], result["sent"]) == (False, [])
+    assert result.pop("sent") == []
+    assert helpers_records.returned("host_state", result)["current"] is False
 
 
 @pytest.mark.parametrize("wrap", [str, lambda text: f"x-{text}", lambda text: [text]], ids=["whole", "within", "list"])
@@ -291,6 +305,42 @@ def test_trust_is_that_of_ansible() -> None:
         assert TRUST("{{ x }}") and not TRUST(wrap_var("{{ x }}"))
 
 
+PREPARED = {"plan": ["renewed"], "requests": [{"id": "server", "request_content": "CSR"}], "warnings": []}
+DUE = json.dumps({"docker_tls_look": {"current": False, "reasons": ["expired"], "warnings": [], "prepared": PREPARED}})
+
+
+def asked(sent: list[bytes]) -> dict[str, t.Any]:
+    """Return the arguments in the program that a host was sent."""
+    line = next(line for line in sent[0].decode().splitlines() if line.startswith("arguments = "))
+    found: dict[str, t.Any] = json.loads(
+        ast.literal_eval(line.removeprefix("arguments = json.loads(").removesuffix(")"))
+    )
+    return found
+
+
+def test_request_that_a_look_brings_is_kept_for_the_same_question() -> None:
+    result = look(DUE, arguments={"prepare": True})
+    taken = _prepared.take(result["prepared"], asked(result["sent"])["requests"])
+    assert asked(result["sent"])["prepare"] is True
+    assert taken is not None and taken["requests"] == PREPARED["requests"]
+
+
+def test_renewal_that_is_asked_for_is_prepared_in_the_same_call() -> None:
+    result = look(DUE, arguments={"prepare": True}, docker_server_cert_force_renewal=True)
+    assert asked(result["sent"])["requests"][0]["force"] is True
+
+
+def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
+    result = look(CURRENT, arguments={"prepare": True}, docker_server_cert_force_renewal=True)
+    assert (result["current"], result["reasons"]) == (False, ["forced"])
+
+
+def test_host_cannot_escape_the_proof_that_a_revocation_needs() -> None:
+    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
+    result = look(CURRENT, hostvars=HostVars({"localhost": known, "web1": {}}))
+    assert (result["current"], result["reasons"]) == (False, ["client-revoked"])
+
+
 def test_only_the_certificate_is_asked_about_where_there_is_no_daemon_role() -> None:
     result = look(CURRENT, arguments={"roles": ["docker_server_cert"]})
     assert b'"endpoint": null' in result["sent"][0]
@@ -306,7 +356,7 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
         "names": ["web1"],
     }
     complete = host_state._validated(host_state._OPTIONS, {"requests": [request]})
-    program = _lean.script(complete["requests"], None)
+    program = _lean.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
     assert _lean.answer(done.stdout.decode()) == {
         "current": False,
@@ -340,6 +390,78 @@ def test_sources_of_the_script_are_all_that_a_look_without_a_change_imports() ->
 )
 def test_interpreter_is_the_one_that_ansible_would_take(known: dict[str, t.Any], beginning: str) -> None:
     assert _lean.command(known, lambda value: value).startswith(beginning)
+
+
+def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
+    """Ansible merges and copies them all each time, the authorities among them."""
+    asked: list[str] = []
+
+    class Counting(HostVars):
+        def raw_get(self, host: str) -> dict[str, t.Any]:
+            asked.append(host)
+            return super().raw_get(host)
+
+    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_ledger": {"time": "2026-11-22T13:05:00Z"}}
+    assert look(WITH_CERTIFICATE, hostvars=Counting({"localhost": known, "web1": {}}))["current"] is True
+    assert asked == ["localhost"]
+
+
+def test_names_of_all_hosts_are_not_gone_through_for_each_host() -> None:
+    class Names(list[str]):
+        def __iter__(self) -> t.Iterator[str]:
+            raise AssertionError("that makes the cost of a host grow with their number")
+
+    known = variables(groups={"all": Names(["web1"]), "docker_hosts": Names(["web1"])})
+    assert _role_arguments.Resolver(known, str).variable("docker_server_cert_ca_host") == "localhost"
+
+
+def test_without_tags_is_the_same_value_in_plain_types() -> None:
+    class Tagged(str):
+        pass
+
+    class Mapping(dict[str, t.Any]):
+        pass
+
+    found = _role_arguments.without_tags(Mapping({Tagged("a"): [Tagged("b"), 1, None, True, {"c": Tagged("d")}]}))
+    assert found == {"a": ["b", 1, None, True, {"c": "d"}]}
+    assert [type(found), *map(type, found), type(found["a"][0]), type(found["a"][4]["c"])] == [dict, str, str, str]
+
+
+def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() -> None:
+    plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
+    looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
+    [task] = looking["tasks"]
+    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", {"prepare": True})
+    assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
+    assert looking["become"] is working["become"] is True
+    assert "hosts_with_work" in working["hosts"]
+
+
+def test_look_in_a_play_without_the_roles_asks_the_same() -> None:
+    own = role_variables()
+    with_roles, without = look(CURRENT), look(CURRENT, without=own)
+    assert with_roles["current"] is without["current"] is True
+    moment = re.compile(rb"controller_time[^,]*,")
+    [one], [other] = with_roles["sent"], without["sent"]
+    assert moment.sub(b"", one) == moment.sub(b"", other)
+
+
+def test_variable_of_the_inventory_stands_before_that_of_a_role() -> None:
+    resolver = _role_arguments.Resolver({"a": "inventory"}, lambda value: value, {"a": "role", "b": "{{ a }}/b"})
+    assert (resolver.variable("a"), resolver.variable("b"), resolver.optional("c", 1)) == (
+        "inventory",
+        "inventory/b",
+        1,
+    )
+
+
+def test_role_variable_that_only_jinja_could_compute_leaves_the_host_to_the_roles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_role_arguments, "is_trusted", lambda text: False)
+    resolver = _role_arguments.Resolver({}, lambda value: value, {"a": "{{ 1 + 1 }}"})
+    with pytest.raises(_role_arguments.Unresolved):
+        resolver.variable("a")
 
 
 def test_filters_and_python_share_one_function() -> None:

@@ -6,21 +6,18 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls import plugins
+import helpers_ansible
 from helpers_ca import PASSPHRASE_TEXT, csr, tree
 
-COLLECTIONS = pathlib.Path(next(iter(plugins.__path__))).parents[3]
 CONTROL = "control sequence"
 
 PLAY = """
@@ -67,37 +64,15 @@ def play(
     secret: str,
     *arguments: str,
     prefix: t.Sequence[str] = (),
-    inventory: str = f"web1 ansible_connection=local ansible_python_interpreter={sys.executable}\n",
+    inventory: str = f"web1 {helpers_ansible.LOCAL}\n",
     **environment: str,
 ) -> Run:
     """Run a play on this machine over the local connection with every temporary file below ``directory/files``."""
-    files = directory / "files"
-    for name in ("home", "tmp", "remote", "local"):
-        (files / name).mkdir(parents=True, exist_ok=True)
-    (directory / "ansible.cfg").write_text("[defaults]\n")
     (directory / "play.yml").write_text(text % {"ca": directory / "ca", "result": directory / "result.json"})
     (directory / "inventory").write_text(inventory)
-    settings = {
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
-        "ANSIBLE_PIPELINING": "0",
-        "ANSIBLE_KEEP_REMOTE_FILES": "1",
-        "ANSIBLE_REMOTE_TEMP": str(files / "remote"),
-        "ANSIBLE_LOCAL_TEMP": str(files / "local"),
-        "HOME": str(files / "home"),
-        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LANG": "C.UTF-8",
-        "CA_SECRET": secret,
-        **environment,
-    }
-    program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
-    command = [*prefix, program, "-i", str(directory / "inventory"), str(directory / "play.yml"), *arguments]
-    # A short name for it: ansible-core 2.21 listens on a socket there, whose path has room for a hundred characters.
-    with tempfile.TemporaryDirectory() as short:
-        temporary = pathlib.Path(short, "tmp")
-        temporary.symlink_to(files / "tmp")
-        settings.setdefault("TMPDIR", str(temporary))
-        done = subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
+    settings = {**helpers_ansible.keeping(directory, directory / "files"), "CA_SECRET": secret, **environment}
+    paths = ["-i", str(directory / "inventory"), str(directory / "play.yml")]
+    done = helpers_ansible.run([*prefix, helpers_ansible.PLAYBOOK, *paths, *arguments], settings, directory)
     stored = directory / "result.json"
     result = json.loads(stored.read_text()) if stored.exists() else {}
     return Run(done.returncode, done.stdout + done.stderr, result)
@@ -262,6 +237,7 @@ all:
         thief: {{ansible_python_interpreter: {top}/thief}}
         greedy: {{ansible_python_interpreter: {top}/greedy, docker_server_cert_names: ["*.greedy.example.org"]}}
         broken: {{ansible_python_interpreter: {top}/broken}}
+        twin: {{ansible_python_interpreter: {top}/twin, docker_server_cert_names: ["{{{{ ansible_fqdn }}}}"], ansible_fqdn: web1}}
     docker_clients:
       hosts:
         greedy:
@@ -316,6 +292,8 @@ LIES: dict[str, t.Any] = {
         "rejected": {"web1/server": {"msg": "forged", "hint": "", "code": ""}},
         "add_host": {"host_name": "more", "groups": ["docker_hosts"]},
     },
+    # The inventory takes a name from its facts, where it is another host.
+    "twin": {"requests": [forged(7, "server", "twin", "web1")]},
     "broken": {"requests": ["text", {"request_content": {"a": 1}, "names": 7}]},
 }
 
@@ -361,7 +339,9 @@ def test_host_that_asks_for_another_s_names_is_refused_and_others_are_not(
     recap = {line.split()[0]: line for line in run.output.splitlines() if " ok=" in line}
     assert "failed=0" in recap["web1"]
     assert "failed=1" in recap["thief"]
+    assert "failed=1" in recap["twin"]
     assert "more" not in recap
+    assert "no certificate is signed for twin/server: the name web1 belongs to web1" in run.output
     assert "no certificate is signed for thief/server: the name web1.example.org belongs to web1" in run.output
     assert "Traceback" not in run.output
 

@@ -9,11 +9,15 @@ import pathlib
 import typing as t
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _requests
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
-from helpers_world import ADDRESS, Effects, FakeMachine, World, install
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host_options import REQUEST_OPTIONS
+from helpers_machine import FakeMachine, install
+from helpers_world import ADDRESS, Effects, World
 from helpers_x509 import NOW, authority, leaf, private_key
 
 SERVER = authority("server")
@@ -131,3 +135,43 @@ def test_error_of_a_request_is_a_reason_and_not_an_exception(tmp_path: pathlib.P
     request = {"id": "a", "key_type": "none", "key_path": str(tmp_path / "k"), "certificate_path": str(tmp_path / "c")}
     found = _host_state.look([request], None, around, NOW)
     assert (found["current"], found["reasons"]) == (False, ["key-type-unknown"])
+
+
+def due(tmp_path: pathlib.Path) -> dict[str, t.Any]:
+    """Return a request with all its options, for a place where there is nothing yet."""
+    wanted = {
+        "id": "server",
+        "profile": "server",
+        "key_path": str(tmp_path / "key.pem"),
+        "certificate_path": str(tmp_path / "cert.pem"),
+        "authority_content": SERVER.pem,
+    }
+    return {**{name: option.get("default") for name, option in REQUEST_OPTIONS.items()}, **wanted}
+
+
+def look_and_prepare(tmp_path: pathlib.Path, prepare: bool) -> dict[str, t.Any]:
+    around = _host_state.Surroundings(
+        host=_requests.Host("web1.example.test", lambda selectors: []),
+        machine=t.cast(t.Any, None),
+        state=t.cast(t.Any, None),
+    )
+    return _host_state.look([due(tmp_path)], None, around, NOW, prepare=prepare)
+
+
+def test_look_that_prepares_brings_the_request_of_the_key_that_waits(tmp_path: pathlib.Path) -> None:
+    found = look_and_prepare(tmp_path, prepare=True)
+    request = x509.load_pem_x509_csr(found["prepared"]["requests"][0]["request_content"].encode())
+    waiting = serialization.load_pem_private_key((tmp_path / "key.pem.new").read_bytes(), None)
+    assert found["current"] is False
+    assert request.public_key() == waiting.public_key()
+
+
+def test_look_that_does_not_prepare_makes_no_key(tmp_path: pathlib.Path) -> None:
+    found = look_and_prepare(tmp_path, prepare=False)
+    assert (found["current"], "prepared" in found, list(tmp_path.iterdir())) == (False, False, [])
+
+
+def test_look_that_cannot_prepare_leaves_it_to_the_module_to_say_why(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "key.pem.new").mkdir()
+    found = look_and_prepare(tmp_path, prepare=True)
+    assert (found["current"], "prepared" in found) == (False, False)

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap, directory, ledger, report
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authorities
 from helpers_ca import PASSPHRASE_TEXT, ROUNDS, client_request, sign, tree
@@ -50,6 +50,27 @@ def test_authorities_on_the_second_run_changes_nothing(tmp_path: pathlib.Path) -
     assert second["authorities"] == first["authorities"]
     assert tree(tmp_path) == before
     assert second["warnings"] == []
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
+def test_authorities_without_a_change_reads_the_ledger_once(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, check: bool
+) -> None:
+    first = run(tmp_path / "ca")
+    readings = []
+    real = ledger.scan
+    monkeypatch.setattr(ledger, "scan", lambda place, **asked: readings.append(place) or real(place, **asked))
+    second = run(tmp_path / "ca", check=check)
+    assert len(readings) == 1
+    assert second["ansible_facts"]["docker_ca_ledger"] == first["ansible_facts"]["docker_ca_ledger"]
+
+
+def test_authorities_after_a_change_tells_the_ledgers_new_end(tmp_path: pathlib.Path) -> None:
+    first = run(tmp_path / "ca")
+    second = run(tmp_path / "ca", access_groups=["clients", "ops"])
+    ends = [result["ansible_facts"]["docker_ca_ledger"] for result in (first, second)]
+    assert [end["seq"] for end in ends] == [2, 3]
+    assert ends[1] == report.ledger_end(directory.ca_directory(str(tmp_path / "ca")))
 
 
 def test_authorities_in_check_mode_foretells_the_first_run(tmp_path: pathlib.Path) -> None:

@@ -14,10 +14,8 @@ import typing as t
 import pytest
 
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _bundles
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_bundles
-from helpers_accounts import GID, UID, account, add_accounts, home_of, mode, needs_root
+from helpers_accounts import mode
 from helpers_modules import run_module
 
 SERVERS = made.authority("server", unit="server-g1")
@@ -286,36 +284,6 @@ def test_two_bundles_in_one_place_are_refused(tmp_path: pathlib.Path, same: str)
     assert f"the same {same}" in result["msg"]
 
 
-@pytest.mark.parametrize(
-    "text", ["tcp://docker1:2376", "tcp://10.0.0.5:2376", "tcp://[::1]:2376", "tcp://d.example.org:1"]
-)
-def test_check_docker_host_good_text_passes(text: str) -> None:
-    _bundles.check_docker_host(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "docker1:2376",
-        "https://docker1:2376",
-        "tcp://docker1",
-        "tcp://:2376",
-        "tcp://docker1:0",
-        "tcp://docker1:65536",
-        "tcp://docker1:2376/",
-        "tcp://fd00::5:2376",
-        "unix:///var/run/docker.sock",
-        "tcp://docker1:2376; rm -rf /",
-        "tcp://a\nb:2376",
-    ],
-)
-def test_check_docker_host_bad_text_is_named(text: str) -> None:
-    with pytest.raises(TlsError) as caught:
-        _bundles.check_docker_host(text, "docker_host of 'x'")
-    assert caught.value.code == "docker-host-invalid"
-    assert "docker_host of 'x'" in caught.value.message
-
-
 def test_check_mode_on_a_clean_machine_predicts_all(directory: pathlib.Path) -> None:
     result = run(bundle(directory, None), check=True, diff=True)
     assert result["changed"]
@@ -350,50 +318,6 @@ def test_diff_says_until_when_and_never_shows_a_key(directory: pathlib.Path) -> 
     )
     assert "dirname:" not in str(result["diff"])
     assert "PRIVATE KEY" not in str(result)
-
-
-@needs_root
-def test_bundle_in_a_users_home_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    with home_of(UID, GID) as home:
-        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
-        directory = home / ".docker"
-        wait(directory)
-        os.chown(directory, UID, GID)
-        os.chown(directory / "key.pem.new", UID, GID)
-        result = run(bundle(directory, owner="deploy", directory="~/.docker"))
-        assert result["bundles"][0]["directory"] == str(directory)
-        for path in (directory, *directory.iterdir()):
-            assert (path.stat().st_uid, path.stat().st_gid) == (UID, GID)
-        os.chown(directory / "cert.pem", 0, 0)
-        again = run(bundle(directory, None, owner="deploy"))
-        assert again["bundles"][0]["reasons"] == ["permissions-changed"]
-        assert (directory / "cert.pem").stat().st_uid == UID
-
-
-@needs_root
-def test_files_of_root_in_a_users_bundle_are_replaced_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user once ran ``sudo cp``: the key is root's and closed, the directory the user's."""
-    with home_of(UID, GID) as home:
-        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
-        directory = home / ".docker"
-        wait(directory)
-        (directory / "key.pem").write_text("root's")
-        (directory / "key.pem").chmod(0o400)
-        for path in (directory, directory / "key.pem.new"):
-            os.chown(path, UID, GID)
-        result = run(bundle(directory, owner="deploy"))
-        assert [pathlib.Path(path).read_text() for path in result["bundles"][0]["backup_files"]] == ["root's"]
-        assert (directory / "key.pem").read_bytes() == CLIENT.key_pem
-
-
-@needs_root
-def test_group_is_set_where_it_is_given(directory: pathlib.Path) -> None:
-    wait(directory)
-    run(bundle(directory, group=str(0)))
-    os.chown(directory / "ca.pem", -1, GID)
-    assert run(bundle(directory, None))["changed"] is False
-    assert run(bundle(directory, None, group="0"))["bundles"][0]["reasons"] == ["permissions-changed"]
-    assert (directory / "ca.pem").stat().st_gid == 0
 
 
 def test_thing_in_the_way_that_cannot_be_moved_is_named(
@@ -443,38 +367,3 @@ def test_directory_of_a_revoked_client_keeps_what_is_not_ours(directory: pathlib
     (directory / ".formats.json").write_text('{"files": ["portainer.p12"]}')
     run_module(certificate_bundles, {"bundles": [leaving(directory)]})
     assert [path.name for path in directory.iterdir()] == ["config.json"]
-
-
-@needs_root
-@pytest.mark.parametrize("name", [".", "cert.pem"])
-def test_link_of_a_user_is_refused_where_root_shall_own_the_bundle(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, name: str
-) -> None:
-    """Else root would write into somebody else's directory, or keep a copy of a secret file for all to read."""
-    secret = tmp_path / "secret"
-    secret.mkdir()
-    (secret / "cert.pem").write_text("the secret")
-    with home_of(UID, GID) as home:
-        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
-        place = home / "bundle"
-        if name != ".":
-            place.mkdir()
-        (place / name).symlink_to(secret / name) if name != "." else place.symlink_to(secret)
-        result = run(bundle(place, owner="root"))
-        assert result["code"] == "directory-unsafe"
-        assert str(home) in result["msg"]
-        assert [path.name for path in secret.iterdir()] == ["cert.pem"]
-        assert not list(home.rglob("*.bak"))
-
-
-@needs_root
-def test_bundle_in_a_users_directory_is_the_users_where_no_owner_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with home_of(UID, GID) as home:
-        add_accounts(monkeypatch, account("deploy", UID, GID, str(home)))
-        place = home / "bundle"
-        place.mkdir(0o700)
-        wait(place)
-        for path in (place, *place.iterdir()):
-            os.chown(path, UID, GID)
-        assert not run(bundle(place))["failed"]
-        assert {path.stat().st_uid for path in (place, *place.iterdir())} == {UID}

@@ -13,8 +13,9 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.modules import daemon_endpoint
+from helpers_machine import install
 from helpers_modules import run_module
-from helpers_world import ADDRESS, Effects, World, install
+from helpers_world import ADDRESS, Effects, World
 from helpers_x509 import authority, leaf
 
 SERVER = authority("server")

@@ -20,6 +20,7 @@ def documented() -> dict[str, dict[str, t.Any]]:
     for text in (
         module.DOCUMENTATION,
         _ca.ModuleDocFragment.DOCUMENTATION,
+        _ca.ModuleDocFragment.DIRECTORY,
         _cryptography.ModuleDocFragment.DOCUMENTATION,
     ):
         options.update(yaml.safe_load(text)["options"])

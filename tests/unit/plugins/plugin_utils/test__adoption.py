@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _adoption as adoption
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _adoption_answer as answers
 
+
+def pem(der: bytes) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(der).decode()}\n-----END CERTIFICATE-----\n"
+
+
+FINGERPRINT = hashlib.sha256(b"docker1").hexdigest()
 SETTINGS = {"authorities": None, "repair": ["modes"], "keep_2375": False, "execute": False}
 AUTHORITY = {
     "subject": "CN=docker1",
-    "fingerprint_sha256": "ab" * 32,
+    "fingerprint_sha256": FINGERPRINT,
+    "certificate_content": pem(b"docker1"),
     "not_after": "2027-11-22T13:00:00Z",
     "certificate_path": "/root/ca.pem",
     "signs": ["server", "clients"],
@@ -54,9 +64,11 @@ def test_plan_tells_findings_and_proposes_what_to_adopt() -> None:
     text = plan({"web1": found(), "web2": found()})
     assert "web1: docker-recipe, tcp://0.0.0.0:2376:" in text
     assert "critical: key-readable: /k: M" in text
-    assert "CN=docker1 (until 2027-11-22T13:00:00Z, abababababababab) on web1, web2" in text
+    assert f"CN=docker1 (until 2027-11-22T13:00:00Z, {FINGERPRINT[:16]}) on web1, web2" in text
     assert "- names: [server, clients]" in text
     assert 'host: "web1"' in text
+    assert f"fingerprint_sha256: {FINGERPRINT}\n" in text
+    assert '# "web2" says that it has it too: "/root/ca-key.pem"' in text
     assert "key_passphrase:" in text
     assert "To carry it out: -e docker_adopt_execute=true" in text
 
@@ -123,3 +135,93 @@ def test_plain_listeners_are_those_before_the_change() -> None:
     hostvars = {"web1": found("open", plain_listeners=["tcp://:2375"]), "web2": {}}
     assert adoption.plain_listeners("web1", hostvars) == ["tcp://:2375"]
     assert adoption.plain_listeners("web2", hostvars) == []
+
+
+def test_plan_shows_all_who_claim_a_ca_and_where_they_contradict_each_other() -> None:
+    """The first host of the inventory may be the one that lies: it is not the only one that is named."""
+    liar = {**AUTHORITY, "subject": "CN=our good CA", "keys": [{"path": "/tmp/mine.pem", "encrypted": False}]}
+    text = plan({"evil": found(authorities=[liar]), "web1": found()})
+    assert "CN=our good CA (until" in text and "on evil\n" in text
+    assert "CN=docker1 (until" in text and "on web1\n" in text
+    assert "describe one certificate differently" in text
+    assert '# "web1" says that it has it too: "/root/ca-key.pem"' in text
+    assert "differently" not in plan({"web1": found(), "web2": found()})
+
+
+def test_plan_is_not_spoofed_by_what_a_host_says() -> None:
+    evil = found(
+        findings=[
+            {"severity": "info", "code": "x", "path": "/k\nweb2: portcullis", "message": "\x1b[2J", "repair": "R"}
+        ]
+    )
+    lines = adoption.adoption_plan(["evil"], {"evil": evil}, SETTINGS)
+    assert not any("\n" in line or "\x1b" in line for line in lines)
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    answer = {**found()["docker_adoption"]["adoption"], **changes}
+    return {name: value for name, value in answer.items() if value != "GONE"}
+
+
+UNUSABLE: dict[str, Any] = {
+    "no-dictionary": ["x"],
+    "text": "x",
+    "empty-but-something": {"x": 1},
+    **{f"without-{name}": broken(**{name: "GONE"}) for name in found()["docker_adoption"]["adoption"]},
+    "listeners-of-numbers": broken(listeners=[1]),
+    "paths-of-lists": broken(paths={"tlscert": []}),
+    "findings-no-list": broken(findings={"a": 1}),
+    "finding-without-repair": broken(findings=[{"severity": "info", "code": "x", "path": "", "message": ""}]),
+    "authority-without-keys": broken(authorities=[{name: AUTHORITY[name] for name in AUTHORITY if name != "keys"}]),
+    "authority-key-without-path": broken(authorities=[{**AUTHORITY, "keys": [{"encrypted": True}]}]),
+    "fingerprint-of-another": broken(authorities=[{**AUTHORITY, "fingerprint_sha256": "ab" * 32}]),
+    "two-certificates": broken(authorities=[{**AUTHORITY, "certificate_content": pem(b"docker1") * 2}]),
+    "no-certificate": broken(authorities=[{**AUTHORITY, "certificate_content": "x"}]),
+    "certificate-no-base64": broken(
+        authorities=[{**AUTHORITY, "certificate_content": pem(b"").replace("\n\n", "\nAAA\n")}]
+    ),
+    "certificate-of-number": broken(certificates=[{"content": 5, "source": ""}]),
+    "text-too-long": broken(layout="x" * 5000),
+    "too-many": broken(listeners=["x"] * 1001),
+    "too-big": broken(more="x" * 5_000_000),
+    "no-plain-data": broken(more={1, 2}),
+}
+
+
+@pytest.mark.parametrize("answer", UNUSABLE.values(), ids=UNUSABLE)
+def test_answer_that_is_not_what_it_should_be_is_that_host_s_failure_alone(answer: Any) -> None:
+    assert answers.problem(answer)
+    hostvars = {"evil": {"docker_adoption": {"adoption": answer}}, "web1": found()}
+    text = plan(hostvars)
+    assert "evil: not examined: its answer cannot be used: " in text
+    assert "web1: docker-recipe" in text
+    (problem,) = adoption.adoption_problems(hostvars, hostvars, {**SETTINGS, "authorities": []})
+    assert problem.startswith("evil could not be examined")
+    assert [one["requester"] for one in adoption.found_certificates(hostvars, hostvars)] == ["web1"]
+    assert adoption.plain_listeners("evil", hostvars) == []
+
+
+@pytest.mark.parametrize("answer", ["x", ["x"], {"adoption": None, "msg": "x"}])
+def test_registered_result_that_is_none_is_told(answer: Any) -> None:
+    assert "evil: not examined: " in plan({"evil": {"docker_adoption": answer}})
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "x",
+        {"files": "x"},
+        {"files": ["x", {"path": 1, "certificate_content": "PEM"}]},
+        {"files": [{"path": "/c", "certificate_content": "x" * 70_000}]},
+    ],
+)
+def test_found_certificates_of_a_strange_answer_are_none(files: Any) -> None:
+    hostvars = {"evil": {"docker_record_files": files}}
+    assert adoption.found_certificates(hostvars, hostvars) == []
+    assert adoption.unseen_hosts(hostvars, hostvars) == (
+        [] if isinstance(files, dict) and isinstance(files["files"], list) else ["evil"]
+    )
+
+
+def test_answer_that_is_right_has_no_problem() -> None:
+    assert answers.problem(found()["docker_adoption"]["adoption"]) == ""

@@ -49,8 +49,16 @@ def test_ledger_is_behind_when_a_host_has_something_younger(ledger: dict[str, An
             ]
         },
         {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "tomorrow"}}]},
+        {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "2026-13-01T00:00:00Z"}}]},
+        {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "2026-11-22 12:55:00Z"}}]},
         {"requests": [{"certificate": {"serial": "0a", "issuer": "CN=x", "not_before": "9999-12-31T23:59:59Z"}}]},
     ],
 )
 def test_installed_certificates_of_a_hostile_host_are_none(answer: Any) -> None:
     assert _installed.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer") == []
+
+
+def test_installed_certificates_of_one_host_are_a_bounded_number() -> None:
+    certificate = {"serial": "0a", "issuer": "CN=x", "not_before": "2026-11-22T12:55:00Z"}
+    answers = {"evil": {"answer": {"requests": [{"certificate": certificate}] * 100_000}}}
+    assert len(_installed.installed_certificates(answers, answers, "answer")) == 500

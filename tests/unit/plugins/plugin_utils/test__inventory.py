@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory as inventory
 
 AUTHORITIES = {
@@ -127,8 +128,9 @@ def test_client_certificate_requests_name_paths_authority_and_owner() -> None:
 
 def test_client_certificate_requests_of_an_unknown_group_say_which_there_are() -> None:
     bundles = inventory.client_bundles("localhost", {"localhost": {}}, [{"name": "alice"}], [])
-    with pytest.raises(ValueError, match=r"'alice' is of the group 'opz'.*clients, ops"):
+    with pytest.raises(ValueError, match=r"'alice' is of the group 'opz'.*clients, ops") as caught:
         inventory.client_certificate_requests(bundles, [{"name": "alice", "group": "opz"}], AUTHORITIES, SETTINGS)
+    helpers_records.said(str(caught.value))
 
 
 def test_client_certificate_requests_of_an_unknown_client_say_which_there_are() -> None:
@@ -166,27 +168,6 @@ def test_client_bundle_files_without_a_new_certificate_keep_the_old_one() -> Non
 )
 def test_endpoint_url_is_where_clients_reach_the_host(variables: dict[str, Any], expected: str) -> None:
     assert inventory.endpoint_url("web1", {"web1": variables}) == expected
-
-
-def test_reserved_names_are_all_that_the_inventory_declares_with_all_their_owners() -> None:
-    hostvars = {
-        "Web1": {"ansible_host": "bastion", "docker_server_cert_names": ["docker.example.org."]},
-        "web2": {
-            "ansible_host": "bastion",
-            "docker_daemon_listen": ["10.0.0.12:2376", "private"],
-            "docker_daemon_address": "d2.example.org",
-        },
-        "olympus": {},
-    }
-    assert inventory.reserved_names(hostvars, hostvars) == {
-        "web1": ["Web1"],
-        "web2": ["web2"],
-        "olympus": ["olympus"],
-        "bastion": ["Web1", "web2"],
-        "docker.example.org": ["Web1"],
-        "10.0.0.12": ["web2"],
-        "d2.example.org": ["web2"],
-    }
 
 
 def test_server_requests_of_a_host_without_wildcards_in_the_inventory_have_none() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._preflight import inventory_problems
 
 SET = {"docker_ca_passphrase": "{{ lookup('x') }}"}
@@ -79,4 +80,4 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
 def test_problem_is_named(groups: dict[str, list[str]], variables: dict[str, Any], expected: str) -> None:
     problems = inventory_problems(groups, {"localhost": {**SET, **variables}, "h": variables})
     assert len(problems) == 1
-    assert expected in problems[0]
+    assert expected in helpers_records.said(problems[0])

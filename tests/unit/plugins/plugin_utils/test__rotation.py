@@ -16,6 +16,8 @@ PLAN = {
     "authority": "server",
     "phase": "reissue",
     "change": "signing",
+    "changes": [{"name": "server", "state": "signing", "generation": 2}],
+    "target": "server-g2",
     "hosts": ["web1"],
     "bundle_hosts": ["localhost", "desk"],
     "blockers": ["desk: not known"],
@@ -43,8 +45,28 @@ def test_hosts_of_the_phase_that_is_due(step: str, hosts: list[str]) -> None:
     assert rotation.rotation_hosts(GROUPS, {}, "reissue", step, True) == []
 
 
-def test_changes_follow_the_phase() -> None:
-    assert rotation.rotation_changes(hostvars(), "retire") == [{"name": "server", "state": "retired"}]
+def test_changes_are_those_of_the_plan() -> None:
+    assert rotation.rotation_changes(hostvars(), "reissue") == PLAN["changes"]
+    both = [{"name": "server", "state": "introduced"}, {"name": "server", "state": "signing"}]
+    assert rotation.rotation_changes(hostvars(phase="trust", changes=both), "trust") == both
+
+
+def test_state_that_a_phase_has_reached_is_asked_for_again() -> None:
+    """It changes nothing, and the clients for the proof are made with it."""
+    assert rotation.rotation_changes(hostvars(changes=[]), "reissue") == PLAN["changes"]
+
+
+def test_changes_of_all_authorities_are_those_that_stand_in_the_phase() -> None:
+    begun = {"name": "server", "state": "introduced", "generation": 3}
+    known = hostvars(authority="all", phase="trust", changes=[begun], target="server-g3, clients-g2")
+    plans = {
+        "server": {"phase": "trust", "target": "server-g3"},
+        "clients": {"phase": "trust", "target": "clients-g2"},
+        "ops": {"phase": "retire", "target": "ops-g2"},
+    }
+    known["localhost"]["docker_rotation"]["plans"] = plans
+    reached = {"name": "clients", "state": "introduced", "generation": 2}
+    assert rotation.rotation_changes(known, "trust") == [begun, reached]
 
 
 def test_obstacles_hold_until_that_phase_is_forced() -> None:

@@ -167,3 +167,29 @@ def test_in_memory_is_what_the_mounts_say(tmp_path: pathlib.Path, path: str, exp
 
 def test_in_memory_without_mounts_is_not_claimed() -> None:
     assert not _session.is_in_memory("/dev/shm", "/nonexistent")
+
+
+def test_location_that_every_user_can_write_is_refused(tmp_path: pathlib.Path) -> None:
+    """Others could rename the session's directory and put their own certificates, and authority, in its place."""
+    place = tmp_path / "open" / "inside"
+    place.mkdir(parents=True)
+    place.parent.chmod(0o777)
+    with pytest.raises(TlsError) as caught:
+        _session.choose_location(str(place))
+    assert caught.value.code == "directory-unsafe"
+    assert f"{place.parent} can be written by every user" in caught.value.message
+    assert f"chmod o-w {place.parent}" in caught.value.hint
+    assert list(place.iterdir()) == []
+    place.parent.chmod(0o1777)
+    assert _session.choose_location(str(place))[0] == str(place)
+
+
+def test_unsafe_places_of_the_system_are_passed_over(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime, temporary = tmp_path / "run", tmp_path / "tmp"
+    for each in (runtime, temporary):
+        each.mkdir()
+    runtime.chmod(0o777)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setattr(_session.tempfile, "gettempdir", lambda: str(temporary))
+    chosen = _session.choose_location()[0]
+    assert chosen in ("/dev/shm", str(temporary))

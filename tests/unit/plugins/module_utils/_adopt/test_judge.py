@@ -23,6 +23,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt impor
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.unit import FlagUse
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _adoption_answer as answers
 from helpers_foreign import Recipe, docker_machine, docker_recipe, endpoint, fact, situation
 
 NOW = datetime.now(timezone.utc) + timedelta(days=1)
@@ -233,7 +234,7 @@ def test_judge_on_the_ca_host_accepts_the_authoritys_key_of_the_collection(tmp_p
     ("unit", "code"),
     [
         (judge.Unit(UNIT, "docker.io", True, "apt-get install --reinstall docker.io"), "unit-edited"),
-        (judge.Unit("/etc/systemd/system/docker.service"), "unit-replaced"),
+        (judge.Unit("/etc/systemd/system/docker.service", packaged_path=UNIT), "unit-replaced"),
     ],
 )
 def test_judge_of_a_unit_that_was_changed(tmp_path: pathlib.Path, unit: judge.Unit, code: str) -> None:
@@ -267,7 +268,7 @@ def test_unit_of_asks_dpkg_by_either_name(
     def run(command: t.Sequence[str]) -> tuple[int, str]:
         if command[1] == "-S":
             return (0, f"docker.io: {owner}\n") if command[2] == owner else (1, "")
-        return 2, verified
+        return (0, f"{'0' * 32}  {owner[1:]}\n") if command[0] == "dpkg-query" else (2, verified)
 
     found = packages.unit_of(path, run)
     assert (found.package, found.changed) == ("docker.io", changed)
@@ -364,4 +365,6 @@ def test_report_names_the_authority_its_keys_and_the_certificates_but_never_a_ke
     (authority,) = told["authorities"]
     assert authority["signs"] == ["server", "clients"]
     assert authority["keys"] == [{"path": str(host / "ca-key.pem"), "encrypted": True}]
+    assert answers.fingerprint(authority["certificate_content"]) == authority["fingerprint_sha256"]
+    assert answers.problem(told) == ""
     assert {os.path.basename(one["source"]) for one in told["certificates"]} == {"cert.pem", "server-cert.pem"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pathlib
 import signal
 import subprocess
+import typing as t
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -16,7 +17,8 @@ from test_crash import Death, ended, in_child
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import adopt, directory, ledger, record
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_ca import PASSPHRASE, around, client_request, ensure, request, sign, tree
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect
+from helpers_ca import PASSPHRASE, around, client_request, ensure, request, rules, sign, tree
 from helpers_foreign import OLD_PASSPHRASE, Recipe, docker_machine, docker_recipe
 from helpers_x509 import authority, leaf
 
@@ -88,12 +90,55 @@ def test_adopt_on_the_second_run_changes_nothing(tmp_path: pathlib.Path) -> None
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize("predict", [False, True])
+def test_adopt_on_the_second_run_needs_no_key_any_more(tmp_path: pathlib.Path, predict: bool) -> None:
+    """docker_adopt_repair: stray_keys has moved it away."""
+    take_in(tmp_path / "ca", RECIPE())
+    before = tree(tmp_path / "ca")
+    again = take_in(tmp_path / "ca", replace(RECIPE(), key=""), predict=predict)
+    assert (again.ids, again.reasons) == ((), ())
+    assert tree(tmp_path / "ca") == before
+
+
+@pytest.mark.parametrize("adopted", [(), ("server",)])
+@pytest.mark.parametrize("predict", [False, True])
+def test_adopt_without_a_key_of_what_is_not_adopted_yet_is_refused(
+    tmp_path: pathlib.Path, adopted: tuple[str, ...], predict: bool
+) -> None:
+    if adopted:
+        take_in(tmp_path / "ca", replace(RECIPE(), names=adopted))
+    with pytest.raises(TlsError) as caught:
+        take_in(tmp_path / "ca", replace(RECIPE(), key=""), predict=predict)
+    assert caught.value.code == "key-missing"
+    assert "clients yet" in caught.value.message
+
+
 def test_adopt_in_a_prediction_verifies_and_writes_nothing(tmp_path: pathlib.Path) -> None:
     done = take_in(tmp_path / "ca", RECIPE(), predict=True)
     assert (done.ids, done.reasons) == (("server-g1", "clients-g1"), ("authority-adopted",))
     with pytest.raises(TlsError):
         take_in(tmp_path / "ca", replace(RECIPE(), key_passphrase="wrong"), predict=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("spell", [str, str.upper, lambda text: ":".join(text[i : i + 2] for i in range(0, 64, 2))])
+def test_adopt_of_the_ca_that_is_expected_takes_it_in(tmp_path: pathlib.Path, spell: t.Callable[[str], str]) -> None:
+    what = RECIPE()
+    expected = inspect.view_certificate(inspect.load_certificate(what.certificate, "it")).fingerprint_sha256
+    assert take_in(tmp_path / "ca", replace(what, fingerprint=spell(expected))).ids
+
+
+@pytest.mark.parametrize(("given", "code"), [("ab" * 32, "authority-unexpected"), ("ab", "fingerprint-invalid")])
+@pytest.mark.parametrize("predict", [False, True])
+def test_adopt_of_another_ca_than_is_expected_is_refused(
+    tmp_path: pathlib.Path, given: str, code: str, predict: bool
+) -> None:
+    what = replace(RECIPE(), fingerprint=given)
+    with pytest.raises(TlsError) as caught:
+        take_in(tmp_path / "ca", what, predict=predict)
+    assert caught.value.code == code
+    assert given in caught.value.message
+    assert not (tmp_path / "ca").exists()
 
 
 def test_adopt_for_one_purpose_lets_the_other_be_made(tmp_path: pathlib.Path) -> None:
@@ -207,6 +252,61 @@ def test_record_of_an_adopted_cas_leafs(tmp_path: pathlib.Path) -> None:
     ]
     assert len(done.foreign) == 1
     assert done.reasons == ("certificates-adopted",)
+
+
+def holding(tmp_path: pathlib.Path, *requesters: str) -> tuple[pathlib.Path, str]:
+    """A CA whose ledger has an old server certificate that these hosts have shown, and a name in it."""
+    path, recipe = tmp_path / "ca", docker_recipe()
+    take_in(path, RECIPE())
+    content = recipe.text("server-cert.pem")
+    shown = [record.Found(content, name, "/etc/docker/server-cert.pem") for name in requesters]
+    record.record(directory.ca_directory(str(path)), shown, "adopted", around(NOW), predict=False)
+    names = inspect.view_certificate(inspect.load_certificate(content, "it")).names
+    return path, next(name for name in names if name not in ("localhost", "127.0.0.1"))
+
+
+def refused(path: pathlib.Path, *requests: t.Any) -> set[str]:
+    return set(sign(path, *requests, now=NOW, partial=True).refused)
+
+
+def test_name_of_a_recorded_certificate_stays_with_the_host_that_has_it(tmp_path: pathlib.Path) -> None:
+    path, name = holding(tmp_path, "web1")
+    assert refused(path, request("evil", names=(name,))) == {"evil"}
+    assert refused(path, request("evil", names=(name,)), request("web1", names=(name,))) == {"evil"}
+    assert refused(path, request("evil", names=(name,))) == {"evil"}
+    assert refused(path, request("web1", names=(name,))) == set()
+
+
+def test_name_of_a_recorded_certificate_is_free_once_its_host_was_issued_one_without_it(tmp_path: pathlib.Path) -> None:
+    path, name = holding(tmp_path, "web1")
+    assert refused(path, request("web1", names=("other.example.org",))) == set()
+    assert refused(path, request("web2", names=(name,))) == set()
+
+
+def test_name_that_its_recorded_host_gives_up_in_the_same_batch_is_free(tmp_path: pathlib.Path) -> None:
+    path, name = holding(tmp_path, "web1")
+    assert refused(path, request("web2", names=(name,)), request("web1", names=("other.example.org",))) == set()
+
+
+def test_name_of_a_certificate_that_several_hosts_have_shown_is_for_one_of_them(tmp_path: pathlib.Path) -> None:
+    """The certificate is public: who shows it may only have looked at another's port. Nobody else gets the name, and never both."""
+    path, name = holding(tmp_path, "evil", "web1")
+    assert refused(path, request("web9", names=(name,))) == {"web9"}
+    assert refused(path, request("evil", names=(name,)), request("web1", names=(name,))) == {"evil", "web1"}
+    assert refused(path, request("web1", names=(name,))) == set()
+    assert refused(path, request("evil", names=(name,))) == {"evil"}
+    assert refused(path, request("web1", names=(name,))) == set()
+
+
+def test_name_of_a_recorded_certificate_is_declared_by_the_inventory(tmp_path: pathlib.Path) -> None:
+    path, name = holding(tmp_path, "evil")
+    wanted = rules(reserved={name: "web1"})
+    assert set(sign(path, request("web1", names=(name,)), now=NOW, partial=True, rules=wanted).refused) == set()
+
+
+def test_recorded_certificate_of_nobody_and_a_client_s_hold_no_names(tmp_path: pathlib.Path) -> None:
+    path, name = holding(tmp_path, "")
+    assert refused(path, request("web1", names=(name,))) == set()
 
 
 def test_adopt_killed_at_every_step_is_finished_by_the_next_run(tmp_path: pathlib.Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options, parse_time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_world import ADDRESS, UNIT, Effects, FakeMachine, World, install
+from helpers_machine import FakeMachine, install
+from helpers_world import ADDRESS, UNIT, Effects, World
 from helpers_x509 import NOW, authority, leaf, private_key
 
 SERVER = authority("server")
@@ -244,86 +245,6 @@ def test_mode_of_the_key_that_root_alone_can_use_is_left_alone(bench: Bench) -> 
     bench.secure()
     (bench.world.certificates / "current/server-key.pem").chmod(0o600)
     assert not bench.run()["changed"]
-
-
-def foreign_socket(bench: Bench, text: str, name: str = "50-tcp.conf") -> pathlib.Path:
-    """Let somebody have a drop-in of docker.socket, in effect."""
-    path = bench.world.units / "docker.socket.d" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"[Socket]\n{text}\n")
-    bench.world.boot()
-    return path
-
-
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
-@pytest.mark.parametrize("value", ["0.0.0.0:2375", "2375", "[::]:4243", "127.0.0.1:2376"])
-def test_tcp_listener_of_docker_socket_that_is_not_ours_is_refused(bench: Bench, value: str, listener: str) -> None:
-    path = foreign_socket(bench, f"ListenStream={value}")
-    certificate = bench.issue()
-    with pytest.raises(TlsError) as caught:
-        bench.run(certificate=certificate, listener=listener)
-    assert caught.value.code == "socket-listener-foreign"
-    assert value in caught.value.message
-    assert str(path) in caught.value.message
-    assert "docker_daemon_existing_settings" in caught.value.hint
-    assert bench.world.restarts == 0
-
-
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
-def test_tcp_listener_of_docker_socket_that_comes_later_is_found_without_a_change(bench: Bench, listener: str) -> None:
-    bench.secure(listener=listener)
-    foreign_socket(bench, "ListenStream=0.0.0.0:2375")
-    with pytest.raises(TlsError) as caught:
-        bench.run(listener=listener)
-    assert caught.value.code == "socket-listener-foreign"
-
-
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
-def test_tcp_listener_of_docker_socket_is_adopted_and_comes_back_with_absent(bench: Bench, listener: str) -> None:
-    foreign_socket(bench, "ListenStream=0.0.0.0:2375\nListenStream=/run/other.sock\nListenFIFO=/run/fifo")
-    before = bench.world.snapshot()
-    assert "0.0.0.0:2375" in bench.world.tcp
-    result = bench.secure(existing_settings="adopt", listener=listener)
-    assert any("docker.socket listened on 0.0.0.0:2375" in warning for warning in result["warnings"])
-    assert bench.world.tcp == (f"{ADDRESS}:2376",)
-    ours = (bench.world.units / "docker.socket.d/zz-docker-tls.conf").read_text()
-    assert "ListenStream=\nListenStream=/run/docker.sock\nListenStream=/run/other.sock\nListenFIFO=/run/fifo\n" in ours
-    assert not bench.run(existing_settings="adopt", listener=listener)["changed"]
-    assert not bench.run(listener=listener)["changed"], "what was adopted once stays so"
-    assert not bench.world.open_to_anybody
-    bench.run(state="absent")
-    assert {path: data for path, data in bench.world.snapshot().items() if "certs" not in path} == before
-    assert "0.0.0.0:2375" in bench.world.tcp
-    assert bench.world.process is not None
-    assert not bench.world.process.tls, "dockerd runs with the daemon.json that is there"
-
-
-@pytest.mark.parametrize(("first", "second"), [("hosts", "socket"), ("socket", "hosts")])
-def test_tcp_listener_of_docker_socket_stays_away_when_the_listener_changes(
-    bench: Bench, first: str, second: str
-) -> None:
-    foreign_socket(bench, "ListenStream=0.0.0.0:2375")
-    bench.secure(existing_settings="adopt", listener=first)
-    assert bench.run(existing_settings="adopt", listener=second)["changed"]
-    assert bench.world.tcp == (f"{ADDRESS}:2376",)
-    bench.run(state="rolled_back")
-    assert bench.world.tcp == (f"{ADDRESS}:2376",)
-
-
-@pytest.mark.parametrize("text", ["ListenStream=/run/more.sock", "ListenStream=@abstract", "SocketMode=0600"])
-def test_other_sockets_of_docker_socket_are_left_alone(bench: Bench, text: str) -> None:
-    path = foreign_socket(bench, text)
-    bench.secure()
-    assert text in path.read_text()
-    assert not (path.parent / "zz-docker-tls.conf").exists()
-
-
-def test_tcp_listener_in_a_file_that_is_read_after_ours_cannot_be_adopted(bench: Bench) -> None:
-    foreign_socket(bench, "ListenStream=2375", "zzz.conf")
-    certificate = bench.issue()
-    with pytest.raises(TlsError) as caught:
-        bench.run(certificate=certificate, existing_settings="adopt")
-    assert "zzz.conf" in caught.value.hint
 
 
 def test_absent_keeps_what_others_have_written_since(bench: Bench) -> None:

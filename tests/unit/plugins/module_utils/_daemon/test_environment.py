@@ -46,7 +46,7 @@ def test_parse_unit_own_dropin_is_left_out_by_path_and_by_header() -> None:
     files = [(FRAGMENT, "[Service]\nExecStart=/bin/a\n"), (moved, f"{HEADER}\n{ours}"), (OWN, ours)]
     model = parse_unit(files, OWN)
     assert model.commands == ("/bin/a",)
-    assert model.own_paths == (moved, OWN)
+    assert model.paths == (FRAGMENT,)
     assert model.late_overrides == ()
 
 
@@ -63,12 +63,11 @@ def test_parse_unit_later_override_of_others_is_reported() -> None:
 
 def test_parse_unit_reads_the_other_settings_that_matter() -> None:
     model = model_of(
-        "[Unit]\nRequires=docker.socket a.service\nBindsTo=b.service\n[Service]\nType=simple\nProtectHome=Yes\n"
+        "[Unit]\nRequires=docker.socket a.service\nBindsTo=b.service\n[Service]\nProtectHome=Yes\n"
         "EnvironmentFile=-/etc/default/docker\nEnvironmentFile=/etc/100%%/x\nUnsetEnvironment=A B=1\n",
-        "[Service]\nType=notify\n",
     )
     assert model.requires == ("docker.socket", "a.service", "b.service")
-    assert (model.service_type, model.protect_home) == ("notify", "yes")
+    assert model.protect_home == "yes"
     assert model.environment_files == (
         EnvironmentSource("/etc/default/docker", True),
         EnvironmentSource("/etc/100%/x", False),

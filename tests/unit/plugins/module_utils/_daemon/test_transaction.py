@@ -23,7 +23,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon impo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import COMMITTED, StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_world import ADDRESS, Effects, FakeMachine, Killed, World, install
+from helpers_machine import FakeMachine, install
+from helpers_world import ADDRESS, Effects, Killed, World
 from helpers_x509 import NOW, authority, leaf
 
 SERVER = authority("server")
@@ -359,6 +360,28 @@ def test_transaction_whose_old_dockerd_does_not_start_either_says_so(tmp_path: p
             run(world, machine, first_with_live_restore(world))
     assert caught.value.code == "rollback-failed"
     assert world.config.read_bytes() == before
+
+
+def test_transaction_leaves_a_daemon_json_that_someone_changed_meanwhile_to_them(tmp_path: pathlib.Path) -> None:
+    world = World(tmp_path / "w").build()
+    with_settings(world)
+    theirs = '{"log-driver": "local"}\n'
+    with pytest.MonkeyPatch.context() as patch:
+        machine = install(patch, world, Effects())
+        reload = machine.daemon_reload
+
+        def reloaded() -> None:  # the drop-in is in its place, and daemon.json is next
+            if not world.restarts:
+                world.config.write_text(theirs)
+            reload()
+
+        patch.setattr(machine, "daemon_reload", reloaded)
+        with pytest.raises(TlsError, match="someone has changed") as caught:
+            run(world, machine, first(world))
+    assert caught.value.code == "daemon-json-changed"
+    assert world.config.read_text() == theirs
+    assert works(world)
+    assert world.containers == {"web"}
 
 
 def test_capsule_holds_all_it_needs(tmp_path: pathlib.Path) -> None:

@@ -133,13 +133,6 @@ def test_whole_variable_is_the_word_alone(text: str, wanted: str | None) -> None
     assert words.whole_variable(text) == wanted
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"), [("%n", True), ("a%%b", False), ("%%n", False), ("%%%n", True), ("50%", False)]
-)
-def test_has_specifier_knows_doubled_percent(text: str, wanted: bool) -> None:
-    assert words.has_specifier(text) is wanted
-
-
 def test_plain_percent_keeps_specifiers() -> None:
     assert words.plain_percent("%% %n %%n %%%p 5%") == "% %n %n %%p 5%"
 

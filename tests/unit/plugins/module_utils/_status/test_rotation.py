@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -202,6 +203,80 @@ def test_decide_knows_certificates_that_are_in_no_bundle(held: rotation.Held, bl
     plan = rotation.decide(found)
     assert (plan.change, len(plan.blockers)) == ("retired", blockers)
     assert not blockers or "old-laptop/x" in plan.blockers[0]
+
+
+def expired(*numbers: str) -> t.Any:
+    """Return a change of a situation: these generations have ended a day ago."""
+    end = NOW - timedelta(days=1)
+    return lambda found: replace(
+        found,
+        generations=tuple(
+            replace(one, not_after=end if one.id.endswith(numbers) else NOW + timedelta(days=99))
+            for one in found.generations
+        ),
+    )
+
+
+# name, stages, places, which have expired; phase, what the CA does, places with something to do
+EXPIRED: dict[
+    str, tuple[str, dict[str, str], list[rotation.Place], tuple[str, ...], str, tuple[str, ...], list[str]]
+] = {
+    "server": (
+        *("server", BEGIN, [server_host("a", (1,), (1,)), lost(server_host("b", (), ())), server_bundle("x", (1,))]),
+        *(("g1",), "trust", ("introduced", "signing"), ["localhost: x", "a"]),
+    ),
+    "server-while-trust-was-under-way": (
+        *("server", WAITING, [server_host("a", (1,), (1, 2)), server_bundle("x", (1,))]),
+        *(("g1",), "trust", ("signing",), ["localhost: x", "a"]),
+    ),
+    "server-host-not-reissued": (
+        *("server", BOTH, [server_host("a", (1,), (2,)), server_host("b", (2,), (2,)), server_bundle("x", (2,))]),
+        *(("g1",), "reissue", (), ["a"]),
+    ),
+    "server-nobody-holds-the-end-up": (
+        *("server", BOTH, [server_host("a", (2,), (2,)), lost(server_host("b", (), ())), lost(server_bundle("x", ()))]),
+        *(("g1",), "retire", ("retired",), ["a"]),
+    ),
+    "client": (
+        *("ops", BEGIN, [ops_host("a", (1,)), lost(ops_host("b", ())), ops_bundle("x", 1), lost(ops_bundle("y", 1))]),
+        *(("g1",), "trust", ("introduced", "signing"), ["localhost: x", "a"]),
+    ),
+    "client-bundle-not-reissued": (
+        *("ops", BOTH, [ops_host("a", (2,)), ops_bundle("x", 1)]),
+        *(("g1",), "reissue", (), ["localhost: x"]),
+    ),
+    "client-second-one-expired": (
+        *("ops", BOTH, [ops_host("a", (1, 2)), ops_bundle("x", 2)]),
+        *(("g1", "g2"), "trust", ("introduced", "signing"), ["localhost: x", "a"]),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "stages", "places", "ended", "phase", "changes", "steps"), EXPIRED.values(), ids=EXPIRED
+)
+def test_decide_leads_away_from_an_expired_authority_and_nothing_is_in_the_way(
+    name: str,
+    stages: dict[str, str],
+    places: list[rotation.Place],
+    ended: tuple[str, ...],
+    phase: str,
+    changes: tuple[str, ...],
+    steps: list[str],
+) -> None:
+    found = expired(*ended)(situation(name, stages, *places, again_after=timedelta(days=60)))
+    plan = rotation.decide(found)
+    assert (plan.phase, plan.changes, plan.blockers) == (phase, changes, ())
+    assert [step.place.name for step in plan.steps] == steps
+    text = "\n".join(rotation_text.render(found, plan, executing=True))
+    assert ("has expired, and with it everything that it signed" in text) == (phase == "trust")
+    assert ("which signs at once" in text) == ("introduced" in changes)
+
+
+def test_retirement_waits_where_one_of_the_old_ones_lives() -> None:
+    three = {"g1": "old", "g2": "old", "g3": "signing"}
+    found = expired("g1")(situation("ops", three, lost(ops_host("a", ())), ops_bundle("x", 3)))
+    assert rotation.decide(found).blockers
 
 
 def test_render_says_what_is_known_what_comes_and_what_is_in_the_way() -> None:

@@ -20,7 +20,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._status impo
 )
 
 S1, S2 = fleet.server_authority(), fleet.authority("server-g2", 31)
-C1, C2, C3 = fleet.clients_authority(), fleet.authority("clients-g2", 32), fleet.authority("clients-g3", 33)
+C1, C2 = fleet.clients_authority(), fleet.authority("clients-g2", 32)
 OPS = fleet.authority("ops-g1", 34)
 
 

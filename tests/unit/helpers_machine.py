@@ -1,0 +1,214 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The machine of a host in memory (helpers_world), and how code under test is made to see nothing else."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
+    capsule,
+    listening,
+    preflight,
+    proof,
+    state,
+)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.engine import EngineFacts
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.handshake import ServerGreeting
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.probe import Check
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Services, UnitState
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
+from helpers_world import ADDRESS, Effects, Killed, World
+
+
+class FakeMachine:
+    """The ``Machine`` of a World."""
+
+    def __init__(self, world: World, effects: Effects) -> None:
+        self.world = world
+        self.effects = effects
+        self.guards: list[list[str]] = []
+
+    @property
+    def unit_directory(self) -> str:
+        return str(self.world.units)
+
+    def init_system(self) -> str:
+        return "systemd"
+
+    def addresses(self, bridges: t.Collection[str]) -> tuple[t.Any, ...]:
+        return (classify("lo", ipaddress.ip_address("127.0.0.1")), classify("eth0", ipaddress.ip_address(ADDRESS)))
+
+    def services(self) -> Services:
+        world = self.world
+        active = "failed" if world.failed else "active" if world.process else "inactive"
+        if "hangs" in world.problems and world.process is None:
+            active = "activating"
+        directory = world.units / "docker.service.d"
+        service = UnitState(
+            "docker.service",
+            load_state="loaded",
+            active_state=active,
+            main_pid=world.process.pid if world.process else 0,
+            fragment_path=str(world.root / "lib/docker.service"),
+            drop_in_paths=tuple(map(str, sorted(directory.glob("*.conf")))),
+            requires=("docker.socket",),
+        )
+        socket = UnitState(
+            "docker.socket",
+            load_state="loaded",
+            active_state="active",
+            fragment_path=str(world.root / "lib/docker.socket"),
+            drop_in_paths=tuple(map(str, sorted((world.units / "docker.socket.d").glob("*.conf")))),
+        )
+        return Services(service, socket)
+
+    def identity(self, pid: int) -> str:
+        return f"{pid}@1" if pid else ""
+
+    def arguments(self, pid: int) -> tuple[str, ...]:
+        return self.world.loaded.command[1:] if pid else ()
+
+    def loaded_command(self) -> str:
+        words = list(self.world.loaded.command)
+        return json.dumps({"type": "a(sasbttttuii)", "data": [[words[0], words, False, 0, 0, 0, 0, 0, 0, 0]]})
+
+    def daemon_reload(self) -> None:
+        self.effects.tick("daemon-reload")
+        self.world.load()
+
+    def restart(self, *, with_socket: bool) -> None:
+        self.effects.tick("restart")
+        world = self.world
+        world.restarts += 1
+        world.end()
+        if with_socket:
+            world.restart_socket()
+        if "hangs" not in world.problems:
+            world.start()
+        self.effects.tick("restarted")
+
+    def kill(self, pid: int) -> None:
+        self.effects.tick("kill")
+        self.world.end()
+
+    def hang_up(self, pid: int) -> None:
+        self.effects.tick("hang-up")
+        world = self.world
+        if world.process is None or world.process.pid != pid:
+            return
+        values = json.loads(world.config.read_text()) if world.config.exists() else {}
+        if world.process.flag_hosts and "hosts" in values:
+            return  # the reload fails, and only the journal says so
+        world.process.live_restore = values.get("live-restore") is True
+
+    def ping(self, timeout: float = 5.0) -> str:
+        return "" if self.world.answers_locally else "no answer"
+
+    def engine_facts(self, *, networks: bool = False) -> EngineFacts | None:
+        world = self.world
+        if world.process is None or not world.answers_locally:
+            return None
+        return EngineFacts("20.10.24", world.process.live_restore, False, len(world.containers))
+
+    def running_containers(self) -> tuple[str, ...]:
+        return tuple(sorted(self.world.containers))
+
+    def socket_is_systemds(self) -> bool:
+        return self.world.socket_owner == "systemd"
+
+    def validate(self, binary: str, arguments: t.Sequence[str], config_path: str) -> str:
+        return ""
+
+    def log_tail(self, since: float) -> str:
+        return "level=error msg=the log"
+
+    def arm_guard(self, command: t.Sequence[str]) -> None:
+        self.effects.tick("arm-guard")
+        self.guards.append(list(command))
+
+    def arm_timer(self, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
+        self.effects.tick("arm-timer")
+        self.world.timer = True
+
+    def timer_is_armed(self) -> bool:
+        return self.world.timer
+
+    def disarm_timer(self) -> None:
+        self.world.timer = False
+
+    def monotonic(self) -> float:
+        return self.world.clock
+
+    def time(self) -> float:
+        return self.world.clock
+
+    def sleep(self, seconds: float) -> None:
+        self.world.clock += seconds
+
+
+def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
+    """Make the code under test see ``world`` and nothing else; return its machine."""
+    machine = FakeMachine(world, effects)
+    _count_file_effects(monkeypatch, effects)
+
+    def prove(_machine: t.Any, expected: t.Any, _server: t.Any = None) -> tuple[Check, ...]:
+        process = world.process
+        good = process is not None and world.answers_locally
+        if expected.addresses and process is not None:
+            good = good and process.fingerprint == expected.fingerprint and bool(world.tcp)
+            good = good and process.anchors == frozenset(expected.authority_names or ())
+        return (Check("proof", good and "unproved" not in world.problems, "seen"),)
+
+    def greet(address: str, port: int, timeout: float) -> ServerGreeting:
+        if world.process is None or not world.tcp:
+            raise ConnectionRefusedError
+        return _Greeting((b"",), True, tuple(sorted(world.process.anchors)), world.process.fingerprint)
+
+    monkeypatch.setattr(proof, "prove", prove)
+    monkeypatch.setattr(state, "read_greeting", greet)
+    monkeypatch.setattr(listening, "foreign_listeners", lambda ports, pids: ())
+    monkeypatch.setattr(capsule, "capsule_bytes", lambda: b"zip")
+    monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory
+    return machine
+
+
+@dataclass(frozen=True)
+class _Greeting(ServerGreeting):
+    shown: str = ""
+
+    @property
+    def fingerprint_sha256(self) -> str:
+        return self.shown
+
+
+def _count_file_effects(monkeypatch: t.Any, effects: Effects) -> None:
+    def counted(name: str, real: t.Any, *, grows: bool) -> t.Any:
+        def effect(*arguments: t.Any, **options: t.Any) -> t.Any:
+            effects.tick(f"{name} {os.path.basename(str(arguments[0]))}", grows=grows)
+            return real(*arguments, **options)
+
+        return effect
+
+    # A full disk still takes short links and other names: they need an inode at most.
+    for name in ("rename", "unlink", "rmdir", "chmod", "chown", "link", "symlink"):
+        monkeypatch.setattr(os, name, counted(name, getattr(os, name), grows=False))
+    monkeypatch.setattr(os, "mkdir", counted("mkdir", os.mkdir, grows=True))
+    real_open = os.open
+
+    def opened(path: t.Any, flags: int, *arguments: t.Any, **options: t.Any) -> int:
+        if flags & os.O_CREAT and os.path.basename(str(path)) != "lock":
+            effects.tick(f"open {os.path.basename(str(path))}", grows=True)
+        return real_open(path, flags, *arguments, **options)
+
+    def synced(descriptor: int) -> None:
+        if effects.dead:
+            raise Killed("fsync")
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "fsync", synced)

@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which hosts the second play of site.yml has: everything that is in doubt goes through the roles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _looked
+
+
+@pytest.mark.parametrize(
+    ("looked", "has_work"),
+    [
+        ({"current": True}, False),
+        ({"current": False, "reasons": ["expires-soon"]}, True),
+        ({"current": "true"}, True),
+        ({"current": 1}, True),
+        ({}, True),
+        (None, True),
+        ("current", True),
+        ({"failed": True, "msg": "no"}, True),
+        ({"skipped": True}, True),
+        ({"unreachable": True, "msg": "no route"}, False),
+    ],
+    ids=str,
+)
+def test_hosts_with_work_are_all_that_are_not_surely_settled(looked: Any, has_work: bool) -> None:
+    hostvars = {"web1": {"__docker_tls_looked": looked}}
+    assert _looked.hosts_with_work(["web1"], hostvars) == (["web1"] if has_work else [])
+
+
+def test_hosts_with_work_are_all_in_their_order_where_nobody_looked() -> None:
+    assert _looked.hosts_with_work(["web2", "web1"], {"web1": {}}) == ["web2", "web1"]
+
+
+def test_hosts_with_work_asks_ansible_for_no_template() -> None:
+    class HostVars(dict[str, dict[str, Any]]):
+        def __getitem__(self, host: str) -> dict[str, Any]:
+            raise AssertionError(f"every variable of {host} would be prepared for templating")
+
+        def raw_get(self, host: str) -> dict[str, Any]:
+            return super().__getitem__(host)
+
+    known = HostVars({"web1": {"__docker_tls_looked": {"current": True}}, "web2": {}})
+    assert _looked.hosts_with_work(["web1", "web2"], known) == ["web2"]
