@@ -20,7 +20,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.engi
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.plan import Expected
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect
-from helpers_world import Effects, World, install
+from helpers_machine import install
+from helpers_world import Effects, World
 from helpers_x509 import leaf
 
 SERVED = leaf(SERVER, "server", subject_names=("localhost", "127.0.0.1"))
