@@ -33,10 +33,13 @@ def client_bundle_formats(
 
 def _wish(client: Mapping, hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) -> dict[str, t.Any]:
     formats = list(client.get("bundles", settings["bundles"]))
+    endpoints = client_endpoints(client.get("group", "clients"), hosts, hostvars, settings["docker_host"])
     return {
         "formats": formats,
         "environment_file": "environment" in formats,
-        "endpoints": client_endpoints(client.get("group", "clients"), hosts, hostvars, settings["docker_host"]),
+        "endpoints": endpoints,
+        # Not a host that would refuse this client.
+        "docker_host": endpoints[0]["docker_host"] if endpoints else settings["docker_host"],
         "consumer_directory": client.get("consumer_directory", ""),
         "pkcs12_passphrase": settings["pkcs12_passphrase"] if "pkcs12" in formats else "",
     }

@@ -79,8 +79,10 @@ class Run:
             str(result.get("msg") or result.get("module_stderr") or "no reason given"),
             str(result.get("hint") or ""),
         )
-        text = " ".join((found if hint in found else f"{found.rstrip('.')}. {hint}").split())
-        self.host(host).problem = text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
+        found, hint = " ".join(found.split()), " ".join(hint.split())
+        if len(found) > _LONGEST_PROBLEM:  # what is to be done is never cut off
+            found = f"{found[:_LONGEST_PROBLEM]}..."
+        self.host(host).problem = found if hint in found else f"{found.rstrip('.')}. {hint}"
 
     def end(self, failed: t.Container[str], unreachable: t.Container[str], all_hosts: t.Iterable[str]) -> None:
         """Take in what Ansible says of each host at the end."""

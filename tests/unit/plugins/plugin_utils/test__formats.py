@@ -57,6 +57,14 @@ def test_client_without_bundles_has_the_roles() -> None:
     assert [endpoint["name"] for endpoint in found["endpoints"]] == ["web2", "web3"]
 
 
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [("clients", "tcp://10.0.0.2:2376"), ("operators", "tcp://10.0.0.1:2376"), ("nobody", "tcp://10.0.0.2:2376")],
+)
+def test_environment_names_a_host_that_admits_the_client_where_there_is_one(group: str, expected: str) -> None:
+    assert wish(group=group)["docker_host"] == expected
+
+
 def test_client_with_bundles_has_its_own() -> None:
     found = wish(bundles=["context"], consumer_directory="/certs")
     assert (found["formats"], found["environment_file"], found["consumer_directory"]) == (["context"], False, "/certs")
