@@ -24,6 +24,8 @@ _LOOPBACK_NAMES = frozenset(
     "::1 localhost localhost.localdomain localhost6 localhost6.localdomain6 ip6-localhost".split()
 )
 _MOST_REPORTED = 50
+# A host says itself which addresses it has; a hostile one must not swell the ledger.
+_MOST_NAMES = 256
 _EXPIRED_SINCE, _EXPIRED_LIFE = timedelta(minutes=1), timedelta(hours=1)
 DEFAULT_BACKDATE = timedelta(minutes=5)
 
@@ -188,6 +190,12 @@ def _generation_for(request: SigningRequest, generations: t.Sequence[store.Store
 
 
 def _names_of(request: SigningRequest) -> tuple[str, ...]:
+    if len(request.names) > _MOST_NAMES:
+        raise TlsError(
+            f"it has {len(request.names)} names; at most {_MOST_NAMES} are signed",
+            hint="Name fewer (docker_server_cert_names, docker_server_cert_addresses).",
+            code="names-too-many",
+        )
     found = names.normalize_names(request.names)
     if request.profile == "client":
         return found or (names.client_identity(request.common_name),)

@@ -71,6 +71,7 @@ BAD_REQUESTS: dict[str, tuple[policy.SigningRequest, str, str]] = {
     "server-of-a-group": (request(authority="clients"), "profile-mismatch", "clients"),
     "unknown-profile": (request(profile="both"), "profile-unknown", "both"),
     "no-names": (request(names=()), "name-invalid", "no names"),
+    "many-names": (request(names=tuple(f"n{number}" for number in range(257))), "names-too-many", "257"),
     "bad-name": (request(names=("not a host",)), "name-invalid", "not a host"),
     "url": (request(names=("https://web1",)), "name-invalid", "https://web1"),
     "network": (request(names=("10.0.0.0/8",)), "name-invalid", "10.0.0.0/8"),
