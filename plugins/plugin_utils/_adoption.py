@@ -161,27 +161,18 @@ def _quoted(text: t.Any) -> str:
 
 
 def _what_follows(hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) -> list[str]:
-    lines = ["In this order:"]
-    adopted = settings.get("authorities")
-    if adopted:
-        names = sorted({str(name) for one in adopted for name in one.get("names", ["server", "clients"])})
-        lines.append(
-            f"    1. the CA is taken into the CA directory as {', '.join(names)}; what it has issued is recorded in the ledger"
-        )
-    else:
-        lines.append("    1. new authorities are made; clients need new bundles")
+    steps = [_about_authorities(hosts, hostvars, settings.get("authorities"))]
+    steps.append("site.yml secures each endpoint in one transaction, proved on the host and from here, or undone")
     plain = [host for host in hosts if _adoption(hostvars[host]).get("plain_listeners")]
-    lines.append(
-        "    2. site.yml secures each endpoint in one transaction, proved on the host and from here, or undone"
-    )
     if plain and settings.get("keep_2375"):
-        lines.append(
-            f"    3. {', '.join(plain)}: clients of the plain port are served on until docker_adopt_keep_2375 is false again"
+        steps.append(
+            f"{', '.join(plain)}: clients of the plain port are served on until docker_adopt_keep_2375 is false again"
         )
     elif plain:
-        lines.append(f"    3. {', '.join(plain)}: the plain port is closed and proved to be closed")
+        steps.append(f"{', '.join(plain)}: the plain port is closed and proved to be closed")
     if settings.get("repair"):
-        lines.append(f"    4. keys are repaired on the hosts: {', '.join(settings['repair'])}")
+        steps.append(f"keys are repaired on the hosts: {', '.join(settings['repair'])}")
+    lines = ["In this order:", *(f"    {number}. {step}" for number, step in enumerate(steps, start=1))]
     if any(_adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS for host in hosts):
         lines.append(
             "Keep docker_daemon_existing_settings: adopt in the inventory for as long as their units say something about TLS or listeners."
@@ -189,6 +180,17 @@ def _what_follows(hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) 
     plan = "This is the plan, nothing was changed. To carry it out: -e docker_adopt_execute=true"
     lines.append("It is carried out now." if settings.get("execute") else plan)
     return lines
+
+
+def _about_authorities(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Sequence[Mapping] | None) -> str:
+    if adopted:
+        names = sorted({str(name) for one in adopted for name in one.get("names", ["server", "clients"])})
+        return (
+            f"the CA is taken into the CA directory as {', '.join(names)}; what it has issued is recorded in the ledger"
+        )
+    if any(_adoption(hostvars[host]).get("layout") == "portcullis" for host in hosts):
+        return "the authorities in the CA directory go on as they are; their clients need nothing"
+    return "new authorities are made, if there are none yet; clients need new bundles"
 
 
 def found_certificates(hosts: t.Iterable[str], hostvars: Mapping) -> list[dict[str, str]]:

@@ -93,6 +93,16 @@ def test_plan_that_is_carried_out_proposes_nothing() -> None:
     assert "It is carried out now." in text
 
 
+@pytest.mark.parametrize(
+    ("layout", "word"), [("portcullis", "their clients need nothing"), ("open", "new authorities")]
+)
+def test_plan_numbers_its_steps_and_says_what_becomes_of_the_clients(layout: str, word: str) -> None:
+    steps = [line.strip() for line in plan({"web1": found(layout)}).splitlines() if line.startswith("    ")]
+    numbered = [line for line in steps if line[:2] in ("1.", "2.", "3.", "4.")]
+    assert [line[0] for line in numbered] == ["1", "2", "3"]
+    assert word in numbered[0]
+
+
 @pytest.mark.parametrize(("keep", "word"), [(False, "closed"), (True, "served on")])
 def test_plan_for_an_open_port_says_what_becomes_of_it(keep: bool, word: str) -> None:
     host = found("open", plain_listeners=["tcp://0.0.0.0:2375"], authorities=[])
