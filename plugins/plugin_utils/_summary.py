@@ -64,6 +64,9 @@ class Run:
             self._note_bundles(host, result)
             told = {line.split(": ")[0] for line in there.done}
             lines = [line for line in lines if line.split(": ")[0] not in told]
+        elif module == "plain_relay":
+            relayed = ", ".join(map(str, result.get("listen") or []))
+            lines = [f"the plain port is served on for a while ({relayed})" if relayed else "the plain port is closed"]
         elif "cryptography-missing" in reasons:
             lines.insert(0, "package for Python's cryptography")
         there.done += lines

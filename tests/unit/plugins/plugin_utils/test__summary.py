@@ -136,6 +136,16 @@ def test_text_shows_no_control_characters_of_a_host() -> None:
     assert "\x1b" not in "".join(told(run))
 
 
+@pytest.mark.parametrize(("listen", "word"), [(["0.0.0.0:2375"], "served on"), ([], "is closed")])
+def test_text_tells_of_the_relay_of_the_plain_port(listen: list[str], word: str) -> None:
+    assert word in "\n".join(told(run_of(("web1", "plain_relay", {"changed": True, "listen": listen}))))
+
+
+def test_hint_of_a_long_problem_is_never_cut_off() -> None:
+    run = run_of(("web1", "", {"msg": "x" * 2000, "hint": "Do this."}), failed=["web1"])
+    assert run.host("web1").problem.endswith("Do this.")
+
+
 def test_problem_is_cut_where_it_is_long() -> None:
     assert len(told(run_of(("web1", "", {"msg": "x" * 5000}), failed=["web1"]))[1]) < 400
 
