@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import pathlib
 import subprocess
 import typing as t
@@ -17,67 +15,10 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt import (
     judge,
     packages,
-    repair,
-    unit_repair,
     units,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.environment import OWN_MARK, parse_unit
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Services, UnitState
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-
-# Made after docker.io's of Debian 12.
-ORIGINAL = """\
-[Unit]
-Description=Docker Application Container Engine
-After=network-online.target docker.socket firewalld.service containerd.service
-Wants=network-online.target containerd.service
-Requires=docker.socket
-
-[Service]
-Type=notify
-# the default is not to use systemd for cgroups
-EnvironmentFile=-/etc/default/docker
-ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS
-ExecReload=/bin/kill -s HUP $MAINPID
-LimitNOFILE=1048576
-Delegate=yes
-
-[Install]
-WantedBy=multi-user.target
-"""
-FEDORA = """\
-[Service]
-ExecStart=/usr/bin/dockerd \\
-          --host=fd:// \\
-          --exec-opt native.cgroupdriver=systemd \\
-          $OPTIONS
-"""
-COMMAND = "-H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
-TLS = "--tlsverify --tlscacert=/etc/docker/ca.pem --tlscert /etc/docker/server-cert.pem --tlskey=/etc/docker/server-key.pem"
-UNIT = "/lib/systemd/system/docker.service"
-
-EDITS: dict[str, tuple[str, str]] = {
-    "sed-behind-fd": (ORIGINAL, ORIGINAL.replace("-H fd://", f"-H fd:// -H tcp://0.0.0.0:2376 {TLS}")),
-    "sed-for-fd": (ORIGINAL, ORIGINAL.replace("-H fd://", "-H tcp://0.0.0.0:2375 -H unix:///var/run/docker.sock")),
-    "fd-moved": (ORIGINAL, ORIGINAL.replace("-H fd://", f"{TLS} -H tcp://0.0.0.0:2376 -H fd://")),
-    "at-the-end": (ORIGINAL, ORIGINAL.replace("$DOCKER_OPTS", f"$DOCKER_OPTS {TLS} -H=0.0.0.0:2376")),
-    "other-flags-too": (
-        ORIGINAL,
-        ORIGINAL.replace("-H fd://", "-H fd:// -H tcp://:2375 --label a=b --data-root /srv/d"),
-    ),
-    "new-command": (ORIGINAL, ORIGINAL.replace(COMMAND, "-H unix:// -H tcp://0.0.0.0:2375")),
-    "another-binary": (
-        ORIGINAL,
-        ORIGINAL.replace("/usr/sbin/dockerd " + COMMAND, "/usr/bin/dockerd -H tcp://0.0.0.0:2375"),
-    ),
-    "commented-out": (
-        ORIGINAL,
-        ORIGINAL.replace("ExecStart=", "#ExecStart=").replace(
-            "ExecReload", "ExecStart=/usr/sbin/dockerd -H :2375\nExecReload"
-        ),
-    ),
-    "continued": (FEDORA, FEDORA.replace("--host=fd:// \\\n", f"--host=fd:// -H tcp://0.0.0.0:2376 {TLS} \\\n")),
-}
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.environment import OWN_MARK
+from helpers_edited_units import EDITS, ORIGINAL, UNIT, effective
 
 
 @pytest.mark.parametrize(("original", "edited"), EDITS.values(), ids=EDITS)
@@ -92,15 +33,6 @@ def test_candidates_of_what_recipes_do_hold_the_original(original: str, edited: 
 def test_candidates_of_what_is_no_unit_of_docker_are_harmless(text: str) -> None:
     for one in units.candidates(text):
         assert "dockerd" in one
-
-
-def effective(*files: tuple[str, str]) -> tuple[t.Any, ...]:
-    model = parse_unit(list(files), "/none")
-    return (
-        model.commands,
-        [(one.name, one.value) for one in model.environment],
-        [s.pattern for s in model.environment_files],
-    )
 
 
 MORE = {
@@ -291,168 +223,3 @@ def test_judge_of_an_edit_that_no_drop_in_can_say_repairs_nothing() -> None:
 def test_judge_of_a_unit_of_the_administrator_alone_finds_nothing() -> None:
     assert list(judge._unit(judge.Unit("/etc/systemd/system/docker.service", text=ORIGINAL))) == []
     assert list(judge._unit(judge.Unit(UNIT, "docker.io", False, text=ORIGINAL))) == []
-
-
-# --- on disk
-
-
-class FakeSystemd:
-    """A systemd of one unit, whose files are in a directory."""
-
-    service = "docker.service"
-
-    def __init__(self, root: pathlib.Path) -> None:
-        self.root = root
-        self.unit_directory = str(root / "etc")
-        self.need_daemon_reload = False
-        self.reloads = 0
-        self.lies = False
-        self.daemon_reload()
-
-    def daemon_reload(self) -> None:
-        self.reloads += 1
-        fragment = next(
-            path for path in (self.root / "etc/docker.service", self.root / "lib/docker.service") if path.is_file()
-        )
-        dropins = sorted((self.root / "etc/docker.service.d").glob("*.conf"))
-        found = effective(*((str(path), path.read_text()) for path in (fragment, *dropins)))
-        self.loaded = found
-
-    def exec_start(self) -> str:
-        commands = self.loaded[0]
-        if self.lies and self.reloads > 1:
-            commands = ("/bin/other",)
-        return json.dumps({"data": [[one.split()[0], one.split(), False, 0] for one in commands]})
-
-    def properties(self, _names: t.Iterable[str]) -> str:
-        return f"Environment={self.loaded[1]}\nEnvironmentFiles={self.loaded[2]}\n"
-
-    def show(self) -> Services:
-        return Services(
-            UnitState("docker.service", need_daemon_reload=self.need_daemon_reload), UnitState("docker.socket")
-        )
-
-
-@pytest.fixture
-def root(tmp_path: pathlib.Path) -> pathlib.Path:
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "lib/docker.service").write_text(EDITS["sed-behind-fd"][1])
-    return tmp_path
-
-
-def edited_unit(root: pathlib.Path, text: str = "") -> judge.Unit:
-    text = text or (root / "lib/docker.service").read_text()
-    return judge.Unit(str(root / "lib/docker.service"), "docker.io", True, "apt-get x", text, ORIGINAL)
-
-
-def files_of(root: pathlib.Path) -> dict[str, str]:
-    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
-
-
-def put_back(root: pathlib.Path, unit: judge.Unit, systemd: t.Any = None) -> t.Any:
-    systemd = systemd or FakeSystemd(root)
-    unit_repair.put_back(systemd, unit, str(root / "state/adopted/unit"))
-    return systemd
-
-
-def test_put_back_restores_the_package_s_text_and_keeps_the_effect(root: pathlib.Path) -> None:
-    before = FakeSystemd(root).loaded
-    systemd = put_back(root, edited_unit(root))
-    assert (root / "lib/docker.service").read_text() == ORIGINAL
-    assert systemd.loaded == before
-    assert (root / "state/adopted/unit").read_text() == EDITS["sed-behind-fd"][1]
-    dropin = root / "etc/docker.service.d" / units.DROPIN_NAME
-    assert "-H tcp://0.0.0.0:2376" in dropin.read_text()
-    assert dropin.stat().st_mode & 0o777 == 0o644
-
-
-def test_put_back_of_a_copy_takes_it_away_and_leads_links_to_the_package_s(root: pathlib.Path) -> None:
-    (root / "lib/docker.service").write_text(ORIGINAL)
-    copy = root / "etc/docker.service"
-    copy.write_text(EDITS["sed-for-fd"][1])
-    (root / "etc/multi-user.target.wants").mkdir()
-    link = root / "etc/multi-user.target.wants/docker.service"
-    link.symlink_to(copy)
-    before = FakeSystemd(root).loaded
-    unit = judge.Unit(
-        str(copy), "docker.io", None, "x", copy.read_text(), ORIGINAL, packaged_path=str(root / "lib/docker.service")
-    )
-    systemd = put_back(root, unit)
-    assert not copy.exists()
-    assert os.readlink(link) == str(root / "lib/docker.service")
-    assert systemd.loaded == before
-    assert (root / "state/adopted/unit").read_text() == EDITS["sed-for-fd"][1]
-
-
-@pytest.mark.parametrize("copied", [False, True], ids=["edited", "copied"])
-def test_put_back_that_would_change_the_effect_is_undone(root: pathlib.Path, copied: bool) -> None:
-    unit = edited_unit(root)
-    if copied:
-        (root / "lib/docker.service").write_text(ORIGINAL)
-        (root / "etc/docker.service").write_text(unit.text)
-        (root / "etc/multi-user.target.wants").mkdir()
-        (root / "etc/multi-user.target.wants/docker.service").symlink_to(root / "etc/docker.service")
-        unit = judge.Unit(
-            str(root / "etc/docker.service"), "d", None, "x", unit.text, ORIGINAL, str(root / "lib/docker.service")
-        )
-    before = files_of(root)
-    systemd = FakeSystemd(root)
-    systemd.lies = True
-    with pytest.raises(TlsError) as caught:
-        put_back(root, unit, systemd)
-    assert caught.value.code == "unit-repair-undone"
-    assert "ExecStart" in caught.value.message
-    left = files_of(root)
-    left.pop("state/adopted/unit")
-    assert left == before
-    assert systemd.reloads == 3
-
-
-@pytest.mark.parametrize("case", ["changed-since", "link", "not-loaded", "dropin-there", "no-original", "obstacle"])
-def test_put_back_where_it_is_not_certain_what_would_happen_is_refused(root: pathlib.Path, case: str) -> None:
-    unit, systemd = edited_unit(root), FakeSystemd(root)
-    if case == "changed-since":
-        (root / "lib/docker.service").write_text(ORIGINAL)
-    elif case == "link":
-        (root / "lib/docker.service").rename(root / "lib/other")
-        (root / "lib/docker.service").symlink_to(root / "lib/other")
-    elif case == "not-loaded":
-        systemd.need_daemon_reload = True
-    elif case == "dropin-there":
-        (root / "etc/docker.service.d").mkdir()
-        (root / "etc/docker.service.d" / units.DROPIN_NAME).write_text("[Service]\nLimitNOFILE=1\n")
-    elif case == "no-original":
-        unit = judge.Unit(unit.path, unit.package, True, "", unit.text)
-    else:
-        unit = judge.Unit(unit.path, unit.package, True, "", unit.text, ORIGINAL.replace("Type=notify", "Type=simple"))
-    before = files_of(root)
-    with pytest.raises(TlsError) as caught:
-        put_back(root, unit, systemd)
-    expected = {"not-loaded": "unit-not-loaded", "dropin-there": "dropin-foreign"}.get(case, "file-changed")
-    assert caught.value.code == expected
-    assert files_of(root) == before
-
-
-def test_put_back_that_was_killed_half_way_is_finished_by_the_next_run(root: pathlib.Path) -> None:
-    unit, systemd = edited_unit(root), FakeSystemd(root)
-    (root / "etc/docker.service.d").mkdir()
-    dropin = units.as_dropin(unit.original, unit.text, unit.path)[0]
-    (root / "etc/docker.service.d" / units.DROPIN_NAME).write_text(dropin)
-    put_back(root, unit, systemd)
-    assert (root / "lib/docker.service").read_text() == ORIGINAL
-
-
-def test_put_back_of_a_unit_that_only_root_can_read_shows_nothing_of_it(root: pathlib.Path) -> None:
-    (root / "lib/docker.service").chmod(0o600)
-    put_back(root, edited_unit(root))
-    assert (root / "etc/docker.service.d" / units.DROPIN_NAME).stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("wanted", [["modes", "stray_keys"], ["units"]])
-def test_repair_of_units_is_done_on_request_only(root: pathlib.Path, wanted: list[str]) -> None:
-    unit = edited_unit(root)
-    repairs = repair.plan(list(judge._unit(unit)), wanted, str(root / "state/adopted"))
-    repair.carry_out(repairs, str(root / "state/adopted"), unit, t.cast(t.Any, FakeSystemd(root)))
-    assert [one.code for one in repairs] == (["unit-edited"] if wanted == ["units"] else [])
-    assert ((root / "lib/docker.service").read_text() == ORIGINAL) == (wanted == ["units"])
