@@ -104,6 +104,7 @@ def foretold() -> Run:
         "--check",
         "-vvv",
         docker_daemon_serial=[1, "100%"],
+        docker_server_cert_force_renewal=True,  # hosts without work are in no batch
         docker_server_cert_renew_before="50d",
         docker_server_cert_renew_jitter="0",
         docker_client_cert_renew_before="20d",
