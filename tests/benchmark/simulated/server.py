@@ -51,7 +51,7 @@ def preload_look() -> None:
     """Load what comes with the look of our host_state, a program with its own modules in it, by asking it about nothing."""
     lean = importlib.import_module("ansible_collections.portcullis.docker_tls.plugins.plugin_utils._lean")
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        execute(lean.script([], None))
+        execute(lean.script({"requests": [], "endpoint": None, "prepare": False}))
     if (lean.answer(said.getvalue()) or {}).get("current") is not True:
         print(f"the look is not preloaded: {said.getvalue()}", file=sys.stderr)
 
