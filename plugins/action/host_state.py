@@ -72,8 +72,9 @@ class ActionModule(SecretAction):
         found = _lean.checked(outcome)
         if found is None or len(str(found)) > _lean.MOST_CHARACTERS:
             return _undecided("the host's answer cannot be read")
-        # The interpreter that Ansible has found.
-        return {**found, **{name: outcome[name] for name in ("ansible_facts",) if name in outcome}}
+        if "ansible_facts" in outcome:  # the interpreter that Ansible has found
+            found["ansible_facts"] = outcome["ansible_facts"]
+        return found
 
     def execute_as_usual(self, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result, sent as Ansible sends modules: nothing in it is secret."""

@@ -62,17 +62,16 @@ def look(
     """
     reasons: list[str] = []
     warnings: list[str] = []
-    reported: list[dict[str, t.Any]] = []
-    shown: t.Mapping[str, t.Any] | None = None
+    certificates: dict[str, t.Any] = {}
     prepared: dict[str, t.Any] = {}
+    shown: t.Mapping[str, t.Any] | None = None
     try:
         plans = _requests.plan_requests(requests, around.host, now)
-        for plan in plans:
-            reasons += plan.decision.reasons
-            warnings += plan.warnings
-            reported.append(_requests.report(plan, ""))
+        reasons += [reason for plan in plans for reason in plan.decision.reasons]
+        certificates = _requests.ensure(plans, check_mode=not prepare)
+        warnings += certificates["warnings"]
         if prepare and reasons:
-            prepared = {"prepared": _requests.ensure(plans)}
+            prepared = {"prepared": certificates}
         if parameters is not None and not reasons:
             found = _endpoint(options_from(parameters), around, now)
             reasons += found.reasons or (() if found.current else ("undecided",))
@@ -82,7 +81,13 @@ def look(
         reasons.append(error.code or "undecided")
     if reasons:
         return {"current": False, "reasons": list(dict.fromkeys(reasons)), "warnings": [], **prepared}
-    return {"current": True, "reasons": [], "warnings": warnings, "requests": reported, "endpoint": shown or {}}
+    return {
+        "current": True,
+        "reasons": [],
+        "warnings": warnings,
+        "requests": certificates["requests"],
+        "endpoint": shown or {},
+    }
 
 
 def _endpoint(options: Options, around: Surroundings, now: datetime) -> endpoint.Current:

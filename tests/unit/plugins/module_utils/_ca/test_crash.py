@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory, ledger, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_ca import client_request, ensure, request, sign
+from helpers_operations import ended, in_child
 
 #: System calls at which a child can be made to die: each is one step towards the disk.
 STEPS = ("open", "write", "fsync", "ftruncate", "rename", "mkdir", "unlink")
@@ -44,23 +45,6 @@ class Death:
             return real(*given, **more)
 
         return step
-
-
-def in_child(work: t.Callable[[], None]) -> int:
-    """Return the id of a new process that does ``work`` and ends with 0, or 1 when it raises."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        work()
-        os._exit(0)
-    except BaseException:
-        os._exit(1)
-
-
-def ended(child: int) -> int:
-    """Return the status of a child: 0, 1, or minus the signal."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def logged(path: pathlib.Path) -> list[str]:
