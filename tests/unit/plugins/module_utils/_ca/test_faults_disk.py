@@ -34,11 +34,6 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> collections.abc.Gene
     subprocess.run(["umount", str(path)], check=True)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return operations.make_ca(tmp_path_factory.mktemp("model"))
-
-
 def fill(disk: pathlib.Path, pages_left: int) -> pathlib.Path:
     """Fill the disk but for so many pages; return the file that has to go to free it."""
     filler = disk / "filler"

@@ -20,11 +20,6 @@ from helpers_operations import Operation
 BOTH = (operations.PASSPHRASE_TEXT, operations.NEW_PASSPHRASE)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return operations.make_ca(tmp_path_factory.mktemp("model"))
-
-
 def what_is_there(place: pathlib.Path) -> tuple[dict[str, str], set[str]]:
     """Return the generations with their stages, and who has a certificate by the ledger."""
     ca = directory.ca_directory(str(operations.ca_of(place)))

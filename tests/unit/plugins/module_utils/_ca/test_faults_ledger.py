@@ -23,16 +23,6 @@ from helpers_operations import Operation
 TORN = b'{"seq":99,"prev":"0000'
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return operations.make_ca(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(name="place")
-def fresh_copy(model: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
-    return pathlib.Path(shutil.copytree(model, tmp_path / "place"))
-
-
 def each_on_a_ca() -> t.Any:
     return pytest.mark.parametrize("operation", operations.ON_A_CA, ids=lambda one: one.name)
 

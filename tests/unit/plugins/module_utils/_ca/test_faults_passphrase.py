@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pathlib
-import shutil
 import typing as t
 
 import pytest
@@ -17,16 +16,6 @@ from helpers_ca import PASSPHRASE, ROUNDS, tree
 from helpers_operations import BY_NAME, NEW_PASSPHRASE, PASSPHRASE_TEXT
 
 STATES = ["introduced", "signing", "retired"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return operations.make_ca(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(name="place")
-def fresh_copy(model: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
-    return pathlib.Path(shutil.copytree(model, tmp_path / "place"))
 
 
 def rotate(place: pathlib.Path, state: str, **options: t.Any) -> dict[str, t.Any]:

@@ -23,16 +23,6 @@ BOTH = (operations.PASSPHRASE_TEXT, operations.NEW_PASSPHRASE)
 ROUNDS = 3
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return operations.make_ca(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(name="place")
-def fresh_copy(model: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
-    return pathlib.Path(shutil.copytree(model, tmp_path / "place"))
-
-
 def at_once(place: pathlib.Path, *pair: tuple[Operation, dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Run each operation in a process of its own, all let go at the same moment, and return their results."""
     gate, let_go = os.pipe()
