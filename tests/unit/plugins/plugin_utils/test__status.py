@@ -88,7 +88,7 @@ def test_files_of_a_host_that_is_both_are_both() -> None:
         ({"msg": "Timed out after 60 second(s).", "timedout": {"period": 60}}, {"state": "unreachable", "problem": "Timed out after 60 second(s)."}),
         ({"msg": "Missing sudo password", "failed": False}, {"state": "not-readable", "problem": "Missing sudo password"}),
         ({"msg": "MODULE FAILURE", "module_stderr": "sudo: not found\n"}, {"state": "not-readable", "problem": "sudo: not found"}),
-        ({"msg": "MODULE FAILURE", "module_stdout": "sudo: not found\r\n", "module_stderr": "Connection to w closed."}, {"state": "not-readable", "problem": "sudo: not found"}),
+        ({"module_stdout": "sudo: not found\r\n", "module_stderr": "Connection to w closed."}, {"state": "not-readable", "problem": "sudo: not found"}),
         ({"files": []}, {"state": "not-readable", "problem": "no answer"}),
         ({"skipped": True}, None),
         (None, None),
