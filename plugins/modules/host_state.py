@@ -120,15 +120,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _host_state
 from ..module_utils._module import run_module
-from ..module_utils._time import utc_now
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
-    around = _host_state.real_surroundings()
     prepare = module.params["prepare"] and not module.check_mode
-    asked = module.params["requests"] or []
-    found = _host_state.look(asked, module.params["endpoint"], around, utc_now(), prepare=prepare)
-    return {"changed": False, **found}
+    asked = {"requests": module.params["requests"] or [], "endpoint": module.params["endpoint"], "prepare": prepare}
+    return {"changed": False, **_host_state.called(asked)}
 
 
 def main() -> None:

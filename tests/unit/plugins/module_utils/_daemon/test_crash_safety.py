@@ -95,7 +95,7 @@ def test_journal_that_is_damaged_or_of_another_version_stops_the_run_before_anyt
         with pytest.raises(TlsError) as caught:
             run(killed.world, killed.machine, given(killed.world), check_mode=check_mode)
         assert caught.value.code == "journal-unreadable"
-        assert "revert.pyz --timer" in caught.value.hint
+        assert "revert.py --timer" in caught.value.hint
     assert killed.world.snapshot() == before
     assert killed.world.answers_locally
 
