@@ -3,14 +3,34 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import ModuleAction, Result
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..module_utils._host_options import ENDPOINT_OPTIONS
+from ..plugin_utils import _endpoint_program, _pipe
+from ..plugin_utils import _role_arguments as role_arguments
+from ..plugin_utils._action import CRYPTOGRAPHY_CODES, CertificateAction, Result
+from ..plugin_utils._endpoint_program import CHANGE
+from ..plugin_utils._program_action import ProgramAction
+
+_PACKED = CHANGE.around_arguments
 
 
-class ActionModule(ModuleAction):
+class ActionModule(ProgramAction, CertificateAction):
     """Secure the endpoint; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.daemon_endpoint"
     ANSWER = {"proof": [{"check": str, "passed": bool, "detail": str}]}
+
+    def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
+        """Return the module's result: of its program, or of itself where that cannot be sent, did not begin, or has nothing to go by."""
+        options = _options(arguments) if self.can_send() else None
+        if options is not None:
+            output = self.send(CHANGE, {"options": options, "check_mode": bool(self._task.check_mode)}, task_vars)
+            found = _endpoint_program.answer(output) if _pipe.has_begun(output) else None
+            # Without the library nothing was done; Ansible knows which Python that was when it has sent a module there.
+            if found is not None and found.get("code") not in CRYPTOGRAPHY_CODES:
+                return self._admitted(found)
+        return super().execute(module, arguments, task_vars)
 
     def predict(self, arguments: Result) -> Result:
         """Return an endpoint of which only the wanted addresses are known."""
@@ -20,3 +40,15 @@ class ActionModule(ModuleAction):
             "endpoint": {"listen": list(arguments.get("listen") or []), "certificate": None},
             "proof": [],
         }
+
+
+def _options(arguments: Result) -> Result | None:
+    """Return the module's options with their defaults; None where the module has to refuse or to understand them on the host."""
+    plain = {name: role_arguments.without_tags(value) for name, value in arguments.items()}
+    checked = ArgumentSpecValidator(ENDPOINT_OPTIONS).validate(plain)
+    options: Result = checked.validated_parameters
+    if checked.error_messages or any(
+        map(role_arguments.stays_on_controller, (plain.get("directory"), plain.get("config_path")))
+    ):
+        return None
+    return options

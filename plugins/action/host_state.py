@@ -9,9 +9,11 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._host_options import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _installed, _lean, _prepared
+from ..plugin_utils import _installed, _look_program, _pipe, _prepared
 from ..plugin_utils import _role_arguments as role_arguments
-from ..plugin_utils._action import Result, SecretAction
+from ..plugin_utils._action import Result
+from ..plugin_utils._look_program import LOOK
+from ..plugin_utils._program_action import ProgramAction
 
 _ROLES = ("docker_server_cert", "docker_daemon")
 _REQUESTS = "portcullis.docker_tls.certificate_requests"
@@ -24,19 +26,23 @@ _OPTIONS: dict[str, t.Any] = {
 }
 
 # Read here, where Ansible loads the plugin once for all hosts, and not in the process of each host.
-_lean.prepare()
+_PACKED = LOOK.around_arguments
 _ARGUMENTS = {
-    "docker_server_cert": role_arguments.module_arguments("docker_server_cert", _REQUESTS),
+    "docker_server_cert": role_arguments.module_arguments("docker_server_cert", _REQUESTS, "signed"),
     "docker_daemon": role_arguments.module_arguments("docker_daemon", _ENDPOINT),
 }
 for _given in _ARGUMENTS.values():
-    for _name in ("cryptography_package", "prepared"):  # what the roles' own actions do with them is not for the look
+    for _name in (
+        "cryptography_package",
+        "prepared",
+        "rejected",
+    ):  # what the roles' own actions do with them is not for the look
         _given.pop(_name, None)
 _SPECIFICATIONS = {role: role_arguments.specification(role) for role in _ROLES}
 _OWN = {role: role_arguments.own_variables(role) for role in _ROLES}
 
 
-class ActionModule(SecretAction):
+class ActionModule(ProgramAction):
     """Look at the host once; whatever is in doubt is not current, and then the roles run."""
 
     MODULE = "portcullis.docker_tls.host_state"
@@ -44,41 +50,36 @@ class ActionModule(SecretAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return whether the host is current; the module itself is the second way to ask it."""
         del package
-        own = {name: value for role in _roles(arguments) for name, value in _OWN[role].items()}
+        roles = _roles(arguments)
+        own = {name: value for role in roles for name, value in _OWN[role].items()}
         resolver = role_arguments.Resolver(task_vars, self._templar.template, own)
+        wrong = [error for role in roles for error in _wrong_variables(_SPECIFICATIONS[role], resolver)]
+        if wrong:
+            return _refused(wrong)
         try:
             wanted = self._wanted(arguments, task_vars, resolver)
         except _Doubt as doubt:
             return _undecided(str(doubt))
-        if self._why_not_pipelined() is not None or any(self._task.environment or ()) or self._task.async_val:
-            found = self._by_module(wanted, task_vars)
-        else:
-            found = self._by_script(wanted, task_vars)
+        found = self._by_program(wanted, task_vars) if self.can_send() else self._by_module(wanted, task_vars)
         prepared = _prepared.keep(found.pop("prepared", None), wanted["requests"])
         return {**_judged(found, wanted, resolver), **({"prepared": prepared} if prepared else {}), "changed": False}
 
-    def _by_script(self, wanted: Result, task_vars: Result) -> Result:
-        run: t.Any = self._low_level_execute_command
-        command = _lean.command(task_vars, self._templar.template)
-        # Else a local connection opens a terminal for sudo's password, and waits there for ever.
-        with self._pipelined():
-            sent = run(command, in_data=_lean.script(wanted), sudoable=True)
-        return _lean.answer(str(sent.get("stdout", ""))) or _undecided("the host's answer cannot be read")
+    def _by_program(self, wanted: Result, task_vars: Result) -> Result:
+        asked = {name: wanted[name] for name in ("requests", "endpoint", "prepare")}
+        return _look_program.answer(self.send(LOOK, asked, task_vars)) or _undecided("the host's answer cannot be read")
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
-        outcome = self.execute_as_usual({key: value for key, value in wanted.items() if value is not None}, task_vars)
+        outcome = self.execute(
+            self.MODULE, {key: value for key, value in wanted.items() if value is not None}, task_vars
+        )
         if outcome.get("failed"):
             return _undecided(str(outcome.get("msg", "")))
-        found = _lean.checked(outcome)
-        if found is None or len(str(found)) > _lean.MOST_CHARACTERS:
+        found = _look_program.checked(outcome)
+        if found is None or len(str(found)) > _pipe.MOST_CHARACTERS:
             return _undecided("the host's answer cannot be read")
         if "ansible_facts" in outcome:  # the interpreter that Ansible has found
             found["ansible_facts"] = outcome["ansible_facts"]
         return found
-
-    def execute_as_usual(self, arguments: Result, task_vars: Result) -> Result:
-        """Return the module's result, sent as Ansible sends modules: nothing in it is secret."""
-        return super(SecretAction, self).execute(self.MODULE, arguments, task_vars)
 
     def _wanted(self, arguments: Result, task_vars: Result, resolver: role_arguments.Resolver) -> Result:
         """Return the requests and the endpoint's options with their defaults. Raises _Doubt."""
@@ -96,8 +97,6 @@ class ActionModule(SecretAction):
             if not prepare and resolver.optional("docker_server_cert_force_renewal") not in (None, False):
                 raise _Doubt("a renewal is asked for")
             for role in asked["roles"]:
-                specification = _SPECIFICATIONS[role]
-                _validated(specification, role_arguments.plain_values(specification, task_vars), defaults=False)
                 given[role] = resolver.arguments(_ARGUMENTS[role])
         except (AnsibleError, role_arguments.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
             raise _Doubt(f"{type(error).__name__}: {error}") from error
@@ -148,15 +147,35 @@ def _paths(wanted: Result) -> list[t.Any]:
     return [*requests, endpoint.get("directory"), endpoint.get("config_path")]
 
 
-def _validated(specification: Result, given: Result, *, defaults: bool = True) -> Result:
+def _validated(specification: Result, given: Result) -> Result:
     """Return ``given`` with the types and defaults of ``specification``. Raises _Doubt."""
-    if not defaults:
-        specification = {name: {**specification[name], "default": None} for name in given}
     plain = {name: role_arguments.without_tags(value) for name, value in given.items() if value is not None}
     result = ArgumentSpecValidator(specification).validate(plain)
     if result.error_messages:
         raise _Doubt("; ".join(result.error_messages))
     return dict(result.validated_parameters)
+
+
+def _wrong_variables(specification: Result, resolver: role_arguments.Resolver) -> list[str]:
+    """Return what is wrong with the variables that the inventory gives to a role, as the check of its arguments would say it.
+
+    The role itself is then entered without that check, which costs a task for each host. A variable that cannot be computed
+    is left to the task that uses it.
+    """
+    given = resolver.given(specification)
+    stated = {name: {**specification[name], "default": None} for name in given}
+    plain = {name: role_arguments.without_tags(value) for name, value in given.items() if value is not None}
+    return list(ArgumentSpecValidator(stated).validate(plain).error_messages)
+
+
+def _refused(errors: list[str]) -> Result:
+    return {
+        "failed": True,
+        "changed": False,
+        "code": "role-arguments-invalid",
+        "msg": f"The variables of this host are not what the roles take: {'; '.join(errors)}.",
+        "hint": "Correct them in the inventory; the roles' READMEs name each with its type. Nothing was asked of the host.",
+    }
 
 
 def _undecided(why: str) -> Result:

@@ -7,8 +7,8 @@ import typing as t
 from datetime import timedelta
 
 from ..module_utils._errors import TlsError
-from ..module_utils._module import cryptography_problem
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
 from ..modules import signed_certificates
 from ..plugin_utils._action import PassphraseAction, Result

@@ -23,6 +23,7 @@ from ._daemon.options import Options, options_from
 from ._daemon.systemd import Systemd
 from ._errors import TlsError
 from ._host import addresses
+from ._time import utc_now
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ def real_surroundings() -> Surroundings:
         machine=lambda options: Machine(Systemd(options.service, options.socket), Engine()),
         state=StateDirectory(),
     )
+
+
+def called(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the look at this host; ``arguments``: the options of M(host_state), with defaults."""
+    requests, endpoint_options = arguments["requests"], arguments["endpoint"]
+    return look(requests, endpoint_options, real_surroundings(), utc_now(), prepare=arguments["prepare"])
 
 
 def look(

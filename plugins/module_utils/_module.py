@@ -11,29 +11,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ._errors import TlsError
-
-MINIMUM_CRYPTOGRAPHY = (3, 3)
-
-
-def cryptography_problem() -> tuple[str, str] | None:
-    """Return (message, code) when this Python has no usable ``cryptography``, else None."""
-    import sys
-
-    try:
-        import cryptography
-    except ImportError as error:
-        return (
-            f"the Python library cryptography cannot be imported by {sys.executable}: {error}",
-            "cryptography-missing",
-        )
-    found = tuple(int(part) for part in cryptography.__version__.split(".")[:2] if part.isdigit())
-    if found < MINIMUM_CRYPTOGRAPHY:
-        wanted = ".".join(map(str, MINIMUM_CRYPTOGRAPHY))
-        return (
-            f"cryptography {cryptography.__version__} in {cryptography.__file__} is older than {wanted}",
-            "cryptography-too-old",
-        )
-    return None
+from ._outcome import outcome
 
 
 def require_root(purpose: str) -> None:
@@ -50,19 +28,9 @@ def run_module(
 ) -> None:
     """Make the module of ``specification``, call ``function`` and report what it returns or the TlsError it raises."""
     module = AnsibleModule(supports_check_mode=True, **specification)
-    problem = cryptography_problem() if needs_cryptography else None
-    if problem is not None:
-        module.fail_json(
-            msg=problem[0],
-            code=problem[1],
-            hint="Install the distribution's package (python3-cryptography on Debian, Ubuntu, Fedora and their like), "
-            "or point ansible_python_interpreter at a Python that has it.",
-        )
-    try:
-        result = function(module)
-    except TlsError as error:
-        # Ansible shows the whole result (and msg once more above it), so the hint is in it once.
-        module.fail_json(msg=error.message, hint=error.hint, code=error.code)
+    result = outcome(lambda: function(module), needs_cryptography=needs_cryptography)
+    if result.get("failed"):
+        module.fail_json(**result)
     for warning in result.pop("warnings", []):
         module.warn(warning)
     module.exit_json(**result)

@@ -56,6 +56,12 @@ options:
         needs is reported.
     type: bool
     default: false
+  rejected:
+    description:
+      - Why the request for the certificate was refused, as RV(portcullis.docker_tls.signed_certificates#module:rejected) has it.
+      - If there is anything in it, the task fails for this host with that reason, and nothing is changed.
+    type: dict
+    default: {}
   ca_content:
     description: The server authority's certificates (PEM), for clients. Empty keeps what is there.
     type: str
@@ -272,40 +278,26 @@ hint:
   returned: failure
 """
 
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._daemon import endpoint
-from ..module_utils._daemon.engine import Engine
-from ..module_utils._daemon.journal import StateDirectory
-from ..module_utils._daemon.machine import Machine
-from ..module_utils._daemon.options import options_from
-from ..module_utils._daemon.signals import orderly_end
-from ..module_utils._daemon.systemd import Systemd
-from ..module_utils._errors import TlsError
+from ..module_utils._daemon.call import ensure_endpoint
 from ..module_utils._host_options import ENDPOINT_OPTIONS
 from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
-from ..module_utils._time import utc_now
 
 
-def ensure_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
+def change(module: AnsibleModule) -> dict[str, t.Any]:
     """Do the module's one call."""
-    if os.geteuid() != 0:
-        raise TlsError(
-            "only root can change Docker's daemon", hint="Set become: true for this task or play.", code="not-root"
-        )
-    options = options_from(module.params)
-    machine = Machine(Systemd(options.service, options.socket), Engine())
-    with orderly_end():
-        return endpoint.run(options, machine, StateDirectory(), utc_now(), check_mode=module.check_mode)
+    return ensure_endpoint(module.params, check_mode=module.check_mode)
 
 
 def main() -> None:
     """Run the module."""
-    run_module(ensure_endpoint, argument_spec={**CRYPTOGRAPHY_OPTION, **ENDPOINT_OPTIONS})
+    run_module(
+        change, argument_spec={**CRYPTOGRAPHY_OPTION, **ENDPOINT_OPTIONS, "rejected": {"type": "dict", "default": {}}}
+    )
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ansible.plugins.action import ActionBase
 
 from ..filter import adoption, roles, status
 from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
-from . import _answers, _in_process
+from . import _answers, _in_process, _pipelining
 
 # Ansible loads an action plugin once, then forks a process for each host and task. What the filters import is loaded here,
 # before that: else it would be imported anew in each of them, 35 ms a task.
@@ -210,22 +210,10 @@ class SecretAction(ModuleAction):
             return super().execute(module, arguments, task_vars)
 
     def _why_not_pipelined(self) -> Result | None:
-        become = self._connection.become
-        name = getattr(become, "name", "")
-        if not self._connection.has_pipelining:
-            found, advice = (
-                f"the connection {self._connection.transport}",
-                "Use a connection that does, such as ssh or local.",
-            )
-        elif become and not getattr(become, "pipelining", name != "su"):
-            found, advice = f"the become method {name}", "Use another become method for this host, such as sudo."
-        elif getattr(self._connection, "_is_tty_requested", bool)():
-            found, advice = (
-                "an ssh connection with RequestTTY",
-                "Take RequestTTY out of the ssh arguments of this host.",
-            )
-        else:
+        obstacle = _pipelining.obstacle(self._connection)
+        if obstacle is None:
             return None
+        found, advice = obstacle
         return _failure(
             f"{self.CARRIED} cannot be sent safely: {found} does not allow pipelining, so Ansible would write it into a file "
             "on the host",
@@ -235,21 +223,12 @@ class SecretAction(ModuleAction):
 
     @contextlib.contextmanager
     def _pipelined(self) -> t.Iterator[None]:
-        before: t.Any = None
-        try:
-            before = self._connection.get_option("pipelining")
-            known = True
-        except (KeyError, AttributeError, ValueError, AnsibleError):
-            known = False
-        if known:
-            self._connection.set_option("pipelining", True)
         self._always_pipelined = True
         try:
-            yield
+            with _pipelining.switched_on(self._connection):
+                yield
         finally:
             self._always_pipelined = False
-            if known:
-                self._connection.set_option("pipelining", before)
 
 
 class PassphraseAction(SecretAction):

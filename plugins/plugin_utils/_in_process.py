@@ -19,7 +19,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 
 from ..module_utils._errors import TlsError
-from ..module_utils._module import cryptography_problem
+from ..module_utils._outcome import cryptography_problem
 
 Result = dict[str, t.Any]
 Main = t.Callable[..., None]

@@ -3,7 +3,7 @@
 
 """What a role passes to a module, without running the role. PRIVATE: may change without notice.
 
-The role's own task file is the one source: its arguments are read there and resolved as Ansible would. Ansible compiles
+The role's own task files are the one source: its arguments are read there and resolved as Ansible would. Ansible compiles
 every template anew for every host and task, 3.5 ms each, and two roles have forty; so the usual ones are computed in
 Python: a plain variable, text around variables, and the few expressions in ``EXPRESSIONS``. All others, such as what an
 inventory puts into a variable, go through Ansible's templar. A test compares every one of ``EXPRESSIONS`` with Jinja.
@@ -11,6 +11,7 @@ inventory puts into a variable, go through Ansible's templar. A test compares ev
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pathlib
@@ -19,6 +20,7 @@ import typing as t
 from datetime import datetime, timezone
 
 import yaml
+from ansible.errors import AnsibleError
 
 from . import _ca_place, _inventory
 
@@ -35,9 +37,9 @@ class Unresolved(Exception):
 
 
 @functools.lru_cache(maxsize=32)
-def module_arguments(role: str, module: str) -> dict[str, t.Any]:
-    """Return the arguments, with their templates, that a role's ``tasks/main.yml`` gives to ``module``."""
-    for task in _load(role, "tasks/main.yml"):
+def module_arguments(role: str, module: str, tasks: str = "main") -> dict[str, t.Any]:
+    """Return the arguments, with their templates, that a role's task file gives to ``module``."""
+    for task in _load(role, f"tasks/{tasks}.yml"):
         if module in task:
             return dict(task[module])
     raise Unresolved(f"the role {role} has no task with {module}")
@@ -91,6 +93,15 @@ class Resolver:
             else:
                 raise Unresolved(f"{name} is not defined")
         return self._known[name]
+
+    def given(self, names: t.Iterable[str]) -> dict[str, t.Any]:
+        """Return those of the variables that are there and not the roles' own; without those that cannot be computed here."""
+        found = {}
+        for name in names:
+            if name in self._variables and self._variables[name] != self._own.get(name, _OMIT):
+                with contextlib.suppress(AnsibleError, Unresolved, KeyError, TypeError, ValueError, AttributeError):
+                    found[name] = self.variable(name)
+        return found
 
     def optional(self, name: str, default: t.Any = None) -> t.Any:
         """Return the value of a variable, ``default`` where there is none."""
@@ -233,11 +244,6 @@ EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
     "{{ docker_daemon_verify == 'always' }}": lambda resolver: resolver.variable("docker_daemon_verify") == "always",
     "{{ now(utc=true, fmt='%Y-%m-%dT%H:%M:%SZ') }}": _now,
 }
-
-
-def plain_values(names: t.Iterable[str], variables: Variables) -> dict[str, t.Any]:
-    """Return those of the variables that are there and are no templates."""
-    return {name: variables[name] for name in names if name in variables and not has_template(variables[name])}
 
 
 def without_tags(value: t.Any) -> t.Any:

@@ -324,7 +324,7 @@ def test_killed_run_is_undone_by_itself_and_by_the_next_run(host: Host, step: st
 def test_power_failure_leaves_a_docker_that_works(host: Host, step: str) -> None:
     """The guard does not survive that: the next run settles it."""
     pair = host.issue()
-    hook = "sync; systemctl mask --runtime --now 'docker-tls-guard*' 2>/dev/null; kill -9 $(pgrep -f revert.pyz) 2>/dev/null; kill -9 $PPID"
+    hook = "sync; systemctl mask --runtime --now 'docker-tls-guard*' 2>/dev/null; kill -9 $(pgrep -f revert.py) 2>/dev/null; kill -9 $PPID"
     host.run(certificate=pair.pem, hooks={step: hook})
     host.reboot()
     assert host.works()

@@ -173,7 +173,7 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
     monkeypatch.setattr(proof, "prove", prove)
     monkeypatch.setattr(state, "read_greeting", greet)
     monkeypatch.setattr(listening, "foreign_listeners", lambda ports, pids: ())
-    monkeypatch.setattr(capsule, "capsule_bytes", lambda: b"zip")
+    monkeypatch.setattr(capsule, "capsule_text", lambda _state: "program")
     monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory
     return machine
 

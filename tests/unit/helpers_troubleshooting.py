@@ -41,7 +41,7 @@ def entries() -> tuple[Entry, ...]:
     for section in re.split(r"^## ", PAGE.read_text(), flags=re.M)[1:]:
         title = section.splitlines()[0]
         for part in re.split(r"^### ", section, flags=re.M)[1:]:
-            heading, _, body = part.partition("\n")
+            heading, _newline, body = part.partition("\n")
             found.append(Entry(title, heading.strip(), tuple(re.findall(r"^> (.+)$", body, re.M)), body))
     return tuple(found)
 

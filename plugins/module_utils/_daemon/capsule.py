@@ -4,21 +4,22 @@
 """Our own undo as one file that needs nothing but Python. PRIVATE: may change without notice.
 
 A run that is killed cannot clean up, and a module's code is gone from the host when it ends. So before anything is
-changed, the few files that an undo needs are put into ``/var/lib/docker-tls/revert.pyz`` (a zip application, PEP 441),
+changed, the few files that an undo needs are put into ``/var/lib/docker-tls/revert.py`` as one program,
 which the guard process and the timer of an unconfirmed change start.
+
+The guard of nearly every change has nothing to do. So it waits with nothing loaded but Python, and its own text in memory:
+a later run may have written another capsule in its place by then.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 import sys
-import zipfile
 
 from .._errors import TlsError
 from .._files import write_atomic
-from . import confirm
+from .._program import PACKAGE, program
 from .engine import Engine
 from .finish import finish
 from .journal import COMMITTED, UNCONFIRMED, StateDirectory
@@ -29,6 +30,7 @@ from .undo import undo
 MODULES = (
     "_errors",
     "_files",
+    "_program",
     "_host.addresses",
     "_host.certstore",
     "_host.netlink",
@@ -44,26 +46,33 @@ MODULES = (
     "_daemon.undo",
 )
 _LOCK_PATIENCE = 3600.0
-# Imported with us and not when it is needed: by then a later run may have written another capsule in our place.
-_PRELOADED = (confirm,)
 _ROOT = __name__.rpartition("._daemon.")[0]
+
+_WAIT = """\
+import fcntl, os, sys
+
+HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
+if "--timer" not in sys.argv[1:]:
+    with open(os.path.join(HERE, %(lock)r), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    if not os.path.exists(os.path.join(HERE, %(journal)r)):
+        raise SystemExit
+"""
 
 
 def write_capsule(state: StateDirectory) -> None:
     """Write the capsule into the state directory. Raises TlsError ``file-unwritable``."""
-    write_atomic(state.capsule_path, capsule_bytes(), 0o600)
+    write_atomic(state.capsule_path, capsule_text(state).encode("ascii"), 0o600)
 
 
-def capsule_bytes() -> bytes:
-    """Return the zip application, made of the sources that are running now."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for package in _packages():
-            archive.writestr(package + "/__init__.py", "")
-        for name in MODULES:
-            archive.writestr(f"{_ROOT}.{name}".replace(".", "/") + ".py", _source(f"{_ROOT}.{name}"))
-        archive.writestr("__main__.py", f"from {_ROOT}._daemon.capsule import main\n\nmain()\n")
-    return buffer.getvalue()
+def capsule_text(state: StateDirectory) -> str:
+    """Return the program, made of the sources that are running now."""
+    wait = _WAIT % {
+        "lock": os.path.basename(state.lock_path),
+        "journal": os.path.basename(state.journal_path),
+    }
+    sources = {name: _source(f"{_ROOT}.{name}") for name in MODULES}
+    return program(sources, before=wait, after=f"from {PACKAGE}._daemon.capsule import main\n\nmain()")
 
 
 def guard_command(state: StateDirectory, *options: str) -> list[str]:
@@ -96,14 +105,8 @@ def settle(state: StateDirectory, *, timer: bool) -> None:
         machine.disarm_timer()
 
 
-def _packages() -> list[str]:
-    parts = _ROOT.split(".")
-    chain = ["/".join(parts[: count + 1]) for count in range(len(parts))]
-    return [*chain, chain[-1] + "/_daemon", chain[-1] + "/_host"]
-
-
 def _source(name: str) -> str:
-    """Return the source of a module, from a file or from Ansible's zip."""
+    """Return the source of a module, from a file, from Ansible's zip or from a program of ours."""
     specification = importlib.util.find_spec(name)
     loader = specification.loader if specification else None
     source = loader.get_source(name) if hasattr(loader, "get_source") else None  # type: ignore[union-attr]

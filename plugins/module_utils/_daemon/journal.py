@@ -155,7 +155,7 @@ class StateDirectory:
         self.journal_path = os.path.join(path, "journal.json")
         self.record_path = os.path.join(path, "record.json")
         self.lock_path = os.path.join(path, "lock")
-        self.capsule_path = os.path.join(path, "revert.pyz")
+        self.capsule_path = os.path.join(path, "revert.py")
 
     def exists(self) -> bool:
         """Return whether there is such a directory."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
@@ -12,6 +13,7 @@ from .machine import Machine
 
 _STOP_PATIENCE = 120.0  # systemd itself gives up stopping after TimeoutStopSec (90 s by default)
 _POLL = 0.1
+_SLOWEST_POLL = 0.5
 _HUNG_PATIENCE = 5.0
 
 
@@ -38,6 +40,7 @@ def restart(machine: Machine, timeout: float, *, with_socket: bool = False) -> O
         return Outcome(error.message, before.main_pid)
     begun = machine.monotonic()
     started: float | None = None
+    pauses = _pauses()
     while True:
         service = machine.services().service
         now = machine.monotonic()
@@ -54,7 +57,15 @@ def restart(machine: Machine, timeout: float, *, with_socket: bool = False) -> O
         if _is_late(now, begun, started, timeout):
             word = "stop" if started is None else "start"
             return Outcome(f"dockerd did not {word} within {timeout:.0f} seconds", service.main_pid)
-        machine.sleep(_POLL)
+        machine.sleep(next(pauses))
+
+
+def _pauses() -> t.Iterator[float]:
+    """Return how long to wait before each look: a look is a process, and dockerd needs the processor to start."""
+    pause = _POLL
+    while True:
+        yield pause
+        pause = min(pause * 1.5, _SLOWEST_POLL)
 
 
 def _failure(active: str, sub: str, job: bool, restarts: int) -> str:

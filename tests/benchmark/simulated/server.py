@@ -49,10 +49,10 @@ def preload(collections: list[str]) -> None:
 
 def preload_look() -> None:
     """Load what comes with the look of our host_state, a program with its own modules in it, by asking it about nothing."""
-    lean = importlib.import_module("ansible_collections.portcullis.docker_tls.plugins.plugin_utils._lean")
+    program = importlib.import_module("ansible_collections.portcullis.docker_tls.plugins.plugin_utils._look_program")
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        execute(lean.script({"requests": [], "endpoint": None, "prepare": False}))
-    if (lean.answer(said.getvalue()) or {}).get("current") is not True:
+        execute(program.LOOK.script({"requests": [], "endpoint": None, "prepare": False}))
+    if (program.answer(said.getvalue()) or {}).get("current") is not True:
         print(f"the look is not preloaded: {said.getvalue()}", file=sys.stderr)
 
 

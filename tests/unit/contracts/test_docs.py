@@ -114,7 +114,7 @@ def links(path: pathlib.Path) -> list[str]:
 @pytest.mark.parametrize("path", PAGES, ids=page_id)
 def test_link_leads_somewhere(path: pathlib.Path) -> None:
     for link in links(path):
-        file, _, anchor = link.partition("#")
+        file, _hash, anchor = link.partition("#")
         # Pages of the reference are made by `make docs`, which checks the links to them.
         if "reference/" in file:
             continue

@@ -86,7 +86,8 @@ def test_notes_of_two_processes_are_one() -> None:
 def test_error_counts_where_the_collection_raises_it_and_not_where_a_test_does() -> None:
     with pytest.raises(TlsError):
         _time.parse_duration("soon", "of_this_test")
-    TlsError("made by a test alone", code="duration-invalid")
+    with pytest.raises(TlsError):
+        raise TlsError("made by a test alone", code="duration-invalid")
     said = [text for code, text in helpers_records._said if code == "duration-invalid"]
     assert any("of_this_test" in text for text in said) and "made by a test alone" not in said
 

@@ -17,7 +17,6 @@ from helpers_ca import PASSPHRASE_TEXT
 from helpers_foreign import docker_machine
 
 ADOPT = pathlib.Path(__file__).resolve().parents[3] / "playbooks" / "adopt.yml"
-EMPTY: dict[str, t.Any] = {}
 GOOD: dict[str, t.Any] = {
     "layout": "open",
     "managed": False,
@@ -44,11 +43,16 @@ def program(path: pathlib.Path, text: str) -> dict[str, t.Any]:
 
 
 def adopt(
-    directory: pathlib.Path, hosts: t.Mapping[str, t.Any], others: t.Mapping[str, t.Any] = EMPTY, **variables: t.Any
+    directory: pathlib.Path,
+    hosts: t.Mapping[str, t.Any],
+    others: t.Mapping[str, t.Any] | None = None,
+    **variables: t.Any,
 ) -> subprocess.CompletedProcess[str]:
     """Run the playbook over ``hosts``, all of them this machine; ``others`` are hosts of the inventory too."""
     everywhere = {"ansible_connection": "local", "ansible_become": False}
-    inventory = {"all": {"hosts": dict(others), "vars": everywhere, "children": {"docker_hosts": {"hosts": hosts}}}}
+    inventory = {
+        "all": {"hosts": dict(others or {}), "vars": everywhere, "children": {"docker_hosts": {"hosts": hosts}}}
+    }
     (directory / "inventory.json").write_text(json.dumps(inventory))
     settings = {
         **helpers_ansible.environment(directory, directory / "home", directory / "tmp"),

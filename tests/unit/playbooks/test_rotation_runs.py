@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-import os
 import pathlib
 import re
-import subprocess
-import sys
 import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from cryptography import x509
 
-from ansible_collections.portcullis.docker_tls import plugins
+import helpers_ansible
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory as ca_directory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import generations as ca_generations
 from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, around, ensure, spec, tree
 
-COLLECTIONS = pathlib.Path(next(iter(plugins.__path__))).parents[3]
 PLAYBOOKS = pathlib.Path(__file__).resolve().parents[3] / "playbooks"
 GROUPS = {"docker_ca_access_groups": ["clients", "ops"]}
 CLIENTS = {"docker_client_cert_clients": [{"name": "alice"}, {"name": "olga", "group": "ops"}]}
@@ -49,17 +45,12 @@ def ca_of(directory: pathlib.Path) -> pathlib.Path:
 
 
 def play(directory: pathlib.Path, playbook: str, passphrase: str = PASSPHRASE_TEXT, **variables: t.Any) -> Run:
-    (directory / "ansible.cfg").write_text("[defaults]\ninterpreter_python = auto_silent\n")
-    local = f"localhost ansible_connection=local ansible_python_interpreter={sys.executable}\n"
-    (directory / "inventory").write_text(local)
+    (directory / "inventory").write_text(f"localhost {helpers_ansible.LOCAL}\n")
+    quiet = "interpreter_python = auto_silent\n"
     settings = {
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+        **helpers_ansible.environment(directory, directory, directory, configuration=quiet),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-        "HOME": str(directory),
-        "TMPDIR": str(directory),
-        "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         "LC_ALL": "C.UTF-8",
         "CA_PASSPHRASE": passphrase,
     }
@@ -72,9 +63,9 @@ def play(directory: pathlib.Path, playbook: str, passphrase: str = PASSPHRASE_TE
         **CLIENTS,
         **variables,
     }
-    program = str(pathlib.Path(sys.executable).parent / "ansible-playbook")
-    command = [program, "-i", str(directory / "inventory"), str(PLAYBOOKS / playbook), "-e", json.dumps(given)]
-    done = subprocess.run(command, env=settings, cwd=directory, capture_output=True, text=True, check=False)
+    inventory = str(directory / "inventory")
+    command = [helpers_ansible.PLAYBOOK, "-i", inventory, str(PLAYBOOKS / playbook), "-e", json.dumps(given)]
+    done = helpers_ansible.run(command, settings, directory)
     assert "Traceback" not in done.stdout + done.stderr
     assert passphrase not in done.stdout + done.stderr
     return Run(done.returncode, done.stdout + done.stderr)

@@ -50,13 +50,17 @@ class Heard:
 def result_of(
     found: dict[str, t.Any], *, old: bool = False, action: str = "portcullis.docker_tls.daemon_endpoint"
 ) -> t.Any:
-    """Return a result as ansible-core 2.19 and later hand it over, or as 2.18 did."""
+    """Return a result as ansible-core 2.19 and later hand it over, with its old names, or as 2.18 did, with these alone.
+
+    What the callback leaves to the class that it inherits from reads the names of the ansible-core that is there.
+    """
     parts = {
         "host": types.SimpleNamespace(get_name=lambda: "web1"),
         "task": types.SimpleNamespace(action=action, resolved_action=action),
         "result": found,
     }
-    return types.SimpleNamespace(**{f"_{name}" if old else name: part for name, part in parts.items()})
+    names = {f"_{name}": part for name, part in parts.items()}
+    return types.SimpleNamespace(**names if old else {**parts, **names})
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["2.19", "2.18"])

@@ -79,14 +79,19 @@ def action(
 ) -> t.Any:
     """Return the action plugin of ``plugin`` on a host whose module gives ``answers`` one after the other."""
     task = types.SimpleNamespace(
-        args=arguments, check_mode=check, async_val=0, action="x", copy=lambda: types.SimpleNamespace(args={})
+        args=arguments,
+        check_mode=check,
+        async_val=0,
+        action="x",
+        environment=[],
+        copy=lambda: types.SimpleNamespace(args={}),
     )
     found = plugin.ActionModule(
         task=task,
         connection=connection or Connection(),
         play_context=None,
         loader=None,
-        templar=None,
+        templar=types.SimpleNamespace(template=lambda value: value),
         shared_loader_obj=None,
     )
     found._shared_loader_obj = types.SimpleNamespace(action_loader=Package(list(packages)))
@@ -102,7 +107,7 @@ def action(
         return left.pop(0)
 
     found._execute_module = execute
-    found._low_level_execute_command = lambda command: {"stdout": f"{virtual}\n"}
+    found._low_level_execute_command = lambda command, **more: {"stdout": f"{virtual}\n"}
     return found
 
 

@@ -20,8 +20,14 @@ import yaml
 
 import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _installed, _lean, _prepared, _role_arguments
-from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, jinja, role_variables, variables
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import (
+    _installed,
+    _look_program,
+    _pipe,
+    _prepared,
+    _role_arguments,
+)
+from helpers_look import AUTHORITIES, ROOT, HostVars, Reported, jinja, role_variables, variables
 
 
 @pytest.fixture(autouse=True)
@@ -32,15 +38,13 @@ def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     """Who adds a task here has to say whether a host that is current needs it; if so, host_state has to know."""
-    names = [
-        task["name"]
-        for role in ROLES
-        for task in yaml.safe_load((ROOT / "roles" / role / "tasks/main.yml").read_text())
-    ]
+    files = ["docker_server_cert/tasks/signed.yml", "docker_server_cert/tasks/main.yml", "docker_daemon/tasks/main.yml"]
+    names = [task["name"] for file in files for task in yaml.safe_load((ROOT / "roles" / file).read_text())]
     assert names == [
         "Read the authorities, where docker_ca did not run in this play",
         "Decide, and make a key and a signing request where a certificate is needed",
         "Sign what all hosts ask for, in one call on the CA host",
+        "Get a certificate signed where one is due",
         "Install the certificate, or tell why this host was refused one",
         "Read the authorities, where docker_ca did not run in this play",
         "Change the daemon, all of it or nothing",
@@ -75,7 +79,7 @@ def look(
     return {**plugin.run(task_vars=known), "sent": sent}
 
 
-CURRENT = json.dumps({"docker_tls_look": {"current": True, "reasons": [], "warnings": []}})
+CURRENT = json.dumps({"docker_tls_answer": {"current": True, "reasons": [], "warnings": []}})
 
 
 def test_host_that_says_so_is_current() -> None:
@@ -88,12 +92,12 @@ def test_host_that_says_so_is_current() -> None:
     [
         "",
         "Traceback",
-        '{"docker_tls_look": ',
-        '{"docker_tls_look": {"current": "yes"}}',
-        '{"docker_tls_look": []}',
-        '{"docker_tls_look": {"current": true, "reasons": 5}}',
-        '{"docker_tls_look": {"current": true, "warnings": {"a": 1}}}',
-        json.dumps({"docker_tls_look": {"current": True, "requests": ["x" * 2_000_000]}}),
+        '{"docker_tls_answer": ',
+        '{"docker_tls_answer": {"current": "yes"}}',
+        '{"docker_tls_answer": []}',
+        '{"docker_tls_answer": {"current": true, "reasons": 5}}',
+        '{"docker_tls_answer": {"current": true, "warnings": {"a": 1}}}',
+        json.dumps({"docker_tls_answer": {"current": True, "requests": ["x" * 2_000_000]}}),
         "{}",
     ],
 )
@@ -111,10 +115,6 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
         {"docker_server_cert_force_renewal": True},
         {"docker_daemon_access_groups": ["nobody"]},
         {"docker_daemon_access_groups": []},
-        {"docker_daemon_port": "many"},
-        {"docker_daemon_verify": "sometimes"},
-        {"docker_daemon_start_timeout": "soon"},
-        {"docker_server_cert_lock_timeout": "long"},
         {"docker_server_cert_path": "~/certs"},
         {"docker_daemon_config_path": "$HOME/daemon.json"},
         {"docker_server_cert_common_name": "{{ not_there }}"},
@@ -128,10 +128,40 @@ def test_host_is_not_even_asked_where_it_is_clear_that_the_roles_run(changes: di
     assert helpers_records.returned("host_state", result)["current"] is False
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"docker_daemon_port": "many"},
+        {"docker_daemon_verify": "sometimes"},
+        {"docker_daemon_start_timeout": "soon"},
+        {"docker_server_cert_lock_timeout": "long"},
+        {"docker_daemon_serial_number": 5, "docker_daemon_listen": {"a": 1}},
+        {"port": "{{ 'no number' }}", "docker_daemon_port": "{{ port }}"},
+    ],
+    ids=str,
+)
+def test_variable_of_the_wrong_type_is_refused_before_the_host_is_asked(changes: dict[str, t.Any]) -> None:
+    """site.yml enters the roles without Ansible's own check of their arguments."""
+    result = look(CURRENT, **changes)
+    assert result.pop("sent") == []
+    helpers_records.returned("host_state", result)
+    assert (result["failed"], result["code"]) == (True, "role-arguments-invalid")
+    assert re.search(r"docker_(daemon|server_cert)_\w+", result["msg"])
+    assert result["hint"]
+
+
+def test_variable_that_cannot_be_computed_yet_is_left_to_the_task_that_uses_it() -> None:
+    result = look(CURRENT, docker_daemon_start_timeout="{{ not_there }}")
+    assert not result.get("failed")
+    assert (result["current"], result["reasons"]) == (False, ["undecided"])
+
+
 PREPARED = {"plan": ["renewed"], "requests": [{"id": "server", "request_content": "CSR"}], "warnings": []}
 
 
-DUE = json.dumps({"docker_tls_look": {"current": False, "reasons": ["expired"], "warnings": [], "prepared": PREPARED}})
+DUE = json.dumps(
+    {"docker_tls_answer": {"current": False, "reasons": ["expired"], "warnings": [], "prepared": PREPARED}}
+)
 
 
 def asked(sent: list[bytes]) -> dict[str, t.Any]:
@@ -181,9 +211,9 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
         "names": ["web1"],
     }
     complete = host_state._validated(host_state._OPTIONS, {"requests": [request]})
-    program = _lean.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
+    program = _look_program.LOOK.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
-    assert _lean.answer(done.stdout.decode()) == {
+    assert _look_program.answer(done.stdout.decode()) == {
         "current": False,
         "reasons": ["certificate-missing", "key-missing"],
         "warnings": [],
@@ -202,7 +232,7 @@ def test_sources_of_the_script_are_all_that_a_look_without_a_change_imports() ->
     ).stdout
     names = {name[len(prefix) :] for name in yaml.safe_load(imported)}
     packages = {"_daemon", "_host", "_x509"}
-    assert (names - packages) | set(lazily) == {name.replace("/", ".") for name in _lean.SOURCES}
+    assert (names - packages) | set(lazily) == {name.replace("/", ".") for name in _look_program.LOOK.sources}
 
 
 @pytest.mark.parametrize(
@@ -214,7 +244,7 @@ def test_sources_of_the_script_are_all_that_a_look_without_a_change_imports() ->
     ],
 )
 def test_interpreter_is_the_one_that_ansible_would_take(known: dict[str, t.Any], beginning: str) -> None:
-    assert _lean.command(known, lambda value: value).startswith(beginning)
+    assert _pipe.command(known, lambda value: value).startswith(beginning)
 
 
 def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
@@ -254,7 +284,13 @@ CERTIFICATE = {"serial": "0a", "issuer": "CN=CA", "not_before": "2026-11-22T13:0
 
 
 WITH_CERTIFICATE = json.dumps(
-    {"docker_tls_look": {"current": True, "requests": [{"certificate": CERTIFICATE}], "endpoint": {"state": "present"}}}
+    {
+        "docker_tls_answer": {
+            "current": True,
+            "requests": [{"certificate": CERTIFICATE}],
+            "endpoint": {"state": "present"},
+        }
+    }
 )
 
 

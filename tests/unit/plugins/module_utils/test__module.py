@@ -9,7 +9,6 @@ import sys
 import types
 import typing as t
 
-import cryptography
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _module
@@ -38,27 +37,6 @@ def test_run_module_tls_error_becomes_message_hint_and_code_each_once(hint: str)
     result = run_module(module_of(fail), {})
     assert result["failed"]
     assert (result["msg"], result["hint"], result["code"]) == ("cannot read /x", hint, "file-unreadable")
-
-
-@pytest.mark.parametrize(
-    ("version", "code"),
-    [
-        ("3.2.1", "cryptography-too-old"),
-        ("2.9", "cryptography-too-old"),
-        ("3.3.2", None),
-        ("38.0.4", None),
-        ("50.0.2", None),
-        ("51.0.0.dev1", None),
-    ],
-)
-def test_cryptography_problem_version_is_compared(
-    monkeypatch: pytest.MonkeyPatch, version: str, code: str | None
-) -> None:
-    monkeypatch.setattr(cryptography, "__version__", version)
-    problem = _module.cryptography_problem()
-    assert (problem and problem[1]) == code
-    if problem:
-        assert version in problem[0]
 
 
 def test_run_module_without_cryptography_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

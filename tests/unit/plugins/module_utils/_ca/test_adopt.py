@@ -32,18 +32,23 @@ def foreign(recipe: Recipe, *names: str, passphrase: str = "") -> adopt.Foreign:
     )
 
 
-RECIPE, MACHINE = (lambda: foreign(docker_recipe(), passphrase=OLD_PASSPHRASE)), (lambda: foreign(docker_machine()))
+def of_recipe() -> adopt.Foreign:
+    return foreign(docker_recipe(), passphrase=OLD_PASSPHRASE)
+
+
+def of_machine() -> adopt.Foreign:
+    return foreign(docker_machine())
 
 
 def take_in(path: pathlib.Path, what: adopt.Foreign, *, predict: bool = False, now: datetime = NOW) -> adopt.Adopted:
     return adopt.adopt(directory.ca_directory(str(path)), what, PASSPHRASE, around(now), predict=predict)
 
 
-@pytest.mark.parametrize("what", [RECIPE, MACHINE], ids=["docker-recipe", "docker-machine"])
+@pytest.mark.parametrize("what", [of_recipe, of_machine], ids=["docker-recipe", "docker-machine"])
 def test_adopt_takes_a_ca_in_for_both_purposes_and_signs_what_its_clients_accept(
-    tmp_path: pathlib.Path, what: object
+    tmp_path: pathlib.Path, what: t.Callable[[], adopt.Foreign]
 ) -> None:
-    given = what()  # type: ignore[operator]
+    given = what()
     done = take_in(tmp_path / "ca", given)
     assert (done.ids, done.reasons) == (("server-g1", "clients-g1"), ("authority-adopted",))
     assert any(warning.startswith("authority-of-both") for warning in done.warnings)
@@ -67,7 +72,7 @@ def test_adopt_takes_a_ca_in_for_both_purposes_and_signs_what_its_clients_accept
 
 
 def test_adopt_encrypts_the_key_with_our_passphrase_and_records_where_it_came_from(tmp_path: pathlib.Path) -> None:
-    take_in(tmp_path / "ca", RECIPE())
+    take_in(tmp_path / "ca", of_recipe())
     for name in BOTH:
         key = tmp_path / f"ca/authorities/{name}-g1/key.pem"
         assert b"ENCRYPTED PRIVATE KEY" in key.read_bytes()
@@ -83,9 +88,9 @@ def test_adopt_encrypts_the_key_with_our_passphrase_and_records_where_it_came_fr
 
 
 def test_adopt_on_the_second_run_changes_nothing(tmp_path: pathlib.Path) -> None:
-    take_in(tmp_path / "ca", RECIPE())
+    take_in(tmp_path / "ca", of_recipe())
     before = tree(tmp_path)
-    done = take_in(tmp_path / "ca", RECIPE())
+    done = take_in(tmp_path / "ca", of_recipe())
     assert (done.ids, done.reasons) == ((), ())
     assert tree(tmp_path) == before
 
@@ -93,9 +98,9 @@ def test_adopt_on_the_second_run_changes_nothing(tmp_path: pathlib.Path) -> None
 @pytest.mark.parametrize("predict", [False, True])
 def test_adopt_on_the_second_run_needs_no_key_any_more(tmp_path: pathlib.Path, predict: bool) -> None:
     """docker_adopt_repair: stray_keys has moved it away."""
-    take_in(tmp_path / "ca", RECIPE())
+    take_in(tmp_path / "ca", of_recipe())
     before = tree(tmp_path / "ca")
-    again = take_in(tmp_path / "ca", replace(RECIPE(), key=""), predict=predict)
+    again = take_in(tmp_path / "ca", replace(of_recipe(), key=""), predict=predict)
     assert (again.ids, again.reasons) == ((), ())
     assert tree(tmp_path / "ca") == before
 
@@ -106,24 +111,24 @@ def test_adopt_without_a_key_of_what_is_not_adopted_yet_is_refused(
     tmp_path: pathlib.Path, adopted: tuple[str, ...], predict: bool
 ) -> None:
     if adopted:
-        take_in(tmp_path / "ca", replace(RECIPE(), names=adopted))
+        take_in(tmp_path / "ca", replace(of_recipe(), names=adopted))
     with pytest.raises(TlsError) as caught:
-        take_in(tmp_path / "ca", replace(RECIPE(), key=""), predict=predict)
+        take_in(tmp_path / "ca", replace(of_recipe(), key=""), predict=predict)
     assert caught.value.code == "key-missing"
     assert "clients yet" in caught.value.message
 
 
 def test_adopt_in_a_prediction_verifies_and_writes_nothing(tmp_path: pathlib.Path) -> None:
-    done = take_in(tmp_path / "ca", RECIPE(), predict=True)
+    done = take_in(tmp_path / "ca", of_recipe(), predict=True)
     assert (done.ids, done.reasons) == (("server-g1", "clients-g1"), ("authority-adopted",))
     with pytest.raises(TlsError):
-        take_in(tmp_path / "ca", replace(RECIPE(), key_passphrase="wrong"), predict=True)
+        take_in(tmp_path / "ca", replace(of_recipe(), key_passphrase="wrong"), predict=True)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("spell", [str, str.upper, lambda text: ":".join(text[i : i + 2] for i in range(0, 64, 2))])
 def test_adopt_of_the_ca_that_is_expected_takes_it_in(tmp_path: pathlib.Path, spell: t.Callable[[str], str]) -> None:
-    what = RECIPE()
+    what = of_recipe()
     expected = inspect.view_certificate(inspect.load_certificate(what.certificate, "it")).fingerprint_sha256
     assert take_in(tmp_path / "ca", replace(what, fingerprint=spell(expected))).ids
 
@@ -133,7 +138,7 @@ def test_adopt_of_the_ca_that_is_expected_takes_it_in(tmp_path: pathlib.Path, sp
 def test_adopt_of_another_ca_than_is_expected_is_refused(
     tmp_path: pathlib.Path, given: str, code: str, predict: bool
 ) -> None:
-    what = replace(RECIPE(), fingerprint=given)
+    what = replace(of_recipe(), fingerprint=given)
     with pytest.raises(TlsError) as caught:
         take_in(tmp_path / "ca", what, predict=predict)
     assert caught.value.code == code
@@ -142,7 +147,7 @@ def test_adopt_of_another_ca_than_is_expected_is_refused(
 
 
 def test_adopt_for_one_purpose_lets_the_other_be_made(tmp_path: pathlib.Path) -> None:
-    done = take_in(tmp_path / "ca", replace(MACHINE(), names=("server",)))
+    done = take_in(tmp_path / "ca", replace(of_machine(), names=("server",)))
     assert done.ids == ("server-g1",)
     assert not any(warning.startswith("authority-of-both") for warning in done.warnings)
     outcome = ensure(tmp_path / "ca", "clients", now=NOW)
@@ -154,17 +159,21 @@ def test_adopt_over_another_authority_is_refused(tmp_path: pathlib.Path) -> None
     ensure(tmp_path / "ca", "clients", now=NOW)
     before = tree(tmp_path)
     with pytest.raises(TlsError) as caught:
-        take_in(tmp_path / "ca", MACHINE())
+        take_in(tmp_path / "ca", of_machine())
     assert caught.value.code == "authority-exists"
     assert tree(tmp_path) == before
 
 
 def test_adopt_with_another_passphrase_than_the_ca_has_is_refused(tmp_path: pathlib.Path) -> None:
-    take_in(tmp_path / "ca", replace(MACHINE(), names=("server",)))
+    take_in(tmp_path / "ca", replace(of_machine(), names=("server",)))
     before = tree(tmp_path)
     with pytest.raises(TlsError) as caught:
         adopt.adopt(
-            directory.ca_directory(str(tmp_path / "ca")), MACHINE(), b"another unusual one", around(NOW), predict=False
+            directory.ca_directory(str(tmp_path / "ca")),
+            of_machine(),
+            b"another unusual one",
+            around(NOW),
+            predict=False,
         )
     assert caught.value.code == "passphrase-wrong"
     assert tree(tmp_path) == before
@@ -175,15 +184,15 @@ def unfit(kind: str) -> adopt.Foreign:
     purpose = authority("server", "rsa-2048")
     return (
         {
-            "no-certificate": replace(MACHINE(), certificate="nothing"),
-            "leaf": replace(MACHINE(), certificate=machine.text("server.pem"), key=machine.text("server-key.pem")),
-            "other-key": replace(MACHINE(), key=machine.text("key.pem")),
-            "no-key": replace(MACHINE(), key=machine.text("ca.pem")),
+            "no-certificate": replace(of_machine(), certificate="nothing"),
+            "leaf": replace(of_machine(), certificate=machine.text("server.pem"), key=machine.text("server-key.pem")),
+            "other-key": replace(of_machine(), key=machine.text("key.pem")),
+            "no-key": replace(of_machine(), key=machine.text("ca.pem")),
             "passphrase-missing": foreign(recipe),
             "passphrase-wrong": foreign(recipe, passphrase="hullo"),
             "passphrase-needless": foreign(machine, passphrase="hello"),
             "purpose": adopt.Foreign(BOTH, purpose.pem, purpose.key_pem.decode()),
-            "no-names": replace(MACHINE(), names=()),
+            "no-names": replace(of_machine(), names=()),
         }[kind]
         if kind != "no-names"
         else adopt.Foreign((), "", "")
@@ -217,20 +226,20 @@ def test_adopt_of_what_cannot_be_continued_with_says_why(tmp_path: pathlib.Path,
 @pytest.mark.parametrize(("days", "code"), [(-3, "authority-not-yet-valid"), (400, "authority-expired")])
 def test_adopt_outside_the_life_of_a_ca_is_refused(tmp_path: pathlib.Path, days: int, code: str) -> None:
     with pytest.raises(TlsError) as caught:
-        take_in(tmp_path / "ca", RECIPE(), now=NOW + timedelta(days=days))
+        take_in(tmp_path / "ca", of_recipe(), now=NOW + timedelta(days=days))
     assert caught.value.code == code
 
 
 def test_sign_with_an_adopted_ca_ends_no_later_than_it(tmp_path: pathlib.Path) -> None:
     """Docker's recipe gives its CA one year: with our default of 365 days nothing could be signed otherwise."""
-    done = take_in(tmp_path / "ca", RECIPE())
+    done = take_in(tmp_path / "ca", of_recipe())
     signed = sign(tmp_path / "ca", request(), now=NOW).signed["web1"]
     assert signed.view is not None
     assert signed.view.not_after == done.view.not_after
 
 
 def test_sign_of_an_expired_client_works_right_after_the_ca_was_made(tmp_path: pathlib.Path) -> None:
-    begun = RECIPE()
+    begun = of_recipe()
     start = adopt.check_foreign(begun, BOTH, NOW)[0]
     moment = adopt.inspect.view_certificate(start).not_before + timedelta(seconds=5)
     take_in(tmp_path / "ca", begun, now=moment)
@@ -241,7 +250,7 @@ def test_sign_of_an_expired_client_works_right_after_the_ca_was_made(tmp_path: p
 
 def test_record_of_an_adopted_cas_leafs(tmp_path: pathlib.Path) -> None:
     recipe = docker_recipe()
-    take_in(tmp_path / "ca", RECIPE())
+    take_in(tmp_path / "ca", of_recipe())
     place = directory.ca_directory(str(tmp_path / "ca"))
     found = [record.Found(recipe.text(name), "web1", f"/etc/docker/{name}") for name in ("server-cert.pem", "cert.pem")]
     stranger = leaf(authority())
@@ -257,7 +266,7 @@ def test_record_of_an_adopted_cas_leafs(tmp_path: pathlib.Path) -> None:
 def holding(tmp_path: pathlib.Path, *requesters: str) -> tuple[pathlib.Path, str]:
     """A CA whose ledger has an old server certificate that these hosts have shown, and a name in it."""
     path, recipe = tmp_path / "ca", docker_recipe()
-    take_in(path, RECIPE())
+    take_in(path, of_recipe())
     content = recipe.text("server-cert.pem")
     shown = [record.Found(content, name, "/etc/docker/server-cert.pem") for name in requesters]
     record.record(directory.ca_directory(str(path)), shown, "adopted", around(NOW), predict=False)
@@ -310,7 +319,7 @@ def test_recorded_certificate_of_nobody_and_a_client_s_hold_no_names(tmp_path: p
 
 
 def test_adopt_killed_at_every_step_is_finished_by_the_next_run(tmp_path: pathlib.Path) -> None:
-    given = MACHINE()
+    given = of_machine()
     killed = 0
     for at in range(0, 200, 2):
         path = tmp_path / f"ca{at}"

@@ -33,13 +33,17 @@ def world(tmp_path: pathlib.Path) -> World:
     return World(tmp_path / "host").build()
 
 
+def killed_at_restart(**_options: t.Any) -> t.NoReturn:
+    raise Killed("restart")
+
+
 @pytest.fixture
 def killed(world: World, monkeypatch: pytest.MonkeyPatch) -> Killing:
     options = first(world)
     with pytest.MonkeyPatch.context() as patch:
         effects = Effects()
         machine = install(patch, world, effects)
-        machine.restart = t.cast("t.Any", lambda **_options: (_ for _ in ()).throw(Killed("restart")))  # type: ignore[method-assign]
+        machine.restart = killed_at_restart  # type: ignore[method-assign]
         with pytest.raises(Killed):
             run(world, machine, options)
     return Killing(world, install(monkeypatch, world, Effects()), world.state / "journal.json")
@@ -91,7 +95,7 @@ def test_journal_that_is_damaged_or_of_another_version_stops_the_run_before_anyt
         with pytest.raises(TlsError) as caught:
             run(killed.world, killed.machine, given(killed.world), check_mode=check_mode)
         assert caught.value.code == "journal-unreadable"
-        assert "revert.pyz --timer" in caught.value.hint
+        assert "revert.py --timer" in caught.value.hint
     assert killed.world.snapshot() == before
     assert killed.world.answers_locally
 

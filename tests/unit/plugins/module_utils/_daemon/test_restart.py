@@ -158,12 +158,12 @@ class Manager:
 
 def test_timer_survives_a_reboot_and_goes_away_without_trace(tmp_path: pathlib.Path) -> None:
     manager = t.cast("t.Any", Manager(tmp_path))
-    confirm.arm(manager, ["/usr/bin/python3", "/var/lib/docker-tls/revert.pyz"], "/var/lib/docker-tls/journal.json", 90)
+    confirm.arm(manager, ["/usr/bin/python3", "/var/lib/docker-tls/revert.py"], "/var/lib/docker-tls/journal.json", 90)
     timer = (tmp_path / "docker-tls-revert.timer").read_text()
     assert "OnActiveSec=90\n" in timer
     assert "WantedBy=timers.target" in timer
     service = (tmp_path / "docker-tls-revert.service").read_text()
-    assert 'ExecStart="/usr/bin/python3" "/var/lib/docker-tls/revert.pyz"\n' in service
+    assert 'ExecStart="/usr/bin/python3" "/var/lib/docker-tls/revert.py"\n' in service
     assert manager.commands[-2:] == [
         ("enable", "--quiet", "docker-tls-revert.timer"),
         ("restart", "docker-tls-revert.timer"),  # also one that still runs from an earlier change

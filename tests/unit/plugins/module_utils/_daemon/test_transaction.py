@@ -14,7 +14,6 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
-    capsule,
     endpoint,
     finish,
     transaction,
@@ -382,14 +381,3 @@ def test_transaction_leaves_a_daemon_json_that_someone_changed_meanwhile_to_them
     assert world.config.read_text() == theirs
     assert works(world)
     assert world.containers == {"web"}
-
-
-def test_capsule_holds_all_it_needs(tmp_path: pathlib.Path) -> None:
-    """The zip application imports nothing that is not in it."""
-    import subprocess
-    import sys
-
-    path = tmp_path / "revert.pyz"
-    path.write_bytes(capsule.capsule_bytes())
-    result = subprocess.run([sys.executable, "-I", str(path)], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (0, "")

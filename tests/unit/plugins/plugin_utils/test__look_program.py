@@ -10,18 +10,18 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _lean
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _look_program
 
 GOOD: dict[str, t.Any] = {"current": True, "requests": [{"common_name": "dürer"}]}
 
 
 def said(answer: t.Any, *, plain: bool = True) -> str:
-    return json.dumps({"docker_tls_look": answer}, ensure_ascii=plain) + "\n"
+    return json.dumps({"docker_tls_answer": answer}, ensure_ascii=plain) + "\n"
 
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_answer_of_a_host_is_taken(plain: bool) -> None:
-    assert _lean.answer(said(GOOD, plain=plain)) == {**GOOD, "reasons": [], "warnings": []}
+    assert _look_program.answer(said(GOOD, plain=plain)) == {**GOOD, "reasons": [], "warnings": []}
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -36,4 +36,4 @@ def test_answer_of_a_host_is_taken(plain: bool) -> None:
 )
 def test_answer_that_is_no_text_is_not_taken(answer: dict[str, t.Any], plain: bool) -> None:
     """It would go on to the CA host in one call for all hosts, and Ansible takes no such text back from a module."""
-    assert _lean.answer(said(answer, plain=plain)) is None
+    assert _look_program.answer(said(answer, plain=plain)) is None

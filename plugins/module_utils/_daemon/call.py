@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module daemon_endpoint as one call: the real host, a lock against signals, then ``endpoint.run``. PRIVATE: may change.
+
+It is called by the module, and by the same code that came through a pipe without Ansible around it.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._errors import TlsError
+from .._outcome import outcome
+from .._time import utc_now
+from . import endpoint
+from .engine import Engine
+from .journal import StateDirectory
+from .machine import Machine
+from .options import options_from
+from .signals import orderly_end
+from .systemd import Systemd
+
+
+def called(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the module's result or failure; ``arguments``: its ``options``, with defaults, and ``check_mode``."""
+    return outcome(lambda: ensure_endpoint(arguments["options"], check_mode=arguments["check_mode"]))
+
+
+def ensure_endpoint(parameters: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
+    """Return the module's result for its options, with defaults (``ENDPOINT_OPTIONS``). Raises TlsError; then the host is as it was."""
+    if os.geteuid() != 0:
+        raise TlsError(
+            "only root can change Docker's daemon", hint="Set become: true for this task or play.", code="not-root"
+        )
+    options = options_from(parameters)
+    machine = Machine(Systemd(options.service, options.socket), Engine())
+    with orderly_end():
+        return endpoint.run(options, machine, StateDirectory(), utc_now(), check_mode=check_mode)

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The change of the daemon (``_daemon.call``) as a program for a pipe. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import _pipe
+
+CHANGE = _pipe.Program(
+    "_daemon/call",
+    sources=(
+        "_daemon/call",
+        "_daemon/capsule",
+        "_daemon/config",
+        "_daemon/config_keys",
+        "_daemon/confirm",
+        "_daemon/dername",
+        "_daemon/dropin",
+        "_daemon/endpoint",
+        "_daemon/engine",
+        "_daemon/environment",
+        "_daemon/findings",
+        "_daemon/finish",
+        "_daemon/flags",
+        "_daemon/handshake",
+        "_daemon/journal",
+        "_daemon/jsontext",
+        "_daemon/listen",
+        "_daemon/listening",
+        "_daemon/machine",
+        "_daemon/options",
+        "_daemon/plan",
+        "_daemon/plan_back",
+        "_daemon/plan_present",
+        "_daemon/preflight",
+        "_daemon/preflight_certificates",
+        "_daemon/preflight_keys",
+        "_daemon/probe",
+        "_daemon/proof",
+        "_daemon/report",
+        "_daemon/restart",
+        "_daemon/signals",
+        "_daemon/socket_unit",
+        "_daemon/state",
+        "_daemon/swap",
+        "_daemon/systemd",
+        "_daemon/transaction",
+        "_daemon/undo",
+        "_daemon/unit",
+        "_daemon/unit_source",
+        "_daemon/unitfile",
+        "_daemon/wording",
+        "_daemon/words",
+        "_errors",
+        "_files",
+        "_host/addresses",
+        "_host/certstore",
+        "_host/netlink",
+        "_outcome",
+        "_program",
+        "_time",
+        "_x509/attributes",
+        "_x509/compat",
+        "_x509/decide",
+        "_x509/inspect",
+        "_x509/keys",
+        "_x509/names",
+        "_x509/pem",
+        "_x509/profiles",
+        "_x509/verify",
+        "_x509/wording",
+    ),
+)
+
+
+def answer(output: str) -> dict[str, t.Any]:
+    """Return the module's result; a failure where the host's answer is none, because then nobody knows what it has done."""
+    found = _pipe.answer(output)
+    if found is None or "crashed" in found:
+        why = "its answer cannot be read" if found is None else str(found["crashed"])
+        return {
+            "failed": True,
+            "changed": False,
+            "code": "answer-unusable",
+            "msg": f"The change of Docker's endpoint has begun on this host, but {why}.",
+            "hint": "Run again: what was begun is finished or undone then, by the host's own guard process where the run was killed. "
+            "If it happens again, please report it.",
+        }
+    return {"changed": False, **found}

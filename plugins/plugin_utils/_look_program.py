@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The look at a host (``_host_state``) as a program for a pipe, and what is taken of its answer. PRIVATE: may change without notice.
+
+It writes nothing but the key that waits for its certificate; where its answer is not understood, the real modules are asked.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import _pipe
+
+LOOK = _pipe.Program(
+    "_host_state",
+    sources=(
+        "_accounts",
+        "_daemon/config",
+        "_daemon/dropin",
+        "_daemon/endpoint",
+        "_daemon/engine",
+        "_daemon/environment",
+        "_daemon/findings",
+        "_daemon/flags",
+        "_daemon/handshake",
+        "_daemon/journal",
+        "_daemon/jsontext",
+        "_daemon/listen",
+        "_daemon/listening",
+        "_daemon/machine",
+        "_daemon/options",
+        "_daemon/plan",
+        "_daemon/plan_present",
+        "_daemon/preflight_certificates",
+        "_daemon/report",
+        "_daemon/socket_unit",
+        "_daemon/state",
+        "_daemon/systemd",
+        "_daemon/unit",
+        "_daemon/unit_source",
+        "_daemon/unitfile",
+        "_daemon/words",
+        "_errors",
+        "_files",
+        "_host/addresses",
+        "_host/certstore",
+        "_host/netlink",
+        "_host_state",
+        "_requests",
+        "_time",
+        "_x509/attributes",
+        "_x509/compat",
+        "_x509/decide",
+        "_x509/inspect",
+        "_x509/issue",
+        "_x509/keys",
+        "_x509/names",
+        "_x509/pem",
+        "_x509/profiles",
+        "_x509/verify",
+        "_x509/wording",
+    ),
+)
+
+
+def answer(output: str) -> dict[str, t.Any] | None:
+    """Return what the look has said; None where that is not what it says."""
+    found = _pipe.answer(output)
+    if found is not None and "crashed" in found:
+        found = {"current": False, "reasons": ["undecided"], "msg": found["crashed"]}
+    return checked(found)
+
+
+def checked(found: t.Any) -> dict[str, t.Any] | None:
+    """Return only what is expected of a host, in the expected types."""
+    if not isinstance(found, dict) or not isinstance(found.get("current"), bool):
+        return None
+    lists = {name: found.get(name) or [] for name in ("reasons", "warnings")}
+    if not all(isinstance(items, list) for items in lists.values()):
+        return None
+    words = {name: [str(item) for item in items] for name, items in lists.items()}
+    why = {"msg": str(found["msg"])} if found.get("msg") else {}
+    more = {
+        name: found[name]
+        for name, kind in (("requests", list), ("endpoint", dict), ("prepared", dict))
+        if isinstance(found.get(name), kind)
+    }
+    return {"current": found["current"], **words, **why, **more}

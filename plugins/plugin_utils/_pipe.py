@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A function of ours on a host, sent as one program through a pipe, without AnsiballZ around it. PRIVATE: may change.
+
+Why not always a module: building AnsiballZ costs the controller about as much as reaching eight hosts, and on every host
+Python compiles ``ansible.module_utils.basic`` and all that comes with it before it begins with ours (0.25 s of CPU,
+measured). So the two calls that nearly every host gets, the look and the change of the daemon, go this way. They carry no
+secret, and where a program cannot be sent or did not begin, the module itself is sent. The code is the collection's own,
+unchanged.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import pathlib
+import shlex
+import typing as t
+
+from ansible import constants as C
+
+from ..module_utils._program import PACKAGE, program
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
+_BEGUN = "docker_tls: begun"
+_ANSWER = '{"docker_tls_answer": '
+MOST_CHARACTERS = 1_000_000
+
+_CALL = """\
+arguments = json.loads(@arguments@)
+print(%(begun)r, flush=True)
+try:
+    from %(module)s import called
+    answer = called(arguments)
+except Exception as error:
+    answer = {"crashed": "%%s: %%s" %% (type(error).__name__, error)}
+print(json.dumps({"docker_tls_answer": answer}))
+"""
+
+
+class Program:
+    """The function ``called`` of a module of ours, with the sources that it imports. Both are paths below ``module_utils``."""
+
+    def __init__(self, module: str, sources: t.Sequence[str]) -> None:
+        self._module = f"{PACKAGE}.{_dotted(module)}"
+        self.sources = tuple(sources)
+
+    def script(self, arguments: t.Mapping[str, t.Any]) -> bytes:
+        """Return the Python program that calls ``called`` with ``arguments``; they hold no secret."""
+        before, after = self.around_arguments
+        return b"".join((before, ascii(json.dumps(arguments)).encode("ascii"), after))
+
+    @functools.cached_property
+    def around_arguments(self) -> tuple[bytes, bytes]:
+        """The program before its arguments, and after them: the same for all hosts, so that it is made before Ansible forks."""
+        texts = {_dotted(name): (_ROOT / f"{name}.py").read_text(encoding="utf-8") for name in self.sources}
+        filled = program(texts, after=_CALL % {"module": self._module, "begun": _BEGUN})
+        before, after = filled.encode("ascii").split(b"@arguments@")
+        return before, after
+
+
+def _dotted(path: str) -> str:
+    return path.replace("/", ".")
+
+
+def command(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.Any]) -> str:
+    """Return the shell command that runs Python, on the host, on what comes through the pipe.
+
+    The interpreter is the one that Ansible would take; where it would have to search for one first, the shell searches in
+    the same order, which saves a round trip.
+    """
+    named = variables.get("ansible_python_interpreter")
+    if named is None:
+        named = (variables.get("ansible_facts") or {}).get("discovered_interpreter_python")
+    if named is None:
+        named = C.config.get_config_value("INTERPRETER_PYTHON", variables=dict(variables))
+    interpreter = str(template(named)).strip()
+    if interpreter and not interpreter.startswith("auto"):
+        return f"{interpreter} -I -"
+    candidates = C.config.get_config_value("INTERPRETER_PYTHON_FALLBACK", variables=dict(variables))
+    listed = " ".join(shlex.quote(str(candidate)) for candidate in candidates)
+    return f"for python in {listed} /usr/bin/python3; do command -v $python >/dev/null 2>&1 && exec $python -I -; done"
+
+
+def has_begun(output: str) -> bool:
+    """Return whether a program has begun on the host, whatever became of it: then it may have changed something."""
+    return _BEGUN in output.splitlines()
+
+
+def answer(output: str) -> dict[str, t.Any] | None:
+    """Return what the function has said, None where that is not what it says or is more than any host has to say.
+
+    Nor is it taken with halves of characters in it: Ansible takes none from a module, and what the CA host says about them would be
+    refused with what it says about all other hosts.
+    """
+    if len(output) > MOST_CHARACTERS:
+        return None
+    line = next((line for line in reversed(output.splitlines()) if line.startswith(_ANSWER)), "")
+    try:
+        found = json.loads(line)["docker_tls_answer"]
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An action that sends a program of ours (``_pipe``) where it can, and its module where it cannot. PRIVATE: may change."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import _pipe, _pipelining
+from ._action import ModuleAction, Result
+
+
+class ProgramAction(ModuleAction):
+    """What the action plugins of the look and of the change share."""
+
+    def can_send(self) -> bool:
+        """Return whether a program can go to the task's host, with everything that the task asks for."""
+        return not (_pipelining.obstacle(self._connection) or any(self._task.environment or ()))
+
+    def send(self, program: _pipe.Program, arguments: t.Mapping[str, t.Any], task_vars: Result) -> str:
+        """Return what ``program`` has printed on the host."""
+        run: t.Any = self._low_level_execute_command
+        command = _pipe.command(task_vars, self._templar.template)
+        with _pipelining.switched_on(self._connection):
+            sent = run(command, in_data=program.script(arguments), sudoable=True)
+        return str(sent.get("stdout", ""))

@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The change of the daemon: sent as a program where that can be, as the module where it cannot, and never twice once it has begun."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pathlib
+import subprocess
+import sys
+import types
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.action import daemon_endpoint
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _program
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import capsule
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import CHANGE, answer
+from helpers_look import ROOT
+
+BEGUN = "docker_tls: begun\n"
+DONE = {"changed": True, "reasons": ["certificate-changed"], "proof": []}
+UTILS = ROOT / "plugins" / "module_utils"
+
+
+def said(found: t.Any) -> str:
+    return f"Welcome!\n{BEGUN}{json.dumps({'docker_tls_answer': found})}\n"
+
+
+def change(
+    output: str,
+    arguments: dict[str, t.Any] | None = None,
+    *,
+    module: t.Any = None,
+    check: bool = False,
+    **task: t.Any,
+) -> tuple[dict[str, t.Any], list[bytes], list[dict[str, t.Any]]]:
+    """Return the action's result on a host whose program prints ``output``, the programs and the modules' arguments that it was sent."""
+    connection = types.SimpleNamespace(transport="ssh", has_pipelining=True, become=None)
+    connection._shell = types.SimpleNamespace(tmpdir="/tmp")
+    given = {"args": arguments or {}, "check_mode": check, "async_val": 0, "environment": [], "action": "x", **task}
+    templar = types.SimpleNamespace(template=lambda value: value)
+    make: t.Any = daemon_endpoint.ActionModule
+    plugin = make(types.SimpleNamespace(**given), connection, None, None, templar, None)
+    programs: list[bytes] = []
+    modules: list[dict[str, t.Any]] = []
+
+    def low_level(command: str, in_data: bytes, sudoable: bool) -> dict[str, str]:
+        programs.append(in_data)
+        return {"stdout": output}
+
+    def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
+        modules.append(module_args)
+        return dict(module or {"changed": False, "reasons": ["by-module"]})
+
+    plugin._low_level_execute_command = low_level
+    plugin._execute_module = execute
+    return plugin.run(task_vars={"ansible_python_interpreter": sys.executable}), programs, modules
+
+
+def asked(program: bytes) -> dict[str, t.Any]:
+    line = next(line for line in program.decode().splitlines() if line.startswith("arguments = "))
+    found: dict[str, t.Any] = json.loads(
+        ast.literal_eval(line.removeprefix("arguments = json.loads(").removesuffix(")"))
+    )
+    return found
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_change_is_sent_as_a_program_with_all_options(check: bool) -> None:
+    result, programs, modules = change(said(DONE), {"listen": ["private"], "port": "2377"}, check=check)
+    assert (result["changed"], result["reasons"], modules) == (True, ["certificate-changed"], [])
+    sent = asked(programs[0])
+    assert sent["check_mode"] is check
+    assert (sent["options"]["port"], sent["options"]["start_timeout"]) == (2377, 120)
+
+
+def test_failure_of_the_change_is_the_failure_of_the_task() -> None:
+    result, _, modules = change(said({"failed": True, "msg": "no", "hint": "", "code": "port-in-use"}))
+    assert (result["failed"], result["code"], modules) == (True, "port-in-use", [])
+
+
+@pytest.mark.parametrize("output", ["", "sh: 1: /usr/bin/python3: not found\n", "sudo: a password is required\n"])
+def test_program_that_did_not_begin_is_followed_by_the_module(output: str) -> None:
+    """Ansible then says what is wrong with the host's Python, as it says it of every module."""
+    result, programs, modules = change(output)
+    assert (len(programs), len(modules), result["reasons"]) == (1, 1, ["by-module"])
+
+
+def test_missing_library_is_told_by_the_module_whose_python_ansible_knows() -> None:
+    missing = {"failed": True, "msg": "no cryptography", "hint": "", "code": "cryptography-missing"}
+    _, programs, modules = change(said(missing))
+    assert (len(programs), len(modules)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [BEGUN, BEGUN + "Killed\n", said([]), said({"crashed": "KeyError: 'x'"}), said({"msg": "\ud800"})],
+    ids=["nothing", "killed", "no answer", "crashed", "no text"],
+)
+def test_program_that_began_is_not_repeated_when_nobody_knows_what_it_has_done(output: str) -> None:
+    result, _, modules = change(output)
+    assert (result["failed"], result["code"], modules) == (True, "answer-unusable", [])
+    assert result["hint"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "task"),
+    [
+        ({"listener": "neither"}, {}),
+        ({"port": "many"}, {}),
+        ({"no_such_option": 1}, {}),
+        ({"directory": "~/certs"}, {}),
+        ({"config_path": "$HOME/daemon.json"}, {}),
+        ({}, {"environment": [{"HTTPS_PROXY": "x"}]}),
+    ],
+    ids=str,
+)
+def test_what_the_module_has_to_refuse_or_to_understand_on_the_host_goes_to_it(
+    arguments: dict[str, t.Any], task: dict[str, t.Any]
+) -> None:
+    _, programs, modules = change(said(DONE), arguments, **task)
+    assert (programs, len(modules)) == ([], 1)
+
+
+def test_request_that_the_ca_has_refused_is_the_failure_of_its_host() -> None:
+    reason = {"code": "name-taken", "msg": "the name is another host's", "hint": "Use another."}
+    result, programs, modules = change(said(DONE), {"rejected": {"server": reason}})
+    assert (result["failed"], result["code"], programs, modules) == (True, "name-taken", [], [])
+
+
+def test_program_runs_in_a_bare_python_and_refuses_as_the_module_does(tmp_path: pathlib.Path) -> None:
+    """An option that no host can have: the program ends before it looks at this machine."""
+    options = daemon_endpoint._options({"directory": "/etc"})
+    program = CHANGE.script({"options": options, "check_mode": True})
+    done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
+    found = answer(done.stdout.decode())
+    assert (found["failed"], found["changed"]) == (True, False)
+    assert found["code"] in ("option-invalid", "not-root")
+
+
+def imported(name: str) -> set[str]:
+    """Return the modules of ours that one imports, at once or when it needs them."""
+    parts = name.split("/")[:-1]
+    found = set()
+    for node in ast.walk(ast.parse((UTILS / f"{name}.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*parts[: len(parts) - node.level + 1], *(node.module or "").split(".")]
+            place = "/".join(filter(None, base))
+            names = {place, *(f"{place}/{each.name}".lstrip("/") for each in node.names)}
+            found |= {each for each in names if (UTILS / f"{each}.py").is_file()}
+    return found
+
+
+def test_sources_of_the_program_are_all_that_a_change_can_import() -> None:
+    """The capsule is among them: what the guard process runs is made of the sources that came through the pipe."""
+    known: set[str] = set()
+    left = {"_daemon/call"}
+    while left:
+        name = left.pop()
+        known.add(name)
+        left |= imported(name) - known
+    assert known == set(CHANGE.sources)
+
+
+def test_guard_is_made_of_the_sources_that_came_through_the_pipe(tmp_path: pathlib.Path) -> None:
+    """There are no files on the host to read them from."""
+    text = capsule.capsule_text(StateDirectory("/state"))
+    texts = {name.replace("/", "."): (UTILS / f"{name}.py").read_text() for name in CHANGE.sources}
+    show = (
+        f"from {_program.PACKAGE}._daemon import capsule, journal\n"
+        "print(capsule.capsule_text(journal.StateDirectory('/state')), end='')"
+    )
+    sent = _program.program(texts, after=show)
+    done = subprocess.run(
+        [sys.executable, "-I", "-"], input=sent, capture_output=True, check=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout == text
