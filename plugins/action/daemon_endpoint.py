@@ -8,7 +8,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..module_utils._host_options import ENDPOINT_OPTIONS
 from ..plugin_utils import _endpoint_program, _pipe
 from ..plugin_utils import _role_arguments as role_arguments
-from ..plugin_utils._action import CertificateAction, Result
+from ..plugin_utils._action import CRYPTOGRAPHY_CODES, CertificateAction, Result
 from ..plugin_utils._endpoint_program import CHANGE
 from ..plugin_utils._program_action import ProgramAction
 
@@ -26,8 +26,10 @@ class ActionModule(ProgramAction, CertificateAction):
         options = _options(arguments) if self.can_send() else None
         if options is not None:
             output = self.send(CHANGE, {"options": options, "check_mode": bool(self._task.check_mode)}, task_vars)
-            if _pipe.has_begun(output):
-                return self._admitted(_endpoint_program.answer(output))
+            found = _endpoint_program.answer(output) if _pipe.has_begun(output) else None
+            # Without the library nothing was done; Ansible knows which Python that was when it has sent a module there.
+            if found is not None and found.get("code") not in CRYPTOGRAPHY_CODES:
+                return self._admitted(found)
         return super().execute(module, arguments, task_vars)
 
     def predict(self, arguments: Result) -> Result:

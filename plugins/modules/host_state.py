@@ -15,7 +15,7 @@ description:
     M(portcullis.docker_tls.daemon_endpoint) would decide with the arguments that the roles give them. A host that is current can be
     left out of the roles, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
   - Whatever is in doubt is not current, be it a missing library, an option that is refused, or another state than V(present). Then the roles
-    say what is wrong. So this module fails for no reason of its own.
+    say what is wrong. The module fails only where a variable is not what the roles' argument specifications say; that is asked of no host.
   - The arguments are read from the roles' own files and from the host's variables. Variables that are given to a role only
     (C(roles:) with parameters) are not seen here.
 extends_documentation_fragment:
@@ -80,7 +80,7 @@ EXAMPLES = r"""
 RETURN = r"""
 current:
   description: Whether there is nothing to do.
-  returned: always
+  returned: success
   type: bool
   sample: true
 reasons:
@@ -89,7 +89,7 @@ reasons:
       RV(portcullis.docker_tls.daemon_endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed),
       V(forced), V(client-revoked) (what the host lets in has to be proved), V(ledger-behind) (the CA's ledger may be older than the
       certificate, so the CA has to be asked) or V(undecided).
-  returned: always
+  returned: success
   type: list
   elements: str
   sample: [expires-soon]
@@ -109,8 +109,16 @@ prepared:
   returned: with O(prepare), when a certificate is due
   type: dict
 msg:
-  description: What is in doubt, with V(undecided).
-  returned: when something is in doubt
+  description: What is in doubt, with V(undecided); what is wrong with the variables of the roles, where the task fails.
+  returned: when something is in doubt, and on failure
+  type: str
+code:
+  description: A stable word for the failure, V(role-arguments-invalid).
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
   type: str
 """
 

@@ -153,6 +153,10 @@ options:
         description: Its begin.
         type: str
         default: ""
+      authority_key_identifier:
+        description: Its authority key identifier; without one, its issuer alone tells whether an authority of this CA has signed it.
+        type: str
+        default: ""
   backdate:
     description: How long before now certificates begin to be valid, for clocks that are behind; V(0s) for not at all.
     type: str
@@ -290,6 +294,7 @@ _INSTALLED_OPTIONS: dict[str, t.Any] = {
     "serial": {"type": "str", "required": True},
     "issuer": {"type": "str", "required": True},
     "not_before": {"type": "str", "default": ""},
+    "authority_key_identifier": {"type": "str", "default": "", "no_log": False},
 }
 
 

@@ -20,6 +20,7 @@ _BACKDATE = timedelta(minutes=5)
 _MOST = 500
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_IDENTIFIER = re.compile(r"[0-9a-f]{2,128}")
 _SERIAL = re.compile(r"[0-9a-f]{2,64}")
 _ISSUER = re.compile(r"[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]{0,1000}")
 
@@ -36,6 +37,7 @@ def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: 
             "serial": certificate["serial"],
             "issuer": certificate["issuer"],
             "not_before": certificate["not_before"],
+            "authority_key_identifier": _identifier(certificate),
         }
         for host in hosts
         for certificate in _reported(_answer(hostvars[host], variable))
@@ -54,6 +56,11 @@ def _reported(answer: t.Any) -> t.Iterator[Mapping]:
         certificate = entry.get("certificate") if isinstance(entry, t.Mapping) else None
         if isinstance(certificate, t.Mapping) and _is_shaped(certificate):
             yield certificate
+
+
+def _identifier(certificate: Mapping) -> str:
+    found = certificate.get("authority_key_identifier")
+    return found if isinstance(found, str) and _IDENTIFIER.fullmatch(found) else ""
 
 
 def _is_shaped(certificate: Mapping) -> bool:

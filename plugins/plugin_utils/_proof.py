@@ -36,7 +36,14 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
         for check in checks or []:
             yield _row(host, seen_from, check["check"], bool(check["passed"]), check["detail"])
     if not outside.get("checks"):
-        yield _row(host, "controller", "examined", False, _complaint(outside) or "nothing was seen from the controller")
+        yield _row(host, "controller", "examined", False, _not_examined(endpoint, outside))
+
+
+def _not_examined(endpoint: Mapping, outside: Mapping) -> str:
+    there = endpoint.get("endpoint") or {}
+    if "certificate" in there and not there["certificate"]:
+        return "the host has no server certificate yet: run site.yml"
+    return _complaint(outside) or "nothing was seen from the controller"
 
 
 def _complaint(result: Mapping) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from . import _ca_place, _inventory, _preflight
+from . import _answers, _ca_place, _inventory, _preflight
 from ._ca_place import CONTROLLER
 from ._ca_place import variables_of as _variables
 
@@ -160,7 +160,7 @@ def _state(result: Mapping) -> str:
 def _problem(result: Mapping) -> str:
     """Return what a module or the connection complained about, on one line of a sane length."""
     said = ". ".join(str(result[name]) for name in ("msg", "hint") if result.get(name))
-    text = " ".join(str(result.get("module_stderr") or said or "no answer").split())
+    text = " ".join((_answers.instead(result) or said or "no answer").split())
     for noise in _NOISE:
         text = text.removeprefix(noise)
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."

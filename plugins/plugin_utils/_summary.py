@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..module_utils import _table
+from . import _answers
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -78,14 +79,12 @@ class Run:
 
     def note_problem(self, host: str, result: Mapping) -> None:
         """Take in why a host failed or was not reached; the last word counts."""
-        found, hint = (
-            str(result.get("msg") or result.get("module_stderr") or "no reason given"),
-            str(result.get("hint") or ""),
-        )
-        found, hint = " ".join(found.split()), " ".join(hint.split())
+        said = [str(result.get("msg") or "").split("\nSee stdout")[0], _answers.instead(result)]
+        found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
+        hint = " ".join(str(result.get("hint") or "").split())
         if len(found) > _LONGEST_PROBLEM:  # what is to be done is never cut off
             found = f"{found[:_LONGEST_PROBLEM]}..."
-        self.host(host).problem = found if hint in found else f"{found.rstrip('.')}. {hint}"
+        self.host(host).problem = found if hint in found else f"{found}{'' if found.endswith('.') else '.'} {hint}"
 
     def end(self, failed: t.Container[str], unreachable: t.Container[str], all_hosts: t.Iterable[str]) -> None:
         """Take in what Ansible says of each host at the end."""

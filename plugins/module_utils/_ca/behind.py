@@ -27,17 +27,22 @@ class Installed:
     serial: str
     issuer: str
     not_before: str = ""
+    authority_key_identifier: str = ""
 
 
 def unknown(
     installed: t.Iterable[Installed], known: t.Container[str], stored: store.Stored
 ) -> tuple[tuple[Installed, ...], tuple[Installed, ...]]:
     """Return the certificates of our authorities that the ledger lacks, and those of generations that the CA itself lacks."""
-    issuers = {one.view.subject for generations in stored.values() for one in generations}
+    identifiers = {
+        one.view.subject: one.view.subject_key_identifier for generations in stored.values() for one in generations
+    }
     missing, lost = [], []
     for one in installed:
-        if one.issuer in issuers:
-            if one.serial not in known:
+        if one.issuer in identifiers:
+            # Two CAs whose groups are called alike have authorities of one name.
+            keys = {identifiers[one.issuer], one.authority_key_identifier} - {""}
+            if len(keys) < 2 and one.serial not in known:
                 missing.append(one)
             continue
         match = _UNIT.search(one.issuer)

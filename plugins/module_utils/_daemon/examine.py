@@ -79,7 +79,21 @@ def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
         "engine_version": good.detail.partition(", engine ")[2] if good is not None and good.passed else "",
         "certificate_fingerprint": greeting.fingerprint_sha256 if greeting else "",
         "client_authorities": [name_text(name) for name in greeting.authority_names] if greeting else [],
+        **_message(target, checks, problem),
     }
+
+
+def _message(target: Target, checks: t.Sequence[Check], problem: str) -> dict[str, str]:
+    """Return ``msg``, which is what a task shows whose ``failed_when`` looks at ``passed``; nothing where all is well."""
+    failed = [f"{check.check}: {check.detail}" for check in checks if not check.passed]
+    if not failed:
+        return {}
+    if problem:
+        return {
+            "msg": f"{target.text}, as seen from here: no TLS server at {target.text}: {problem}. Does the name resolve here, and "
+            "does the host listen there, with no firewall between? docker_daemon_address is how the controller and clients reach it."
+        }
+    return {"msg": f"{target.text}, as seen from here: {'; '.join(failed)}"}
 
 
 def _greeting(target: Target) -> tuple[ServerGreeting | None, str]:

@@ -16,6 +16,7 @@ import typing as t
 import pytest
 
 import helpers_ansible
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import journal
 from helpers_ca import PASSPHRASE_TEXT
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "docs/examples/renewal"
@@ -178,3 +179,12 @@ def test_units_are_what_systemd_understands(tmp_path: pathlib.Path) -> None:
     )
     ours = [line for line in (done.stdout + done.stderr).splitlines() if "docker-tls-renew" in line]
     assert (done.returncode, ours) == (0, []), done.stderr
+
+
+def test_service_has_a_state_directory_of_its_own() -> None:
+    """systemd gives the directory and all in it to the service's account: on a Docker host that was root's journal and undo."""
+    text = (EXAMPLES / "docker-tls-renew.service").read_text()
+    (directory,) = re.findall(r"^StateDirectory=(.*)$", text, re.MULTILINE)
+    assert f"/var/lib/{directory}" != journal.STATE_DIRECTORY
+    assert f"DOCKER_TLS_SUMMARY_PATH=/var/lib/{directory}/summary.json" in text
+    assert f"`/var/lib/{directory}/summary.json`" in (EXAMPLES.parents[1] / "renewal.md").read_text()

@@ -16,6 +16,9 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.action import daemon_endpoint
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _program
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import capsule
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import CHANGE, answer
 from helpers_look import ROOT
 
@@ -88,6 +91,12 @@ def test_program_that_did_not_begin_is_followed_by_the_module(output: str) -> No
     assert (len(programs), len(modules), result["reasons"]) == (1, 1, ["by-module"])
 
 
+def test_missing_library_is_told_by_the_module_whose_python_ansible_knows() -> None:
+    missing = {"failed": True, "msg": "no cryptography", "hint": "", "code": "cryptography-missing"}
+    _, programs, modules = change(said(missing))
+    assert (len(programs), len(modules)) == (1, 1)
+
+
 @pytest.mark.parametrize(
     "output",
     [BEGUN, BEGUN + "Killed\n", said([]), said({"crashed": "KeyError: 'x'"}), said({"msg": "\ud800"})],
@@ -156,3 +165,18 @@ def test_sources_of_the_program_are_all_that_a_change_can_import() -> None:
         known.add(name)
         left |= imported(name) - known
     assert known == set(CHANGE.sources)
+
+
+def test_guard_is_made_of_the_sources_that_came_through_the_pipe(tmp_path: pathlib.Path) -> None:
+    """There are no files on the host to read them from."""
+    text = capsule.capsule_text(StateDirectory("/state"))
+    texts = {name.replace("/", "."): (UTILS / f"{name}.py").read_text() for name in CHANGE.sources}
+    show = (
+        f"from {_program.PACKAGE}._daemon import capsule, journal\n"
+        "print(capsule.capsule_text(journal.StateDirectory('/state')), end='')"
+    )
+    sent = _program.program(texts, after=show)
+    done = subprocess.run(
+        [sys.executable, "-I", "-"], input=sent, capture_output=True, check=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout == text

@@ -144,6 +144,7 @@ def test_variable_of_the_wrong_type_is_refused_before_the_host_is_asked(changes:
     """site.yml enters the roles without Ansible's own check of their arguments."""
     result = look(CURRENT, **changes)
     assert result.pop("sent") == []
+    helpers_records.returned("host_state", result)
     assert (result["failed"], result["code"]) == (True, "role-arguments-invalid")
     assert re.search(r"docker_(daemon|server_cert)_\w+", result["msg"])
     assert result["hint"]

@@ -39,6 +39,15 @@ def test_endpoint_that_is_not_there_does_not_pass(closed_port: int, check: bool)
     }
 
 
+def test_message_about_an_endpoint_that_is_not_there_says_why_and_what_to_do(closed_port: int) -> None:
+    """A task with ``failed_when: not probe.passed`` shows the message, and without one "Unknown error"."""
+    options = {"host": "localhost", "address": "127.0.0.1", "port": closed_port, "timeout": 2, "closed_ports": []}
+    message = run_module(endpoint_info, options)["msg"]
+    assert message.startswith(f"127.0.0.1:{closed_port}, as seen from here: no TLS server at 127.0.0.1:{closed_port}: ")
+    assert "refused" in message
+    assert message.endswith("docker_daemon_address is how the controller and clients reach it.")
+
+
 def test_key_is_in_no_result(closed_port: int) -> None:
     options = {
         "host": "127.0.0.1",

@@ -13,13 +13,26 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inst
 
 
 def test_installed_certificates_are_what_hosts_report() -> None:
-    certificate = {"serial": "0a", "issuer": "CN=Docker CA,OU=server-g1", "not_before": "2026-11-22T12:55:00Z"}
+    certificate = {
+        "serial": "0a",
+        "issuer": "CN=Docker CA,OU=server-g1",
+        "not_before": "2026-11-22T12:55:00Z",
+        "authority_key_identifier": "ab81",
+    }
     hostvars = {
         "web1": {"answer": {"requests": [{"certificate": certificate}, {"certificate": None}]}},
         "web2": {"answer": {}},
         "web3": {},
     }
     assert _installed.installed_certificates(hostvars, hostvars, "answer") == [{"requester": "web1", **certificate}]
+
+
+@pytest.mark.parametrize("identifier", [None, 5, "../x", "ab" * 500], ids=str)
+def test_installed_certificates_leave_out_an_identifier_that_is_none(identifier: Any) -> None:
+    certificate = {"serial": "0a", "issuer": "CN=x", "not_before": "2026-11-22T12:55:00Z"}
+    answer = {"requests": [{"certificate": {**certificate, "authority_key_identifier": identifier}}]}
+    (found,) = _installed.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer")
+    assert found == {"requester": "web1", **certificate, "authority_key_identifier": ""}
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,22 @@ def test_rows_of_a_sound_host_say_what_was_seen_from_where() -> None:
         (variables(outside={"checks": [BAD]}), "good-client", "refused"),
         (variables(outside={"failed": True, "msg": "no certificate"}), "examined", "no certificate"),
         (variables(), "examined", "nothing was seen"),
+        (
+            variables({"endpoint": {"certificate": None}}, {"failed": True, "msg": "'NoneType' has no attribute"}),
+            "examined",
+            "no server certificate yet: run site.yml",
+        ),
     ],
-    ids=["never-ran", "unreachable", "failed", "other-than-wanted", "refused", "no-proof-outside", "skipped-outside"],
+    ids=[
+        "never-ran",
+        "unreachable",
+        "failed",
+        "other-than-wanted",
+        "refused",
+        "no-proof-outside",
+        "skipped-outside",
+        "no-certificate-yet",
+    ],
 )
 def test_host_that_is_not_proved_never_counts_as_proved(given: dict[str, Any], check: str, detail: str) -> None:
     rows = proof.proof_rows(["a"], {"a": given})

@@ -88,11 +88,12 @@ def test_files_of_a_host_that_is_both_are_both() -> None:
         ({"msg": "Timed out after 60 second(s).", "timedout": {"period": 60}}, {"state": "unreachable", "problem": "Timed out after 60 second(s)."}),
         ({"msg": "Missing sudo password", "failed": False}, {"state": "not-readable", "problem": "Missing sudo password"}),
         ({"msg": "MODULE FAILURE", "module_stderr": "sudo: not found\n"}, {"state": "not-readable", "problem": "sudo: not found"}),
+        ({"module_stdout": "sudo: not found\r\n", "module_stderr": "Connection to w closed."}, {"state": "not-readable", "problem": "sudo: not found"}),
         ({"files": []}, {"state": "not-readable", "problem": "no answer"}),
         ({"skipped": True}, None),
         (None, None),
     ],
-    ids=["read", "unreachable", "hangs", "no-become", "no-sudo", "other-files", "skipped", "never-asked"],
+    ids=["read", "unreachable", "hangs", "no-become", "no-sudo", "no-sudo-on-a-terminal", "other-files", "skipped", "never-asked"],
 )  # fmt: skip
 def test_fleet_tells_what_became_of_reading_a_host(result: t.Any, expected: t.Any) -> None:
     (host,) = fleet({"web1": {"ansible_host": "10.0.0.5", status.FILES: result}}, ["web1"])["hosts"]

@@ -94,6 +94,14 @@ def test_text_names_failed_and_unreachable_hosts_first_with_their_problem() -> N
     assert run.outcome == "failed"
 
 
+def test_text_of_a_host_without_sudo_says_what_it_said() -> None:
+    result = {"msg": "Module result deserialization failed: No start of json char found", "module_stderr": ""}
+    run = run_of(("web1", "", {**result, "module_stdout": "/bin/sh: 1: sudo: not found\r\n"}), failed=["web1"])
+    assert told(run)[1] == (
+        "FAILED       web1  Module result deserialization failed: No start of json char found: /bin/sh: 1: sudo: not found"
+    )
+
+
 def test_text_of_a_client_is_told_once_and_says_where_it_is() -> None:
     run = run_of(("localhost", "certificate_requests", CLIENT), ("localhost", "certificate_bundles", BUNDLE))
     lines = told(run)
@@ -143,7 +151,7 @@ def test_text_tells_of_the_relay_of_the_plain_port(listen: list[str], word: str)
 
 def test_hint_of_a_long_problem_is_never_cut_off() -> None:
     run = run_of(("web1", "", {"msg": "x" * 2000, "hint": "Do this."}), failed=["web1"])
-    assert run.host("web1").problem.endswith("Do this.")
+    assert run.host("web1").problem.endswith("xxx... Do this.")
 
 
 def test_problem_is_cut_where_it_is_long() -> None:

@@ -47,11 +47,33 @@ def test_traefik_has_one_provider_a_host() -> None:
 
 def test_prometheus_discovers_on_every_host_over_https() -> None:
     """Prometheus ignores tls_config with tcp:// (discovery/moby/docker.go)."""
-    document = yaml.safe_load(made("prometheus", "prometheus.yml", "web1", "web2"))
-    (job,) = document["scrape_configs"]
+    jobs = yaml.safe_load(made("prometheus", "prometheus.yml", "web1", "web2"))["scrape_configs"]
     files = {f"{part}_file": f"{DIRECTORY}/{part}.pem" for part in ("ca", "cert", "key")}
-    assert job["docker_sd_configs"] == [
-        {"host": f"https://{name}.example.org:2376", "tls_config": files} for name in ("web1", "web2")
+    assert [job["docker_sd_configs"] for job in jobs] == [
+        [{"host": f"https://{name}.example.org:2376", "tls_config": files}] for name in ("web1", "web2")
+    ]
+
+
+def test_prometheus_has_a_job_a_host_because_containers_of_two_hosts_may_have_one_address() -> None:
+    """Seen: Prometheus 2.42 drops the second of two targets of one job that have the same address."""
+    jobs = yaml.safe_load(made("prometheus", "prometheus.yml", "web1", "web2"))["scrape_configs"]
+    assert [job["job_name"] for job in jobs] == ["docker-web1", "docker-web2"]
+
+
+@pytest.mark.parametrize(
+    ("docker_host", "address"),
+    [("tcp://web1.example.org:2376", "web1.example.org"), ("tcp://[fd00::5]:2376", "[fd00::5]")],
+)
+def test_prometheus_asks_a_published_port_at_its_host(docker_host: str, address: str) -> None:
+    one = Identity("alice", DIRECTORY, b"", b"", b"", (Endpoint("web1", docker_host),))
+    (job,) = yaml.safe_load(formats.MAKERS["prometheus"](one)["prometheus.yml"].make())["scrape_configs"]
+    assert job["relabel_configs"] == [
+        {
+            "source_labels": ["__meta_docker_port_public"],
+            "regex": "([0-9]+)",
+            "target_label": "__address__",
+            "replacement": f"{address}:$1",
+        }
     ]
 
 

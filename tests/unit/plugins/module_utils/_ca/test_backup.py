@@ -258,6 +258,16 @@ def test_sign_after_an_older_state_came_back_says_which_hosts_it_does_not_know(
     assert (result.reasons, dict(result.signed)) == ((), {})
 
 
+def test_sign_takes_a_certificate_of_another_ca_with_our_names_for_no_certificate_of_ours(
+    ca: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    ensure(tmp_path / "twin", "clients")
+    twin = sign(tmp_path / "twin", request("web2")).signed["web2"].view
+    ours = behind.Installed("web1", "01", twin.issuer)
+    theirs = behind.Installed("web2", twin.serial, twin.issuer, "", twin.authority_key_identifier)
+    assert [one.requester for one in sign(ca, installed_=[ours, theirs]).unknown] == ["web1"]
+
+
 def test_sign_tells_of_newer_generations_than_the_ca_has(ca: pathlib.Path) -> None:
     newer = behind.Installed("web1", "01", "CN=Docker CA,OU=server-g2")
     other = behind.Installed("web2", "01", "CN=Docker CA,OU=sales-g7")

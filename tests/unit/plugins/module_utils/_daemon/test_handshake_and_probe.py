@@ -185,6 +185,7 @@ def test_examine_a_good_endpoint_passes(serve: t.Any) -> None:
         "plain-http",
     ]
     assert found["passed"], found["checks"]
+    assert "msg" not in found
     assert found["client_authorities"] == ["CN=Docker CA,OU=client-g1"]
 
 
@@ -221,6 +222,7 @@ def test_examine_a_bad_endpoint_says_what(
     values = {"client": client(GOOD), "ca": SERVER.pem, "closed_ports": (), **options}
     found = examine.examine(examine.Examination(target=serve(anchors), **values), NOW)
     assert failures(found) == failed, found["checks"]
+    assert all(f"{check}: " in found["msg"] for check in failed)
 
 
 def test_examine_a_plain_endpoint_shouts(serve: t.Any) -> None:
