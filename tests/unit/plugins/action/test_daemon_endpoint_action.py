@@ -93,7 +93,7 @@ def test_program_that_did_not_begin_is_followed_by_the_module(output: str) -> No
 
 def test_missing_library_is_told_by_the_module_whose_python_ansible_knows() -> None:
     missing = {"failed": True, "msg": "no cryptography", "hint": "", "code": "cryptography-missing"}
-    _, programs, modules = change(said(missing))
+    _result, programs, modules = change(said(missing))
     assert (len(programs), len(modules)) == (1, 1)
 
 
