@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -14,6 +15,8 @@ import yaml
 from helpers_documentation import MODULES, ROOT, block
 
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
+#: Pylint of ansible-test looks at these too; it takes minutes, and `make test` leaves it to `--all`.
+SHIPPED = [path for top in ("plugins", "playbooks", "tests/unit", "tests/fuzz") for path in (ROOT / top).rglob("*.py")]
 
 
 def test_action_group_holds_every_module_and_nothing_else() -> None:
@@ -50,3 +53,14 @@ def test_core_is_free_of_ansible(core: str) -> None:
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
             assert not [name for name in names if name.split(".")[0] == "ansible"], path
+
+
+def test_no_value_is_thrown_away_into_an_underscore() -> None:
+    """Sanity refuses the name, and no linter of `make lint` knows that."""
+    found = []
+    for path in SHIPPED:
+        text = path.read_text()
+        if re.search(r"\b_\b", text):
+            names = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name) and node.id == "_")
+            found += [f"{path.relative_to(ROOT)}:{node.lineno}" for node in names]
+    assert found == []

@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import call
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.modules import daemon_endpoint
 from helpers_machine import install
@@ -27,8 +28,8 @@ def world(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return a host in memory on which the module runs."""
     host = World(tmp_path / "host").build()
     machine = install(monkeypatch, host, Effects())
-    monkeypatch.setattr(daemon_endpoint, "Machine", lambda *_parts: machine)
-    monkeypatch.setattr(daemon_endpoint, "StateDirectory", lambda: StateDirectory(str(host.state)))
+    monkeypatch.setattr(call, "Machine", lambda *_parts: machine)
+    monkeypatch.setattr(call, "StateDirectory", lambda: StateDirectory(str(host.state)))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return host
 

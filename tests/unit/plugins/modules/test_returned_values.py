@@ -18,7 +18,7 @@ import helpers_status as fleet
 import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _requests
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt import files, judge, look, relay
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import examine
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import call, examine
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host_options import (
     ENDPOINT_OPTIONS,
@@ -224,8 +224,8 @@ def test_host_state_of_a_secured_host_tells_what_it_has(
     world = World(tmp_path / "host").build()
     machine: t.Any = install(monkeypatch, world, Effects())
     state = StateDirectory(str(world.state))
-    monkeypatch.setattr(daemon_endpoint, "Machine", lambda *_parts: machine)
-    monkeypatch.setattr(daemon_endpoint, "StateDirectory", lambda: state)
+    monkeypatch.setattr(call, "Machine", lambda *_parts: machine)
+    monkeypatch.setattr(call, "StateDirectory", lambda: state)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     pair = made.leaf(SERVER, common_name=ADDRESS, subject_names=(ADDRESS, "localhost"))
     world.certificates.mkdir(mode=0o700)

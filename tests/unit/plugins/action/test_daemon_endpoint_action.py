@@ -80,7 +80,7 @@ def test_change_is_sent_as_a_program_with_all_options(check: bool) -> None:
 
 
 def test_failure_of_the_change_is_the_failure_of_the_task() -> None:
-    result, _, modules = change(said({"failed": True, "msg": "no", "hint": "", "code": "port-in-use"}))
+    result, _programs, modules = change(said({"failed": True, "msg": "no", "hint": "", "code": "port-in-use"}))
     assert (result["failed"], result["code"], modules) == (True, "port-in-use", [])
 
 
@@ -93,7 +93,7 @@ def test_program_that_did_not_begin_is_followed_by_the_module(output: str) -> No
 
 def test_missing_library_is_told_by_the_module_whose_python_ansible_knows() -> None:
     missing = {"failed": True, "msg": "no cryptography", "hint": "", "code": "cryptography-missing"}
-    _, programs, modules = change(said(missing))
+    _result, programs, modules = change(said(missing))
     assert (len(programs), len(modules)) == (1, 1)
 
 
@@ -103,7 +103,7 @@ def test_missing_library_is_told_by_the_module_whose_python_ansible_knows() -> N
     ids=["nothing", "killed", "no answer", "crashed", "no text"],
 )
 def test_program_that_began_is_not_repeated_when_nobody_knows_what_it_has_done(output: str) -> None:
-    result, _, modules = change(output)
+    result, _programs, modules = change(output)
     assert (result["failed"], result["code"], modules) == (True, "answer-unusable", [])
     assert result["hint"]
 
@@ -123,7 +123,7 @@ def test_program_that_began_is_not_repeated_when_nobody_knows_what_it_has_done(o
 def test_what_the_module_has_to_refuse_or_to_understand_on_the_host_goes_to_it(
     arguments: dict[str, t.Any], task: dict[str, t.Any]
 ) -> None:
-    _, programs, modules = change(said(DONE), arguments, **task)
+    _result, programs, modules = change(said(DONE), arguments, **task)
     assert (programs, len(modules)) == ([], 1)
 
 
