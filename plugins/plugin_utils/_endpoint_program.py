@@ -76,11 +76,15 @@ CHANGE = _pipe.Program(
 )
 
 
-def answer(output: str) -> dict[str, t.Any]:
-    """Return the module's result; a failure where the host's answer is none, because then nobody knows what it has done."""
+def answer(output: str, code: int) -> dict[str, t.Any]:
+    """Return the module's result; a failure where the host's answer is none, because then nobody knows what it has done.
+
+    ``code`` is the exit code that came with ``output``: 137 is a program that was killed, as by a host without memory.
+    """
     found = _pipe.answer(output)
     if found is None or "crashed" in found:
-        why = "its answer cannot be read" if found is None else str(found["crashed"])
+        unread = f"its answer cannot be read (its Python ended with exit code {code})"
+        why = unread if found is None else str(found["crashed"])
         return {
             "failed": True,
             "changed": False,
