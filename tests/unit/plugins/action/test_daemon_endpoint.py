@@ -109,6 +109,41 @@ def test_program_that_began_is_not_repeated_when_nobody_knows_what_it_has_done(o
     assert result["hint"]
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"_ansible_no_log": True, "_ansible_delegated_vars": {"a": 1}},
+        {"ansible_facts": {"discovered_interpreter_python": "/opt/liar"}},
+        {"ansible_facts": 5},
+        {"unreachable": True, "results": [1], "skipped": True, "deprecations": [5], "exception": {"a": 1}},
+    ],
+    ids=str,
+)
+def test_what_no_module_of_ours_says_is_not_taken_from_a_host(lie: dict[str, t.Any]) -> None:
+    """Ansible takes most of it out of a module's answer: it would be its own word, or break what shows results."""
+    result, _, modules = change(said({**DONE, **lie}))
+    assert (result, modules) == (DONE, [])
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"changed": "perhaps"},
+        {"warnings": {"a": 1}},
+        {"warnings": [{"a": 1}]},
+        {"diff": 5},
+        {"diff": [{"before": 5}]},
+        {"endpoint": []},
+        {"msg": ["x"]},
+    ],
+    ids=str,
+)
+def test_answer_in_another_shape_is_the_failure_of_its_host(lie: dict[str, t.Any]) -> None:
+    result, _, modules = change(said({**DONE, **lie}))
+    assert (result["failed"], result["code"], modules) == (True, "answer-unusable", [])
+    assert next(iter(lie)) in result["msg"]
+
+
 def test_program_that_was_killed_says_with_which_exit_code() -> None:
     """Without memory the kernel ends it, and nothing else tells."""
     result, _, _ = change(BEGUN, code=137)
