@@ -79,7 +79,7 @@ class Run:
 
     def note_problem(self, host: str, result: Mapping) -> None:
         """Take in why a host failed or was not reached; the last word counts."""
-        said = [str(result.get("msg") or "").split("\nSee stdout")[0], _answers.instead(result)]
+        said = [str(result.get("msg") or "").partition("\nSee stdout")[0], _answers.instead(result)]
         found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
         hint = " ".join(str(result.get("hint") or "").split())
         if len(found) > _LONGEST_PROBLEM:  # what is to be done is never cut off
