@@ -38,6 +38,7 @@ CRYPTOGRAPHY_CODES = ("cryptography-missing", "cryptography-too-old")
 _SIDE_DOORS = frozenset(
     "ansible_facts ansible_stats ansible_included_var_files add_host add_group include include_variables".split()
 )
+_REASON = {"code": str, "msg": str, "hint": str}
 _IS_VIRTUAL = "import sys; print(sys.prefix != sys.base_prefix)"
 
 Result = dict[str, t.Any]
@@ -193,6 +194,12 @@ class CertificateAction(ModuleAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result; the refusal, before anything is asked of the host, where there is one."""
         rejected = arguments.pop("rejected", None) or {}
+        if not isinstance(rejected, t.Mapping) or _answers.misshapen(rejected, dict.fromkeys(rejected, _REASON)):
+            return _failure(
+                "the option rejected is not what signed_certificates returns",
+                "Give it rejected of that module's result, or a part of it.",
+                "option-invalid",
+            )
         return rejection(rejected) if rejected else super().run_module(arguments, package, task_vars)
 
 

@@ -175,6 +175,13 @@ def test_request_that_the_ca_has_refused_is_the_failure_of_its_host() -> None:
     assert (result["failed"], result["code"], programs, modules) == (True, "name-taken", [], [])
 
 
+@pytest.mark.parametrize("rejected", ["no", ["no"], {"server": "no"}, {"server": {"msg": "no"}}], ids=str)
+def test_refusal_in_another_shape_is_refused_by_the_name_of_its_option(rejected: t.Any) -> None:
+    result, programs, modules = change(said(DONE), {"rejected": rejected})
+    assert (result["failed"], result["code"], programs, modules) == (True, "option-invalid", [], [])
+    assert "rejected" in result["msg"]
+
+
 def test_program_runs_in_a_bare_python_and_refuses_as_the_module_does(tmp_path: pathlib.Path) -> None:
     """An option that no host can have: the program ends before it looks at this machine."""
     options = daemon_endpoint._options({"directory": "/etc"})
