@@ -25,8 +25,9 @@ class ActionModule(ProgramAction, CertificateAction):
         """Return the module's result: of its program, or of itself where that cannot be sent, did not begin, or has nothing to go by."""
         options = _options(arguments) if self.can_send() else None
         if options is not None:
-            output = self.send(CHANGE, {"options": options, "check_mode": bool(self._task.check_mode)}, task_vars)
-            found = _endpoint_program.answer(output) if _pipe.has_begun(output) else None
+            asked = {"options": options, "check_mode": bool(self._task.check_mode)}
+            output, code = self.send(CHANGE, asked, task_vars)
+            found = _endpoint_program.answer(output, code) if _pipe.has_begun(output) else None
             # Without the library nothing was done; Ansible knows which Python that was when it has sent a module there.
             if found is not None and found.get("code") not in CRYPTOGRAPHY_CODES:
                 return self._admitted(found)

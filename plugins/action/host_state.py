@@ -66,7 +66,8 @@ class ActionModule(ProgramAction):
 
     def _by_program(self, wanted: Result, task_vars: Result) -> Result:
         asked = {name: wanted[name] for name in ("requests", "endpoint", "prepare")}
-        return _look_program.answer(self.send(LOOK, asked, task_vars)) or _undecided("the host's answer cannot be read")
+        output, _ = self.send(LOOK, asked, task_vars)
+        return _look_program.answer(output) or _undecided("the host's answer cannot be read")
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
         outcome = self.execute(
@@ -160,9 +161,9 @@ def _wrong_variables(specification: Result, resolver: role_arguments.Resolver) -
     """Return what is wrong with the variables that the inventory gives to a role, as the check of its arguments would say it.
 
     The role itself is then entered without that check, which costs a task for each host. A variable that cannot be computed
-    is left to the task that uses it.
+    is left to the task that uses it, and so is a secret: any value will do for its type, and it may be dear to compute.
     """
-    given = resolver.given(specification)
+    given = resolver.given(name for name, option in specification.items() if not option.get("no_log"))
     stated = {name: {**specification[name], "default": None} for name in given}
     plain = {name: role_arguments.without_tags(value) for name, value in given.items() if value is not None}
     return list(ArgumentSpecValidator(stated).validate(plain).error_messages)

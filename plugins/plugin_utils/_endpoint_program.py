@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _pipe
+from . import _answers, _pipe
+from ._answers import Maybe
 
 CHANGE = _pipe.Program(
     "_daemon/call",
@@ -76,11 +77,35 @@ CHANGE = _pipe.Program(
 )
 
 
-def answer(output: str) -> dict[str, t.Any]:
-    """Return the module's result; a failure where the host's answer is none, because then nobody knows what it has done."""
+_TEXT = Maybe(str)
+_DIFF = {"before": _TEXT, "after": _TEXT, "before_header": _TEXT, "after_header": _TEXT, "prepared": _TEXT}
+#: All that the module says. Ansible takes its own words out of a module's answer, but not out of a program's.
+_SAID: t.Mapping[str, _answers.Shape] = {
+    **_answers.COMMON,
+    "changed": bool,
+    "failed": bool,
+    "msg": str,
+    "hint": str,
+    "code": str,
+    "restarted": bool,
+    "restart_needed": bool,
+    "warnings": [str],
+    "containers_stopped": int,
+    "unconfirmed": bool,
+    "endpoint": {},
+    "proof": [{}],
+    "diff": [_DIFF],
+}
+
+
+def answer(output: str, code: int) -> dict[str, t.Any]:
+    """Return the module's result; a failure where the host's answer is none, because then nobody knows what it has done.
+
+    ``code`` is the exit code that came with ``output``: 137 is a program that was killed, as by a host without memory.
+    """
     found = _pipe.answer(output)
-    if found is None or "crashed" in found:
-        why = "its answer cannot be read" if found is None else str(found["crashed"])
+    why = _problem(found, code)
+    if why:
         return {
             "failed": True,
             "changed": False,
@@ -89,4 +114,14 @@ def answer(output: str) -> dict[str, t.Any]:
             "hint": "Run again: what was begun is finished or undone then, by the host's own guard process where the run was killed. "
             "If it happens again, please report it.",
         }
-    return {"changed": False, **found}
+    return {"changed": False, **{name: part for name, part in (found or {}).items() if name in _SAID}}
+
+
+def _problem(found: t.Mapping[str, t.Any] | None, code: int) -> str:
+    """Return why an answer is none, "" where it is one."""
+    if found is None:
+        return f"its answer cannot be read (its Python ended with exit code {code})"
+    if "crashed" in found:
+        return str(found["crashed"])
+    wrong = _answers.misshapen(found, _SAID)
+    return f"{wrong} in its answer is not what the module returns" if wrong else ""

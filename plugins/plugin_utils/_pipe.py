@@ -29,13 +29,13 @@ MOST_CHARACTERS = 1_000_000
 
 _CALL = """\
 arguments = json.loads(@arguments@)
-print(%(begun)r, flush=True)
+print("\\n" + %(begun)r, flush=True)
 try:
     from %(module)s import called
     answer = called(arguments)
 except Exception as error:
     answer = {"crashed": "%%s: %%s" %% (type(error).__name__, error)}
-print(json.dumps({"docker_tls_answer": answer}))
+print("\\n" + json.dumps({"docker_tls_answer": answer}))
 """
 
 
@@ -80,7 +80,9 @@ def command(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.An
         return f"{interpreter} -I -"
     candidates = C.config.get_config_value("INTERPRETER_PYTHON_FALLBACK", variables=dict(variables))
     listed = " ".join(shlex.quote(str(candidate)) for candidate in candidates)
-    return f"for python in {listed} /usr/bin/python3; do command -v $python >/dev/null 2>&1 && exec $python -I -; done"
+    found = f"for python in {listed} /usr/bin/python3; do command -v $python >/dev/null 2>&1 && break; done"
+    # Not exec: a Python that is killed must be the failure of a command, and not, with the shell gone, of the connection.
+    return f"{found}; $python -I -"
 
 
 def has_begun(output: str) -> bool:

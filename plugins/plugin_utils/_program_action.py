@@ -18,10 +18,10 @@ class ProgramAction(ModuleAction):
         """Return whether a program can go to the task's host, with everything that the task asks for."""
         return not (_pipelining.obstacle(self._connection) or any(self._task.environment or ()))
 
-    def send(self, program: _pipe.Program, arguments: t.Mapping[str, t.Any], task_vars: Result) -> str:
-        """Return what ``program`` has printed on the host."""
+    def send(self, program: _pipe.Program, arguments: t.Mapping[str, t.Any], task_vars: Result) -> tuple[str, int]:
+        """Return what ``program`` has printed on the host, and its exit code."""
         run: t.Any = self._low_level_execute_command
         command = _pipe.command(task_vars, self._templar.template)
         with _pipelining.switched_on(self._connection):
             sent = run(command, in_data=program.script(arguments), sudoable=True)
-        return str(sent.get("stdout", ""))
+        return str(sent.get("stdout", "")), int(sent.get("rc") or 0)

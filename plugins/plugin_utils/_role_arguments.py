@@ -77,6 +77,7 @@ class Resolver:
         self._template = template
         self._known: dict[str, t.Any] = {}
         self._others: dict[str, Variables] = {}
+        self._under_way: set[str] = set()
 
     def arguments(self, templates: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return a task's arguments with their values; those that the role would omit are left out."""
@@ -86,12 +87,18 @@ class Resolver:
     def variable(self, name: str) -> t.Any:
         """Return the value of a variable. Raises Unresolved where there is none."""
         if name not in self._known:
-            if name in self._variables:
-                self._known[name] = self.value(self._variables[name])
-            elif name in self._own:
-                self._known[name] = self.value(self._own[name], own=True)
-            else:
-                raise Unresolved(f"{name} is not defined")
+            if name in self._under_way:
+                raise Unresolved(f"{name} is made of itself")
+            self._under_way.add(name)
+            try:
+                if name in self._variables:
+                    self._known[name] = self.value(self._variables[name])
+                elif name in self._own:
+                    self._known[name] = self.value(self._own[name], own=True)
+                else:
+                    raise Unresolved(f"{name} is not defined")
+            finally:
+                self._under_way.discard(name)
         return self._known[name]
 
     def given(self, names: t.Iterable[str]) -> dict[str, t.Any]:

@@ -147,7 +147,8 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
     steps = []
     if run.in_state("failed"):
         steps.append(
-            "put right what the failed hosts say, then run again; what is done is not done twice, and a change of dockerd that failed was undone"
+            "put right what the failed hosts say, then run again: what is done is not done twice. A change of dockerd that its host could not "
+            "prove was undone, what only the controller could not prove stays (portcullis.docker_tls.verify looks again)"
         )
     if run.in_state("unreachable"):
         steps.append(

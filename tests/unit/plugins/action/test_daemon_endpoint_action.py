@@ -37,6 +37,7 @@ def change(
     *,
     module: t.Any = None,
     check: bool = False,
+    code: int = 0,
     **task: t.Any,
 ) -> tuple[dict[str, t.Any], list[bytes], list[dict[str, t.Any]]]:
     """Return the action's result on a host whose program prints ``output``, the programs and the modules' arguments that it was sent."""
@@ -49,9 +50,9 @@ def change(
     programs: list[bytes] = []
     modules: list[dict[str, t.Any]] = []
 
-    def low_level(command: str, in_data: bytes, sudoable: bool) -> dict[str, str]:
+    def low_level(command: str, in_data: bytes, sudoable: bool) -> dict[str, t.Any]:
         programs.append(in_data)
-        return {"stdout": output}
+        return {"stdout": output, "rc": code}
 
     def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
         modules.append(module_args)
@@ -109,6 +110,47 @@ def test_program_that_began_is_not_repeated_when_nobody_knows_what_it_has_done(o
 
 
 @pytest.mark.parametrize(
+    "lie",
+    [
+        {"_ansible_no_log": True, "_ansible_delegated_vars": {"a": 1}},
+        {"ansible_facts": {"discovered_interpreter_python": "/opt/liar"}},
+        {"ansible_facts": 5},
+        {"unreachable": True, "results": [1], "skipped": True, "deprecations": [5], "exception": {"a": 1}},
+    ],
+    ids=str,
+)
+def test_what_no_module_of_ours_says_is_not_taken_from_a_host(lie: dict[str, t.Any]) -> None:
+    """Ansible takes most of it out of a module's answer: it would be its own word, or break what shows results."""
+    result, _, modules = change(said({**DONE, **lie}))
+    assert (result, modules) == (DONE, [])
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"changed": "perhaps"},
+        {"warnings": {"a": 1}},
+        {"warnings": [{"a": 1}]},
+        {"diff": 5},
+        {"diff": [{"before": 5}]},
+        {"endpoint": []},
+        {"msg": ["x"]},
+    ],
+    ids=str,
+)
+def test_answer_in_another_shape_is_the_failure_of_its_host(lie: dict[str, t.Any]) -> None:
+    result, _, modules = change(said({**DONE, **lie}))
+    assert (result["failed"], result["code"], modules) == (True, "answer-unusable", [])
+    assert next(iter(lie)) in result["msg"]
+
+
+def test_program_that_was_killed_says_with_which_exit_code() -> None:
+    """Without memory the kernel ends it, and nothing else tells."""
+    result, _, _ = change(BEGUN, code=137)
+    assert "137" in result["msg"]
+
+
+@pytest.mark.parametrize(
     ("arguments", "task"),
     [
         ({"listener": "neither"}, {}),
@@ -138,7 +180,7 @@ def test_program_runs_in_a_bare_python_and_refuses_as_the_module_does(tmp_path: 
     options = daemon_endpoint._options({"directory": "/etc"})
     program = CHANGE.script({"options": options, "check_mode": True})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
-    found = answer(done.stdout.decode())
+    found = answer(done.stdout.decode(), done.returncode)
     assert (found["failed"], found["changed"]) == (True, False)
     assert found["code"] in ("option-invalid", "not-root")
 

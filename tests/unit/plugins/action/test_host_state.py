@@ -156,6 +156,30 @@ def test_variable_that_cannot_be_computed_yet_is_left_to_the_task_that_uses_it()
     assert (result["current"], result["reasons"]) == (False, ["undecided"])
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"docker_daemon_listen": "{{ docker_daemon_listen }}"},
+        {"docker_daemon_port": "{{ port }}", "port": "{{ docker_daemon_port }}"},
+    ],
+    ids=str,
+)
+def test_variable_that_is_made_of_itself_is_left_to_the_task_that_uses_it(changes: dict[str, t.Any]) -> None:
+    """Ansible then names the variable, which a RecursionError does not."""
+    result = look(CURRENT, **changes)
+    assert not result.get("failed")
+    assert (result["current"], result["reasons"]) == (False, ["undecided"])
+    assert "docker_daemon_" in result["msg"]
+
+
+@pytest.mark.parametrize("name", ["docker_server_cert_ca_passphrase", "docker_daemon_ca_passphrase"])
+def test_secret_is_not_computed_for_every_host_only_to_look_at_its_type(name: str, tmp_path: pathlib.Path) -> None:
+    """It may come from a password manager; what needs it asks for it once, on the CA host."""
+    computed = tmp_path / "computed"
+    result = look(CURRENT, **{name: f"{{{{ lookup('ansible.builtin.pipe', 'touch {computed}') }}}}"})
+    assert (result["current"], computed.exists()) == (True, False)
+
+
 PREPARED = {"plan": ["renewed"], "requests": [{"id": "server", "request_content": "CSR"}], "warnings": []}
 
 

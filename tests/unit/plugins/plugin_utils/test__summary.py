@@ -102,6 +102,13 @@ def test_text_of_a_host_without_sudo_says_what_it_said() -> None:
     )
 
 
+def test_next_step_after_a_failure_does_not_say_that_everything_was_undone() -> None:
+    """What only the controller's proof found stays as it is (and a second run, with nothing to change, does not prove it)."""
+    (step,) = _summary.next_steps(run_of(("web1", "", {"msg": "no answer"}), failed=["web1"]))
+    assert "A change of dockerd that its host could not prove was undone" in step
+    assert "what only the controller could not prove stays (portcullis.docker_tls.verify looks again)" in step
+
+
 def test_text_of_a_client_is_told_once_and_says_where_it_is() -> None:
     run = run_of(("localhost", "certificate_requests", CLIENT), ("localhost", "certificate_bundles", BUNDLE))
     lines = told(run)
