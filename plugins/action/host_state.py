@@ -66,7 +66,7 @@ class ActionModule(ProgramAction):
 
     def _by_program(self, wanted: Result, task_vars: Result) -> Result:
         asked = {name: wanted[name] for name in ("requests", "endpoint", "prepare")}
-        output, _ = self.send(LOOK, asked, task_vars)
+        output, _code = self.send(LOOK, asked, task_vars)
         return _look_program.answer(output) or _undecided("the host's answer cannot be read")
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:

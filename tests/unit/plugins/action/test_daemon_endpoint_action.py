@@ -121,7 +121,7 @@ def test_program_that_began_is_not_repeated_when_nobody_knows_what_it_has_done(o
 )
 def test_what_no_module_of_ours_says_is_not_taken_from_a_host(lie: dict[str, t.Any]) -> None:
     """Ansible takes most of it out of a module's answer: it would be its own word, or break what shows results."""
-    result, _, modules = change(said({**DONE, **lie}))
+    result, _programs, modules = change(said({**DONE, **lie}))
     assert (result, modules) == (DONE, [])
 
 
@@ -139,14 +139,14 @@ def test_what_no_module_of_ours_says_is_not_taken_from_a_host(lie: dict[str, t.A
     ids=str,
 )
 def test_answer_in_another_shape_is_the_failure_of_its_host(lie: dict[str, t.Any]) -> None:
-    result, _, modules = change(said({**DONE, **lie}))
+    result, _programs, modules = change(said({**DONE, **lie}))
     assert (result["failed"], result["code"], modules) == (True, "answer-unusable", [])
     assert next(iter(lie)) in result["msg"]
 
 
 def test_program_that_was_killed_says_with_which_exit_code() -> None:
     """Without memory the kernel ends it, and nothing else tells."""
-    result, _, _ = change(BEGUN, code=137)
+    result, _programs, _modules = change(BEGUN, code=137)
     assert "137" in result["msg"]
 
 
