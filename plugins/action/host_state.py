@@ -29,7 +29,7 @@ _OPTIONS: dict[str, t.Any] = {
 _PACKED = LOOK.around_arguments
 _ARGUMENTS = {
     "docker_server_cert": role_arguments.module_arguments("docker_server_cert", _REQUESTS, "signed"),
-    "docker_daemon": role_arguments.module_arguments("docker_daemon", _ENDPOINT),
+    "docker_daemon": role_arguments.module_arguments("docker_daemon", _ENDPOINT, "change"),
 }
 for _given in _ARGUMENTS.values():
     for _name in (
@@ -53,7 +53,7 @@ class ActionModule(ProgramAction):
         roles = _roles(arguments)
         own = {name: value for role in roles for name, value in _OWN[role].items()}
         resolver = role_arguments.Resolver(task_vars, self._templar.template, own)
-        wrong = [error for role in roles for error in _wrong_variables(_SPECIFICATIONS[role], resolver)]
+        wrong = [error for role in roles for error in role_arguments.problems(_SPECIFICATIONS[role], resolver.given)]
         if wrong:
             return _refused(wrong)
         try:
@@ -155,18 +155,6 @@ def _validated(specification: Result, given: Result) -> Result:
     if result.error_messages:
         raise _Doubt("; ".join(result.error_messages))
     return dict(result.validated_parameters)
-
-
-def _wrong_variables(specification: Result, resolver: role_arguments.Resolver) -> list[str]:
-    """Return what is wrong with the variables that the inventory gives to a role, as the check of its arguments would say it.
-
-    The role itself is then entered without that check, which costs a task for each host. A variable that cannot be computed
-    is left to the task that uses it, and so is a secret: any value will do for its type, and it may be dear to compute.
-    """
-    given = resolver.given(name for name, option in specification.items() if not option.get("no_log"))
-    stated = {name: {**specification[name], "default": None} for name in given}
-    plain = {name: role_arguments.without_tags(value) for name, value in given.items() if value is not None}
-    return list(ArgumentSpecValidator(stated).validate(plain).error_messages)
 
 
 def _refused(errors: list[str]) -> Result:

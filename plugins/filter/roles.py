@@ -34,6 +34,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "dual_trust": _inventory.dual_trust,
     "endpoint_url": _inventory.endpoint_url,
     "generation_clients": _revocation.generation_clients,
+    "hosts_to_prove": _proof.hosts_to_prove,
     "hosts_with_work": _looked.hosts_with_work,
     "installed_certificates": _installed.installed_certificates,
     "inventory_problems": _preflight.inventory_problems,

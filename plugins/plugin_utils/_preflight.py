@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from collections import Counter
+
+from ansible.errors import AnsibleError
+
+from . import _ca_place, _role_arguments
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
@@ -33,8 +38,14 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
     clients = everywhere.get("docker_client_cert_clients") or DEFAULT_CLIENTS
     hosts = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
-    return [
+    misshapen = [
         *_passphrase_problems(place, hostvars),
+        *_role_problems("docker_ca", place, everywhere),
+        *_role_problems("docker_client_cert", "localhost", _ca_place.variables_of(hostvars, "localhost")),
+    ]
+    if misshapen:  # what follows reads these variables
+        return misshapen
+    return [
         *(problem for host in dict.fromkeys(hosts) for problem in _fact_problems(host, hostvars[host])),
         *_client_problems(clients, known),
         *(
@@ -62,6 +73,22 @@ def _passphrase_problems(place: str, hostvars: Mapping) -> t.Iterator[str]:
         )
 
 
+def _role_problems(role: str, host: str, variables: Mapping) -> t.Iterator[str]:
+    """Name what a role's argument specification refuses."""
+
+    def given(names: t.Iterable[str]) -> dict[str, t.Any]:
+        found = {}
+        for name in names:
+            with contextlib.suppress(
+                AnsibleError, KeyError
+            ):  # what cannot be computed is named by the task that uses it
+                found[name] = variables[name]
+        return found
+
+    for error in _role_arguments.problems(_role_arguments.specification(role), given):
+        yield f"{host}: {error}. The role {role} takes something else: its README names each variable with its type."
+
+
 def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
     """Refuse facts that look like our variables: facts are what a host says of itself, and Ansible lets them win over the inventory."""
     found = [
@@ -75,8 +102,7 @@ def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
 
 
 def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.Iterator[str]:
-    unnamed = [client for client in clients if not isinstance(client, t.Mapping) or not client.get("name")]
-    if unnamed:
+    if not all(client.get("name") for client in clients):
         yield "docker_client_cert_clients: every entry needs a name."
         return
     for name, count in Counter(client["name"] for client in clients).items():

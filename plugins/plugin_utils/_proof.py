@@ -14,6 +14,20 @@ Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
 
 
+def hosts_to_prove(hosts: t.Iterable[str], hostvars: Mapping, verify: str) -> list[str]:
+    """Return the hosts that may want a proof after what was done to them; rather one too many.
+
+    In: inventory names, ``hostvars`` after M(daemon_endpoint), and docker_daemon_verify where the role was given it, or of one host.
+    """
+    return [host for host in hosts if _may_want_proof(hostvars[host], verify)]
+
+
+def _may_want_proof(variables: Mapping, verify: str) -> bool:
+    wishes = {verify, variables.get("docker_daemon_verify", verify)}
+    changed = (variables.get("docker_daemon_endpoint") or {}).get("changed")
+    return "always" in wishes or bool(changed and "changed" in wishes)
+
+
 def proof_rows(hosts: t.Iterable[str], hostvars: Mapping) -> list[Row]:
     """Return one row for each check of each host.
 

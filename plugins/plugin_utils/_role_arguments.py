@@ -21,6 +21,7 @@ from datetime import datetime, timezone
 
 import yaml
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from . import _ca_place, _inventory
 
@@ -223,9 +224,9 @@ def _now(resolver: Resolver) -> str:
 EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
     "{{ groups | portcullis.docker_tls.ca_host }}": lambda resolver: _ca_place.ca_host(resolver.groups()),
     "{{ hostvars[docker_server_cert_ca_host]['docker_ca_authorities'] "
-    "| default(__docker_server_cert_info.authorities) }}": _authorities("docker_server_cert"),
+    "| default((__docker_server_cert_info | default({})).authorities) }}": _authorities("docker_server_cert"),
     "{{ hostvars[docker_daemon_ca_host]['docker_ca_authorities'] "
-    "| default(__docker_daemon_info.authorities) }}": _authorities("docker_daemon"),
+    "| default((__docker_daemon_info | default({})).authorities) }}": _authorities("docker_daemon"),
     "{{ docker_daemon_listen | default([]) | portcullis.docker_tls.listen_addresses }}": lambda resolver: (
         _inventory.listen_addresses(resolver.optional("docker_daemon_listen", []))
     ),
@@ -251,6 +252,19 @@ EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
     "{{ docker_daemon_verify == 'always' }}": lambda resolver: resolver.variable("docker_daemon_verify") == "always",
     "{{ now(utc=true, fmt='%Y-%m-%dT%H:%M:%SZ') }}": _now,
 }
+
+
+def problems(specification: Variables, given: t.Callable[[t.Iterable[str]], Variables]) -> list[str]:
+    """Return what is wrong with the variables that the inventory gives to a role, as the check of its arguments would say it.
+
+    ``specification``: the role's options. ``given`` returns those of the named variables that are there and can be computed;
+    the others are left to the task that uses them, and so are secrets: any value will do for their type, and it may be dear
+    to compute. A role can then be entered without that check, which costs a task for each host.
+    """
+    found = given(name for name, option in specification.items() if not option.get("no_log"))
+    stated = {name: {**specification[name], "default": None} for name in found}
+    plain = {name: without_tags(value) for name, value in found.items() if value is not None}
+    return list(ArgumentSpecValidator(stated).validate(plain).error_messages)
 
 
 def without_tags(value: t.Any) -> t.Any:

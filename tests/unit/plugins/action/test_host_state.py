@@ -27,7 +27,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import (
     _prepared,
     _role_arguments,
 )
-from helpers_look import AUTHORITIES, ROOT, HostVars, Reported, jinja, role_variables, variables
+from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, jinja, role_variables, variables
 
 
 @pytest.fixture(autouse=True)
@@ -38,17 +38,21 @@ def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     """Who adds a task here has to say whether a host that is current needs it; if so, host_state has to know."""
-    files = ["docker_server_cert/tasks/signed.yml", "docker_server_cert/tasks/main.yml", "docker_daemon/tasks/main.yml"]
-    names = [task["name"] for file in files for task in yaml.safe_load((ROOT / "roles" / file).read_text())]
+    files = [ROOT / "roles" / role / "tasks/main.yml" for role in ROLES]
+    files += [
+        ROOT / "roles" / place for place in ("docker_server_cert/tasks/signed.yml", "docker_daemon/tasks/change.yml")
+    ]
+    names = [task["name"] for file in files for task in yaml.safe_load(file.read_text())]
     assert names == [
         "Read the authorities, where docker_ca did not run in this play",
-        "Decide, and make a key and a signing request where a certificate is needed",
-        "Sign what all hosts ask for, in one call on the CA host",
         "Get a certificate signed where one is due",
         "Install the certificate, or tell why this host was refused one",
         "Read the authorities, where docker_ca did not run in this play",
-        "Change the daemon, all of it or nothing",
+        "Change the daemon",
         "Prove the endpoint from the controller",
+        "Decide, and make a key and a signing request where a certificate is needed",
+        "Sign what all hosts ask for, in one call on the CA host",
+        "Change the daemon, all of it or nothing",
     ]
 
 

@@ -53,7 +53,8 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
     [
         ({"docker_ca": ["x", "y"]}, {}, "the group docker_ca has 2 hosts (x, y)"),
         ({}, {"docker_client_cert_clients": [{"name": "a"}, {"name": "a"}]}, "2 clients are named 'a'"),
-        ({}, {"docker_client_cert_clients": [{"group": "clients"}]}, "every entry needs a name"),
+        ({}, {"docker_client_cert_clients": [{"name": ""}]}, "every entry needs a name"),
+        ({}, {"docker_client_cert_clients": [{"group": "clients"}]}, "missing required arguments: name"),
         ({}, {"docker_client_cert_clients": [{"name": "a", "group": "opz"}]}, "the client 'a' is of the group 'opz'"),
         ({"docker_hosts": ["h"]}, {"docker_daemon_access_groups": []}, "h: docker_daemon_access_groups is empty"),
         (
@@ -70,6 +71,7 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
     ids=[
         "two-ca-hosts",
         "same-name",
+        "empty-name",
         "no-name",
         "unknown-group",
         "nobody-admitted",
@@ -81,3 +83,25 @@ def test_problem_is_named(groups: dict[str, list[str]], variables: dict[str, Any
     problems = inventory_problems(groups, {"localhost": {**SET, **variables}, "h": variables})
     assert len(problems) == 1
     assert expected in helpers_records.said(problems[0])
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"docker_ca_key_type": "dsa"}, "docker_ca_key_type must be one of"),
+        ({"docker_ca_lock_timeout": "long"}, "docker_ca_lock_timeout"),
+        ({"docker_client_cert_clients": [{"name": "a", "validity": ["1d"], "colour": "red"}]}, "colour"),
+        ({"docker_client_cert_bundles": {"docker": True}}, "docker_client_cert_bundles"),
+    ],
+    ids=str,
+)
+def test_variable_of_the_wrong_type_is_named_before_the_roles_are_entered(
+    variables: dict[str, Any], expected: str
+) -> None:
+    """site.yml enters them without Ansible's own check of their arguments."""
+    problems = inventory_problems({}, {"localhost": {**SET, **variables}})
+    assert any(expected in problem and problem.startswith("localhost: ") for problem in problems), problems
+
+
+def test_secret_of_the_wrong_type_is_left_alone() -> None:
+    assert inventory_problems({}, {"localhost": {"docker_ca_passphrase": {"a": "hidden-word"}}}) == []

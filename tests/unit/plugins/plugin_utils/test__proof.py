@@ -74,3 +74,21 @@ def test_table_lines_up_and_ends_with_the_sum() -> None:
 
 def test_json_of_nothing_is_no_proof() -> None:
     assert json.loads(proof.proof_json([])) == {"proved": False, "summary": "There is no host to prove.", "checks": []}
+
+
+@pytest.mark.parametrize(
+    ("verify", "variables", "expected"),
+    [
+        ("changed", {"docker_daemon_endpoint": {"changed": True}}, True),
+        ("changed", {"docker_daemon_endpoint": {"changed": False}}, False),
+        ("changed", {}, False),
+        ("always", {"docker_daemon_endpoint": {"changed": False}}, True),
+        ("changed", {"docker_daemon_verify": "always"}, True),
+        ("never", {"docker_daemon_endpoint": {"changed": True}}, False),
+        ("never", {"docker_daemon_verify": "changed", "docker_daemon_endpoint": {"changed": True}}, True),
+        ("always", {"docker_daemon_verify": "never"}, True),
+    ],
+)
+def test_hosts_to_prove_are_all_that_may_want_it(verify: str, variables: dict[str, Any], expected: bool) -> None:
+    """One client too many costs little; one too few, and the proof of a host has none."""
+    assert proof.hosts_to_prove(["a"], {"a": variables}, verify) == (["a"] if expected else [])
