@@ -100,7 +100,8 @@ def test_variable_of_the_wrong_type_is_named_before_the_roles_are_entered(
 ) -> None:
     """site.yml enters them without Ansible's own check of their arguments."""
     problems = inventory_problems({}, {"localhost": {**SET, **variables}})
-    assert any(expected in problem and problem.startswith("localhost: ") for problem in problems), problems
+    assert [problem for problem in problems if expected in helpers_records.said(problem)] == problems
+    assert problems[0].startswith("localhost: ")
 
 
 def test_secret_of_the_wrong_type_is_left_alone() -> None:
