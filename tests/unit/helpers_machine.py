@@ -23,7 +23,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.hand
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.probe import Check
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Services, UnitState
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
-from helpers_world import ADDRESS, Effects, Killed, World
+from helpers_world import Effects, Killed, World
 
 
 class FakeMachine:
@@ -42,7 +42,8 @@ class FakeMachine:
         return "systemd"
 
     def addresses(self, bridges: t.Collection[str]) -> tuple[t.Any, ...]:
-        return (classify("lo", ipaddress.ip_address("127.0.0.1")), classify("eth0", ipaddress.ip_address(ADDRESS)))
+        here = sorted(self.world.addresses - {"0.0.0.0"})
+        return tuple(classify("lo" if text.startswith("127.") else "eth0", ipaddress.ip_address(text)) for text in here)
 
     def services(self) -> Services:
         world = self.world
@@ -162,11 +163,12 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
         good = process is not None and world.answers_locally
         if expected.addresses and process is not None:
             good = good and process.fingerprint == expected.fingerprint and bool(world.tcp)
+            good = good and {address for address, _port in expected.addresses} <= world.addresses
             good = good and process.anchors == frozenset(expected.authority_names or ())
         return (Check("proof", good and "unproved" not in world.problems, "seen"),)
 
     def greet(address: str, port: int, timeout: float) -> ServerGreeting:
-        if world.process is None or not world.tcp:
+        if world.process is None or not world.tcp or address not in world.addresses:
             raise ConnectionRefusedError
         return _Greeting((b"",), True, tuple(sorted(world.process.anchors)), world.process.fingerprint)
 

@@ -97,6 +97,12 @@ def resolve_listen(
     return Listen(tuple(found), tuple(findings))
 
 
+def is_on_host(addresses: t.Iterable[Address], wanted: str) -> bool:
+    """Return whether a host that has ``addresses`` has this one now; all of 127.0.0.0/8 is always there."""
+    ip = ipaddress.ip_address(wanted)
+    return any(address.ip == ip for address in addresses) or (ip.version == 4 and ip.is_loopback)
+
+
 def client_addresses(listen: Listen, addresses: t.Sequence[Address]) -> tuple[str, ...]:
     """Return the addresses that clients connect to: a wildcard stands for all lasting ones but loopback and link-local."""
     found: dict[str, None] = {}
@@ -241,7 +247,7 @@ def _judge(item: ListenAddress, rules: _Rules) -> list[Finding]:
                 "Take a private address, or set docker_daemon_allow_public_address: true.",
             )
         )
-    here = any(address.ip == item.ip for address in rules.addresses) or (item.ip.version == 4 and item.ip.is_loopback)
+    here = is_on_host(rules.addresses, str(item.ip))
     if not here and rules.freebind:
         text = f"the host does not have the address {item.ip} now; {item.endpoint()} answers once it has"
         findings.append(warning("listen-address-absent", text))

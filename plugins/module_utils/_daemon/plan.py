@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from . import config, dropin
 from .journal import Record
+from .listen import is_on_host
 from .state import HostState, serves_tcp
 
 
@@ -170,6 +171,8 @@ def outdated_reasons(state: HostState, expected: Expected) -> tuple[str, ...]:
     if not expected.addresses:
         return ()
     served = state.served
+    if served is None and not any(is_on_host(state.addresses, address) for address, _port in expected.addresses):
+        return ()  # an address that is away (a VPN that is down) shows nothing, right or wrong
     same = (
         served is not None
         and (not expected.fingerprint or served.fingerprint_sha256 == expected.fingerprint)

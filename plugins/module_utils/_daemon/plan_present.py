@@ -14,7 +14,7 @@ from .._x509 import inspect, keys
 from . import config, dropin
 from .findings import Finding, error, errors, raise_errors, warning, warnings
 from .journal import Record
-from .listen import Listen, resolve_listen
+from .listen import Listen, is_on_host, resolve_listen
 from .options import Options
 from .plan import (
     Expected,
@@ -83,7 +83,7 @@ def plan_present(
         findings = (*listen.findings, *doors, *_check_standing(state, options, files))
     elif check:
         found = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
-        findings = (*errors(doors), *found, *warnings(doors))
+        findings = (*errors(doors), *_unprovable(state, options, plan), *found, *warnings(doors))
     return Present(plan, listen, findings)
 
 
@@ -356,6 +356,22 @@ def _check_standing(state: HostState, options: Options, files: t.Mapping[str, by
         files.get(certstore.CLIENT_CA, b""),
     )
     return check_certificates(given, state.now, (), allow_dual_trust=options.allow_dual_trust)
+
+
+def _unprovable(state: HostState, options: Options, plan: Plan) -> tuple[Finding, ...]:
+    """Refuse a restart that cannot be proved at an address that is away: it would be taken back, by a second one.
+
+    With ``hosts`` such an address is refused in any case; systemd's listeners wait for it, and then all goes by itself.
+    """
+    away = [address for address, _port in plan.expected.addresses if not is_on_host(state.addresses, address)]
+    if not plan.restart or not away or options.listener != "socket":
+        return ()
+    text = f"the host does not have the address {', '.join(away)} now, so the change could not be proved there, and would be taken back"
+    return (
+        error(
+            "listen-address-absent", text, "Bring it up (its VPN, for example) and run again. Docker goes on as it is."
+        ),
+    )
 
 
 def _left_behind(state: HostState) -> tuple[Finding, ...]:

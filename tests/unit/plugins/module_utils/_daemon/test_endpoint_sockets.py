@@ -99,3 +99,29 @@ def test_tcp_listener_in_a_file_that_is_read_after_ours_cannot_be_adopted(bench:
     with pytest.raises(TlsError) as caught:
         bench.run(certificate=certificate, existing_settings="adopt")
     assert "zzz.conf" in caught.value.hint
+
+
+def test_address_that_is_away_makes_no_restart_where_nothing_is_due(bench: Bench) -> None:
+    """A VPN is down when the nightly run comes: nothing can be seen at its address, and nothing is wrong there."""
+    bench.secure(listener="socket")
+    restarts = bench.world.restarts
+    bench.world.addresses.discard(ADDRESS)
+    result = bench.run(listener="socket")
+    assert (result["changed"], result["reasons"], bench.world.restarts) == (False, [], restarts)
+    assert any(ADDRESS in warning for warning in result["warnings"])
+
+
+def test_change_that_could_not_be_proved_is_refused_before_it_is_made(bench: Bench) -> None:
+    """Else it would be made, found unproved and taken back: two restarts for nothing."""
+    bench.secure(listener="socket")
+    restarts, before = bench.world.restarts, bench.world.snapshot()
+    bench.world.addresses.discard(ADDRESS)
+    certificate = bench.issue(7)
+    with pytest.raises(TlsError, match=f"does not have the address {ADDRESS} now") as caught:
+        bench.run(certificate=certificate, listener="socket")
+    assert caught.value.code == "listen-address-absent"
+    assert bench.world.restarts == restarts
+    kept = {path: data for path, data in bench.world.snapshot().items() if "certs" not in path}
+    assert kept == {path: data for path, data in before.items() if "certs" not in path}
+    bench.world.addresses.add(ADDRESS)
+    assert bench.run(certificate=certificate, listener="socket")["restarted"]
