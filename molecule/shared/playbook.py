@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ class Run:
     @property
     def recap(self) -> str:
         return self.output[self.output.rfind("PLAY RECAP") :]
+
+    def did(self, task: str) -> bool:
+        """Return whether a task with this name was done somewhere, and not only passed over."""
+        return re.search(rf"{re.escape(task)}\] \*+\n(?:skipping: .*\n)*(?:ok|changed): ", self.output) is not None
 
 
 def play(
