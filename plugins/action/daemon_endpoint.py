@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
 from ..module_utils._host_options import ENDPOINT_OPTIONS
 from ..plugin_utils import _endpoint_program, _pipe
 from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import CRYPTOGRAPHY_CODES, CertificateAction, Result
 from ..plugin_utils._endpoint_program import CHANGE
 from ..plugin_utils._program_action import ProgramAction
-
-_PACKED = CHANGE.around_arguments
 
 
 class ActionModule(ProgramAction, CertificateAction):
@@ -45,11 +41,7 @@ class ActionModule(ProgramAction, CertificateAction):
 
 def _options(arguments: Result) -> Result | None:
     """Return the module's options with their defaults; None where the module has to refuse or to understand them on the host."""
-    plain = {name: role_arguments.without_tags(value) for name, value in arguments.items()}
-    checked = ArgumentSpecValidator(ENDPOINT_OPTIONS).validate(plain)
-    options: Result = checked.validated_parameters
-    if checked.error_messages or any(
-        map(role_arguments.stays_on_controller, (plain.get("directory"), plain.get("config_path")))
-    ):
-        return None
-    return options
+    options, wrong = role_arguments.validated(ENDPOINT_OPTIONS, arguments)
+    # As given: validating has put what this machine makes of "~" and "$" into the options.
+    paths = (arguments.get("directory"), arguments.get("config_path"))
+    return None if wrong or any(map(role_arguments.stays_on_controller, paths)) else options

@@ -6,7 +6,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._host_options import ENDPOINT_OPTIONS, REQUEST_OPTIONS
 from ..plugin_utils import _installed, _look_program, _pipe, _prepared
@@ -25,19 +24,20 @@ _OPTIONS: dict[str, t.Any] = {
     "prepare": {"type": "bool", "default": False},
 }
 
+# What the roles' own actions do with these is not for the look.
+_NOT_ASKED = {"cryptography_package", "prepared", "rejected"}
+
+
+def _asked_by(role: str, module: str, tasks: str) -> dict[str, t.Any]:
+    given = role_arguments.module_arguments(role, module, tasks)
+    return {name: value for name, value in given.items() if name not in _NOT_ASKED}
+
+
 # Read here, where Ansible loads the plugin once for all hosts, and not in the process of each host.
-_PACKED = LOOK.around_arguments
 _ARGUMENTS = {
-    "docker_server_cert": role_arguments.module_arguments("docker_server_cert", _REQUESTS, "signed"),
-    "docker_daemon": role_arguments.module_arguments("docker_daemon", _ENDPOINT, "change"),
+    "docker_server_cert": _asked_by("docker_server_cert", _REQUESTS, "signed"),
+    "docker_daemon": _asked_by("docker_daemon", _ENDPOINT, "change"),
 }
-for _given in _ARGUMENTS.values():
-    for _name in (
-        "cryptography_package",
-        "prepared",
-        "rejected",
-    ):  # what the roles' own actions do with them is not for the look
-        _given.pop(_name, None)
 _SPECIFICATIONS = {role: role_arguments.specification(role) for role in _ROLES}
 _OWN = {role: role_arguments.own_variables(role) for role in _ROLES}
 
@@ -150,11 +150,12 @@ def _paths(wanted: Result) -> list[t.Any]:
 
 def _validated(specification: Result, given: Result) -> Result:
     """Return ``given`` with the types and defaults of ``specification``. Raises _Doubt."""
-    plain = {name: role_arguments.without_tags(value) for name, value in given.items() if value is not None}
-    result = ArgumentSpecValidator(specification).validate(plain)
-    if result.error_messages:
-        raise _Doubt("; ".join(result.error_messages))
-    return dict(result.validated_parameters)
+    found, wrong = role_arguments.validated(
+        specification, {name: value for name, value in given.items() if value is not None}
+    )
+    if wrong:
+        raise _Doubt("; ".join(wrong))
+    return found
 
 
 def _refused(errors: list[str]) -> Result:

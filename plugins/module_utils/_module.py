@@ -5,19 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._errors import TlsError
 from ._outcome import outcome
-
-
-def require_root(purpose: str) -> None:
-    """Raise TlsError ``not-root`` unless the module runs as root."""
-    if os.geteuid() != 0:
-        raise TlsError(f"only root can {purpose}", hint="Set become: true for this task or play.", code="not-root")
 
 
 def run_module(

@@ -8,6 +8,7 @@ Nothing of Ansible's is imported here: this is also used where our code reaches 
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ._errors import TlsError
@@ -34,6 +35,12 @@ def cryptography_problem() -> tuple[str, str] | None:
             "cryptography-too-old",
         )
     return None
+
+
+def require_root(purpose: str) -> None:
+    """Raise TlsError ``not-root`` unless this process is root's."""
+    if os.geteuid() != 0:
+        raise TlsError(f"only root can {purpose}", hint="Set become: true for this task or play.", code="not-root")
 
 
 def outcome(function: t.Callable[[], t.Mapping[str, t.Any]], *, needs_cryptography: bool = True) -> dict[str, t.Any]:

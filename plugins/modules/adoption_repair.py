@@ -87,8 +87,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._adopt import look, repair
 from ..module_utils._daemon.systemd import Systemd
-from ..module_utils._module import require_root, run_module
+from ..module_utils._module import run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
+from ..module_utils._outcome import require_root
 from ..module_utils._time import utc_now
 
 

@@ -70,7 +70,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._adopt import relay
 from ..module_utils._daemon.systemd import Systemd
-from ..module_utils._module import require_root, run_module
+from ..module_utils._module import run_module
+from ..module_utils._outcome import require_root
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:

@@ -18,8 +18,7 @@ import typing as t
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 
-from ..module_utils._errors import TlsError
-from ..module_utils._outcome import cryptography_problem
+from ..module_utils._outcome import cryptography_problem, outcome
 
 Result = dict[str, t.Any]
 Main = t.Callable[..., None]
@@ -65,18 +64,18 @@ def execute(main: Main, arguments: t.Mapping[str, t.Any], *, check_mode: bool, d
         given = json.loads(json.dumps(dict(arguments)))
     except (TypeError, ValueError):
         return None
-    outcome: list[Result | None] = []
+    results: list[Result | None] = []
 
     def run(
         function: t.Callable[[t.Any], Result], *, needs_cryptography: bool = True, argument_spec: Result, **more: t.Any
     ) -> None:
         if needs_cryptography and cryptography_problem() is not None:
-            outcome.append(None)
+            results.append(None)
             return
-        outcome.append(_run(function, argument_spec, more, given, check_mode=check_mode, diff=diff))
+        results.append(_run(function, argument_spec, more, given, check_mode=check_mode, diff=diff))
 
     main(run)
-    return outcome[0]
+    return results[0]
 
 
 def _run(
@@ -93,10 +92,7 @@ def _run(
     if checked.error_messages:
         return _clean({"failed": True, "changed": False, "msg": "; ".join(checked.error_messages)}, secrets)
     module = _Module(checked.validated_parameters, check_mode=check_mode, diff=diff)
-    try:
-        result = dict(function(module))
-    except TlsError as error:
-        result = {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}
+    result = outcome(lambda: function(module), needs_cryptography=False)
     result.pop("invocation", None)
     warnings = [*module.warnings, *result.pop("warnings", [])]
     return _clean({"changed": False, **result, **({"warnings": warnings} if warnings else {})}, secrets)

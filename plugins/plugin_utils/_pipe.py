@@ -12,7 +12,6 @@ unchanged.
 
 from __future__ import annotations
 
-import functools
 import json
 import pathlib
 import shlex
@@ -43,21 +42,15 @@ class Program:
     """The function ``called`` of a module of ours, with the sources that it imports. Both are paths below ``module_utils``."""
 
     def __init__(self, module: str, sources: t.Sequence[str]) -> None:
-        self._module = f"{PACKAGE}.{_dotted(module)}"
         self.sources = tuple(sources)
+        # Packed here: Ansible loads a plugin once for all hosts, and each host's process finds it done.
+        texts = {_dotted(name): (_ROOT / f"{name}.py").read_text(encoding="utf-8") for name in sources}
+        packed = program(texts, after=_CALL % {"module": f"{PACKAGE}.{_dotted(module)}", "begun": _BEGUN})
+        self._before, self._after = packed.encode("ascii").split(b"@arguments@")
 
     def script(self, arguments: t.Mapping[str, t.Any]) -> bytes:
         """Return the Python program that calls ``called`` with ``arguments``; they hold no secret."""
-        before, after = self.around_arguments
-        return b"".join((before, ascii(json.dumps(arguments)).encode("ascii"), after))
-
-    @functools.cached_property
-    def around_arguments(self) -> tuple[bytes, bytes]:
-        """The program before its arguments, and after them: the same for all hosts, so that it is made before Ansible forks."""
-        texts = {_dotted(name): (_ROOT / f"{name}.py").read_text(encoding="utf-8") for name in self.sources}
-        filled = program(texts, after=_CALL % {"module": self._module, "begun": _BEGUN})
-        before, after = filled.encode("ascii").split(b"@arguments@")
-        return before, after
+        return b"".join((self._before, ascii(json.dumps(arguments)).encode("ascii"), self._after))
 
 
 def _dotted(path: str) -> str:

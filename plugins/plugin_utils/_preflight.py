@@ -79,9 +79,8 @@ def _role_problems(role: str, host: str, variables: Mapping) -> t.Iterator[str]:
     def given(names: t.Iterable[str]) -> dict[str, t.Any]:
         found = {}
         for name in names:
-            with contextlib.suppress(
-                AnsibleError, KeyError
-            ):  # what cannot be computed is named by the task that uses it
+            # What cannot be computed is named by the task that uses it.
+            with contextlib.suppress(AnsibleError, KeyError):
                 found[name] = variables[name]
         return found
 

@@ -38,7 +38,7 @@ class Unresolved(Exception):
 
 
 @functools.lru_cache(maxsize=32)
-def module_arguments(role: str, module: str, tasks: str = "main") -> dict[str, t.Any]:
+def module_arguments(role: str, module: str, tasks: str) -> dict[str, t.Any]:
     """Return the arguments, with their templates, that a role's task file gives to ``module``."""
     for task in _load(role, f"tasks/{tasks}.yml"):
         if module in task:
@@ -263,8 +263,13 @@ def problems(specification: Variables, given: t.Callable[[t.Iterable[str]], Vari
     """
     found = given(name for name, option in specification.items() if not option.get("no_log"))
     stated = {name: {**specification[name], "default": None} for name in found}
-    plain = {name: without_tags(value) for name, value in found.items() if value is not None}
-    return list(ArgumentSpecValidator(stated).validate(plain).error_messages)
+    return validated(stated, {name: value for name, value in found.items() if value is not None})[1]
+
+
+def validated(specification: Variables, given: Variables) -> tuple[dict[str, t.Any], list[str]]:
+    """Return ``given`` with the types and defaults of an argument specification, and what is wrong with it."""
+    result = ArgumentSpecValidator(specification).validate({name: without_tags(value) for name, value in given.items()})
+    return dict(result.validated_parameters), list(result.error_messages)
 
 
 def without_tags(value: t.Any) -> t.Any:

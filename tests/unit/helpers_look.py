@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import pathlib
@@ -94,3 +95,12 @@ json.dump(Templar(DataLoader(), trusted(known)).template(trusted(found)), sys.st
 
 class Reported(str):
     """Text from a host, as Ansible marks it."""
+
+
+def asked(program: bytes) -> dict[str, t.Any]:
+    """Return the arguments in the program that a host was sent."""
+    line = next(line for line in program.decode().splitlines() if line.startswith("arguments = "))
+    found: dict[str, t.Any] = json.loads(
+        ast.literal_eval(line.removeprefix("arguments = json.loads(").removesuffix(")"))
+    )
+    return found

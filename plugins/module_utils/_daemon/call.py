@@ -8,11 +8,9 @@ It is called by the module, and by the same code that came through a pipe withou
 
 from __future__ import annotations
 
-import os
 import typing as t
 
-from .._errors import TlsError
-from .._outcome import outcome
+from .._outcome import outcome, require_root
 from .._time import utc_now
 from . import endpoint
 from .engine import Engine
@@ -30,10 +28,7 @@ def called(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def ensure_endpoint(parameters: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Return the module's result for its options, with defaults (``ENDPOINT_OPTIONS``). Raises TlsError; then the host is as it was."""
-    if os.geteuid() != 0:
-        raise TlsError(
-            "only root can change Docker's daemon", hint="Set become: true for this task or play.", code="not-root"
-        )
+    require_root("change Docker's daemon")
     options = options_from(parameters)
     machine = Machine(Systemd(options.service, options.socket), Engine())
     with orderly_end():

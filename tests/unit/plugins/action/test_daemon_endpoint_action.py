@@ -20,7 +20,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils import _prog
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import capsule
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import CHANGE, answer
-from helpers_look import ROOT
+from helpers_look import ROOT, asked
 
 BEGUN = "docker_tls: begun\n"
 DONE = {"changed": True, "reasons": ["certificate-changed"], "proof": []}
@@ -61,14 +61,6 @@ def change(
     plugin._low_level_execute_command = low_level
     plugin._execute_module = execute
     return plugin.run(task_vars={"ansible_python_interpreter": sys.executable}), programs, modules
-
-
-def asked(program: bytes) -> dict[str, t.Any]:
-    line = next(line for line in program.decode().splitlines() if line.startswith("arguments = "))
-    found: dict[str, t.Any] = json.loads(
-        ast.literal_eval(line.removeprefix("arguments = json.loads(").removesuffix(")"))
-    )
-    return found
 
 
 @pytest.mark.parametrize("check", [False, True])

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import pathlib
@@ -27,7 +26,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import (
     _prepared,
     _role_arguments,
 )
-from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, jinja, role_variables, variables
+from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, asked, jinja, role_variables, variables
 
 
 @pytest.fixture(autouse=True)
@@ -192,25 +191,16 @@ DUE = json.dumps(
 )
 
 
-def asked(sent: list[bytes]) -> dict[str, t.Any]:
-    """Return the arguments in the program that a host was sent."""
-    line = next(line for line in sent[0].decode().splitlines() if line.startswith("arguments = "))
-    found: dict[str, t.Any] = json.loads(
-        ast.literal_eval(line.removeprefix("arguments = json.loads(").removesuffix(")"))
-    )
-    return found
-
-
 def test_request_that_a_look_brings_is_kept_for_the_same_question() -> None:
     result = look(DUE, arguments={"prepare": True})
-    taken = _prepared.take(result["prepared"], asked(result["sent"])["requests"])
-    assert asked(result["sent"])["prepare"] is True
+    taken = _prepared.take(result["prepared"], asked(result["sent"][0])["requests"])
+    assert asked(result["sent"][0])["prepare"] is True
     assert taken is not None and taken["requests"] == PREPARED["requests"]
 
 
 def test_renewal_that_is_asked_for_is_prepared_in_the_same_call() -> None:
     result = look(DUE, arguments={"prepare": True}, docker_server_cert_force_renewal=True)
-    assert asked(result["sent"])["requests"][0]["force"] is True
+    assert asked(result["sent"][0])["requests"][0]["force"] is True
 
 
 def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
