@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ._as_written import as_written
+
 Mapping = t.Mapping[str, t.Any]
 
 
@@ -20,11 +22,8 @@ def hosts_with_work(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
 
 
 def _looked(host: str, hostvars: Mapping) -> t.Any:
-    """Return what was registered; ``raw_get`` is Ansible's way to a variable without its templates, and this is none."""
-    if host not in hostvars:
-        return None
-    variables = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
-    return variables.get("__docker_tls_looked")
+    """Return what was registered, which is no template."""
+    return as_written(hostvars, host).get("__docker_tls_looked") if host in hostvars else None
 
 
 def _is_settled(looked: t.Any) -> bool:

@@ -12,6 +12,7 @@ from collections import Counter
 from ansible.errors import AnsibleError
 
 from . import _ca_place, _role_arguments
+from ._as_written import as_written
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
@@ -37,7 +38,6 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     everywhere = hostvars[place]
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
     clients = everywhere.get("docker_client_cert_clients") or DEFAULT_CLIENTS
-    hosts = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
     misshapen = [
         *_passphrase_problems(place, hostvars),
         *_role_problems("docker_ca", place, everywhere),
@@ -45,26 +45,21 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     ]
     if misshapen:  # what follows reads these variables
         return misshapen
-    return [
-        *(problem for host in dict.fromkeys(hosts) for problem in _fact_problems(host, hostvars[host])),
+    found = [
         *_client_problems(clients, known),
-        *(
-            problem
-            for host in groups.get("docker_hosts") or []
-            for problem in _host_problems(host, hostvars[host], known)
-        ),
+        *(problem for host in groups.get("docker_hosts") or [] for problem in _host_problems(host, hostvars, known)),
         *(
             problem
             for host in groups.get("docker_clients") or []
-            for problem in _user_problems(host, hostvars[host], clients)
+            for problem in _machine_problems(host, hostvars, clients)
         ),
     ]
+    return list(dict.fromkeys(found))  # a machine may be in both groups
 
 
 def _passphrase_problems(place: str, hostvars: Mapping) -> t.Iterator[str]:
     """Name a passphrase that nobody set. Its text is not evaluated: a lookup may ask a person or a device."""
-    variables = getattr(hostvars, "raw_get", hostvars.__getitem__)(place)
-    found = variables.get("docker_ca_passphrase")
+    found = as_written(hostvars, place).get("docker_ca_passphrase")
     if found is None or (isinstance(found, str) and not found.strip()):
         yield (
             f"docker_ca_passphrase is missing or empty for {place}, where the authorities are: it encrypts their keys, and every run "
@@ -122,8 +117,12 @@ def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.
             )
 
 
-def _host_problems(host: str, variables: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
+def _host_problems(host: str, hostvars: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
+    variables = as_written(hostvars, host)  # once for each host: a fleet may have thousands
+    yield from _fact_problems(host, variables)
     admitted = variables.get("docker_daemon_access_groups", DEFAULT_GROUPS)
+    if _role_arguments.has_template(admitted):
+        admitted = hostvars[host]["docker_daemon_access_groups"]
     if not admitted:
         yield f"{host}: docker_daemon_access_groups is empty, so nobody could get in. Name at least one group."
     for group in admitted or []:
@@ -134,9 +133,10 @@ def _host_problems(host: str, variables: Mapping, known: t.Sequence[str]) -> t.I
             )
 
 
-def _user_problems(host: str, variables: Mapping, clients: t.Sequence[Mapping]) -> t.Iterator[str]:
+def _machine_problems(host: str, hostvars: Mapping, clients: t.Sequence[Mapping]) -> t.Iterator[str]:
+    yield from _fact_problems(host, as_written(hostvars, host))
     names = [client.get("name") for client in clients]
-    for user in variables.get("docker_client_cert_users") or []:
+    for user in hostvars[host].get("docker_client_cert_users") or []:
         if user.get("client", names[0]) not in names:
             yield (
                 f"{host}: docker_client_cert_users gives {user.get('user')!r} the client {user['client']!r}, "

@@ -9,6 +9,7 @@ import ipaddress
 import re
 import typing as t
 
+from ._as_written import as_written
 from ._inventory import ascii_name, listen_addresses
 
 Mapping = t.Mapping[str, t.Any]
@@ -61,7 +62,7 @@ class _Said:
     def _read(self) -> tuple[set[str], str]:
         """Return the names that are written out, and the text of all templates."""
         if self._found is None:
-            variables = getattr(self._hostvars, "raw_get", self._hostvars.__getitem__)(self._host)
+            variables = as_written(self._hostvars, self._host)
             texts = [str(text) for name in _DECLARING for text in _items(variables.get(name))]
             templates = [text for text in texts if "{{" in text or "{%" in text]
             literal = {text for text in texts if text not in templates}

@@ -24,6 +24,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from . import _ca_place, _inventory
+from ._as_written import as_written
 
 _ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 _PLAIN = re.compile(r"\{\{ (\w+) \}\}")
@@ -125,7 +126,7 @@ class Resolver:
         if hostvars is None or host not in hostvars:
             return default
         if host not in self._others:
-            self._others[host] = hostvars.raw_get(host) if hasattr(hostvars, "raw_get") else hostvars[host]
+            self._others[host] = as_written(hostvars, host)
         value = self._others[host].get(name, default)
         return self._template(value) if has_template(value) else value
 

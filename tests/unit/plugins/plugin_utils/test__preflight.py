@@ -106,3 +106,31 @@ def test_variable_of_the_wrong_type_is_named_before_the_roles_are_entered(
 
 def test_secret_of_the_wrong_type_is_left_alone() -> None:
     assert inventory_problems({}, {"localhost": {"docker_ca_passphrase": {"a": "hidden-word"}}}) == []
+
+
+class Templated(HostVars):
+    """``a`` admits groups by a template; its facts are never evaluated."""
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        found = {key: value for key, value in super().__getitem__(name).items() if key != "ansible_facts"}
+        return {key: ["opz"] if value == "{{ admitted }}" else value for key, value in found.items()}
+
+
+def test_admitted_groups_by_a_template_are_judged_by_what_they_come_to() -> None:
+    hosts = Templated({"localhost": SET, "a": {"docker_daemon_access_groups": "{{ admitted }}"}})
+    (problem,) = inventory_problems({"docker_hosts": ["a"]}, hosts)
+    assert problem.startswith("a: docker_daemon_access_groups admits 'opz'")
+
+
+@pytest.mark.parametrize("groups", [["docker_hosts"], ["docker_clients"], ["docker_hosts", "docker_clients"]], ids=str)
+def test_fact_that_looks_like_a_variable_is_named_once(groups: list[str]) -> None:
+    facts = {
+        "docker_daemon_access_groups": ["everybody"],
+        "docker_ca_authorities": {},
+        "os_family": "{{ lookup('x') }}",
+    }
+    hosts = Templated({"localhost": SET, "a": {"ansible_facts": facts}})
+    (problem,) = inventory_problems({group: ["a"] for group in groups}, hosts)
+    assert problem.startswith(
+        "a: the facts of this host hold docker_daemon_access_groups, which only the inventory may"
+    )
