@@ -23,7 +23,7 @@ class ActionModule(ModuleAction):
         if prepared and not self._task.check_mode:
             result = _prepared.take(prepared, arguments.get("requests"))
             if result is not None:
-                return result
+                return self._admitted(result)
         return super().run_module(arguments, package, task_vars)
 
     def predict(self, arguments: Result) -> Result:

@@ -256,23 +256,30 @@ def endpoint_url(host: str, hostvars: Mapping) -> str:
     then ``ansible_host``, then the inventory name. The port is that of the first listen entry, else docker_daemon_port.
     """
     variables = hostvars[host]
-    listen = [str(entry) for entry in variables.get("docker_daemon_listen") or []]
+    listen = [str(entry) for entry in as_list(variables.get("docker_daemon_listen"))]
     literal = [address for address in listen_addresses(listen) if address != "private"]
     only = literal[0] if len(listen) == 1 and literal else ""
     address = variables.get("docker_daemon_address") or only or variables.get("ansible_host") or host
-    port = next((entry.rsplit(":", 1)[1] for entry in listen if entry.rsplit(":", 1)[-1].isdigit()), "")
+    ports = [port for _address, colon, port in (entry.rpartition(":") for entry in listen) if colon and port.isdigit()]
     bracketed = f"[{address}]" if ":" in address else address
-    return f"tcp://{bracketed}:{port or variables.get('docker_daemon_port', 2376)}"
+    return f"tcp://{bracketed}:{ports[0] if ports else variables.get('docker_daemon_port', 2376)}"
 
 
-def listen_addresses(entries: t.Iterable[str]) -> list[str]:
+def as_list(value: t.Any) -> list[t.Any]:
+    """Return the entries of a variable that has to be a list; of a text, as modules read it, what stands between its commas."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return list(value) if isinstance(value, (list, tuple, set)) else []
+
+
+def listen_addresses(entries: t.Any) -> list[str]:
     """Return which of the host's addresses a certificate needs for these listen entries.
 
     In: ``docker_daemon_listen`` (``private``, ``10.0.0.5:2376``, ``[fd00::5]:2376``, with or without ``tcp://``).
     Out: ``private`` and the addresses, without ports, wildcards and what is no address (dockerd's preflight judges those).
     """
     addresses: list[str] = []
-    for entry in entries:
+    for entry in as_list(entries):
         text = str(entry).removeprefix("tcp://")
         if text == "private":
             addresses.append(text)

@@ -6,8 +6,8 @@
 Why not always a module: building AnsiballZ costs the controller about as much as reaching eight hosts, and on every host
 Python compiles ``ansible.module_utils.basic`` and all that comes with it before it begins with ours (0.25 s of CPU,
 measured). So the two calls that nearly every host gets, the look and the change of the daemon, go this way. They carry no
-secret, and where a program cannot be sent or did not begin, the module itself is sent. The code is the collection's own,
-unchanged.
+secret. Where a program cannot be sent, the module is, and so where the change did not begin; where the look did not, the
+roles run. The code is the collection's own, unchanged.
 """
 
 from __future__ import annotations

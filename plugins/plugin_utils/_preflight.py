@@ -17,7 +17,7 @@ from ._as_written import as_written
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
 #: What the modules authorities and authority_info say of themselves.
-OUR_FACTS = ("docker_ca_authorities",)
+OUR_FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 DEFAULT_GROUPS = ["clients"]
 DEFAULT_CLIENTS = [{"name": "client"}]
 
@@ -42,9 +42,15 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
         *_passphrase_problems(place, hostvars),
         *_role_problems("docker_ca", place, everywhere),
         *_role_problems("docker_client_cert", "localhost", _ca_place.variables_of(hostvars, "localhost")),
+        *_role_problems("docker_client_cert", place, everywhere, ("docker_client_cert_clients",)),
+        *(
+            problem
+            for host in groups.get("docker_clients") or []
+            for problem in _role_problems("docker_client_cert", host, hostvars[host], ("docker_client_cert_users",))
+        ),
     ]
     if misshapen:  # what follows reads these variables
-        return misshapen
+        return list(dict.fromkeys(misshapen))
     found = [
         *_client_problems(clients, known),
         *(problem for host in groups.get("docker_hosts") or [] for problem in _host_problems(host, hostvars, known)),
@@ -68,8 +74,8 @@ def _passphrase_problems(place: str, hostvars: Mapping) -> t.Iterator[str]:
         )
 
 
-def _role_problems(role: str, host: str, variables: Mapping) -> t.Iterator[str]:
-    """Name what a role's argument specification refuses."""
+def _role_problems(role: str, host: str, variables: Mapping, only: t.Collection[str] = ()) -> t.Iterator[str]:
+    """Name what a role's argument specification refuses; ``only`` these of its variables where some are named."""
 
     def given(names: t.Iterable[str]) -> dict[str, t.Any]:
         found = {}
@@ -79,7 +85,8 @@ def _role_problems(role: str, host: str, variables: Mapping) -> t.Iterator[str]:
                 found[name] = variables[name]
         return found
 
-    for error in _role_arguments.problems(_role_arguments.specification(role), given):
+    options = {name: option for name, option in _role_arguments.specification(role).items() if not only or name in only}
+    for error in _role_arguments.problems(options, given):
         yield f"{host}: {error}. The role {role} takes something else: its README names each variable with its type."
 
 
@@ -123,6 +130,9 @@ def _host_problems(host: str, hostvars: Mapping, known: t.Sequence[str]) -> t.It
     admitted = variables.get("docker_daemon_access_groups", DEFAULT_GROUPS)
     if _role_arguments.has_template(admitted):
         admitted = hostvars[host]["docker_daemon_access_groups"]
+    if isinstance(admitted, str):
+        yield f"{host}: docker_daemon_access_groups is a text and has to be a list: write [{admitted}]."
+        return
     if not admitted:
         yield f"{host}: docker_daemon_access_groups is empty, so nobody could get in. Name at least one group."
     for group in admitted or []:

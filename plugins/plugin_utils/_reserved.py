@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ._as_written import as_written
-from ._inventory import ascii_name, listen_addresses
+from ._inventory import as_list, ascii_name, listen_addresses
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -79,7 +79,8 @@ class _Said:
 
 
 def _items(value: t.Any) -> list[t.Any]:
-    return [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else []
+    """Return the entries of a variable; a template is one, whatever it comes to."""
+    return [value] if isinstance(value, str) and "{" in value else as_list(value)
 
 
 def _spelled(name: t.Any) -> str:
@@ -96,12 +97,12 @@ def _spelled(name: t.Any) -> str:
 def _declared_names(variables: Mapping) -> list[str]:
     """Return the names and addresses that the inventory gives to a host beside its own name and ``ansible_host``."""
     literal = [
-        *(variables.get("docker_server_cert_addresses") or []),
-        *listen_addresses(variables.get("docker_daemon_listen") or []),
+        *as_list(variables.get("docker_server_cert_addresses")),
+        *listen_addresses(variables.get("docker_daemon_listen")),
     ]
     single = [variables.get(name) for name in ("docker_daemon_address", "docker_server_cert_common_name")]
     return [
         name
-        for name in [*single, *(variables.get("docker_server_cert_names") or []), *literal]
+        for name in [*single, *as_list(variables.get("docker_server_cert_names")), *literal]
         if name and name not in ("private", "all")
     ]

@@ -264,7 +264,23 @@ def problems(specification: Variables, given: t.Callable[[t.Iterable[str]], Vari
     """
     found = given(name for name, option in specification.items() if not option.get("no_log"))
     stated = {name: {**specification[name], "default": None} for name in found}
-    return validated(stated, {name: value for name, value in found.items() if value is not None})[1]
+    misshapen = list(_misshapen(specification, found))
+    return misshapen or validated(stated, {name: value for name, value in found.items() if value is not None})[1]
+
+
+def _misshapen(options: Variables, given: Variables, within: str = "") -> t.Iterator[str]:
+    """Name the lists and dictionaries that are none. Ansible's check takes a text for either, a filter would read it letter by letter."""
+    for name, option in options.items():
+        value = given.get(name)
+        if option.get("type") == "list" and isinstance(value, str):
+            yield f"{within}{name} is a text and has to be a list: write [a, b], or each entry on a line of its own after a dash"
+        if name in given and value is None and option.get("type") == "list" and option.get("default"):
+            yield f"{within}{name} is empty: give it a value, or leave it out for its default ({option['default']})"
+        for entry in value if isinstance(value, list) else [value]:
+            if isinstance(entry, t.Mapping):
+                yield from _misshapen(option.get("options") or {}, entry, f"{within}{name}: ")
+            elif isinstance(value, list) and option.get("elements") == "dict":
+                yield f"an entry of {within}{name} is no dictionary: write its fields as name: value"
 
 
 def validated(specification: Variables, given: Variables) -> tuple[dict[str, t.Any], list[str]]:

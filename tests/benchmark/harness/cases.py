@@ -16,15 +16,23 @@ CASES = ("first", "no-change", "renewal", "new-host")
 
 
 def measure_fleet(bench: Bench, fleet: Fleet, contenders: t.Sequence[str]) -> Section:
-    """Measure every wanted case on a fleet; a contender that fails is noted, and the next one goes on."""
+    """Measure every wanted case on a fleet; a contender that fails is noted, and the next one goes on.
+
+    The contenders take turns within each repetition: a shared machine is never the same ten minutes later.
+    """
     parameters = {"hosts": fleet.size, "key_type": bench.key_type, "simulated": fleet.simulated}
     section = Section(fleet.title, parameters)
+    able = list(contenders)
     try:
-        for contender in contenders:
-            try:
-                _measure_contender(bench, fleet, contender, section, floor=contender == contenders[0])
-            except CommandFailed as error:
-                section.problems.append(f"{contender}: {error}")
+        for repetition in range(bench.repetitions):
+            for contender in list(able):
+                # As new where a first run is measured, and where the other contender has used the hosts since.
+                anew = repetition == 0 or "first" in bench.cases or len(able) > 1
+                try:
+                    _measure_contender(bench, fleet, contender, section, anew=anew, floor=contender == contenders[0])
+                except CommandFailed as error:
+                    section.problems.append(f"{contender}: {error}")
+                    able.remove(contender)
     except OutOfTime:
         section.problems.append("the time limit was reached")
     finally:
@@ -32,7 +40,10 @@ def measure_fleet(bench: Bench, fleet: Fleet, contenders: t.Sequence[str]) -> Se
     return section
 
 
-def _measure_contender(bench: Bench, fleet: Fleet, contender: str, section: Section, *, floor: bool) -> None:
+def _measure_contender(
+    bench: Bench, fleet: Fleet, contender: str, section: Section, *, anew: bool, floor: bool
+) -> None:
+    """Measure one repetition."""
     variables = fleet.variables(bench, contender)
 
     def run(playbook: Path, cell: str, used: dict[str, t.Any]) -> Sample:
@@ -48,17 +59,16 @@ def _measure_contender(bench: Bench, fleet: Fleet, contender: str, section: Sect
         if count:
             section.add(cell, sample)
 
-    for repetition in range(bench.repetitions):
-        if repetition == 0 or "first" in bench.cases:
-            fleet.reset()
-            play("first", count="first" in bench.cases)
-        if "no-change" in bench.cases:
-            # The floor, right beside what is compared with it: a shared machine is never the same a minute later.
-            if floor:
-                section.add("ping", run(HERE / "floor" / "ping.yml", "ping", {}))
-            play("no-change")
-        if "renewal" in bench.cases:
-            play("renewal", renewal_variables(contender))
-        if "new-host" in bench.cases and fleet.size > 1:
-            fleet.replace_one()
-            play("new-host")
+    if anew:
+        fleet.reset()
+        play("first", count="first" in bench.cases)
+    if "no-change" in bench.cases:
+        # The floor, right beside what is compared with it.
+        if floor:
+            section.add("ping", run(HERE / "floor" / "ping.yml", "ping", {}))
+        play("no-change")
+    if "renewal" in bench.cases:
+        play("renewal", renewal_variables(contender))
+    if "new-host" in bench.cases and fleet.size > 1:
+        fleet.replace_one()
+        play("new-host")

@@ -160,6 +160,9 @@ def test_client_bundle_files_without_a_new_certificate_keep_the_old_one() -> Non
         ({"ansible_host": "a", "docker_daemon_listen": ["0.0.0.0:2999"]}, "tcp://a:2999"),
         ({"ansible_host": "a", "docker_daemon_listen": ["private"], "docker_daemon_port": 2380}, "tcp://a:2380"),
         ({"ansible_host": "a", "docker_daemon_listen": ["10.0.0.9:1", "10.0.0.8:1"]}, "tcp://a:1"),
+        ({"ansible_host": "a", "docker_daemon_listen": ["2999"]}, "tcp://a:2376"),
+        ({"ansible_host": "a", "docker_daemon_listen": "10.0.0.9:2999"}, "tcp://10.0.0.9:2999"),
+        ({"ansible_host": "a", "docker_daemon_listen": None}, "tcp://a:2376"),
         (
             {"docker_daemon_address": "docker.example.org", "docker_daemon_listen": ["10.0.0.9:2376"]},
             "tcp://docker.example.org:2376",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import helpers_records
+from ansible_collections.portcullis.docker_tls.plugins.action import authorities, authority_info
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._preflight import inventory_problems
 
 SET = {"docker_ca_passphrase": "{{ lookup('x') }}"}
@@ -56,6 +57,18 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
         ({}, {"docker_client_cert_clients": [{"name": ""}]}, "every entry needs a name"),
         ({}, {"docker_client_cert_clients": [{"group": "clients"}]}, "missing required arguments: name"),
         ({}, {"docker_client_cert_clients": [{"name": "a", "group": "opz"}]}, "the client 'a' is of the group 'opz'"),
+        ({}, {"docker_ca_access_groups": "ops,clients"}, "docker_ca_access_groups is a text and has to be a list"),
+        ({}, {"docker_ca_access_groups": None}, "docker_ca_access_groups is empty"),
+        (
+            {},
+            {"docker_client_cert_clients": [{"name": "a", "bundles": "docker"}]},
+            "docker_client_cert_clients: bundles is a text",
+        ),
+        (
+            {"docker_hosts": ["h"]},
+            {"docker_daemon_access_groups": "clients"},
+            "h: docker_daemon_access_groups is a text",
+        ),
         ({"docker_hosts": ["h"]}, {"docker_daemon_access_groups": []}, "h: docker_daemon_access_groups is empty"),
         (
             {"docker_hosts": ["h"]},
@@ -74,6 +87,10 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
         "empty-name",
         "no-name",
         "unknown-group",
+        "groups-as-text",
+        "no-groups",
+        "bundles-as-text",
+        "admitted-as-text",
         "nobody-admitted",
         "unknown-admitted",
         "unknown-client",
@@ -104,6 +121,18 @@ def test_variable_of_the_wrong_type_is_named_before_the_roles_are_entered(
     assert problems[0].startswith("localhost: ")
 
 
+def test_clients_that_only_the_ca_host_names_are_judged_too() -> None:
+    hosts = {"localhost": {}, "olympus": {**SET, "docker_client_cert_clients": ["alice"]}}
+    (problem,) = inventory_problems({"docker_ca": ["olympus"]}, hosts)
+    assert problem.startswith("olympus: an entry of docker_client_cert_clients is no dictionary")
+
+
+def test_users_of_a_client_machine_are_judged_before_they_are_read() -> None:
+    hosts = {"localhost": SET, "desk": {"docker_client_cert_users": ["deploy"]}}
+    (problem,) = inventory_problems({"docker_clients": ["desk"]}, hosts)
+    assert problem.startswith("desk: an entry of docker_client_cert_users is no dictionary")
+
+
 def test_secret_of_the_wrong_type_is_left_alone() -> None:
     assert inventory_problems({}, {"localhost": {"docker_ca_passphrase": {"a": "hidden-word"}}}) == []
 
@@ -126,7 +155,7 @@ def test_admitted_groups_by_a_template_are_judged_by_what_they_come_to() -> None
 def test_fact_that_looks_like_a_variable_is_named_once(groups: list[str]) -> None:
     facts = {
         "docker_daemon_access_groups": ["everybody"],
-        "docker_ca_authorities": {},
+        **{name: {} for name in (*authorities.ActionModule.FACTS, *authority_info.ActionModule.FACTS)},
         "os_family": "{{ lookup('x') }}",
     }
     hosts = Templated({"localhost": SET, "a": {"ansible_facts": facts}})

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.action import certificate_requests
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _prepared
 
 REQUEST = {
@@ -76,3 +78,19 @@ def test_keep_answer_without_its_shape_is_none(answer: t.Any) -> None:
 @pytest.mark.parametrize("kept", [{}, None, "text", {"question": ""}, {"question": "other"}])
 def test_take_nothing_kept_is_asked(kept: t.Any) -> None:
     assert _prepared.take(kept, [REQUEST]) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"requests": [{"id": "server", "reasons": 5}]},
+        {"requests": [], "plan": ["x"] * 20_000},
+    ],
+    ids=["reasons", "plan"],
+)
+def test_what_a_look_has_prepared_is_judged_like_an_answer_of_the_module(answer: dict[str, t.Any]) -> None:
+    action = certificate_requests.ActionModule.__new__(certificate_requests.ActionModule)
+    action._task = types.SimpleNamespace(check_mode=False)
+    kept = _prepared.keep({**ANSWER, **answer}, [REQUEST])
+    result = action.run_module({"requests": [REQUEST], "prepared": kept}, "", {})
+    assert (result["failed"], result["code"]) == (True, "answer-unusable")

@@ -108,3 +108,9 @@ def test_reserved_names_from_a_fact_belong_to_nobody_and_those_of_other_template
     assert reserved_names(["a", "b"], hostvars) == {
         "a": ["a"], "b": ["b"], "10.0.0.2": ["b"], "b.zone.org": ["b"],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("written", ["reg.example.org, 10.0.0.9", ["reg.example.org", "10.0.0.9"]], ids=str)
+def test_reserved_names_are_whole_also_where_a_text_stands_for_the_list(written: Any) -> None:
+    hostvars = {"web1": {"docker_server_cert_names": written}}
+    assert reserved_names(["web1"], hostvars) == {name: ["web1"] for name in ("web1", "reg.example.org", "10.0.0.9")}
