@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ..plugin_utils import (
+    _batches,
     _ca_place,
     _formats,
     _installed,
@@ -31,6 +32,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "client_bundles": _inventory.client_bundles,
     "client_certificate_requests": _inventory.client_certificate_requests,
     "client_signing_requests": _inventory.client_signing_requests,
+    "daemon_serial": _batches.daemon_serial,
     "dual_trust": _inventory.dual_trust,
     "endpoint_url": _inventory.endpoint_url,
     "generation_clients": _revocation.generation_clients,
