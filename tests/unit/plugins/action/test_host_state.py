@@ -285,7 +285,9 @@ def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
 def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() -> None:
     plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
     looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
-    [task] = looking["tasks"]
+    [reading, task] = looking["tasks"]
+    assert (reading["run_once"], reading["delegate_facts"], reading["tags"]) == (True, True, ["always"])
+    assert "docker_ca_checked is not defined" in reading["when"]  # else the first play has
     assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", {"prepare": True})
     assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
     assert looking["become"] is working["become"] is True
