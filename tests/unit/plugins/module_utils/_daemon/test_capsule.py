@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -74,11 +75,20 @@ def test_guard_goes_by_its_own_text_when_a_later_run_has_written_another(state: 
 
 def await_waiter(state: StateDirectory, guard: subprocess.Popen[t.Any]) -> None:
     """Return when ``guard`` has opened the lock, which is after Python has read its whole text."""
+    lock = os.path.realpath(state.lock_path)
     while guard.poll() is None:
-        opened = pathlib.Path(f"/proc/{guard.pid}/fd")
-        if any(os.path.realpath(each) == os.path.realpath(state.lock_path) for each in opened.iterdir()):
+        if lock in open_files(guard.pid):
             return
     raise AssertionError(ended(guard))
+
+
+def open_files(pid: int) -> list[str]:
+    """Return the files that a process has open. One that is closed meanwhile is none: Python opens and closes as it starts."""
+    found = []
+    for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(descriptor))
+    return found
 
 
 def test_program_runs_in_this_python_alone(state: StateDirectory) -> None:
