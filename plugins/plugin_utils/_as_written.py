@@ -1,13 +1,15 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host's variables before Ansible fills in their templates. PRIVATE: may change without notice."""
+"""A host's variables before Ansible fills in their templates, and what is one. PRIVATE: may change without notice."""
 
 from __future__ import annotations
 
 import typing as t
 
 Mapping = t.Mapping[str, t.Any]
+
+_MARKS = ("{{", "{%", "{#")
 
 
 def as_written(hostvars: Mapping, host: str) -> Mapping:
@@ -16,3 +18,23 @@ def as_written(hostvars: Mapping, host: str) -> Mapping:
     ``raw_get`` is Ansible's way; a plain mapping has no templates to fill in.
     """
     return t.cast(Mapping, getattr(hostvars, "raw_get", hostvars.__getitem__)(host))
+
+
+def variable(hostvars: Mapping, host: str, name: str, written: Mapping) -> t.Any:
+    """Return a variable of ``host``, None where there is none; ``written`` is what ``as_written`` gave of it.
+
+    Ansible is asked only where there is a template to fill in: that costs it the whole of a host's variables.
+    """
+    found = written.get(name)
+    return hostvars[host][name] if has_template(found) else found
+
+
+def has_template(value: t.Any) -> bool:
+    """Return whether there is a template anywhere in a value."""
+    if isinstance(value, str):
+        return "{" in value and any(mark in value for mark in _MARKS)
+    if isinstance(value, dict):
+        return any(has_template(item) for pair in value.items() for item in pair)
+    if isinstance(value, (list, tuple)):
+        return any(has_template(item) for item in value)
+    return not isinstance(value, (bool, int, float, type(None)))

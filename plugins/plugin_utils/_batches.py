@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ._as_written import as_written
+from ._as_written import as_written, variable
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -20,9 +20,6 @@ def daemon_serial(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) ->
     Ansible computes ``serial`` before there is any host, from extra variables alone; what stands beside the hosts would have no
     effect, and nobody would be told. The first Docker host that has it speaks for all.
     """
-    found = (
-        as_written(hostvars, host).get("docker_daemon_serial")
-        for host in groups.get("docker_hosts") or []
-        if host in hostvars
-    )
+    hosts = (host for host in groups.get("docker_hosts") or [] if host in hostvars)
+    found = (variable(hostvars, host, "docker_daemon_serial", as_written(hostvars, host)) for host in hosts)
     return next((serial for serial in found if serial), ALL_AT_ONCE)

@@ -12,7 +12,7 @@ from collections import Counter
 from ansible.errors import AnsibleError
 
 from . import _ca_place, _role_arguments
-from ._as_written import as_written
+from ._as_written import as_written, variable
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
@@ -127,11 +127,11 @@ def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.
 def _host_problems(host: str, hostvars: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
     variables = as_written(hostvars, host)  # once for each host: a fleet may have thousands
     yield from _fact_problems(host, variables)
-    admitted = variables.get("docker_daemon_access_groups", DEFAULT_GROUPS)
-    if _role_arguments.has_template(admitted):
-        admitted = hostvars[host]["docker_daemon_access_groups"]
-    if isinstance(admitted, str):
-        yield f"{host}: docker_daemon_access_groups is a text and has to be a list: write [{admitted}]."
+    name = "docker_daemon_access_groups"
+    admitted = variable(hostvars, host, name, variables) if name in variables else DEFAULT_GROUPS
+    wrong = list(_role_arguments.misshapen({name: {"type": "list"}}, {name: admitted}))
+    if wrong:
+        yield from (f"{host}: {problem}." for problem in wrong)
         return
     if not admitted:
         yield f"{host}: docker_daemon_access_groups is empty, so nobody could get in. Name at least one group."
@@ -144,9 +144,10 @@ def _host_problems(host: str, hostvars: Mapping, known: t.Sequence[str]) -> t.It
 
 
 def _machine_problems(host: str, hostvars: Mapping, clients: t.Sequence[Mapping]) -> t.Iterator[str]:
-    yield from _fact_problems(host, as_written(hostvars, host))
+    variables = as_written(hostvars, host)
+    yield from _fact_problems(host, variables)
     names = [client.get("name") for client in clients]
-    for user in hostvars[host].get("docker_client_cert_users") or []:
+    for user in variable(hostvars, host, "docker_client_cert_users", variables) or []:
         if user.get("client", names[0]) not in names:
             yield (
                 f"{host}: docker_client_cert_users gives {user.get('user')!r} the client {user['client']!r}, "

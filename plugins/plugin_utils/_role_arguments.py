@@ -24,11 +24,10 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from . import _ca_place, _inventory
-from ._as_written import as_written
+from ._as_written import as_written, has_template
 
 _ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
 _PLAIN = re.compile(r"\{\{ (\w+) \}\}")
-_MARKS = ("{{", "{%", "{#")
 _OMIT = object()
 
 Variables = t.Mapping[str, t.Any]
@@ -169,17 +168,6 @@ def is_trusted(text: str) -> bool:
     return bool(is_trusted_as_template(text))
 
 
-def has_template(value: t.Any) -> bool:
-    """Return whether there is a template anywhere in a value."""
-    if isinstance(value, str):
-        return "{" in value and any(mark in value for mark in _MARKS)
-    if isinstance(value, dict):
-        return any(has_template(item) for pair in value.items() for item in pair)
-    if isinstance(value, (list, tuple)):
-        return any(has_template(item) for item in value)
-    return not isinstance(value, (bool, int, float, type(None)))
-
-
 def _authorities(role: str) -> t.Callable[[Resolver], t.Any]:
     def find(resolver: Resolver) -> t.Any:
         found = resolver.other_host(resolver.variable(f"{role}_ca_host"), "docker_ca_authorities")
@@ -263,12 +251,12 @@ def problems(specification: Variables, given: t.Callable[[t.Iterable[str]], Vari
     to compute. A role can then be entered without that check, which costs a task for each host.
     """
     found = given(name for name, option in specification.items() if not option.get("no_log"))
+    wrong = list(misshapen(specification, found))
     stated = {name: {**specification[name], "default": None} for name in found}
-    misshapen = list(_misshapen(specification, found))
-    return misshapen or validated(stated, {name: value for name, value in found.items() if value is not None})[1]
+    return wrong or validated(stated, {name: value for name, value in found.items() if value is not None})[1]
 
 
-def _misshapen(options: Variables, given: Variables, within: str = "") -> t.Iterator[str]:
+def misshapen(options: Variables, given: Variables, within: str = "") -> t.Iterator[str]:
     """Name the lists and dictionaries that are none. Ansible's check takes a text for either, a filter would read it letter by letter."""
     for name, option in options.items():
         value = given.get(name)
@@ -278,7 +266,7 @@ def _misshapen(options: Variables, given: Variables, within: str = "") -> t.Iter
             yield f"{within}{name} is empty: give it a value, or leave it out for its default ({option['default']})"
         for entry in value if isinstance(value, list) else [value]:
             if isinstance(entry, t.Mapping):
-                yield from _misshapen(option.get("options") or {}, entry, f"{within}{name}: ")
+                yield from misshapen(option.get("options") or {}, entry, f"{within}{name}: ")
             elif isinstance(value, list) and option.get("elements") == "dict":
                 yield f"an entry of {within}{name} is no dictionary: write its fields as name: value"
 

@@ -13,6 +13,7 @@ import yaml
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.filter import roles
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _role_arguments
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._as_written import has_template
 from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, jinja, variables
 
 SIGNED = {"certificates": {"web1/server": {"certificate_content": "LEAF\n"}}}
@@ -82,7 +83,7 @@ def test_arguments_of_the_roles_are_resolved_without_a_template(role: str) -> No
         raise AssertionError(f"{value} costs 3.5 ms for each host: give it a place in EXPRESSIONS")
 
     found = _role_arguments.Resolver(variables(), never).arguments(host_state._ARGUMENTS[role])
-    assert not _role_arguments.has_template({**found, "controller_time": ""})
+    assert not has_template({**found, "controller_time": ""})
 
 
 @pytest.mark.parametrize(
