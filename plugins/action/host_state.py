@@ -8,7 +8,7 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ..module_utils._host_options import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _installed, _look_program, _pipe, _prepared
+from ..plugin_utils import _installed, _look_program, _pipe, _preflight, _prepared
 from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import Result
 from ..plugin_utils._look_program import LOOK
@@ -53,7 +53,9 @@ class ActionModule(ProgramAction):
         roles = _roles(arguments)
         own = {name: value for role in roles for name, value in _OWN[role].items()}
         resolver = role_arguments.Resolver(task_vars, self._templar.template, own)
-        wrong = [error for role in roles for error in role_arguments.problems(_SPECIFICATIONS[role], resolver.given)]
+        # The facts once more: site.yml's first task sees those of its time, and is not done with every tag.
+        wrong = _preflight.fact_problems(task_vars)
+        wrong += [error for role in roles for error in role_arguments.problems(_SPECIFICATIONS[role], resolver.given)]
         if wrong:
             return _refused(wrong)
         try:
@@ -126,7 +128,7 @@ def _judged(found: Result, wanted: Result, resolver: role_arguments.Resolver) ->
         # Else nobody would see from the controller that the host lets the new generation in.
         if (resolver.other_host(ca_host, "docker_ca_checked") or {}).get("revocations"):
             return {**found, "current": False, "reasons": ["client-revoked"]}
-        ledger = resolver.other_host(ca_host, "docker_ca_ledger", {})
+        ledger = resolver.fact(ca_host, "docker_ca_ledger", {})
         behind = _installed.is_behind(installed, ledger)
     except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
         return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")

@@ -138,7 +138,7 @@ EXAMPLES = r"""
         directory: ~/.docker
         owner: deploy
         certificate_content: "{{ signed.certificates['deploy'].certificate_content }}"
-        ca_content: "{{ docker_ca_authorities['server'].trusted_content }}"
+        ca_content: "{{ ansible_facts.docker_ca_authorities['server'].trusted_content }}"
         docker_host: tcp://docker1.example.org:2376
 
 # After that the user needs only:

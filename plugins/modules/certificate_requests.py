@@ -161,7 +161,7 @@ EXAMPLES = r"""
         certificate_path: /etc/docker/certs/server-cert.pem
         names: ["{{ inventory_hostname }}"]
         addresses: [private]
-        authority_content: "{{ docker_ca_authorities['server'].certificate_content }}"
+        authority_content: "{{ ansible_facts.docker_ca_authorities['server'].certificate_content }}"
   register: requested
 
 - name: Say what is due
@@ -180,7 +180,7 @@ EXAMPLES = r"""
         key_path: ~/.docker/key.pem
         certificate_path: ~/.docker/cert.pem
         renew_before: 30d
-        authority_content: "{{ docker_ca_authorities['clients'].certificate_content }}"
+        authority_content: "{{ ansible_facts.docker_ca_authorities['clients'].certificate_content }}"
 """
 
 RETURN = r"""

@@ -168,8 +168,8 @@ EXAMPLES = r"""
   portcullis.docker_tls.daemon_endpoint:
     listen: [private]
     certificate_content: "{{ issued.certificates[inventory_hostname].certificate_content }}"
-    ca_content: "{{ docker_ca_authorities.server.trusted_content }}"
-    client_ca_content: "{{ docker_ca_authorities.clients.trusted_content }}"
+    ca_content: "{{ ansible_facts.docker_ca_authorities.server.trusted_content }}"
+    client_ca_content: "{{ ansible_facts.docker_ca_authorities.clients.trusted_content }}"
     live_restore: enable
 
 - name: Only look what would happen, and how many containers a restart would stop

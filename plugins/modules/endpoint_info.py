@@ -112,7 +112,7 @@ EXAMPLES = r"""
     ca_content: "{{ bundle.ca_content }}"
     certificate_content: "{{ bundle.certificate_content }}"
     key_content: "{{ bundle.key_content }}"
-    client_ca_content: "{{ docker_ca_authorities.clients.trusted_content }}"
+    client_ca_content: "{{ ansible_facts.docker_ca_authorities.clients.trusted_content }}"
   delegate_to: localhost
   register: probe
   failed_when: not probe.passed

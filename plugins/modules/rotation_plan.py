@@ -81,7 +81,7 @@ EXAMPLES = r"""
 - name: Say where the rotation stands
   portcullis.docker_tls.rotation_plan:
     authority: server
-    authorities: "{{ docker_ca_authorities }}"
+    authorities: "{{ ansible_facts.docker_ca_authorities }}"
     hosts: "{{ fleet.hosts }}"
     clients: "{{ fleet.clients }}"
   delegate_to: localhost

@@ -56,7 +56,7 @@ EXAMPLES = r"""
 - name: Install the certificate that was signed for this host
   portcullis.docker_tls.server_certificate:
     certificate_content: "{{ signed.certificates[inventory_hostname].certificate_content }}"
-    ca_content: "{{ docker_ca_authorities['server'].trusted_content }}"
+    ca_content: "{{ ansible_facts.docker_ca_authorities['server'].trusted_content }}"
 """
 
 RETURN = r"""

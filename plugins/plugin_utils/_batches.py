@@ -5,21 +5,52 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ._as_written import as_written, variable
 
 Mapping = t.Mapping[str, t.Any]
 
+VARIABLE = "docker_daemon_serial"
 ALL_AT_ONCE = "100%"
+_BATCH = re.compile(r"[0-9]+%?")
 
 
 def daemon_serial(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Any:
     """Return what the inventory says of ``docker_daemon_serial``, all hosts at once where it says nothing.
 
     Ansible computes ``serial`` before there is any host, from extra variables alone; what stands beside the hosts would have no
-    effect, and nobody would be told. The first Docker host that has it speaks for all.
+    effect, and nobody would be told. The first Docker host speaks for all, for Ansible asks in every run and four times:
+    ``serial_problems`` has seen that they agree.
     """
-    hosts = (host for host in groups.get("docker_hosts") or [] if host in hostvars)
-    found = (variable(hostvars, host, "docker_daemon_serial", as_written(hostvars, host)) for host in hosts)
-    return next((serial for serial in found if serial), ALL_AT_ONCE)
+    first = next((host for host in groups.get("docker_hosts") or [] if host in hostvars), None)
+    said = variable(hostvars, first, VARIABLE, as_written(hostvars, first)) if first is not None else None
+    return said or ALL_AT_ONCE
+
+
+def serial_problems(said: Mapping) -> list[str]:
+    """Return what is wrong with ``docker_daemon_serial``: ``said`` is its value for each Docker host, None where it has none."""
+    for host, serial in said.items():
+        batches = serial if isinstance(serial, list) and serial else [serial]
+        if serial is not None and not all(_is_batch(batch) for batch in batches):
+            return [
+                f"{host}: {VARIABLE} is {serial!r}. Write how many hosts are changed at a time: a number, a percentage such as 25%, "
+                "or a list of them such as [1, 25%]."
+            ]
+    first = next(iter(said), None)
+    other = next((host for host, serial in said.items() if serial != said[first]), None)
+    if other is None:
+        return []
+    return [
+        f"{VARIABLE} is {_shown(said[first])} for {first} and {_shown(said[other])} for {other}, but a run has one order for all hosts: "
+        "set it for the whole group docker_hosts, or with -e."
+    ]
+
+
+def _is_batch(value: t.Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, (int, str)) and bool(_BATCH.fullmatch(str(value)))
+
+
+def _shown(serial: t.Any) -> str:
+    return "not set" if serial is None else repr(serial)

@@ -81,7 +81,7 @@ def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dic
 
 def _credible_names(names: t.Iterable[str], variables: Mapping) -> list[str]:
     """Return the names that a host reports, without wildcards that the inventory does not give it."""
-    declared = {ascii_name(str(name)) for name in variables.get("docker_server_cert_names") or []}
+    declared = {ascii_name(str(name)) for name in as_list(variables.get("docker_server_cert_names"))}
     return [name for name in names if not str(name).startswith("*.") or name in declared]
 
 

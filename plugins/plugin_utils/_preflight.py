@@ -11,7 +11,7 @@ from collections import Counter
 
 from ansible.errors import AnsibleError
 
-from . import _ca_place, _role_arguments
+from . import _batches, _ca_place, _role_arguments
 from ._as_written import as_written, variable
 
 Mapping = t.Mapping[str, t.Any]
@@ -51,9 +51,12 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     ]
     if misshapen:  # what follows reads these variables
         return list(dict.fromkeys(misshapen))
+    written = {host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []}  # once: a fleet may have thousands
+    serials = {host: variable(hostvars, host, _batches.VARIABLE, variables) for host, variables in written.items()}
     found = [
         *_client_problems(clients, known),
-        *(problem for host in groups.get("docker_hosts") or [] for problem in _host_problems(host, hostvars, known)),
+        *_batches.serial_problems(serials),
+        *(problem for host in written for problem in _host_problems(host, hostvars, written[host], known)),
         *(
             problem
             for host in groups.get("docker_clients") or []
@@ -90,16 +93,21 @@ def _role_problems(role: str, host: str, variables: Mapping, only: t.Collection[
         yield f"{host}: {error}. The role {role} takes something else: its README names each variable with its type."
 
 
-def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
+def fact_problems(variables: Mapping) -> list[str]:
     """Refuse facts that look like our variables: facts are what a host says of itself, and Ansible lets them win over the inventory."""
     found = [
         name for name in variables.get("ansible_facts") or {} if name.startswith(OUR_PREFIXES) and name not in OUR_FACTS
     ]
-    if found:
-        yield (
-            f"{host}: the facts of this host hold {', '.join(sorted(found))}, which only the inventory may set. "
-            "Find out which module or fact cache they come from: a host must not decide about its own access."
-        )
+    if not found:
+        return []
+    return [
+        f"the facts of this host hold {', '.join(sorted(found))}, which only the inventory may set. "
+        "Find out which module or fact cache they come from: a host must not decide about its own access"
+    ]
+
+
+def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
+    yield from (f"{host}: {problem}." for problem in fact_problems(variables))
 
 
 def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.Iterator[str]:
@@ -124,8 +132,7 @@ def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.
             )
 
 
-def _host_problems(host: str, hostvars: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
-    variables = as_written(hostvars, host)  # once for each host: a fleet may have thousands
+def _host_problems(host: str, hostvars: Mapping, variables: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
     yield from _fact_problems(host, variables)
     name = "docker_daemon_access_groups"
     admitted = variable(hostvars, host, name, variables) if name in variables else DEFAULT_GROUPS

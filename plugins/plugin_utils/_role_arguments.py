@@ -120,14 +120,24 @@ class Resolver:
         return self._variables["groups"] if "groups" in self._variables else self.variable("groups")
 
     def other_host(self, host: str, name: str, default: t.Any = None) -> t.Any:
-        """Return a variable of another host that holds no template, such as a fact; ``default`` where there is none."""
+        """Return a variable of another host; ``default`` where there is none."""
+        value = self._other(host).get(name, default)
+        return self._template(value) if has_template(value) else value
+
+    def fact(self, host: str, name: str, default: t.Any = None) -> t.Any:
+        """Return what a host has said of itself, in which nothing is a template; ``default`` where it has not.
+
+        Not as a variable of that name: Ansible makes none with ``inject_facts_as_vars = false``.
+        """
+        return (self._other(host).get("ansible_facts") or {}).get(name, default)
+
+    def _other(self, host: str) -> Variables:
         hostvars = self._variables.get("hostvars")
         if hostvars is None or host not in hostvars:
-            return default
+            return {}
         if host not in self._others:
             self._others[host] = as_written(hostvars, host)
-        value = self._others[host].get(name, default)
-        return self._template(value) if has_template(value) else value
+        return self._others[host]
 
     def value(self, found: t.Any, *, own: bool = False) -> t.Any:
         """Return what a variable or an argument stands for; ``own``: it is from the role's files itself.
@@ -170,7 +180,7 @@ def is_trusted(text: str) -> bool:
 
 def _authorities(role: str) -> t.Callable[[Resolver], t.Any]:
     def find(resolver: Resolver) -> t.Any:
-        found = resolver.other_host(resolver.variable(f"{role}_ca_host"), "docker_ca_authorities")
+        found = resolver.fact(resolver.variable(f"{role}_ca_host"), "docker_ca_authorities")
         if not found:
             raise Unresolved("the authorities are not known yet")
         return found
@@ -212,9 +222,9 @@ def _now(resolver: Resolver) -> str:
 #: Templates of the roles (white space as one blank) and what they mean.
 EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
     "{{ groups | portcullis.docker_tls.ca_host }}": lambda resolver: _ca_place.ca_host(resolver.groups()),
-    "{{ hostvars[docker_server_cert_ca_host]['docker_ca_authorities'] "
+    "{{ hostvars[docker_server_cert_ca_host].ansible_facts.docker_ca_authorities "
     "| default((__docker_server_cert_info | default({})).authorities) }}": _authorities("docker_server_cert"),
-    "{{ hostvars[docker_daemon_ca_host]['docker_ca_authorities'] "
+    "{{ hostvars[docker_daemon_ca_host].ansible_facts.docker_ca_authorities "
     "| default((__docker_daemon_info | default({})).authorities) }}": _authorities("docker_daemon"),
     "{{ docker_daemon_listen | default([]) | portcullis.docker_tls.listen_addresses }}": lambda resolver: (
         _inventory.listen_addresses(resolver.optional("docker_daemon_listen", []))
@@ -257,11 +267,14 @@ def problems(specification: Variables, given: t.Callable[[t.Iterable[str]], Vari
 
 
 def misshapen(options: Variables, given: Variables, within: str = "") -> t.Iterator[str]:
-    """Name the lists and dictionaries that are none. Ansible's check takes a text for either, a filter would read it letter by letter."""
+    """Name each value that has to be a list or a dictionary and is neither. Ansible's check makes a list of nearly anything; a filter
+    would read a text letter by letter, and a number not at all.
+    """
     for name, option in options.items():
         value = given.get(name)
-        if option.get("type") == "list" and isinstance(value, str):
-            yield f"{within}{name} is a text and has to be a list: write [a, b], or each entry on a line of its own after a dash"
+        if option.get("type") == "list" and value is not None and not isinstance(value, (list, tuple, set)):
+            found = "a text" if isinstance(value, str) else repr(value)
+            yield f"{within}{name} is {found} and has to be a list: write [a, b], or each entry on a line of its own after a dash"
         if name in given and value is None and option.get("type") == "list" and option.get("default"):
             yield f"{within}{name} is empty: give it a value, or leave it out for its default ({option['default']})"
         for entry in value if isinstance(value, list) else [value]:

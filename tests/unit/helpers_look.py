@@ -44,12 +44,17 @@ class HostVars(dict[str, dict[str, t.Any]]):
         return self[host]
 
 
+def facts(**found: t.Any) -> dict[str, t.Any]:
+    """Return the variables of a host that has said this of itself."""
+    return {"ansible_facts": found}
+
+
 def variables(**changes: t.Any) -> dict[str, t.Any]:
     return {
         **role_variables(),
         "inventory_hostname": "web1",
         "groups": {"docker_hosts": ["web1"], "all": ["web1"]},
-        "hostvars": HostVars({"localhost": {"docker_ca_authorities": AUTHORITIES}, "web1": {}}),
+        "hostvars": HostVars({"localhost": facts(docker_ca_authorities=AUTHORITIES), "web1": {}}),
         "ansible_check_mode": False,
         "ansible_python_interpreter": sys.executable,
         **changes,

@@ -26,6 +26,16 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addres
 from helpers_world import Effects, Killed, World
 
 
+class Restarted:
+    """A restart that systemd has done at once."""
+
+    refusal = ""
+
+    def wait(self, seconds: float) -> bool:
+        del seconds
+        return True
+
+
 class FakeMachine:
     """The ``Machine`` of a World."""
 
@@ -83,7 +93,7 @@ class FakeMachine:
         self.effects.tick("daemon-reload")
         self.world.load()
 
-    def restart(self, *, with_socket: bool) -> None:
+    def restart(self, *, with_socket: bool) -> Restarted:
         self.effects.tick("restart")
         world = self.world
         world.restarts += 1
@@ -93,6 +103,7 @@ class FakeMachine:
         if "hangs" not in world.problems:
             world.start()
         self.effects.tick("restarted")
+        return Restarted()
 
     def kill(self, pid: int) -> None:
         self.effects.tick("kill")

@@ -19,7 +19,7 @@ from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._host.addresses import Address, local_addresses
 from .engine import Engine, EngineError, EngineFacts
-from .systemd import Services, Systemd, process_identity, running_arguments
+from .systemd import Restart, Services, Systemd, process_identity, running_arguments
 
 
 class Machine:
@@ -62,10 +62,10 @@ class Machine:
         """Make systemd read the unit files anew."""
         self.systemd.daemon_reload()
 
-    def restart(self, *, with_socket: bool) -> None:
-        """Forget earlier failures, then queue one restart."""
+    def restart(self, *, with_socket: bool) -> Restart:
+        """Forget earlier failures, then begin one restart."""
         self.systemd.reset_failed()
-        self.systemd.restart(with_socket=with_socket)
+        return self.systemd.restart(with_socket=with_socket)
 
     def kill(self, pid: int) -> None:
         """End a dockerd that hangs. Containers are not its children and go on."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
@@ -13,7 +12,7 @@ from .machine import Machine
 
 _STOP_PATIENCE = 120.0  # systemd itself gives up stopping after TimeoutStopSec (90 s by default)
 _POLL = 0.1
-_SLOWEST_POLL = 0.5
+_LOOK_EVERY = 0.5  # while systemd restarts: a look is a process, and dockerd needs the processor to start
 _HUNG_PATIENCE = 5.0
 
 
@@ -35,13 +34,19 @@ def restart(machine: Machine, timeout: float, *, with_socket: bool = False) -> O
     old = machine.identity(before.main_pid)
     hung = before.active_state == "activating"
     try:
-        machine.restart(with_socket=with_socket)
-    except TlsError as error:  # for example: a unit that dockerd's requires is masked; nothing was stopped then
+        restarting = machine.restart(with_socket=with_socket)
+    except TlsError as error:
         return Outcome(error.message, before.main_pid)
     begun = machine.monotonic()
     started: float | None = None
-    pauses = _pauses()
+    ended = False
     while True:
+        if ended:
+            machine.sleep(_POLL)
+        else:
+            ended = restarting.wait(_LOOK_EVERY)
+        if restarting.refusal:  # for example: a unit that dockerd's requires is masked; nothing was stopped then
+            return Outcome(restarting.refusal, before.main_pid)
         service = machine.services().service
         now = machine.monotonic()
         same = bool(old) and machine.identity(service.main_pid) == old
@@ -57,15 +62,6 @@ def restart(machine: Machine, timeout: float, *, with_socket: bool = False) -> O
         if _is_late(now, begun, started, timeout):
             word = "stop" if started is None else "start"
             return Outcome(f"dockerd did not {word} within {timeout:.0f} seconds", service.main_pid)
-        machine.sleep(next(pauses))
-
-
-def _pauses() -> t.Iterator[float]:
-    """Return how long to wait before each look: a look is a process, and dockerd needs the processor to start."""
-    pause = _POLL
-    while True:
-        yield pause
-        pause = min(pause * 1.5, _SLOWEST_POLL)
 
 
 def _failure(active: str, sub: str, job: bool, restarts: int) -> str:

@@ -1,12 +1,16 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real runs that --limit confines to a part of the inventory. The fleet has bundles only, so no dockerd is needed."""
+"""Real runs that --limit confines to a part of the inventory, or that know of the CA in another way than most.
+
+The fleet has bundles only, so no dockerd is needed.
+"""
 
 from __future__ import annotations
 
 import json
 import pathlib
+import sys
 import typing as t
 
 from cryptography import x509
@@ -19,9 +23,18 @@ INVENTORY = f"[docker_ca]\ncahost {helpers_ansible.LOCAL} ansible_become=false\n
 
 
 def play(
-    directory: pathlib.Path, playbook: str, *options: str, revoked: bool = False, **variables: t.Any
+    directory: pathlib.Path,
+    playbook: str,
+    *options: str,
+    revoked: bool = False,
+    more: str = "",
+    settings: t.Mapping[str, str] | None = None,
+    **variables: t.Any,
 ) -> tuple[int, str]:
-    """Run a playbook for alice, who may be revoked, and bob; both have their bundles on the controller. Return how it ended and what it said."""
+    """Run a playbook for alice, who may be revoked, and bob; both have their bundles on the controller. Return how it ended and what it said.
+
+    ``more`` goes into the inventory, ``settings`` into the environment.
+    """
     alice = {"name": "alice", "state": "revoked" if revoked else "present"}
     given: dict[str, t.Any] = {
         "docker_ca_path": str(directory / "ca"),
@@ -30,8 +43,8 @@ def play(
         "docker_client_cert_clients": [alice, {"name": "bob"}],
         **variables,
     }
-    (directory / "inventory").write_text(INVENTORY)
-    settings = helpers_ansible.environment(directory, directory / "home", directory / "tmp")
+    (directory / "inventory").write_text(INVENTORY + more)
+    environment = helpers_ansible.environment(directory, directory / "home", directory / "tmp")
     command = [
         helpers_ansible.PLAYBOOK,
         "-i",
@@ -40,12 +53,13 @@ def play(
         "-e",
         json.dumps(given),
     ]
-    done = helpers_ansible.run([*command, *options], {**settings, "ANSIBLE_NOCOLOR": "1"}, directory)
+    environment = {**environment, "ANSIBLE_NOCOLOR": "1", **(settings or {})}
+    done = helpers_ansible.run([*command, *options], environment, directory)
     return done.returncode, " ".join((done.stdout + done.stderr).split())
 
 
-def site(directory: pathlib.Path, *options: str, revoked: bool = False) -> str:
-    code, output = play(directory, "site.yml", *options, revoked=revoked)
+def site(directory: pathlib.Path, *options: str, **more: t.Any) -> str:
+    code, output = play(directory, "site.yml", *options, **more)
     assert code == 0, output
     return output
 
@@ -77,3 +91,48 @@ def test_rotation_that_leaves_the_controller_out_is_refused(tmp_path: pathlib.Pa
     code, output = play(tmp_path, "rotate_ca.yml", "--limit", "all", **wanted)
     assert (code, "--limit leaves localhost out" in output) == (2, True), output
     assert sorted(one.name for one in (tmp_path / "ca/authorities").iterdir()) == ["clients-g1", "server-g1"]
+
+
+def test_bundles_are_renewed_by_a_run_of_the_controller_alone(tmp_path: pathlib.Path) -> None:
+    site(tmp_path)
+    before = (tmp_path / "bundles/bob/cert.pem").read_bytes()
+    here = f"localhost {helpers_ansible.LOCAL}\n"
+    site(tmp_path, "--limit", "localhost", more=here, docker_client_cert_force_renewal=True)
+    assert (tmp_path / "bundles/bob/cert.pem").read_bytes() != before
+
+
+def test_facts_need_not_be_variables(tmp_path: pathlib.Path) -> None:
+    """What the authorities are is a fact; Ansible is about to make no variables of facts."""
+    site(tmp_path, settings={"ANSIBLE_INJECT_FACT_VARS": "False"})
+    assert issuer(tmp_path) == "clients-g1"
+
+
+def test_role_docker_ca_that_was_skipped_has_read_nothing(tmp_path: pathlib.Path) -> None:
+    site(tmp_path)
+    ours = "portcullis.docker_tls."
+    plays = [
+        {"hosts": "cahost", "gather_facts": False, "roles": [{"role": f"{ours}docker_ca", "when": False}]},
+        {"hosts": "localhost", "gather_facts": False, "roles": [f"{ours}docker_client_cert"]},
+    ]
+    (tmp_path / "plays.yml").write_text(json.dumps(plays))
+    code, output = play(tmp_path, str(tmp_path / "plays.yml"), docker_client_cert_force_renewal=True)
+    assert code == 0, output
+
+
+def test_host_that_names_itself_the_ca_host_is_refused_also_where_the_run_is_its_own(tmp_path: pathlib.Path) -> None:
+    """Facts are above the inventory: the CA's passphrase would have gone to it, and certificates for names of others come from there."""
+    said = {"changed": False, "ansible_facts": {"docker_server_cert_ca_host": "web1", "docker_server_cert_names": ["db1"]}}
+    liar, asked = tmp_path / "liar", tmp_path / "asked"
+    liar.write_text(f"#!{sys.executable}\nimport sys\nopen({str(asked)!r}, 'a').write(sys.stdin.read())\nprint({json.dumps(said)!r})\n")
+    liar.chmod(0o755)
+    plays = [
+        {"hosts": "docker_hosts", "gather_facts": True, "tasks": []},
+        {"import_playbook": str(PLAYBOOKS / "site.yml")},
+    ]
+    (tmp_path / "plays.yml").write_text(json.dumps(plays))
+    hosts = f"[docker_hosts]\nweb1 ansible_connection=local ansible_become=false ansible_python_interpreter={liar}\n"
+    for options in ([], ["--limit", "web1"], ["--limit", "web1", "--tags", "none"]):
+        code, output = play(tmp_path, str(tmp_path / "plays.yml"), *options, more=hosts)
+        assert (code, "web1: the facts of this host hold docker_server_cert_ca_host" in output) == (2, True), output
+        assert "Traceback" not in output
+    assert not asked.exists() or PASSPHRASE_TEXT not in asked.read_text()

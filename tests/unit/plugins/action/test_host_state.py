@@ -26,7 +26,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import (
     _prepared,
     _role_arguments,
 )
-from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, asked, jinja, role_variables, variables
+from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, asked, facts, jinja, role_variables, variables
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +43,10 @@ def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     ]
     names = [task["name"] for file in files for task in yaml.safe_load(file.read_text())]
     assert names == [
-        "Read the authorities, where docker_ca did not run in this play",
+        "Read the authorities, where docker_ca did not in this run",
         "Get a certificate signed where one is due",
         "Install the certificate, or tell why this host was refused one",
-        "Read the authorities, where docker_ca did not run in this play",
+        "Read the authorities, where docker_ca did not in this run",
         "Change the daemon",
         "Prove the endpoint from the controller",
         "Decide, and make a key and a signing request where a certificate is needed",
@@ -211,8 +211,15 @@ def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
     assert (result["current"], result["reasons"]) == (False, ["forced"])
 
 
+def test_host_whose_facts_are_variables_of_ours_is_refused_and_not_asked() -> None:
+    result = look(CURRENT, **facts(docker_server_cert_ca_host="web1", docker_ca_authorities={}))
+    assert result.pop("sent") == []
+    assert (result["failed"], result["code"]) == (True, "role-arguments-invalid")
+    assert "the facts of this host hold docker_server_cert_ca_host, which only the inventory may set" in result["msg"]
+
+
 def test_host_cannot_escape_the_proof_that_a_revocation_needs() -> None:
-    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
+    known = {**facts(docker_ca_authorities=AUTHORITIES), "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
     result = look(CURRENT, hostvars=HostVars({"localhost": known, "web1": {}}))
     assert (result["current"], result["reasons"]) == (False, ["client-revoked"])
 
@@ -277,7 +284,7 @@ def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
             asked.append(host)
             return super().raw_get(host)
 
-    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_ledger": {"time": "2026-11-22T13:05:00Z"}}
+    known = facts(docker_ca_authorities=AUTHORITIES, docker_ca_ledger={"time": "2026-11-22T13:05:00Z"})
     assert look(WITH_CERTIFICATE, hostvars=Counting({"localhost": known, "web1": {}}))["current"] is True
     assert asked == ["localhost"]
 
@@ -285,9 +292,13 @@ def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
 def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() -> None:
     plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
     looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
-    [reading, task] = looking["tasks"]
-    assert (reading["run_once"], reading["delegate_facts"], reading["tags"]) == (True, True, ["always"])
-    assert "docker_ca_checked is not defined" in reading["when"]  # else the first play has
+    [limited, task] = looking["tasks"]
+    assert "docker_ca_checked" in limited["when"]  # else the first play has done the same
+    refusing, reading = yaml.safe_load((ROOT / "playbooks" / limited["ansible.builtin.include_tasks"]).read_text())
+    assert "ansible.builtin.assert" in refusing
+    assert all(task["run_once"] for task in (refusing, reading))
+    assert all(task["tags"] == ["always"] for task in (limited, refusing, reading))
+    assert reading["delegate_facts"] is True
     assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", {"prepare": True})
     assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
     assert looking["become"] is working["become"] is True
@@ -330,7 +341,7 @@ WITH_CERTIFICATE = json.dumps(
 def test_host_with_a_newer_certificate_than_the_ledger_goes_through_the_roles(
     ledger: dict[str, t.Any], current: bool
 ) -> None:
-    known = {"docker_ca_authorities": AUTHORITIES, "docker_ca_ledger": ledger}
+    known = facts(docker_ca_authorities=AUTHORITIES, docker_ca_ledger=ledger)
     result = look(WITH_CERTIFICATE, hostvars=HostVars({"localhost": known, "web1": {}}))
     assert result["current"] is current
 

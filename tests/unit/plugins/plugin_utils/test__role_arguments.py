@@ -14,7 +14,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.filter import roles
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _role_arguments
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._as_written import has_template
-from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, jinja, variables
+from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, facts, jinja, variables
 
 SIGNED = {"certificates": {"web1/server": {"certificate_content": "LEAF\n"}}}
 
@@ -38,7 +38,7 @@ CASES: dict[str, dict[str, t.Any]] = {
         "docker_daemon_access_groups": ["clients", "ops"],
         "docker_daemon_verify": "always",
         "groups": {"docker_ca": ["ca1"], "docker_hosts": ["web1"]},
-        "hostvars": HostVars({"ca1": {"docker_ca_authorities": AUTHORITIES}}),
+        "hostvars": HostVars({"ca1": facts(docker_ca_authorities=AUTHORITIES)}),
     },
     "signed in this run": {
         "docker_server_cert_signed": SIGNED,

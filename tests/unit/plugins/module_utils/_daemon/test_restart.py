@@ -37,7 +37,7 @@ class Script:
     def __init__(self, *states: UnitState, answers: str = "", refuses: str = "") -> None:
         self.states = list(states)
         self.answers = answers
-        self.refuses = refuses
+        self.refusal = refuses
         self.clock = 0.0
         self.killed: list[int] = []
 
@@ -48,9 +48,12 @@ class Script:
     def identity(self, pid: int) -> str:
         return f"{pid}@1" if pid else ""
 
-    def restart(self, *, with_socket: bool) -> None:
-        if self.refuses:
-            raise TlsError(self.refuses)
+    def restart(self, *, with_socket: bool) -> Script:
+        return self
+
+    def wait(self, seconds: float) -> bool:
+        self.sleep(seconds)
+        return bool(self.refusal)
 
     def kill(self, pid: int) -> None:
         self.killed.append(pid)

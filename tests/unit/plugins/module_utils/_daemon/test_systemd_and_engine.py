@@ -15,6 +15,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import engine, listening, systemd
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 SHOWN = """\
 MainPID=72
@@ -55,6 +56,56 @@ def test_parse_show_reads_the_start_of_a_service() -> None:
 
 def test_parse_show_of_nothing_knows_no_unit() -> None:
     assert systemd.parse_show("", ("docker.service",)) == {}
+
+
+@pytest.fixture(name="systemctl")
+def _systemctl(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> t.Callable[[str], None]:
+    """Return what makes ``systemctl`` a shell script."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def becomes(script: str) -> None:
+        (tmp_path / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "systemctl").chmod(0o755)
+
+    return becomes
+
+
+@pytest.mark.parametrize(
+    ("script", "refusal"),
+    [
+        ("exit 0", ""),
+        ("echo 'Job for docker.service failed because the control process exited with error code.' >&2; exit 1", ""),
+        ("echo 'A dependency job for docker.service failed. See journalctl -xe for details.' >&2; exit 1", ""),
+        ("echo 'Failed to restart docker.service: Unit x is masked.' >&2; exit 1", "Failed to restart docker.service"),
+    ],
+    ids=["well", "dockerd-failed", "dependency-failed", "masked"],
+)
+def test_restart_that_systemd_did_not_begin_is_told_apart(
+    systemctl: t.Callable[[str], None], script: str, refusal: str
+) -> None:
+    systemctl(script)
+    restart = systemd.Systemd().restart()
+    assert restart.wait(60)
+    assert restart.refusal.startswith(refusal)
+    assert bool(restart.refusal) == bool(refusal)
+
+
+def test_restart_is_not_waited_for_longer_than_asked(
+    systemctl: t.Callable[[str], None], tmp_path: pathlib.Path
+) -> None:
+    os.mkfifo(tmp_path / "done")
+    systemctl(f"echo $* > {tmp_path}/asked; read line < {tmp_path}/done")
+    restart = systemd.Systemd().restart(with_socket=True)
+    assert (restart.wait(0.01), restart.refusal) == (False, "")
+    (tmp_path / "done").write_text("done\n")
+    assert restart.wait(60)
+    assert (tmp_path / "asked").read_text() == "restart -- docker.socket docker.service\n"
+
+
+def test_restart_without_systemctl_is_a_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TlsError, match="the command systemctl is not on this host"):
+        systemd.Systemd().restart()
 
 
 def test_process_identity_names_this_very_process() -> None:

@@ -22,7 +22,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon impo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import COMMITTED, StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import FakeMachine, install
+from helpers_machine import FakeMachine, Restarted, install
 from helpers_world import ADDRESS, Effects, Killed, World
 from helpers_x509 import NOW, authority, leaf
 
@@ -333,9 +333,9 @@ def test_transaction_with_a_bad_dockerd_goes_back(tmp_path: pathlib.Path, proble
         machine = install(patch, world, Effects())
         restart = machine.restart
 
-        def restarted(*, with_socket: bool) -> None:
+        def restarted(*, with_socket: bool) -> Restarted:
             world.problems = {problem} if world.restarts == 0 else set()
-            restart(with_socket=with_socket)
+            return restart(with_socket=with_socket)
 
         patch.setattr(machine, "restart", restarted)
         with pytest.raises(TlsError, match="Everything is as it was before"):
