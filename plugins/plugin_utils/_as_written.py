@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from jinja2 import Undefined
+
 Mapping = t.Mapping[str, t.Any]
 
 _MARKS = ("{{", "{%", "{#")
@@ -27,6 +29,18 @@ def variable(hostvars: Mapping, host: str, name: str, written: Mapping) -> t.Any
     """
     found = written.get(name)
     return hostvars[host][name] if has_template(found) else found
+
+
+def is_computed(value: t.Any) -> bool:
+    """Return whether Ansible could fill in all templates of a value: what it could not is Jinja's Undefined somewhere in it.
+
+    ansible-core 2.18 leaves the template as it is.
+    """
+    if isinstance(value, dict):
+        return all(is_computed(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(is_computed(item) for item in value)
+    return not isinstance(value, Undefined) and not (isinstance(value, str) and has_template(value))
 
 
 def has_template(value: t.Any) -> bool:

@@ -38,14 +38,15 @@ def serial_problems(said: Mapping) -> list[str]:
                 f"{host}: {VARIABLE} is {serial!r}. Write how many hosts are changed at a time: a number, a percentage such as 25%, "
                 "or a list of them such as [1, 25%]."
             ]
-    first = next(iter(said), None)
-    other = next((host for host, serial in said.items() if serial != said[first]), None)
-    if other is None:
+    if not said:
         return []
+    (first, order), *others = said.items()
     return [
-        f"{VARIABLE} is {_shown(said[first])} for {first} and {_shown(said[other])} for {other}, but a run has one order for all hosts: "
-        "set it for the whole group docker_hosts, or with -e."
-    ]
+        f"{VARIABLE} is {_shown(order)} for {first} and {_shown(serial)} for {host}, but a run has one order for all hosts: set it for the "
+        "whole group docker_hosts, or with -e."
+        for host, serial in others
+        if serial != order
+    ][:1]
 
 
 def _is_batch(value: t.Any) -> bool:

@@ -12,7 +12,7 @@ from collections import Counter
 from ansible.errors import AnsibleError
 
 from . import _batches, _ca_place, _role_arguments
-from ._as_written import as_written, variable
+from ._as_written import as_written, is_computed, variable
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
@@ -51,7 +51,9 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     ]
     if misshapen:  # what follows reads these variables
         return list(dict.fromkeys(misshapen))
-    written = {host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []}  # once: a fleet may have thousands
+    written = {
+        host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []
+    }  # once: a fleet may have thousands
     serials = {host: variable(hostvars, host, _batches.VARIABLE, variables) for host, variables in written.items()}
     found = [
         *_client_problems(clients, known),
@@ -81,12 +83,12 @@ def _role_problems(role: str, host: str, variables: Mapping, only: t.Collection[
     """Name what a role's argument specification refuses; ``only`` these of its variables where some are named."""
 
     def given(names: t.Iterable[str]) -> dict[str, t.Any]:
+        """Leave out what cannot be computed: the task that uses it names it, and on this host there may be none."""
         found = {}
         for name in names:
-            # What cannot be computed is named by the task that uses it.
             with contextlib.suppress(AnsibleError, KeyError):
                 found[name] = variables[name]
-        return found
+        return {name: value for name, value in found.items() if is_computed(value)}
 
     options = {name: option for name, option in _role_arguments.specification(role).items() if not only or name in only}
     for error in _role_arguments.problems(options, given):

@@ -114,7 +114,9 @@ class Systemd:
 
     def reset_failed(self) -> None:
         """Forget failures and the start counter: else the 4th start within 60 s is refused (measured, all vendor units)."""
-        _run(["systemctl", "reset-failed", "--", self.service, self.socket])  # an unknown unit keeps no other from its reset
+        _run(
+            ["systemctl", "reset-failed", "--", self.service, self.socket]
+        )  # an unknown unit keeps no other from its reset
 
     def restart(self, *, with_socket: bool = False) -> Restart:
         """Begin to restart dockerd (and its socket), and return at once."""

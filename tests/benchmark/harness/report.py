@@ -13,7 +13,7 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
-from .bench import BASELINE, CACHE, OURS, Section
+from .bench import BASELINE, CACHE, OURS, Section, say
 from .cases import CASES
 from .goals import Goal, cost_per_host, judge, ratio
 from .measure import Cell, Sample
@@ -23,10 +23,14 @@ BEGIN, END = "<!-- results: written by tools/bench --publish -->", "<!-- end of 
 
 
 def load(path: Path) -> dict[str, Section]:
-    """Return the sections of a results file; none if there is no file."""
+    """Return the sections of a results file; none if there is no file, or if it is of other versions or another machine."""
     if not path.exists():
         return {}
-    return {name: _section(kept) for name, kept in json.loads(path.read_bytes())["sections"].items()}
+    content = json.loads(path.read_bytes())
+    if content["machine"] != machine():
+        say(f"{path} is of {content['machine']}, and this is {machine()}: its sections are not kept")
+        return {}
+    return {name: _section(kept) for name, kept in content["sections"].items()}
 
 
 def _section(kept: dict[str, t.Any]) -> Section:
@@ -66,7 +70,7 @@ def markdown(sections: t.Mapping[str, Section]) -> str:
     parts = [
         f"{about['processors']} processors, {about['memory_gib']} GiB; Python {about['python']}, "
         f"ansible-core {about['ansible_core']}, cryptography {about['cryptography']}, community.crypto {about['community_crypto']}. "
-        "Medians; the number of runs is in the last column.",
+        f"Medians; the number of runs is in the last column. {_measured(list(sections.values()))}",
         "### Goals",
         _goals(judge(sections)),
         "### Fleets",
@@ -79,6 +83,13 @@ def markdown(sections: t.Mapping[str, Section]) -> str:
         _problems(sections),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _measured(sections: t.Sequence[Section]) -> str:
+    days = sorted(
+        {str(section.parameters["measured"])[:10] for section in sections if "measured" in section.parameters}
+    )
+    return f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))}." if days else ""
 
 
 def publish(document: Path, sections: t.Mapping[str, Section], *, picture: bool) -> None:
@@ -150,13 +161,13 @@ def _floors(sections: t.Sequence[Section]) -> str:
     for section in sections:
         if "requests" not in section.parameters:
             continue
-        floor = "nothing" if "nothing" in section.cells else "raw loop"
+        floor, wanted = "nothing" if "nothing" in section.cells else "raw loop", section.parameters["requests"]
         for name, cell in section.cells.items():
-            count = int(name.rpartition("/")[2].split()[0]) if "/" in name else section.parameters["requests"]
+            count = int(name.rpartition("/")[2].split()[0]) if "/" in name else wanted
             per_request = "" if name == "nothing" else f"{cell.median('wall') / count * 1000:.2f}"
-            rows.append(
-                [section.title, name, _ratio(section, name, floor), per_request, _cost(cell), str(len(cell.samples))]
-            )
+            # A way that was given fewer requests is compared by what one costs.
+            compared = _ratio(section, name, floor) if count == wanted else ""
+            rows.append([section.title, name, compared, per_request, _cost(cell), str(len(cell.samples))])
     return _table(["case", "way", "ratio to the floor", "ms a CSR", "wall s / CPU s / MiB", "runs"], rows)
 
 

@@ -8,6 +8,7 @@ The fleet has bundles only, so no dockerd is needed.
 
 from __future__ import annotations
 
+import getpass
 import json
 import pathlib
 import sys
@@ -102,7 +103,7 @@ def test_bundles_are_renewed_by_a_run_of_the_controller_alone(tmp_path: pathlib.
 
 
 def test_facts_need_not_be_variables(tmp_path: pathlib.Path) -> None:
-    """What the authorities are is a fact; Ansible is about to make no variables of facts."""
+    """What the authorities are is a fact, and later versions of Ansible make no variables of facts unless asked to."""
     site(tmp_path, settings={"ANSIBLE_INJECT_FACT_VARS": "False"})
     assert issuer(tmp_path) == "clients-g1"
 
@@ -121,9 +122,14 @@ def test_role_docker_ca_that_was_skipped_has_read_nothing(tmp_path: pathlib.Path
 
 def test_host_that_names_itself_the_ca_host_is_refused_also_where_the_run_is_its_own(tmp_path: pathlib.Path) -> None:
     """Facts are above the inventory: the CA's passphrase would have gone to it, and certificates for names of others come from there."""
-    said = {"changed": False, "ansible_facts": {"docker_server_cert_ca_host": "web1", "docker_server_cert_names": ["db1"]}}
+    said = {
+        "changed": False,
+        "ansible_facts": {"docker_server_cert_ca_host": "web1", "docker_server_cert_names": ["db1"]},
+    }
     liar, asked = tmp_path / "liar", tmp_path / "asked"
-    liar.write_text(f"#!{sys.executable}\nimport sys\nopen({str(asked)!r}, 'a').write(sys.stdin.read())\nprint({json.dumps(said)!r})\n")
+    liar.write_text(
+        f"#!{sys.executable}\nimport sys\nopen({str(asked)!r}, 'a').write(sys.stdin.read())\nprint({json.dumps(said)!r})\n"
+    )
     liar.chmod(0o755)
     plays = [
         {"hosts": "docker_hosts", "gather_facts": True, "tasks": []},
@@ -136,3 +142,10 @@ def test_host_that_names_itself_the_ca_host_is_refused_also_where_the_run_is_its
         assert (code, "web1: the facts of this host hold docker_server_cert_ca_host" in output) == (2, True), output
         assert "Traceback" not in output
     assert not asked.exists() or PASSPHRASE_TEXT not in asked.read_text()
+
+
+def test_variable_that_only_client_machines_can_compute_does_not_stop_the_controller(tmp_path: pathlib.Path) -> None:
+    users = json.dumps([{"user": getpass.getuser(), "client": "bob", "directory": str(tmp_path / "desk")}])
+    machine = f"[docker_clients]\ndesk {helpers_ansible.LOCAL} ansible_become=false bundles_here='{users}'\n"
+    site(tmp_path, more=machine + '[all:vars]\ndocker_client_cert_users="{{ bundles_here }}"\n')
+    assert (tmp_path / "desk/cert.pem").exists()

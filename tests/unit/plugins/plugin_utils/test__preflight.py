@@ -69,7 +69,11 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
             {"docker_daemon_access_groups": "clients"},
             "h: docker_daemon_access_groups is a text",
         ),
-        ({"docker_hosts": ["h"]}, {"docker_daemon_access_groups": 5}, "h: docker_daemon_access_groups is 5 and has to be"),
+        (
+            {"docker_hosts": ["h"]},
+            {"docker_daemon_access_groups": 5},
+            "h: docker_daemon_access_groups is 5 and has to be",
+        ),
         ({"docker_hosts": ["h"]}, {"docker_daemon_access_groups": []}, "h: docker_daemon_access_groups is empty"),
         ({"docker_hosts": ["h"]}, {"docker_daemon_serial": "all"}, "h: docker_daemon_serial is 'all'"),
         (
