@@ -133,6 +133,7 @@ def check_group_names(groups: t.Iterable[str], option: str = "access_groups") ->
 def read_authorities(place: CaDirectory) -> dict[str, list[StoredAuthority]]:
     """Return every generation of every authority, by name, oldest first; {} where there is no CA.
 
+    Who only reads holds no lock: a generation that another run has retired since the directory was listed is none.
     Raises TlsError ``authority-incomplete`` (a directory without its certificate) or ``certificate-unreadable``.
     """
     found: dict[str, list[StoredAuthority]] = {}
@@ -150,15 +151,18 @@ def read_authorities(place: CaDirectory) -> dict[str, list[StoredAuthority]]:
         match = _IDENTIFIER.fullmatch(name)
         if match is not None:
             stored = _read_one(os.path.join(place.authorities, name), match["name"], int(match["generation"]))
-            found.setdefault(stored.name, []).append(stored)
+            if stored is not None:
+                found.setdefault(stored.name, []).append(stored)
     for generations in found.values():
         generations.sort(key=lambda stored: stored.generation)
     return found
 
 
-def _read_one(directory: str, name: str, generation: int) -> StoredAuthority:
+def _read_one(directory: str, name: str, generation: int) -> StoredAuthority | None:
     path = os.path.join(directory, CERTIFICATE)
     raw = _files.read_bytes_or_none(path)
+    if raw is None and not os.path.lexists(directory):
+        return None
     if raw is None:
         raise TlsError(
             f"the authority {identifier(name, generation)} has no certificate: {path} is missing",

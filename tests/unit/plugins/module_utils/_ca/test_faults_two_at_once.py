@@ -94,7 +94,7 @@ def test_two_rotations_at_once_make_one_generation(place: pathlib.Path) -> None:
     """Both operators ask for all three states; whoever comes second in one finds it reached."""
     for name in ("rotate-introduce", "rotate-sign", "rotate-retire"):
         results = at_once(place, (BY_NAME[name], {}), (BY_NAME[name], {}))
-        assert [result["failed"] for result in results] == [False, False]
+        assert [result["failed"] for result in results] == [False, False], results
         assert sorted(len(result["reasons"]) for result in results) == [0, 1]
     ca = directory.ca_directory(str(operations.ca_of(place)))
     assert [one.id for one in store.read_authorities(ca)["server"]] == ["server-g2"]

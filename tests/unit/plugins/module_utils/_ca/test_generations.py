@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import typing as t
 
@@ -244,3 +245,27 @@ def test_retired_generation_from_a_backup_leaves_again(ca: pathlib.Path) -> None
     ensure(ca)
     assert stages_of(ca) == {"clients-g2": "signing"}
     assert not back.exists()
+
+
+def test_generation_that_is_retired_while_the_authorities_are_read_is_none(
+    ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who only reads takes no lock; another run may retire a generation at any moment."""
+    for state in (generations.INTRODUCED, generations.SIGNING):
+        change(ca, state)
+    listed = os.listdir
+
+    def then_retired(path: str) -> list[str]:
+        names = listed(path)
+        with monkeypatch.context() as unpatched:
+            unpatched.setattr(os, "listdir", listed)
+            change(ca, generations.RETIRED)
+        return names
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", then_retired)
+        stored = store.read_authorities(directory.ca_directory(str(ca)))
+    assert {name: [one.id for one in found] for name, found in stored.items()} == {
+        "clients": ["clients-g2"],
+        "server": ["server-g1"],
+    }
