@@ -61,9 +61,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         """Take in a failure, of whatever task."""
         self._wanted = self._asked
-        host, _module, found = _parts(result)
+        host, module, found = _parts(result)
         if not ignore_errors:
-            self._run.note_problem(host, found)
+            self._run.note_problem(host, found, module)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         """Take in that a host was not reached."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._as_written import as_written, variable
+from ._as_written import as_written, is_computed, variable
 
 Mapping = t.Mapping[str, t.Any]
 
 VARIABLE = "docker_daemon_serial"
 ALL_AT_ONCE = "100%"
-_BATCH = re.compile(r"[0-9]+%?")
+_BATCH = re.compile(r"[1-9][0-9]*|[1-9][0-9]?%|100%")
 
 
 def daemon_serial(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Any:
@@ -32,11 +32,15 @@ def daemon_serial(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) ->
 def serial_problems(said: Mapping) -> list[str]:
     """Return what is wrong with ``docker_daemon_serial``: ``said`` is its value for each Docker host, None where it has none."""
     for host, serial in said.items():
+        if not is_computed(serial):
+            return [
+                f"{host}: {VARIABLE} is made of a variable that is not defined. Define it, or write the number itself."
+            ]
         batches = serial if isinstance(serial, list) and serial else [serial]
         if serial is not None and not all(_is_batch(batch) for batch in batches):
             return [
                 f"{host}: {VARIABLE} is {serial!r}. Write how many hosts are changed at a time: a number, a percentage such as 25%, "
-                "or a list of them such as [1, 25%]."
+                'or a list of them such as [1, 25%]; with -e as JSON: -e \'{"docker_daemon_serial": [1, "25%"]}\'.'
             ]
     if not said:
         return []

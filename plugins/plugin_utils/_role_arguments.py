@@ -275,7 +275,7 @@ def misshapen(options: Variables, given: Variables, within: str = "") -> t.Itera
         if option.get("type") == "list" and value is not None and not isinstance(value, (list, tuple, set)):
             found = "a text" if isinstance(value, str) else repr(value)
             yield f"{within}{name} is {found} and has to be a list: write [a, b], or each entry on a line of its own after a dash"
-        if name in given and value is None and option.get("type") == "list" and option.get("default"):
+        if name in given and value is None and option.get("type") == "list" and "default" in option:
             yield f"{within}{name} is empty: give it a value, or leave it out for its default ({option['default']})"
         for entry in value if isinstance(value, list) else [value]:
             if isinstance(entry, t.Mapping):

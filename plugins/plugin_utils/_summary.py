@@ -23,24 +23,39 @@ COLLECTION = "portcullis.docker_tls."
 # How many hosts the text names, failed ones first; the JSON has all of them.
 MOST_HOSTS = 40
 _LONGEST_PROBLEM = 300
-_WORDS = {"failed": "FAILED", "unreachable": "UNREACHABLE", "changed": "changed", "unchanged": "ok"}
-_ORDER = ("failed", "unreachable", "changed", "unchanged")
+_WORDS = {
+    "failed": "FAILED",
+    "unreachable": "UNREACHABLE",
+    "not-done": "NOT DONE",
+    "changed": "changed",
+    "unchanged": "ok",
+}
+_ORDER = ("failed", "unreachable", "not-done", "changed", "unchanged")
+# The modules that a host is done with: who is due and never comes so far was stopped by somebody else's failure.
+_LAST = {"daemon_endpoint", "certificate_bundles"}
+_CHANGING = {"daemon_endpoint", "endpoint_info"}
 
 
 @dataclass
 class HostRun:
-    """What happened on one host. ``done``: lines that read like a plan."""
+    """What happened on one host. ``done``: lines that read like a plan; ``due``: why there is something to do, until it is done."""
 
     done: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    due: list[str] = field(default_factory=list)
+    finished: bool = False
     problem: str = ""
 
 
 @dataclass
 class Run:
-    """A run as far as it has come. ``bundles``: directories on the controller with a bundle that was written."""
+    """A run as far as it has come. ``bundles``: directories on the controller with a bundle that was written.
+
+    ``change_failed``: a change of a daemon, or its proof, is among what has failed.
+    """
 
     check_mode: bool = False
+    change_failed: bool = False
     hosts: dict[str, HostRun] = field(default_factory=dict)
     bundles: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
@@ -51,6 +66,10 @@ class Run:
 
     def note_success(self, host: str, module: str, result: Mapping) -> None:
         """Take in the result of one of the collection's modules."""
+        if module == "host_state" and not result.get("current"):
+            self.host(host).due = [str(reason) for reason in result.get("reasons") or ["undecided"]]
+        if module in _LAST:
+            self.host(host).finished = True
         if not result.get("changed"):
             return
         entries = [entry for entry in result.get("requests") or [] if isinstance(entry, t.Mapping)]
@@ -77,8 +96,9 @@ class Run:
             if host == "localhost" and set(bundle.get("reasons") or ()) - {"client-revoked"}:
                 self.bundles[str(bundle["id"])] = str(bundle["directory"])
 
-    def note_problem(self, host: str, result: Mapping) -> None:
-        """Take in why a host failed or was not reached; the last word counts."""
+    def note_problem(self, host: str, result: Mapping, module: str = "") -> None:
+        """Take in why a host failed or was not reached; the last word counts. ``module``: that of ours which failed."""
+        self.change_failed = self.change_failed or module in _CHANGING
         said = [str(result.get("msg") or "").partition("\nSee stdout")[0], _answers.instead(result)]
         found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
         hint = " ".join(str(result.get("hint") or "").split())
@@ -88,13 +108,20 @@ class Run:
 
     def end(self, failed: t.Container[str], unreachable: t.Container[str], all_hosts: t.Iterable[str]) -> None:
         """Take in what Ansible says of each host at the end."""
-        for host in all_hosts:
+        hosts = list(all_hosts)
+        stopped = any(host in failed or host in unreachable for host in hosts)
+        for host in hosts:
+            one = self.host(host)
             if host in unreachable:
                 self.states[host] = "unreachable"
             elif host in failed:
                 self.states[host] = "failed"
+            elif (
+                stopped and not one.finished and (one.due or host == "localhost")
+            ):  # the controller's bundles come last
+                self.states[host] = "not-done"
             else:
-                self.states[host] = "changed" if self.host(host).done or self.host(host).reasons else "unchanged"
+                self.states[host] = "changed" if one.done or one.reasons else "unchanged"
 
     @property
     def outcome(self) -> str:
@@ -111,7 +138,7 @@ class Run:
 
 def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> list[str]:
     """Return the summary as lines: what became of which host, and what to do next."""
-    told = [(state, host) for state in _ORDER[:3] for host in run.in_state(state)]
+    told = [(state, host) for state in _ORDER[:-1] for host in run.in_state(state)]
     rows = [row for state, host in told[:MOST_HOSTS] for row in _host_rows(run, state, host)]
     lines = ["", headline(run), *_table.align(rows, max(map(len, _WORDS.values())))]
     if len(told) > MOST_HOSTS:
@@ -130,6 +157,11 @@ def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, st
         yield _WORDS[state], host, done[0]
         yield from (("", "", line) for line in done[1:])
         return
+    if state == "not-done":
+        before = f"; done before: {'; '.join(one.done)}" if one.done else ""
+        why = f"due ({', '.join(one.due)}), but " if one.due else ""
+        yield _WORDS[state], host, f"{why}the run has stopped before it came to this host{before}"
+        return
     problem = one.problem or "stopped by the failure of another host or of a task for all"
     yield _WORDS[state], host, f"{problem} (was to be: {'; '.join(done)})" if done[0] else problem
 
@@ -137,7 +169,13 @@ def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, st
 def headline(run: Run) -> str:
     """Return the summary in one line."""
     would = "would change" if run.check_mode else "changed"
-    words = {"failed": "failed", "unreachable": "not reached", "changed": would, "unchanged": "as it should be"}
+    words = {
+        "failed": "failed",
+        "unreachable": "not reached",
+        "not-done": "not done",
+        "changed": would,
+        "unchanged": "as it should be",
+    }
     counts = [f"{len(run.in_state(state))} {words[state]}" for state in _ORDER if run.in_state(state)]
     return f"Docker TLS{', a plan' if run.check_mode else ''}: {', '.join(counts) or 'no host'}"
 
@@ -146,9 +184,13 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
     """Return what the user has to do, or may want to."""
     steps = []
     if run.in_state("failed"):
+        kept = (
+            ". A change of dockerd that its host could not prove was undone, what only the controller could not prove stays "
+            "(portcullis.docker_tls.verify looks again)"
+        )
         steps.append(
-            "put right what the failed hosts say, then run again: what is done is not done twice. A change of dockerd that its host could not "
-            "prove was undone, what only the controller could not prove stays (portcullis.docker_tls.verify looks again)"
+            "put right what the failed hosts say, then run again: what is done is not done twice"
+            + (kept if run.change_failed else "")
         )
     if run.in_state("unreachable"):
         steps.append(
@@ -172,6 +214,7 @@ def document(run: Run) -> str:
             "state": state,
             "reasons": run.host(host).reasons,
             "done": run.host(host).done,
+            "due": run.host(host).due if state == "not-done" else [],
             "problem": run.host(host).problem if state in ("failed", "unreachable") else "",
         }
         for host, state in sorted(run.states.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jinja2
 import pytest
 
 import helpers_records
@@ -59,12 +60,14 @@ def test_only_the_first_host_is_read() -> None:
     assert asked == ["a"]
 
 
-@pytest.mark.parametrize("serial", [None, 0, 1, "1", "25%", [1], [1, "25%", "100%"]], ids=str)
+@pytest.mark.parametrize("serial", [None, 1, "1", "25%", [1], [1, "25%", "100%"]], ids=str)
 def test_batches_that_ansible_takes_are_no_problem(serial: object) -> None:
     assert serial_problems({"a": serial, "b": serial}) == []
 
 
-@pytest.mark.parametrize("serial", ["25 percent", -1, 1.5, True, [], [1, "many"], {"first": 1}, [[1]]], ids=str)
+@pytest.mark.parametrize(
+    "serial", ["25 percent", -1, 0, "0%", "150%", [1, 0], 1.5, True, [], [1, "many"], {"first": 1}, [[1]]], ids=str
+)
 def test_batches_that_ansible_would_stumble_over_at_night_are_named(serial: object) -> None:
     (problem,) = serial_problems({"a": serial, "b": serial})
     assert helpers_records.said(problem).startswith(f"a: docker_daemon_serial is {serial!r}. Write how many hosts")
@@ -74,6 +77,11 @@ def test_hosts_with_different_batches_are_named() -> None:
     """One host's word would silently count for all, or for none."""
     (problem,) = serial_problems({"a": None, "b": None, "canary": 1})
     assert helpers_records.said(problem).startswith("docker_daemon_serial is not set for a and 1 for canary")
+
+
+def test_batches_of_a_variable_that_is_not_defined_are_named() -> None:
+    (problem,) = serial_problems({"a": jinja2.StrictUndefined(name="nosuch")})
+    assert problem.startswith("a: docker_daemon_serial is made of a variable that is not defined")
 
 
 def test_fleet_without_hosts_has_no_problem() -> None:

@@ -104,9 +104,55 @@ def test_text_of_a_host_without_sudo_says_what_it_said() -> None:
 
 def test_next_step_after_a_failure_does_not_say_that_everything_was_undone() -> None:
     """What only the controller's proof found stays as it is (and a second run, with nothing to change, does not prove it)."""
-    (step,) = _summary.next_steps(run_of(("web1", "", {"msg": "no answer"}), failed=["web1"]))
+    run = run_of(failed=["web1"])
+    run.note_problem("web1", {"msg": "no answer"}, "endpoint_info")
+    (step,) = _summary.next_steps(run)
     assert "A change of dockerd that its host could not prove was undone" in step
     assert "what only the controller could not prove stays (portcullis.docker_tls.verify looks again)" in step
+
+
+LOOK = {"current": False, "reasons": ["expires-soon"], "changed": False}
+
+
+def test_hosts_that_a_failed_canary_has_kept_from_their_turn_are_not_as_they_should_be() -> None:
+    run = run_of(
+        ("canary", "host_state", LOOK),
+        ("web1", "host_state", LOOK),
+        ("web2", "host_state", {"current": True, "reasons": [], "changed": False}),
+        ("canary", "", {"msg": "port 22 is taken"}),
+        ("localhost", "authorities", {"changed": False}),
+        failed=["canary"],
+    )
+    assert told(run)[:4] == [
+        "Docker TLS: 1 failed, 2 not done, 1 as it should be",
+        "FAILED       canary     port 22 is taken",
+        "NOT DONE     localhost  the run has stopped before it came to this host",
+        "NOT DONE     web1       due (expires-soon), but the run has stopped before it came to this host",
+    ]
+    hosts = {entry["host"]: entry for entry in json.loads(_summary.document(run))["hosts"]}
+    assert (hosts["web1"]["state"], hosts["web1"]["due"]) == ("not-done", ["expires-soon"])
+    assert (hosts["web2"]["state"], hosts["web2"]["due"]) == ("unchanged", [])
+
+
+def test_hosts_that_had_their_turn_beside_a_failed_one_are_done() -> None:
+    run = run_of(
+        ("web1", "host_state", LOOK),
+        ("web1", "daemon_endpoint", DAEMON),
+        ("web2", "host_state", LOOK),
+        ("web2", "daemon_endpoint", {"changed": False}),
+        ("web3", "", {"msg": "gone"}),
+        ("localhost", "certificate_bundles", {"changed": False}),
+        unreachable=["web3"],
+    )
+    assert told(run)[0] == "Docker TLS: 1 not reached, 1 changed, 2 as it should be"
+
+
+def test_next_step_after_a_refusal_speaks_of_no_change_of_dockerd() -> None:
+    run = run_of(failed=["web1"])
+    run.note_problem("web1", {"msg": "wrong"}, "host_state")
+    assert _summary.next_steps(run) == [
+        "put right what the failed hosts say, then run again: what is done is not done twice"
+    ]
 
 
 def test_text_of_a_client_is_told_once_and_says_where_it_is() -> None:
@@ -187,6 +233,7 @@ def test_document_has_the_outcome_on_a_line_of_its_own() -> None:
             "state": "changed",
             "reasons": ["expires-soon", "names-changed"],
             "done": CERTIFICATE["plan"],
+            "due": [],
             "problem": "",
         }
     ]
