@@ -38,6 +38,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "generation_clients": _revocation.generation_clients,
     "hosts_to_prove": _proof.hosts_to_prove,
     "hosts_with_work": _looked.hosts_with_work,
+    "hosts_without_authorities": _ca_place.hosts_without_authorities,
     "installed_certificates": _installed.installed_certificates,
     "inventory_problems": _preflight.inventory_problems,
     "is_behind": _installed.is_behind,

@@ -97,7 +97,7 @@ def test_rotation_that_leaves_the_controller_out_is_refused(tmp_path: pathlib.Pa
 def test_bundles_are_renewed_by_a_run_of_the_controller_alone(tmp_path: pathlib.Path) -> None:
     site(tmp_path)
     before = (tmp_path / "bundles/bob/cert.pem").read_bytes()
-    here = f"localhost {helpers_ansible.LOCAL}\n"
+    here = f"[controllers]\nlocalhost {helpers_ansible.LOCAL}\n"
     site(tmp_path, "--limit", "localhost", more=here, docker_client_cert_force_renewal=True)
     assert (tmp_path / "bundles/bob/cert.pem").read_bytes() != before
 

@@ -292,13 +292,7 @@ def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
 def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() -> None:
     plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
     looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
-    [limited, task] = looking["tasks"]
-    assert "docker_ca_checked" in limited["when"]  # else the first play has done the same
-    refusing, reading = yaml.safe_load((ROOT / "playbooks" / limited["ansible.builtin.include_tasks"]).read_text())
-    assert "ansible.builtin.assert" in refusing
-    assert all(task["run_once"] for task in (refusing, reading))
-    assert all(task["tags"] == ["always"] for task in (limited, refusing, reading))
-    assert reading["delegate_facts"] is True
+    [task] = looking["tasks"]  # another would be skipped once for each host, or at least once for all of them
     assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", {"prepare": True})
     assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
     assert looking["become"] is working["become"] is True

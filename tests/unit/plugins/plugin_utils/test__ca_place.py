@@ -55,3 +55,22 @@ def test_roles_find_the_ca_in_the_same_way(role: str) -> None:
         defaults[f"{role}_ca_path"]
         == f"{{{{ {role}_ca_host | portcullis.docker_tls.ca_directory(groups, hostvars) }}}}"
     )
+
+
+@pytest.mark.parametrize(
+    ("checked", "expected"),
+    [
+        ({"docker_ca_checked": {"authorities": {}}}, []),
+        ({"docker_ca_checked": {"skipped": True}}, ["web1", "localhost"]),
+        ({"ansible_facts": {"docker_ca_authorities": {"server": {}}}}, ["web1", "localhost"]),
+        ({}, ["web1", "localhost"]),
+    ],
+    ids=["in-this-run", "skipped", "in-the-fact-cache", "never"],
+)
+def test_hosts_wait_for_authorities_that_nobody_has_looked_at(checked: dict[str, t.Any], expected: list[str]) -> None:
+    groups = {"docker_ca": ["ca1"], "docker_hosts": ["web1"]}
+    assert _ca_place.hosts_without_authorities(groups, {"ca1": checked}) == expected
+
+
+def test_authorities_of_a_controller_without_variables_are_not_known_yet() -> None:
+    assert _ca_place.hosts_without_authorities({}, {}) == ["localhost"]
