@@ -141,19 +141,19 @@ def _fleets(sections: t.Sequence[Section]) -> str:
 
 
 def _per_host(sections: t.Mapping[str, Section]) -> str:
-    rows = []
+    rows: list[list[str]] = []
+    head = ["cost of each further simulated host, ms wall / CPU"]
     for cell, title in (
         ("ping", "ping"),
         (f"{OURS}/no-change", "ours, no change"),
         (f"{OURS}/renewal", "ours, renewal of all"),
     ):
-        for what in ("wall", "cpu"):
-            costs = cost_per_host(sections, cell, what)
-            if costs:
-                rows.append(
-                    [f"{title}, {what}", ", ".join(f"{size:,}: {cost * 1000:.1f}" for size, cost in costs.items())]
-                )
-    return _table(["cost of each further simulated host", "hosts: ms"], rows, nothing="")
+        wall, cpu = (cost_per_host(sections, cell, what) for what in ("wall", "cpu"))
+        steps = [f"from {few:,} to {many:,}" for few, many in wall]
+        head = max(head, ["cost of each further simulated host, ms wall / CPU", *steps], key=len)
+        if wall:
+            rows.append([title, *(f"{wall[step] * 1000:.0f} / {cpu[step] * 1000:.0f}" for step in wall)])
+    return _table(head, [[*row, *[""] * (len(head) - len(row))] for row in rows], nothing="")
 
 
 def _floors(sections: t.Sequence[Section]) -> str:
