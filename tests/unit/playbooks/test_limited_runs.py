@@ -149,3 +149,8 @@ def test_variable_that_only_client_machines_can_compute_does_not_stop_the_contro
     machine = f"[docker_clients]\ndesk {helpers_ansible.LOCAL} ansible_become=false bundles_here='{users}'\n"
     site(tmp_path, more=machine + '[all:vars]\ndocker_client_cert_users="{{ bundles_here }}"\n')
     assert (tmp_path / "desk/cert.pem").exists()
+
+
+def test_empty_order_of_batches_means_all_at_once(tmp_path: pathlib.Path) -> None:
+    site(tmp_path, docker_daemon_serial=None)
+    assert (tmp_path / "bundles/bob/cert.pem").exists()

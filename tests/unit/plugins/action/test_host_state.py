@@ -211,6 +211,14 @@ def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
     assert (result["current"], result["reasons"]) == (False, ["forced"])
 
 
+@pytest.mark.parametrize("value", [None, 5], ids=str)
+def test_list_of_the_roles_that_is_none_is_refused_by_its_name(value: object) -> None:
+    result = look(CURRENT, docker_server_cert_names=value)
+    assert result.pop("sent") == []
+    assert (result["failed"], result["code"]) == (True, "role-arguments-invalid")
+    assert f"docker_server_cert_names is {'empty' if value is None else value}" in result["msg"]
+
+
 def test_host_whose_facts_are_variables_of_ours_is_refused_and_not_asked() -> None:
     result = look(CURRENT, **facts(docker_server_cert_ca_host="web1", docker_ca_authorities={}))
     assert result.pop("sent") == []
