@@ -114,9 +114,8 @@ class Systemd:
 
     def reset_failed(self) -> None:
         """Forget failures and the start counter: else the 4th start within 60 s is refused (measured, all vendor units)."""
-        _run(
-            ["systemctl", "reset-failed", "--", self.service, self.socket]
-        )  # an unknown unit keeps no other from its reset
+        # A unit that systemd does not know keeps the other from nothing: both are gone through.
+        _run(["systemctl", "reset-failed", "--", self.service, self.socket])
 
     def restart(self, *, with_socket: bool = False) -> Restart:
         """Begin to restart dockerd (and its socket), and return at once."""
