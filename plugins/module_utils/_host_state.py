@@ -99,7 +99,9 @@ def look(
 
 def _endpoint(options: Options, around: Surroundings, now: datetime) -> endpoint.Current:
     if os.geteuid() != 0:
-        raise TlsError("only root can look at Docker's daemon", code="not-root")
+        raise TlsError(
+            "only root can look at Docker's daemon", hint="Set become: true for this task or play.", code="not-root"
+        )
     if options.state != "present" or options.prove:
         return endpoint.Current(False, ("asked-for",), ())
     return endpoint.is_current(options, around.machine(options), around.state, now)

@@ -134,7 +134,9 @@ def _create(server: Server, wanted: Wanted) -> int:
     answer = _upload(server, "/api/endpoints", fields, files)
     if not isinstance(answer, dict) or not isinstance(answer.get("Id"), int):
         raise TlsError(
-            f"{server.url} made the environment {wanted.name!r}, but did not say which", code="portainer-answer-invalid"
+            f"{server.url} made the environment {wanted.name!r}, but did not say which",
+            hint="Look into Portainer whether the environment is there; delete it and run again.",
+            code="portainer-answer-invalid",
         )
     return int(answer["Id"])
 

@@ -271,7 +271,8 @@ def unusable(why: str) -> Result:
         "failed": True,
         "changed": False,
         "code": "answer-unusable",
-        "msg": f"What this host has answered cannot be used: {why}. Look at the host and its Python by hand, or leave it out with --limit.",
+        "msg": f"What this host has answered cannot be used: {why}.",
+        "hint": "Look at the host and its Python by hand, or leave it out with --limit.",
     }
 
 

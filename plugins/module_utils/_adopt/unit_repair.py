@@ -75,7 +75,8 @@ def put_back(systemd: Systemd, unit: Unit, backup: str) -> None:
         after = _effect(systemd)
         if after != before:
             raise TlsError(
-                f"systemd would start Docker otherwise then ({_difference(before, after)})", hint="", code=""
+                f"systemd would start Docker otherwise then ({_difference(before, after)})",
+                hint="The unit is put back as it was.",  # the caller undoes it, and says what to do
             )
     except (OSError, TlsError) as error:
         _undo(systemd, unit, status, path if dropin else "", links)

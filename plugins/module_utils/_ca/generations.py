@@ -104,7 +104,11 @@ def next_generation(place: directory.CaDirectory, name: str, stored: store.Store
     used += [number for retired, number in stages.retired_generations(place, found) if retired == name]
     number = max(used, default=0) + 1
     if number > _HIGHEST:
-        raise TlsError(f"the authority {name} has had {_HIGHEST} generations", code="generation-missing")
+        raise TlsError(
+            f"the authority {name} has had {_HIGHEST} generations, and no higher number is possible",
+            hint="Create an access group with another name, and give its clients and hosts to it.",
+            code="generation-missing",
+        )
     return number
 
 

@@ -133,7 +133,11 @@ def _stage(change: Change, new: bytes, opened: t.Mapping[str, t.Any], kept: t.Se
     for name, key in opened.items():
         data = encryption.encrypt_private_key(key, new, change.around.rounds)
         if not encryption.passphrase_opens(data, new):
-            raise TlsError(f"the new encryption of the key of {name} does not open", code="key-unreadable")
+            raise TlsError(
+                f"the new encryption of the key of {name} does not open with the new passphrase",
+                hint="The keys have their old passphrase. Run again; if it fails again, check the host's cryptography library and memory.",
+                code="key-unreadable",
+            )
         _files.write_atomic(os.path.join(path, f"{name}.pem"), data, directory.FILE_MODE)
     event = {
         "serial": "",

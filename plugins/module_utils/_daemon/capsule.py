@@ -111,5 +111,9 @@ def _source(name: str) -> str:
     loader = specification.loader if specification else None
     source = loader.get_source(name) if hasattr(loader, "get_source") else None  # type: ignore[union-attr]
     if source is None:
-        raise TlsError(f"the source of {name} is not to be found", code="capsule-incomplete")
+        raise TlsError(
+            f"the source of {name} cannot be found, so the program that undoes an interrupted change cannot be written",
+            hint="Nothing was changed. Install the collection again: a file of it is missing.",
+            code="capsule-incomplete",
+        )
     return str(source)

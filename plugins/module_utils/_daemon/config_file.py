@@ -74,4 +74,8 @@ def _check_options(settings: t.Mapping[str, t.Any], remove: t.Sequence[str]) -> 
         )
     both = sorted(set(settings) & set(remove))
     if both:
-        raise TlsError(f"settings and remove both name {', '.join(both)}", code="option-invalid")
+        raise TlsError(
+            f"settings and remove both name {', '.join(both)}",
+            hint="Name each key in one of the two options.",
+            code="option-invalid",
+        )

@@ -93,7 +93,10 @@ def _message(target: Target, checks: t.Sequence[Check], problem: str) -> dict[st
             "msg": f"{target.text}, as seen from here: no TLS server at {target.text}: {problem}. Does the name resolve here, and "
             "does the host listen there, with no firewall between? docker_daemon_address is how the controller and clients reach it."
         }
-    return {"msg": f"{target.text}, as seen from here: {'; '.join(failed)}"}
+    return {
+        "msg": f"{target.text}, as seen from here: {'; '.join(failed)}. Run site.yml again; where a check fails again, look at what "
+        "stands between here and dockerd on the host (a proxy, a port forwarding), and at `journalctl -u docker` there."
+    }
 
 
 def _greeting(target: Target) -> tuple[ServerGreeting | None, str]:

@@ -160,10 +160,12 @@ def expected(listen: Listen, files: t.Mapping[str, bytes]) -> Expected:
 
 
 def _manageable(state: HostState) -> Derivation:
-    if state.refused is not None:
-        raise TlsError(state.refused.message, hint=state.refused.hint, code=state.refused.code)
-    if state.derivation is None:
-        raise TlsError("the unit of Docker cannot be read", code="unit-unsupported")
+    if state.refused is not None or state.derivation is None:
+        unread = error(
+            "unit-unsupported", "the unit of Docker cannot be read", "Look at `systemctl cat docker.service`."
+        )
+        found = state.refused or unread
+        raise TlsError(found.message, hint=found.hint, code=found.code)
     return state.derivation
 
 

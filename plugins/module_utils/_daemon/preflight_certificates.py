@@ -87,8 +87,9 @@ def _check_leaf(leaf: _Loaded, now: datetime, names: t.Sequence[str]) -> list[Fi
     view = leaf.view
     findings = _check_dates(view, now)
     if view.is_authority:
+        text = f"the server certificate ({view.subject}) is that of an authority"
         findings.append(
-            error("certificate-is-authority", f"the server certificate ({view.subject}) is that of an authority")
+            error("certificate-is-authority", text, "Give the certificate that was signed for this server.")
         )
     usages = view.extended_key_usages
     if usages and not {"serverAuth", "anyExtendedKeyUsage"} & set(usages):

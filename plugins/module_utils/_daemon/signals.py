@@ -32,7 +32,7 @@ def orderly_end() -> t.Iterator[None]:
     try:
         yield
     except Interrupted as error:
-        raise TlsError(f"{error} before anything was changed", code="interrupted") from error
+        raise TlsError(f"{error} before anything was changed", hint="Run again.", code="interrupted") from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

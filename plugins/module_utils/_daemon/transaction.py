@@ -30,6 +30,10 @@ from .undo import certificates_digest, undo
 from .unit import mismatch
 
 _VALIDATE_SINCE = 23
+_WHY_NOT_STARTED = (
+    "Correct what dockerd's log lines name (`journalctl -u docker` on the host shows all of them), then run again. "
+    "A host that starts slowly needs a larger docker_daemon_start_timeout."
+)
 _NOISE = re.compile(
     r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time"
 )
@@ -244,7 +248,7 @@ class _Work:
     def _restart(self) -> None:
         outcome = restart.restart(self.machine, self.options.start_timeout, with_socket=self.plan.with_socket)
         if outcome.problem:
-            raise TlsError(outcome.problem, code="daemon-start-failed")
+            raise TlsError(outcome.problem, hint=_WHY_NOT_STARTED, code="daemon-start-failed")
 
     def _reload(self) -> None:
         if not self.plan.reload:
@@ -301,7 +305,7 @@ def _as_tls_error(error: Exception) -> TlsError:
     if isinstance(error, TlsError):
         return error
     if isinstance(error, Interrupted):
-        return TlsError(str(error), code="interrupted")
+        return TlsError(str(error), hint="Run again.", code="interrupted")
     return TlsError(f"{type(error).__name__}: {error}", hint="This should not happen: please report it.")
 
 

@@ -102,7 +102,9 @@ def _certificates_back(before: SavedCertificates) -> None:
     except (TlsError, OSError) as error:  # a full or read-only disk: what reads the same as before is good enough
         if certificates_digest(certstore.read_set(directory)) != before.digest:
             raise TlsError(
-                f"cannot put back the certificates in {directory}: {error}", code="rollback-failed"
+                f"cannot put back the certificates in {directory}: {error}",
+                hint="Make the file system writable, or make room on it, and run again: the next run finishes this.",
+                code="rollback-failed",
             ) from error
 
 

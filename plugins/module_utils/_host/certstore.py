@@ -130,7 +130,9 @@ def activate(directory: str, generation: str) -> None:
         wanted = read_generation(directory, generation) if _GENERATION.fullmatch(generation) else {}
         if not wanted:
             raise TlsError(
-                f"{directory} has no set of certificates called {generation}", code="certificate-store-unusable"
+                f"{directory} has no set of certificates called {generation}",
+                hint="Somebody has removed it. Run again with state present: that installs a new one.",
+                code="certificate-store-unusable",
             )
         ensure_directory(directory, 0o700)
         _tighten(os.path.join(directory, generation))
@@ -212,7 +214,9 @@ def _check_names(changes: t.Mapping[str, bytes]) -> None:
     unknown = sorted(set(changes) - set(NAMES))
     if unknown:
         raise TlsError(
-            f"no file of a set of certificates is called {', '.join(unknown)}", code="certificate-store-unusable"
+            f"no file of a set of certificates is called {', '.join(unknown)}",
+            hint="This should not happen: please report it.",
+            code="certificate-store-unusable",
         )
 
 

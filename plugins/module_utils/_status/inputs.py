@@ -47,7 +47,11 @@ def certificate_from_der(der: bytes) -> Certificate:
     try:
         raw = x509.load_der_x509_certificate(der)
     except UNREADABLE as error:
-        raise TlsError("the server's certificate cannot be read", code="certificate-unreadable") from error
+        raise TlsError(
+            "the server's certificate cannot be read",
+            hint="Check what answers on that port: its certificate is not X.509 as RFC 5280 has it.",
+            code="certificate-unreadable",
+        ) from error
     return Certificate(raw, inspect.view_certificate(raw, "the server's certificate"))
 
 
@@ -167,4 +171,8 @@ def moment(text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError as error:
-        raise TlsError(f"ledger: {text!r} is no time of a ledger", code="ledger-unreadable") from error
+        raise TlsError(
+            f"ledger: {text!r} is no time of a ledger",
+            hint="Give the times as ledger_info returns them, for example 2026-11-22T13:00:00Z.",
+            code="ledger-unreadable",
+        ) from error

@@ -45,7 +45,9 @@ def write(outputs: t.Iterable[Output], mode: int, *, check_mode: bool) -> tuple[
         directory = os.path.dirname(os.path.abspath(output.path))
         if not os.path.isdir(directory):
             raise TlsError(
-                f"{output.path} cannot be written: there is no directory {directory}", code="directory-missing"
+                f"{output.path} cannot be written: there is no directory {directory}",
+                hint="Make the directory, or name a path in one that exists.",
+                code="directory-missing",
             )
         data = output.content.encode("utf-8")
         before = _files.read_bytes_or_none(output.path)

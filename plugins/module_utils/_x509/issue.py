@@ -126,7 +126,11 @@ class Signer:
 def signer(certificate: x509.Certificate, key: PrivateKey) -> Signer:
     """Return an authority that is ready to sign. Raises TlsError ``authority-key-mismatch``."""
     if keys.public_key_fingerprint(key.public_key()) != keys.public_key_fingerprint(certificate.public_key()):
-        raise TlsError("the authority's key does not belong to its certificate", code="authority-key-mismatch")
+        raise TlsError(
+            "the authority's key does not belong to its certificate",
+            hint="Restore the CA directory from a backup, in which both are of one time.",
+            code="authority-key-mismatch",
+        )
     return Signer(certificate, key, compat.not_after(certificate), _hash_for(key))
 
 
@@ -172,7 +176,11 @@ def sign_leaf_with(
     _check_end(authority.not_after, not_after)
     names.check_common_name(subject.common_name)
     if not subject.names:
-        raise TlsError(f"the certificate for {subject.common_name!r} would have no names", code="name-invalid")
+        raise TlsError(
+            f"the certificate for {subject.common_name!r} would have no names",
+            hint="Give at least one DNS name or IP address.",
+            code="name-invalid",
+        )
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
     own = profiles.leaf_own(public_key, names.general_names(subject.names))
     builder = _extended(authority.start(profile, public_key), own)
@@ -206,6 +214,7 @@ def _completed(
     if end <= begin:
         raise TlsError(
             f"the certificate would end {isoformat(end)}, before it begins ({isoformat(begin)})",
+            hint="Ask for a longer validity, and check the clock of the host that signs.",
             code="validity-invalid",
         )
     return (

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
 KEY_TYPES: tuple[str, ...] = ("ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048", "rsa-3072", "rsa-4096")
 
 _RSA_EXPONENT = 65537
+_NOT_A_KEY = "Name a PEM file with an RSA, EC or Ed25519 private key (PKCS#8, PKCS#1 or SEC1)."
 
 
 def check_key_type(key_type: str, option: str = "key_type") -> None:
@@ -59,12 +60,20 @@ def load_private_key(data: str | bytes, passphrase: bytes | None = None, *, what
     """
     found = pem.blocks(data, *pem.PRIVATE_KEY)
     if not found:
-        raise TlsError(f"{what} holds no private key in PEM form", code="key-unreadable")
+        raise TlsError(f"{what} holds no private key in PEM form", hint=_NOT_A_KEY, code="key-unreadable")
     encrypted = b"ENCRYPTED" in found[0]
     if encrypted and passphrase is None:
-        raise TlsError(f"{what} is encrypted and no passphrase was given", code="passphrase-missing")
+        raise TlsError(
+            f"{what} is encrypted and no passphrase was given",
+            hint="Give the passphrase, or a key without encryption where that is what is read.",
+            code="passphrase-missing",
+        )
     if passphrase is not None and not encrypted:
-        raise TlsError(f"{what} is not encrypted, but a passphrase was given for it", code="key-not-encrypted")
+        raise TlsError(
+            f"{what} is not encrypted, but a passphrase was given for it",
+            hint="Leave the passphrase out, or check that this is the key that was meant.",
+            code="key-not-encrypted",
+        )
     try:
         key = load_pem_private_key(found[0], passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -74,9 +83,11 @@ def load_private_key(data: str | bytes, passphrase: bytes | None = None, *, what
                 hint="Check the passphrase; if it is right, the file is damaged and its backup is needed.",
                 code="passphrase-wrong",
             ) from error
-        raise TlsError(f"{what} is no private key that can be read", code="key-unreadable") from error
+        raise TlsError(f"{what} is no private key that can be read", hint=_NOT_A_KEY, code="key-unreadable") from error
     if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
-        raise TlsError(f"{what} is neither an RSA, nor an EC, nor an Ed25519 key", code="key-unreadable")
+        raise TlsError(
+            f"{what} is neither an RSA, nor an EC, nor an Ed25519 key", hint=_NOT_A_KEY, code="key-unreadable"
+        )
     return key
 
 
