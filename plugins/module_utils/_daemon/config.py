@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from .._errors import TlsError
 from .jsontext import Document, JsonProblem, Member, line_and_column, parse_object
 
-ENDPOINT_KEYS = ("hosts", "tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
+# In the order in which they are appended. No path is last: in a file of one line docker-bench-security reads it with the brace.
+ENDPOINT_KEYS = ("hosts", "tlscacert", "tlscert", "tlskey", "tls", "tlsverify")
 MANAGED_KEYS = (*ENDPOINT_KEYS, "live-restore")
 # Measured (dockerd 26.1, 28.5, 29.7): "host" is a flag's name, so dockerd accepts it in the file and ignores it.
 _MISTAKEN_KEYS = {"host": "hosts"}

@@ -25,11 +25,11 @@ OURS = {
 }
 WHOLE = """{
     "hosts": ["fd://", "tcp://0.0.0.0:2376"],
-    "tls": true,
-    "tlsverify": true,
     "tlscacert": "/etc/docker/certs/client-ca.pem",
     "tlscert": "/etc/docker/certs/server-cert.pem",
-    "tlskey": "/etc/docker/certs/server-key.pem"
+    "tlskey": "/etc/docker/certs/server-key.pem",
+    "tls": true,
+    "tlsverify": true
 }
 """
 
@@ -135,6 +135,14 @@ def test_parse_nothing_gives_no_values(data: bytes | str | None) -> None:
     assert config.parse_daemon_json(data, "x.json").values == {}
 
 
+def test_merge_into_one_line_does_not_end_with_a_path() -> None:
+    """docker-bench-security splits the text at commas: the last value of one line has the closing brace in it."""
+    text = config.merge('{"log-driver": "journald"}\n', OURS)
+    last = text.strip().split(",")[-1]
+    assert text.count("\n") == 1
+    assert last == ' "tlsverify": true}'
+
+
 def test_parse_keeps_order_and_text() -> None:
     parsed = config.parse_daemon_json('{"b": 1, "a": [true, null]}\n', "x.json")
     assert list(parsed.values) == ["b", "a"]
@@ -153,7 +161,7 @@ FOREIGN = {
         [],
     ),
     "edited since": ({"hosts": ["fd://"]}, OURS, {"hosts": ["fd://", "tcp://10.0.0.1:2376"]}, ["hosts"]),
-    "tls of another tool": ({"tls": True, "tlsverify": False, "tlscert": "/x"}, OURS, None, ["tlsverify", "tlscert"]),
+    "tls of another tool": ({"tls": True, "tlsverify": False, "tlscert": "/x"}, OURS, None, ["tlscert", "tlsverify"]),
     "null": ({"tlscacert": None}, OURS, None, ["tlscacert"]),
     "key that we do not set": ({"tlskey": "/x"}, {}, None, ["tlskey"]),
     "live-restore is nobody's": ({"live-restore": False}, {"live-restore": True}, None, []),
