@@ -138,9 +138,9 @@ def test_files_have_their_modes(host: Any, directory: str) -> None:
 def test_daemon_configuration_names_all_of_the_tls_settings(host: Any, directory: str) -> None:
     config = json.loads(host.file("/etc/docker/daemon.json").content_string)
     assert config["tlsverify"] is True
-    assert config["tlscacert"] == f"{directory}/client-ca.pem"
-    assert config["tlscert"] == f"{directory}/server-cert.pem"
-    assert config["tlskey"] == f"{directory}/server-key.pem"
+    assert config["tlscacert"] == f"{directory}/current/client-ca.pem"
+    assert config["tlscert"] == f"{directory}/current/server-cert.pem"
+    assert config["tlskey"] == f"{directory}/current/server-key.pem"
 
 
 def test_unit_of_the_package_is_untouched(host: Any) -> None:

@@ -54,5 +54,7 @@ def test_daemon_reads_the_directory_that_it_is_told(host: Any, tmp_path: Any) ->
     )
     run = play(playbook=str(alone), docker_daemon_certificate_path="/srv/kept")
     assert run.returncode == 0, run.output
-    assert json.loads(host.file("/etc/docker/daemon.json").content_string)["tlskey"] == "/srv/kept/server-key.pem"
+    assert (
+        json.loads(host.file("/etc/docker/daemon.json").content_string)["tlskey"] == "/srv/kept/current/server-key.pem"
+    )
     assert docker(address_of(host), client_bundle(), "version").succeeded

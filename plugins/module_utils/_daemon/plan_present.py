@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .._errors import TlsError
 from .._host import certstore
-from .._x509 import inspect, keys
+from .._x509 import inspect
 from . import config, dropin
 from .findings import Finding, error, errors, raise_errors, warning, warnings
 from .journal import Record
@@ -30,6 +30,7 @@ from .plan import (
 from .socket_unit import check_socket
 from .state import HostState, connectable, same_path
 from .unit import Derivation, local_hosts
+from .wanted_files import changed_certificates, files_to_install, wanted_certificates
 
 _REASON_OF_FILE = {
     certstore.CERTIFICATE: "certificate-changed",
@@ -93,14 +94,13 @@ def wanted_settings(state: HostState, options: Options, listen: Listen, derivati
     if options.listener == "hosts":
         local = derivation.hosts or _listed_hosts(state.config_values)
         settings["hosts"] = [*local_hosts(local, state.socket_usable), *listen.urls()]
-    path = options.directory.rstrip("/")
     settings.update(
         {
             "tls": True,
             "tlsverify": True,
-            "tlscacert": f"{path}/{certstore.CLIENT_CA}",
-            "tlscert": f"{path}/{certstore.CERTIFICATE}",
-            "tlskey": f"{path}/{certstore.KEY}",
+            "tlscacert": certstore.live_path(options.directory, certstore.CLIENT_CA),
+            "tlscert": certstore.live_path(options.directory, certstore.CERTIFICATE),
+            "tlskey": certstore.live_path(options.directory, certstore.KEY),
         }
     )
     swarm = state.engine is not None and state.engine.swarm_active
@@ -118,28 +118,6 @@ def _listed_hosts(values: t.Mapping[str, t.Any]) -> tuple[str, ...]:
 def live_restore_flag(derivation: Derivation) -> bool:
     """Return whether live-restore is a flag of the unit; it must not be in daemon.json then."""
     return any(use.name == "live-restore" for use in derivation.flags)
-
-
-def wanted_certificates(state: HostState, options: Options) -> dict[str, bytes]:
-    """Return the complete set of TLS files that dockerd is to read; a file that nobody has given is not in it.
-
-    The key is the pending one where that belongs to the certificate, else the one in use.
-    """
-    found = dict(state.certificates.files())
-    given = {
-        certstore.CERTIFICATE: options.certificate,
-        certstore.CA: options.ca,
-        certstore.CLIENT_CA: options.client_ca,
-    }
-    for name, text in given.items():
-        data = (text.strip() + "\n").encode("utf-8") if text.strip() else b""
-        if data and data.strip() != found.get(name, b"").strip():
-            found[name] = data
-    certificate = found.get(certstore.CERTIFICATE)
-    pending = state.pending_key
-    if certificate and pending and (certstore.KEY not in found or _belongs(pending, certificate)):
-        found[certstore.KEY] = pending
-    return found
 
 
 def expected(listen: Listen, files: t.Mapping[str, bytes]) -> Expected:
@@ -176,15 +154,6 @@ def _pending(state: HostState, options: Options, check_mode: bool) -> bool:
     )
 
 
-def _belongs(key: bytes, certificate: bytes) -> bool:
-    try:
-        public = keys.load_private_key(key, what="the pending key").public_key()
-        leaf = inspect.load_certificate(certificate, "the certificate")
-    except TlsError:
-        return False
-    return keys.public_key_fingerprint(public) == keys.public_key_fingerprint(leaf.public_key())
-
-
 def _plan(
     state: HostState,
     options: Options,
@@ -202,7 +171,8 @@ def _plan(
     values = config.parse_daemon_json(after, state.config_path).values
     service, socket = _dropins(state, options, derivation, listen, kept)
     changes = ordered(state, after, service, socket)
-    certificates = {n: data for n, data in files.items() if data != state.certificates.files().get(n)}
+    certificates = changed_certificates(state, files)
+    install = files_to_install(state, files)
     shown = expected(listen, files)
     reasons = [
         *(("certificate-pending",) if pending else ()),
@@ -211,7 +181,9 @@ def _plan(
         *dropin_reasons(state.dropin, service),
         *dropin_reasons(state.socket_dropin, socket),
     ]
-    generation = _loose_generation(state) if not certificates else None
+    if install and not certificates:
+        reasons.append("certificate-links-missing")
+    generation = _loose_generation(state) if not install else None
     if generation:
         reasons += ["modes-repaired"] if state.certificates.loose else ["directory-mode-changed"]
     units = any(change.path != state.config_path for change in changes)
@@ -224,7 +196,7 @@ def _plan(
     return Plan(
         action="present",
         files=changes,
-        certificates=certificates,
+        certificates=install,
         generation=generation,
         restart=restart,
         reload=not restart and bool(changes),
@@ -253,7 +225,7 @@ def _dropins(
     if options.listener == "hosts":
         service = dropin.service_dropin(derivation, after_network=listen.needs_network())
         return encoded(service), encoded(dropin.socket_dropin((), kept))
-    anchors = f"{options.directory.rstrip('/')}/{certstore.CLIENT_CA}"
+    anchors = certstore.live_path(options.directory, certstore.CLIENT_CA)
     guard = dropin.guard_dropin(state.config_path, anchors, derivation)
     return encoded(guard), encoded(dropin.socket_dropin(listen.endpoints(), kept))
 

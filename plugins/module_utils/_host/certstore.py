@@ -7,6 +7,9 @@ In the directory, ``ca.pem`` and its like are links to ``current/<name>``, and `
 a directory with a complete set. So there is no moment, even at a power loss, in which a key stands beside another key's
 certificate (dockerd would not start; dockerd_facts 2.b). Files of another tool found at these names are adopted: the same
 bytes become a generation, then link by link takes the place of a file that reads the same.
+
+dockerd is given ``current/<name>`` (``live_path``): that is a regular file, and docker-bench-security (3.10, 3.12, 3.14) and
+tools like it call stat(2) without following a link, so that each link has mode 0777 for them.
 """
 
 from __future__ import annotations
@@ -60,6 +63,11 @@ class CertificateSet:
         """Return name -> bytes of the files that are there."""
         found = zip(NAMES, (self.ca, self.client_ca, self.certificate, self.key))
         return {name: data for name, data in found if data is not None}
+
+
+def live_path(directory: str, name: str) -> str:
+    """Return the path by which dockerd reads a file of the live set; that is a regular file, not a link."""
+    return f"{directory.rstrip('/')}/{CURRENT}/{name}"
 
 
 def read_set(directory: str) -> CertificateSet:

@@ -70,9 +70,9 @@ def test_first_run_writes_the_whole_endpoint(bench: Bench) -> None:
         "hosts": ["fd://", f"tcp://{ADDRESS}:2376"],
         "tls": True,
         "tlsverify": True,
-        "tlscacert": f"{directory}/client-ca.pem",
-        "tlscert": f"{directory}/server-cert.pem",
-        "tlskey": f"{directory}/server-key.pem",
+        "tlscacert": f"{directory}/current/client-ca.pem",
+        "tlscert": f"{directory}/current/server-cert.pem",
+        "tlskey": f"{directory}/current/server-key.pem",
     }
     assert result["restarted"]
     assert result["endpoint"]["listen"] == [f"{ADDRESS}:2376"]
