@@ -10,12 +10,30 @@ is flushed to disk, gets its owner and mode, and is renamed over the old name; t
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
 import typing as t
 
 from ._errors import TlsError
+
+# What an error of the kernel means for whoever has to mend it (rename(2), open(2)); ``lsattr`` shows attributes.
+_ADVICE = {
+    errno.EBUSY: "It is a mount of its own: unmount it and keep a plain file there, or mount its whole directory.",
+    errno.EPERM: "It or its directory may be immutable or append-only: lsattr shows that, chattr ends it. Is the task root's?",
+    errno.EACCES: "Check the owner and mode of its directory, and the user that the task runs as.",
+    errno.EROFS: "Its file system is mounted read-only: remount it, or take a place that can be written.",
+    errno.ENOSPC: "Its file system is full: free some space (df and df -i show how much there is).",
+    errno.EDQUOT: "A disk quota is used up: raise it or free some space.",
+    errno.ENOTDIR: "A part of the path is a file: move it away, a directory has to be there.",
+    errno.ELOOP: "Its links lead in a circle: correct them.",
+}
+
+
+def advice(error: OSError) -> str:
+    """Return what to do about a file that could not be changed."""
+    return _ADVICE.get(error.errno or 0, "Check that its file system is writable, has room and is in order (dmesg).")
 
 
 def read_bytes_or_none(path: str) -> bytes | None:
@@ -63,7 +81,7 @@ def write_atomic(path: str, data: bytes, mode: int, uid: int | None = None, gid:
     except OSError as error:
         raise TlsError(
             f"cannot write {path}: {error.strerror}",
-            hint="Nothing was changed there. Check that the file system is writable and has room.",
+            hint=f"Nothing was changed there. {advice(error)}",
             code="file-unwritable",
         ) from error
 
@@ -94,7 +112,7 @@ def symlink_atomic(target: str, link: str) -> None:
     except OSError as error:
         raise TlsError(
             f"cannot make the link {link}: {error.strerror}",
-            hint="Nothing was changed there. Check that the file system is writable and has room.",
+            hint=f"Nothing was changed there. {advice(error)}",
             code="file-unwritable",
         ) from error
 
@@ -122,7 +140,7 @@ def ensure_directory(path: str, mode: int, uid: int | None = None, gid: int | No
     except OSError as error:
         raise TlsError(
             f"cannot make the directory {path}: {error.strerror}",
-            hint="Check its parents, the file system's room and the user that the task runs as.",
+            hint=advice(error),
             code="directory-unusable",
         ) from error
     return changed

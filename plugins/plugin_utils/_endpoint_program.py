@@ -26,6 +26,7 @@ CHANGE = _pipe.Program(
         "_daemon/preflight_keys",
         "_daemon/probe",
         "_daemon/proof",
+        "_daemon/replaceable",
         "_daemon/restart",
         "_daemon/signals",
         "_daemon/swap",

@@ -98,28 +98,45 @@ def test_listen_address_that_goes_away_is_undone(host: Host) -> None:
     assert_untouched(host, before, process)
 
 
+SMALL_DISK = (
+    "cp -a /etc/docker /tmp/docker && mount -t tmpfs -o size=128k tmpfs /etc/docker && cp -a /tmp/docker/. /etc/docker/"
+    " && rm -rf /tmp/docker"
+)
+FILL = "dd if=/dev/zero of=/etc/docker/filler bs=1k 2>/dev/null; test -s /etc/docker/filler"
+
+
 @pytest.mark.important
 def test_disk_full_while_staging_changes_nothing(host: Host) -> None:
     host.put("/etc/docker/daemon.json", '{"log-level": "info"}', "0640")
     pair = host.issue()
-    host.sh(
-        "cp -a /etc/docker /tmp/docker && mount -t tmpfs -o size=96k tmpfs /etc/docker && cp -a /tmp/docker/. /etc/docker/"
-        "&& rm -rf /tmp/docker; dd if=/dev/zero of=/etc/docker/filler bs=1k 2>/dev/null; test -s /etc/docker/filler"
-    )
+    host.sh(SMALL_DISK)
     before, process = host.files(), host.keeper()
-    answer = host.run(certificate=pair.pem, live_restore="enable")
+    answer = host.run(certificate=pair.pem, live_restore="enable", hooks={"arm-guard": FILL})
+    host.sh("rm /etc/docker/filler")
     assert answer.error["code"] in ("file-unwritable", "certificate-store-unusable")
     assert "No space left" in answer.error["message"]
+    assert "df" in answer.error["hint"]
     assert_untouched(host, before, process)
 
 
-def test_read_only_etc_changes_nothing(host: Host) -> None:
+def test_full_disk_is_refused(host: Host) -> None:
+    pair = host.issue()
+    host.sh(f"{SMALL_DISK}; {FILL}")
+    refused(host, "file-system-full", certificate=pair.pem, live_restore="enable")
+    refused(host, "file-system-full", certificate_pending=True, check_mode=True)
+
+
+def test_read_only_etc_is_refused(host: Host) -> None:
     pair = host.issue()
     host.sh("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
     before, process = host.files(), host.keeper()
-    answer = host.run(certificate=pair.pem, live_restore="enable")
+    answers = [
+        host.run(certificate=pair.pem, live_restore="enable"),
+        host.run(certificate_pending=True, check_mode=True),
+    ]
     host.sh("umount /etc")
-    assert "Read-only file system" in answer.error["message"]
+    assert [answer.error["code"] for answer in answers] == ["file-system-read-only"] * 2, answers
+    assert "/etc is mounted read-only" in answers[0].error["message"]
     assert_untouched(host, before, process)
 
 

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
-from .._files import file_status, read_bytes_or_none, write_atomic
+from .._files import advice, file_status, read_bytes_or_none, write_atomic
 from . import config
 
 
@@ -53,7 +53,7 @@ def write_config(change: ConfigChange) -> None:
     except OSError as problem:
         raise TlsError(
             f"cannot make the directory of {change.path}: {problem.strerror}",
-            hint="Check that the file system is writable and has room.",
+            hint=advice(problem),
             code="file-unwritable",
         ) from problem
     status = file_status(change.path)

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 
 from .._errors import TlsError
-from .._files import fsync_directory, read_bytes_or_none, write_atomic
+from .._files import advice, fsync_directory, read_bytes_or_none, write_atomic
 from .dropin import DROPIN_NAME, outdated, service_dropin
 from .findings import raise_errors
 from .machine import Machine
@@ -117,6 +117,6 @@ def _write(path: str, text: str | None) -> None:
     except OSError as problem:
         raise TlsError(
             f"cannot change {path}: {problem.strerror}",
-            hint="Check that the file system is writable and has room.",
+            hint=advice(problem),
             code="file-unwritable",
         ) from problem

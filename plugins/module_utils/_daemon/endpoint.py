@@ -9,12 +9,14 @@ time, and that is most of what such a run costs.
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._errors import TlsError
+from .._host import certstore
 from . import findings as judged
 from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
 from .machine import Machine
@@ -23,6 +25,8 @@ from .plan import Done, Plan
 from .plan_present import Present, plan_present
 from .report import Report, report
 from .state import HostState, gather
+
+_TASKS = {"present": "set up", "absent": "taken away", "rolled_back": "rolled back"}
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,17 @@ def run(
         if not result["changed"]:
             return result
         state.make()
+    _require_writable(state)
     with state.lock(options.lock_timeout):
         return _act(options, machine, state, now)
+
+
+def _require_writable(state: StateDirectory) -> None:
+    """Raise the errors of a check run where the lock could not even be opened."""
+    if not os.access(state.path, os.W_OK):
+        from . import replaceable
+
+        judged.raise_errors(replaceable.obstacles([state.journal_path]), "the endpoint cannot be changed")
 
 
 def is_current(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> Current:
@@ -141,14 +154,34 @@ def _plan(
     if options.state != "present":
         from .plan_back import plan_absent, plan_rolled_back
     if options.state == "absent":
-        return found, Present(plan_absent(found, options), None, ())
-    if options.state == "rolled_back":
-        return found, Present(plan_rolled_back(found), None, ())
-    planned = plan_present(
-        found, options, check_mode=check_mode, listeners=lambda: _listeners(options, found), check=check
-    )
-    judged.raise_errors(planned.findings, "the endpoint cannot be set up")
+        planned = Present(plan_absent(found, options), None, ())
+    elif options.state == "rolled_back":
+        planned = Present(plan_rolled_back(found), None, ())
+    else:
+        planned = plan_present(
+            found, options, check_mode=check_mode, listeners=lambda: _listeners(options, found), check=check
+        )
+    if check and planned.plan.changed:
+        planned = replace(planned, findings=_with_places(options, found, planned, state))
+    judged.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
     return found, planned
+
+
+def _with_places(
+    options: Options, found: HostState, planned: Present, state: StateDirectory
+) -> tuple[judged.Finding, ...]:
+    """Return the plan's findings and what keeps its files from being replaced, errors first."""
+    from . import replaceable
+
+    places = [change.path for change in planned.plan.files]
+    if planned.plan.certificates or planned.plan.generation or "certificate-pending" in planned.plan.reasons:
+        places += [os.path.join(found.directory, name) for name in (certstore.CURRENT, *certstore.NAMES)]
+    obstacles = replaceable.obstacles([*places, state.journal_path])
+    if options.state == "present" and found.config_path in places:
+        exists = found.config_data is not None
+        obstacles += replaceable.link_findings(found.config_link, found.config_path, exists=exists)
+    together = (*planned.findings, *obstacles)
+    return judged.errors(together) + judged.warnings(together)
 
 
 def _listeners(options: Options, found: HostState) -> tuple[tuple[str, int, str], ...]:

@@ -21,7 +21,7 @@ import typing as t
 from dataclasses import MISSING, dataclass, fields, replace
 
 from .._errors import TlsError
-from .._files import ensure_directory, fsync_directory, read_bytes_or_none, write_atomic
+from .._files import advice, ensure_directory, fsync_directory, read_bytes_or_none, write_atomic
 
 STATE_DIRECTORY = "/var/lib/docker-tls"
 BEGUN = "begun"  # files may be changed: to be undone
@@ -176,7 +176,7 @@ class StateDirectory:
         except OSError as error:
             raise TlsError(
                 f"cannot open {self.lock_path}: {error.strerror}",
-                hint="The task must run as root, and the file system must be writable.",
+                hint=advice(error),
                 code="file-unwritable",
             ) from error
         try:

@@ -64,6 +64,7 @@ class HostState:
     socket_is_systemds: bool
     served: ServerGreeting | None
     record: Record | None
+    config_link: str = ""  # the daemon.json that the unit names, where that is a link to ``config_path``
 
     @property
     def config_values(self) -> dict[str, t.Any]:
@@ -95,7 +96,8 @@ def gather(
         model = read_model(services.service, dropin_path)
         environment = environment_of(model)
         derivation = derive(model, environment, ENDPOINT_FLAGS if strip_endpoint_flags else HOST_FLAGS)
-    path = os.path.realpath(config_path or (derivation.config_path if derivation else DEFAULT_CONFIG_PATH))
+    named = config_path or (derivation.config_path if derivation else DEFAULT_CONFIG_PATH)
+    path = os.path.realpath(named)
     config_data = _read_config(path)
     active = services.service.is_active
     engine = machine.engine_facts(networks=True) if active else None
@@ -128,6 +130,7 @@ def gather(
         socket_is_systemds=active and machine.socket_is_systemds(),
         served=_served(config_data, path, socket_dropin) if active else None,
         record=record,
+        config_link=named if os.path.islink(named) else "",
     )
 
 

@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import replace
 
 from .._errors import TlsError
-from .._files import fsync_directory, read_bytes_or_none
+from .._files import advice, fsync_directory, read_bytes_or_none
 from .journal import SavedFile
 
 _STAGED = ".docker-tls-new"
@@ -232,6 +232,6 @@ def _write(path: str, data: bytes, saved: SavedFile) -> None:
 def _unwritable(path: str, error: OSError) -> TlsError:
     return TlsError(
         f"cannot change {path}: {error.strerror}",
-        hint="Check that its file system is writable and has room.",
+        hint=advice(error),
         code="file-unwritable",
     )

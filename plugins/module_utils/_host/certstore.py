@@ -24,7 +24,15 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
-from .._files import ensure_directory, file_status, fsync_directory, read_bytes_or_none, symlink_atomic, write_atomic
+from .._files import (
+    advice,
+    ensure_directory,
+    file_status,
+    fsync_directory,
+    read_bytes_or_none,
+    symlink_atomic,
+    write_atomic,
+)
 
 CA = "ca.pem"
 CLIENT_CA = "client-ca.pem"
@@ -237,7 +245,7 @@ def _reported(directory: str) -> t.Iterator[None]:
         raise TlsError(
             f"cannot change the certificates in {directory}: {error.strerror}"
             + (f" ({error.filename})" if error.filename else ""),
-            hint="dockerd still reads the set that it had. Check that the file system is writable, has room and is local.",
+            hint=f"dockerd still reads the set that it had. {advice(error)}",
             code="certificate-store-unusable",
         ) from error
 
