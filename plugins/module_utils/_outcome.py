@@ -13,28 +13,17 @@ import typing as t
 
 from ._errors import TlsError
 
-MINIMUM_CRYPTOGRAPHY = (3, 3)
-
 
 def cryptography_problem() -> tuple[str, str] | None:
     """Return (message, code) when this Python has no usable ``cryptography``, else None."""
-    import sys
+    problem = _library_problem()
+    return (problem.message, problem.code) if problem is not None else None
 
-    try:
-        import cryptography
-    except ImportError as error:
-        return (
-            f"the Python library cryptography cannot be imported by {sys.executable}: {error}",
-            "cryptography-missing",
-        )
-    found = tuple(int(part) for part in cryptography.__version__.split(".")[:2] if part.isdigit())
-    if found < MINIMUM_CRYPTOGRAPHY:
-        wanted = ".".join(map(str, MINIMUM_CRYPTOGRAPHY))
-        return (
-            f"cryptography {cryptography.__version__} in {cryptography.__file__} is older than {wanted}",
-            "cryptography-too-old",
-        )
-    return None
+
+def _library_problem() -> TlsError | None:
+    from ._x509 import compat
+
+    return compat.library_problem()
 
 
 def require_root(purpose: str) -> None:
@@ -45,17 +34,29 @@ def require_root(purpose: str) -> None:
 
 def outcome(function: t.Callable[[], t.Mapping[str, t.Any]], *, needs_cryptography: bool = True) -> dict[str, t.Any]:
     """Return what ``function`` returns, or the failure (``failed``, ``msg``, ``hint``, ``code``) of the TlsError that it raises."""
-    problem = cryptography_problem() if needs_cryptography else None
+    problem = _library_problem() if needs_cryptography else None
     if problem is not None:
-        return {
-            "failed": True,
-            "msg": problem[0],
-            "code": problem[1],
-            "hint": "Install the distribution's package (python3-cryptography on Debian, Ubuntu, Fedora and their like), "
-            "or point ansible_python_interpreter at a Python that has it.",
-        }
+        return _failure(problem)
     try:
         return dict(function())
     except TlsError as error:
-        # Ansible shows the whole result (and msg once more above it), so the hint is in it once.
-        return {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}
+        return _failure(error)
+    except BaseException as error:  # the native part of cryptography may panic at any use, which is no Exception
+        problem = _of_library(error)
+        if problem is None:
+            raise
+        return _failure(problem)
+
+
+def _of_library(error: BaseException) -> TlsError | None:
+    """Return the library's problem where ``error`` shows one, else None."""
+    if not isinstance(error, ImportError) and type(error).__module__ != "pyo3_runtime":
+        return None
+    from ._x509 import compat
+
+    return compat.library_error(error) if compat.is_of_library(error) else None
+
+
+def _failure(error: TlsError) -> dict[str, t.Any]:
+    # Ansible shows the whole result (and msg once more above it), so the hint is in it once.
+    return {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}

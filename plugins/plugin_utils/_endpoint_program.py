@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import typing as t
 
 from . import _answers, _pipe
@@ -60,6 +61,14 @@ _SAID: t.Mapping[str, _answers.Shape] = {
 }
 
 
+# 128 and the signal, as the shell reports it: what a damaged native library (that of cryptography, say) comes to.
+_CRASHES = {
+    128
+    + number: f", {number.name}: a native library of it, such as cryptography's, may be damaged or for another processor"
+    for number in (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)
+}
+
+
 def answer(output: str, code: int) -> dict[str, t.Any]:
     """Return the module's result; a failure where the host's answer is none, because then nobody knows what it has done.
 
@@ -82,7 +91,8 @@ def answer(output: str, code: int) -> dict[str, t.Any]:
 def _problem(found: t.Mapping[str, t.Any] | None, code: int) -> str:
     """Return why an answer is none, "" where it is one."""
     if found is None:
-        return f"its answer cannot be read (its Python ended with exit code {code})"
+        crash = _CRASHES.get(code, "")
+        return f"its answer cannot be read (its Python ended with exit code {code}{crash})"
     if "crashed" in found:
         return str(found["crashed"])
     wrong = _answers.misshapen(found, _SAID)

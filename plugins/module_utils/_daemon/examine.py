@@ -9,7 +9,6 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from .._errors import TlsError
 from .dername import name_text
 from .handshake import HandshakeError, ServerGreeting, read_greeting
 from .probe import (
@@ -146,12 +145,6 @@ def _subjects(anchors: str) -> tuple[bytes, ...] | None:
     """Return the subject names (DER) of the expected client authorities, None for no expectation."""
     if not anchors.strip():
         return None
-    try:
-        from .._x509 import inspect
-    except ImportError as error:
-        raise TlsError(
-            "client_ca_content needs the Python library cryptography",
-            hint="Install it, or leave the option out.",
-            code="cryptography-missing",
-        ) from error
+    from .._x509 import inspect
+
     return tuple(item.subject.public_bytes() for item in inspect.load_certificates(anchors, "client_ca_content"))

@@ -3,15 +3,103 @@
 
 """The one place that imports ``cryptography`` and knows its versions (3.3.2 to 50). PRIVATE: may change any time.
 
-Everything else here takes its names from this file. Where the library is missing they are None, so that the files
-can still be imported (ansible-test does that); ``_module.run_module`` tells the user before any of them is used.
+Everything else here takes its names from this file. Where the library is missing or broken the names stand for nothing:
+the files can still be imported (ansible-test does that), and whatever uses one of them fails with the library's problem.
 """
 
 from __future__ import annotations
 
+import sys
 import typing as t
 from datetime import datetime, timezone
 
+from .._errors import TlsError
+
+MINIMUM_CRYPTOGRAPHY = (3, 3)
+MISSING, TOO_OLD, BROKEN = "cryptography-missing", "cryptography-too-old", "cryptography-broken"
+_HINTS = {
+    BROKEN: "Reinstall it where it came from (on Debian and Ubuntu: apt-get install --reinstall python3-cryptography "
+    "python3-cffi-backend), or remove the copy that pip put before the distribution's; nothing is installed over a broken one. "
+    "Or point ansible_python_interpreter at another Python.",
+}
+_HINT = (
+    "Install the distribution's package (python3-cryptography on Debian, Ubuntu, Fedora and their like), "
+    "or point ansible_python_interpreter at a Python that has it."
+)
+
+
+class _NeverRaised(Exception):
+    """Stands for the library's exceptions where there is no library."""
+
+
+class _Unusable:
+    """Stands for a name of the library that could not be imported."""
+
+    def __getattr__(self, name: str) -> t.Any:
+        if name.startswith("__"):  # tools that look at modules ask for these
+            raise AttributeError(name)
+        raise library_error(IMPORT_ERROR)
+
+
+def is_of_library(error: BaseException) -> bool:
+    """Return whether an error says that the library itself does not work.
+
+    Its native parts raise pyo3's PanicException (a BaseException), and parts that are imported at their first use ImportError.
+    """
+    named = f"{getattr(error, 'name', None) or ''} {error}"
+    lacking = isinstance(error, ImportError) and ("cryptography" in named or "cffi" in named)
+    return lacking or type(error).__module__ == "pyo3_runtime"
+
+
+def library_error(error: BaseException | None) -> TlsError:
+    """Return what keeps this Python from using the library: ``cryptography-missing``, ``-too-old`` or ``-broken``.
+
+    ``error`` is what its import or its use has raised.
+    """
+    found = sys.modules.get("cryptography")
+    if found is None:
+        try:
+            import cryptography as found
+        except BaseException as failure:
+            _let_pass(failure)
+            error = failure
+    if found is None and isinstance(error, ModuleNotFoundError) and error.name == "cryptography":
+        text, code = f"the Python library cryptography cannot be imported by {sys.executable}: {error}", MISSING
+    else:
+        text, code = _unusable(found, error)
+    return TlsError(text, hint=_HINTS.get(code, _HINT), code=code)
+
+
+def _unusable(found: t.Any, error: BaseException | None) -> tuple[str, str]:
+    """Return message and code for a library that is there."""
+    version = str(getattr(found, "__version__", "of an unknown version"))
+    path = getattr(found, "__file__", None) or next(iter(getattr(found, "__path__", ())), None) or "an unknown place"
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers and numbers < MINIMUM_CRYPTOGRAPHY:
+        wanted = ".".join(map(str, MINIMUM_CRYPTOGRAPHY))
+        return f"cryptography {version} in {path} is older than {wanted}", TOO_OLD
+    reason = " ".join(str(error).split()) or "no reason given"
+    return (
+        f"cryptography {version} in {path} is there and does not work in {sys.executable}: {type(error).__name__}: {reason}",
+        BROKEN,
+    )
+
+
+def library_problem() -> TlsError | None:
+    """Return why the library cannot be used, None where it can. A version that is too old may well have been imported."""
+    found = sys.modules.get("cryptography")
+    numbers = str(getattr(found, "__version__", "")).split(".")[:2]
+    old = tuple(int(part) for part in numbers if part.isdigit()) < MINIMUM_CRYPTOGRAPHY
+    return library_error(IMPORT_ERROR) if found is None or IMPORT_ERROR is not None or old else None
+
+
+def _let_pass(error: BaseException) -> None:
+    """Raise what only happens to come while something is imported."""
+    if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+        raise error
+
+
+IMPORT_ERROR: BaseException | None = None
 try:
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -20,15 +108,20 @@ try:
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
     from cryptography.hazmat.primitives.serialization import pkcs12
     from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
-except ImportError:
-    x509 = hashes = serialization = ec = ed25519 = padding = rsa = None  # type: ignore[assignment]
-    Cipher = algorithms = modes = pkcs12 = None  # type: ignore[assignment,misc]
-    ExtendedKeyUsageOID = ExtensionOID = NameOID = None  # type: ignore[assignment,misc]
-    InvalidSignature = UnsupportedAlgorithm = Exception  # type: ignore[assignment,misc]
+
+    # Before version 42 the native part is loaded at the first use only: here, so that a broken one shows here.
+    hashes.Hash(hashes.SHA256()).finalize()
+except BaseException as _error:  # also a RuntimeError of OpenSSL's, and pyo3's PanicException
+    _let_pass(_error)
+    IMPORT_ERROR = _error
+    x509 = hashes = serialization = ec = ed25519 = padding = rsa = _Unusable()  # type: ignore[assignment]
+    Cipher = algorithms = modes = pkcs12 = _Unusable()  # type: ignore[assignment,misc]
+    ExtendedKeyUsageOID = ExtensionOID = NameOID = _Unusable()  # type: ignore[assignment,misc]
+    InvalidSignature = UnsupportedAlgorithm = _NeverRaised  # type: ignore[assignment,misc]
 
 #: What ``cryptography`` raises for bytes that are no certificate or request; the last two are no ValueError.
 UNREADABLE: tuple[type[BaseException], ...] = (ValueError, TypeError, UnsupportedAlgorithm)
-if x509 is not None:
+if IMPORT_ERROR is None:
     UNREADABLE += (x509.DuplicateExtension, x509.InvalidVersion)
 
 if t.TYPE_CHECKING:
@@ -46,6 +139,9 @@ __all__ = [
     "ec",
     "ed25519",
     "hashes",
+    "is_of_library",
+    "library_error",
+    "library_problem",
     "load_pem_private_key",
     "modes",
     "not_after",
