@@ -10,6 +10,15 @@ from test_faults import refused
 
 from conftest import Host
 
+# Not every release has chattr: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)) on x86-64 and arm64.
+CHATTR = """\
+#!/usr/bin/python3
+import fcntl, os, struct, sys
+change, path = sys.argv[1:]
+descriptor, bit = os.open(path, os.O_RDONLY), {"i": 0x10, "a": 0x20}[change[1]]
+flags = struct.unpack("l", fcntl.ioctl(descriptor, 0x80086601, bytes(8)))[0]
+fcntl.ioctl(descriptor, 0x40086602, struct.pack("l", flags | bit if change[0] == "+" else flags & ~bit))
+"""
 MOUNT = "mkdir -p /srv/c && cp {0} /srv/c/f && mount --bind /srv/c/f {0}"
 BROKEN = {
     "daemon-json-mounted": (MOUNT.format("/etc/docker/daemon.json"), "umount /etc/docker/daemon.json", "umount"),
@@ -31,6 +40,12 @@ BROKEN = {
     "dangling-link": ("ln -sf /srv/nowhere/daemon.json /etc/docker/daemon.json", "true", "Mount or make"),
 }
 CODES = {"link-to-a-read-only-file-system": "file-system-read-only", "dangling-link": "daemon-json-link"}
+
+
+@pytest.fixture(autouse=True)
+def with_chattr(host: Host) -> None:
+    if not host.sh("command -v chattr", check=False):
+        host.put("/usr/local/bin/chattr", CHATTR, "0755")
 
 
 @pytest.mark.parametrize(("name", "before", "after", "advice"), [(n, *case) for n, case in BROKEN.items()], ids=BROKEN)

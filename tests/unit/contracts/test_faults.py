@@ -24,7 +24,7 @@ DEMANDED = {
     "port taken": ["test_port_taken_by_another_process_is_refused", "test_port_taken_at_the_last_moment_is_undone"],
     "address missing": ["test_missing_listen_address_is_refused", "test_listen_address_that_goes_away_is_undone"],
     "disk full while staging": ["test_disk_full_while_staging_changes_nothing"],
-    "read-only /etc": ["test_read_only_etc_changes_nothing"],
+    "read-only /etc": ["test_read_only_etc_is_refused"],
     "daemon.json changed in between": ["test_daemon_json_changed_by_someone_in_between_is_theirs"],
     "second run": ["test_second_run_at_the_same_time_is_told_so"],
     "dockerd dies or hangs": ["test_bad_dockerd_is_undone"],

@@ -176,6 +176,6 @@ def test_each_error_of_a_file_has_advice_of_its_own(number: int) -> None:
 def test_daemon_json_that_is_a_link_names_its_target(link: str, exists: bool, expected: list[tuple[str, str]]) -> None:
     found = replaceable.link_findings(link, "/srv/dotfiles/daemon.json", exists=exists)
     assert [(item.severity, item.code) for item in found] == [
-        (severity, "daemon-json-link") for severity, _ in expected
+        (severity, "daemon-json-link") for severity, _target in expected
     ]
     assert all(target in item.message and item.hint for item, (_severity, target) in zip(found, expected))
