@@ -33,6 +33,7 @@ SHARED = (
     "_daemon/unit",
     "_daemon/unit_source",
     "_daemon/unitfile",
+    "_daemon/wanted_files",
     "_daemon/words",
     "_errors",
     "_files",

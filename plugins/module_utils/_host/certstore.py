@@ -23,16 +23,9 @@ import shutil
 import typing as t
 from dataclasses import dataclass
 
+from .. import _files
 from .._errors import TlsError
-from .._files import (
-    advice,
-    ensure_directory,
-    file_status,
-    fsync_directory,
-    read_bytes_or_none,
-    symlink_atomic,
-    write_atomic,
-)
+from .._files import ensure_directory, file_status, fsync_directory, read_bytes_or_none, symlink_atomic, write_atomic
 
 CA = "ca.pem"
 CLIENT_CA = "client-ca.pem"
@@ -245,7 +238,7 @@ def _reported(directory: str) -> t.Iterator[None]:
         raise TlsError(
             f"cannot change the certificates in {directory}: {error.strerror}"
             + (f" ({error.filename})" if error.filename else ""),
-            hint=f"dockerd still reads the set that it had. {advice(error)}",
+            hint=f"dockerd still reads the set that it had. {_files.advice(error)}",
             code="certificate-store-unusable",
         ) from error
 
