@@ -16,7 +16,6 @@ from datetime import datetime
 
 from . import _requests
 from ._daemon import endpoint
-from ._daemon.engine import Engine
 from ._daemon.journal import StateDirectory
 from ._daemon.machine import Machine
 from ._daemon.options import Options, options_from
@@ -42,7 +41,7 @@ def real_surroundings() -> Surroundings:
             fqdn=_requests.host_fqdn(),
             select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
         ),
-        machine=lambda options: Machine(Systemd(options.service, options.socket), Engine()),
+        machine=lambda options: Machine(Systemd(options.service, options.socket)),
         state=StateDirectory(),
     )
 

@@ -131,7 +131,6 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._daemon import dropin_file
-from ..module_utils._daemon.engine import Engine
 from ..module_utils._daemon.machine import Machine
 from ..module_utils._daemon.systemd import Systemd
 from ..module_utils._module import run_module
@@ -139,7 +138,7 @@ from ..module_utils._module import run_module
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    machine = Machine(Systemd(params["service"], params["service"].rpartition(".")[0] + ".socket"), Engine())
+    machine = Machine(Systemd(params["service"], params["service"].rpartition(".")[0] + ".socket"))
     path = params["path"] or ""
     if params["state"] == "absent":
         change = dropin_file.plan_removal(machine, path)

@@ -146,6 +146,13 @@ class Host:
         """Return the process of the running container, "" where it does not run."""
         return self.sh("docker inspect -f '{{if .State.Running}}{{.State.Pid}}{{end}}' keeper", check=False)
 
+    def keeper_at(self, path: str) -> str:
+        """Return the process of the running container of the daemon with this local socket."""
+        return self.sh(
+            f"docker -H unix://{path} inspect -f '{{{{if .State.Running}}}}{{{{.State.Pid}}}}{{{{end}}}}' keeper",
+            check=False,
+        )
+
     def files(self) -> str:
         """Return all that dockerd and systemd read, as text to compare; leftovers would show."""
         return self.sh(LISTING)

@@ -21,7 +21,6 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.engine import Engine
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.machine import Machine
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
@@ -66,7 +65,7 @@ def counted(owner: object, name: str, label: str = "", *, after: str = "") -> No
 def main() -> None:
     """Run what standard input orders."""
     options = Options(**{key: tuple(v) if isinstance(v, list) else v for key, v in ORDER["options"].items()}).checked()
-    machine = Machine(Systemd(options.service, options.socket), Engine())
+    machine = Machine(Systemd(options.service, options.socket))
     for name in ("rename", "unlink", "mkdir", "link", "symlink", "open"):
         counted(os, name)
     for name, label, after in (

@@ -75,6 +75,7 @@ class FakeMachine:
             load_state="loaded",
             active_state="active",
             fragment_path=str(world.root / "lib/docker.socket"),
+            streams=("/run/docker.sock", *world.socket_listens),
             drop_in_paths=tuple(map(str, sorted((world.units / "docker.socket.d").glob("*.conf")))),
         )
         return Services(service, socket)

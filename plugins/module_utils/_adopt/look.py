@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .._daemon.config import parse_daemon_json
-from .._daemon.engine import Engine
 from .._daemon.journal import StateDirectory
 from .._daemon.machine import Machine
 from .._daemon.state import HostState, gather
@@ -52,7 +51,7 @@ OPTIONS: dict[str, t.Any] = {
 def look_here(parameters: t.Mapping[str, t.Any], now: datetime) -> Looked:
     """Return what was found on this machine, where the ``OPTIONS`` say; raises as ``look`` does."""
     where = Where(parameters["directory"], parameters["ca_path"], tuple(parameters["places"]))
-    return look(Machine(Systemd(), Engine()), StateDirectory(), where, now)
+    return look(Machine(Systemd()), StateDirectory(), where, now)
 
 
 def look(machine: Machine, state: StateDirectory, where: Where, now: datetime) -> Looked:

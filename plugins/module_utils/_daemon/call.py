@@ -13,7 +13,6 @@ import typing as t
 from .._outcome import outcome, require_root
 from .._time import utc_now
 from . import endpoint
-from .engine import Engine
 from .journal import StateDirectory
 from .machine import Machine
 from .options import options_from
@@ -30,6 +29,6 @@ def ensure_endpoint(parameters: t.Mapping[str, t.Any], *, check_mode: bool) -> d
     """Return the module's result for its options, with defaults (``ENDPOINT_OPTIONS``). Raises TlsError; then the host is as it was."""
     require_root("change Docker's daemon")
     options = options_from(parameters)
-    machine = Machine(Systemd(options.service, options.socket), Engine())
+    machine = Machine(Systemd(options.service, options.socket))
     with orderly_end():
         return endpoint.run(options, machine, StateDirectory(), utc_now(), check_mode=check_mode)

@@ -20,7 +20,6 @@ import sys
 from .._errors import TlsError
 from .._files import write_atomic
 from .._program import PACKAGE, program
-from .engine import Engine
 from .finish import finish
 from .journal import COMMITTED, UNCONFIRMED, StateDirectory
 from .machine import Machine
@@ -38,9 +37,13 @@ MODULES = (
     "_daemon.confirm",
     "_daemon.engine",
     "_daemon.finish",
+    "_daemon.flags",
     "_daemon.journal",
+    "_daemon.listening",
+    "_daemon.local",
     "_daemon.machine",
     "_daemon.restart",
+    "_daemon.running",
     "_daemon.swap",
     "_daemon.systemd",
     "_daemon.undo",
@@ -98,7 +101,7 @@ def settle(state: StateDirectory, *, timer: bool) -> None:
         if journal.phase == COMMITTED:
             finish(journal, state)
             return
-        machine = Machine(Systemd(journal.service, journal.socket), Engine())
+        machine = Machine(Systemd(journal.service, journal.socket))
         if journal.phase == UNCONFIRMED and not timer and machine.timer_is_armed():
             return
         undo(journal, state, machine)

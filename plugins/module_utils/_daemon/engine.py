@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The engine's answers on its local socket, asked without the docker CLI. PRIVATE: may change without notice."""
+"""The engine's answers where it needs no certificate, asked without the docker CLI. PRIVATE: may change without notice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import struct
 import typing as t
 from dataclasses import dataclass
 
-LOCAL_SOCKET = "/var/run/docker.sock"
+from .local import DEFAULT_PATH
+
+_PEER = "3i"  # struct ucred: pid, uid, gid
 
 
 @dataclass(frozen=True)
@@ -31,27 +33,41 @@ class EngineError(Exception):
 
 
 class _LocalConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
+    """HTTP over a unix socket; ``owners``: the processes that may listen there, all where it is empty."""
 
-    def __init__(self, path: str, timeout: float) -> None:
+    def __init__(self, path: str, timeout: float, owners: t.Collection[int] = ()) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
+        self._owners = owners
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock.connect(_address(self._path))
+        pid = _listener(self.sock)
+        if self._owners and pid not in self._owners:
+            raise OSError(f"process {pid} listens there, which is not docker.service")
 
 
 class Engine:
-    """The Docker engine behind a unix socket. All paths are asked unversioned: any engine understands them."""
+    """The Docker engine behind a unix socket, or a TCP listener without TLS (``path``: (address, port)).
 
-    def __init__(self, path: str = LOCAL_SOCKET) -> None:
-        self.path = path
+    All paths are asked unversioned: any engine understands them. ``owners``: PIDs of which one must listen on the socket.
+    """
+
+    def __init__(self, path: str | tuple[str, int] = DEFAULT_PATH, owners: t.Collection[int] = ()) -> None:
+        self.path = path if isinstance(path, str) else f"{path[0]}:{path[1]}"
+        self._where = path
+        self._owners = owners
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        if isinstance(self._where, str):
+            return _LocalConnection(self._where, timeout, self._owners)
+        return http.client.HTTPConnection(self._where[0], self._where[1], timeout=timeout)
 
     def get(self, path: str, timeout: float = 30.0) -> t.Any:
         """Return the JSON (or the text) that the engine answers. Raises EngineError."""
-        connection = _LocalConnection(self.path, timeout)
+        connection = self._connection(timeout)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -80,22 +96,42 @@ class Engine:
     def running_containers(self) -> tuple[str, ...]:
         """Return the names of the running containers, sorted. Raises EngineError."""
         listed = self.get("/containers/json")
-        return tuple(sorted(str((item.get("Names") or [item.get("Id", "?")[:12]])[0]).lstrip("/") for item in listed))
+        return tuple(sorted(map(_name, listed)))
 
-    def listener_pid(self) -> int:
-        """Return the PID of the process that listens on the socket's path (1: systemd), 0 where nobody does.
+    def publishers(self, port: int) -> tuple[str, ...]:
+        """Return the names of the running containers that publish ``port`` on the host. Raises EngineError."""
+        listed = [item for item in self.get("/containers/json") if _publishes(item, port)]
+        return tuple(sorted(map(_name, listed)))
 
-        SO_PEERCRED of a stream socket names the process that called listen() (unix(7)).
-        """
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(2.0)
-                connection.connect(self.path)
-                size = struct.calcsize("3i")
-                found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-                return int(struct.unpack("3i", found)[0])
-        except OSError:
-            return 0
+
+def listener_pid(path: str) -> int:
+    """Return the PID of the process that listens on a socket's path (1: systemd), 0 where no process does."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(2.0)
+            connection.connect(_address(path))
+            return _listener(connection)
+    except OSError:
+        return 0
+
+
+def _listener(connection: socket.socket) -> int:
+    """SO_PEERCRED of a stream socket names the process that called listen() (unix(7))."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(_PEER))
+    return int(struct.unpack(_PEER, found)[0])
+
+
+def _address(path: str) -> str:
+    """Return the path as the kernel takes it; ``@`` begins an abstract name for systemd and for dockerd."""
+    return f"\0{path[1:]}" if path.startswith("@") else path
+
+
+def _name(container: t.Mapping[str, t.Any]) -> str:
+    return str((container.get("Names") or [container.get("Id", "?")[:12]])[0]).lstrip("/")
+
+
+def _publishes(container: t.Mapping[str, t.Any], port: int) -> bool:
+    return any(item.get("PublicPort") == port for item in container.get("Ports") or ())
 
 
 def engine_facts(info: t.Mapping[str, t.Any], networks: t.Sequence[t.Mapping[str, t.Any]]) -> EngineFacts:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from .._errors import TlsError
 from .unitfile import Assignment, parse_assignments, parse_environment_file
-from .words import plain_percent, split_words
+from .words import expand_specifiers, split_words
 
 # The first comment line of every file that we write for systemd; a drop-in that has it is never an input.
 OWN_MARK = "# Managed by Ansible (portcullis.docker_tls)"
@@ -71,7 +71,7 @@ def parse_unit(files: t.Sequence[tuple[str, str]], own_path: str) -> UnitModel:
             for variable in _variables(path, value)
         ),
         environment_files=tuple(
-            EnvironmentSource(plain_percent(value.lstrip("-")), value.startswith("-"))
+            EnvironmentSource(expand_specifiers(value.lstrip("-")), value.startswith("-"))
             for _path, value in _list_of(others, "Service", "EnvironmentFile")
         ),
         unset_environment=tuple(
@@ -146,5 +146,5 @@ def _variables(path: str, value: str) -> list[Variable]:
         words = split_words(value)
     except TlsError:  # systemd ignores such a line, with a warning in its log
         return []
-    pairs = (plain_percent(word.value).partition("=") for word in words)
+    pairs = (expand_specifiers(word.value).partition("=") for word in words)
     return [Variable(name, text, path) for name, equals, text in pairs if equals]

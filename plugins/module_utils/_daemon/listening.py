@@ -12,6 +12,8 @@ import struct
 import typing as t
 
 _LISTEN = "0A"  # TCP_LISTEN in include/net/tcp_states.h
+_ACCEPTS = 1 << 16  # __SO_ACCEPTCON in include/uapi/linux/net.h
+_STREAM = 1  # SOCK_STREAM
 
 Listener = tuple[str, int, str]
 
@@ -35,6 +37,32 @@ def handed_over(pid: int) -> tuple[tuple[str, int], ...]:
     """Return (address, port) of the TCP listeners that process 1 holds too: systemd has given them to ``pid``."""
     shared = _inodes(1) & _inodes(pid) if pid else set()
     return tuple(sorted(place for inode, place in _listening().items() if inode in shared))
+
+
+def held_by(pid: int) -> tuple[tuple[str, int], ...]:
+    """Return (address, port) of all TCP listeners of a process."""
+    own = _inodes(pid) if pid else set()
+    return tuple(sorted(place for inode, place in _listening().items() if inode in own)) if own else ()
+
+
+def unix_sockets(pid: int) -> tuple[str, ...]:
+    """Return the paths of the listening unix sockets of a process, ``@name`` for abstract ones."""
+    own = _inodes(pid) if pid else set()
+    try:
+        with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as stream:
+            return tuple(path for inode, path in parse_unix(stream.read()) if inode in own)
+    except OSError:
+        return ()
+
+
+def parse_unix(text: str) -> tuple[tuple[int, str], ...]:
+    """Return (inode, path) of the listening stream sockets that have a name in /proc/net/unix (proc(5))."""
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split(None, 7)
+        if len(fields) == 8 and int(fields[3], 16) & _ACCEPTS and int(fields[4], 16) == _STREAM:
+            found.append((int(fields[6]), fields[7]))
+    return tuple(found)
 
 
 def parse_table(text: str, *, ipv6: bool) -> dict[int, tuple[str, int]]:

@@ -18,16 +18,18 @@ import typing as t
 from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._host.addresses import Address, local_addresses
-from .engine import Engine, EngineError, EngineFacts
+from .engine import Engine, EngineError, EngineFacts, listener_pid
+from .local import Listening
+from .running import api_ports, engine_of, listening_of
 from .systemd import Restart, Services, Systemd, process_identity, running_arguments
 
 
 class Machine:
     """The real host."""
 
-    def __init__(self, systemd: Systemd, engine: Engine) -> None:
+    def __init__(self, systemd: Systemd) -> None:
         self.systemd = systemd
-        self.engine = engine
+        self._seen: Services | None = None
 
     @property
     def unit_directory(self) -> str:
@@ -44,7 +46,8 @@ class Machine:
 
     def services(self) -> Services:
         """Return the state of docker.service and docker.socket."""
-        return self.systemd.show()
+        self._seen = self.systemd.show()
+        return self._seen
 
     def identity(self, pid: int) -> str:
         """Return a name of this very process, "" where there is none."""
@@ -77,31 +80,67 @@ class Machine:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGHUP)
 
+    def listening(self) -> Listening:
+        """Return where the running dockerd listens; nowhere where none runs."""
+        services = self._running()
+        pid = services.service.main_pid
+        return listening_of(pid, running_arguments(pid), services.socket.streams) if pid else Listening()
+
+    def engine(self) -> Engine | None:
+        """Return how the running dockerd can be asked, None where it serves only clients with a certificate, or none runs."""
+        return engine_of(self._running().service.main_pid, self.listening())
+
+    def _running(self) -> Services:
+        """Return the units as last seen, if that dockerd still runs; else as they are now."""
+        seen = self._seen
+        return seen if seen and running_arguments(seen.service.main_pid) else self.services()
+
     def ping(self, timeout: float = 5.0) -> str:
-        """Return "" when the engine answers on the local socket, else what happened."""
+        """Return "" when dockerd answers where it can be asked, else what happened.
+
+        One that can be asked nowhere counts as answering once it has opened its TCP listeners.
+        """
+        engine = self.engine()
         try:
-            self.engine.ping(timeout)
+            if engine is not None:
+                engine.ping(timeout)
+                return ""
         except EngineError as error:
             return str(error)
-        return ""
+        pid = self._running().service.main_pid
+        return "" if api_ports(pid, self.listening()) else "dockerd listens nowhere"
 
     def engine_facts(self, *, networks: bool = False) -> EngineFacts | None:
         """Return what the engine says of itself, None when it does not answer."""
+        engine = self.engine()
         try:
-            return self.engine.facts(networks=networks)
+            return engine.facts(networks=networks) if engine else None
         except EngineError:
             return None
 
     def running_containers(self) -> tuple[str, ...]:
         """Return the names of the running containers."""
+        engine = self.engine()
         try:
-            return self.engine.running_containers()
+            return engine.running_containers() if engine else ()
+        except EngineError:
+            return ()
+
+    def publishers(self, port: int) -> tuple[str, ...]:
+        """Return the names of the running containers that publish a port of the host."""
+        engine = self.engine()
+        try:
+            return engine.publishers(port) if engine else ()
         except EngineError:
             return ()
 
     def socket_is_systemds(self) -> bool:
-        """Return whether the local socket's path leads to systemd's own listener (and not to dockerd's, or nowhere)."""
-        return self.engine.listener_pid() == 1
+        """Return whether docker.socket's path leads to systemd's own listener (and not to dockerd's, or nowhere).
+
+        Where docker.socket has no path, there is none that could be lost.
+        """
+        paths = [stream for stream in self._running().socket.streams if stream.startswith(("/", "@"))]
+        return not paths or listener_pid(paths[0]) == 1
 
     def log_tail(self, since: float) -> str:
         """Return the last lines that dockerd has logged since ``since``."""

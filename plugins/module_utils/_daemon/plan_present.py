@@ -93,7 +93,7 @@ def wanted_settings(state: HostState, options: Options, listen: Listen, derivati
     settings: dict[str, t.Any] = {}
     if options.listener == "hosts":
         local = derivation.hosts or _listed_hosts(state.config_values)
-        settings["hosts"] = [*local_hosts(local, state.socket_usable), *listen.urls()]
+        settings["hosts"] = [*local_hosts(local, state.socket_usable, state.socket_streams), *listen.urls()]
     settings.update(
         {
             "tls": True,

@@ -26,10 +26,11 @@ from .environment import UnitModel
 from .findings import Finding
 from .handshake import HandshakeError, ServerGreeting, read_greeting
 from .journal import Record, StateDirectory
+from .local import DEFAULT_CONFIG_PATH
 from .machine import Machine
 from .socket_unit import SocketListener, read_listeners
 from .systemd import Services
-from .unit import DEFAULT_CONFIG_PATH, ENDPOINT_FLAGS, HOST_FLAGS, Derivation, UnitFacts, derive, refusal
+from .unit import ENDPOINT_FLAGS, HOST_FLAGS, Derivation, UnitFacts, derive, refusal
 from .unit_source import environment_of, read_model, unit_facts
 
 _GREETING_TIMEOUT = 3.0
@@ -75,6 +76,11 @@ class HostState:
     def socket_usable(self) -> bool:
         """Whether ``fd://`` can work: docker.socket is there and not masked."""
         return self.services.socket.load_state == "loaded"
+
+    @property
+    def socket_streams(self) -> tuple[str, ...]:
+        """What docker.socket listens on, as systemd has loaded it."""
+        return self.services.socket.streams
 
 
 def gather(

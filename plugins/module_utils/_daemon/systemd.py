@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import typing as t
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from .._errors import TlsError
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,Job,NRestarts,FragmentPath,DropInPaths,NeedDaemonReload,Requires,"
-    "ExecMainStartTimestampMonotonic"
+    "ExecMainStartTimestampMonotonic,Listen"
 )
 UNIT_DIRECTORY = "/etc/systemd/system"
+# systemd shows one line a listener.
+_STREAMS = re.compile(r"^Listen=(.+) \(Stream\)$", re.MULTILINE)
 _OBJECT = "/org/freedesktop/systemd1/unit/"
 
 
@@ -42,6 +45,7 @@ class UnitState:
     need_daemon_reload: bool = False
     requires: tuple[str, ...] = ()
     started: float = 0.0  # of the main process, in seconds of CLOCK_MONOTONIC; 0: never
+    streams: tuple[str, ...] = ()  # of a socket: what it listens on, in order ("/run/docker.sock", "[::]:2376")
 
     @property
     def is_active(self) -> bool:
@@ -77,6 +81,7 @@ def parse_show(text: str, names: t.Sequence[str]) -> dict[str, UnitState]:
             need_daemon_reload=values.get("NeedDaemonReload", "no") == "yes",
             requires=tuple(values.get("Requires", "").split()),
             started=_number(values.get("ExecMainStartTimestampMonotonic", "")) / 1e6,
+            streams=tuple(_STREAMS.findall(block)),
         )
     return found
 

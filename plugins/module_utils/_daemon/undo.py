@@ -130,9 +130,12 @@ def certificates_digest(found: certstore.CertificateSet) -> str:
 
 
 def _start_old(journal: Journal, machine: Machine) -> restart.Outcome:
-    """Restart dockerd with the old files; its socket too where the path no longer leads to systemd's."""
-    services = machine.services()
-    usable = services.socket.load_state == "loaded"
+    """Restart dockerd with the old files; its socket too where the path no longer leads to systemd's.
+
+    A docker.socket that is stopped, and that the change did not touch, stays stopped.
+    """
+    socket = machine.services().socket
+    usable = socket.load_state == "loaded" and (journal.with_socket or socket.is_active)
     with_socket = usable and (journal.with_socket or not machine.socket_is_systemds())
     timeout = max(float(journal.timeout), _OLD_PATIENCE)
     outcome = restart.restart(machine, timeout, with_socket=with_socket)

@@ -21,20 +21,21 @@ from .config import ENDPOINT_KEYS
 from .environment import UnitModel, Variable
 from .findings import Finding, error, warning
 from .flags import Flag, find_flags
+from .local import DEFAULT_CONFIG_PATH, DEFAULT_PATH, same_socket, socket_of
 from .words import (
     Word,
     braced_variables,
     expand_braced,
-    plain_percent,
+    expand_specifiers,
     quote_word,
     specifier_pattern,
     split_command,
     split_value,
+    unknown_specifier,
     whole_variable,
 )
 
-DEFAULT_SOCKET = "unix:///var/run/docker.sock"
-DEFAULT_CONFIG_PATH = "/etc/docker/daemon.json"
+DEFAULT_SOCKET = f"unix://{DEFAULT_PATH}"
 HOST_FLAGS = frozenset({"host"})
 # dockerd refuses a setting that is both a flag and a key of daemon.json (dockerd_facts 1.4); only this name differs.
 _FLAG_OF_KEY = {"hosts": "host"}
@@ -101,12 +102,14 @@ def derive(
 
     A variable whose value holds such a flag is written out without it (later edits of that variable in its file then take
     effect at the next run: said in ``notes``); every other variable stays a reference, so its file keeps working.
-    Raises TlsError ``unit-unsupported`` (no ExecStart or several, not dockerd, a shell, a quote that is not closed).
+    Raises TlsError ``unit-unsupported`` (no ExecStart or several, not dockerd, a shell, a quote that is not closed, a
+    specifier such as %i in a listener).
     """
     command = _take_apart(model)
     arguments = _expand(command, environment)
     flags = find_flags([argument.value for argument in arguments])
     removed = [flag for flag in flags if flag.name in strip]
+    _require_known(command, arguments, [*removed, *(flag for flag in flags if flag.name == "config-file")])
     rests = {index: "" for flag in removed for index in range(flag.first, flag.last + 1)}
     rests.update({flag.first: flag.rest for flag in removed})
     text, inlined = _spell(command, arguments, rests, environment)
@@ -155,18 +158,19 @@ def mismatch(command: str, busctl_json: str) -> str:
     return ""
 
 
-def local_hosts(hosts: t.Sequence[str], socket_usable: bool = True) -> tuple[str, ...]:
+def local_hosts(
+    hosts: t.Sequence[str], socket_usable: bool = True, streams: t.Sequence[str] = ("/run/docker.sock",)
+) -> tuple[str, ...]:
     """Return the local entries for daemon.json's hosts: ``fd://`` where the unit had it, Unix sockets that it had, else
     Docker's default socket. Without one of them every local client hangs (dockerd_facts 1.5).
 
-    ``socket_usable``: whether docker.socket is there and not masked; without it ``fd://`` cannot work.
+    ``socket_usable``: whether docker.socket is there and not masked; without it ``fd://`` cannot work. ``streams``: what it
+    listens on; dockerd would unlink a socket that systemd holds, so such a path is not given to dockerd as well.
     """
     activated = [host for host in hosts if host.startswith("fd://")] if socket_usable else []
     sockets = [host for host in hosts if host.startswith("unix://")]
-    if activated:  # dockerd would unlink the socket that systemd holds at its default place
-        sockets = [
-            host for host in sockets if host.replace("/var/run/", "/run/") not in ("unix:///run/docker.sock", "unix://")
-        ]
+    if activated:
+        sockets = [host for host in sockets if not any(same_socket(socket_of(host), stream) for stream in streams)]
     return tuple(dict.fromkeys([*activated, *sockets])) or (DEFAULT_SOCKET,)
 
 
@@ -207,7 +211,7 @@ def _expand(command: _Command, environment: t.Mapping[str, Variable]) -> list[_A
     for index, word in enumerate(command.words):
         if index < command.start:
             continue
-        value = plain_percent(word.value)
+        value = expand_specifiers(word.value)
         name = whole_variable(value) if command.expands else None
         if name is not None:
             found += [_Argument(part, index, (name,)) for part in split_value(values.get(name, ""))]
@@ -216,6 +220,18 @@ def _expand(command: _Command, environment: t.Mapping[str, Variable]) -> list[_A
         else:
             found.append(_Argument(value, index))
     return found
+
+
+def _require_known(command: _Command, arguments: t.Sequence[_Argument], flags: t.Iterable[Flag]) -> None:
+    """Refuse a specifier whose value is not known here, in a flag whose value is needed: daemon.json has no specifiers."""
+    for flag in flags:
+        for index in (flag.first, flag.last):
+            word = command.words[arguments[index].word]
+            unknown = unknown_specifier(word.value)
+            if unknown:
+                raise _unsupported(
+                    f"ExecStart has the specifier {unknown} in {word.raw}, whose value is not known here"
+                )
 
 
 def _remaining(arguments: t.Iterable[_Argument], rests: t.Mapping[int, str]) -> list[str]:

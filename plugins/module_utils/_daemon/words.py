@@ -24,6 +24,11 @@ _ESCAPES = {
 _NUMERIC = re.compile(r"x(?P<x>[0-9a-fA-F]{2})|u(?P<u>[0-9a-fA-F]{4})|U(?P<U>[0-9a-fA-F]{8})|(?P<o>[0-7]{3})")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=,@+^~-]+")
 _SPECIFIER = re.compile(r"%(.)", re.DOTALL)
+# systemd.unit(5) SPECIFIERS, for the system manager; those that depend on the unit or the host are left out.
+_SPECIFIERS = {
+    "%": "%", "t": "/run", "E": "/etc", "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "h": "/root", "u": "root",
+    "U": "0", "g": "root", "G": "0",
+}  # fmt: skip
 _BRACED = re.compile(r"\$(?:\$|\{(?P<name>[^}]*)\})")
 
 
@@ -99,9 +104,14 @@ def quote_word(text: str, *, expands_variables: bool = True) -> str:
     return '"' + "".join(_escape_character(character) for character in escaped) + '"'
 
 
-def plain_percent(value: str) -> str:
-    """Return the word with ``%%`` as ``%``; real specifiers stay."""
-    return _SPECIFIER.sub(lambda match: "%" if match[1] == "%" else match[0], value)
+def expand_specifiers(value: str) -> str:
+    """Return the word with ``%%`` as ``%`` and the system manager's directories put in; other specifiers stay."""
+    return _SPECIFIER.sub(lambda match: _SPECIFIERS.get(match[1], match[0]), value)
+
+
+def unknown_specifier(value: str) -> str:
+    """Return the first specifier that ``expand_specifiers`` leaves, "" where there is none."""
+    return next((match[0] for match in _SPECIFIER.finditer(value) if match[1] not in _SPECIFIERS), "")
 
 
 def specifier_pattern(value: str) -> re.Pattern[str]:

@@ -63,7 +63,7 @@ class Host:
         ]
         marked = [(path, text.replace(environment.OWN_MARK, "#")) for path, text in files]
         (command,) = environment.parse_unit(marked, "/nowhere").commands
-        argv = [words.plain_percent(word.value) for word in words.split_command(command)]
+        argv = [words.expand_specifiers(word.value) for word in words.split_command(command)]
         return json.dumps({"data": [[argv[0], [*argv, "--lie"] if self.lies else argv]]})
 
 

@@ -75,7 +75,7 @@ def guard_passes(text: str) -> bool:
     lines = [item.value for item in parse_assignments(text) if item.key == "ExecStartPre"]
     assert len(lines) == 3
     for line in lines:
-        argv = [words.expand_braced(words.plain_percent(word.value), {}) for word in words.split_command(line)]
+        argv = [words.expand_braced(words.expand_specifiers(word.value), {}) for word in words.split_command(line)]
         if subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode != 0:
             return False
     return True

@@ -25,7 +25,9 @@ TCP = "tcp://10.0.0.5:2376"
     ids=["unit-names-fd", "nobody-names-any", "adopted-file-names-fd", "adopted-file-names-a-socket", "file-is-wrong"],
 )
 def test_local_listeners_stay_whoever_named_them(unit: tuple[str, ...], listed: Any, expected: list[str]) -> None:
-    state = Given(config_values={} if listed is None else {"hosts": listed}, socket_usable=True, engine=None)
+    state = Given(
+        config_values={} if listed is None else {"hosts": listed}, socket_usable=True, socket_streams=(), engine=None
+    )
     options = Given(listener="hosts", directory="/etc/docker/certs", live_restore="keep")
     settings = wanted_settings(state, options, Given(urls=lambda: [TCP]), Given(hosts=unit, flags=()))
     assert settings["hosts"] == expected

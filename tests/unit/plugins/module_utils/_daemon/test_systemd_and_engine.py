@@ -54,6 +54,14 @@ def test_parse_show_reads_the_start_of_a_service() -> None:
     assert units["docker.service"].started == 2.5
 
 
+def test_parse_show_reads_what_a_socket_listens_on() -> None:
+    shown = (
+        "Listen=/srv/a b.sock (Stream)\nListen=[::]:2376 (Stream)\nListen=/run/x (SequentialPacket)\nId=docker.socket\n"
+    )
+    units = systemd.parse_show(shown, ("docker.socket",))
+    assert units["docker.socket"].streams == ("/srv/a b.sock", "[::]:2376")
+
+
 def test_parse_show_of_nothing_knows_no_unit() -> None:
     assert systemd.parse_show("", ("docker.service",)) == {}
 
@@ -174,7 +182,7 @@ def local(tmp_path: pathlib.Path) -> t.Iterator[engine.Engine]:
 def test_engine_answers_on_its_local_socket(local: engine.Engine) -> None:
     local.ping()
     assert local.facts(networks=False).version == "1"
-    assert local.listener_pid() == os.getpid()
+    assert engine.listener_pid(local.path) == os.getpid()
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/broken"])
@@ -187,7 +195,7 @@ def test_engine_that_is_not_there_is_an_error(tmp_path: pathlib.Path) -> None:
     absent = engine.Engine(str(tmp_path / "docker.sock"))
     with pytest.raises(engine.EngineError, match="no answer"):
         absent.ping()
-    assert absent.listener_pid() == 0
+    assert engine.listener_pid(absent.path) == 0
 
 
 TCP = """\

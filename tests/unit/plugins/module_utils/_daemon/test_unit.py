@@ -179,6 +179,21 @@ def test_mismatch_compares_with_what_systemd_has_loaded(name: str) -> None:
     assert bool(found) is bool(message)
 
 
+def test_derive_listener_with_a_directory_specifier_is_written_out() -> None:
+    found = derive("/usr/bin/dockerd -H unix://%t/d.sock --config-file=%E/d.json --label a%%i")
+    assert found.hosts == ("unix:///run/d.sock",)
+    assert found.config_path == "/etc/d.json"
+    assert found.command == "/usr/bin/dockerd --config-file=%E/d.json --label a%%i"
+
+
+@pytest.mark.parametrize("flag", ["-H unix:///run/%i.sock", "--config-file=/etc/%H.json"])
+def test_derive_listener_with_another_specifier_is_refused(flag: str) -> None:
+    with pytest.raises(TlsError, match=r"has the specifier %[iH] in .*, whose value is not known") as caught:
+        derive(f"/usr/bin/dockerd {flag}")
+    assert caught.value.code == "unit-unsupported"
+    assert derive("/usr/bin/dockerd --label %i -H fd://").changed
+
+
 LOCAL = {
     "fd": (["fd://"], True, ("fd://",)),
     "fd twice": (["fd://", "fd://"], True, ("fd://",)),
@@ -198,6 +213,21 @@ LOCAL = {
 def test_local_hosts_always_keeps_a_local_socket(name: str) -> None:
     hosts, usable, wanted = LOCAL[name]
     assert unit.local_hosts(hosts, usable) == wanted
+
+
+@pytest.mark.parametrize(
+    ("hosts", "streams", "wanted"),
+    [
+        # docker.socket listens elsewhere: dockerd's default path is dockerd's own then.
+        (["fd://", "unix://"], ["/srv/d.sock"], ("fd://", "unix://")),
+        (["fd://", "unix:///srv/d.sock"], ["/srv/d.sock"], ("fd://",)),
+        (["fd://", "unix:///srv/d.sock"], ["/run/docker.sock"], ("fd://", "unix:///srv/d.sock")),
+    ],
+)
+def test_local_hosts_gives_dockerd_no_path_that_systemd_holds(
+    hosts: list[str], streams: list[str], wanted: tuple[str, ...]
+) -> None:
+    assert unit.local_hosts(hosts, True, streams) == wanted
 
 
 FACTS = unit.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", ("debian",))

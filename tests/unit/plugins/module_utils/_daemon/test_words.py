@@ -60,7 +60,7 @@ def test_quote_word_any_text_is_read_back(text: str) -> None:
     (word,) = words.split_words(spelled)
     assert word.raw == spelled
     assert "\n" not in spelled
-    assert words.expand_braced(words.plain_percent(word.value), {"A": "wrong"}) == text
+    assert words.expand_braced(words.expand_specifiers(word.value), {"A": "wrong"}) == text
     assert words.whole_variable(word.value) is None
 
 
@@ -68,7 +68,7 @@ def test_quote_word_any_text_is_read_back(text: str) -> None:
 @given(st.lists(TEXTS, max_size=6))
 def test_quote_word_many_words_are_read_back(texts: list[str]) -> None:
     line = " ".join(words.quote_word(text, expands_variables=False) for text in texts)
-    assert [words.plain_percent(word.value) for word in words.split_words(line)] == texts
+    assert [words.expand_specifiers(word.value) for word in words.split_words(line)] == texts
 
 
 @settings(deadline=None)
@@ -133,8 +133,14 @@ def test_whole_variable_is_the_word_alone(text: str, wanted: str | None) -> None
     assert words.whole_variable(text) == wanted
 
 
-def test_plain_percent_keeps_specifiers() -> None:
-    assert words.plain_percent("%% %n %%n %%%p 5%") == "% %n %n %%p 5%"
+def test_expand_specifiers_knows_the_directories_of_the_system_manager() -> None:
+    assert words.expand_specifiers("%% %n %%n %%%p 5%") == "% %n %n %%p 5%"
+    assert words.expand_specifiers("unix://%t/%E%%t") == "unix:///run//etc%t"
+
+
+@pytest.mark.parametrize(("value", "found"), [("%t/%%n 5%", ""), ("a%%%i%H", "%i"), ("plain", "")])
+def test_unknown_specifier_is_the_first_that_stays(value: str, found: str) -> None:
+    assert words.unknown_specifier(value) == found
 
 
 @pytest.mark.parametrize(
