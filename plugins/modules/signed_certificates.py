@@ -14,8 +14,10 @@ description:
   - Signs all requests of a play in one call, under one lock, with one opening of each key.
   - By default either all are signed or none is; then one message tells every problem of every request. With O(partial) the good ones are signed
     and the others are in RV(rejected).
-  - A server's name that neither O(reserved_names) nor O(shared_names) mentions stays with the requester in whose valid certificate it is, as the
-    ledger has it. Another requester is refused; so are all of those who ask for a name in one batch that nobody has yet.
+  - A server's name that neither O(reserved_names) nor O(shared_names) mentions belongs to the requester whose valid certificate contains it, according
+    to the ledger. Another requester is refused; so are all requesters of one batch that ask for the same name while no certificate contains it.
+  - O(requests[].reported_names) are a host's own words. Such a name is signed only if the inventory allows it for this host and no other host has or
+    reports it. It is left out with a warning otherwise, and the certificate is signed without it.
   - Of a request's CSR only the public key is used, after its signature has proved that the requester holds the key. Names, profile and validity
     are those of the options, whatever the CSR says.
   - Every certificate is in the CA's ledger (append-only, hash-chained, flushed to disk) and in C(issued/<serial>.pem) before it is returned.
@@ -59,13 +61,33 @@ options:
         type: str
         required: true
       common_name:
-        description: Common name of the certificate, at most 64 characters.
+        description:
+          - Common name of the certificate, at most 64 characters. A client needs one.
+          - By default, the first of a server's names that fits, a host name before an address.
         type: str
-        required: true
+        default: ""
       names:
         description:
           - Subject alternative names of the certificate. A server needs at least one, a DNS name, a wildcard or an IP address.
           - A client without any gets one that is made of its common name and is no host name.
+        type: list
+        elements: str
+        default: []
+      reported_names:
+        description:
+          - Names and addresses that a server reports of itself. A DNS name is signed if it extends one of O(requests[].extends) by a domain, an
+            address if it is in one of O(requests[].address_ranges), either only if it belongs to no other requester, is in no valid certificate
+            of another, and is reported by no other (O(contested_names)).
+        type: list
+        elements: str
+        default: []
+      extends:
+        description: Host names of the requester in the inventory that O(requests[].reported_names) may extend by a domain.
+        type: list
+        elements: str
+        default: []
+      address_ranges:
+        description: Which addresses may be in O(requests[].reported_names). V(private), V(all), or networks such as V(10.0.0.0/8).
         type: list
         elements: str
         default: []
@@ -124,6 +146,17 @@ options:
     description: Names that more than one requester may have, such as that of a load balancer or a virtual address.
     type: list
     elements: str
+    default: []
+  contested_names:
+    description: >-
+      Names and addresses that several hosts report of themselves, with those hosts, also where they are in no request of this batch. They are left
+      out of O(requests[].reported_names), except for a requester that already has a valid certificate with the name and is the only one.
+    type: dict
+    default: {}
+  same_machine:
+    description: Lists of requesters that are one and the same machine. Their server requests are refused.
+    type: list
+    elements: list
     default: []
   partial:
     description: Sign the good requests though others are refused. What is wrong with the CA itself or with the call still fails all.
@@ -203,6 +236,17 @@ certificates:
     certificate:
       description: The certificate as plain values (subject, names, serial, dates, key type, fingerprints); null in check mode.
       type: dict
+    common_name:
+      description: The common name that is (would be) signed.
+      type: str
+    names:
+      description: The names that are (would be) signed.
+      type: list
+      elements: str
+    left_out:
+      description: Those of O(requests[].reported_names) that are not signed; a warning says why.
+      type: list
+      elements: str
 rejected:
   description: Why requests were refused, by their id; empty without O(partial).
   returned: success
@@ -263,45 +307,10 @@ from ..module_utils._ca import batch, behind, directory, origin, plan_text, poli
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._signing_options import INSTALLED_OPTIONS, SIGNING_OPTIONS, signing_request
 
 if t.TYPE_CHECKING:
     from datetime import datetime
-
-_REQUEST_OPTIONS: dict[str, t.Any] = {
-    "id": {"type": "str", "required": True},
-    "authority": {"type": "str", "required": True},
-    "profile": {"type": "str", "required": True, "choices": ["server", "client"]},
-    "request_content": {"type": "str", "required": True},
-    "common_name": {"type": "str", "required": True},
-    "names": {"type": "list", "elements": "str", "default": []},
-    "validity": {"type": "str", "default": "365d"},
-    "requester": {"type": "str", "default": ""},
-    "reasons": {"type": "list", "elements": "str", "default": []},
-    "expired": {"type": "bool", "default": False},
-    "generation": {"type": "int", "default": 0},
-    "replaces": {
-        "type": "dict",
-        "options": {
-            "serial": {"type": "str", "required": True},
-            "issuer": {"type": "str", "default": ""},
-            "authority_key_identifier": {"type": "str", "default": "", "no_log": False},
-            "authority_fingerprint_sha256": {"type": "str", "default": ""},
-        },
-    },
-}
-_INSTALLED_OPTIONS: dict[str, t.Any] = {
-    "requester": {"type": "str", "default": ""},
-    "serial": {"type": "str", "required": True},
-    "issuer": {"type": "str", "required": True},
-    "not_before": {"type": "str", "default": ""},
-    "authority_key_identifier": {"type": "str", "default": "", "no_log": False},
-}
-
-
-def _request(options: dict[str, t.Any]) -> policy.SigningRequest:
-    replaces = policy.Replaced(**options["replaces"]) if options["replaces"] else None
-    lists = {name: tuple(options[name]) for name in ("names", "reasons")}
-    return policy.SigningRequest(**{**options, **lists, "replaces": replaces})
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
@@ -309,13 +318,15 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     passphrase = check_passphrase(params["passphrase"])
     work = batch.Batch(
         place=directory.ca_directory(params["path"]),
-        requests=[_request(options) for options in params["requests"]],
+        requests=[signing_request(options) for options in params["requests"]],
         installed=[behind.Installed(**options) for options in params["installed"]],
         rules=policy.make_rules(
             reserved=params["reserved_names"],
             shared=params["shared_names"],
             backdate=params["backdate"],
             predicting=module.check_mode,
+            contested=params["contested_names"],
+            same_machine=params["same_machine"],
         ),
         passphrase=passphrase,
         around=origin.surroundings(params, now),
@@ -345,10 +356,12 @@ def main(run: t.Callable[..., None] = run_module) -> None:
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             **CA_OPTIONS,
-            "requests": {"type": "list", "elements": "dict", "required": True, "options": _REQUEST_OPTIONS},
-            "installed": {"type": "list", "elements": "dict", "default": [], "options": _INSTALLED_OPTIONS},
+            "requests": {"type": "list", "elements": "dict", "required": True, "options": SIGNING_OPTIONS},
+            "installed": {"type": "list", "elements": "dict", "default": [], "options": INSTALLED_OPTIONS},
             "reserved_names": {"type": "dict", "default": {}},
             "shared_names": {"type": "list", "elements": "str", "default": []},
+            "contested_names": {"type": "dict", "default": {}},
+            "same_machine": {"type": "list", "elements": "list", "default": []},
             "backdate": {"type": "str", "default": "5m"},
             "partial": {"type": "bool", "default": False},
         },

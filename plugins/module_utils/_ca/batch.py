@@ -19,7 +19,21 @@ from .._errors import TlsError
 from .._time import isoformat
 from .._x509 import inspect, issue, keys, verify
 from .._x509.compat import x509
-from . import behind, bootstrap, claims, directory, foreign, issued, keyswap, ledger, lock, policy, stages, store
+from . import (
+    behind,
+    bootstrap,
+    claims,
+    directory,
+    foreign,
+    issued,
+    keyswap,
+    ledger,
+    lock,
+    policy,
+    reported,
+    stages,
+    store,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,8 @@ def _without_ca(batch: Batch) -> BatchResult:
         raise directory.no_ca(batch.place, hint=directory.MAKE_IT_FIRST)
     approved, refused = policy.judge(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
     approved = _settle(batch, approved, refused, ledger.EMPTY, {})
-    return BatchResult({one.request.id: Signed(one, "", None) for one in approved}, {}, ledger.EMPTY.head, refused)
+    signed = {one.request.id: Signed(one, "", None) for one in approved}
+    return BatchResult(signed, {}, ledger.EMPTY.head, refused, warnings=tuple(reported.warnings(approved)))
 
 
 def _settle(
@@ -99,9 +114,12 @@ def _settle(
     refused.update(foreign.refusals(approved, found, stored, batch.place.path))
     approved = [one for one in approved if one.request.id not in refused]
     refused.update(claims.refusals(approved, found, batch.rules, batch.around.now))
+    approved = [one for one in approved if one.request.id not in refused]
+    approved, nameless = claims.settle(approved, found, batch.rules, batch.around.now)
+    refused.update(nameless)
     if refused and not batch.partial:
         raise policy.refusal(batch.requests, refused)
-    return [one for one in approved if one.request.id not in refused]
+    return approved
 
 
 @dataclass(frozen=True)
@@ -148,7 +166,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
             key = store.open_key(one.authority, batch.passphrase)
             opened[one.authority.id] = issue.signer(one.authority.certificate, key)
     missing, lost = behind.unknown(batch.installed, found.used, stored)
-    told = behind.warnings(batch.place.ledger, found, missing, lost)
+    told = [*reported.warnings(approved), *behind.warnings(batch.place.ledger, found, missing, lost)]
     return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(told))
 
 

@@ -3,27 +3,30 @@
 
 """Whom a server name belongs to. PRIVATE: may change without notice.
 
-A host says itself what its full name and its addresses are, and a hostile host says somebody else's. So:
+A request has two kinds of names. Those in ``names`` are the controller's words, and if a requester cannot have one of them, its request is
+refused. Those in ``reported_names`` are the host's words: what it cannot have is left out (``reported``). For both:
 
-* what the inventory gives to a requester (``Rules.reserved``) is that requester's, and only his;
-* what the inventory gives to nobody stays with him in whose valid certificate it is, as the ledger has it; a certificate that was
-  recorded (adopted, or after a restored backup) counts until he is issued one; where several hosts have shown it, for each of them;
-* what nobody has goes to him who asks, but to none of two who ask for it in one batch.
+* a name that the inventory assigns to requesters (``Rules.reserved``) belongs to them and to no other;
+* a name that the inventory assigns to no host belongs to the host whose valid certificate contains it, according to the ledger. A
+  certificate that was recorded (adopted, or after a restored backup) counts until its host is issued one; where several hosts have
+  shown it, for each of them;
+* a name that has no holder and that two requesters of a batch ask for is given to neither. A reported name takes none from ``names``.
 
-Two things let a name go: a newer certificate of its holder without it, and the holder's renaming in the inventory: he is
-not there any more, and a name of his own certificate is now given to the requester (the address of the same machine, say).
+A name becomes free by a newer certificate of its holder without it, or when the holder was renamed in the inventory: its old name is
+not there any more, and a name of its certificate is now assigned to the requester (the address of the same machine, for example).
 """
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
 from .._errors import TlsError
 from .._time import isoformat
-from . import ledger
-from .policy import Approved, Rules, is_loopback
+from . import ledger, reported
+from .policy import Approved, Rules, is_loopback, without_names
 
 _DECLARE = (
     "Give the name to the host that it belongs to, or to both if both shall have it (a virtual address, a balancer): "
@@ -50,8 +53,11 @@ def owned_names(one: Approved, rules: Rules) -> list[str]:
 
 
 def undeclared_names(approved: t.Iterable[Approved], rules: Rules) -> set[str]:
-    """Return the names that the inventory gives to nobody: those that the ledger has to be asked about."""
-    return {name for one in approved for name in owned_names(one, rules) if name not in rules.reserved}
+    """Return the names that the inventory assigns to no host: those that the ledger has to be asked about."""
+    found = {
+        name for one in approved for name in (*owned_names(one, rules), *reported.candidates(one.request, rules)[0])
+    }
+    return {name for name in found if name not in rules.reserved}
 
 
 def refusals(approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, now: datetime) -> dict[str, TlsError]:
@@ -75,6 +81,54 @@ def refusals(approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, n
             return refused
         # Who is refused keeps his old certificate, and with it his names: look again.
         refused.update(more)
+
+
+def settle(
+    approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, now: datetime
+) -> tuple[list[Approved], dict[str, TlsError]]:
+    """Return requests that ``refusals`` let pass with the reported names that they get, and which are refused for want of any name.
+
+    In: as ``refusals``. Raises nothing: what a host reports is left out at worst (``Approved.left_out``).
+    """
+    claimants: dict[str, set[str]] = {}
+    for one in approved:
+        for name in (*owned_names(one, rules), *reported.candidates(one.request, rules)[0]):
+            claimants.setdefault(name, set()).add(one.request.owner)
+    holdings = _valid_holdings(found, now)
+    replaced = {(one.request.owner, name) for one in approved for name in (one.request.id, "")}
+    held = [one for one in holdings if not any((owner, one.request) in replaced for owner in one.owners)]
+    settled: list[Approved] = []
+    refused: dict[str, TlsError] = {}
+    for one in approved:
+        if one.request.profile == "server":
+            objection = functools.partial(_other_claim, one.request.owner, claimants, held, holdings, rules)
+            one = reported.settle(one, objection, rules)
+        if one.subject.names:
+            settled.append(one)
+        else:
+            refused[one.request.id] = without_names()
+    return settled, refused
+
+
+def _other_claim(
+    owner: str,
+    claimants: t.Mapping[str, t.Collection[str]],
+    held: t.Sequence[_Holding],
+    holdings: t.Sequence[_Holding],
+    rules: Rules,
+    name: str,
+) -> str:
+    """Return which other host has or reports a name that ``owner`` reports, "" for none."""
+    if owner in rules.reserved.get(name, frozenset()) or name in rules.shared:
+        return ""
+    others = [each for each in held if name in each.names and not _is_same_host(each, owner, rules)]
+    if others:
+        holders = frozenset[str]().union(*(each.owners for each in others)) - {owner}
+        return f"it is in the valid certificate of {reported.some(sorted(holders))}"
+    if any(name in each.names and each.owners == {owner} for each in holdings):
+        return ""  # another host that reports it now does not take it from the one that has it
+    rivals = sorted({*claimants.get(name, ()), *rules.contested.get(name, ())} - {owner})
+    return f"{reported.some(rivals)} report{'s' if len(rivals) == 1 else ''} it too" if rivals else ""
 
 
 def _valid_holdings(found: ledger.Scan, now: datetime) -> list[_Holding]:

@@ -57,6 +57,11 @@ class SigningRequest:
     expired: bool = False
     #: Which generation signs, for the proof who is let in during a rotation; 0 is the one that signs.
     generation: int = 0
+    #: What the host reports of itself and the inventory does not declare; signed by the rule of ``reported``, else left out.
+    reported_names: tuple[str, ...] = ()
+    #: The names of the inventory that a reported one may extend by a domain, and the address ranges chosen for the host.
+    extends: tuple[str, ...] = ()
+    address_ranges: tuple[str, ...] = ()
     #: Given where the certificate that is there may only be replaced if this CA knows its authority.
     replaces: Replaced | None = None
 
@@ -76,11 +81,18 @@ class Rules:
     shared: frozenset[str] = frozenset()
     backdate: timedelta = DEFAULT_BACKDATE
     predicting: bool = False
+    #: Names that several requesters report of themselves, with those requesters: also such as are not in this batch.
+    contested: t.Mapping[str, frozenset[str]] = field(default_factory=dict)
+    #: By requester, the other requesters that are one machine with it.
+    same_machine: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Approved:
-    """A request that will be signed; ``public_key`` and ``authority`` are None only in a prediction."""
+    """A request that will be signed; ``public_key`` and ``authority`` are None only in a prediction.
+
+    ``left_out``: what the host reports and the certificate will not have (``reported.LeftOut``).
+    """
 
     request: SigningRequest
     public_key: t.Any
@@ -88,28 +100,42 @@ class Approved:
     subject: names.SubjectNames
     not_before: datetime
     not_after: datetime
+    left_out: tuple[t.Any, ...] = ()
 
 
 def make_rules(
-    *, reserved: t.Mapping[str, t.Any], shared: t.Iterable[str], backdate: str, predicting: bool = False
+    *,
+    reserved: t.Mapping[str, t.Any],
+    shared: t.Iterable[str],
+    backdate: str,
+    predicting: bool = False,
+    contested: t.Mapping[str, t.Iterable[str]] | None = None,
+    same_machine: t.Iterable[t.Sequence[str]] = (),
 ) -> Rules:
     """Return the rules from options. Names that no certificate can carry need no reservation and are left out.
 
     Raises TlsError ``duration-invalid`` for ``backdate``; ``0s`` is allowed.
     """
-    owned: dict[str, frozenset[str]] = {}
-    for name, owners in reserved.items():
-        if names.is_name(name):  # one name may be there in several spellings
-            spelled = names.normalize_name(name)
-            owned[spelled] = owned.get(spelled, frozenset()) | frozenset(
-                [owners] if isinstance(owners, str) else map(str, owners)
-            )
+    groups = [tuple(map(str, group)) for group in same_machine]
     return Rules(
-        reserved=owned,
+        reserved=_by_name(reserved),
         shared=frozenset(names.normalize_names(shared, "the shared name")),
         backdate=timedelta(0) if backdate.strip() == "0s" else _time.parse_duration(backdate, "backdate"),
         predicting=predicting,
+        contested=_by_name(contested or {}),
+        same_machine={one: tuple(other for other in group if other != one) for group in groups for one in group},
     )
+
+
+def _by_name(given: t.Mapping[str, t.Any]) -> dict[str, frozenset[str]]:
+    """Return requesters by name in canonical spelling: one name may be there in several."""
+    found: dict[str, frozenset[str]] = {}
+    for name, owners in given.items():
+        if names.is_name(name):
+            spelled = names.normalize_name(name)
+            several = [owners] if isinstance(owners, str) else map(str, owners)
+            found[spelled] = found.get(spelled, frozenset()) | frozenset(several)
+    return found
 
 
 def judge(
@@ -146,7 +172,10 @@ def _approve_one(request: SigningRequest, stored: store.Stored, rules: Rules, no
     if request.profile not in ("server", "client"):
         raise TlsError(f"its profile is {request.profile!r}", hint="Use server or client.", code="profile-unknown")
     authority = _authority_for(request, stored, rules)
-    names.check_common_name(request.common_name)
+    if request.profile == "server":
+        _check_machine(request, rules)
+    if request.common_name or request.profile == "client":  # a server without one gets it from its names (``reported``)
+        names.check_common_name(request.common_name)
     subject = names.SubjectNames(request.common_name, _names_of(request))
     is_leaving = authority is not None and _has_successor(authority, stored)
     begin, end = _times(request, authority, rules, now, is_leaving=is_leaving)
@@ -154,6 +183,18 @@ def _approve_one(request: SigningRequest, stored: store.Stored, rules: Rules, no
     if request.request_content or not rules.predicting:
         public_key = issue.load_request(request.request_content, "its CSR").public_key()
     return Approved(request, public_key, authority, subject, begin, end)
+
+
+def _check_machine(request: SigningRequest, rules: Rules) -> None:
+    others = rules.same_machine.get(request.owner, ())
+    if others:
+        raise TlsError(
+            f"{request.owner} and {', '.join(others)} are one and the same machine, and one directory can only hold one certificate: "
+            "each run would replace that of the other",
+            hint=f"Keep one of the inventory names {', '.join(sorted([request.owner, *others]))} and add the others to its "
+            "docker_server_cert_names. For several daemons on one machine, give each its own docker_server_cert_path.",
+            code="host-listed-twice",
+        )
 
 
 def _authority_for(request: SigningRequest, stored: store.Stored, rules: Rules) -> store.StoredAuthority | None:
@@ -190,17 +231,18 @@ def _generation_for(request: SigningRequest, generations: t.Sequence[store.Store
 
 
 def _names_of(request: SigningRequest) -> tuple[str, ...]:
-    if len(request.names) > _MOST_NAMES:
+    count = len(request.names) + len(request.reported_names)
+    if count > _MOST_NAMES:
         raise TlsError(
-            f"it has {len(request.names)} names; at most {_MOST_NAMES} are signed",
+            f"it has {count} names; at most {_MOST_NAMES} are signed",
             hint="Name fewer (docker_server_cert_names, docker_server_cert_addresses).",
             code="names-too-many",
         )
     found = names.normalize_names(request.names)
     if request.profile == "client":
         return found or (names.client_identity(request.common_name),)
-    if not found:
-        raise TlsError("it has no names", hint="A server needs a host name or an address.", code="name-invalid")
+    if not found and not request.reported_names:
+        raise without_names()
     identities = [name for name in found if name.startswith(names.CLIENT_PREFIX)]
     if identities:
         raise TlsError(
@@ -209,6 +251,15 @@ def _names_of(request: SigningRequest) -> tuple[str, ...]:
             code="name-invalid",
         )
     return found
+
+
+def without_names() -> TlsError:
+    """Return the error of a server request for which no name is left."""
+    return TlsError(
+        "it has no names",
+        hint="A server needs a host name or an address: declare one in docker_server_cert_names (with the module itself, in names).",
+        code="name-invalid",
+    )
 
 
 def _has_successor(authority: store.StoredAuthority, stored: store.Stored) -> bool:

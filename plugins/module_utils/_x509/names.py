@@ -179,14 +179,15 @@ def normalize_names(texts: t.Iterable[str], what: str = "the name") -> tuple[str
 
 
 def _order(name: str) -> tuple[int, int, str]:
-    address = _address_or_none(name)
+    address = address_or_none(name)
     if address is not None:
         return (address.version, int(address), name)
     return (0 if name.startswith(CLIENT_PREFIX) else 1, 0, name)
 
 
 @_remembered
-def _address_or_none(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def address_or_none(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that ``name`` is, None for any other name."""
     try:
         return ipaddress.ip_address(name)
     except ValueError:
@@ -208,6 +209,18 @@ def _client_of(name: str) -> str:
     return re.sub(r"\\(.)", r"\1", name[len(CLIENT_PREFIX) :])
 
 
+def default_common_name(found: t.Iterable[str]) -> str:
+    """Return the first of ``found`` that can be a common name: of a host rather than the local one, at most 64 characters long.
+
+    Where every one is longer, the first label of the first: clients look at the names, and the common name is for people.
+    Returns "" for none.
+    """
+    usable = [name for name in found if name and not name.startswith(CLIENT_PREFIX)]
+    lasting = [name for name in usable if not name.startswith(("localhost", "127.", "*.")) and name != "::1"] or usable
+    fitting = [name for name in lasting if len(name.encode("utf-8", "replace")) <= _MAXIMUM_COMMON_NAME]
+    return (fitting or [name.split(".")[0][:_MAXIMUM_COMMON_NAME] for name in lasting] or [""])[0]
+
+
 def escape_value(value: str) -> str:
     """Return the value of a Subject's attribute with the escapes of RFC 4514 §2.4."""
     text = re.sub(r'([,+"\\<>;=])', r"\\\1", value).replace("\x00", "\\00")
@@ -223,7 +236,7 @@ def general_names(names: t.Iterable[str]) -> list[x509.GeneralName]:
 
 @_remembered
 def _general_name(name: str) -> x509.GeneralName:
-    address = _address_or_none(name)
+    address = address_or_none(name)
     if address is not None:
         return x509.IPAddress(address)
     if name.startswith(CLIENT_PREFIX):

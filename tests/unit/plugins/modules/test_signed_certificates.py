@@ -79,6 +79,9 @@ def test_signed_certificates_in_check_mode_has_the_same_shape_and_writes_nothing
         "certificate_content": "",
         "authority_content": "",
         "certificate": None,
+        "common_name": "alice",
+        "names": ["dirname:CN=alice"],
+        "left_out": [],
     }
     first, second = foretold["diff"]["prepared"].splitlines()
     assert first.startswith("web1/server: CN web1.example.org, SAN web1.example.org 10.0.0.5, issuer server-g1, until ")
