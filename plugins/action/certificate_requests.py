@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import certificate_requests
-from ..plugin_utils import _prepared
+from ..plugin_utils import _facts, _prepared, _reports
 from ..plugin_utils._action import ModuleAction, Result
 
 
@@ -20,11 +20,19 @@ class ActionModule(ModuleAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return what the look at this host has brought for the same requests; else the module's result."""
         prepared = arguments.pop("prepared", None)
+        arguments["requests"] = _facts.with_fact_names(arguments.get("requests"), task_vars)
         if prepared and not self._task.check_mode:
-            result = _prepared.take(prepared, arguments.get("requests"))
+            result = _prepared.take(prepared, arguments["requests"])
             if result is not None:
-                return self._admitted(result)
-        return super().run_module(arguments, package, task_vars)
+                return self._with_asked(self._admitted(result), arguments)
+        return self._with_asked(super().run_module(arguments, package, task_vars), arguments)
+
+    @staticmethod
+    def _with_asked(result: Result, arguments: Result) -> Result:
+        """Return the answer with the controller's own words beside it, over whatever the host has put there."""
+        answer = {name: value for name, value in result.items() if name != "asked"}
+        found = _reports.asked(arguments["requests"]) if isinstance(result.get("requests"), list) else {}
+        return {**answer, "asked": found} if found else answer
 
     def predict(self, arguments: Result) -> Result:
         """Return every identity as due: without the library nothing that is there can be read."""
@@ -37,7 +45,7 @@ class ActionModule(ModuleAction):
                     "reasons": ["cryptography-missing"],
                     "request_content": "",
                     "common_name": request.get("common_name") or "",
-                    "names": list(request.get("names") or []),
+                    "names": _foretold_names(request),
                     "key_type": request.get("key_type", "ecdsa-p256"),
                     "certificate": None,
                     "authority_fingerprint_sha256": "",
@@ -45,3 +53,9 @@ class ActionModule(ModuleAction):
                 for request in arguments.get("requests", [])
             ]
         }
+
+
+def _foretold_names(request: Result) -> list[str]:
+    """Return the names that a certificate gets whatever its host reports."""
+    found = _reports.asked([request]).get(str(request.get("id")))
+    return list(dict.fromkeys(found["names"] if found else request.get("names") or []))

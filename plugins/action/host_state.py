@@ -8,7 +8,7 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ..module_utils._host_options import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _installed, _look_program, _pipe, _preflight, _prepared
+from ..plugin_utils import _facts, _installed, _look_program, _pipe, _preflight, _prepared
 from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import Result
 from ..plugin_utils._look_program import LOOK
@@ -104,7 +104,9 @@ class ActionModule(ProgramAction):
         except (AnsibleError, role_arguments.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
             raise _Doubt(f"{type(error).__name__}: {error}") from error
         wanted = {
-            "requests": given.get("docker_server_cert", {}).get("requests", []),
+            "requests": _facts.with_fact_names(
+                given.get("docker_server_cert", {}).get("requests", []), resolver.written()
+            ),
             "endpoint": given.get("docker_daemon"),
             "prepare": prepare,
         }

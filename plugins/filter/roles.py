@@ -16,6 +16,7 @@ from ..plugin_utils import (
     _looked,
     _preflight,
     _proof,
+    _reports,
     _reserved,
     _revocation,
     _rotation,
@@ -32,6 +33,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "client_bundles": _inventory.client_bundles,
     "client_certificate_requests": _inventory.client_certificate_requests,
     "client_signing_requests": _inventory.client_signing_requests,
+    "contested_names": _reports.contested_names,
     "daemon_serial": _batches.daemon_serial,
     "dual_trust": _inventory.dual_trust,
     "endpoint_url": _inventory.endpoint_url,
@@ -58,6 +60,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "rotation_fleet": _rotation.rotation_fleet,
     "rotation_hosts": _rotation.rotation_hosts,
     "rotation_obstacles": _rotation.rotation_obstacles,
+    "same_machine": _reports.same_machine,
     "server_signing_requests": _inventory.server_signing_requests,
 }
 

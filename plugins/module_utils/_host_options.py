@@ -22,6 +22,7 @@ REQUEST_OPTIONS: dict[str, t.Any] = {
     "common_name": {"type": "str", "default": ""},
     "names": {"type": "list", "elements": "str", "default": []},
     "optional_names": {"type": "list", "elements": "str", "default": []},
+    "fact_names": {"type": "list", "elements": "str", "default": []},
     "fqdn": {"type": "bool", "default": True},
     "local_names": {"type": "bool", "default": True},
     "addresses": {"type": "list", "elements": "str", "default": []},

@@ -14,14 +14,14 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from . import _requests
+from . import _request_names, _requests
 from ._daemon import endpoint
 from ._daemon.journal import StateDirectory
 from ._daemon.machine import Machine
 from ._daemon.options import Options, options_from
 from ._daemon.systemd import Systemd
 from ._errors import TlsError
-from ._host import addresses
+from ._host import addresses, identity
 from ._time import utc_now
 
 
@@ -29,7 +29,7 @@ from ._time import utc_now
 class Surroundings:
     """The host that is looked at."""
 
-    host: _requests.Host
+    host: _request_names.Host
     machine: t.Callable[[Options], Machine]
     state: StateDirectory
 
@@ -37,9 +37,10 @@ class Surroundings:
 def real_surroundings() -> Surroundings:
     """Return this host."""
     return Surroundings(
-        host=_requests.Host(
-            fqdn=_requests.host_fqdn(),
+        host=_request_names.Host(
+            fqdn=_request_names.host_fqdn(),
             select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
+            machine=identity.machine_identity(),
         ),
         machine=lambda options: Machine(Systemd(options.service, options.socket)),
         state=StateDirectory(),
@@ -76,8 +77,8 @@ def look(
         reasons += [reason for plan in plans for reason in plan.decision.reasons]
         certificates = _requests.ensure(plans, check_mode=not prepare)
         warnings += certificates["warnings"]
-        if prepare and reasons:
-            prepared = {"prepared": certificates}
+        # The CA compares what all hosts report, so a host says it whatever else it has to do.
+        prepared = {"prepared": certificates} if prepare and reasons else {"requests": certificates["requests"]}
         if parameters is not None and not reasons:
             found = _endpoint(options_from(parameters), around, now)
             reasons += found.reasons or (() if found.current else ("undecided",))

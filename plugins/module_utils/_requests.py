@@ -9,30 +9,23 @@ certificate; a run that was cut off finds it again.
 
 from __future__ import annotations
 
+import hashlib
 import os
-import socket
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from . import _asked_names
 from ._accounts import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from ._errors import TlsError
 from ._files import ensure_directory, write_atomic
+from ._request_names import Host, wanted_names
 from ._time import isoformat, parse_duration, parse_renew_before, parse_renew_jitter
-from ._x509 import decide, inspect, issue, keys, names, verify
+from ._x509 import decide, inspect, issue, keys, verify
 
 PENDING_SUFFIX = ".new"
 AUTHORITIES = "ca.pem"
-LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _ANY_LIFETIME = timedelta(days=36500)
-
-
-@dataclass(frozen=True)
-class Host:
-    """What a request may take from its host; ``select_addresses`` resolves selectors such as ``private``."""
-
-    fqdn: str
-    select_addresses: t.Callable[[t.Sequence[str]], t.Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,8 @@ class Identity:
     wanted: decide.Wanted
     authority: t.Any
     validity: timedelta | None
+    #: Stands for this machine and ``key_path``; "" where the machine cannot be told from others.
+    machine: str = ""
 
     @property
     def pending_key_path(self) -> str:
@@ -64,14 +59,6 @@ class Plan:
     text: str
     #: Of the certificate of the authority that signed what is there, where that is another one and its certificate is at hand.
     authority_fingerprint: str = ""
-
-
-def host_fqdn() -> str:
-    """Return this host's full name; its plain name where the resolver only says ``localhost`` (a common /etc/hosts)."""
-    name = socket.getfqdn()
-    if name.split(".")[0] in ("localhost", "localhost6", "ip6-localhost") or not names.is_name(name):
-        return socket.gethostname()
-    return name
 
 
 def plan_requests(requests: t.Sequence[t.Mapping[str, t.Any]], host: Host, now: datetime) -> list[Plan]:
@@ -117,9 +104,12 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         what = f"authority_content of {request['id']!r}"
         authority = inspect.load_certificate(request["authority_content"], what)
     validity = _checked_validity(request)
+    named = wanted_names(request, host)
     wanted = decide.Wanted(
         profile=request["profile"],
-        subject=_subject(request, host),
+        subject=named.subject,
+        reported_names=named.reported,
+        chosen_common_name=named.chosen,
         key_type=request["key_type"],
         authority=inspect.view_certificate(authority) if authority is not None else None,
         renew_before=request["renew_before"],
@@ -138,6 +128,9 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         wanted=wanted,
         authority=authority,
         validity=validity,
+        machine=hashlib.sha256(f"{host.machine} {key_path}".encode("utf-8", "replace")).hexdigest()
+        if host.machine
+        else "",
     )
 
 
@@ -155,42 +148,6 @@ def _checked_validity(request: t.Mapping[str, t.Any]) -> timedelta | None:
             code="renew-before-too-long",
         )
     return validity
-
-
-def _subject(request: t.Mapping[str, t.Any], host: Host) -> names.SubjectNames:
-    what = f"the entry of names of {request['id']!r}"
-    if request["profile"] == "client":
-        common_name = request["common_name"] or request["id"]
-        names.check_common_name(common_name, f"common_name of {request['id']!r}")
-        found = names.normalize_names(request["names"], what)
-        return names.SubjectNames(common_name, found or (names.client_identity(common_name),))
-    common_name = request["common_name"] or host.fqdn
-    source = "common_name" if request["common_name"] else "the host's full name, the default of common_name,"
-    names.check_common_name(common_name, f"{source} of {request['id']!r}")
-    found = names.normalize_names(_server_names(request, host), what)
-    if not found or any(name.startswith(names.CLIENT_PREFIX) for name in found):
-        problem = "has a client's name among its names" if found else "has no names"
-        raise TlsError(
-            f"the server certificate {request['id']!r} {problem}",
-            hint="Set names, fqdn, local_names or addresses.",
-            code="name-invalid",
-        )
-    return names.SubjectNames(common_name, found)
-
-
-def _server_names(request: t.Mapping[str, t.Any], host: Host) -> list[str]:
-    found = list(request["names"])
-    found += [name for name in request["optional_names"] if names.is_name(name)]
-    # Who writes a host name into common_name expects it to work, and clients look only at the names.
-    if "." in request["common_name"] and names.is_name(request["common_name"]):
-        found.append(request["common_name"])
-    if request["fqdn"]:
-        found.append(host.fqdn)
-    if request["local_names"]:
-        found.extend(LOCAL_NAMES)
-    if request["addresses"]:
-        found.extend(host.select_addresses(request["addresses"]))
-    return found
 
 
 def _plan(identity: Identity, now: datetime) -> Plan:
@@ -240,6 +197,7 @@ def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes 
     """Return what the two files hold, as far as it can be read."""
     problems = []
     view, fingerprint, key_type = None, None, None
+    asked = _asked_names.recorded(key_data or b"")
     if certificate_data is not None:
         try:
             certificate = inspect.load_certificate(certificate_data, identity.certificate_path)
@@ -254,7 +212,8 @@ def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes 
             fingerprint, key_type = keys.public_key_fingerprint(public_key), keys.key_type_of(public_key)
         except TlsError:
             problems.append("key-unreadable")
-    return decide.Existing(view, fingerprint, key_type, tuple(problems))
+    left_out = asked.difference(view.names) if view is not None else frozenset()
+    return decide.Existing(view, fingerprint, key_type, tuple(problems), left_out)
 
 
 def _warnings(
@@ -295,8 +254,10 @@ def prepare(plan: Plan) -> bytes:
     check_directory(os.path.dirname(identity.key_path), identity.owner)
     with acting_as(identity.owner):
         data = _pending_key(identity, plan.existing.key_fingerprint)
-    if data is None:
-        data = keys.encode_private_key(keys.generate_private_key(identity.wanted.key_type))
+    reported = identity.wanted.reported_names
+    if data is None or _asked_names.recorded(data) != reported:
+        data = data or keys.encode_private_key(keys.generate_private_key(identity.wanted.key_type))
+        data = _asked_names.with_record(data, reported)
         with acting_as(identity.owner):
             directory = os.path.dirname(identity.key_path)
             if not os.path.isdir(directory):
@@ -333,6 +294,7 @@ def report(plan: Plan, request_content: str) -> dict[str, t.Any]:
         "common_name": wanted.subject.common_name,
         "names": list(wanted.subject.names),
         "key_type": wanted.key_type,
+        "machine": plan.identity.machine,
         "key_path": plan.identity.key_path,
         "certificate_path": plan.identity.certificate_path,
         "certificate": certificate.to_dict() if certificate is not None else None,

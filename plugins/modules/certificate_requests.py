@@ -64,7 +64,7 @@ options:
       common_name:
         description:
           - Common name of the certificate, 1 to 64 characters.
-          - By default a server's full name (FQDN), and for a client its O(requests[].id).
+          - By default a server's full name (FQDN), or another of its names where that is too long, and for a client its O(requests[].id).
           - A server's common name that is a host name with a dot is also one of its names.
         type: str
         default: ""
@@ -78,6 +78,13 @@ options:
         default: []
       optional_names:
         description: More names for a server, left out where they cannot stand in a certificate. Meant for inventory names such as V(my docker host).
+        type: list
+        elements: str
+        default: []
+      fact_names:
+        description:
+          - Those of O(requests[].names), O(requests[].common_name) and O(requests[].addresses) that the inventory takes from a fact, so that they are
+            the host's own word as its full name is. A certificate without them is accepted if they were asked for and the CA left them out.
         type: list
         elements: str
         default: []
@@ -236,6 +243,9 @@ requests:
       description: Kind of the key.
       type: str
       sample: ecdsa-p256
+    machine:
+      description: Stands for this machine and RV(requests[].key_path). The same for two inventory names that are one machine, empty where that cannot be told.
+      type: str
     key_path:
       description: Absolute path of the live key.
       type: str
@@ -250,6 +260,12 @@ requests:
     authority_fingerprint_sha256:
       description: SHA-256 fingerprint of the authority of the live certificate, with the reason V(authority-changed) and where a C(ca.pem) beside it has it.
       type: str
+asked:
+  description:
+    - By the id of each server request, what the controller itself says of the certificate. C(names) that it gives to the host, C(extends) the names that the
+      host's full name may extend, C(address_ranges) that it may have addresses in, and the C(common_name) that is declared. Filled in on the controller.
+  returned: success
+  type: dict
 code:
   description: A stable word for the failure.
   returned: failure
@@ -265,8 +281,8 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _requests
-from ..module_utils._host import addresses
+from ..module_utils import _request_names, _requests
+from ..module_utils._host import addresses, identity
 from ..module_utils._host_options import REQUEST_OPTIONS
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CRYPTOGRAPHY_OPTION
@@ -274,9 +290,10 @@ from ..module_utils._time import utc_now
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
-    host = _requests.Host(
-        fqdn=_requests.host_fqdn(),
+    host = _request_names.Host(
+        fqdn=_request_names.host_fqdn(),
         select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
+        machine=identity.machine_identity(),
     )
     plans = _requests.plan_requests(module.params["requests"], host, now)
     found = _requests.ensure(plans, check_mode=module.check_mode)

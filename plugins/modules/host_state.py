@@ -94,8 +94,10 @@ reasons:
   elements: str
   sample: [expires-soon]
 requests:
-  description: Of a host that is current, what RV(portcullis.docker_tls.certificate_requests#module:requests) would be.
-  returned: when RV(current)
+  description: >-
+    What RV(portcullis.docker_tls.certificate_requests#module:requests) would be. Of a host whose certificate is due with O(prepare), this is in
+    RV(prepared).
+  returned: success
   type: list
   elements: dict
 endpoint:

@@ -19,11 +19,15 @@ Mapping = t.Mapping[str, t.Any]
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
 
 
-def _wanted_requests(host_variables: Mapping, variable: str) -> list[Mapping]:
-    """Return the entries of a host's answer that ask for a certificate, and none that is not shaped as one."""
+def _wanted_requests(host_variables: Mapping, variable: str, *, predicting: bool = False) -> list[Mapping]:
+    """Return the entries of a host's answer that ask for a certificate, and none that is not shaped as one.
+
+    ``predicting``: in check mode, where hosts make no request.
+    """
     answer = host_variables.get(variable)
     entries = answer.get("requests") if isinstance(answer, t.Mapping) else None
-    wanted = [entry for entry in entries if _is_request(entry)] if isinstance(entries, (list, tuple)) else []
+    shaped = [entry for entry in entries if _is_request(entry)] if isinstance(entries, (list, tuple)) else []
+    wanted = [entry for entry in shaped if entry["request_content"] or (predicting and entry.get("action") == "issue")]
     return [{**entry, "reasons": list(filter(_REASON.fullmatch, entry["reasons"]))} for entry in wanted]
 
 
@@ -33,7 +37,6 @@ def _is_request(entry: t.Any) -> bool:
         and all(isinstance(entry.get(name), str) for name in ("id", "request_content", "common_name"))
         and all(_is_texts(entry.get(name)) for name in ("names", "reasons"))
         and isinstance(entry.get("certificate") or {}, t.Mapping)
-        and bool(entry["request_content"])
     )
 
 
@@ -42,12 +45,17 @@ def _is_texts(value: t.Any) -> bool:
 
 
 def server_signing_requests(
-    hosts: t.Iterable[str], hostvars: Mapping, validity: str, foreign_authority: str = "fail"
+    hosts: t.Iterable[str],
+    hostvars: Mapping,
+    validity: str,
+    foreign_authority: str = "fail",
+    predicting: bool = False,
 ) -> list[dict[str, t.Any]]:
     """Return what M(signed_certificates) is to sign for ``hosts``: one server certificate at most for each.
 
     In: inventory names, ``hostvars``, and the role's defaults of ``docker_server_cert_validity`` and ``_foreign_authority``
-    (a host's own values count more).
+    (a host's own values count more); ``predicting`` is check mode. Names that the controller did not ask for itself are
+    ``reported_names``: the CA decides about them.
     Out: its ``requests``, with the id ``<host>/server``.
     """
     return [
@@ -56,15 +64,14 @@ def server_signing_requests(
             "authority": "server",
             "profile": "server",
             "request_content": entry["request_content"],
-            "common_name": entry["common_name"],
-            "names": _credible_names(entry["names"], hostvars[host]),
+            **_names_of(host, entry, hostvars[host]),
             "validity": hostvars[host].get("docker_server_cert_validity", validity),
             "requester": host,
             "reasons": entry["reasons"],
             **_replaced(entry, hostvars[host], foreign_authority),
         }
         for host in hosts
-        for entry in _wanted_requests(hostvars[host], "docker_server_cert_requested")[:1]
+        for entry in _wanted_requests(hostvars[host], "docker_server_cert_requested", predicting=predicting)[:1]
     ]
 
 
@@ -79,10 +86,19 @@ def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dic
     return {"replaces": {**texts, "authority_fingerprint_sha256": str(entry.get("authority_fingerprint_sha256") or "")}}
 
 
-def _credible_names(names: t.Iterable[str], variables: Mapping) -> list[str]:
-    """Return the names that a host reports, without wildcards that the inventory does not give it."""
-    declared = {ascii_name(str(name)) for name in as_list(variables.get("docker_server_cert_names"))}
-    return [name for name in names if not str(name).startswith("*.") or name in declared]
+def _names_of(host: str, entry: Mapping, variables: Mapping) -> dict[str, t.Any]:
+    """Return the names of a signing request: those of the controller, and apart from them what only the host reports."""
+    answer = variables.get("docker_server_cert_requested") or {}
+    # By the action that has asked the host (plugins/action/certificate_requests.py), and not by the host.
+    asked = (answer.get("asked") or {}).get("server") or {}
+    own = {*(asked.get("names") or ()), host.lower()}
+    return {
+        "common_name": asked.get("common_name") or "",
+        "names": [name for name in entry["names"] if name in own],
+        "reported_names": [name for name in entry["names"] if name not in own],
+        "extends": list(asked.get("extends") or ()),
+        "address_ranges": list(asked.get("address_ranges") or ()),
+    }
 
 
 def ascii_name(name: str) -> str:

@@ -18,7 +18,10 @@ LOOK = _pipe.Program(
     sources=(
         *SHARED,
         "_accounts",
+        "_asked_names",
+        "_host/identity",
         "_host_state",
+        "_request_names",
         "_requests",
         "_x509/issue",
     ),

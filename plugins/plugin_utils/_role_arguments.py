@@ -80,6 +80,10 @@ class Resolver:
         self._others: dict[str, Variables] = {}
         self._under_way: set[str] = set()
 
+    def written(self) -> Variables:
+        """Return the variables with their templates as they are."""
+        return {**self._own, **self._variables}
+
     def arguments(self, templates: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return a task's arguments with their values; those that the role would omit are left out."""
         resolved = {name: self.value(template, own=True) for name, template in templates.items()}

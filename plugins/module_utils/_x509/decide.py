@@ -50,16 +50,31 @@ class Wanted:
     force: bool = False
     jitter: str = "0"
     jitter_name: str = ""
+    #: Those of the names that the issuer may leave out, and whether the common name has to be this very one.
+    reported_names: frozenset[str] = frozenset()
+    chosen_common_name: bool = True
+
+    def expected_names(self, left_out: frozenset[str]) -> frozenset[str]:
+        """Return the names that a certificate has to have whose issuer left out ``left_out``."""
+        return frozenset(self.subject.names) - (self.reported_names & left_out)
+
+    def accepts_common_name(self, found: str) -> bool:
+        """Return whether a certificate may have this common name. An issuer may leave it out (ACME does); the names decide then."""
+        return found in ("", self.subject.common_name) or (not self.chosen_common_name and found in self.subject.names)
 
 
 @dataclass(frozen=True)
 class Existing:
-    """What was found. ``problems`` holds the reasons that reading it gave (unreadable, bad signature)."""
+    """What was found. ``problems`` holds the reasons that reading it gave (unreadable, bad signature).
+
+    ``left_out``: names that were asked for and that the issuer has left out of the certificate.
+    """
 
     certificate: CertificateView | None = None
     key_fingerprint: str | None = None
     key_type: str | None = None
     problems: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,7 @@ def decide(wanted: Wanted, existing: Existing, now: datetime) -> Decision:
         found.add("forced")
     found |= _key_reasons(wanted, existing)
     if existing.certificate is not None and due is not None:
-        found |= _content_reasons(wanted, existing.certificate)
+        found |= _content_reasons(wanted, existing.certificate, existing.left_out)
         found |= _time_reasons(wanted, existing.certificate, due, now)
     elif "certificate-unreadable" not in found:
         found.add("certificate-missing")
@@ -124,16 +139,15 @@ def _key_reasons(wanted: Wanted, existing: Existing) -> set[str]:
     return reasons
 
 
-def _content_reasons(wanted: Wanted, certificate: CertificateView) -> set[str]:
+def _content_reasons(wanted: Wanted, certificate: CertificateView, left_out: frozenset[str]) -> set[str]:
     reasons = set()
     if not has_profile(certificate, wanted.profile):
         reasons.add("profile-changed")
     if not is_below(certificate, wanted.authority):
         reasons.add("authority-changed")
-    # An issuer may leave the common name out (ACME does); the names decide then.
-    if certificate.common_name not in ("", wanted.subject.common_name):
+    if not wanted.accepts_common_name(certificate.common_name):
         reasons.add("common-name-changed")
-    if set(certificate.names) != set(wanted.subject.names):
+    if set(certificate.names) != wanted.expected_names(left_out):
         reasons.add("names-changed")
     return reasons
 

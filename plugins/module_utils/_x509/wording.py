@@ -40,10 +40,11 @@ def _renewed(
 ) -> list[str]:
     write = minute if end is not None and abs(end - view.not_after) < timedelta(days=2) else day
     parts = [f"certificate expires {write(view.not_after)} -> {write(end) if end is not None else 'a new one'}"]
-    if view.common_name not in ("", wanted.subject.common_name):
+    if not wanted.accepts_common_name(view.common_name):
         parts.append(f"CN {view.common_name} -> {wanted.subject.common_name}")
-    added = _shown(set(wanted.subject.names) - set(view.names), local=True)
-    removed = _shown(set(view.names) - set(wanted.subject.names), local=True)
+    expected = wanted.expected_names(existing.left_out)
+    added = _shown(expected - set(view.names), local=True)
+    removed = _shown(set(view.names) - expected, local=True)
     if added or removed:
         signs = [*(f"+ {name}" for name in added), *(f"- {name}" for name in removed)]
         parts.append(f"SAN {' '.join(signs)}")

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _requests
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host_options import REQUEST_OPTIONS
@@ -128,7 +128,7 @@ def unfinished(bench: Bench) -> journal.Journal:
 
 def test_error_of_a_request_is_a_reason_and_not_an_exception(tmp_path: pathlib.Path) -> None:
     around = _host_state.Surroundings(
-        host=_requests.Host("web1.example.test", lambda selectors: []),
+        host=_request_names.Host("web1.example.test", lambda selectors: []),
         machine=t.cast(t.Any, None),
         state=t.cast(t.Any, None),
     )
@@ -151,7 +151,7 @@ def due(tmp_path: pathlib.Path) -> dict[str, t.Any]:
 
 def look_and_prepare(tmp_path: pathlib.Path, prepare: bool) -> dict[str, t.Any]:
     around = _host_state.Surroundings(
-        host=_requests.Host("web1.example.test", lambda selectors: []),
+        host=_request_names.Host("web1.example.test", lambda selectors: []),
         machine=t.cast(t.Any, None),
         state=t.cast(t.Any, None),
     )

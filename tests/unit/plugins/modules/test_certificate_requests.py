@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _requests
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, keys
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def _host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_requests.socket, "getfqdn", lambda: FQDN)
+    monkeypatch.setattr(_request_names.socket, "getfqdn", lambda: FQDN)
     found = [
         addresses.classify("eth0", ipaddress.ip_address("10.0.0.5")),
         addresses.classify("eth0", ipaddress.ip_address("192.0.2.5")),
@@ -342,14 +342,18 @@ def test_bad_option_is_named_and_nothing_is_written(
     assert tree(certs) == before
 
 
-def test_host_name_over_64_characters_names_the_option(certs: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("optional", "expected"),
+    [(["docker1", "192.0.2.5"], "docker1"), ([], "a" * 30), (["b" * 60 + ".example.org"], "a" * 30)],
+)
+def test_host_name_over_64_characters_is_a_name_and_not_the_common_name(
+    certs: pathlib.Path, monkeypatch: pytest.MonkeyPatch, optional: list[str], expected: str
+) -> None:
     long = ".".join(["a" * 30] * 3)
-    monkeypatch.setattr(_requests.socket, "getfqdn", lambda: long)
-    result = run(server(certs))
-    assert result["code"] == "common-name-invalid"
-    assert "common_name" in result["msg"]
-    assert long in result["msg"]
-    assert not run(server(certs, common_name="docker1"))["failed"]
+    monkeypatch.setattr(_request_names.socket, "getfqdn", lambda: long)
+    (entry,) = run(server(certs, optional_names=optional))["requests"]
+    assert long in entry["names"]
+    assert entry["common_name"] == expected
 
 
 def test_problems_of_all_requests_stand_in_one_message(certs: pathlib.Path, tmp_path: pathlib.Path) -> None:

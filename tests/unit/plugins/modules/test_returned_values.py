@@ -16,7 +16,7 @@ import pytest
 import helpers_docker_api as api
 import helpers_status as fleet
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _requests
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt import files, judge, look, relay
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import call, examine
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
@@ -239,7 +239,7 @@ def test_host_state_of_a_secured_host_tells_what_it_has(
     }
     assert run_module(daemon_endpoint, {**wish, "certificate_content": pair.pem})["changed"]
 
-    host = _requests.Host("box.example.test", lambda selectors: [])
+    host = _request_names.Host("box.example.test", lambda selectors: [])
     around = _host_state.Surroundings(host=host, machine=lambda options: machine, state=state)
     monkeypatch.setattr(_host_state, "real_surroundings", lambda: around)
     request = defaults(

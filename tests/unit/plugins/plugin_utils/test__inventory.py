@@ -173,14 +173,36 @@ def test_endpoint_url_is_where_clients_reach_the_host(variables: dict[str, Any],
     assert inventory.endpoint_url("web1", {"web1": variables}) == expected
 
 
-def test_server_requests_of_a_host_without_wildcards_in_the_inventory_have_none() -> None:
-    asked = answer(names=["web1", "*.example.org"])
-    hostvars = {
-        "a": {"docker_server_cert_requested": asked},
-        "b": {"docker_server_cert_requested": asked, "docker_server_cert_names": ["*.example.org"]},
+def test_server_requests_have_the_controllers_names_apart_from_what_only_the_host_reports() -> None:
+    asked = {
+        "names": ["web1", "*.apps.example.org", "localhost"],
+        "extends": ["web1"],
+        "address_ranges": ["private"],
+        "common_name": "Docker",
     }
-    made = inventory.server_signing_requests(["a", "b"], hostvars, "365d")
-    assert [entry["names"] for entry in made] == [["web1"], ["web1", "*.example.org"]]
+    reported = ["*.apps.example.org", "*.example.org", "web1", "web1.example.org", "10.0.0.5"]
+    requested = {**answer(names=reported, common_name="evil", id="other"), "asked": {"server": asked}}
+    (made,) = inventory.server_signing_requests(["web1"], {"web1": {"docker_server_cert_requested": requested}}, "365d")
+    assert (made["common_name"], made["names"]) == ("Docker", ["*.apps.example.org", "web1"])
+    assert made["reported_names"] == ["*.example.org", "web1.example.org", "10.0.0.5"]
+    assert (made["extends"], made["address_ranges"]) == (["web1"], ["private"])
+
+
+def test_server_requests_of_a_host_that_was_asked_nothing_have_its_inventory_name_alone() -> None:
+    requested = answer(names=["web1", "other"])
+    (made,) = inventory.server_signing_requests(["web1"], {"web1": {"docker_server_cert_requested": requested}}, "365d")
+    assert (made["common_name"], made["names"], made["reported_names"]) == ("", ["web1"], ["other"])
+    assert (made["extends"], made["address_ranges"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("action", "predicting", "count"), [("issue", True, 1), ("none", True, 0), ("issue", False, 0)]
+)
+def test_server_requests_of_check_mode_are_those_of_the_hosts_that_would_ask(
+    action: str, predicting: bool, count: int
+) -> None:
+    hostvars = {"a": {"docker_server_cert_requested": answer(request_content="", action=action)}}
+    assert len(inventory.server_signing_requests(["a"], hostvars, "365d", "fail", predicting)) == count
 
 
 @pytest.mark.parametrize(
@@ -243,23 +265,6 @@ def test_client_bundles_without_any_client_that_stays_are_none() -> None:
 def test_rejected_requests_are_those_of_the_host_without_its_name() -> None:
     rejected = {"a/server": {"msg": "x"}, "ab/server": {"msg": "y"}, "a/root:alice": {"msg": "z"}}
     assert inventory.rejected_requests(rejected, "a") == {"server": {"msg": "x"}, "root:alice": {"msg": "z"}}
-
-
-@pytest.mark.parametrize(
-    ("declared", "kept"),
-    [
-        ([], []),
-        (["*.apps.example.org"], ["*.apps.example.org"]),
-        (["*.Bücher.example."], ["*.xn--bcher-kva.example"]),
-        (["plain.example.org"], []),
-    ],
-    ids=["none", "one", "international", "no-wildcard"],
-)
-def test_server_requests_have_no_wildcard_but_the_declared_ones(declared: list[str], kept: list[str]) -> None:
-    names = ["web1", "*.apps.example.org", "*.xn--bcher-kva.example", "*.example.org"]
-    variables = {"docker_server_cert_requested": answer(names=names), "docker_server_cert_names": declared}
-    (made,) = inventory.server_signing_requests(["web1"], {"web1": variables}, "365d")
-    assert made["names"] == ["web1", *kept]
 
 
 CERTIFICATE = {"serial": "0a", "issuer": "CN=old", "authority_key_identifier": "bb", "names": []}

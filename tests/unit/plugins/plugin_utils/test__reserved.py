@@ -70,6 +70,12 @@ CLAIMS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     ),
     "address": ({"docker_daemon_address": "10.0.0.11"}, {"docker_daemon_address": "{{ ansible_fqdn }}"}, False),
     "listen": ({"docker_daemon_listen": ["10.0.0.11:2376"]}, {"docker_daemon_listen": ["{{ ansible_x }}:2376"]}, False),
+    "fact-through-a-variable": (
+        {"docker_server_cert_names": ["web1"]},
+        {"docker_server_cert_names": ["{{ mine }}"], "mine": "{{ ansible_facts.hostname }}"},
+        False,
+    ),
+    "connection-from-a-fact": ({"ansible_host": "10.0.0.11"}, {"ansible_host": "{{ ansible_fqdn }}"}, False),
     "literal": ({"docker_server_cert_names": ["web1"]}, {}, True),
     "literal-beside-a-fact": (
         {"docker_server_cert_names": ["Web1", "evil.example.org"]},
@@ -98,15 +104,21 @@ def test_reserved_names_from_a_fact_belong_to_nobody_and_those_of_other_template
     hostvars = Written(
         {
             "a": {"docker_server_cert_names": ["db.example.org"]},
+            "c": {"docker_server_cert_names": ["cache.example.org"], "docker_daemon_listen": ["10.0.0.3:2376"]},
             "b": {"docker_server_cert_names": ["b.zone.org", "10.0.0.2"], "ansible_host": "10.0.0.2"},
         },
         {
             "a": {"docker_server_cert_names": ["{{ ansible_facts['fqdn'] }}"]},
             "b": {"docker_server_cert_names": ["{{ inventory_hostname }}.{{ zone }}", "{{ ansible_host }}"]},
+            "c": {
+                "docker_server_cert_names": ["{{ mine }}"],
+                "mine": "{{ ansible_facts.fqdn }}",
+                "docker_daemon_listen": ["{{ ansible_facts.default_ipv4.address }}:2376"],
+            },
         },
     )
-    assert reserved_names(["a", "b"], hostvars) == {
-        "a": ["a"], "b": ["b"], "10.0.0.2": ["b"], "b.zone.org": ["b"],
+    assert reserved_names(["a", "b", "c"], hostvars) == {
+        "a": ["a"], "c": ["c"], "b": ["b"], "10.0.0.2": ["b"], "b.zone.org": ["b"],
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _requests
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _request_names
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,6 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils import _requ
 def test_host_fqdn_localhost_falls_back_to_the_hostname(
     monkeypatch: pytest.MonkeyPatch, resolver: str, hostname: str, expected: str
 ) -> None:
-    monkeypatch.setattr(_requests.socket, "getfqdn", lambda: resolver)
-    monkeypatch.setattr(_requests.socket, "gethostname", lambda: hostname)
-    assert _requests.host_fqdn() == expected
+    monkeypatch.setattr(_request_names.socket, "getfqdn", lambda: resolver)
+    monkeypatch.setattr(_request_names.socket, "gethostname", lambda: hostname)
+    assert _request_names.host_fqdn() == expected

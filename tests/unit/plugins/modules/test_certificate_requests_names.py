@@ -1,0 +1,174 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names that the CA has left out of a certificate: the host does not ask for another one because of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import pathlib
+import subprocess
+import typing as t
+from datetime import timedelta
+
+import pytest
+
+import helpers_x509 as made
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _asked_names, _request_names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import issue, names
+from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
+from helpers_modules import run_module
+
+AUTHORITY = made.authority("server")
+NAT, OTHER = "10.0.2.15", "10.0.0.5"
+
+
+class Machine:
+    """A host with changing names and addresses, and a CA that signs what it likes."""
+
+    def __init__(self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        self.fqdn = "web1"
+        self.addresses = [NAT, OTHER]
+        monkeypatch.setattr(_request_names.socket, "getfqdn", lambda: self.fqdn)
+        monkeypatch.setattr(addresses, "local_addresses", self._local)
+
+    def _local(self) -> list[addresses.Address]:
+        return [addresses.classify("eth0", ipaddress.ip_address(text)) for text in self.addresses]
+
+    def asks(self, *, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
+        """Return what the host wants when it is asked for these."""
+        request = {
+            "id": "server",
+            "profile": "server",
+            "key_path": str(self.directory / "server-key.pem"),
+            "certificate_path": str(self.directory / "server-cert.pem"),
+            "authority_content": AUTHORITY.pem,
+            "optional_names": ["web1"],
+            "addresses": ["private"],
+            **changes,
+        }
+        result = run_module(certificate_requests, {"requests": [request]}, check=check)
+        assert not result["failed"], result
+        return dict(result["requests"][0])
+
+    def gets(self, asked: dict[str, t.Any], *left_out: str, common_name: str = "web1") -> None:
+        """Install the certificate with the key as ``daemon_endpoint`` does: the bytes as they are."""
+        found = issue.sign_leaf(
+            AUTHORITY.certificate,
+            AUTHORITY.key,
+            public_key=issue.load_request(asked["request_content"]).public_key(),
+            profile="server",
+            subject=names.SubjectNames(common_name, tuple(name for name in asked["names"] if name not in left_out)),
+            not_before=utc_now() - timedelta(minutes=5),
+            not_after=utc_now() + timedelta(days=365),
+        )
+        (self.directory / "server-cert.pem").write_text(made.Pair(found, None).pem)
+        (self.directory / "server-key.pem.new").rename(self.directory / "server-key.pem")
+
+
+@pytest.fixture
+def machine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
+def test_certificate_without_what_the_ca_left_out_is_current(machine: Machine, check: bool) -> None:
+    machine.fqdn = "vault.corp.example.org"
+    machine.gets(machine.asks(), NAT, machine.fqdn)
+    assert machine.asks(check=check)["reasons"] == []
+
+
+def test_certificate_with_all_that_was_asked_for_is_current(machine: Machine) -> None:
+    machine.gets(machine.asks())
+    assert machine.asks()["reasons"] == []
+
+
+CHANGES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any]]] = {
+    "further-address": ({"addresses": [NAT, OTHER, "10.0.0.6"]}, {}),
+    "address-gone": ({"addresses": [NAT]}, {}),
+    "extended-name": ({"fqdn": "web1.example.test"}, {}),
+    "declared": ({}, {"names": [NAT]}),
+    "declared-as-an-address": ({}, {"addresses": ["private", NAT]}),
+    "declared-beside": ({}, {"names": ["shop.example.test"]}),
+    "common-name": ({}, {"common_name": "shop.example.test"}),
+}
+
+
+@pytest.mark.parametrize(("attributes", "changes"), CHANGES.values(), ids=CHANGES)
+def test_names_that_were_not_asked_for_before_or_are_declared_now_are_asked_for(
+    machine: Machine, attributes: dict[str, t.Any], changes: dict[str, t.Any]
+) -> None:
+    machine.gets(machine.asks(), NAT)
+    for name, value in attributes.items():
+        setattr(machine, name, value)
+    asked = machine.asks(**changes)
+    assert "names-changed" in asked["reasons"]
+    assert (NAT in asked["names"]) is (NAT in machine.addresses or NAT in changes.get("names", ()))
+    machine.gets(asked, common_name=asked["common_name"])
+    assert machine.asks(**changes)["reasons"] == []
+
+
+def test_renewal_asks_for_what_was_left_out_once_more(machine: Machine) -> None:
+    machine.gets(machine.asks(), NAT)
+    assert NAT in machine.asks(force=True)["names"]
+
+
+def test_waiting_key_of_another_request_gets_the_record_of_this_one(machine: Machine) -> None:
+    """A run that was cut off before it was signed, on a host that has got a further address since."""
+    first = machine.asks()
+    machine.addresses = [*machine.addresses, "10.0.0.6"]
+    second = machine.asks()
+    assert machine_key(first) == machine_key(second)
+    machine.gets(second, "10.0.0.6")
+    assert machine.asks()["reasons"] == []
+
+
+def machine_key(asked: dict[str, t.Any]) -> t.Any:
+    return issue.load_request(asked["request_content"]).public_key().public_numbers()
+
+
+@pytest.mark.parametrize("common_name", ["web1", OTHER, ""], ids=["name", "address", "none"])
+def test_common_name_that_the_ca_chose_among_the_names_is_accepted(machine: Machine, common_name: str) -> None:
+    machine.fqdn = "vault.corp.example.org"
+    asked = machine.asks()
+    machine.gets(asked, NAT, machine.fqdn, common_name=common_name or "web1")
+    assert machine.asks()["reasons"] == []
+
+
+def test_common_name_that_is_no_name_of_the_host_is_changed(machine: Machine) -> None:
+    machine.gets(machine.asks(), common_name="Docker on web1")
+    assert machine.asks()["reasons"] == ["common-name-changed"]
+
+
+def test_name_that_comes_from_a_fact_may_be_left_out(machine: Machine) -> None:
+    facts = {"names": ["db.example.org", "shop.example.test"], "common_name": "db.example.org"}
+    facts["fact_names"] = ["db.example.org"]
+    machine.gets(machine.asks(**facts), "db.example.org")
+    assert machine.asks(**facts)["reasons"] == []
+    facts["fact_names"] = []
+    assert machine.asks(**facts)["reasons"] == ["common-name-changed", "names-changed"]
+
+
+def test_key_with_its_record_is_a_key_for_openssl(machine: Machine) -> None:
+    machine.asks()
+    path = machine.directory / "server-key.pem.new"
+    assert _asked_names.recorded(path.read_bytes()) == {NAT, OTHER}
+    done = subprocess.run(["openssl", "pkey", "-in", path, "-noout", "-text"], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"nonsense", b"-----BEGIN", b"nonsense\n-----BEGIN X-----", b"\xff\n-----BEGIN "]
+)
+def test_what_is_no_record_is_none(text: bytes) -> None:
+    assert _asked_names.recorded(text) == frozenset()
+
+
+def test_two_looks_at_one_machine_say_so_and_another_key_path_differs(machine: Machine) -> None:
+    """Case 14: several daemons on one machine have directories of their own, and are no mistake."""
+    first, second = machine.asks()["machine"], machine.asks(check=True)["machine"]
+    assert len(first) == 64 and first == second
+    assert machine.asks(key_path=str(machine.directory / "other-key.pem"))["machine"] != first
