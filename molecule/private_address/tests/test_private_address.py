@@ -5,9 +5,11 @@
 import json
 import subprocess
 
+from cryptography import x509
 from testinfra.host import Host
 
 from common_tests import *  # noqa: F403
+from common_tests import served_certificate
 from testinfra_helpers import ephemeral_directory, is_listening
 
 
@@ -33,6 +35,12 @@ def test_neighbour_reaches_the_one_address_only(host, address):
     assert desk(host).run("timeout 3 bash -c 'exec 3<>/dev/tcp/%s/2376'", address).rc == 0
     for other in reachable:
         assert desk(host).run("timeout 3 bash -c 'exec 3<>/dev/tcp/%s/2376'", other).rc != 0
+
+
+def test_certificate_has_the_names_of_this_host_and_no_others(host, address):
+    names = served_certificate(address).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    found = {str(name.value) for name in names}
+    assert {name for name in found if not name.startswith("edge.")} == {"edge", address}
 
 
 def test_user_comes_in_by_the_usual_variables(host, address):

@@ -29,7 +29,10 @@ ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"common_name": "*.Apps.example.org", "names": ["web1", "192.0.2.10", "*.apps.example.org", *LOCAL]},
     ),
     "common-name-is-no-name": ({"common_name": "Docker"}, {"common_name": "Docker", "names": ["web1", "192.0.2.10", *LOCAL]}),
-    "common-name-from-a-fact": ({"common_name": "db.example.org", "fact_names": ["db.example.org"]}, {"common_name": "", "names": ["web1", "192.0.2.10", *LOCAL]}),
+    "common-name-from-a-fact": (
+        {"common_name": "db.example.org", "fact_names": ["db.example.org"]},
+        {"common_name": "", "names": ["web1", "192.0.2.10", *LOCAL]},
+    ),
     "addresses": (
         {"addresses": ["private", "10.0.0.0/8", "[fd00::5]"]},
         {"names": ["web1", "192.0.2.10", "fd00::5", *LOCAL], "address_ranges": ["private", "10.0.0.0/8"]},
