@@ -111,6 +111,25 @@ def leaf(
     return Pair(certificate, key)
 
 
+def foreign_authority(*, usage: bool = True, critical: bool = True, identifier: bool = True) -> Pair:
+    """Return an authority as other tools make it, without what is False; strict clients refuse it then."""
+    x509 = compat.x509
+    key = private_key(number=9)
+    name = x509.Name([x509.NameAttribute(compat.NameOID.COMMON_NAME, "docker1")])
+    builder = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(LONG_AGO.replace(tzinfo=None))
+        .not_valid_after(FAR_AHEAD.replace(tzinfo=None))
+        .add_extension(x509.BasicConstraints(True, None), critical=critical)
+    )
+    if usage:
+        signs = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        builder = builder.add_extension(signs, critical=True)
+    if identifier:
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    return Pair(builder.sign(key, compat.hashes.SHA256()), key)
+
+
 def of_an_unknown_version(pair: Pair) -> bytes:
     """Return the certificate's DER with version 67, as ``make fuzz`` found it: no ValueError comes of it, but x509.InvalidVersion."""
     der: bytes = pair.certificate.public_bytes(compat.serialization.Encoding.DER)

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
-from .._x509 import encryption, inspect, keys, verify
+from .._x509 import encryption, inspect, keys, strict, verify
 from . import bootstrap, directory, ledger, lock, store
 
 _WEAK_RSA = 2048
@@ -178,7 +178,7 @@ def check_foreign(foreign: Foreign, names: t.Sequence[str], now: datetime) -> tu
             hint="Look for the ca-key.pem that was made with it.",
             code="key-mismatch",
         )
-    return certificate, key, list(_warnings(view, names, now))
+    return certificate, key, list(_warnings(certificate, view, names, now))
 
 
 def _check_expected(view: inspect.CertificateView, given: str, what: str) -> None:
@@ -243,7 +243,9 @@ def _open(foreign: Foreign) -> t.Any:
         raise TlsError(error.message, hint=hints.get(error.code, error.hint), code=error.code) from error
 
 
-def _warnings(view: inspect.CertificateView, names: t.Sequence[str], now: datetime) -> t.Iterator[str]:
+def _warnings(
+    certificate: t.Any, view: inspect.CertificateView, names: t.Sequence[str], now: datetime
+) -> t.Iterator[str]:
     away = "Rotate away from it when that suits you (playbooks/rotate_ca.yml)"
     if len({store.purpose_of(name) for name in names}) == 2:
         yield (
@@ -255,8 +257,8 @@ def _warnings(view: inspect.CertificateView, names: t.Sequence[str], now: dateti
             f"authority-expires-soon: {view.subject} ends {isoformat(view.not_after)}, in {(view.not_after - now).days} days, and "
             f"nothing that it signs lives longer. {away}"
         )
-    if not view.subject_key_identifier:
-        yield f"authority-without-identifier: {view.subject} has no subject key identifier, and Python from 3.13 on refuses it. {away}"
+    for code, words in strict.faults(certificate):
+        yield f"{code}: {view.subject} {words}, and strict clients (Python from 3.13 on) refuse what it signs. {away}"
 
 
 def _stage(place: directory.CaDirectory, identifier: str, certificate: t.Any, key: bytes) -> None:

@@ -52,6 +52,7 @@ def test_adopt_takes_a_ca_in_for_both_purposes_and_signs_what_its_clients_accept
     done = take_in(tmp_path / "ca", given)
     assert (done.ids, done.reasons) == (("server-g1", "clients-g1"), ("authority-adopted",))
     assert any(warning.startswith("authority-of-both") for warning in done.warnings)
+    assert any(warning.startswith("authority-without-key-usage") for warning in done.warnings)
     assert ensure(tmp_path / "ca", "clients", now=NOW).reasons == ()
     (tmp_path / "ca.pem").write_text(given.certificate)
     signed = sign(tmp_path / "ca", request(validity="30d"), client_request(validity="30d"), now=NOW).signed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -16,12 +17,13 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import dername, examine, handshake, probe
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect
-from helpers_x509 import NOW, Pair, authority, leaf
+from helpers_x509 import NOW, Pair, authority, foreign_authority, leaf
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)
 OTHERS = authority("client", unit="others-g1", number=2)
 NAMES = ("localhost", "127.0.0.1")
+DEFAULT_CONTEXT = ssl.create_default_context
 GOOD = leaf(CLIENTS, "client", common_name="me")
 FOREIGN = leaf(OTHERS, "client", common_name="stranger")
 ANSWER = b"HTTP/1.1 200 OK\r\nServer: Docker/26.1.5 (linux)\r\nContent-Length: 2\r\n\r\nOK"
@@ -83,8 +85,10 @@ def serve(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., probe.Target]]:
     """Return a function that starts a server and tells where it is."""
     servers: list[TlsServer | PlainServer] = []
 
-    def start(anchors: str | None = CLIENTS.pem, *, key_type: str = "ecdsa-p256", plain: bool = False) -> probe.Target:
-        pair = leaf(SERVER, "server", key_type, subject_names=NAMES)
+    def start(
+        anchors: str | None = CLIENTS.pem, *, key_type: str = "ecdsa-p256", plain: bool = False, issuer: Pair = SERVER
+    ) -> probe.Target:
+        pair = leaf(issuer, "server", key_type, subject_names=NAMES)
         servers.append(PlainServer() if plain else TlsServer(tmp_path, pair, anchors))
         return probe.Target("127.0.0.1", servers[-1].port, "localhost", 5.0)
 
@@ -238,6 +242,27 @@ def test_examine_nothing_at_all_proves_nothing() -> None:
     target = probe.Target("127.0.0.1", port, "localhost", 1.0)
     found = examine.examine(examine.Examination(target=target, closed_ports=()), NOW)
     assert {"served-certificate", "no-certificate", "foreign-authority"} <= failures(found)
+
+
+def strict_context(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, *, cadata: str) -> ssl.SSLContext:
+    """Return what ssl.create_default_context returns from Python 3.13 on."""
+    context = DEFAULT_CONTEXT(purpose, cadata=cadata)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
+
+
+@pytest.mark.parametrize("lacks", ["usage", "critical", "identifier"])
+def test_good_client_of_a_ca_that_strict_pythons_refuse_is_answered(
+    serve: t.Any, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    """The CA of ``openssl req -x509`` is one; dockerd and the docker CLI take it, and our own probe asks what they do."""
+    monkeypatch.setattr(ssl, "create_default_context", strict_context)
+    issuer = foreign_authority(**{lacks: False})
+    target = serve(issuer=issuer)
+    with pytest.raises(ssl.SSLCertVerificationError), socket.create_connection(("127.0.0.1", target.port)) as plain:
+        strict_context(cadata=issuer.pem).wrap_socket(plain, server_hostname="localhost")
+    assert probe.check_good_client(target, client(GOOD), issuer.pem).passed
+    assert not probe.check_good_client(target, client(GOOD), SERVER.pem).passed
 
 
 def test_client_context_leaves_no_key_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
