@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .._time import isoformat
-from .._x509 import decide
+from .._x509 import decide, inspect, strict
 from .._x509.inspect import CertificateView
 from . import effective, units
 from .effective import Endpoint
@@ -96,7 +96,13 @@ class Situation:
 
 def judge(situation: Situation) -> tuple[Finding, ...]:
     """Return all findings, the worst first."""
-    found = [*_listeners(situation), *_certificates(situation), *_keys(situation), *_unit(situation.unit)]
+    found = [
+        *_listeners(situation),
+        *_certificates(situation),
+        *_strict_clients(situation),
+        *_keys(situation),
+        *_unit(situation.unit),
+    ]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: (_ORDER.index(one.severity), one.code, one.path)))
 
 
@@ -133,13 +139,21 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
             f"Docker's API is open without TLS on {', '.join(endpoint.tcp)}: whoever reaches it is root on this host",
             "site.yml with docker_daemon_existing_settings: adopt secures the endpoint, proves it, and closes this",
         )
-    elif endpoint.tcp and not endpoint.verify:
+    elif endpoint.admits == effective.UNVERIFIED:
         yield Finding(
             "clients-not-verified",
             CRITICAL,
-            place,
-            f"TLS on {', '.join(endpoint.tcp)} without tlsverify: Docker up to 19.03 then lets everybody in",
+            endpoint.where.get("tlsverify", place),
+            f"TLS on {', '.join(endpoint.tcp)} with tlsverify: false: clients need no certificate, so whoever reaches it is root on this host",
             "site.yml with docker_daemon_existing_settings: adopt sets tlsverify",
+        )
+    for key, meant in endpoint.misspelled:
+        yield Finding(
+            "daemon-json-misspelled",
+            CRITICAL,
+            endpoint.where.get(meant, place),
+            f"daemon.json has the key {key}, which dockerd does not know: it does not start with it. {meant} was probably meant",
+            f"site.yml with docker_daemon_existing_settings: adopt removes it and sets {meant}; until then Docker fails at its next start",
         )
     if endpoint.tcp and endpoint.verify and situation.file(effective.CA) is None:
         yield Finding(
@@ -168,14 +182,6 @@ def _certificates(situation: Situation) -> t.Iterator[Finding]:
     for anchor in situation.anchors:
         yield from _dates(anchor, anchor_path, now, _AUTHORITY_SOON, "the CA", "authority")
         yield from _strength(anchor, anchor_path, "the CA")
-        if anchor.is_authority and not anchor.subject_key_identifier:
-            yield Finding(
-                "authority-without-identifier",
-                WARNING,
-                anchor_path,
-                f"the CA {anchor.subject} has no subject key identifier, and Python from 3.13 on refuses it",
-                "Adopt it and rotate away (playbooks/rotate_ca.yml)",
-            )
         if leaf is not None and decide.is_below(leaf, anchor) and not situation.managed:
             yield Finding(
                 "one-authority-for-both",
@@ -184,6 +190,18 @@ def _certificates(situation: Situation) -> t.Iterator[Finding]:
                 f"the CA {anchor.subject} signs servers and lets clients in, so a server certificate that may also be a client's opens every host",
                 "It can be adopted for both; rotate away from it when that suits you (playbooks/rotate_ca.yml)",
             )
+
+
+def _strict_clients(situation: Situation) -> t.Iterator[Finding]:
+    """Tell which CAs of dockerd's strict clients refuse, before anything depends on them."""
+    fact = situation.file(effective.CA)
+    for certificate in inspect.load_certificates(fact.content, fact.path) if fact and fact.certificates else ():
+        subject = inspect.name_text(certificate.subject)
+        for code, words in strict.faults(certificate) if inspect.view_certificate(certificate).is_authority else ():
+            text = (
+                f"the CA {subject} {words}: strict clients (Python from 3.13 on) refuse every certificate that it signs"
+            )
+            yield Finding(code, WARNING, situation.endpoint.paths.get(effective.CA, ""), text, strict.WAY)
 
 
 def _leaf(situation: Situation, leaf: CertificateView, path: str) -> t.Iterator[Finding]:

@@ -110,7 +110,14 @@ def _endpoint(host: HostState, where: Where) -> tuple[effective.Endpoint, bool]:
         flags = tuple(use for use in flags if use.name not in ENDPOINT_FLAGS)
     environment = environment_of(host.model) if host.model else {}
     values = {name: variable.value for name, variable in environment.items()}
-    return effective.read_endpoint(flags, host.config_values, values, host.config_path), managed
+    sockets = _socket_listeners(host)
+    return effective.read_endpoint(flags, host.config_values, values, host.config_path, sockets), managed
+
+
+def _socket_listeners(host: HostState) -> list[tuple[str, str]]:
+    """Return (address, file) of the TCP listeners that docker.socket has from others; a number alone is a port on all addresses."""
+    found = [(item.value.partition("%")[0], item.path) for item in host.socket_listeners if item.is_tcp]
+    return [(f"0.0.0.0:{address}" if address.isdigit() else address, path) for address, path in found]
 
 
 def _original(host: HostState) -> effective.Endpoint:
@@ -122,7 +129,7 @@ def _original(host: HostState) -> effective.Endpoint:
         except TlsError:
             values = {}
     flags = host.derivation.flags if host.derivation else ()
-    return effective.read_endpoint(flags, values, {}, host.config_path)
+    return effective.read_endpoint(flags, values, {}, host.config_path, _socket_listeners(host))
 
 
 def report(looked: Looked) -> dict[str, t.Any]:

@@ -51,24 +51,6 @@ def codes(found: judge.Situation) -> dict[str, str]:
 # --- the effective configuration
 
 
-@pytest.mark.parametrize(
-    ("uses", "values", "environment", "verify", "certificate"),
-    [
-        (flags(tlsverify=None, tlscert="/a/cert.pem"), {}, {}, True, "/a/cert.pem"),
-        (flags(tlsverify="false", tls=None), {}, {}, False, "/root/.docker/cert.pem"),
-        ([], {"tlsverify": True, "tlscert": "/b/cert.pem"}, {}, True, "/b/cert.pem"),
-        ([], {}, {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c"}, True, "/c/cert.pem"),
-        ([], {"tls": True}, {}, False, "/root/.docker/cert.pem"),
-    ],
-    ids=["flags", "flag-off", "daemon-json", "environment", "tls-only"],
-)
-def test_read_endpoint_takes_all_sources_together(
-    uses: list[FlagUse], values: dict[str, t.Any], environment: dict[str, str], verify: bool, certificate: str
-) -> None:
-    found = effective.read_endpoint(uses, values, environment, "/etc/docker/daemon.json")
-    assert (found.tls, found.verify, found.paths["tlscert"]) == (True, verify, certificate)
-
-
 def test_read_endpoint_joins_hosts_and_says_where_they_stand() -> None:
     uses = flags(host="fd://")
     found = effective.read_endpoint(uses, {"hosts": ["tcp://0.0.0.0:2375"]}, {}, "/etc/docker/daemon.json")
@@ -110,12 +92,13 @@ def test_layout_is_recognised(at: effective.Endpoint, drop_ins: tuple[str, ...],
 
 def test_judge_of_dockers_recipe_finds_the_one_authority_and_nothing_worse(tmp_path: pathlib.Path) -> None:
     found = codes(situation(live(tmp_path, docker_recipe()), NOW))
-    assert found == {"one-authority-for-both": "warning"}
+    assert found == {"one-authority-for-both": "warning", "authority-without-key-usage": "warning"}
 
 
 def test_judge_of_docker_machine_finds_what_python_refuses(tmp_path: pathlib.Path) -> None:
     found = codes(situation(live(tmp_path, docker_machine()), NOW, endpoint(names="docker-machine")))
-    assert found == {"one-authority-for-both": "warning", "authority-without-identifier": "warning"}
+    refused = {"authority-without-key-usage": "warning", "authority-without-identifier": "warning"}
+    assert found == {"one-authority-for-both": "warning", **refused}
 
 
 @pytest.mark.parametrize(
@@ -149,6 +132,23 @@ def test_judge_of_an_open_port_is_critical() -> None:
     plain = endpoint(hosts=("tcp://0.0.0.0:2375",), tls=False, verify=False, paths={})
     assert codes(situation([], NOW, plain)) == {"port-open": "critical"}
     assert "clients-not-verified" in codes(situation([], NOW, endpoint(verify=False)))
+
+
+def test_judge_of_a_ca_that_strict_clients_refuse_says_so_and_names_the_way_out(tmp_path: pathlib.Path) -> None:
+    found = judge.judge(situation(live(tmp_path, docker_recipe()), NOW))
+    (one,) = (finding for finding in found if finding.code == "authority-without-key-usage")
+    assert "Python from 3.13" in one.message
+    assert "rotate_ca" in one.repair
+
+
+def test_judge_of_a_misspelt_key_says_what_was_meant() -> None:
+    found = judge.judge(situation([], NOW, endpoint(misspelled=(("tls_verify", "tlsverify"),))))
+    (one,) = (finding for finding in found if finding.code == "daemon-json-misspelled")
+    assert (one.severity, "tls_verify" in one.message, "tlsverify was probably meant" in one.message) == (
+        "critical",
+        True,
+        True,
+    )
 
 
 def test_judge_without_anchors_says_who_gets_in(tmp_path: pathlib.Path) -> None:
