@@ -39,7 +39,7 @@ REQUEST_OPTIONS: dict[str, t.Any] = {
 #: The options of M(daemon_endpoint).
 ENDPOINT_OPTIONS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back", "confirmed"], "default": "present"},
-    "listen": {"type": "list", "elements": "str", "default": ["0.0.0.0:2376"]},
+    "listen": {"type": "list", "elements": "str", "default": []},
     "port": {"type": "int", "default": 2376},
     "directory": {"type": "path", "default": "/etc/docker/certs"},
     "certificate_content": {"type": "str", "default": ""},
@@ -48,7 +48,7 @@ ENDPOINT_OPTIONS: dict[str, t.Any] = {
     "client_ca_content": {"type": "str", "default": ""},
     "config_path": {"type": "path"},
     "service": {"type": "str", "default": "docker.service"},
-    "existing_settings": {"type": "str", "choices": ["fail", "adopt"], "default": "fail"},
+    "existing_settings": {"type": "str", "choices": ["fail", "adopt", "replace"], "default": "fail"},
     "allow_public_address": {"type": "bool", "default": False},
     "allow_port_2375": {"type": "bool", "default": False},
     "allow_dual_trust": {"type": "bool", "default": False},

@@ -33,11 +33,15 @@ options:
       - Where dockerd listens for TLS clients, each as C(ADDRESS:PORT) (IPv6 as C([ADDRESS]:PORT)), also with C(tcp://).
       - V(private) stands for every private address of the host, Docker's own bridges left out, at O(port).
       - V(0.0.0.0:2376) means IPv6 too, and is refused on a host that has a public address unless O(allow_public_address).
+      - Empty keeps the addresses of an endpoint of others that is taken over (O(existing_settings)), also in later runs; where there was none,
+        it means V(0.0.0.0:2376).
     type: list
     elements: str
-    default: ["0.0.0.0:2376"]
+    default: []
   port:
-    description: The port for V(private) in O(listen).
+    description:
+      - The port for V(private) in O(listen).
+      - Where O(listen) is empty, an endpoint that is taken over must listen on it (code C(listen-undecided)).
     type: int
     default: 2376
   directory:
@@ -81,9 +85,11 @@ options:
     description:
       - What to do with C(hosts) and C(tls*) settings that someone else has made, in C(daemon.json) or as flags of the unit,
         and with TCP listeners that someone has given C(docker.socket) (C(ListenStream=)).
-      - V(fail) names them and changes nothing. V(adopt) replaces them; O(state=absent) brings them back.
+      - V(fail) names them and changes nothing. V(adopt) replaces them; O(state=absent) brings them back. Misspelt keys, with which dockerd does not
+        start, stay away.
+      - V(adopt) refuses to shut out clients of a CA that O(client_ca_content) does not hold (code C(clients-would-be-shut-out)). V(replace) shuts them out.
     type: str
-    choices: [fail, adopt]
+    choices: [fail, adopt, replace]
     default: fail
   allow_public_address:
     description: Whether dockerd may listen on a public address. Whoever gets a client's key can then be anywhere.

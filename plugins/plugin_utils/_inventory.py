@@ -77,7 +77,7 @@ def server_signing_requests(
 
 def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dict[str, t.Any]:
     """Return ``replaces`` for a certificate that must not be replaced unless the CA knows its authority; else nothing."""
-    adopted = variables.get("docker_daemon_existing_settings") == "adopt"
+    adopted = variables.get("docker_daemon_existing_settings") in ("adopt", "replace")
     wish = variables.get("docker_server_cert_foreign_authority", "replace" if adopted else foreign_authority)
     certificate = entry.get("certificate")
     if wish == "replace" or "authority-changed" not in entry["reasons"] or not certificate:

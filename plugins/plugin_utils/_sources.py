@@ -9,6 +9,7 @@ Paths below ``module_utils``. The tests of each program compare its list with wh
 from __future__ import annotations
 
 SHARED = (
+    "_adopt/effective",
     "_daemon/config",
     "_daemon/dropin",
     "_daemon/endpoint",
@@ -23,6 +24,7 @@ SHARED = (
     "_daemon/listening",
     "_daemon/machine",
     "_daemon/options",
+    "_daemon/others",
     "_daemon/plan",
     "_daemon/plan_present",
     "_daemon/preflight_certificates",

@@ -10,7 +10,6 @@ time, and that is most of what such a run costs.
 from __future__ import annotations
 
 import os
-import re
 import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +18,7 @@ from .._errors import TlsError
 from .._host import certstore
 from . import findings as judged
 from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
+from .listen import Listen
 from .machine import Machine
 from .options import Options
 from .plan import Done, Plan
@@ -147,7 +147,7 @@ def _plan(
         now=now,
         directory=options.directory,
         config_path=options.config_path,
-        strip_endpoint_flags=options.existing_settings == "adopt",
+        strip_endpoint_flags=options.takes_over,
     )
     if options.state == "confirmed":
         return found, Present(Plan("confirmed"), None, ())
@@ -159,7 +159,7 @@ def _plan(
         planned = Present(plan_rolled_back(found), None, ())
     else:
         planned = plan_present(
-            found, options, check_mode=check_mode, listeners=lambda: _listeners(options, found), check=check
+            found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, found), check=check
         )
     if check and planned.plan.changed:
         planned = replace(planned, findings=_with_places(options, found, planned, state))
@@ -184,10 +184,10 @@ def _with_places(
     return judged.errors(together) + judged.warnings(together)
 
 
-def _listeners(options: Options, found: HostState) -> tuple[tuple[str, int, str], ...]:
+def _listeners(listen: Listen, found: HostState) -> tuple[tuple[str, int, str], ...]:
     from . import listening
 
-    ports = {options.port, *(int(match[1]) for match in map(re.compile(r".*:(\d+)$").match, options.listen) if match)}
+    ports = {address.port for address in listen.addresses}
     return listening.foreign_listeners(ports, (1, found.services.service.main_pid))
 
 

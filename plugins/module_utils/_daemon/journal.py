@@ -58,6 +58,7 @@ class Record:
 
     ``written``: the daemon.json that we wrote last, whole. ``good``: the files of the state before the last change.
     ``rolled_back``: that state is in use. ``undone``: an unconfirmed change was undone since the last run.
+    ``adopted_listen``: where the endpoint of others listened, as entries of docker_daemon_listen.
     """
 
     original_config: bytes | None = None
@@ -68,6 +69,7 @@ class Record:
     good_generation: str | None = None
     rolled_back: bool = False
     undone: bool = False
+    adopted_listen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Options:
     """The options of the module ``daemon_endpoint``. Times in seconds; certificates as PEM, "" to keep what is there."""
 
     state: str = "present"
-    listen: tuple[str, ...] = ("0.0.0.0:2376",)
+    listen: tuple[str, ...] = ()  # where the endpoint that is taken over listens, else on all addresses
     port: int = 2376
     directory: str = DEFAULT_DIRECTORY
     certificate: str = ""
@@ -39,6 +39,11 @@ class Options:
     certificate_pending: bool = False
     allow_dual_trust: bool = False
     prove: bool = False
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether settings of others are taken over, rather than refused."""
+        return self.existing_settings in ("adopt", "replace")
 
     @property
     def socket(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect
-from . import config, dropin
+from . import config, dropin, others
 from .findings import Finding, error, errors, raise_errors, warning, warnings
 from .journal import Record
 from .listen import Listen, is_on_host, resolve_listen
@@ -40,8 +40,13 @@ _REASON_OF_FILE = {
 }
 
 
-# Asked only before a change: (address, port, process) of the TCP listeners that are not Docker's.
-Listeners = t.Callable[[], t.Sequence[tuple[str, int, str]]]
+# Asked only before a change: (address, port, process) of the TCP listeners on these ports that are not Docker's.
+Listeners = t.Callable[[Listen], t.Sequence[tuple[str, int, str]]]
+
+
+def no_listeners(_listen: Listen) -> t.Sequence[tuple[str, int, str]]:
+    """Return none."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Present:
 
 
 def plan_present(
-    state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = tuple, check: bool = True
+    state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = no_listeners, check: bool = True
 ) -> Present:
     """Return what has to be done so that ``options`` hold. Raises TlsError where the host's Docker cannot be managed.
 
@@ -62,8 +67,10 @@ def plan_present(
     is looked for as well; who only asks whether there is a change needs none of it.
     """
     derivation = _manageable(state)
+    listening = others.wanted_listen(state, options)
+    raise_errors(listening.findings, "the endpoint cannot be set up")
     listen = resolve_listen(
-        options.listen,
+        listening.entries,
         port=options.port,
         addresses=state.addresses,
         listener=options.listener,
@@ -76,7 +83,15 @@ def plan_present(
     files = wanted_certificates(state, options)
     kept, doors = check_socket(state.socket_listeners, _text(state.socket_dropin), options.existing_settings)
     plan = _plan(
-        state, options, derivation, listen, settings, files, kept, pending=_pending(state, options, check_mode)
+        state,
+        options,
+        derivation,
+        listen,
+        settings,
+        files,
+        kept,
+        kept_listen=listening.kept,
+        pending=_pending(state, options, check_mode),
     )
     doors = (*_left_behind(state), *doors)
     findings: tuple[Finding, ...] = doors
@@ -163,10 +178,12 @@ def _plan(
     files: dict[str, bytes],
     kept: tuple[str, ...] | None,
     *,
+    kept_listen: tuple[str, ...],
     pending: bool,
 ) -> Plan:
     before = state.config_values
-    remove = () if options.listener == "hosts" else ("hosts",)
+    mistaken = others.misspelled_keys(state, options)
+    remove = (*mistaken, *(() if options.listener == "hosts" else ("hosts",)))
     after = encoded(config.merge(state.config_data, settings, remove, state.config_path)) or b""
     values = config.parse_daemon_json(after, state.config_path).values
     service, socket = _dropins(state, options, derivation, listen, kept)
@@ -207,7 +224,7 @@ def _plan(
         command=_command(options, derivation),
         expected=shown,
         reasons=tuple(dict.fromkeys(reasons)),
-        record=_record(state, after, settings),
+        record=_record(state, after, settings, mistaken, kept_listen),
         containers_stopped=carry.containers_stopped,
     )
 
@@ -255,14 +272,18 @@ def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
     return not state.socket_is_systemds
 
 
-def _record(state: HostState, after: bytes, settings: dict[str, t.Any]) -> Record:
+def _record(
+    state: HostState, after: bytes, settings: dict[str, t.Any], mistaken: t.Sequence[str], kept_listen: tuple[str, ...]
+) -> Record:
     old = state.record
     first = old is None or old.written_config is None or old.config_path not in ("", state.config_path)
+    found = others.without_refused_keys(state, mistaken)
     return Record(
-        original_config=state.config_data if first or old is None else old.original_config,
+        original_config=found if first or old is None else old.original_config,
         written_config=after,
         config_path=state.config_path,
         settings=settings,
+        adopted_listen=kept_listen,
     )
 
 
@@ -295,7 +316,7 @@ def _check(
         swarm_active=bool(engine and engine.swarm_active),
         live_restore_active=bool(engine and engine.live_restore),
         containers_running=engine.containers_running if engine else None,
-        listeners=tuple(listeners()),
+        listeners=tuple(listeners(listen)),
         running_arguments=state.running_arguments,
     )
     wanted = WantedEndpoint(
@@ -314,6 +335,9 @@ def _check(
         allow_dual_trust=options.allow_dual_trust,
     )
     found = (*check(facts, wanted), *_boot_warning(options, listen))
+    if options.takes_over or not errors(found):
+        unknown = check_mode and not wanted.client_ca  # a CA that a check run would make, or adopt
+        found = (*found, *(() if unknown else others.check_clients(state, options, wanted.client_ca)))
     if _pending(state, options, check_mode):
         found = tuple(item for item in found if item in warnings(found) or not item.code.startswith(_CERTIFICATE_CODES))
     return found

@@ -82,7 +82,7 @@ class WantedEndpoint:
     ca: bytes  # server authority: signs the certificate
     client_ca: bytes  # anchors of the admitted groups
     listener: str = "hosts"
-    existing_settings: str = "fail"  # or adopt
+    existing_settings: str = "fail"  # or adopt, replace
     live_restore: str = "keep"  # keep, enable, require
     restart_needed: bool = True
     written: dict[str, t.Any] | None = field(default=None)  # our keys as we wrote them last; None: first run
@@ -184,14 +184,7 @@ def _check_config(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
         values = config.parse_daemon_json(facts.config_data, facts.config_path).values
     except TlsError as problem:
         return [error(problem.code, problem.message, problem.hint)]
-    found = [
-        error(
-            "daemon-json-misspelled",
-            f"{facts.config_path} has the key {key!r}, which dockerd does not read as {meant!r}",
-            f"Write {meant!r} if that is meant, else remove it.",
-        )
-        for key, meant in config.misspelled_keys(values)
-    ]
+    found = [_misspelled(key, meant, facts, wanted) for key, meant in config.misspelled_keys(values)]
     named = {key for key, _meant in config.misspelled_keys(values)}
     others = {key: value for key, value in values.items() if key not in named}
     found += check_keys(others, facts.config_path, facts.engine_version, in_use=facts.config_in_use)
@@ -201,9 +194,18 @@ def _check_config(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     return found + _check_own_conflicts(values, facts, wanted)
 
 
+def _misspelled(key: str, meant: str, facts: HostFacts, wanted: WantedEndpoint) -> Finding:
+    """Judge a key in another spelling. One that was meant for an endpoint that is taken over goes with it."""
+    text = f"{facts.config_path} has the key {key!r}, which dockerd does not read as {meant!r}"
+    if wanted.existing_settings != "fail" and wanted.written is None and meant in config.ENDPOINT_KEYS:
+        hint = "" if key == "host" else "State absent does not bring it back: dockerd does not start with it."
+        return warning("daemon-json-misspelled", f"{text}; it is removed", hint)
+    return error("daemon-json-misspelled", text, f"Write {meant!r} if that is meant, else remove it.")
+
+
 def _foreign(foreign: t.Sequence[config.ForeignSetting], path: str, existing_settings: str) -> Finding:
     listed = ", ".join(f"{item.key} = {json.dumps(item.found)}" for item in foreign)
-    if existing_settings == "adopt":
+    if existing_settings != "fail":
         return warning(
             "existing-settings-adopted", f"{path} had {listed}; these are replaced", "state absent brings them back."
         )

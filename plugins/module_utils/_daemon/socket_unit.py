@@ -93,7 +93,7 @@ def check_socket(
         hint = f"Take the ListenStream= out of {', '.join(late)}, which is read after our drop-in, then systemctl daemon-reload."
         return None, (error("socket-listener-foreign", text, hint),)
     taken_away = own is not None and "\nListenStream=\n" in own
-    if existing_settings != "adopt" and not taken_away:
+    if existing_settings == "fail" and not taken_away:
         hint = (
             "Remove it there, then systemctl daemon-reload and systemctl restart docker.socket; or set "
             "docker_daemon_existing_settings: adopt to have it taken away."
