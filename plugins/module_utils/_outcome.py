@@ -32,6 +32,13 @@ def require_root(purpose: str) -> None:
         raise TlsError(f"only root can {purpose}", hint="Set become: true for this task or play.", code="not-root")
 
 
+def require_cryptography() -> None:
+    """Raise TlsError ``cryptography-missing``, ``-too-old`` or ``-broken`` where this Python has no usable library."""
+    problem = _library_problem()
+    if problem is not None:
+        raise problem
+
+
 def outcome(function: t.Callable[[], t.Mapping[str, t.Any]], *, needs_cryptography: bool = True) -> dict[str, t.Any]:
     """Return what ``function`` returns, or the failure (``failed``, ``msg``, ``hint``, ``code``) of the TlsError that it raises."""
     problem = _library_problem() if needs_cryptography else None

@@ -22,7 +22,9 @@ options:
   state:
     description:
       - V(present) sets the endpoint up, or changes it.
-      - V(absent) gives Docker the C(daemon.json) and the units that it had before. The certificates stay.
+      - V(absent) gives Docker the C(daemon.json) and the units that it had before. Where another tool had files in O(directory), these come
+        back as they were, and ours go; else our certificates stay. A key that waits for its certificate is removed.
+      - V(absent) needs no Python library on the host.
       - V(rolled_back) goes back to the last good state, once.
       - V(confirmed) makes a change for good that was made with O(confirm_timeout), and fails where it was undone meanwhile.
     type: str
@@ -302,7 +304,9 @@ def change(module: AnsibleModule) -> dict[str, t.Any]:
 def main() -> None:
     """Run the module."""
     run_module(
-        change, argument_spec={**CRYPTOGRAPHY_OPTION, **ENDPOINT_OPTIONS, "rejected": {"type": "dict", "default": {}}}
+        change,
+        needs_cryptography=False,
+        argument_spec={**CRYPTOGRAPHY_OPTION, **ENDPOINT_OPTIONS, "rejected": {"type": "dict", "default": {}}},
     )
 
 

@@ -69,6 +69,7 @@ class FakeMachine:
             fragment_path=str(world.root / "lib/docker.service"),
             drop_in_paths=tuple(map(str, sorted(directory.glob("*.conf")))),
             requires=("docker.socket",),
+            started=float(world.started),
         )
         socket = UnitState(
             "docker.socket",
@@ -106,6 +107,13 @@ class FakeMachine:
         self.effects.tick("restarted")
         return Restarted()
 
+    def stop(self, *, with_socket: bool) -> None:
+        self.effects.tick("stop")
+        self.world.end()
+        self.world.failed = False
+        if with_socket:
+            self.world.restart_socket()
+
     def kill(self, pid: int) -> None:
         self.effects.tick("kill")
         self.world.end()
@@ -121,7 +129,9 @@ class FakeMachine:
         world.process.live_restore = values.get("live-restore") is True
 
     def ping(self, timeout: float = 5.0) -> str:
-        return "" if self.world.answers_locally else "no answer"
+        process = self.world.process
+        only_tcp = process is not None and all(host.startswith("tcp://") for host in process.hosts)
+        return "" if self.world.answers_locally or only_tcp else "no answer"
 
     def engine_facts(self, *, networks: bool = False) -> EngineFacts | None:
         world = self.world
@@ -170,9 +180,9 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
     machine = FakeMachine(world, effects)
     _count_file_effects(monkeypatch, effects)
 
-    def prove(_machine: t.Any, expected: t.Any, _server: t.Any = None) -> tuple[Check, ...]:
+    def prove(host: t.Any, expected: t.Any, _server: t.Any = None) -> tuple[Check, ...]:
         process = world.process
-        good = process is not None and world.answers_locally
+        good = process is not None and not host.ping()
         if expected.addresses and process is not None:
             good = good and process.fingerprint == expected.fingerprint and bool(world.tcp)
             good = good and {address for address, _port in expected.addresses} <= world.addresses

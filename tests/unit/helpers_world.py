@@ -112,6 +112,7 @@ class World:
         self.next_pid = 100
         self.clock = 1_800_000_000.0
         self.restarts = 0
+        self.started = 0  # how often dockerd was started, well or not
         self.timer = False
 
     # paths
@@ -193,6 +194,7 @@ class World:
             self.socket_owner = ""
 
     def start(self) -> None:
+        self.started += 1
         self.failed = False
         process = self.new_process()
         if process is None or "dies" in self.problems:

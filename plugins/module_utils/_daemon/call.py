@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._outcome import outcome, require_root
+from .._outcome import outcome, require_cryptography, require_root
 from .._time import utc_now
 from . import endpoint
 from .journal import StateDirectory
@@ -19,16 +19,24 @@ from .options import options_from
 from .signals import orderly_end
 from .systemd import Systemd
 
+# The states that read certificates. Giving a host back must not need a package, nor bring one.
+_READING = ("present", "rolled_back")
+
 
 def called(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the module's result or failure; ``arguments``: its ``options``, with defaults, and ``check_mode``."""
-    return outcome(lambda: ensure_endpoint(arguments["options"], check_mode=arguments["check_mode"]))
+    # Only some states need the library, which ensure_endpoint knows.
+    return outcome(
+        lambda: ensure_endpoint(arguments["options"], check_mode=arguments["check_mode"]), needs_cryptography=False
+    )
 
 
 def ensure_endpoint(parameters: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Return the module's result for its options, with defaults (``ENDPOINT_OPTIONS``). Raises TlsError; then the host is as it was."""
     require_root("change Docker's daemon")
     options = options_from(parameters)
+    if options.state in _READING:
+        require_cryptography()
     machine = Machine(Systemd(options.service, options.socket))
     with orderly_end():
         return endpoint.run(options, machine, StateDirectory(), utc_now(), check_mode=check_mode)

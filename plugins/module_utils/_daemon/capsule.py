@@ -31,8 +31,10 @@ MODULES = (
     "_files",
     "_program",
     "_host.addresses",
+    "_host.adopted",
     "_host.certstore",
     "_host.netlink",
+    "_host.store_files",
     "_daemon.capsule",
     "_daemon.confirm",
     "_daemon.engine",
@@ -104,8 +106,11 @@ def settle(state: StateDirectory, *, timer: bool) -> None:
         machine = Machine(Systemd(journal.service, journal.socket))
         if journal.phase == UNCONFIRMED and not timer and machine.timer_is_armed():
             return
-        undo(journal, state, machine)
-        machine.disarm_timer()
+        try:
+            undo(journal, state, machine)
+        finally:
+            if state.read_journal() is None:  # nothing is left to undo, also where dockerd does not run
+                machine.disarm_timer()
 
 
 def _source(name: str) -> str:

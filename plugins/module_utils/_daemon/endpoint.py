@@ -122,13 +122,26 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
     summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=recovered, journal=journal)
     if not planned.plan.changed:
         return report(replace(summary, proof=_asked_proof(options, machine, planned)))
+    if not planned.plan.touches_docker:
+        _remove_leftovers(found, state)
+        return report(replace(summary, done=Done(False)))
     from .transaction import apply
 
     stopped = machine.running_containers() if planned.plan.containers_stopped else ()
     done = apply(planned.plan, found, state, machine, options)
-    return report(
-        replace(summary, done=done, stopped=stopped, after=machine.engine_facts(), journal=state.read_journal())
-    )
+    after = machine.engine_facts()
+    return report(replace(summary, done=done, stopped=stopped, after=after, journal=state.read_journal()))
+
+
+def _remove_leftovers(found: HostState, state: StateDirectory) -> None:
+    """Remove what an unfinished run has left on a host whose Docker is as it was."""
+    from .finish import give_back
+    from .plan_back import has_record
+
+    mode = found.record.directory_mode if found.record is not None else None
+    give_back(found.directory, "", mode, all_of_it=True)
+    if has_record(found):
+        state.write_record(None)
 
 
 def _plan(
@@ -152,16 +165,16 @@ def _plan(
     if options.state == "confirmed":
         return found, Present(Plan("confirmed"), None, ())
     if options.state != "present":
-        from .plan_back import plan_absent, plan_rolled_back
+        from .plan_back import plan_absent, plan_rolled_back, put_aside
     if options.state == "absent":
-        planned = Present(plan_absent(found, options), None, ())
+        planned = Present(plan_absent(found, options), None, put_aside(found))
     elif options.state == "rolled_back":
         planned = Present(plan_rolled_back(found), None, ())
     else:
         planned = plan_present(
             found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, found), check=check
         )
-    if check and planned.plan.changed:
+    if check and planned.plan.touches_docker:
         planned = replace(planned, findings=_with_places(options, found, planned, state))
     judged.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
     return found, planned

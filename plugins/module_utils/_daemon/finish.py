@@ -22,7 +22,9 @@ def finish(journal: Journal, state: StateDirectory) -> None:
     state.write_record(journal.record)
     for saved in journal.files:
         swap.discard(saved.path)
-    if journal.certificates is not None:
+    if journal.released:
+        give_back(journal.directory, journal.adopted, journal.directory_mode, all_of_it=journal.action == "absent")
+    elif journal.certificates is not None:
         with contextlib.suppress(TlsError, OSError):
             _tidy(journal, journal.certificates.directory)
     _remove_empty_dropin_directories(journal)
@@ -30,6 +32,27 @@ def finish(journal: Journal, state: StateDirectory) -> None:
         with contextlib.suppress(OSError):
             os.unlink(state.capsule_path)
     state.remove_journal()
+
+
+def give_back(directory: str, adopted: str, mode: int | None, *, all_of_it: bool) -> None:
+    """Give the directory of the certificates back as it was found; can be repeated.
+
+    ``adopted``: the generation with the files of another tool ("": there were none, and ours stay). ``mode``: of the
+    directory then. ``all_of_it``: a key that waits for its certificate goes too, and a directory with nothing in it.
+    Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
+    """
+    if not os.path.isdir(directory):
+        return
+    if all_of_it:
+        certstore.discard_pending_key(directory)
+    if adopted:
+        certstore.release(directory, adopted)
+        return
+    with contextlib.suppress(OSError):
+        if mode is not None and os.stat(directory).st_mode & 0o7777 != mode:
+            os.chmod(directory, mode)
+        if all_of_it and os.stat(directory).st_mode & 0o7777 == 0o700:  # as certificate_requests makes it
+            os.rmdir(directory)
 
 
 def _tidy(journal: Journal, directory: str) -> None:

@@ -59,6 +59,7 @@ class Record:
     ``written``: the daemon.json that we wrote last, whole. ``good``: the files of the state before the last change.
     ``rolled_back``: that state is in use. ``undone``: an unconfirmed change was undone since the last run.
     ``adopted_listen``: where the endpoint of others listened, as entries of docker_daemon_listen.
+    ``directory_mode``: of the certificates' directory before the first change.
     """
 
     original_config: bytes | None = None
@@ -70,6 +71,7 @@ class Record:
     rolled_back: bool = False
     undone: bool = False
     adopted_listen: tuple[str, ...] = ()
+    directory_mode: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ class Journal:
     ``process`` names dockerd's process of before: while it still runs, nothing needs a restart.
     ``bridge``: daemon.json for the restart of an undo, when only ``live-restore`` in it keeps the containers running.
     ``ours``: digests of all that we may write to daemon.json on the way. ``with_socket``: docker.socket changes too.
+    ``found_state``: systemd's word for docker.service before, and ``process_started`` of its process: where that is the same,
+    nobody has started it since.
+    ``released``: the certificates' directory is given back, ``adopted`` being the generation with another tool's files.
     """
 
     action: str
@@ -97,6 +102,12 @@ class Journal:
     with_socket: bool
     timeout: int
     record: Record | None
+    found_state: str = ""
+    process_started: float = 0.0
+    released: bool = False
+    adopted: str = ""
+    directory: str = ""
+    directory_mode: int | None = None
 
 
 _FORMAT = 1

@@ -70,6 +70,12 @@ class Machine:
         self.systemd.reset_failed()
         return self.systemd.restart(with_socket=with_socket)
 
+    def stop(self, *, with_socket: bool) -> None:
+        """Stop dockerd, as somebody had done before us; its socket takes over its unit files where that is running."""
+        self.systemd.command("stop", "--", self.systemd.service)
+        if with_socket:
+            self.systemd.command("try-restart", "--", self.systemd.socket)
+
     def kill(self, pid: int) -> None:
         """End a dockerd that hangs. Containers are not its children and go on."""
         with contextlib.suppress(ProcessLookupError):

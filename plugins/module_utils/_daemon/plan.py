@@ -50,7 +50,9 @@ class Plan:
     ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``generation``: an older
     one that is to be live again. ``interim``: daemon.json that only switches live-restore on, before everything else.
     ``during``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
-    ``bridge``: the same for an undo. ``config_last``: daemon.json is swapped after the restart.
+    ``bridge``: the same for an undo. ``config_last``: daemon.json is swapped after the restart. ``released``: the directory
+    of the certificates is given back, with the files in ``generation`` where another tool had some. ``leftovers``: what an
+    unfinished run has left (a key that waits for its certificate, a record), removed without touching Docker.
     """
 
     action: str
@@ -69,19 +71,28 @@ class Plan:
     reasons: tuple[str, ...] = ()
     record: Record | None = None
     containers_stopped: int = 0
+    released: bool = False
+    directory_mode: int | None = None
+    leftovers: bool = False
+
+    @property
+    def touches_docker(self) -> bool:
+        """Whether anything has to be done to what dockerd or systemd read."""
+        return bool(self.files or self.certificates or self.generation or self.restart or self.reload)
 
     @property
     def changed(self) -> bool:
         """Whether anything has to be done."""
-        return bool(self.files or self.certificates or self.generation or self.restart or self.reload)
+        return self.touches_docker or self.leftovers
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a transaction has done; ``proof`` as it is shown to users."""
+    """What a transaction has done; ``proof`` as it is shown to users. ``warnings``: what else they should hear of."""
 
     restarted: bool
     proof: tuple[dict[str, t.Any], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def ordered(

@@ -11,6 +11,7 @@ from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect
 from . import config, dropin
+from .findings import Finding, warning
 from .journal import SavedFile
 from .options import Options
 from .plan import Expected, Plan, encoded, live_restore_steps, ordered
@@ -21,30 +22,62 @@ from .state import HostState, configured_listeners, same_path, serves_tcp
 def plan_absent(state: HostState, options: Options) -> Plan:
     """Return what has to be done so that Docker has the daemon.json and the units that it had without us.
 
-    The certificates stay: they belong to docker_server_cert, and a key that is gone cannot be had back.
+    Certificates and keys of another tool that were in our directory come back. Where there were none, ours stay: they belong
+    to docker_server_cert, and a key that is gone cannot be had back. A key that waits for its certificate goes.
     """
     own_dropin = state.dropin is not None and dropin.is_ours(state.dropin.decode("utf-8", "replace"))
     own_socket = state.socket_dropin is not None and dropin.is_ours(state.socket_dropin.decode("utf-8", "replace"))
     managed = state.record is not None and state.record.written_config is not None and same_path(state)
-    if not (own_dropin or own_socket or managed):
-        return Plan("absent")
-    after = _without_us(state, options)
+    leftovers = state.pending_key is not None or has_record(state)
+    if not (own_dropin or own_socket or managed or state.adopted):
+        reasons = ("staged-key-unwanted",) if state.pending_key is not None else ("record-unwanted",)
+        return Plan("absent", leftovers=leftovers, reasons=reasons if leftovers else ())
+    after = _without_us(state, options) if own_dropin or own_socket or managed else state.config_data
     changes = ordered(state, after, None if own_dropin else state.dropin, None if own_socket else state.socket_dropin)
-    carry = live_restore_steps(state, after, restart=bool(changes), flagged=_flagged(state))
+    restart = state.refused is None and (bool(changes) or _reads_other_certificates(state))
+    carry = live_restore_steps(state, after, restart=restart, flagged=_flagged(state))
     adopted = any(item.is_tcp for item in state.socket_listeners)  # comes back, and as plain text as it was found
     return Plan(
         action="absent",
         files=changes,
-        restart=bool(changes) and state.refused is None,
+        generation=state.adopted,
+        restart=restart,
         with_socket=own_socket or _socket_lost(state),
         config_last=own_socket and serves_tcp(state.socket_dropin) and not adopted,
         during=carry.during,
         bridge=carry.bridge,
         command=state.derivation.original if state.derivation else "",
-        reasons=("endpoint-unwanted",) if changes else ("record-unwanted",),
+        reasons=(
+            *(("endpoint-unwanted",) if changes else ()),
+            *(("certificates-given-back",) if state.adopted else ()),
+            *(("staged-key-unwanted",) if state.pending_key is not None else ()),
+            *(() if changes or state.adopted or state.pending_key is not None else ("record-unwanted",)),
+        ),
         record=None,
         containers_stopped=carry.containers_stopped,
+        released=True,
+        directory_mode=state.record.directory_mode if state.record and same_path(state) else None,
+        leftovers=leftovers,
     )
+
+
+def has_record(state: HostState) -> bool:
+    """Return whether there is a record of a change of this daemon.json; one that only says "undone" is for a late confirmation."""
+    record = state.record
+    return record is not None and same_path(state) and (record.written_config is not None or record.rolled_back)
+
+
+def put_aside(state: HostState) -> tuple[Finding, ...]:
+    """Warn of files that somebody has put in the place of ours: giving back puts them aside."""
+    mixed = [name for name in certstore.NAMES if name in state.certificates.foreign]
+    names = list(dict.fromkeys([*mixed, *state.later])) if state.adopted else []
+    if not names:
+        return ()
+    text = (
+        f"in {state.directory}, {', '.join(names)} were written by another tool after the first run of this collection"
+    )
+    hint = "The files of before the first run are given back; later ones that differ are kept beside them as NAME.docker-tls-saved."
+    return (warning("files-put-aside", text, hint),)
 
 
 def plan_rolled_back(state: HostState) -> Plan:
@@ -70,7 +103,9 @@ def plan_rolled_back(state: HostState) -> Plan:
         _bytes(good, state.dropin_path, state.dropin),
         socket,
     )
+    first = record.good_generation is None and state.adopted is not None  # the set of before was another tool's
     generation = record.good_generation if record.good_generation != state.certificates.generation else None
+    generation = state.adopted if first else generation
     changed = bool(changes or generation)
     carry = live_restore_steps(state, after, restart=changed, flagged=_flagged(state))
     socket_changed = any(change.path == state.socket_dropin_path for change in changes)
@@ -88,6 +123,8 @@ def plan_rolled_back(state: HostState) -> Plan:
         reasons=("rolled-back",) if changed else (),
         record=replace(record, written_config=after, rolled_back=True),
         containers_stopped=carry.containers_stopped,
+        released=first,
+        directory_mode=record.directory_mode,
     )
 
 
@@ -118,6 +155,16 @@ def _expected(state: HostState, after: bytes | None, socket_dropin: bytes | None
     names = tuple(item.subject.public_bytes() for item in inspect.load_certificates(anchors, "the client authorities"))
     view = inspect.view_certificate(inspect.load_certificate(leaf, "the certificate"))
     return Expected(addresses, view.fingerprint_sha256, names)
+
+
+def _reads_other_certificates(state: HostState) -> bool:
+    """Return whether the running dockerd has read other files from our directory than those that are given back."""
+    if state.adopted is None or not state.services.service.is_active:
+        return False
+    place = state.directory.rstrip("/") + "/"
+    named = [*state.running_arguments, *map(str, state.config_values.values())]
+    given = certstore.read_generation(state.directory, state.adopted)
+    return any(place in text for text in named) and given != state.certificates.files()
 
 
 def _bytes(good: dict[str, SavedFile], path: str, otherwise: bytes | None) -> bytes | None:

@@ -69,11 +69,13 @@ def own_client(directory: str, options: Options) -> Client | None:
 
 
 def check_local_socket(machine: Machine) -> Check:
-    """The engine answers on the local socket."""
+    """The engine answers on the local socket; one that serves only clients with a certificate has none, and cannot be asked here."""
     problem = machine.ping()
     if problem:
         return Check("local-socket", False, problem)
     facts = machine.engine_facts()
+    if facts is None and machine.engine() is None:
+        return Check("local-socket", True, "dockerd has no local socket, and listens on TCP")
     return Check("local-socket", facts is not None, f"engine {facts.version}" if facts else "/info is not answered")
 
 

@@ -121,6 +121,8 @@ def _plan(source: Report, changed: bool) -> list[str]:
 
 def _files_after(source: Report) -> dict[str, bytes]:
     """Return the TLS files as they are after the plan."""
+    if source.plan.released and source.done:  # the generation is gone, and its files are at their names again
+        return dict(certstore.read_set(source.found.directory).files())
     if source.plan.generation is not None:
         return dict(certstore.read_generation(source.found.directory, source.plan.generation))
     return {**source.found.certificates.files(), **source.plan.certificates}

@@ -18,7 +18,7 @@ from datetime import datetime
 from .._errors import TlsError
 from .._files import file_status, read_bytes_or_none
 from .._host.addresses import Address
-from .._host.certstore import CertificateSet, pending_key, read_set
+from .._host.certstore import CertificateSet, adopted_generation, later_names, pending_key, read_set
 from .config import parse_daemon_json
 from .dropin import DROPIN_NAME
 from .engine import EngineFacts
@@ -66,6 +66,8 @@ class HostState:
     served: ServerGreeting | None
     record: Record | None
     config_link: str = ""  # the daemon.json that the unit names, where that is a link to ``config_path``
+    adopted: str | None = None  # the generation with the files that another tool had at our names
+    later: tuple[str, ...] = ()  # names where somebody has put other files since
 
     @property
     def config_values(self) -> dict[str, t.Any]:
@@ -137,6 +139,8 @@ def gather(
         served=_served(config_data, path, socket_dropin) if active else None,
         record=record,
         config_link=named if os.path.islink(named) else "",
+        adopted=adopted_generation(directory),
+        later=later_names(directory),
     )
 
 

@@ -26,7 +26,7 @@ from .options import Options
 from .plan import Change, Done, Plan
 from .signals import Interrupted
 from .state import HostState
-from .undo import certificates_digest, undo
+from .undo import Undone, certificates_digest, undo
 from .unit import mismatch
 
 _VALIDATE_SINCE = 23
@@ -34,6 +34,7 @@ _WHY_NOT_STARTED = (
     "Correct what dockerd's log lines name (`journalctl -u docker` on the host shows all of them), then run again. "
     "A host that starts slowly needs a larger docker_daemon_start_timeout."
 )
+_FAILED_BEFORE = "Docker had failed before: `systemctl status docker` and `journalctl -u docker` on the host say why."
 _NOISE = re.compile(
     r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time"
 )
@@ -87,7 +88,11 @@ class _Work:
             places.append(os.path.join(found.directory, certstore.KEY))
             before = found.certificates
             certificates = SavedCertificates(
-                found.directory, before.layout, before.generation, certificates_digest(before), before.directory_mode
+                found.directory,
+                before.layout,
+                before.generation,
+                certificates_digest(before.files()),
+                before.directory_mode,
             )
         return self.state.write_journal(
             Journal(
@@ -107,6 +112,12 @@ class _Work:
                 with_socket=plan.with_socket,
                 timeout=self.options.start_timeout,
                 record=self._record(),
+                found_state=found.services.service.active_state,
+                process_started=found.services.service.started,
+                released=plan.released,
+                adopted=(plan.generation or "") if plan.released else "",
+                directory=found.directory,
+                directory_mode=plan.directory_mode,
             )
         )
 
@@ -123,6 +134,8 @@ class _Work:
         self._switch_live_restore_on()
         if generation is not None:
             certstore.activate(self.found.directory, generation)
+        if plan.released and plan.generation is not None:
+            certstore.put_back(self.found.directory, plan.generation)
         self._swap_files()
         if not plan.restart:
             self._reload()
@@ -151,10 +164,18 @@ class _Work:
             return record
         paths = (self.found.config_path, self.found.dropin_path, self.found.socket_dropin_path)
         good = tuple(self.saved.get(path) or swap.save(path, None) for path in paths)
-        return replace(record, good=good, good_generation=self.found.certificates.generation)
+        old = self.found.record
+        if old is not None and old.written_config is not None and old.config_path in ("", record.config_path):
+            mode = old.directory_mode
+        else:
+            mode = self.found.certificates.directory_mode
+        good_generation = self.found.certificates.generation
+        return replace(record, good=good, good_generation=good_generation, directory_mode=mode)
 
     def _prepare_certificates(self) -> str | None:
         if self.plan.generation is not None:
+            if self.plan.released:
+                return certstore.prepare_return(self.found.directory, self.plan.generation)
             return self.plan.generation
         if not self.plan.certificates:
             return None
@@ -294,11 +315,25 @@ def _undone(error: Exception, journal: Journal, state: StateDirectory, machine: 
         worse = _as_tls_error(failure)
         message = f"{cause.message}. Going back failed as well: {worse.message}"
         return TlsError(message, hint=worse.hint, code="rollback-failed")
-    way = "the old dockerd was started again" if undone.restarted else "dockerd was not touched"
     log = f". dockerd's last log lines: {' | '.join(tail)}" if tail and undone.restarted else ""
     aside = f". Files of someone else were put aside: {', '.join(undone.aside)}" if undone.aside else ""
-    message = f"{cause.message}. Everything is as it was before, {way}{aside}{log}"
-    return TlsError(message, hint=cause.hint, code=cause.code or "change-failed")
+    message = f"{cause.message}. {_how_it_is(undone)}{aside}{log}"
+    hint = cause.hint if undone.found == "active" or not undone.problem else f"{cause.hint} {_FAILED_BEFORE}"
+    return TlsError(message, hint=hint.strip(), code=cause.code or "change-failed")
+
+
+def _how_it_is(undone: Undone) -> str:
+    """Return the sentence on what an undo has left: Docker as it was, in whatever state that was."""
+    if undone.found == "inactive":
+        return "Everything is as it was before: Docker was stopped then, and is stopped"
+    if undone.found == "failed" and not undone.restarted:
+        return "The former configuration is back. Docker had failed before this change already, and was not touched"
+    if undone.problem:
+        return f"The former configuration is back. Docker had failed before this change already, and fails with it: {undone.problem}"
+    if undone.found == "failed":
+        return "The former configuration is back. Docker had failed before this change, and runs with it now"
+    way = "the old dockerd was started again" if undone.restarted else "dockerd was not touched"
+    return f"Everything is as it was before, {way}"
 
 
 def _as_tls_error(error: Exception) -> TlsError:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import typing as t
 from dataclasses import dataclass, replace
 
 from .._errors import TlsError
@@ -20,6 +21,7 @@ from .._host import certstore
 from . import restart, swap
 from .journal import UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
+from .systemd import UnitState
 
 # The old dockerd is known to start: a start timeout that was too short for a busy host must not count it as failed.
 _OLD_PATIENCE = 120.0
@@ -27,31 +29,39 @@ _OLD_PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Undone:
-    """What an undo has done: ``restarted`` and paths of third parties' files that were put aside."""
+    """What an undo has done: ``restarted`` and paths of third parties' files that were put aside.
+
+    ``found``: systemd's word for docker.service before the change. ``problem``: why dockerd does not run now, where it did not
+    run before either.
+    """
 
     restarted: bool
     aside: tuple[str, ...]
+    found: str = "active"
+    problem: str = ""
 
 
 def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
-    """Bring files, links and units back, have the old dockerd answer on its local socket, and end the journal.
+    """Bring files, links and units back, have Docker run as it did before, and end the journal.
 
-    dockerd is restarted only if it is not the process of before any more. Raises TlsError ``rollback-failed``.
+    dockerd is restarted only if it is not the process of before any more, and has to answer where it can be asked. A dockerd that
+    had been stopped is stopped; one that had failed is started once, and may fail again.
+    Raises TlsError ``rollback-failed``.
     """
     service = machine.services().service
-    untouched = (
-        bool(journal.process)
-        and machine.identity(service.main_pid) == journal.process
-        and service.is_active
-        and not service.job
-    )
+    untouched = _is_untouched(journal, machine, service)
     aside = _files_back(journal, machine, bridge=not untouched)
     machine.daemon_reload()
     if untouched:
-        if journal.bridge is not None:
+        if journal.bridge is not None and service.is_active:
             machine.hang_up(service.main_pid)
         _end(journal, state)
-        return Undone(False, aside)
+        return Undone(False, aside, _found(journal))
+    if _found(journal) == "inactive":
+        machine.stop(with_socket=journal.with_socket)
+        aside += _files_back(journal, machine, bridge=False)
+        _end(journal, state)
+        return Undone(True, aside, "inactive")
     outcome = _start_old(journal, machine)
     with contextlib.suppress(TlsError, OSError):  # if we die now, the next undo need not restart dockerd again
         journal = state.write_journal(replace(journal, process=machine.identity(outcome.pid)))
@@ -65,7 +75,24 @@ def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
             hint="Look at `systemctl status docker` and `journalctl -u docker` on the host.",
             code="rollback-failed",
         )
-    return Undone(True, aside)
+    return Undone(True, aside, _found(journal), outcome.problem)
+
+
+def _found(journal: Journal) -> str:
+    """Return how docker.service was found: ``active``, ``inactive`` (somebody had stopped it) or ``failed``."""
+    if journal.was_active:
+        return "active"
+    return "inactive" if journal.found_state == "inactive" else "failed"
+
+
+def _is_untouched(journal: Journal, machine: Machine, service: UnitState) -> bool:
+    """Return whether dockerd is the process of before; where none ran, whether nobody has tried to start one."""
+    if service.job:
+        return False
+    if journal.was_active:
+        return bool(journal.process) and machine.identity(service.main_pid) == journal.process and service.is_active
+    same = (service.active_state, service.started) == (journal.found_state, journal.process_started)
+    return not service.is_active and same
 
 
 def _files_back(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[str, ...]:
@@ -92,15 +119,17 @@ def _certificates_back(before: SavedCertificates) -> None:
     if before.layout == "generations" and before.generation is not None:
         certstore.activate(directory, before.generation)
         return
-    if before.layout == "mixed":  # the files were adopted as they were; the new set stands on that generation
-        adopted = certstore.previous(directory)
-        if certificates_digest(certstore.read_set(directory)) != before.digest and adopted is not None:
-            certstore.activate(directory, adopted)
+    if before.layout == "mixed":  # the files were adopted as they were; the new set stands beside that generation
+        if certificates_digest(certstore.read_set(directory).files()) != before.digest:
+            for name in certstore.generations(directory):
+                if certificates_digest(certstore.read_generation(directory, name)) == before.digest:
+                    certstore.activate(directory, name)
+                    return
         return
     try:
         _release(directory, before.mode)
     except (TlsError, OSError) as error:  # a full or read-only disk: what reads the same as before is good enough
-        if certificates_digest(certstore.read_set(directory)) != before.digest:
+        if certificates_digest(certstore.read_set(directory).files()) != before.digest:
             raise TlsError(
                 f"cannot put back the certificates in {directory}: {error}",
                 hint="Make the file system writable, or make room on it, and run again: the next run finishes this.",
@@ -124,9 +153,9 @@ def _release(directory: str, mode: int | None) -> None:
         ensure_directory(directory, mode)
 
 
-def certificates_digest(found: certstore.CertificateSet) -> str:
+def certificates_digest(files: t.Mapping[str, bytes]) -> str:
     """Return a digest of a set, to see whether it is the same."""
-    return swap.digest(b"".join(name.encode() + b"\0" + data + b"\0" for name, data in sorted(found.files().items())))
+    return swap.digest(b"".join(name.encode() + b"\0" + data + b"\0" for name, data in sorted(files.items())))
 
 
 def _start_old(journal: Journal, machine: Machine) -> restart.Outcome:
@@ -137,9 +166,9 @@ def _start_old(journal: Journal, machine: Machine) -> restart.Outcome:
     socket = machine.services().socket
     usable = socket.load_state == "loaded" and (journal.with_socket or socket.is_active)
     with_socket = usable and (journal.with_socket or not machine.socket_is_systemds())
-    timeout = max(float(journal.timeout), _OLD_PATIENCE)
+    timeout = max(float(journal.timeout), _OLD_PATIENCE) if journal.was_active else float(journal.timeout)
     outcome = restart.restart(machine, timeout, with_socket=with_socket)
-    if outcome.problem:
+    if outcome.problem and journal.was_active:
         outcome = restart.restart(machine, timeout, with_socket=usable)
     return outcome
 

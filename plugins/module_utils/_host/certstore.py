@@ -25,20 +25,22 @@ from dataclasses import dataclass
 
 from .. import _files
 from .._errors import TlsError
-from .._files import ensure_directory, file_status, fsync_directory, read_bytes_or_none, symlink_atomic, write_atomic
+from .._files import ensure_directory, fsync_directory, read_bytes_or_none, symlink_atomic, write_atomic
+from . import adopted
+from .store_files import SERVER_KEY, loose_names, mode_of, remove_leftovers, remove_tree, tighten, unlink
 
 CA = "ca.pem"
 CLIENT_CA = "client-ca.pem"
 CERTIFICATE = "server-cert.pem"
-KEY = "server-key.pem"
+KEY = SERVER_KEY
 NAMES = (CA, CLIENT_CA, CERTIFICATE, KEY)
 PENDING_KEY = "server-key.pem.new"
 CURRENT = "current"
 
 _ADOPTED = "adopted.json"  # in a generation: how the files of another tool were found
+_LATER = "later.json"  # the same for files that somebody has put in the place of ours since
 _PREVIOUS = "previous"  # in a generation: the name of the one that was live before it
 _GENERATION = re.compile(r"generation-([1-9][0-9]*)")
-_LEFTOVER = re.compile(r"\.staging-[0-9a-f]+|\.(?:current|[a-z-]+\.pem(?:\.new)?)\.[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,8 @@ class CertificateSet:
     layout: str
     generation: str | None = None  # name of the current generation directory
     directory_mode: int | None = None
-    loose: tuple[
-        str, ...
-    ] = ()  # of the current generation: files that others could read or change; "." is the directory
+    loose: tuple[str, ...] = ()  # of the current generation: open to others than root; "." is the directory
+    foreign: tuple[str, ...] = ()  # names that are there and not our links
 
     def files(self) -> dict[str, bytes]:
         """Return name -> bytes of the files that are there."""
@@ -84,8 +85,8 @@ def read_set(directory: str) -> CertificateSet:
     layout = _layout(generation, ours, others)
     mode = os.stat(directory).st_mode & 0o7777
     ca, client_ca, certificate, key = (data.get(name) for name in NAMES)
-    loose = () if generation is None else _loose(os.path.join(directory, generation))
-    return CertificateSet(ca, client_ca, certificate, key, layout, generation, mode, loose)
+    loose = () if generation is None else loose_names(os.path.join(directory, generation), NAMES)
+    return CertificateSet(ca, client_ca, certificate, key, layout, generation, mode, loose, tuple(others))
 
 
 def _layout(generation: str | None, ours: t.Sequence[str], others: t.Sequence[str]) -> str:
@@ -108,7 +109,7 @@ def pending_key(directory: str) -> bytes | None:
 def discard_pending_key(directory: str) -> None:
     """Remove the pending key (after it has become the live one)."""
     with _reported(directory):
-        _unlink(os.path.join(directory, PENDING_KEY))
+        unlink(os.path.join(directory, PENDING_KEY))
 
 
 def prepare(directory: str, changes: t.Mapping[str, bytes]) -> str:
@@ -121,7 +122,7 @@ def prepare(directory: str, changes: t.Mapping[str, bytes]) -> str:
     if not os.path.isdir(directory):
         ensure_directory(directory, 0o700)
     with _reported(directory):
-        _remove_leftovers(directory)
+        remove_leftovers(directory)
         _adopt(directory)
         live = read_set(directory)
         wanted = {**live.files(), **changes}
@@ -144,79 +145,132 @@ def activate(directory: str, generation: str) -> None:
                 code="certificate-store-unusable",
             )
         ensure_directory(directory, 0o700)
-        _tighten(os.path.join(directory, generation))
+        tighten(os.path.join(directory, generation), NAMES)
         for name in wanted:  # a link to nothing reads as no file, so this changes nothing yet
             if not os.path.lexists(os.path.join(directory, name)):
                 symlink_atomic(f"{CURRENT}/{name}", os.path.join(directory, name))
-        if _current(directory) != generation:
+        current = _current(directory)
+        for name, data in (read_generation(directory, current) if current else {}).items():
+            path = os.path.join(
+                directory, name
+            )  # a file that reads the same, as after put_back: no set may be half switched
+            if not _is_our_link(directory, name) and os.path.exists(path) and read_bytes_or_none(path) == data:
+                symlink_atomic(f"{CURRENT}/{name}", path)
+        if current != generation:
             symlink_atomic(generation, os.path.join(directory, CURRENT))
         for name in NAMES:
             if name in wanted and not _is_our_link(directory, name):
                 symlink_atomic(f"{CURRENT}/{name}", os.path.join(directory, name))
             elif name not in wanted and _is_our_link(directory, name):
-                _unlink(os.path.join(directory, name))
+                unlink(os.path.join(directory, name))
         fsync_directory(directory)
 
 
 def previous(directory: str) -> str | None:
     """Return the generation that was live before the current one, if it is still there."""
     generation = _current(directory) if os.path.isdir(directory) else None
-    if generation is None:
-        return None
-    name = (read_bytes_or_none(os.path.join(directory, generation, _PREVIOUS)) or b"").decode("ascii", "replace")
-    return name if name in _generations(directory) else None
+    data = read_bytes_or_none(os.path.join(directory, generation, _PREVIOUS)) if generation is not None else None
+    name = (data or b"").decode("ascii", "replace")
+    return name if name and name in generations(directory) else None
 
 
 def adopted_generation(directory: str) -> str | None:
-    """Return the generation that holds the files of another tool as they were found, None where there was none."""
-    if not os.path.isdir(directory):
-        return None
-    found = [name for name in _generations(directory) if os.path.exists(os.path.join(directory, name, _ADOPTED))]
+    """Return the generation that holds the files of another tool as they were found first, None where there was none."""
+    return _last_with(directory, _ADOPTED)
+
+
+def later_names(directory: str) -> tuple[str, ...]:
+    """Return the names where somebody has put other files in the place of ours since; the last such set is kept."""
+    generation = _last_with(directory, _LATER)
+    return (
+        () if generation is None else tuple(name for name in _found_as(directory, generation, _LATER) if name in NAMES)
+    )
+
+
+def _last_with(directory: str, note: str) -> str | None:
+    names = generations(directory) if os.path.isdir(directory) else []
+    found = [name for name in names if os.path.exists(os.path.join(directory, name, note))]
     return found[-1] if found else None
 
 
 def prune(directory: str, keep: t.Collection[str] = ()) -> tuple[str, ...]:
-    """Remove all generations but the current, the previous, the adopted one and ``keep``; return what went.
+    """Remove all generations but the current, the previous, those with files of others and ``keep``; return what went.
 
     Half-written leftovers of a run that was killed go as well. Raises TlsError ``certificate-store-unusable``.
     """
     if not os.path.isdir(directory):
         return ()
-    kept = {_current(directory), previous(directory), adopted_generation(directory), *keep}
-    gone = tuple(name for name in _generations(directory) if name not in kept)
+    others = (adopted_generation(directory), _last_with(directory, _LATER))
+    kept = {_current(directory), previous(directory), *others, *keep}
+    gone = tuple(name for name in generations(directory) if name not in kept)
     with _reported(directory):
         for name in gone:
-            _remove_tree(directory, name)
-        _remove_leftovers(directory)
+            remove_tree(directory, name)
+        remove_leftovers(directory)
     return gone
 
 
-def release(directory: str, generation: str | None) -> None:
-    """For state absent: put the names back as they were found in the adopted ``generation`` (files or links, with modes).
+def prepare_return(directory: str, generation: str) -> str:
+    """Write a generation with the files of the adopted ``generation``, and ours where that has none; return its name.
+
+    So dockerd can start with our settings and with theirs, whichever come first. Raises TlsError as ``prepare``.
+    """
+    return prepare(directory, read_generation(directory, generation))
+
+
+def put_back(directory: str, generation: str) -> None:
+    """Put the names back as they were found in the adopted ``generation`` (files or links); all generations stay.
+
+    ``activate`` of another generation takes it back. Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
+    """
+    files, found = read_generation(directory, generation), _found_as(directory, generation)
+    with _reported(directory):
+        adopted.put_back(directory, os.path.join(directory, generation), files, found)
+
+
+def release(directory: str, generation: str | None) -> tuple[str, ...]:
+    """Put the names back as they were found in the adopted ``generation``, and take all away that is ours; can be repeated.
 
     None: there was no set at first, so our names and generations go, and the directory too if nothing else is in it.
-    Files that are not ours stay, and so does a pending key (see ``discard_pending_key``). Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
+    Files that are not ours stay, and so does a pending key. Returns the paths where files were put aside that somebody had put
+    in the place of ours. Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
     """
     if not os.path.isdir(directory):
-        return
+        return ()
+    aside: tuple[str, ...] = ()
     found = _found_as(directory, generation) if generation is not None else {}
     with _reported(directory):
-        if generation is not None:
-            activate(directory, generation)
-            _put_back(directory, generation, found)
-        _unlink(os.path.join(directory, CURRENT))  # from here on, all that is still a link of ours reads as no file
+        if generation is not None and generation in generations(directory):
+            files = read_generation(directory, generation)
+            if any(_is_our_link(directory, name) for name in files):
+                activate(directory, generation)
+            put_back(directory, generation)
+            aside = _put_later_aside(directory, files)
+        unlink(os.path.join(directory, CURRENT))  # from here on, all that is still a link of ours reads as no file
         for name in NAMES:
             if _is_our_link(directory, name):
-                _unlink(os.path.join(directory, name))
-        for name in _generations(directory):
-            _remove_tree(directory, name)
-        _remove_leftovers(directory)
+                unlink(os.path.join(directory, name))
+        for name in generations(directory):
+            if name != generation:
+                remove_tree(directory, name)
+        remove_leftovers(directory)
         if "mode" in found.get(".", {}):
             os.chmod(directory, found["."]["mode"])
+        if generation is not None and generation in generations(directory):  # the last: until then all can be repeated
+            remove_tree(directory, generation)
         elif generation is None and not os.listdir(directory):
             os.rmdir(directory)
-            return
+            return aside
         fsync_directory(directory)
+    return aside
+
+
+def _put_later_aside(directory: str, given: t.Mapping[str, bytes]) -> tuple[str, ...]:
+    later = _last_with(directory, _LATER)
+    if later is None:
+        return ()
+    found, files = _found_as(directory, later, _LATER), read_generation(directory, later)
+    return adopted.put_aside(directory, os.path.join(directory, later), files, found, given)
 
 
 def _check_names(changes: t.Mapping[str, bytes]) -> None:
@@ -268,8 +322,8 @@ def _is_our_link(directory: str, name: str) -> bool:
         return False
 
 
-def _generations(directory: str) -> list[str]:
-    """Return the names of the generations, oldest first."""
+def generations(directory: str) -> list[str]:
+    """Return the names of the generations in a directory that is there, oldest first."""
     numbers = [int(match[1]) for match in map(_GENERATION.fullmatch, os.listdir(directory)) if match]
     return [f"generation-{number}" for number in sorted(numbers)]
 
@@ -282,76 +336,35 @@ def _adopt(directory: str) -> None:
     generation = live.generation
     if generation is None or read_generation(directory, generation) != live.files():
         first = generation is None and live.layout == "plain"
-        extra = {_PREVIOUS: (generation or "").encode()}
-        if first:
-            extra[_ADOPTED] = json.dumps(_describe(directory), indent=1, sort_keys=True).encode()
+        theirs = [name for name in NAMES if not _is_our_link(directory, name)]
+        note = json.dumps(adopted.describe(directory, theirs), indent=1, sort_keys=True).encode()
+        extra = {_PREVIOUS: (generation or "").encode(), _ADOPTED if first else _LATER: note}
         modes = {name: os.stat(os.path.join(directory, name)) for name in live.files()} if first else {}
-        generation = _write_generation(directory, live.files(), extra, modes)
+        generation = _write_generation(directory, live.files(), extra, modes, theirs)
         symlink_atomic(generation, os.path.join(directory, CURRENT))
     for name in live.files():
         if not _is_our_link(directory, name):
             symlink_atomic(f"{CURRENT}/{name}", os.path.join(directory, name))
 
 
-def _describe(directory: str) -> dict[str, dict[str, t.Any]]:
-    """Return how the names were found: the target of a link, or mode and owner of a file; "." is the directory."""
-    found: dict[str, dict[str, t.Any]] = {".": {"mode": os.stat(directory).st_mode & 0o7777}}
-    for name in NAMES:
-        path = os.path.join(directory, name)
-        if os.path.islink(path):
-            found[name] = {"link": os.readlink(path)}
-        elif os.path.exists(path):
-            status = os.stat(path)
-            found[name] = {"mode": status.st_mode & 0o7777, "uid": status.st_uid, "gid": status.st_gid}
-    return found
-
-
-def _found_as(directory: str, generation: str) -> dict[str, dict[str, t.Any]]:
-    """Return what ``_describe`` said when the files of ``generation`` were adopted; nothing where they were not."""
-    data = read_bytes_or_none(os.path.join(directory, generation, _ADOPTED))
+def _found_as(directory: str, generation: str, note: str = _ADOPTED) -> dict[str, dict[str, t.Any]]:
+    """Return how the files of ``generation`` were found when they were adopted; nothing where they were not."""
+    data = read_bytes_or_none(os.path.join(directory, generation, note))
     return json.loads(data) if data else {}
 
 
-def _put_back(directory: str, generation: str, found: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
-    """Replace our links by the files or links that were found at first; each reads the same before and after."""
-    for name, data in read_generation(directory, generation).items():
-        path, was = os.path.join(directory, name), found.get(name, {})
-        if "link" in was:
-            symlink_atomic(str(was["link"]), path)
-        else:
-            write_atomic(path, data, was.get("mode", _mode(name)), was.get("uid"), was.get("gid"))
-
-
-def _mode(name: str) -> int:
-    return {KEY: 0o400, ".": 0o700}.get(name, 0o444)
-
-
-def _loose(path: str) -> tuple[str, ...]:
-    """Return the names in a generation that more people than root could read (the key) or change; "." is the directory."""
-    found = []
-    for name in (".", *NAMES):
-        status = file_status(os.path.join(path, name))
-        allowed = {KEY: 0o600, ".": 0o700}.get(name, 0o755)
-        foreign = status is not None and os.geteuid() == 0 and status.st_uid != 0
-        if status is not None and (foreign or status.st_mode & 0o7777 & ~allowed):
-            found.append(name)
-    return tuple(found)
-
-
-def _tighten(path: str) -> None:
-    """Give what is loose in a generation its owner and mode; what dockerd reads stays the same."""
-    for name in _loose(path):
-        file = os.path.join(path, name)
-        if os.geteuid() == 0:
-            os.chown(file, 0, 0, follow_symlinks=False)
-        os.chmod(file, _mode(name))
-
-
 def _write_generation(
-    directory: str, files: t.Mapping[str, bytes], extra: t.Mapping[str, bytes], modes: t.Mapping[str, os.stat_result]
+    directory: str,
+    files: t.Mapping[str, bytes],
+    extra: t.Mapping[str, bytes],
+    modes: t.Mapping[str, os.stat_result],
+    adopt: t.Collection[str] = (),
 ) -> str:
-    """Write a complete generation, flushed, under a name of its own; return the name. ``modes``: as found, for adopted files."""
-    existing = _generations(directory)
+    """Write a complete generation, flushed, under a name of its own; return the name.
+
+    ``modes``: as found, for adopted files. ``adopt``: names of files of others, which are kept as they are.
+    """
+    existing = generations(directory)
     number = int(existing[-1].split("-")[1]) + 1 if existing else 1
     staging = os.path.join(directory, f".staging-{secrets.token_hex(6)}")
     os.mkdir(staging, 0o700)
@@ -359,36 +372,15 @@ def _write_generation(
         for name, data in files.items():
             found = modes.get(name)
             if found is None:
-                write_atomic(os.path.join(staging, name), data, _mode(name))
+                write_atomic(os.path.join(staging, name), data, mode_of(name))
             else:
                 write_atomic(os.path.join(staging, name), data, found.st_mode & 0o7777, found.st_uid, found.st_gid)
         for name, data in extra.items():
             write_atomic(os.path.join(staging, name), data, 0o400)
+        adopted.keep(directory, adopt, staging)
         os.rename(staging, os.path.join(directory, f"generation-{number}"))
     except Exception:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     fsync_directory(directory)
     return f"generation-{number}"
-
-
-def _remove_tree(directory: str, name: str) -> None:
-    """Remove a generation; it stops being one at the first step, so a half-removed one is never taken for a set."""
-    doomed = os.path.join(directory, f".staging-{secrets.token_hex(6)}")
-    os.rename(os.path.join(directory, name), doomed)
-    shutil.rmtree(doomed)
-
-
-def _remove_leftovers(directory: str) -> None:
-    for name in os.listdir(directory):
-        path = os.path.join(directory, name)
-        if _LEFTOVER.fullmatch(name):
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                _unlink(path)
-
-
-def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)

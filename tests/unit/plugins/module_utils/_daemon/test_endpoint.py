@@ -337,7 +337,8 @@ def test_unconfirmed_change_waits_and_is_confirmed_once(bench: Bench) -> None:
 def test_unconfirmed_change_gives_way_to_another(bench: Bench) -> None:
     bench.secure(confirm_timeout=60)
     result = bench.run(state="absent")
-    assert result["reasons"] == ["recovered-unconfirmed-change"]
+    assert result["reasons"] == ["recovered-unconfirmed-change", "staged-key-unwanted"]
+    assert not bench.world.certificates.exists()
     assert bench.world.answers_locally
     assert not bench.world.tcp
     with pytest.raises(TlsError) as caught:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -100,6 +101,20 @@ def with_plain_files(world: World) -> None:
         (world.certificates / name).write_text(data)
 
 
+def with_adopted_files(world: World) -> None:
+    """Another tool's files, read by its daemon.json, were in our place, and one of them is a link."""
+    with_plain_files(world)
+    place = world.certificates
+    elsewhere = world.config.parent / "other-tool.pem"
+    (place / "server-cert.pem").rename(elsewhere)
+    (place / "server-cert.pem").symlink_to("../other-tool.pem")
+    settings = {"tlscacert": "ca.pem", "tlscert": "server-cert.pem", "tlskey": "server-key.pem"}
+    paths = {key: str(place / name) for key, name in settings.items()}
+    world.config.write_text(json.dumps({"tls": True, "tlsverify": True, **paths}))
+    world.boot()
+    secure(world, existing_settings="adopt")
+
+
 def with_live_restore(world: World) -> None:
     world.config.write_text('{"live-restore": true}')
     world.boot()
@@ -126,6 +141,8 @@ SCENARIOS = {
     "renewal": Scenario(with_live_restore, renewal, keeps_containers=True),
     "listen": Scenario(secure, lambda world: given(world, listen=("127.0.0.1:2376",))),
     "absent": Scenario(secure, lambda world: given(world, state="absent")),
+    "absent-adopted-files": Scenario(with_adopted_files, lambda world: given(world, state="absent")),
+    "rolled-back-adopted-files": Scenario(with_adopted_files, lambda world: given(world, state="rolled_back")),
     "rolled-back": Scenario(with_live_restore, lambda world: given(world, state="rolled_back")),
 }
 
