@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ..modules import authorities
+from ..plugin_utils import _access
 from ..plugin_utils._action import PassphraseAction, Result
 
 
@@ -13,6 +16,11 @@ class ActionModule(PassphraseAction):
     MODULE = "portcullis.docker_tls.authorities"
     MAIN = staticmethod(authorities.main)
     FACTS = ("docker_ca_authorities", "docker_ca_ledger")
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the module's result with the hosts that each certificate opens."""
+        outcome = super().run_module(arguments, package, task_vars)
+        return _access.with_hosts(outcome, task_vars.get("groups", {}), task_vars.get("hostvars", {}))
 
     def predict(self, arguments: Result) -> Result:
         """Return authorities without contents: the CA cannot be read, so all are foretold as new."""
@@ -31,4 +39,5 @@ class ActionModule(PassphraseAction):
             }
             for position, name in enumerate(["server", *(groups if isinstance(groups, list) else [groups])])
         }
-        return {"authorities": authorities, "revocations": [], "ansible_facts": {"docker_ca_authorities": authorities}}
+        nothing: Result = {"revocations": [], "revocations_deferred": [], "unlisted": []}
+        return {**nothing, "authorities": authorities, "ansible_facts": {"docker_ca_authorities": authorities}}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ..plugin_utils import (
+    _access,
     _batches,
     _ca_place,
     _formats,
@@ -25,6 +26,7 @@ from ..plugin_utils._filters import reporting
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
+    "all_clients": _access.all_clients,
     "ca_directory": _ca_place.ca_directory,
     "ca_host": _ca_place.ca_host,
     "client_anchors": _inventory.client_anchors,
@@ -38,6 +40,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "dual_trust": _inventory.dual_trust,
     "endpoint_url": _inventory.endpoint_url,
     "generation_clients": _revocation.generation_clients,
+    "hosts_of_undone_revocations": _revocation.hosts_of_undone_revocations,
     "hosts_to_prove": _proof.hosts_to_prove,
     "hosts_with_work": _looked.hosts_with_work,
     "hosts_without_authorities": _ca_place.hosts_without_authorities,
@@ -45,7 +48,6 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "inventory_problems": _preflight.inventory_problems,
     "is_behind": _installed.is_behind,
     "listen_addresses": _inventory.listen_addresses,
-    "member_groups": _revocation.member_groups,
     "proof_rows": _proof.proof_rows,
     "rejected_requests": _inventory.rejected_requests,
     "reserved_names": _reserved.reserved_names,
@@ -54,7 +56,6 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "revocation_problems": _revocation.revocation_problems,
     "revocation_rows": _revocation.revocation_rows,
     "revoked_bundles": _revocation.revoked_bundles,
-    "revoked_clients": _revocation.revoked_clients,
     "revoked_names": _rotation.revoked_names,
     "rotation_changes": _rotation.rotation_changes,
     "rotation_fleet": _rotation.rotation_fleet,
@@ -62,6 +63,7 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "rotation_obstacles": _rotation.rotation_obstacles,
     "same_machine": _reports.same_machine,
     "server_signing_requests": _inventory.server_signing_requests,
+    "undone_revocations": _revocation.undone_revocations,
 }
 
 

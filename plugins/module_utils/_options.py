@@ -24,3 +24,15 @@ CA_OPTIONS: dict[str, t.Any] = {
     "passphrase": {"type": "str", "required": True, "no_log": True},
     "allow_network_filesystem": {"type": "bool", "default": False},
 }
+
+#: Documented by the fragment ``_clients``: whom the inventory gives access to.
+CLIENTS_OPTION: dict[str, t.Any] = {
+    "type": "list",
+    "elements": "dict",
+    "options": {
+        "name": {"type": "str", "required": True},
+        "group": {"type": "str", "default": "clients"},
+        "state": {"type": "str", "choices": ["present", "revoked"], "default": "present"},
+        "requests": {"type": "list", "elements": "str"},
+    },
+}

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
   - portcullis.docker_tls._ca.directory
+  - portcullis.docker_tls._clients
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -79,33 +80,17 @@ options:
     type: list
     elements: str
     default: [clients]
-  revoked_clients:
+  unlisted_certificates:
     description:
-      - Clients that may come in no more. A group one of them holds a valid certificate of, by the ledger, gets a new generation that signs, in this
-        call; see RV(revocations) for what has to follow. With all certificates of such a client gone, nothing happens any more.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name of the client.
-        type: str
-        required: true
-      group:
-        description: The access group that it is listed with.
-        type: str
-        default: clients
-  member_groups:
-    description:
-      - Access groups with clients that stay. For them both generations are trusted until the members have new certificates; of a group that
-        is not among them only the new generation is trusted at once.
-    type: list
-    elements: str
-    default: []
+      - What becomes of valid client certificates that O(clients) does not list, see RV(unlisted).
+      - V(report) names them. V(revoke) treats them like those of revoked clients; ones that were adopted, or recorded after a restore, are named only.
+    type: str
+    choices: [report, revoke]
+    default: report
   revocation_deferred:
     description:
-      - Do not begin what O(revoked_clients) asks for, and warn of it. For a run that leaves hosts or client machines out (C(--limit)), which could
-        not finish it.
+      - Do not begin a revocation; name it in RV(revocations_deferred) and warn of it. For a run that leaves hosts or client machines out
+        (C(--limit)), which could not finish it.
     type: bool
     default: false
   restart_ledger:
@@ -214,7 +199,7 @@ authorities:
           type: str
 revocations:
   description:
-    - What has to leave because of O(revoked_clients), until it has. C(playbooks/site.yml) does the rest, that is new certificates for the members, then
+    - What has to leave because a client is revoked, until it has. C(playbooks/site.yml) does the rest, that is new certificates for the members, then
       M(portcullis.docker_tls.authority_generation) with O(portcullis.docker_tls.authority_generation#module:state=retired), then the hosts.
   returned: success
   type: list
@@ -225,7 +210,7 @@ revocations:
       type: str
       sample: clients
     clients:
-      description: The revoked clients that hold valid certificates of it.
+      description: The clients whose valid certificates of it are revoked.
       type: list
       elements: str
       sample: [bob]
@@ -241,6 +226,16 @@ revocations:
     members:
       description: Whether others of the group stay.
       type: bool
+revocations_deferred:
+  description: What was not begun because of O(revocation_deferred), as RV(revocations), and C(hosts), the Docker hosts that admit the group.
+  returned: success
+  type: list
+  elements: dict
+unlisted:
+  description: Valid client certificates that O(clients) does not list, as RV(portcullis.docker_tls.authority_info#module:unlisted).
+  returned: success
+  type: list
+  elements: dict
 ansible_facts:
   description: The same as a fact.
   returned: success
@@ -269,10 +264,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, origin, plan_text, report, revocation, store
+from ..module_utils._ca import access, bootstrap, directory, origin, plan_text, report, revocation, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
-from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._options import CA_OPTIONS, CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
 from ..module_utils._x509.keys import KEY_TYPES
 
 if t.TYPE_CHECKING:
@@ -319,25 +314,18 @@ def _revoke(
     place: directory.CaDirectory,
     passphrase: bytes,
     around: bootstrap.Surroundings,
-) -> revocation.Outcome | None:
-    """Begin what the revoked clients make necessary; without any, not even the ledger is read."""
-    params, predict = module.params, module.check_mode
-    if not params["revoked_clients"]:
-        return None
-    clients = [revocation.Revoked(one["name"], one["group"]) for one in params["revoked_clients"]]
+) -> revocation.Outcome:
+    """Begin what the revoked clients make necessary, and compare the ledger with the others; without clients it is not read."""
+    params, deferred = module.params, module.params["revocation_deferred"]
+    if params["clients"] is None:
+        return revocation.Outcome({}, ())
+    wish = revocation.Wish(tuple(access.clients_of(params["clients"])), params["unlisted_certificates"] == "revoke")
     template = _spec(params, "clients", "client")
-    deferred = params["revocation_deferred"]
-    found = revocation.begin(
-        place, clients, params["member_groups"], template, passphrase, around, predict=predict or deferred
-    )
-    if not deferred:
-        return found
-    for one in found.revocations:
-        module.warn(
-            f"revocation-deferred: {', '.join(one.clients)} may still come in with certificates of {', '.join(one.generations)}. "
-            "This run is limited to some hosts and cannot change that; run again without --limit."
-        )
-    return None
+    predict = module.check_mode or deferred
+    found = revocation.begin(place, wish, template, passphrase, around, predict=predict)
+    for warning in report.access_warnings(found, deferred=deferred):
+        module.warn(warning)
+    return found
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
@@ -350,16 +338,20 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         module.warn(warning)
     authorities = report.authorities(outcome, now)
     revoked = _revoke(module, place, passphrase, around)
-    if revoked is not None and revoked.revocations:
+    deferred = revoked.revocations if params["revocation_deferred"] else ()
+    begun = () if deferred else revoked.revocations
+    if begun:
         authorities = report.with_revocations(authorities, revoked, now)
-    reasons = [*outcome.reasons, *(revoked.reasons if revoked else ())]
+    reasons = [*outcome.reasons, *(() if deferred else revoked.reasons)]
     ledger_end = report.ledger_end(place, None if reasons else outcome.ledger)
-    plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(revoked.revocations if revoked else ())]
+    plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(begun)]
     return {
         "changed": bool(reasons),
         "reasons": reasons,
         "authorities": authorities,
-        "revocations": [one.to_dict() for one in revoked.revocations] if revoked else [],
+        "revocations": [one.to_dict() for one in begun],
+        "revocations_deferred": [one.to_dict() for one in deferred],
+        "unlisted": [one.to_dict() for one in revoked.access.unlisted],
         "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger_end},
         "plan": plan,
         "diff": plan_diff(plan),
@@ -376,17 +368,9 @@ def main(run: t.Callable[..., None] = run_module) -> None:
             "server": _authority_options(_SERVER),
             "client": _authority_options(_CLIENT),
             "access_groups": {"type": "list", "elements": "str", "default": ["clients"]},
-            "revoked_clients": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "group": {"type": "str", "default": "clients"},
-                },
-            },
+            "clients": CLIENTS_OPTION,
+            "unlisted_certificates": {"type": "str", "choices": ["report", "revoke"], "default": "report"},
             "revocation_deferred": {"type": "bool", "default": False},
-            "member_groups": {"type": "list", "elements": "str", "default": []},
             "restart_ledger": {"type": "bool", "default": False},
         },
     )

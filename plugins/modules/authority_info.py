@@ -15,6 +15,7 @@ description:
   - Where there is no CA directory the result is empty.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._clients
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -109,6 +110,70 @@ ledger:
   description: End of the ledger, as the fact C(docker_ca_ledger) of M(portcullis.docker_tls.authorities).
   returned: success
   type: dict
+compared:
+  description: Whether O(clients) were compared with the ledger; not without them, nor with a ledger that cannot be read.
+  returned: success
+  type: bool
+revoked:
+  description:
+    - Valid certificates of clients that are revoked, by O(clients) or by the ledger, as RV(unlisted).
+    - Where C(trusted) is false the revocation is complete at the CA, and a host that still admits that generation has to be changed.
+  returned: success
+  type: list
+  elements: dict
+unlisted:
+  description: Valid client certificates, of generations that are trusted, that O(clients) does not list.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    client:
+      description: Common name.
+      type: str
+      sample: olga
+    group:
+      description: The access group whose authority signed it.
+      type: str
+      sample: ops
+    generation:
+      description: Id of the authority that signed it.
+      type: str
+      sample: ops-g1
+    request:
+      description: Id of the request that it answered; empty where it was adopted or recorded.
+      type: str
+      sample: localhost/olga
+    requester:
+      description: Host that asked for it.
+      type: str
+      sample: localhost
+    source:
+      description: V(issued) here, V(adopted) with an authority of another tool, or V(recorded) after a restore.
+      type: str
+      sample: issued
+    not_after:
+      description: The end of the last of them.
+      type: str
+      sample: "2027-11-30T07:53:00Z"
+    reason:
+      description: >-
+        V(client-unlisted), there is no such client; V(group-changed), it is of another group now; V(bundle-unlisted), no bundle of the inventory
+        is where this one is; V(client-revoked).
+      type: str
+      sample: group-changed
+    trusted:
+      description: Whether that authority is still one of the CA.
+      type: bool
+    hosts:
+      description: The Docker hosts of the inventory that admit the group.
+      type: list
+      elements: str
+      sample: [web1]
+revocations_deferred:
+  description: What the revoked clients make necessary, as RV(portcullis.docker_tls.authorities#module:revocations_deferred).
+  returned: success
+  type: list
+  elements: dict
 ansible_facts:
   description: The same as a fact.
   returned: success
@@ -131,32 +196,60 @@ hint:
 """
 
 import typing as t
+from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import directory, report, store
+from ..module_utils._ca import access, directory, report, revocation, store
+from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
+from ..module_utils._options import CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
-    place = directory.ca_directory(module.params["path"])
+    place, now = directory.ca_directory(module.params["path"]), _time.utc_now()
     for path in directory.loose_entries(place):
         module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
-    authorities = store.describe(store.read_authorities(place), _time.utc_now())
+    authorities = store.describe(store.read_authorities(place), now)
     ledger = report.ledger_end(place)
+    clients = module.params["clients"]
+    found = (
+        revocation.look(place, access.clients_of(clients), now) if clients is not None else revocation.Outcome({}, ())
+    )
     return {
         "changed": False,
         "authorities": authorities,
         "ledger": ledger,
+        "compared": found is not None,
+        "revoked": [one.to_dict() for one in found.access.revoked] if found else [],
+        "unlisted": [one.to_dict() for one in found.access.unlisted] if found else [],
+        "revocations_deferred": [one.to_dict() for one in found.revocations] if found else [],
         "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger},
     }
 
 
+def _compared(module: AnsibleModule, place: directory.CaDirectory, now: datetime) -> revocation.Outcome | None:
+    """Return what the ledger says of the clients, None where that was not asked or the ledger cannot be read."""
+    if module.params["clients"] is None:
+        return None
+    try:
+        return revocation.look(place, access.clients_of(module.params["clients"]), now)
+    except TlsError as error:
+        module.warn(f"the access of clients cannot be compared with the ledger: {error.message}")
+        return None
+
+
 def main(run: t.Callable[..., None] = run_module) -> None:
     """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
-    run(_run, argument_spec={**CRYPTOGRAPHY_OPTION, "path": {"type": "path", "required": True}})
+    run(
+        _run,
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            "path": {"type": "path", "required": True},
+            "clients": CLIENTS_OPTION,
+        },
+    )
 
 
 if __name__ == "__main__":

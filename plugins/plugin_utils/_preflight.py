@@ -11,7 +11,8 @@ from collections import Counter
 
 from ansible.errors import AnsibleError
 
-from . import _batches, _ca_place, _role_arguments
+from ..module_utils import _access_text
+from . import _access, _batches, _ca_place, _role_arguments
 from ._as_written import as_written, is_computed, variable
 
 Mapping = t.Mapping[str, t.Any]
@@ -19,7 +20,7 @@ OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "doc
 #: What the modules authorities and authority_info say of themselves.
 OUR_FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 DEFAULT_GROUPS = ["clients"]
-DEFAULT_CLIENTS = [{"name": "client"}]
+DEFAULT_CLIENTS = _access.DEFAULT_CLIENTS
 
 
 def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[str]:
@@ -37,12 +38,19 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
-    clients = everywhere.get("docker_client_cert_clients") or DEFAULT_CLIENTS
+    lists, unread = _access.client_lists(groups, hostvars)
     misshapen = [
         *_passphrase_problems(place, hostvars),
         *_role_problems("docker_ca", place, everywhere),
         *_role_problems("docker_client_cert", "localhost", _ca_place.variables_of(hostvars, "localhost")),
-        *_role_problems("docker_client_cert", place, everywhere, ("docker_client_cert_clients",)),
+        *(
+            problem
+            for each in lists
+            if each.variable == _access.CLIENTS
+            for problem in _role_problems(
+                "docker_client_cert", each.hosts[0], {each.variable: each.clients}, (each.variable,)
+            )
+        ),
         *(
             problem
             for host in groups.get("docker_clients") or []
@@ -56,13 +64,15 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     }  # once: a fleet may have thousands
     serials = {host: variable(hostvars, host, _batches.VARIABLE, variables) for host, variables in written.items()}
     found = [
-        *_client_problems(clients, known),
+        *unread,
+        *(problem for each in lists for problem in _client_problems(each, known)),
+        *_access.contradictions(groups, hostvars, lists),
         *_batches.serial_problems(serials),
         *(problem for host in written for problem in _host_problems(host, hostvars, written[host], known)),
         *(
             problem
             for host in groups.get("docker_clients") or []
-            for problem in _machine_problems(host, hostvars, clients)
+            for problem in _machine_problems(host, hostvars, _access.clients_of(host, lists))
         ),
     ]
     return list(dict.fromkeys(found))  # a machine may be in both groups
@@ -112,24 +122,28 @@ def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
     yield from (f"{host}: {problem}." for problem in fact_problems(variables))
 
 
-def _client_problems(clients: t.Sequence[Mapping], known: t.Sequence[str]) -> t.Iterator[str]:
-    if not all(client.get("name") for client in clients):
-        yield "docker_client_cert_clients: every entry needs a name."
+def _client_problems(found: _access.ClientList, known: t.Sequence[str]) -> t.Iterator[str]:
+    """Name what is wrong with one list of clients, whichever host has it: an entry that is passed over revokes nobody."""
+    where, clients = found.variable, found.clients
+    if not isinstance(clients, (list, tuple)) or not all(
+        isinstance(one, t.Mapping) and one.get("name") for one in clients
+    ):
+        yield f"{where}: every entry needs a name ({_access_text.named(found.hosts)})."
         return
     for name, count in Counter(client["name"] for client in clients).items():
         if count > 1:
-            yield f"docker_client_cert_clients: {count} clients are named {name!r}. Give each client a name of its own."
+            yield f"{where}: {count} clients are named {name!r}. Give each client a name of its own."
     for client in clients:
         state = client.get("state", "present")
         if state not in ("present", "revoked"):
             yield (
-                f"docker_client_cert_clients: the state of the client {client['name']!r} is {state!r}. "
+                f"{where}: the state of the client {client['name']!r} is {state!r}. "
                 "Write present or revoked; to shut a client out, revoked (without its entry it keeps what it has)."
             )
         group = client.get("group", "clients")
         if group not in known:
             yield (
-                f"docker_client_cert_clients: the client {client['name']!r} is of the group {group!r}, "
+                f"{where}: the client {client['name']!r} is of the group {group!r}, "
                 f"which docker_ca_access_groups ({', '.join(known)}) does not have. Add it there or correct the name."
             )
 

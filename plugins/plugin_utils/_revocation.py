@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _inventory, _preflight
+from ..module_utils import _access_text
+from . import _access, _inventory
+from ._access import admitting
+from ._as_written import as_written
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
 
 CHECKED = "docker_ca_checked"
+#: What a run without the CA host has read of the authorities.
+READ = "__docker_tls_authorities"
 _ADMITTED, _REFUSED = "client-of-", "former-client-of-"
 
 
@@ -28,12 +33,6 @@ def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:
         for client in clients
         if client.get("state", "present") == "revoked"
     ]
-
-
-def member_groups(clients: t.Iterable[Mapping]) -> list[str]:
-    """Return the access groups that have clients that stay."""
-    present = _inventory.present_clients(clients)
-    return list(dict.fromkeys(str(client.get("group", "clients")) for client in present))
 
 
 def revoked_bundles(
@@ -89,21 +88,61 @@ def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: b
     return [ca_host(groups) if step == "ca" else "localhost"]
 
 
+def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
+    """Return what this run knows of the CA: from the role docker_ca, else from who has read the authorities in its place."""
+    checked = _variables(hostvars, ca_host(groups)).get(CHECKED) or {}
+    if "authorities" in checked:
+        return t.cast(Mapping, checked)
+    for host in ["localhost", *(groups.get("docker_hosts") or [])]:
+        found = (as_written(hostvars, host) if host in hostvars else {}).get(READ) or {}
+        if "authorities" in found:
+            return t.cast(Mapping, found)
+    return {}
+
+
+def undone_revocations(groups: Groups, hostvars: Mapping) -> list[str]:
+    """Return a sentence for each revocation that is due and that this run could not begin, because it was limited to some hosts or tasks."""
+    answer = _answer(groups, hostvars)
+    if not answer:
+        return _unread(groups, hostvars)
+    sentences = [
+        f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can get in with certificates of {', '.join(one['generations'])} on "
+        f"{_access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
+        "or tasks (--limit, --tags), so the revocation was not begun. Run site.yml without these options."
+        for one in answer.get("revocations_deferred") or []
+    ]
+    if answer.get("authorities") and answer.get("compared") is False:
+        sentences.append(
+            "Whether revoked clients still have access is not known: the ledger of the CA cannot be read. Run site.yml without --limit and "
+            "--tags; it says what is wrong with the ledger."
+        )
+    return sentences
+
+
+def _unread(groups: Groups, hostvars: Mapping) -> list[str]:
+    """Return what to say where no task of this run has read the CA (--start-at-task), although clients are revoked."""
+    lists, _unread_lists = _access.client_lists(groups, hostvars) if hostvars else ([], [])
+    names = list(dict.fromkeys(one["name"] for each in lists for one in revoked_clients(each.entries())))
+    if not names:
+        return []
+    return [
+        f"Whether {', '.join(names)} still have access, though revoked, is not known: this run has not read the CA. Run site.yml from its beginning."
+    ]
+
+
+def hosts_of_undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = False) -> list[str]:
+    """Return the hosts of the play that fails a run which left a revocation undone: any of ours that --limit has left; none for a plan."""
+    if predicting or not undone_revocations(groups, hostvars):
+        return []
+    ours = [host for name in ("docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
+    return list(dict.fromkeys(["localhost", *ours]))
+
+
 def revocation_changes(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
     """Return what the CA has to do when the members have their new certificates."""
     return [
         {"name": str(one["authority"]), "state": "retired", "generation": int(str(one["signing"]).rpartition("-g")[2])}
         for one in revocations(groups, hostvars)
-    ]
-
-
-def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> list[str]:
-    """Return the Docker hosts that admit one of the access groups ``names``."""
-    return [
-        host
-        for host in groups.get("docker_hosts") or []
-        if (hostvars[host].get("docker_daemon_state") or "present") == "present"
-        and set(hostvars[host].get("docker_daemon_access_groups") or _preflight.DEFAULT_GROUPS) & set(names)
     ]
 
 
@@ -174,7 +213,7 @@ def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
 
 def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Container[str]) -> t.Iterator[Row]:
     """Yield a row for each bundle of a client that stays in the group: it must be of the new generation."""
-    clients = variables.get("docker_client_cert_clients") or _preflight.DEFAULT_CLIENTS
+    clients = variables.get("docker_client_cert_clients") or _access.DEFAULT_CLIENTS
     members = {client["name"] for client in _inventory.present_clients(clients) if _group(client) == one["authority"]}
     result = variables.get("docker_client_cert_installed") or {}
     installed = {bundle["id"]: bundle for bundle in result.get("bundles") or []}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _inventory, _revocation, _status
+from . import _access, _inventory, _revocation, _status
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -49,9 +49,9 @@ def _unread(groups: Groups, hostvars: Mapping, lost: Mapping) -> t.Iterator[dict
 
 
 def revoked_names(groups: Groups, hostvars: Mapping) -> list[str]:
-    """Return the names of the clients that may come in no more."""
-    clients = _status.defined_clients(hostvars[_revocation.ca_host(groups)])
-    return [one["name"] for one in _revocation.revoked_clients(clients)]
+    """Return the names of the clients that any list of the inventory revokes: nobody waits for them."""
+    lists, _unread = _access.client_lists(groups, hostvars)
+    return list(dict.fromkeys(one["name"] for each in lists for one in _revocation.revoked_clients(each.entries())))
 
 
 def rotation_hosts(groups: Groups, hostvars: Mapping, phase: str, step: str, execute: bool) -> list[str]:

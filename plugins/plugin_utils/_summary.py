@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..module_utils import _table
-from . import _answers
+from . import _answers, _summary_access
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -33,6 +33,7 @@ _WORDS = {
 _ORDER = ("failed", "unreachable", "not-done", "changed", "unchanged")
 # The modules that a host is done with: who is due and never comes so far was stopped by somebody else's failure.
 _LAST = {"daemon_endpoint", "certificate_bundles"}
+_CA = {"authorities", "authority_info"}
 _CHANGING = {"daemon_endpoint", "endpoint_info"}
 
 
@@ -51,7 +52,8 @@ class HostRun:
 class Run:
     """A run as far as it has come. ``bundles``: directories on the controller with a bundle that was written.
 
-    ``change_failed``: a change of a daemon, or its proof, is among what has failed.
+    ``change_failed``: a change of a daemon, or its proof, is among what has failed. ``unlisted``: valid client certificates that the inventory does
+    not list; ``deferred``: revocations that this run does not do.
     """
 
     check_mode: bool = False
@@ -59,6 +61,8 @@ class Run:
     hosts: dict[str, HostRun] = field(default_factory=dict)
     bundles: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
+    unlisted: list[Mapping] = field(default_factory=list)
+    deferred: list[Mapping] = field(default_factory=list)
 
     def host(self, name: str) -> HostRun:
         """Return what happened on a host so far."""
@@ -70,6 +74,8 @@ class Run:
             self.host(host).due = [str(reason) for reason in result.get("reasons") or ["undecided"]]
         if module in _LAST:
             self.host(host).finished = True
+        if module in _CA:
+            self._note_access(result)
         if not result.get("changed"):
             return
         entries = [entry for entry in result.get("requests") or [] if isinstance(entry, t.Mapping)]
@@ -90,6 +96,10 @@ class Run:
         elif "cryptography-missing" in reasons:
             lines.insert(0, "package for Python's cryptography")
         there.done += lines
+
+    def _note_access(self, result: Mapping) -> None:
+        for key, kept in (("unlisted", self.unlisted), ("revocations_deferred", self.deferred)):
+            kept[:] = [one for one in result.get(key) or [] if isinstance(one, t.Mapping)]
 
     def _note_bundles(self, host: str, result: Mapping) -> None:
         for bundle in result.get("bundles") or []:
@@ -145,6 +155,7 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
         lines.append(
             f"... and {len(told) - MOST_HOSTS} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
         )
+    lines += [_table.clean(line) for line in _summary_access.lines(run.unlisted, run.deferred)]
     following = next_steps(run, has_file=has_file)
     return [*lines, *(["Next:", *(f"  - {_table.clean(step)}" for step in following)] if following else []), ""]
 
@@ -196,6 +207,7 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
         steps.append(
             "run again when the hosts that were not reached are back; until then they keep their certificates, and whom they admit"
         )
+    steps += _summary_access.next_steps(run.unlisted, run.deferred)
     if run.check_mode:
         return [*steps, "run without --check to do it"] if run.in_state("changed") else steps
     for client, directory in sorted(run.bundles.items()):
@@ -220,4 +232,5 @@ def document(run: Run) -> str:
         for host, state in sorted(run.states.items())
     ]
     found = {"outcome": run.outcome, "check_mode": run.check_mode, "summary": headline(run), "hosts": hosts}
+    found.update(unlisted_certificates=list(run.unlisted), revocations_deferred=list(run.deferred))
     return json.dumps({**found, "next": next_steps(run)}, indent=2) + "\n"

@@ -140,8 +140,7 @@ OPERATIONS = [
         authorities,
         lambda place: {
             "passphrase": PASSPHRASE_TEXT,
-            "revoked_clients": [{"name": "alice", "group": "clients"}],
-            "member_groups": ["clients"],
+            "clients": [{"name": "alice", "state": "revoked"}, {"name": "bob"}],
         },
     ),
     Operation("rotate-introduce", authority_generation, _generation("introduced")),

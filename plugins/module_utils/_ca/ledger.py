@@ -339,15 +339,18 @@ def _write_block(place: CaDirectory, size: int, block: bytes) -> None:
         _files.fsync_directory(place.path)
 
 
-def entries(place: CaDirectory) -> t.Iterator[dict[str, t.Any]]:
-    """Yield the entries in their order, without a torn end; for reports. The chain is ``scan``'s business."""
+def entries(place: CaDirectory, wanted: t.Callable[[bytes], bool] = lambda line: True) -> t.Iterator[dict[str, t.Any]]:
+    """Yield the entries in their order, without a torn end; for reports. The chain is ``scan``'s business.
+
+    ``wanted`` is asked about each line before it is parsed, which costs ten times as much as a search in it.
+    """
     try:
         stream = open(place.ledger, "rb", buffering=_READ_BUFFER)  # noqa: SIM115
     except FileNotFoundError:
         return
     with stream:
         for line in stream:
-            if line.endswith(b"\n"):
+            if line.endswith(b"\n") and wanted(line):
                 yield json.loads(line)
 
 

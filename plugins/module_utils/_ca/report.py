@@ -36,6 +36,22 @@ def with_revocations(
     return described
 
 
+def access_warnings(found: revocation.Outcome, *, deferred: bool) -> list[str]:
+    """Return what to tell the user about revoked clients: those whose revocation this run leaves undone, and those that nobody knows."""
+    warnings = [
+        f"client-unknown: the client {name!r} is revoked, and the ledger has no certificate of that name, so nothing was revoked. Check how "
+        "the name is written; docker_tls.ledger_info lists the certificates."
+        for name in found.access.unknown
+        if not any(name in one.clients for one in found.revocations)
+    ]
+    for one in found.revocations if deferred else ():
+        warnings.append(
+            f"revocation-deferred: {', '.join(one.clients)} may still come in with certificates of {', '.join(one.generations)}. "
+            "This run is limited to some hosts and cannot change that; run again without --limit."
+        )
+    return warnings
+
+
 def generations_diff(
     before: store.Stored, after: store.Stored, made: t.Sequence[bootstrap.AuthoritySpec] = ()
 ) -> t.Any:

@@ -13,13 +13,12 @@ from __future__ import annotations
 import os
 import typing as t
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 
 from .._x509 import names
-from . import bootstrap, directory, generations, ledger, stages, store
+from . import access, bootstrap, directory, generations, ledger, stages, store
 
-# Signed here, or found on a host after a backup came back or an authority was adopted.
-_ISSUED = ("issued", "leaf-recorded", "leaf-adopted")
+_NOTHING_SEEN = access.Access()
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,12 @@ class Revocation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The authorities after it, what is to leave, and whether anything was (would be) changed."""
+    """The authorities after it, what is to leave, and whether anything was (would be) changed. ``access`` is what the ledger says of clients."""
 
     stored: store.Stored
     revocations: tuple[Revocation, ...]
     reasons: tuple[str, ...] = ()
+    access: access.Access = _NOTHING_SEEN
 
     @property
     def distrusted(self) -> frozenset[str]:
@@ -69,44 +69,115 @@ class Outcome:
         return frozenset(one for each in self.revocations if not each.members for one in each.generations)
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What the inventory wants: its clients, and whether certificates that it does not list are ended too."""
+
+    clients: tuple[access.Client, ...]
+    end_unlisted: bool = False
+
+    @property
+    def revoked(self) -> list[Revoked]:
+        """The clients that may not come in."""
+        return [Revoked(one.name, one.group) for one in self.clients if one.revoked]
+
+    @property
+    def members(self) -> frozenset[str]:
+        """The access groups in which clients stay."""
+        return frozenset(one.group for one in self.clients if not one.revoked)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """``held`` by authority, as ``holdings``; ``new`` are the authorities that need a new signing generation."""
+
+    stored: store.Stored
+    held: t.Mapping[str, set[tuple[str, str]]]
+    new: tuple[str, ...]
+    access: access.Access
+    recorded: frozenset[tuple[str, str]]
+
+
 def begin(
     place: directory.CaDirectory,
-    revoked: t.Sequence[Revoked],
-    members: t.Container[str],
+    wish: Wish,
     template: bootstrap.AuthoritySpec,
     passphrase: bytes,
     around: bootstrap.Surroundings,
     *,
     predict: bool,
 ) -> Outcome:
-    """Give every authority a new signing generation whose present one has signed a valid certificate of a revoked client.
+    """Give every authority a new signing generation whose present one has signed a valid certificate that is to be refused.
 
-    ``members`` are the groups in which clients stay, ``template`` says how a new generation is made. Done already, it
-    changes nothing and still returns what is to leave. Where there is no CA yet, nothing is revoked.
+    ``template`` says how a new generation is made. Done already, it changes nothing and still returns what is to leave.
+    Where there is no CA yet, nothing is revoked. Without anything to revoke the lock is not taken.
     """
     if not os.path.isdir(place.path):
         return Outcome({}, ())
-    with generations.locked(place, around, predict=predict):
-        found = ledger.scan(place)
-        ledger.check_clock(place, found, around.now)
-        stored = stages.settled(store.read_authorities(place), found)
-        held = holdings(ledger.entries(place), revoked, stored, around.now)
-        new = [name for name, ids in held.items() if store.signing(stored[name]).id in _ids(ids)]
-        if new and not predict:
-            for name in new:
-                _renew(place, name, template, passphrase, around, held[name])
-            stored = stages.settled(store.read_authorities(place), ledger.scan(place))
+    plan = _plan(place, wish, around.now)
+    if not plan.held or predict:
+        return _outcome(plan, wish, plan.stored, predict=predict)
+    with generations.locked(place, around, predict=False):
+        ledger.check_clock(place, ledger.scan(place), around.now)
+        plan = _plan(place, wish, around.now)
+        _record(place, plan, around)
+        for name in plan.new:
+            _renew(place, name, template, passphrase, around, plan.held[name])
+        stored = stages.settled(store.read_authorities(place), ledger.scan(place))
+    return _outcome(plan, wish, stored, predict=False)
+
+
+def look(place: directory.CaDirectory, clients: t.Iterable[access.Client], now: datetime) -> Outcome:
+    """Return what ``begin`` would find, without a passphrase. Raises TlsError (codes of ``ledger`` and ``store``)."""
+    if not os.path.isdir(place.path):
+        return Outcome({}, ())
+    wish = Wish(tuple(clients))
+    plan = _plan(place, wish, now)
+    return _outcome(plan, wish, plan.stored, predict=True)
+
+
+def _outcome(plan: _Plan, wish: Wish, stored: store.Stored, *, predict: bool) -> Outcome:
     revocations = tuple(
         Revocation(
             authority=name,
             clients=tuple(sorted({client for client, unused in ids})),
-            signing="" if predict and name in new else store.signing(stored[name]).id,
+            signing="" if predict and name in plan.new else store.signing(stored[name]).id,
             generations=tuple(sorted(_ids(ids))),
-            members=name in members,
+            members=name in wish.members,
         )
-        for name, ids in sorted(held.items())
+        for name, ids in sorted(plan.held.items())
     )
-    return Outcome(stored, revocations, ("client-revoked",) if new else ())
+    return Outcome(stored, revocations, (access.REVOKED,) if plan.new else (), plan.access)
+
+
+def _plan(place: directory.CaDirectory, wish: Wish, now: datetime) -> _Plan:
+    """Read the CA and decide what has to leave."""
+    found = ledger.scan(place)
+    stored = stages.settled(store.read_authorities(place), found)
+    entries = access.entries(place)
+    seen = access.compare(entries, wish.clients, stored, now)
+    held = holdings(entries, wish.revoked, stored, now)
+    if wish.end_unlisted:
+        for one in seen.unlisted:
+            if one.can_be_ended:
+                held.setdefault(one.group, set()).add((one.client, one.generation))
+        seen = replace(seen, unlisted=tuple(one for one in seen.unlisted if not one.can_be_ended))
+    new = tuple(name for name, ids in held.items() if store.signing(stored[name]).id in _ids(ids))
+    return _Plan(stored, held, new, seen, frozenset(access.revoked_pairs(entries)))
+
+
+def _record(place: directory.CaDirectory, plan: _Plan, around: bootstrap.Surroundings) -> None:
+    """Write a line for each client and generation that is revoked: from then on it is, whatever the inventory says. Under the lock."""
+    lines = []
+    for client, generation in sorted({pair for pairs in plan.held.values() for pair in pairs}):
+        identity = names.client_identity(client)
+        if (identity, generation) not in plan.recorded:
+            told = generations.told(around, authority=generation, client=client, names=[identity])
+            lines.append({"serial": "", "event": access.REVOKED, **told})
+    if lines:
+        found = ledger.scan(place)
+        ledger.repair(place, found)
+        ledger.append(place, found, lines)
 
 
 def holdings(
@@ -117,23 +188,30 @@ def holdings(
 ) -> dict[str, set[tuple[str, str]]]:
     """Return by authority the pairs (revoked client, id of a generation that is there) with a valid certificate.
 
+    Revoked is also who has a line ``client-revoked`` in the ledger, for the generation that it names: a revocation that was begun is finished.
     Of a generation that the ledger did not see from its beginning (an adopted CA, a restarted or restored ledger) nobody knows
     what it has signed; there a client of that group is taken to hold a certificate.
     """
-    there = {one.id: name for name, each in stored.items() for one in each if one.purpose == "client"}
+    there = access.trusted_generations(stored)
     by_name = {names.client_identity(one.name): one.name for one in revoked}
+    begun: dict[tuple[str, str], str] = {}
     created: set[str] = set()
-    held: dict[str, set[tuple[str, str]]] = {}
+    valid: set[tuple[str, str]] = set()
     for entry in entries:
         identifier = str(entry.get("authority", ""))
         if entry.get("event") == "authority-created":
             created.add(identifier)
-        if entry.get("event") == "ledger-restored":
+        elif entry.get("event") == "ledger-restored":
             created.clear()  # what was signed between the backup and its return is known only as far as hosts have shown it
-        if entry.get("event") not in _ISSUED or identifier not in there or _end(entry) <= now:
-            continue
-        for name in {by_name[each] for each in _names(entry) if each in by_name}:
-            held.setdefault(there[identifier], set()).add((name, identifier))
+        elif entry.get("event") == access.REVOKED:
+            begun.update(access.revoked_pairs([entry]))
+        elif access.is_client_certificate(entry) and identifier in there and access.end_of(entry) > now:
+            valid |= {(each, identifier) for each in access.identities_of(entry)}
+    held: dict[str, set[tuple[str, str]]] = {}
+    for identity, identifier in valid:
+        client = by_name.get(identity) or begun.get((identity, identifier))
+        if client:
+            held.setdefault(there[identifier], set()).add((client, identifier))
     for one in revoked:
         for identifier, name in there.items():
             if name == one.group and identifier not in created:
@@ -165,13 +243,3 @@ def _renew(
 
 def _ids(held: t.Iterable[tuple[str, str]]) -> set[str]:
     return {identifier for unused, identifier in held}
-
-
-def _names(entry: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-    """Yield by what a client's certificate can be told: its names, and its common name in the spelling of a name."""
-    yield from entry.get("names") or ()
-    yield f"dirname:{entry.get('subject', '')}"
-
-
-def _end(entry: t.Mapping[str, t.Any]) -> datetime:
-    return datetime.strptime(entry["not_after"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)

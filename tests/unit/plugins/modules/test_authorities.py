@@ -138,16 +138,17 @@ def test_authorities_with_an_unknown_key_type_names_the_choices(tmp_path: pathli
 
 
 def revoking(*names: str, **options: t.Any) -> dict[str, t.Any]:
-    return {"revoked_clients": [{"name": name, "group": "clients"} for name in names], **options}
+    staying = [{"name": name} for name in options.pop("staying", ())]
+    return {"clients": [*({"name": name, "state": "revoked"} for name in names), *staying], **options}
 
 
 def test_authorities_with_a_revoked_client_says_what_has_to_leave(tmp_path: pathlib.Path) -> None:
     run(tmp_path / "ca")
     sign(tmp_path / "ca", client_request("bob"), now=utc_now())
-    foretold = run(tmp_path / "ca", check=True, **revoking("bob", member_groups=["clients"]))
+    foretold = run(tmp_path / "ca", check=True, **revoking("bob", staying=["alice"]))
     assert foretold["reasons"] == ["client-revoked"]
     assert foretold["authorities"]["clients"]["certificate_content"] == ""
-    result = run(tmp_path / "ca", **revoking("bob", member_groups=["clients"]))
+    result = run(tmp_path / "ca", **revoking("bob", staying=["alice"]))
     assert result["reasons"] == ["client-revoked"]
     assert result["revocations"] == [
         {
@@ -159,7 +160,7 @@ def test_authorities_with_a_revoked_client_says_what_has_to_leave(tmp_path: path
         }
     ]
     assert result["authorities"]["clients"]["trusted_content"].count("BEGIN CERTIFICATE") == 2
-    assert not run(tmp_path / "ca", **revoking("bob", member_groups=["clients"]))["changed"]
+    assert not run(tmp_path / "ca", **revoking("bob", staying=["alice"]))["changed"]
 
 
 def test_authorities_with_a_revoked_client_alone_trusts_the_new_one_only(tmp_path: pathlib.Path) -> None:
@@ -175,5 +176,33 @@ def test_authorities_with_a_deferred_revocation_warns_and_changes_nothing(tmp_pa
     before = tree(tmp_path)
     result = run(tmp_path / "ca", **revoking("bob", revocation_deferred=True))
     assert (result["changed"], result["revocations"]) == (False, [])
+    assert result["revocations_deferred"][0]["clients"] == ["bob"]
     assert "revocation-deferred: bob may still come in with certificates of clients-g1" in str(result["warnings"])
     assert tree(tmp_path) == before
+
+
+def test_authorities_names_certificates_that_are_not_listed_and_ends_them_where_that_is_wanted(
+    tmp_path: pathlib.Path,
+) -> None:
+    run(tmp_path / "ca")
+    sign(tmp_path / "ca", client_request("bob", id="localhost/bob"), now=utc_now())
+    listed = {"clients": [{"name": "alice", "requests": ["localhost/alice"]}]}
+    named = run(tmp_path / "ca", **listed)
+    assert (named["changed"], named["revocations"]) == (False, [])
+    assert [(one["client"], one["generation"], one["reason"]) for one in named["unlisted"]] == [
+        ("bob", "clients-g1", "client-unlisted")
+    ]
+    ended = run(tmp_path / "ca", **listed, unlisted_certificates="revoke")
+    assert (ended["unlisted"], ended["revocations"][0]["clients"]) == ([], ["bob"])
+    assert ended["plan"] == [
+        "authority clients: clients-g2 signs, clients-g1 has to leave (client-revoked: bob)",
+    ]
+
+
+def test_authorities_warns_of_a_revoked_client_that_the_ledger_does_not_know(tmp_path: pathlib.Path) -> None:
+    run(tmp_path / "ca")
+    result = run(tmp_path / "ca", **revoking("bbo"))
+    assert "client-unknown: the client 'bbo' is revoked, and the ledger has no certificate of that name" in str(
+        result["warnings"]
+    )
+    assert not result["changed"]

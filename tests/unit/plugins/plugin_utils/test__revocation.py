@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _revocation as revocation
 
 CLIENTS = [{"name": "alice"}, {"name": "bob", "state": "revoked"}, {"name": "olga", "group": "ops"}]
@@ -154,9 +155,50 @@ def test_bundles_of_revoked_clients_are_found_on_the_controller_and_on_machines(
     assert revocation.revoked_bundles("desk", {"desk": {}}, CLIENTS, ["desk"], "/b") == []
 
 
-def test_clients_and_groups_of_the_inventory() -> None:
-    assert revocation.revoked_clients(CLIENTS) == [{"name": "bob", "group": "clients"}]
-    assert revocation.member_groups(CLIENTS) == ["clients", "ops"]
+DEFERRED = {**PENDING, "signing": ""}
+READ = {"authorities": {"clients": {}}, "compared": True}
+LEFT_UNDONE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
+    "read-by-the-role": (
+        {"localhost": {"docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}}},
+        ["bob can get in with certificates of clients-g1 on web1, web2"],
+    ),
+    "read-in-its-place": (
+        {
+            "localhost": {"docker_ca_checked": {"skipped": True}},
+            "web2": {"__docker_tls_authorities": {**READ, "revocations_deferred": [DEFERRED]}},
+        },
+        ["bob can get in with certificates of clients-g1 on web1, web2"],
+    ),
+    "ledger-unreadable": (
+        {"localhost": {"docker_ca_checked": {}}, "web1": {"__docker_tls_authorities": {**READ, "compared": False}}},
+        ["the ledger of the CA cannot be read"],
+    ),
+    "nobody-has-read-it": (
+        {"localhost": {"docker_ca_checked": {}}},
+        ["Whether bob still have access, though revoked, is not known"],
+    ),
+    "nobody-is-revoked": (
+        {
+            "localhost": {"docker_ca_checked": {}, "docker_client_cert_clients": []},
+            "desk": {"docker_client_cert_clients": []},
+        },
+        [],
+    ),
+    "all-is-done": ({"localhost": {"docker_ca_checked": {"authorities": {}, "revocations": []}}}, []),
+}
+
+
+@pytest.mark.parametrize(("variables", "expected"), LEFT_UNDONE.values(), ids=LEFT_UNDONE)
+def test_run_that_leaves_a_revocation_undone_says_who_still_gets_in_where(
+    variables: dict[str, dict[str, Any]], expected: list[str]
+) -> None:
+    hostvars = fleet(**variables)
+    sentences = revocation.undone_revocations(GROUPS, hostvars)
+    assert len(sentences) == len(expected)
+    assert all(part in helpers_records.said(sentence) for part, sentence in zip(expected, sentences))
+    hosts = ["localhost", "web1", "web2", "db1", "gone", "desk"] if expected else []
+    assert revocation.hosts_of_undone_revocations(GROUPS, hostvars) == hosts
+    assert revocation.hosts_of_undone_revocations(GROUPS, hostvars, predicting=True) == []
 
 
 def test_generation_clients_are_admitted_or_refused_by_what_is_trusted() -> None:

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
+    access,
     directory,
     generations,
     ledger,
@@ -41,11 +42,12 @@ def issue(path: pathlib.Path, name: str, **changes: t.Any) -> None:
 def begin(
     path: pathlib.Path, *revoked: str, members: t.Sequence[str] = ("clients", "ops"), **changes: t.Any
 ) -> revocation.Outcome:
-    predict = changes.pop("predict", False)
+    predict, end_unlisted = changes.pop("predict", False), changes.pop("end_unlisted", False)
+    listed = changes.pop("listed", [access.Client("a member", group) for group in members])
+    clients = [*(access.Client(*one.split("/"), revoked=True) for one in revoked), *listed]
     return revocation.begin(
         directory.ca_directory(str(path)),
-        [revocation.Revoked(*one.split("/")) for one in revoked],
-        members,
+        revocation.Wish(tuple(clients), end_unlisted),
         spec("clients", common_name="Docker client CA"),
         PASSPHRASE,
         around(**changes),
@@ -193,3 +195,88 @@ def test_after_a_restore_a_client_without_an_entry_is_taken_to_hold_one(ca: path
     assert revocation.holdings(entries, carol, stored, NOW) == {}
     restored = [*entries, {"event": "ledger-restored", "serial": ""}]
     assert revocation.holdings(restored, carol, stored, NOW) == {"clients": {("carol", "clients-g1")}}
+
+
+def events(path: pathlib.Path) -> list[tuple[str, str]]:
+    """Return event and authority of the ledger's lines about authorities and revocations."""
+    lines = ledger.entries(directory.ca_directory(str(path)))
+    return [(line["event"], line["authority"]) for line in lines if line["event"] != "issued"]
+
+
+def test_revocation_is_in_the_ledger_before_the_new_generation(ca: pathlib.Path) -> None:
+    begin(ca, "bob/clients")
+    assert events(ca)[-2:] == [("client-revoked", "clients-g1"), ("authority-created", "clients-g2")]
+    line = next(each for each in ledger.entries(directory.ca_directory(str(ca))) if each["event"] == "client-revoked")
+    assert (line["client"], line["names"], line["user"]) == ("bob", ["dirname:CN=bob"], "tester")
+
+
+def test_revocation_that_was_begun_is_finished_although_its_entry_is_gone(ca: pathlib.Path) -> None:
+    first = begin(ca, "bob/clients")
+    before = tree(ca)
+    assert begin(ca).revocations == first.revocations
+    assert tree(ca) == before
+    retire(ca, "clients")
+    assert begin(ca).revocations == ()
+
+
+def test_client_that_is_let_in_again_keeps_its_new_certificate(ca: pathlib.Path) -> None:
+    begin(ca, "bob/clients")
+    issue(ca, "bob")
+    outcome = begin(ca, listed=[access.Client("bob"), access.Client("alice"), access.Client("olga", "ops")])
+    assert outcome.revocations[0].generations == ("clients-g1",)
+    retire(ca, "clients")
+    assert begin(ca, listed=[access.Client("bob")]).revocations == ()
+
+
+MOVED = [access.Client("alice"), access.Client("bob"), access.Client("olga", "clients")]
+
+
+def test_unlisted_certificate_is_named_and_stays(ca: pathlib.Path) -> None:
+    before = tree(ca)
+    outcome = begin(ca, listed=MOVED)
+    assert [(one.client, one.generation, one.reason) for one in outcome.access.unlisted] == [
+        ("olga", "ops-g1", "group-changed")
+    ]
+    assert (outcome.revocations, tree(ca)) == ((), before)
+
+
+def test_unlisted_certificate_is_ended_where_that_is_wanted(ca: pathlib.Path) -> None:
+    foretold = begin(ca, listed=MOVED, end_unlisted=True, predict=True)
+    outcome = begin(ca, listed=MOVED, end_unlisted=True)
+    assert outcome.revocations == (revocation.Revocation("ops", ("olga",), "ops-g2", ("ops-g1",), members=False),)
+    assert foretold.revocations[0].generations == ("ops-g1",)
+    assert outcome.access.unlisted == ()
+    assert stages_of(outcome, "clients") == {"clients-g1": "signing"}
+    retire(ca, "ops")
+    assert begin(ca, listed=MOVED, end_unlisted=True).revocations == ()
+
+
+@pytest.mark.parametrize("event", ["leaf-recorded", "leaf-adopted"])
+def test_certificate_that_was_not_issued_here_is_not_ended_by_accident(ca: pathlib.Path, event: str) -> None:
+    place = directory.ca_directory(str(ca))
+    found = ledger.scan(place)
+    issued = next(entry for entry in ledger.entries(place) if entry["event"] == "issued")
+    foreign = {**issued, "event": event, "subject": "CN=zed", "names": ["dirname:CN=zed"], "request": ""}
+    for name in ("seq", "prev"):
+        del foreign[name]
+    ledger.append(place, found, [foreign])
+    outcome = begin(ca, listed=[*MOVED, access.Client("olga", "ops")], end_unlisted=True)
+    assert [(one.client, one.source) for one in outcome.access.unlisted] == [("zed", event.partition("-")[2])]
+    assert outcome.revocations == ()
+    assert begin(ca, "zed/clients").revocations[0].clients == ("zed",)
+
+
+def test_revoked_client_that_the_ledger_never_heard_of_is_named(ca: pathlib.Path) -> None:
+    assert begin(ca, "bbo/clients", "bob/clients").access.unknown == ("bbo",)
+
+
+def test_killed_after_the_revocations_line_goes_on(ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*arguments: t.Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(revocation, "_renew", killed)
+        with pytest.raises(KeyboardInterrupt):
+            begin(ca, "bob/clients")
+    assert begin(ca).revocations[0].signing == "clients-g2"
+    assert [event for event, unused in events(ca)].count("client-revoked") == 1

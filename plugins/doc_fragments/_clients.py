@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whom the inventory gives access to, for modules that compare that with the ledger. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The option ``clients``."""
+
+    DOCUMENTATION = r"""
+options:
+  clients:
+    description:
+      - All clients of the inventory. The valid client certificates in the ledger are compared with them. Without this option nothing is compared.
+      - A client whose state is V(revoked) must not get in. Neither may one for whom the ledger has a revocation that is not finished, even if it
+        is no longer listed.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: Name of the client.
+        type: str
+        required: true
+      group:
+        description: Its access group.
+        type: str
+        default: clients
+      state:
+        description: Whether it has access.
+        type: str
+        choices: [present, revoked]
+        default: present
+      requests:
+        description:
+          - Ids of the signing requests by which it gets its certificates, for example V(localhost/alice). A valid certificate of this client and group
+            that answered another request is unlisted.
+          - Without this option every certificate of this client and group is listed.
+        type: list
+        elements: str
+"""

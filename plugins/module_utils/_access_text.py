@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is said of valid client certificates that nobody should use: in a run's summary, in the status. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+
+Mapping = t.Mapping[str, t.Any]
+
+_MOST_HOSTS = 5
+_REASONS = {
+    "client-unlisted": "docker_client_cert_clients has no client {client}",
+    "group-changed": "{client} is not of the group {group} any more",
+    "bundle-unlisted": "the inventory has no bundle of {client} there any more",
+    "client-revoked": "{client} is revoked",
+}
+
+
+def why(one: Mapping) -> str:
+    """Return why a certificate (``unlisted`` or ``revoked`` of M(authority_info)) is not wanted."""
+    sentence = _REASONS.get(str(one.get("reason")), "the inventory does not list it")
+    return sentence.format(client=one.get("client"), group=one.get("group"))
+
+
+def what(one: Mapping) -> str:
+    """Return which certificate it is."""
+    source = "" if one.get("source") == "issued" else f", {one.get('source')}"
+    return f"{one.get('client')}, certificate of {one.get('generation')} ({one.get('request') or one.get('requester') or '-'}{source})"
+
+
+def opens(one: Mapping, hosts: t.Sequence[str]) -> str:
+    """Return what it opens and until when."""
+    until = str(one.get("not_after", ""))[:10]
+    return f"opens {named(hosts)} until {until}" if hosts else f"opens no host now, and is valid until {until}"
+
+
+def named(hosts: t.Sequence[str]) -> str:
+    """Return host names as text, the first few of many."""
+    more = len(hosts) - _MOST_HOSTS
+    return f"{', '.join(map(str, hosts[:_MOST_HOSTS]))} and {more} more" if more > 0 else ", ".join(map(str, hosts))
+
+
+def how_to_end(one: Mapping) -> str:
+    """Return by what its access ends."""
+    client, group = one.get("client"), one.get("group")
+    entry = f"give docker_client_cert_clients the entry {{name: {client}, group: {group}, state: revoked}}"
+    rotation = f"replace the authority of the group (rotate_ca_authority={group})"
+    if one.get("source") != "issued":
+        return f"{entry} and run site.yml, or {rotation}"
+    switch = "run site.yml with docker_ca_unlisted_certificates=revoke"
+    return f"{switch}, or {entry}" if one.get("reason") == "client-unlisted" else f"{switch}, or {rotation}"

@@ -1,0 +1,219 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The valid client certificates in the ledger, compared with the clients of the inventory. PRIVATE: may change without notice.
+
+Pure: entries of the ledger, the clients and the time go in. Who is revoked is known from the inventory and from the ledger, which has a line
+``client-revoked`` for each client and generation; a certificate that such a client gets later, of a later generation, is not revoked.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+
+from .._x509 import names
+from . import ledger, store
+from .directory import CaDirectory
+
+Entry = t.Mapping[str, t.Any]
+
+REVOKED = "client-revoked"
+#: Signed here, found on a host after a backup was restored, and found on a host when an authority was adopted.
+_SOURCES = {"issued": "issued", "leaf-recorded": "recorded", "leaf-adopted": "adopted"}
+#: Lines about certificates of clients, authorities, the ledger itself and revocations; those of servers are not parsed.
+_RELEVANT = re.compile(
+    rb'"profile":"(?:client|both)"|^.{0,200}?"event":"(?:authority-|ledger-|client-revoked)'  # the event follows seq, prev and serial
+)
+_TEMPORARY = "temporary-client"
+# A temporary client lives for 24 hours at most. The reason alone is not enough: it may come from a host.
+_LONGEST_TEMPORARY = timedelta(hours=25)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client of the inventory. ``requests`` are the ids of the requests by which it gets its certificates, None for any."""
+
+    name: str
+    group: str = "clients"
+    revoked: bool = False
+    requests: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """The valid certificates of one client, generation and request: ``not_after`` is the last end of them.
+
+    ``reason`` says why the inventory does not want them: ``client-unlisted``, ``group-changed``, ``bundle-unlisted``, or ``client-revoked``.
+    ``trusted`` is whether the generation is still an authority of the CA.
+    """
+
+    client: str
+    group: str
+    generation: str
+    request: str
+    requester: str
+    source: str
+    not_after: str
+    reason: str
+    trusted: bool
+
+    @property
+    def can_be_ended(self) -> bool:
+        """Whether the certificate was issued here: one that was adopted or restored ends by the client's name only."""
+        return self.source == "issued"
+
+    def to_dict(self) -> dict[str, t.Any]:
+        """Return it as modules report it."""
+        shown = ("client", "generation", "request", "requester", "source", "not_after", "reason", "trusted")
+        return {"group": self.group, **{name: getattr(self, name) for name in shown}}
+
+
+@dataclass(frozen=True)
+class Access:
+    """Valid client certificates that nobody should use: of ``revoked`` clients, and ``unlisted`` ones (of generations that are trusted).
+
+    ``unknown`` are revoked clients of the inventory that the ledger has never heard of.
+    """
+
+    revoked: tuple[Held, ...] = ()
+    unlisted: tuple[Held, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def clients_of(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[Client]:
+    """Return the clients in the option ``clients`` of the modules authorities and authority_info."""
+    return [
+        Client(
+            one["name"],
+            one["group"],
+            one["state"] == "revoked",
+            None if one["requests"] is None else frozenset(one["requests"]),
+        )
+        for one in options
+    ]
+
+
+def entries(place: CaDirectory) -> list[dict[str, t.Any]]:
+    """Return the entries that tell of the access of clients, in their order."""
+    return list(ledger.entries(place, lambda line: _RELEVANT.search(line) is not None))
+
+
+def compare(found: t.Iterable[Entry], clients: t.Sequence[Client], stored: store.Stored, now: datetime) -> Access:
+    """Compare the valid client certificates of the ledger with ``clients``."""
+    lines = list(found)
+    there = trusted_generations(stored)
+    revoked = {names.client_identity(one.name) for one in clients if one.revoked}
+    pairs = revoked_pairs(lines)
+    wanted: dict[str, list[Client]] = {}
+    for one in clients:
+        if not one.revoked:
+            wanted.setdefault(names.client_identity(one.name), []).append(one)
+    held: dict[tuple[str, ...], Held] = {}
+    known: set[str] = set()
+    for entry in filter(is_client_certificate, lines):
+        identities = set(identities_of(entry))
+        known |= identities
+        if end_of(entry) <= now:
+            continue
+        certificate = _held(entry, there)
+        if identities & revoked or any((each, certificate.generation) in pairs for each in identities):
+            reason = REVOKED
+        elif certificate.trusted and not is_temporary(entry):
+            reason = _unwanted(certificate, [each for identity in identities for each in wanted.get(identity, ())])
+        else:
+            continue  # of a generation that was given up, or gone in hours
+        if reason:
+            _join(held, replace(certificate, reason=reason))
+    found_ones = tuple(held.values())
+    return Access(
+        tuple(one for one in found_ones if one.reason == REVOKED),
+        tuple(one for one in found_ones if one.reason != REVOKED),
+        tuple(one.name for one in clients if one.revoked and names.client_identity(one.name) not in known),
+    )
+
+
+def trusted_generations(stored: store.Stored) -> dict[str, str]:
+    """Return the access group of each generation of a client authority that is there."""
+    return {one.id: name for name, each in stored.items() for one in each if one.purpose == "client"}
+
+
+def revoked_pairs(found: t.Iterable[Entry]) -> dict[tuple[str, str], str]:
+    """Return the name of the client by (identity, generation) of every revocation in the ledger."""
+    return {
+        (identity, str(entry["authority"])): str(entry["client"])
+        for entry in found
+        if entry.get("event") == REVOKED
+        for identity in entry["names"]
+    }
+
+
+def is_client_certificate(entry: Entry) -> bool:
+    """Return whether an entry is about a certificate that opens Docker's API."""
+    return entry.get("event") in _SOURCES and entry.get("profile", "client") in ("client", "both")
+
+
+def is_temporary(entry: Entry) -> bool:
+    """Return whether a certificate was made for the minutes of a proof or the hours of a session."""
+    begin = _moment(entry.get("not_before", entry["not_after"]))
+    return _TEMPORARY in (entry.get("reasons") or ()) and end_of(entry) - begin <= _LONGEST_TEMPORARY
+
+
+def identities_of(entry: Entry) -> t.Iterator[str]:
+    """Yield what identifies the client of a certificate: its names, and its common name in the spelling of a name."""
+    yield from entry.get("names") or ()
+    yield f"{names.CLIENT_PREFIX[: -len('CN=')]}{entry.get('subject', '')}"
+
+
+def end_of(entry: Entry) -> datetime:
+    """Return when the certificate of an entry ends."""
+    return _moment(entry["not_after"])
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+
+
+def _held(entry: Entry, there: t.Mapping[str, str]) -> Held:
+    generation = str(entry.get("authority", ""))
+    return Held(
+        client=_client_name(entry),
+        group=there.get(generation) or generation.rpartition("-g")[0],
+        generation=generation,
+        request=str(entry.get("request") or ""),
+        requester=str(entry.get("requester") or ""),
+        source=_SOURCES[entry["event"]],
+        not_after=str(entry["not_after"]),
+        reason="",
+        trusted=generation in there,
+    )
+
+
+def _client_name(entry: Entry) -> str:
+    subject = str(entry.get("subject", ""))
+    return re.sub(r"\\(.)", r"\1", subject[3:] if subject.startswith("CN=") else subject)
+
+
+def _unwanted(one: Held, wanted: t.Sequence[Client]) -> str:
+    """Return why the inventory does not want a certificate, "" where it does."""
+    if not wanted:
+        return "client-unlisted"
+    of_group = [client for client in wanted if client.group == one.group]
+    if not of_group:
+        return "group-changed"
+    return "" if any(_covers(client, one) for client in of_group) else "bundle-unlisted"
+
+
+def _covers(client: Client, one: Held) -> bool:
+    if client.requests is None or one.request in client.requests:
+        return True
+    # What was found on a host carries the host and not the request.
+    return not one.request and any(request.partition("/")[0] == one.requester for request in client.requests)
+
+
+def _join(held: dict[tuple[str, ...], Held], one: Held) -> None:
+    key = (one.client, one.generation, one.request or one.requester, one.source)
+    if key not in held or held[key].not_after < one.not_after:
+        held[key] = one

@@ -1,0 +1,249 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whom the inventory gives access to, wherever that is written. PRIVATE: may change without notice.
+
+Lists of clients differ from host to host: one may be in ``host_vars/localhost``, another in the variables of the CA host or of a client machine.
+Certificates are made by the lists that the controller and the client machines have. An entry with ``state: revoked`` counts in any list of any host.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible.errors import AnsibleError
+
+from ..module_utils import _access_text
+from . import _ca_place, _inventory
+from ._as_written import as_written, has_template, is_computed
+
+Mapping = t.Mapping[str, t.Any]
+Groups = t.Mapping[str, t.Sequence[str]]
+
+CLIENTS, CA_CLIENTS = "docker_client_cert_clients", "docker_ca_clients"
+DEFAULT_CLIENTS: list[Mapping] = [{"name": "client"}]
+DEFAULT_GROUP = "clients"
+#: What decides about access; an entry may hold templates that only a role can fill in.
+_DECIDING = ("name", "group", "state", "controller")
+
+
+@dataclass
+class ClientList:
+    """One list of clients, and the hosts whose variables have it."""
+
+    variable: str
+    clients: t.Any
+    hosts: list[str] = field(default_factory=list)
+
+    def entries(self) -> list[Mapping]:
+        """Return its entries that are shaped as such."""
+        found = self.clients if isinstance(self.clients, (list, tuple)) else []
+        return [one for one in found if isinstance(one, t.Mapping) and one.get("name")]
+
+
+def client_lists(groups: Groups, hostvars: Mapping) -> tuple[list[ClientList], list[str]]:
+    """Return every list of clients that any host of the inventory has, and what cannot be read, a sentence each."""
+    lists: list[ClientList] = []
+    unread: dict[str, str] = {}
+    texts: dict[str, bool] = {}
+    for host in _hosts(groups):
+        written = _written(hostvars, host)
+        for variable in (CLIENTS, CA_CLIENTS):
+            raw = written.get(variable)
+            if raw is None:
+                continue
+            try:
+                clients = _computed(hostvars, host, variable, raw)
+            except (AnsibleError, KeyError, ValueError) as error:
+                unread.setdefault(
+                    str(raw),
+                    f"{host}: {variable} cannot be computed, so it is not known which clients it revokes: {' '.join(str(error).split())}. "
+                    "Write it so that it can be computed for every host, or where only the hosts that need it have it.",
+                )
+                continue
+            texts[str(raw)] = True
+            same = next((one for one in lists if one.variable == variable and _same(one.clients, clients)), None)
+            if same is None:
+                lists.append(ClientList(variable, clients, [host]))
+            else:
+                same.hosts.append(host)
+    # One template for all, in group_vars, that only some hosts can fill in: what it says is known from those.
+    return lists, [sentence for raw, sentence in unread.items() if raw not in texts]
+
+
+def _hosts(groups: Groups) -> list[str]:
+    """Return the controller and all hosts of the inventory."""
+    ours = [host for name in ("all", "docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
+    return list(dict.fromkeys([_ca_place.CONTROLLER, *ours]))
+
+
+def _written(hostvars: Mapping, host: str) -> Mapping:
+    try:
+        return as_written(hostvars, host)
+    except KeyError:  # the implicit localhost
+        return _ca_place.variables_of(hostvars, host)
+
+
+def _computed(hostvars: Mapping, host: str, variable: str, raw: t.Any) -> t.Any:
+    """Return a list with what decides about access filled in. Raises ValueError where something is not."""
+    if not _is_open(raw):
+        return raw
+    value = hostvars[host][variable]
+    if _is_open(value):
+        raise ValueError("one of its templates has no value")
+    return value
+
+
+def _is_open(value: t.Any) -> bool:
+    """Return whether a template decides about access."""
+    if not isinstance(value, (list, tuple)):
+        return has_template(value) or not is_computed(value)
+    deciding = (
+        one.get(name) for one in value for name in _DECIDING if isinstance(one, t.Mapping) and one.get(name) is not None
+    )
+    loose = (one for one in value if not isinstance(one, t.Mapping))
+    return any(has_template(each) or not is_computed(each) for each in (*deciding, *loose))
+
+
+def _same(one: t.Any, other: t.Any) -> bool:
+    return one is other or _core(one) == _core(other)
+
+
+def _core(clients: t.Any) -> t.Any:
+    """Return what decides about access in a list of clients, to compare two of them."""
+    if not isinstance(clients, (list, tuple)):
+        return clients
+    return [
+        tuple(one.get(name) for name in _DECIDING) if isinstance(one, t.Mapping) and one.get("name") else one
+        for one in clients
+    ]
+
+
+def makers(groups: Groups) -> list[str]:
+    """Return the hosts that get bundles."""
+    return list(dict.fromkeys([_ca_place.CONTROLLER, *(groups.get("docker_clients") or [])]))
+
+
+def clients_of(host: str, lists: t.Iterable[ClientList]) -> list[Mapping]:
+    """Return the clients by which ``host`` gets its bundles."""
+    own = next((one for one in lists if one.variable == CLIENTS and host in one.hosts), None)
+    return list(own.entries() or DEFAULT_CLIENTS) if own is not None else list(DEFAULT_CLIENTS)
+
+
+def bundles_of(host: str, groups: Groups, hostvars: Mapping, clients: t.Sequence[Mapping]) -> list[Mapping]:
+    """Return the bundles that ``host`` gets by its list ``clients``."""
+    known = {host: _ca_place.variables_of(hostvars, host)}
+    return _inventory.client_bundles(host, known, clients, groups.get("docker_clients") or [])
+
+
+def all_clients(
+    of_the_ca: t.Any, groups: Groups, hostvars: Mapping, of_the_play: t.Any = None
+) -> list[dict[str, t.Any]]:
+    """Return the option ``clients`` of M(authorities) and M(authority_info): every client of the inventory, once for each group and state.
+
+    In: ``of_the_ca`` is docker_ca_clients as the CA host has it; ``of_the_play`` docker_client_cert_clients likewise, which a play or
+    import_playbook may have given: then it counts for every host, as Ansible has it. Who is revoked in one list is in no other.
+    """
+    lists, _unread = client_lists(groups, hostvars)
+    lists = _with_the_plays(lists, of_the_play, _ca_place.ca_host(groups), groups)
+    if of_the_ca and not any(_same(one.clients, of_the_ca) for one in lists):
+        lists.append(ClientList(CA_CLIENTS, of_the_ca))
+    revoked = {(one["name"], _group(one)): one for each in lists for one in each.entries() if _is_revoked(one)}
+    names = {name for name, _unused in revoked}
+    requests: dict[tuple[str, str], list[str]] = {}
+    for host in makers(groups):
+        clients = clients_of(host, lists)
+        for one in _inventory.present_clients(clients):
+            requests.setdefault((one["name"], _group(one)), [])
+        groups_of = {one["name"]: _group(one) for one in _inventory.present_clients(clients)}
+        for bundle in bundles_of(host, groups, hostvars, clients):
+            if bundle["client"] in groups_of:
+                requests[(bundle["client"], groups_of[bundle["client"]])].append(f"{host}/{bundle['id']}")
+    made = {name for name, _unused in requests}
+    others = {
+        (one["name"], _group(one)): None
+        for each in lists
+        for one in _inventory.present_clients(each.entries())
+        if one["name"] not in made
+    }
+    return [
+        *({"name": name, "group": group, "state": "revoked"} for name, group in revoked),
+        *(
+            {"name": name, "group": group, "state": "present", "requests": found}
+            for (name, group), found in {**requests, **others}.items()
+            if name not in names
+        ),
+    ]
+
+
+def _with_the_plays(lists: list[ClientList], of_the_play: t.Any, place: str, groups: Groups) -> list[ClientList]:
+    """Return the lists that count where a play brings one along: that one, in place of those of the inventory."""
+    own = next((one for one in lists if one.variable == CLIENTS and place in one.hosts), None)
+    usual = (
+        DEFAULT_CLIENTS if own is None else own.clients
+    )  # the role's default may be known here, where nobody gave another
+    if of_the_play is None or _same(usual, of_the_play):
+        return lists
+    kept = [one for one in lists if one.variable != CLIENTS]
+    return [*kept, ClientList(CLIENTS, of_the_play, _hosts(groups))]
+
+
+def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientList]) -> t.Iterator[str]:
+    """Name each client that one list revokes and another gives a bundle to: it would come in by a new certificate at once."""
+    revoked: dict[str, tuple[Mapping, ClientList]] = {}
+    for each in lists:
+        for one in each.entries():
+            if _is_revoked(one):
+                revoked.setdefault(str(one["name"]), (one, each))
+    if not revoked:
+        return
+    for host in makers(groups):
+        for name in dict.fromkeys(
+            bundle["client"] for bundle in bundles_of(host, groups, hostvars, clients_of(host, lists))
+        ):
+            if name not in revoked:
+                continue
+            one, where = revoked[name]
+            still = admitting(groups, hostvars, [_group(one)])
+            yield (
+                f"The client {name!r} is revoked in {where.variable} as {_access_text.named(where.hosts)} has it, and {host} is to get a bundle for it by "
+                f"its own {CLIENTS}. Nothing was revoked, and it still has access to {_access_text.named(still) or 'no host'}. Write state: revoked in "
+                "every list that has the client (look in host_vars and group_vars), or present if it is to have access."
+            )
+
+
+def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> list[str]:
+    """Return the Docker hosts that admit one of the access groups ``names``."""
+    return [
+        host
+        for host in groups.get("docker_hosts") or []
+        if (hostvars[host].get("docker_daemon_state") or "present") == "present"
+        and set(hostvars[host].get("docker_daemon_access_groups") or [DEFAULT_GROUP]) & set(names)
+    ]
+
+
+def with_hosts(result: Mapping, groups: Groups, hostvars: Mapping) -> dict[str, t.Any]:
+    """Return a result of M(authorities) or M(authority_info) with the hosts that each certificate opens, as the inventory has it."""
+    keys = {"unlisted": "group", "revoked": "group", "revocations_deferred": "authority"}
+    if not any(result.get(key) for key in keys):
+        return dict(result)
+    opened: dict[str, list[str]] = {}
+    found = dict(result)
+    for key, group in keys.items():
+        entries = []
+        for one in filter(lambda each: isinstance(each, t.Mapping), result.get(key) or []):
+            name = str(one.get(group) or "")
+            opened.setdefault(name, admitting(groups, hostvars, [name]))
+            entries.append({**one, "hosts": opened[name]})
+        if key in result:
+            found[key] = entries
+    return found
+
+
+def _group(client: Mapping) -> str:
+    return str(client.get("group") or DEFAULT_GROUP)
+
+
+def _is_revoked(client: Mapping) -> bool:
+    return bool(client.get("state", "present") == "revoked")

@@ -1,0 +1,224 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who has access by the inventory, wherever the entries are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import helpers_records
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _access, _preflight, _rotation
+
+CLIENTS = "docker_client_cert_clients"
+GROUPS = {
+    "all": ["olympus", "web1", "web2", "desk", "printer"],
+    "docker_ca": ["olympus"],
+    "docker_hosts": ["web1", "web2"],
+    "docker_clients": ["desk"],
+}
+ALICE, BOB = {"name": "alice"}, {"name": "bob"}
+GONE = {"name": "bob", "state": "revoked"}
+USERS = [{"user": "al", "client": "alice"}]
+
+
+def fleet(**variables: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    hosts = {"localhost": {}, **{host: {} for host in GROUPS["all"]}}
+    hosts["olympus"] = {"docker_ca_passphrase": "a phrase of some length"}
+    return {name: {**usual, **variables.get(name, {})} for name, usual in hosts.items()}
+
+
+def everywhere(*clients: dict[str, Any], **more: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All hosts have one list, as from group_vars/all; ``more`` are host_vars."""
+    names = ["localhost", *GROUPS["all"]]
+    return fleet(**{name: {CLIENTS: list(clients), **more.get(name, {})} for name in names})
+
+
+def states(found: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the state of each client but the default one, which a machine without a list has."""
+    return {one["name"]: one["state"] for one in found if one["name"] != "client"}
+
+
+#: Where the entry of bob, who is revoked, is written; alice is in the same list.
+PLACES: dict[str, dict[str, dict[str, Any]]] = {
+    "group_vars/all": everywhere(ALICE, GONE, desk={"docker_client_cert_users": USERS}),
+    "host_vars/localhost": fleet(localhost={CLIENTS: [ALICE, GONE]}),
+    "host_vars of the CA host": fleet(localhost={CLIENTS: [ALICE]}, olympus={CLIENTS: [GONE]}),
+    "docker_ca_clients of the CA host": fleet(localhost={CLIENTS: [ALICE]}, olympus={"docker_ca_clients": [GONE]}),
+    "docker_ca_clients of the controller": fleet(localhost={CLIENTS: [ALICE], "docker_ca_clients": [GONE]}),
+    "host_vars of a client machine": fleet(
+        localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE, GONE], "docker_client_cert_users": USERS}
+    ),
+    "group_vars of docker_hosts": fleet(localhost={CLIENTS: [ALICE]}, web1={CLIENTS: [GONE]}, web2={CLIENTS: [GONE]}),
+    "a host of another group": fleet(localhost={CLIENTS: [ALICE]}, printer={CLIENTS: [GONE]}),
+    "group_vars/all, and another list for the controller": everywhere(ALICE, GONE, localhost={CLIENTS: [ALICE]}),
+}
+
+
+@pytest.mark.parametrize("hostvars", PLACES.values(), ids=PLACES)
+def test_revoked_entry_counts_wherever_it_is_written(hostvars: dict[str, dict[str, Any]]) -> None:
+    found = _access.all_clients([], GROUPS, hostvars)
+    assert states(found) == {"alice": "present", "bob": "revoked"}
+    assert _preflight.inventory_problems(GROUPS, hostvars) == []
+    assert _rotation.revoked_names(GROUPS, hostvars) == ["bob"]
+
+
+#: The one who is revoked in one list gets a bundle by another.
+CONTRADICTIONS: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
+    "controller": (fleet(localhost={CLIENTS: [ALICE, BOB]}, olympus={CLIENTS: [GONE]}), "localhost"),
+    "all-and-docker-hosts": (everywhere(ALICE, BOB, web1={CLIENTS: [GONE]}), "localhost"),
+    "client-machine": (
+        fleet(
+            localhost={CLIENTS: [ALICE, GONE]},
+            desk={CLIENTS: [BOB], "docker_client_cert_users": [{"user": "b", "client": "bob"}]},
+        ),
+        "desk",
+    ),
+    "client-machine-by-default": (fleet(localhost={CLIENTS: [ALICE, GONE]}, desk={CLIENTS: [BOB, ALICE]}), "desk"),
+    "other-group": (
+        fleet(localhost={CLIENTS: [BOB]}, olympus={CLIENTS: [{**GONE, "group": "clients"}]}),
+        "localhost",
+    ),
+    "default-client": (fleet(web1={CLIENTS: [{"name": "client", "state": "revoked"}]}), "localhost"),
+}
+
+
+@pytest.mark.parametrize(("hostvars", "maker"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_client_that_is_revoked_and_given_a_bundle_is_refused_with_the_hosts_it_gets_in(
+    hostvars: dict[str, dict[str, Any]], maker: str
+) -> None:
+    problems = [one for one in _preflight.inventory_problems(GROUPS, hostvars) if "is revoked in" in one]
+    said = helpers_records.said(problems[0])
+    assert f"{maker} is to get a bundle for it" in said
+    assert "still has access to web1, web2" in said
+
+
+def test_client_that_is_revoked_on_the_controller_alone_is_revoked_where_nobody_else_gives_it_a_bundle() -> None:
+    """host_vars/localhost in place of group_vars/all, which the CA host and the Docker hosts still have."""
+    hostvars = everywhere(ALICE, BOB, localhost={CLIENTS: [ALICE, GONE]}, desk={"docker_client_cert_users": USERS})
+    assert _preflight.inventory_problems(GROUPS, hostvars) == []
+    assert states(_access.all_clients([ALICE, BOB], GROUPS, hostvars)) == {"alice": "present", "bob": "revoked"}
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown-group": ({**GONE, "group": "opz"}, "the client 'bob' is of the group 'opz'"),
+    "misspelt-state": (
+        {"name": "bob", "state": "Revoked"},
+        "must be one of: present, revoked, got: Revoked found in docker_client_cert_clients",
+    ),
+    "absent": (
+        {"name": "bob", "state": "absent"},
+        "must be one of: present, revoked, got: absent found in docker_client_cert_clients",
+    ),
+    "no-name": ({"state": "revoked"}, "name"),
+}
+
+
+@pytest.mark.parametrize("host", ["localhost", "olympus", "web2", "desk", "printer"])
+@pytest.mark.parametrize(("entry", "expected"), BAD.values(), ids=BAD)
+def test_entry_that_would_be_passed_over_is_refused_wherever_it_is_written(
+    entry: dict[str, Any], expected: str, host: str
+) -> None:
+    hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]})
+    hostvars[host] = {**hostvars[host], CLIENTS: [ALICE, entry]}
+    problems = _preflight.inventory_problems(GROUPS, hostvars)
+    assert problems and all(expected in helpers_records.said(problem) for problem in problems)
+
+
+def requests_of(found: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
+    return {(one["name"], one["group"]): one.get("requests") for one in found if one["state"] == "present"}
+
+
+def test_requests_are_those_of_the_bundles_that_the_controller_and_the_machines_get() -> None:
+    hostvars = everywhere(
+        ALICE,
+        {"name": "olga", "group": "ops", "controller": False},
+        desk={"docker_client_cert_users": [*USERS, {"user": "root", "client": "olga"}]},
+    )
+    assert requests_of(_access.all_clients([], GROUPS, hostvars)) == {
+        ("alice", "clients"): ["localhost/alice", "desk/al:alice"],
+        ("olga", "ops"): ["desk/root:olga"],
+    }
+
+
+def test_client_that_only_the_ca_lists_has_its_certificates_anywhere() -> None:
+    hostvars = fleet(
+        localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]}, olympus={"docker_ca_clients": [{"name": "zed"}]}
+    )
+    assert requests_of(_access.all_clients([{"name": "zed"}], GROUPS, hostvars))["zed", "clients"] is None
+
+
+def test_without_a_list_there_is_the_default_client() -> None:
+    assert requests_of(_access.all_clients([], {"docker_hosts": ["web1"]}, {"web1": {}})) == {
+        ("client", "clients"): ["localhost/client"]
+    }
+
+
+def test_list_of_a_play_counts_for_every_host() -> None:
+    """vars of import_playbook are above those of the inventory, and no host has them among its own."""
+    hostvars = everywhere({"name": "carol"}, desk={"docker_client_cert_users": USERS})
+    found = _access.all_clients([ALICE, GONE], GROUPS, hostvars, [ALICE, GONE])
+    assert states(found) == {"alice": "present", "bob": "revoked"}
+    assert requests_of(found) == {("alice", "clients"): ["localhost/alice", "desk/al:alice"]}
+
+
+def test_default_that_a_role_has_brought_along_is_no_list_of_a_play() -> None:
+    hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]})
+    assert ("alice", "clients") in requests_of(_access.all_clients([], GROUPS, hostvars, [{"name": "client"}]))
+
+
+class Templated(dict[str, dict[str, Any]]):
+    """Variables as Ansible has them: an item is evaluated (here to what ``values`` say), ``raw_get`` is not."""
+
+    def __init__(self, written: dict[str, dict[str, Any]], values: dict[str, Any]) -> None:
+        super().__init__(written)
+        self._values = values
+
+    def raw_get(self, name: str) -> dict[str, Any]:
+        return super().__getitem__(name)
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        found = super().__getitem__(name)
+        return {**found, **({CLIENTS: self._values[name]} if name in self._values else {})}
+
+
+TEXT = {CLIENTS: "{{ those_of_the_site }}"}
+
+
+def test_list_by_a_template_is_read_for_each_host() -> None:
+    hostvars = Templated(fleet(localhost=TEXT, web1=TEXT), {"localhost": [ALICE], "web1": [GONE]})
+    assert states(_access.all_clients([], GROUPS, hostvars))["bob"] == "revoked"
+
+
+def test_list_that_nobody_can_compute_is_refused_because_it_may_revoke_somebody() -> None:
+    hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]}, web1=TEXT)
+    problems = _preflight.inventory_problems(GROUPS, hostvars)
+    assert any(
+        "web1: docker_client_cert_clients cannot be computed" in helpers_records.said(problem) for problem in problems
+    )
+
+
+def test_template_of_all_hosts_that_only_some_can_fill_in_is_known_from_those() -> None:
+    hostvars = Templated(fleet(localhost=TEXT, web1=TEXT), {"localhost": [ALICE, GONE]})
+    lists, unread = _access.client_lists(GROUPS, hostvars)
+    assert (unread, [one.hosts for one in lists]) == ([], [["localhost"]])
+
+
+def test_template_that_only_a_role_can_fill_in_does_not_matter() -> None:
+    entry = {**ALICE, "validity": "{{ docker_client_cert_validity }}"}
+    lists, unread = _access.client_lists(GROUPS, fleet(localhost={CLIENTS: [entry, GONE]}))
+    assert (unread, len(lists)) == ([], 1)
+
+
+def test_result_tells_which_hosts_admit_each_group() -> None:
+    hostvars = fleet(web2={"docker_daemon_access_groups": ["ops"]})
+    result = {
+        "unlisted": [{"client": "olga", "group": "ops"}, {"client": "al", "group": "clients"}, "a text"],
+        "revocations_deferred": [{"authority": "clients"}],
+    }
+    found = _access.with_hosts(result, GROUPS, hostvars)
+    assert [one["hosts"] for one in found["unlisted"]] == [["web2"], ["web1"]]
+    assert found["revocations_deferred"][0]["hosts"] == ["web1"]
+    assert _access.with_hosts({"unlisted": []}, {}, {}) == {"unlisted": []}

@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run's summary says of revocations that it left undone, and of valid certificates that the inventory does not list."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _summary
+
+OLGA = {
+    "client": "olga",
+    "group": "ops",
+    "generation": "ops-g1",
+    "request": "localhost/olga",
+    "requester": "localhost",
+    "source": "issued",
+    "not_after": "2027-11-30T07:53:00Z",
+    "reason": "group-changed",
+    "hosts": ["web1", "web2"],
+}
+BOB = {**OLGA, "client": "bob", "group": "clients", "generation": "clients-g1", "reason": "client-unlisted"}
+DEFERRED = {"clients": ["carol"], "generations": ["clients-g1"], "hosts": ["web1"]}
+SWITCH = "run site.yml with docker_ca_unlisted_certificates=revoke"
+
+
+def run_of(module: str = "authorities", *, check_mode: bool = False, **result: t.Any) -> _summary.Run:
+    run = _summary.Run(check_mode=check_mode)
+    run.note_success("olympus", module, {"changed": False, **result})
+    run.end([], [], ["olympus"])
+    return run
+
+
+def told(run: _summary.Run) -> str:
+    return "\n".join(_summary.text(run))
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize("module", ["authorities", "authority_info"])
+def test_certificate_that_is_not_listed_is_named_with_what_it_opens_and_how_to_end_it(
+    module: str, check_mode: bool
+) -> None:
+    run = run_of(module, check_mode=check_mode, unlisted=[OLGA])
+    said = told(run)
+    assert "olga, certificate of ops-g1 (localhost/olga): opens web1, web2 until 2027-11-30" in said
+    assert "olga is not of the group ops any more" in said
+    assert f"end the access of olga by ops-g1: {SWITCH}, or replace the authority of the group" in said
+    assert run.outcome == "nothing-to-do"
+    assert json.loads(_summary.document(run))["unlisted_certificates"] == [OLGA]
+
+
+WAYS: dict[str, tuple[dict[str, t.Any], str]] = {
+    "client-unlisted": (BOB, "the entry {name: bob, group: clients, state: revoked}"),
+    "bundle-unlisted": (
+        {**BOB, "reason": "bundle-unlisted"},
+        "replace the authority of the group (rotate_ca_authority=clients)",
+    ),
+    "recorded": ({**BOB, "source": "recorded"}, "the entry {name: bob, group: clients, state: revoked}"),
+}
+
+
+@pytest.mark.parametrize(("certificate", "way"), WAYS.values(), ids=WAYS)
+def test_way_to_end_it_fits_the_certificate(certificate: dict[str, t.Any], way: str) -> None:
+    said = told(run_of(unlisted=[certificate]))
+    assert way in said
+    assert (SWITCH in said) == (certificate["source"] == "issued")
+
+
+def test_certificate_that_was_adopted_is_named_and_nothing_is_asked_for() -> None:
+    said = told(run_of(unlisted=[{**BOB, "source": "adopted"}]))
+    assert "bob, certificate of clients-g1 (localhost/olga, adopted): opens web1, web2" in said
+    assert "Next:" not in said
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) -> None:
+    run = run_of(check_mode=check_mode, revocations_deferred=[DEFERRED])
+    said = told(run)
+    assert "NOT REVOKED: carol can get in with certificates of clients-g1 on web1" in said
+    assert "shut carol out: run site.yml for the whole inventory, without --limit and --tags" in said
+    assert json.loads(_summary.document(run))["revocations_deferred"] == [DEFERRED]
+
+
+def test_many_are_shortened_and_the_document_has_all() -> None:
+    many = [{**BOB, "client": f"c{number}", "hosts": [f"web{host}" for host in range(9)]} for number in range(30)]
+    run = run_of(unlisted=many)
+    said = told(run)
+    assert "c9, " in said and "c10, " not in said and "and 20 more" in said
+    assert "web0, web1, web2, web3, web4 and 4 more" in said
+    assert len(json.loads(_summary.document(run))["unlisted_certificates"]) == 30
+
+
+def test_answer_that_is_misshapen_and_names_with_control_characters_do_no_harm() -> None:
+    said = told(run_of(unlisted=["a text", {**BOB, "client": "e\x1b[31mvil"}, {}], revocations_deferred="x"))
+    assert "\x1b" not in said and "e?[31mvil" in said
+
+
+def test_without_either_nothing_is_said() -> None:
+    assert told(run_of()).strip() == "Docker TLS: 1 as it should be"
