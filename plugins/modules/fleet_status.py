@@ -121,6 +121,13 @@ options:
           RV(portcullis.docker_tls.ledger_info#module:ledger), with C(known) added, the list of the fingerprints of all certificates that
           it knows and that are valid. A certificate of ours that is not among them is reported.
         type: dict
+      certificates:
+        description: >-
+          Valid client certificates that nobody should use, RV(portcullis.docker_tls.authority_info#module:revoked) and
+          RV(portcullis.docker_tls.authority_info#module:unlisted).
+        type: list
+        elements: dict
+        default: []
   warning:
     description:
       - When a certificate is a warning because of its remaining life, as fractions of its whole life (V(1/4)) or lengths of time (V(30d));
@@ -267,6 +274,10 @@ report:
       description: Every client bundle, with C(level), C(verdict), C(findings) and C(certificate).
       type: list
       elements: dict
+    certificates:
+      description: Every certificate of O(ca.certificates) that is not refused everywhere for good, with C(level), C(verdict), C(findings) and C(opens).
+      type: list
+      elements: dict
 code:
   description: A stable word for the failure.
   returned: failure
@@ -313,6 +324,7 @@ CA_OPTIONS: dict[str, t.Any] = {
     "problem": {"type": "str", "default": ""},
     "authorities": {"type": "dict", "default": {}},
     "ledger": {"type": "dict"},
+    "certificates": {"type": "list", "elements": "dict", "default": []},
 }
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "hosts": {"type": "list", "elements": "dict", "default": [], "options": HOST_OPTIONS},
@@ -345,6 +357,7 @@ def make_report(options: Options, now: datetime) -> model.Report:
         [inputs.client(client) for client in options["clients"]],
         thresholds,
         now,
+        inputs.certificates(options["ca"].get("certificates") or []),
     )
 
 

@@ -84,7 +84,8 @@ def ca(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, result: Mappi
     told = {"host": place["host"], "path": place["path"]}
     if "authorities" in result:
         found = result["authorities"]
-        return {**told, "state": "read" if found else "missing", "authorities": found}
+        unwanted = [*(result.get("revoked") or []), *(result.get("unlisted") or [])]
+        return {**told, "state": "read" if found else "missing", "authorities": found, "certificates": unwanted}
     return {**told, "state": _state(result), "problem": _problem(result) if result else ""}
 
 

@@ -143,6 +143,22 @@ def add_authority(found: dict[str, t.Any], pair: made.Pair, identifier: str, *ol
     return {**found, "authorities": {**found["authorities"], one["name"]: one}}
 
 
+def unwanted(client_name: str = "bob", generation: str = "clients-g1", **changes: t.Any) -> dict[str, t.Any]:
+    """Return a valid client certificate that nobody should use, as authority_info reports it; by default its client is revoked."""
+    usual = {
+        "client": client_name,
+        "group": generation.rpartition("-g")[0],
+        "generation": generation,
+        "request": f"localhost/{client_name}",
+        "requester": "localhost",
+        "source": "issued",
+        "not_after": "2027-11-22T13:00:00Z",
+        "reason": "client-revoked",
+        "trusted": True,
+    }
+    return {**usual, **changes}
+
+
 def ledger(*known: made.Pair, **changes: t.Any) -> dict[str, t.Any]:
     """Return what ledger_info reports of an intact ledger that begins now and so vouches for nothing older."""
     usual = {"state": "intact", "lines": 12, "begins": "2026-11-22T13:00:00Z"}
@@ -172,6 +188,7 @@ def report(
         [inputs.client(one) for one in clients],
         thresholds,
         now,
+        inputs.certificates((authorities or {}).get("certificates") or []),
     )
 
 

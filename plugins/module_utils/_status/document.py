@@ -18,6 +18,7 @@ from .model import (
     UNREACHABLE,
     AuthorityStatus,
     Certificate,
+    CertificateStatus,
     ClientStatus,
     Finding,
     HostStatus,
@@ -51,6 +52,8 @@ def label(item: Judged) -> str:
         return item.facts.name
     if isinstance(item, ClientStatus):
         return bundle_name(item)
+    if isinstance(item, CertificateStatus):
+        return f"{item.facts.client} by {item.facts.generation}"
     return "CA"
 
 
@@ -91,6 +94,7 @@ def to_document(report: Report) -> dict[str, t.Any]:
         "authorities": [_authority(one, now) for one in report.authorities],
         "hosts": [_host(one, now) for one in report.hosts],
         "clients": [_client(one, now) for one in report.clients],
+        "certificates": [_unwanted(one) for one in report.certificates],
     }
 
 
@@ -183,4 +187,15 @@ def _client(one: ClientStatus, now: datetime) -> dict[str, t.Any]:
         "host": facts.host,
         **_judged(one),
         **_stored(facts.stored, now),
+    }
+
+
+def _unwanted(one: CertificateStatus) -> dict[str, t.Any]:
+    facts = one.facts
+    texts = ("client", "group", "generation", "request", "requester", "source", "reason", "trusted")
+    return {
+        **{name: getattr(facts, name) for name in texts},
+        "not_after": isoformat(facts.not_after),
+        "opens": list(one.opens),
+        **_judged(one),
     }

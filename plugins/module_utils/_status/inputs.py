@@ -25,6 +25,7 @@ from .model import (
     Anchor,
     Authorities,
     Certificate,
+    CertificateFacts,
     ClientFacts,
     HostFacts,
     Ledger,
@@ -164,6 +165,20 @@ def ledger(raw: Mapping | None) -> Ledger:
         begins=moment(begins) if begins else None,
         known=frozenset(raw.get("known") or ()),
     )
+
+
+def certificates(raw: t.Iterable[Mapping]) -> list[CertificateFacts]:
+    """Return the client certificates that nobody should use. Raises TlsError ``ledger-unreadable``."""
+    texts = ("client", "group", "generation", "request", "requester", "source", "reason")
+    return [
+        CertificateFacts(
+            **{name: str(one.get(name) or "") for name in texts},
+            not_after=moment(str(one.get("not_after") or "")),
+            trusted=bool(one.get("trusted")),
+            told=one,
+        )
+        for one in raw
+    ]
 
 
 def moment(text: str) -> datetime:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
-from . import judge_host, times, trust
+from . import judge_access, judge_host, times, trust
 from .model import (
     INVALID,
     MISSING,
@@ -21,6 +21,7 @@ from .model import (
     AuthorityStatus,
     CaStatus,
     Certificate,
+    CertificateFacts,
     ClientFacts,
     ClientStatus,
     Finding,
@@ -43,6 +44,7 @@ def judge(
     clients: t.Sequence[ClientFacts],
     thresholds: times.Thresholds,
     now: datetime,
+    certificates: t.Sequence[CertificateFacts] = (),
 ) -> Report:
     """Return the report about a fleet at ``now``; in each part the worst comes first, then by name."""
     known = trust.gather(authorities, ledger, clients)
@@ -56,6 +58,7 @@ def judge(
         authorities=tuple(judge_authority(anchor, thresholds, now) for anchor in authorities.anchors),
         hosts=tuple(sorted(judged_hosts, key=lambda one: (-rank(one.level), one.facts.name))),
         clients=tuple(sorted(judged_clients, key=lambda one: (-rank(one.level), one.facts.host, one.facts.id))),
+        certificates=judge_access.judge_certificates(certificates, judged_hosts),
     )
 
 

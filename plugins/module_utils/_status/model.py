@@ -125,6 +125,27 @@ class ClientFacts:
 
 
 @dataclass(frozen=True)
+class CertificateFacts:
+    """A valid client certificate of the ledger that nobody should use. ``told`` is what the module authority_info said of it."""
+
+    client: str
+    group: str
+    generation: str
+    request: str
+    requester: str
+    source: str
+    not_after: datetime
+    reason: str
+    trusted: bool
+    told: t.Mapping[str, t.Any]
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether its client is revoked; else the inventory does not list it."""
+        return self.reason == "client-revoked"
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing worth saying. ``code`` is a stable kebab-case word, ``advice`` what to do about it."""
 
@@ -193,6 +214,14 @@ class ClientStatus(Judged):
 
 
 @dataclass(frozen=True)
+class CertificateStatus(Judged):
+    """A client certificate that nobody should use; ``opens`` are the hosts whose running daemons admit its authority."""
+
+    facts: CertificateFacts
+    opens: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class CaStatus(Judged):
     """The CA host and its ledger."""
 
@@ -211,11 +240,12 @@ class Report:
     authorities: tuple[AuthorityStatus, ...]
     hosts: tuple[HostStatus, ...]
     clients: tuple[ClientStatus, ...]
+    certificates: tuple[CertificateStatus, ...] = ()
 
     @property
     def items(self) -> tuple[Judged, ...]:
         """Every line of the report."""
-        return (self.ca, *self.authorities, *self.hosts, *self.clients)
+        return (self.ca, *self.authorities, *self.hosts, *self.clients, *self.certificates)
 
     @property
     def level(self) -> str:

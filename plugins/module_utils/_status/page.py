@@ -10,7 +10,7 @@ import typing as t
 from .._x509.inspect import CertificateView
 from . import document, judge_host, style, timeline, times
 from .markup import Markup, join, raw, tag
-from .model import NOT_ASKED, AuthorityStatus, Certificate, ClientStatus, HostStatus, Judged, Report
+from .model import NOT_ASKED, AuthorityStatus, Certificate, CertificateStatus, ClientStatus, HostStatus, Judged, Report
 
 # A sign for each level, for whoever does not see the colours.
 _SIGNS = {"ok": "✓", "unknown": "?", "warning": "▲", "critical": "✕"}
@@ -35,6 +35,7 @@ def render(report: Report, title: str = "Docker TLS status") -> str:
         _timeline(report),
         _hosts(report),
         _clients(report),
+        _certificates(report),
         _authorities(report),
         _footer(report),
     ]
@@ -208,6 +209,28 @@ def _client(one: ClientStatus, report: Report) -> list[str]:
     facts = one.facts
     where = tag("span", f"{facts.host}:{facts.stored.path or facts.id}", class_="mono wrap")
     return [facts.client, _badge(one), facts.group, _found(facts.stored.certificate, facts.stored.state, report), where]
+
+
+def _certificates(report: Report) -> Markup:
+    if not report.certificates:
+        return Markup("")
+    columns = ("Client", "Verdict", "Authority", "Until", "Opens", "Request")
+    rows = [_unwanted(one) for one in report.certificates]
+    title = "Client certificates that should not be used"
+    return _section(title, _table(title, columns, rows))
+
+
+def _unwanted(one: CertificateStatus) -> list[str]:
+    facts = one.facts
+    opened = ", ".join(one.opens) or "no host"
+    return [
+        facts.client,
+        _badge(one),
+        facts.generation,
+        f"{facts.not_after:%Y-%m-%d}",
+        opened,
+        facts.request or facts.requester,
+    ]
 
 
 def _authorities(report: Report) -> Markup:

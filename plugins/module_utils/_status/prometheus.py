@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from . import document, judge_host
-from .model import READ, Certificate, Report
+from .model import READ, Certificate, CertificateStatus, Report
 
 Labels = tuple[tuple[str, str], ...]
 Samples = list[tuple[Labels, float]]
@@ -76,6 +76,14 @@ def render(report: Report) -> str:
             ],
         ),
         _Metric(
+            "docker_tls_unwanted_client_certificate_hosts",
+            "How many hosts admit a valid client certificate that the inventory does not list, or whose client is revoked.",
+            [
+                ((*_certificate_labels(one), ("reason", one.facts.reason)), float(len(one.opens)))
+                for one in report.certificates
+            ],
+        ),
+        _Metric(
             "docker_tls_ledger_intact",
             "1 where the hash chain of the CA's ledger holds, 0 where it is torn, tampered with or missing.",
             _ledger_intact(report),
@@ -92,6 +100,13 @@ def _levels(report: Report) -> t.Iterator[tuple[Labels, str]]:
         yield _labels("server", host.facts.name, host.facts.name), host.level
     for client in report.clients:
         yield _labels("client", client.facts.host, client.facts.id), client.level
+    for certificate in report.certificates:
+        yield _certificate_labels(certificate), certificate.level
+
+
+def _certificate_labels(one: CertificateStatus) -> Labels:
+    facts = one.facts
+    return _labels("certificate", facts.requester, f"{facts.request or facts.client} {facts.generation}")
 
 
 def _problems(report: Report) -> Samples:

@@ -12,10 +12,21 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .. import _access_text
 from .._table import align, clean
 from .._x509.inspect import CertificateView
 from . import document, judge_host, times
-from .model import NOT_ASKED, AuthorityStatus, Certificate, ClientStatus, HostStatus, Judged, Report, Stored
+from .model import (
+    NOT_ASKED,
+    AuthorityStatus,
+    Certificate,
+    CertificateStatus,
+    ClientStatus,
+    HostStatus,
+    Judged,
+    Report,
+    Stored,
+)
 
 WORDS = {"ok": "ok", "unknown": "unknown", "warning": "WARNING", "critical": "CRITICAL"}
 _LEVEL_WIDTH = max(len(word) for word in WORDS.values())
@@ -57,6 +68,15 @@ def render(report: Report, *, problems_only: bool = False) -> list[str]:
         report,
         problems_only,
     )
+    if report.certificates:
+        lines += _section(
+            "Client certificates that should not be used",
+            ("CLIENT", "AUTHORITY", "ENDS", "OPENS", "REQUEST", "VERDICT"),
+            report.certificates,
+            _certificate_row,
+            report,
+            problems_only,
+        )
     return [*lines, document.summary(report)]
 
 
@@ -99,7 +119,7 @@ def _explanations(item: Judged) -> t.Iterator[str]:
         if finding.code not in _SILENT:
             yield f"{_FINDING_INDENT}^ {finding.code}: {clean(finding.message)}"
         if advice:
-            yield f"{_FINDING_INDENT}  -> {advice}"
+            yield f"{_FINDING_INDENT}  -> {clean(advice)}"
 
 
 def _authority_row(one: AuthorityStatus, now: datetime) -> Row:
@@ -145,3 +165,16 @@ def _client_row(one: ClientStatus, now: datetime) -> Row:
     facts, found = one.facts, one.facts.stored.certificate
     left, end = (times.left_text(found.view, now), times.end_text(found.view)) if found else (facts.stored.state, "-")
     return facts.client, facts.group, left, end, f"{facts.host}:{facts.stored.path or facts.id}", one.verdict
+
+
+def _certificate_row(one: CertificateStatus, now: datetime) -> Row:
+    facts = one.facts
+    opened = _access_text.named(one.opens) or "no host"
+    return (
+        facts.client,
+        facts.generation,
+        f"{facts.not_after:%Y-%m-%d}",
+        opened,
+        facts.request or facts.requester,
+        one.verdict,
+    )

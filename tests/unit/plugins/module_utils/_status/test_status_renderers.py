@@ -98,7 +98,7 @@ def test_document_has_the_promised_keys_and_survives_json() -> None:
     found = document.to_document(mixed_report())
     assert json.loads(document.to_json(found)) == found
     assert list(found) == [
-        "schema", "generated", "level", "exit_code", "summary", "counts", "thresholds", "ca", "authorities", "hosts", "clients",
+        "schema", "generated", "level", "exit_code", "summary", "counts", "thresholds", "ca", "authorities", "hosts", "clients", "certificates",
     ]  # fmt: skip
     one = next(entry for entry in found["hosts"] if entry["name"] == "web2")
     assert (one["verdict"], one["level"], one["served_is_stored"]) == ("served-not-stored", "warning", False)
