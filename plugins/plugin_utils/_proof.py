@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..module_utils import _table
+from ..module_utils import _access_text, _table
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -28,14 +28,40 @@ def _may_want_proof(variables: Mapping, verify: str) -> bool:
     return "always" in wishes or bool(changed and "changed" in wishes)
 
 
-def proof_rows(hosts: t.Iterable[str], hostvars: Mapping) -> list[Row]:
+def proof_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optional[Mapping] = None) -> list[Row]:
     """Return one row for each check of each host.
 
-    In: inventory names and ``hostvars`` after the role docker_daemon ran with docker_daemon_verify: always.
+    In: inventory names and ``hostvars`` after the role docker_daemon ran with docker_daemon_verify: always; ``access`` is the result of
+    M(authority_info) with the clients of the inventory, where revoked clients are to be looked for too.
     Out: dicts with ``host``, ``seen_from`` (host or controller), ``check``, ``passed``, ``detail``.
     A host that could not be examined has a row that says why, and never counts as proved.
     """
-    return [row for host in hosts for row in _rows_of(host, hostvars[host])]
+    rows: list[Row] = []
+    for host in hosts:
+        rows += _rows_of(host, hostvars[host])
+        if access is not None:
+            rows += _access_rows(host, access)
+    return rows
+
+
+def _access_rows(host: str, access: Mapping) -> t.Iterator[Row]:
+    """Yield whether a client that is revoked can still get in. That the host admits no other authorities than the CA trusts is a check of its own."""
+    if not access.get("compared"):
+        why = _complaint(access) or "the CA's ledger could not be compared with the clients of the inventory"
+        yield _row(host, "controller", "revoked-clients", False, why)
+        return
+
+    def here(key: str) -> list[Mapping]:
+        return [one for one in access.get(key) or [] if one.get("trusted") and host in (one.get("hosts") or ())]
+
+    still = [
+        f"STILL ADMITS {one['client']}, which is revoked, by {one['generation']} until {one['not_after']}"
+        for one in here("revoked")
+    ]
+    yield _row(host, "controller", "revoked-clients", not still, "; ".join(still) or "every revoked client is shut out")
+    for one in here("unlisted"):
+        text = f"{_access_text.what(one)} gets in until {one['not_after']}: {_access_text.why(one)}"
+        yield _row(host, "controller", "unlisted-certificate", True, text)
 
 
 def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:

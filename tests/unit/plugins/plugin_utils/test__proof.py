@@ -72,6 +72,46 @@ def test_table_lines_up_and_ends_with_the_sum() -> None:
     assert lines[-1] == "Proved: 6 checks on 2 hosts, all passed."
 
 
+UNWANTED = {
+    "client": "bob",
+    "generation": "clients-g1",
+    "request": "localhost/bob",
+    "source": "issued",
+    "not_after": "2027-11-22T13:00:00Z",
+    "reason": "client-revoked",
+    "trusted": True,
+    "hosts": ["a"],
+}
+COMPARED: dict[str, Any] = {"compared": True, "revoked": [], "unlisted": []}
+ACCESS: dict[str, tuple[dict[str, Any], list[tuple[str, bool, str]]]] = {
+    "nobody": (COMPARED, [("revoked-clients", True, "every revoked client is shut out")]),
+    "revoked": (
+        {**COMPARED, "revoked": [UNWANTED]},
+        [("revoked-clients", False, "STILL ADMITS bob, which is revoked, by clients-g1 until 2027")],
+    ),
+    "elsewhere": ({**COMPARED, "revoked": [{**UNWANTED, "hosts": ["b"]}]}, [("revoked-clients", True, "shut out")]),
+    "given-up": ({**COMPARED, "revoked": [{**UNWANTED, "trusted": False}]}, [("revoked-clients", True, "shut out")]),
+    "unlisted": (
+        {**COMPARED, "unlisted": [{**UNWANTED, "reason": "client-unlisted"}]},
+        [
+            ("revoked-clients", True, "shut out"),
+            ("unlisted-certificate", True, "docker_client_cert_clients has no client bob"),
+        ],
+    ),
+    "ledger-unreadable": ({"compared": False}, [("revoked-clients", False, "could not be compared")]),
+    "ca-away": ({"unreachable": True, "msg": "no route"}, [("revoked-clients", False, "no route")]),
+}
+
+
+@pytest.mark.parametrize(("access", "expected"), ACCESS.values(), ids=ACCESS)
+def test_revoked_client_that_a_host_still_admits_is_not_proved(
+    access: dict[str, Any], expected: list[tuple[str, bool, str]]
+) -> None:
+    rows = proof.proof_rows(["a"], {"a": variables(outside={"checks": [GOOD]})}, access)[3:]
+    assert [(row["check"], row["passed"]) for row in rows] == [(check, passed) for check, passed, _detail in expected]
+    assert all(detail in row["detail"] for row, (_check, _passed, detail) in zip(rows, expected))
+
+
 def test_json_of_nothing_is_no_proof() -> None:
     assert json.loads(proof.proof_json([])) == {"proved": False, "summary": "There is no host to prove.", "checks": []}
 
