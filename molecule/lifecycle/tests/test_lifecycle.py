@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from common_tests import served_certificate
-from fleet import assert_changed_nothing
+from fleet import answers, assert_changed_nothing, kept, place_for_copies, revoked
 from playbook import Run, fingerprint_of_directory, play
-from testinfra_helpers import address_of, client_bundle, container_identity, docker, is_listening
+from testinfra_helpers import Bundle, address_of, client_bundle, container_identity, docker, is_listening
 
 testinfra_hosts = ["ansible://box"]
 
@@ -103,6 +106,72 @@ def test_group_is_admitted_and_withdrawn(host: Any) -> None:
     assert not answered(host, "alice") and answered(host, "olga")
     applied(host)
     assert answered(host, "alice") and not answered(host, "olga")
+
+
+ALICE, OLGA = {"name": "alice"}, {"name": "olga", "group": "ops"}
+BOTH = ["clients", "ops"]
+
+
+@pytest.fixture(scope="module")
+def copies() -> Generator[dict[str, Bundle], None, None]:
+    """Copies of bundles as a thief or an old backup has them, by a name for each."""
+    with place_for_copies():
+        yield {}
+
+
+def still_good(host: Any, copies: dict[str, Bundle]) -> set[str]:
+    """Return the copies that get in, by docker's CLI, curl and Docker's SDK."""
+    return {name for name, bundle in copies.items() if answers(host, bundle)}
+
+
+def test_certificates_that_the_inventory_does_not_list_are_named(
+    host: Any, copies: dict[str, Bundle], tmp_path: Path
+) -> None:
+    """A client that moved to another group, one whose entry is renamed, and a machine that is none for clients any more."""
+    machine = tmp_path / "machine"
+    machine.write_text("[docker_clients]\nbox\n")
+    users = [{"user": "root", "client": "alice"}]
+    run = play("-i", str(machine), docker_daemon_access_groups=BOTH, docker_client_cert_users=users)
+    assert run.returncode == 0, run.output
+    copies.update(alice=kept("alice"), olga=kept("olga"), box=kept("alice"))
+    for name in ("cert.pem", "key.pem"):
+        (copies["box"].directory / name).write_text(host.check_output(f"cat /root/.docker/{name}") + "\n")
+    host.run_expect([0], "rm -r /root/.docker")
+    assert still_good(host, copies) == {"alice", "olga", "box"}
+    run = applied(
+        host,
+        docker_daemon_access_groups=BOTH,
+        docker_client_cert_clients=[{"name": "alicia"}, {**OLGA, "group": "clients"}],
+    )
+    for sentence in (
+        "alice, certificate of clients-g1 (localhost/alice): opens box until ",
+        "alice, certificate of clients-g1 (box/root:alice): opens box until ",
+        "olga, certificate of ops-g1 (localhost/olga): opens box until ",
+    ):
+        assert sentence in run.output, run.output
+    assert still_good(host, copies) == {"alice", "olga", "box"}
+    status = play(
+        playbook="playbooks/status.yml", docker_client_cert_clients=[{"name": "alicia"}, {**OLGA, "group": "clients"}]
+    )
+    assert "WARNING   olga    ops-g1 " in status.output, status.output
+
+
+def test_revocation_in_a_limited_run_fails_and_says_so(host: Any, copies: dict[str, Bundle]) -> None:
+    run = play("--limit", "box", docker_daemon_access_groups=BOTH, docker_client_cert_clients=[ALICE, revoked(OLGA)])
+    assert run.returncode != 0
+    assert "olga can get in with certificates of ops-g1 on box" in run.output, run.output
+    assert "olga" in still_good(host, copies)
+
+
+def test_certificates_that_the_inventory_does_not_list_are_ended(host: Any, copies: dict[str, Bundle]) -> None:
+    applied(
+        host,
+        docker_daemon_access_groups=BOTH,
+        docker_client_cert_clients=[ALICE, {**OLGA, "group": "clients"}],
+        docker_ca_unlisted_certificates="revoke",
+    )
+    assert still_good(host, copies) == set()
+    assert answered(host, "alice") and answered(host, "olga")
 
 
 def test_listener_of_systemd_and_back(host: Any) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from testinfra.host import Host
 
 from common_tests import *  # noqa: F403
+from fleet import hosts_of, kept, place_for_copies, who_gets_in
 from playbook import Run, play
 from testinfra_helpers import client_bundle, ephemeral_directory, is_listening
 
@@ -133,3 +134,20 @@ def test_run_that_is_limited_to_one_host_knows_the_authorities_all_the_same():
 
 def test_hosts_are_changed_in_the_batches_that_are_set(foretold):
     assert foretold.output.count("PLAY [Server certificates and daemons]") == 2
+
+
+def test_client_that_only_the_controllers_variables_revoke_is_shut_out_of_every_host(tmp_path):
+    """The CA host and the Docker hosts have another list, from group_vars/all, in which the client is present."""
+    hosts = hosts_of("docker_hosts")
+    (tmp_path / "host_vars").mkdir()
+    clients = [{"name": "portainer", "key_type": "rsa-2048"}, {"name": "watcher", "state": "revoked"}]
+    (tmp_path / "host_vars/localhost").write_text(json.dumps({"docker_client_cert_clients": clients}))
+    (tmp_path / "hosts").write_text("")
+    with place_for_copies():
+        watcher, portainer = kept("watcher"), kept("portainer")
+        assert who_gets_in(hosts, watcher) == {"titan", "hyperion"}
+        run = play("-i", str(tmp_path))
+        assert run.returncode == 0, run.output
+        assert run.output.count("watcher is shut out, clients-g1 is refused") == 2, run.output
+        assert who_gets_in(hosts, watcher) == who_gets_in(hosts, portainer) == set()
+    assert who_gets_in(hosts, client_bundle("portainer")) == {"titan", "hyperion"}
