@@ -177,7 +177,7 @@ class Host:
 
 RESET = """\
 timeout 10 docker kill keeper >/dev/null 2>&1
-systemctl stop 'docker-tls-*' 2>/dev/null
+systemctl stop docker-tls.socket 'docker-tls-*' 2>/dev/null
 for unit in docker-tls-revert.timer docker-tls-revert.service; do systemctl disable $unit 2>/dev/null; rm -f /etc/systemd/system/$unit; done
 umount /etc/docker /etc 2>/dev/null
 ip address del 10.99.99.1/32 dev lo 2>/dev/null
@@ -185,15 +185,16 @@ test -e /usr/sbin/dockerd.real && mv /usr/sbin/dockerd.real /usr/sbin/dockerd
 systemctl unmask docker.socket 2>/dev/null
 rm -rf /etc/docker/daemon.json /etc/docker/.daemon.json* /etc/docker/certs /var/lib/docker-tls \
     /etc/systemd/system/docker.service.d /etc/systemd/system/docker.socket.d
-rm -f /etc/default/docker /etc/systemd/system/docker.service /etc/sysconfig/docker
+rm -f /etc/default/docker /etc/systemd/system/docker.service /etc/systemd/system/docker-tls.socket /etc/sysconfig/docker \
+    /run/docker-tls.env
 systemctl daemon-reload
 systemctl reset-failed
 systemctl restart docker.socket docker.service
 """
 LISTING = """\
-cd / && find etc/docker etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d ! -name key.json \
+cd / && find etc/docker etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d etc/systemd/system/docker-tls.socket ! -name key.json \
     ! -name server-key.pem.new ! -path etc/docker ! -path etc/docker/certs -printf '%p %M %U %G %l\\n' 2>/dev/null | sort
-find etc/docker etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d -type f ! -name key.json \
+find etc/docker etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d etc/systemd/system/docker-tls.socket -type f ! -name key.json \
     ! -name server-key.pem.new -exec sha256sum {} + 2>/dev/null | sort
 systemctl show -p ExecStart --value docker | sed 's/;.*//'
 """

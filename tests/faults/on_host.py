@@ -70,6 +70,7 @@ def main() -> None:
         counted(os, name)
     for name, label, after in (
         ("daemon_reload", "daemon-reload", ""),
+        ("close_endpoint_socket", "close-socket", ""),
         ("restart", "restart", "restarted"),
         ("hang_up", "hang-up", ""),
         ("arm_guard", "arm-guard", ""),

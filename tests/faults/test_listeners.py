@@ -82,16 +82,3 @@ def test_hosts_listener_on_an_address_that_is_gone_after_boot_is_repaired_by_the
     assert answer.result["restarted"], answer.error
     assert "daemon-not-running" in answer.reasons or "listen-changed" in answer.reasons
     assert host.works()
-
-
-def test_socket_listener_does_not_start_without_tls(host: Host) -> None:
-    """The guard: someone takes the TLS keys out of daemon.json, and the port would be plain text."""
-    host.secure(listener="socket")
-    host.sh("echo '{}' > /etc/docker/daemon.json; systemctl restart docker", check=False)
-    time.sleep(2)
-    assert not host.works()
-    probe = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:2376/_ping', timeout=3).status)"
-    assert "200" not in host.sh(f'python3 -c "{probe}"', check=False)
-    answer = host.run(listener="socket")
-    assert not answer.error, answer.error
-    assert host.works()

@@ -95,6 +95,11 @@ class FakeMachine:
         self.effects.tick("daemon-reload")
         self.world.load()
 
+    def close_endpoint_socket(self) -> None:
+        if self.world.endpoint_open:
+            self.effects.tick("close-socket")
+            self.world.endpoint_open = ()
+
     def restart(self, *, with_socket: bool) -> Restarted:
         self.effects.tick("restart")
         world = self.world

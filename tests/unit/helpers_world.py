@@ -3,7 +3,7 @@
 
 """A host in memory: real files in a directory, and a systemd and a dockerd that follow the measured rules.
 
-The rules (dockerd_facts 1.4, 1.5, a, a2, k): ``-H`` together with ``hosts`` keeps dockerd from starting; so do a key that does
+The rules (dockerd_facts 1.4, 1.5, a, a2, k, and endpoint_socket.py): ``-H`` together with ``hosts`` keeps dockerd from starting; so do a key that does
 not fit its certificate, a missing file, an address that is not there. A dockerd that binds /run/docker.sock itself takes it
 from systemd, and takes it away when it ends. systemd starts what it has loaded, until daemon-reload. Without live-restore a
 dockerd that stops takes its containers along, and so does one that starts without it and finds some.
@@ -71,7 +71,9 @@ class Loaded:
 
     command: tuple[str, ...] = ()
     guarded: bool = False
+    wants_endpoint: bool = False
     listens: tuple[str, ...] = ()
+    endpoint: tuple[str, ...] = ()  # of docker-tls.socket; (): systemd knows no such unit
 
 
 @dataclass
@@ -104,7 +106,8 @@ class World:
         self.process: Process | None = None
         self.failed = False
         self.socket_owner = ""  # systemd, dockerd or nobody
-        self.socket_listens: tuple[str, ...] = ()  # TCP sockets that systemd holds now
+        self.socket_listens: tuple[str, ...] = ()  # TCP sockets of docker.socket that systemd holds now
+        self.endpoint_open: tuple[str, ...] = ()  # those of docker-tls.socket
         self.containers: set[str] = set()
         self.stopped: set[str] = set()
         self.addresses = {"127.0.0.1", ADDRESS, "0.0.0.0"}
@@ -158,6 +161,7 @@ class World:
         """Power failure, or the first start: memory is gone, what is on disk counts."""
         self.process = None
         self.load()
+        self.endpoint_open = ()
         self.socket_owner, self.socket_listens = "systemd", self.loaded.listens
         self.start()
 
@@ -171,7 +175,7 @@ class World:
         files = [self.root / "lib/docker.service", *sorted((self.units / "docker.service.d").glob("*.conf"))]
         texts = [(str(path), path.read_text().replace("# Managed by", "# managed by")) for path in files]
         command = parse_unit(texts, "").commands[-1]
-        guarded = any("ExecStartPre=" in text for _path, text in texts)
+        guarded = any("tlscacert" in text for _path, text in texts)
         listens: list[str] = []
         for path in sorted((self.units / "docker.socket.d").glob("*.conf")):
             for line in path.read_text().splitlines():
@@ -180,9 +184,18 @@ class World:
                 elif line.startswith("ListenStream="):
                     listens.append(line[13:])
         tcp = tuple(item for item in listens if not item.startswith(("/", "@")))
-        self.loaded = Loaded(tuple(word.value for word in split_words(command)), guarded, tcp)
+        wants = any("Wants=docker-tls.socket" in text for _path, text in texts)
+        words = tuple(word.value for word in split_words(command))
+        self.loaded = Loaded(words, guarded, wants, tcp, self.endpoint_listens())
+
+    def endpoint_listens(self) -> tuple[str, ...]:
+        path = self.units / "docker-tls.socket"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return tuple(line[13:] for line in lines if line.startswith("ListenStream="))
 
     def restart_socket(self) -> None:
+        if self.loaded.endpoint:  # PartOf=docker.socket
+            self.endpoint_open = ()
         self.socket_owner, self.socket_listens = "systemd", self.loaded.listens
 
     def end(self) -> None:
@@ -196,6 +209,10 @@ class World:
     def start(self) -> None:
         self.started += 1
         self.failed = False
+        if self.loaded.wants_endpoint and self.loaded.endpoint and not self.endpoint_open:
+            self.endpoint_open = self.loaded.endpoint
+        if self.loaded.guarded and not self.verifies_clients():
+            self.endpoint_open = ()
         process = self.new_process()
         if process is None or "dies" in self.problems:
             self.failed = True
@@ -216,14 +233,18 @@ class World:
             return None
         command = self.loaded.command
         flags = tuple(command[i + 1] for i, word in enumerate(command[:-1]) if word == "-H")
+        if (
+            "$DOCKER_TLS_LOCAL" in command and "hosts" not in values
+        ):  # test_local_fallback.py runs the real ExecStartPre=
+            flags += ("fd://",)
         if flags and "hosts" in values:
-            return None
-        if self.loaded.guarded and not (values.get("tlsverify") is True and values.get("tlscacert")):
             return None
         hosts = flags or tuple(values.get("hosts", ())) or ("unix:///var/run/docker.sock",)
         for host in hosts:
             if host.startswith("tcp://") and host[6:].rpartition(":")[0] not in self.addresses:
                 return None
+            if host[6:] in (*self.socket_listens, *self.endpoint_open):
+                return None  # address already in use: by systemd
         fingerprint, anchors = "", frozenset()
         if values.get("tls") or "tlsverify" in values:
             try:
@@ -231,9 +252,19 @@ class World:
             except (OSError, KeyError, ValueError, AssertionError):
                 return None
         self.next_pid += 1
-        inherited = self.socket_listens if "fd://" in hosts else ()
+        passed = (*self.socket_listens, *(self.endpoint_open if self.loaded.endpoint else ()))
+        inherited = passed if "fd://" in hosts else ()
         live = values.get("live-restore") is True
         return Process(self.next_pid, hosts, flags, bool(fingerprint), fingerprint, anchors, live, inherited)
+
+    def verifies_clients(self) -> bool:
+        """What the start guard sees in daemon.json; test_start_guard.py runs the real one."""
+        try:
+            values = json.loads(self.config.read_text()) if self.config.exists() else {}
+        except ValueError:
+            return False
+        anchors = self.certificates / "current/client-ca.pem"
+        return values.get("tlsverify") is True and values.get("tlscacert") == str(anchors)
 
     def load_tls(self, values: dict[str, t.Any]) -> tuple[str, frozenset[bytes]]:
         chain = inspect.load_certificates(pathlib.Path(values["tlscert"]).read_bytes(), "cert")

@@ -8,11 +8,12 @@ The name sorts after what people and packages use (``override.conf``, ``50-…``
 
 from __future__ import annotations
 
-import json
 import re
 import typing as t
 
+from . import start_guard
 from .environment import OWN_MARK
+from .local_fallback import Fallback
 from .unit import Derivation, local_hosts
 from .words import quote_word
 
@@ -22,11 +23,11 @@ _DIGEST = re.compile(r"^# Derived from: sha256:([0-9a-f]{64})$", re.MULTILINE)
 _REMOVE = "# To take it away: docker_daemon_state: absent"
 
 
-def service_dropin(derivation: Derivation, *, after_network: bool) -> str | None:
+def service_dropin(derivation: Derivation, *, after_network: bool, fallback: Fallback | None = None) -> str | None:
     """Return docker.service.d/zz-docker-tls.conf for the ``hosts`` listener; None: the unit is right without one.
 
     ``after_network``: start after network-online.target, for listeners on addresses that must be up before dockerd
-    binds them (dockerd_facts 2.k). dockerd refuses ``-H`` together with ``hosts`` in daemon.json, hence the ExecStart.
+    binds them (dockerd_facts 2.k). ``fallback``: see local_fallback.py. dockerd refuses ``-H`` together with ``hosts`` in daemon.json, hence the ExecStart.
     """
     if not derivation.changed and not after_network:
         return None
@@ -34,31 +35,25 @@ def service_dropin(derivation: Derivation, *, after_network: bool) -> str | None
     if after_network:
         lines += ["[Unit]", "# dockerd listens on addresses that must be there when it starts.", *_network(), ""]
     if derivation.changed:
-        lines += ["[Service]", *_command(derivation, derivation.command)]
+        lines.append("[Service]")
+        lines += fallback.lines if fallback else ()
+        lines += _command(derivation, fallback.command if fallback else derivation.command)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def guard_dropin(config_path: str, client_ca_path: str, derivation: Derivation) -> str:
-    """Return docker.service.d/zz-docker-tls.conf for the ``socket`` listener: dockerd starts only with client checks on.
+def guard_dropin(config_path: str, client_ca_path: str, derivation: Derivation, endpoint_socket: str) -> str:
+    """Return docker.service.d/zz-docker-tls.conf for the ``socket`` listener: opens ``endpoint_socket`` behind the start guard.
 
-    A TCP socket of docker.socket becomes plain text without a warning when daemon.json loses its TLS keys (dockerd_facts
-    a2), so each start looks for them first. Where the unit names TCP listeners, ExecStart is replaced without them.
+    Where the unit names TCP listeners, ExecStart is replaced without them.
     """
-    space = "[[:space:]]*"
-    path = re.sub(r"([.^$*+?()\[\]{}|\\])", r"\\\1", json.dumps(client_ca_path))
-    checks = [
-        ("-Ezq", f'"tlsverify"{space}:{space}true'),
-        ("-Ezqv", f'"tlsverify"{space}:{space}false'),
-        ("-Ezq", f'"tlscacert"{space}:{space}{path}'),
-    ]
     lines = [
         HEADER,
         _REMOVE,
+        "[Unit]",
+        f"Wants={endpoint_socket}",
         "[Service]",
-        "# Without these settings docker.socket's TCP port would be plain text: do not start.",
-    ]
-    lines += [
-        f"ExecStartPre=/bin/grep {option} {quote_word(text)} {quote_word(config_path)}" for option, text in checks
+        "# Without its TLS settings dockerd would serve the TCP port in plain text: it is closed then, and Docker starts without.",
+        start_guard.exec_start_pre(config_path, client_ca_path, endpoint_socket),
     ]
     command = socket_command(derivation)
     if command is not None:
@@ -66,16 +61,17 @@ def guard_dropin(config_path: str, client_ca_path: str, derivation: Derivation) 
     return "\n".join(lines) + "\n"
 
 
-def socket_dropin(listen: t.Sequence[str], kept: t.Sequence[str] | None = None) -> str | None:
-    """Return docker.socket.d/zz-docker-tls.conf; ``listen``: "10.0.0.5:2376", "[fd00::1]:2376" for the ``socket`` listener.
+def socket_dropin(kept: t.Sequence[str] | None, endpoint_socket: str = "") -> str | None:
+    """Return docker.socket.d/zz-docker-tls.conf; None: nothing to say.
 
-    FreeBind lets an address be bound before it is there, so a missing one does not keep Docker down. ``kept``: the lines that
-    stay of all other files', whose TCP listeners go (an empty assignment takes every listener away). None: nothing to say.
+    ``kept``: the lines that stay of all other files', whose TCP listeners go (an empty assignment takes every listener away).
+    ``endpoint_socket``: our unit of the ``socket`` listener, which opens with docker.socket also where docker.service is
+    only started by a connection.
     """
-    lines = [] if kept is None else ["# The TCP listeners of other files are taken away.", "ListenStream=", *kept]
-    if listen:
-        lines += [*(f"ListenStream={item}" for item in listen), "FreeBind=yes"]
-    return "\n".join([HEADER, _REMOVE, "[Socket]", *lines]) + "\n" if lines else None
+    lines = [] if not endpoint_socket else ["[Unit]", f"Wants={endpoint_socket}"]
+    if kept is not None:
+        lines += ["[Socket]", "# The TCP listeners of other files are taken away.", "ListenStream=", *kept]
+    return "\n".join([HEADER, _REMOVE, *lines]) + "\n" if lines else None
 
 
 def socket_command(derivation: Derivation) -> str | None:

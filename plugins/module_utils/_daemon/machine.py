@@ -65,6 +65,10 @@ class Machine:
         """Make systemd read the unit files anew."""
         self.systemd.daemon_reload()
 
+    def close_endpoint_socket(self) -> None:
+        """Stop our socket unit, where it is open. dockerd keeps the descriptors that it has; its next start opens the unit."""
+        self.systemd.close_endpoint_socket()
+
     def restart(self, *, with_socket: bool) -> Restart:
         """Forget earlier failures, then begin one restart."""
         self.systemd.reset_failed()

@@ -8,8 +8,7 @@ because it crashed before ``daemon-reload``. Two rules give that order (dockerd_
 
 * daemon.json never has ``hosts`` while the unit still has ``-H`` (dockerd would refuse to start). The other way round,
   neither of the two, is fine: dockerd then listens on its default local socket.
-* The guard of the ``socket`` listener never stands without the TLS keys, and systemd never holds the TCP socket while
-  daemon.json has no TLS keys.
+* systemd never holds the TCP socket while daemon.json has no TLS keys, and never without the start guard in the unit.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from dataclasses import dataclass, field
 from . import config, dropin
 from .journal import Record
 from .listen import is_on_host
-from .state import HostState, serves_tcp
+from .state import HostState
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,9 @@ class Plan:
     ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``generation``: an older
     one that is to be live again. ``interim``: daemon.json that only switches live-restore on, before everything else.
     ``during``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
-    ``bridge``: the same for an undo. ``config_last``: daemon.json is swapped after the restart. ``released``: the directory
-    of the certificates is given back, with the files in ``generation`` where another tool had some. ``leftovers``: what an
-    unfinished run has left (a key that waits for its certificate, a record), removed without touching Docker.
+    ``bridge``: the same for an undo. ``released``: the directory of the certificates is given back, with the files in
+    ``generation`` where another tool had some. ``leftovers``: what an unfinished run has left (a key that waits for its
+    certificate, a record), removed without touching Docker.
     """
 
     action: str
@@ -62,7 +61,6 @@ class Plan:
     restart: bool = False
     reload: bool = False
     with_socket: bool = False
-    config_last: bool = False
     interim: bytes | None = None
     during: bytes | None = None
     bridge: bytes | None = None
@@ -95,39 +93,53 @@ class Done:
     warnings: tuple[str, ...] = ()
 
 
-def ordered(
-    state: HostState, config_after: bytes | None, service: bytes | None, socket: bytes | None
-) -> tuple[Change, ...]:
+@dataclass(frozen=True)
+class Units:
+    """Our files for systemd as they are to be (None: no file): two drop-ins, and the socket unit of the listener ``socket``."""
+
+    service: bytes | None
+    socket: bytes | None
+    endpoint: bytes | None
+
+
+def ordered(state: HostState, config_after: bytes | None, after: Units) -> tuple[Change, ...]:
     """Return the files that change, in an order in which dockerd could start after each."""
-    units = [Change(state.dropin_path, service), Change(state.socket_dropin_path, socket)]
-    if not serves_tcp(socket):
+    units = [
+        Change(state.dropin_path, after.service),
+        Change(state.socket_dropin_path, after.socket),
+        Change(state.endpoint_socket_path, after.endpoint),
+    ]
+    if after.endpoint is None:
         units.reverse()
     json_file = Change(state.config_path, config_after)
     has_hosts = "hosts" in config.parse_daemon_json(config_after, state.config_path).values
-    leaves_socket_listener = serves_tcp(state.socket_dropin) and not serves_tcp(socket)
+    leaves_socket_listener = state.endpoint_socket is not None and after.endpoint is None
     sequence = [*units, json_file] if has_hosts or leaves_socket_listener else [json_file, *units]
     before = {
         state.config_path: state.config_data,
         state.dropin_path: state.dropin,
         state.socket_dropin_path: state.socket_dropin,
+        state.endpoint_socket_path: state.endpoint_socket,
     }
     return tuple(change for change in sequence if change.after != before[change.path])
 
 
-def config_reasons(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> tuple[str, ...]:
-    """Return why daemon.json changes, in the order of importance."""
+def config_reasons(
+    before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any], *, written: bool = False
+) -> tuple[str, ...]:
+    """Return why daemon.json changes, in the order of importance. ``written``: an earlier run has made the endpoint in it."""
     changed = config.difference(before, after)
     if not changed:
         return ()
     reasons = []
     if "tlsverify" in after and "tlsverify" not in before:
-        reasons.append("endpoint-new")
+        reasons.append("daemon-json-rewritten" if written else "endpoint-new")
     elif "hosts" in changed:
         reasons.append("listen-changed")
-    if (
-        any(key in changed for key in ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey"))
-        and "endpoint-new" not in reasons
-    ):
+    if any(key in changed for key in ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")) and not {
+        "endpoint-new",
+        "daemon-json-rewritten",
+    } & {*reasons}:
         reasons.append("daemon-json-changed")
     if "live-restore" in changed:
         reasons.append("live-restore-changed")

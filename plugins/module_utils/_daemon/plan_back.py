@@ -14,9 +14,9 @@ from . import config, dropin
 from .findings import Finding, warning
 from .journal import SavedFile
 from .options import Options
-from .plan import Expected, Plan, encoded, live_restore_steps, ordered
+from .plan import Expected, Plan, Units, encoded, live_restore_steps, ordered
 from .plan_present import live_restore_flag
-from .state import HostState, configured_listeners, same_path, serves_tcp
+from .state import HostState, configured_listeners, same_path
 
 
 def plan_absent(state: HostState, options: Options) -> Plan:
@@ -25,25 +25,28 @@ def plan_absent(state: HostState, options: Options) -> Plan:
     Certificates and keys of another tool that were in our directory come back. Where there were none, ours stay: they belong
     to docker_server_cert, and a key that is gone cannot be had back. A key that waits for its certificate goes.
     """
-    own_dropin = state.dropin is not None and dropin.is_ours(state.dropin.decode("utf-8", "replace"))
-    own_socket = state.socket_dropin is not None and dropin.is_ours(state.socket_dropin.decode("utf-8", "replace"))
+    own_dropin, own_socket, own_endpoint = map(_is_ours, (state.dropin, state.socket_dropin, state.endpoint_socket))
     managed = state.record is not None and state.record.written_config is not None and same_path(state)
     leftovers = state.pending_key is not None or has_record(state)
-    if not (own_dropin or own_socket or managed or state.adopted):
+    configured = own_dropin or own_socket or own_endpoint or managed
+    if not (configured or state.adopted):
         reasons = ("staged-key-unwanted",) if state.pending_key is not None else ("record-unwanted",)
         return Plan("absent", leftovers=leftovers, reasons=reasons if leftovers else ())
-    after = _without_us(state, options) if own_dropin or own_socket or managed else state.config_data
-    changes = ordered(state, after, None if own_dropin else state.dropin, None if own_socket else state.socket_dropin)
+    after = _without_us(state, options) if configured else state.config_data
+    units = Units(
+        None if own_dropin else state.dropin,
+        None if own_socket else state.socket_dropin,
+        None if own_endpoint else state.endpoint_socket,
+    )
+    changes = ordered(state, after, units)
     restart = state.refused is None and (bool(changes) or _reads_other_certificates(state))
     carry = live_restore_steps(state, after, restart=restart, flagged=_flagged(state))
-    adopted = any(item.is_tcp for item in state.socket_listeners)  # comes back, and as plain text as it was found
     return Plan(
         action="absent",
         files=changes,
         generation=state.adopted,
         restart=restart,
         with_socket=own_socket or _socket_lost(state),
-        config_last=own_socket and serves_tcp(state.socket_dropin) and not adopted,
         during=carry.during,
         bridge=carry.bridge,
         command=state.derivation.original if state.derivation else "",
@@ -96,13 +99,12 @@ def plan_rolled_back(state: HostState) -> Plan:
         )
     good = {saved.path: saved for saved in record.good}
     after = _bytes(good, state.config_path, state.config_data)
-    socket = _bytes(good, state.socket_dropin_path, state.socket_dropin)
-    changes = ordered(
-        state,
-        after,
+    units = Units(
         _bytes(good, state.dropin_path, state.dropin),
-        socket,
+        _bytes(good, state.socket_dropin_path, state.socket_dropin),
+        _bytes(good, state.endpoint_socket_path, state.endpoint_socket),
     )
+    changes = ordered(state, after, units)
     first = record.good_generation is None and state.adopted is not None  # the set of before was another tool's
     generation = record.good_generation if record.good_generation != state.certificates.generation else None
     generation = state.adopted if first else generation
@@ -115,11 +117,10 @@ def plan_rolled_back(state: HostState) -> Plan:
         generation=generation,
         restart=changed,
         with_socket=socket_changed or _socket_lost(state),
-        config_last=serves_tcp(state.socket_dropin) and not serves_tcp(socket) and not _has_hosts(state, after),
         interim=carry.interim,
         during=carry.during,
         bridge=carry.bridge,
-        expected=_expected(state, after, socket, generation),
+        expected=_expected(state, after, units.endpoint, generation),
         reasons=("rolled-back",) if changed else (),
         record=replace(record, written_config=after, rolled_back=True),
         containers_stopped=carry.containers_stopped,
@@ -142,10 +143,10 @@ def _without_us(state: HostState, options: Options) -> bytes | None:
     return encoded(config.merge(state.config_data, {}, config.ENDPOINT_KEYS, state.config_path))
 
 
-def _expected(state: HostState, after: bytes | None, socket_dropin: bytes | None, generation: str | None) -> Expected:
+def _expected(state: HostState, after: bytes | None, endpoint_socket: bytes | None, generation: str | None) -> Expected:
     """Return what the former endpoint must show; nothing where there was none."""
     values = config.parse_daemon_json(after, state.config_path).values
-    addresses = configured_listeners(values, socket_dropin) if values.get("tlsverify") is True else ()
+    addresses = configured_listeners(values, endpoint_socket) if values.get("tlsverify") is True else ()
     if not addresses:
         return Expected()
     files = certstore.read_generation(state.directory, generation) if generation else state.certificates.files()
@@ -171,9 +172,8 @@ def _bytes(good: dict[str, SavedFile], path: str, otherwise: bytes | None) -> by
     return good[path].data if path in good else otherwise
 
 
-def _has_hosts(state: HostState, after: bytes | None) -> bool:
-    """Return whether dockerd itself listens in the former state: then it has to start with that daemon.json."""
-    return "hosts" in config.parse_daemon_json(after, state.config_path).values
+def _is_ours(data: bytes | None) -> bool:
+    return data is not None and dropin.is_ours(data.decode("utf-8", "replace"))
 
 
 def _flagged(state: HostState) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect
-from . import config, dropin, others
+from . import config, others
 from .findings import Finding, error, errors, raise_errors, warning, warnings
 from .journal import Record
 from .listen import Listen, is_on_host, resolve_listen
@@ -27,6 +27,7 @@ from .plan import (
     ordered,
     outdated_reasons,
 )
+from .plan_units import wanted_command, wanted_units
 from .socket_unit import check_socket
 from .state import HostState, connectable, same_path
 from .unit import Derivation, local_hosts
@@ -186,17 +187,18 @@ def _plan(
     remove = (*mistaken, *(() if options.listener == "hosts" else ("hosts",)))
     after = encoded(config.merge(state.config_data, settings, remove, state.config_path)) or b""
     values = config.parse_daemon_json(after, state.config_path).values
-    service, socket = _dropins(state, options, derivation, listen, kept)
-    changes = ordered(state, after, service, socket)
+    wanted = wanted_units(state, options, derivation, listen, kept)
+    changes = ordered(state, after, wanted)
     certificates = changed_certificates(state, files)
     install = files_to_install(state, files)
     shown = expected(listen, files)
     reasons = [
         *(("certificate-pending",) if pending else ()),
-        *config_reasons(before, values),
+        *config_reasons(before, values, written=others.managed_record(state) is not None),
         *dict.fromkeys(_REASON_OF_FILE[name] for name in sorted(certificates)),
-        *dropin_reasons(state.dropin, service),
-        *dropin_reasons(state.socket_dropin, socket),
+        *dropin_reasons(state.dropin, wanted.service),
+        *dropin_reasons(state.socket_dropin, wanted.socket),
+        *dropin_reasons(state.endpoint_socket, wanted.endpoint),
     ]
     if install and not certificates:
         reasons.append("certificate-links-missing")
@@ -221,7 +223,7 @@ def _plan(
         interim=carry.interim,
         during=carry.during,
         bridge=carry.bridge,
-        command=_command(options, derivation),
+        command=wanted_command(state, options, derivation),
         expected=shown,
         reasons=tuple(dict.fromkeys(reasons)),
         record=_record(state, after, settings, mistaken, kept_listen),
@@ -236,26 +238,8 @@ def _loose_generation(state: HostState) -> str | None:
     return certificates.generation if loose else None
 
 
-def _dropins(
-    state: HostState, options: Options, derivation: Derivation, listen: Listen, kept: tuple[str, ...] | None
-) -> tuple[bytes | None, bytes | None]:
-    if options.listener == "hosts":
-        service = dropin.service_dropin(derivation, after_network=listen.needs_network())
-        return encoded(service), encoded(dropin.socket_dropin((), kept))
-    anchors = certstore.live_path(options.directory, certstore.CLIENT_CA)
-    guard = dropin.guard_dropin(state.config_path, anchors, derivation)
-    return encoded(guard), encoded(dropin.socket_dropin(listen.endpoints(), kept))
-
-
 def _text(data: bytes | None) -> str | None:
     return None if data is None else data.decode("utf-8", "surrogateescape")
-
-
-def _command(options: Options, derivation: Derivation) -> str:
-    """Return the command that systemd must have loaded before the restart."""
-    if options.listener == "hosts":
-        return derivation.command
-    return dropin.socket_command(derivation) or derivation.original
 
 
 def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
@@ -275,16 +259,23 @@ def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
 def _record(
     state: HostState, after: bytes, settings: dict[str, t.Any], mistaken: t.Sequence[str], kept_listen: tuple[str, ...]
 ) -> Record:
-    old = state.record
-    first = old is None or old.written_config is None or old.config_path not in ("", state.config_path)
-    found = others.without_refused_keys(state, mistaken)
     return Record(
-        original_config=found if first or old is None else old.original_config,
+        original_config=_original(state, mistaken),
         written_config=after,
         config_path=state.config_path,
         settings=settings,
         adopted_listen=kept_listen,
     )
+
+
+def _original(state: HostState, mistaken: t.Sequence[str]) -> bytes | None:
+    """Return the daemon.json that the host would have without us: as found first, with what others have changed since."""
+    record = others.managed_record(state)
+    if record is None or record.written_config is None:
+        return others.without_refused_keys(state, mistaken)
+    if state.config_data is None:
+        return None
+    return encoded(config.unmerge(state.config_data, record.written_config, record.original_config, state.config_path))
 
 
 def _check(

@@ -29,7 +29,7 @@ from .journal import Record, StateDirectory
 from .local import DEFAULT_CONFIG_PATH
 from .machine import Machine
 from .socket_unit import SocketListener, read_listeners
-from .systemd import Services
+from .systemd import Services, endpoint_socket_name
 from .unit import ENDPOINT_FLAGS, HOST_FLAGS, Derivation, UnitFacts, derive, refusal
 from .unit_source import environment_of, read_model, unit_facts
 
@@ -55,6 +55,8 @@ class HostState:
     socket_dropin_path: str
     socket_dropin: bytes | None
     socket_listeners: tuple[SocketListener, ...]  # of other people's files
+    endpoint_socket_path: str  # our socket unit of the listener ``socket``
+    endpoint_socket: bytes | None
     directory: str
     certificates: CertificateSet
     pending_key: bytes | None
@@ -110,7 +112,8 @@ def gather(
     active = services.service.is_active
     engine = machine.engine_facts(networks=True) if active else None
     socket_dropin_path = _dropin_path(machine, services.socket.name)
-    socket_dropin = read_bytes_or_none(socket_dropin_path)
+    endpoint_socket_path = os.path.join(machine.unit_directory, endpoint_socket_name(services.service.name))
+    endpoint_socket = read_bytes_or_none(endpoint_socket_path)
     record = state.read_record()
     return HostState(
         now=now,
@@ -126,8 +129,10 @@ def gather(
         dropin_path=dropin_path,
         dropin=read_bytes_or_none(dropin_path),
         socket_dropin_path=socket_dropin_path,
-        socket_dropin=socket_dropin,
+        socket_dropin=read_bytes_or_none(socket_dropin_path),
         socket_listeners=read_listeners(services.socket, socket_dropin_path),
+        endpoint_socket_path=endpoint_socket_path,
+        endpoint_socket=endpoint_socket,
         directory=directory,
         certificates=read_set(directory),
         pending_key=pending_key(directory),
@@ -136,7 +141,7 @@ def gather(
         running_arguments=machine.arguments(services.service.main_pid),
         process=machine.identity(services.service.main_pid),
         socket_is_systemds=active and machine.socket_is_systemds(),
-        served=_served(config_data, path, socket_dropin) if active else None,
+        served=_served(config_data, path, endpoint_socket) if active else None,
         record=record,
         config_link=named if os.path.islink(named) else "",
         adopted=adopted_generation(directory),
@@ -144,13 +149,13 @@ def gather(
     )
 
 
-def configured_listeners(values: t.Mapping[str, t.Any], socket_dropin: bytes | None) -> tuple[tuple[str, int], ...]:
-    """Return (address to connect to, port) of the TCP listeners in daemon.json's hosts and in our socket drop-in."""
+def configured_listeners(values: t.Mapping[str, t.Any], endpoint_socket: bytes | None) -> tuple[tuple[str, int], ...]:
+    """Return (address to connect to, port) of the TCP listeners in daemon.json's hosts and in our socket unit."""
     entries = [str(host)[6:] for host in values.get("hosts") or () if str(host).startswith("tcp://")]
-    for line in (socket_dropin or b"").decode("utf-8", "replace").splitlines():
+    for line in (endpoint_socket or b"").decode("utf-8", "replace").splitlines():
         key, _equals, value = line.partition("=")
-        if key.strip() == "ListenStream" and ":" in value and value.strip()[:1] not in ("/", "@"):
-            entries.append(value.strip())
+        if key == "ListenStream":
+            entries.append(value)
     found = []
     for entry in entries:
         host, _colon, port = entry.rpartition(":")
@@ -162,11 +167,6 @@ def configured_listeners(values: t.Mapping[str, t.Any], socket_dropin: bytes | N
 def same_path(state: HostState) -> bool:
     """Return whether the record of earlier runs is about this very daemon.json."""
     return state.record is not None and state.record.config_path in ("", state.config_path)
-
-
-def serves_tcp(socket_dropin: bytes | None) -> bool:
-    """Return whether our drop-in of docker.socket opens TCP ports (it may be there only to take others' away)."""
-    return bool(configured_listeners({}, socket_dropin))
 
 
 def connectable(address: str) -> str:
@@ -210,10 +210,10 @@ def _in_use(machine: Machine, services: Services, path: str, config_data: bytes 
     return status is not None and services.service.started > 0 and max(status.st_mtime, status.st_ctime) < started
 
 
-def _served(config_data: bytes | None, path: str, socket_dropin: bytes | None) -> ServerGreeting | None:
+def _served(config_data: bytes | None, path: str, endpoint_socket: bytes | None) -> ServerGreeting | None:
     """Return what the running daemon shows on its first configured TCP listener, None where there is none."""
     try:
-        listeners = configured_listeners(parse_daemon_json(config_data, path).values, socket_dropin)
+        listeners = configured_listeners(parse_daemon_json(config_data, path).values, endpoint_socket)
     except TlsError:
         return None
     for address, port in listeners:

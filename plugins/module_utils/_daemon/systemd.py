@@ -61,6 +61,11 @@ class Services:
     socket: UnitState
 
 
+def endpoint_socket_name(service: str) -> str:
+    """Return the name of our socket unit for a Docker service: ``docker-tls.socket`` for ``docker.service``."""
+    return f"{service[: -len('.service')] if service.endswith('.service') else service}-tls.socket"
+
+
 def parse_show(text: str, names: t.Sequence[str]) -> dict[str, UnitState]:
     """Return the units of a ``systemctl show`` output: one block a unit, in the order asked for."""
     blocks = [block for block in text.split("\n\n") if block.strip()]
@@ -94,6 +99,7 @@ class Systemd:
     ) -> None:
         self.service = service
         self.socket = socket
+        self.endpoint_socket = endpoint_socket_name(service)
         self.unit_directory = unit_directory
 
     def show(self) -> Services:
@@ -120,7 +126,12 @@ class Systemd:
     def reset_failed(self) -> None:
         """Forget failures and the start counter: else the 4th start within 60 s is refused (measured, all vendor units)."""
         # A unit that systemd does not know keeps the other from nothing: both are gone through.
-        _run(["systemctl", "reset-failed", "--", self.service, self.socket])
+        _run(["systemctl", "reset-failed", "--", self.service, self.socket, self.endpoint_socket])
+
+    def close_endpoint_socket(self) -> None:
+        """Stop our own socket unit, also when its file is gone already. Raises TlsError ``systemd-command-failed``."""
+        if self.is_active(self.endpoint_socket):
+            self.command("stop", "--", self.endpoint_socket)
 
     def restart(self, *, with_socket: bool = False) -> Restart:
         """Begin to restart dockerd (and its socket), and return at once."""
@@ -128,7 +139,8 @@ class Systemd:
 
     def journal_tail(self, since: float, lines: int = 20) -> str:
         """Return the last lines that dockerd has logged since ``since`` (seconds of the epoch); "" where there are none."""
-        command = ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(lines), "-u", self.service]
+        command = ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(lines)]
+        command += ["-u", self.service, "-u", self.endpoint_socket]
         result = _run([*command, f"--since=@{int(since)}"])
         return result.stdout.strip() if result.returncode == 0 else ""
 

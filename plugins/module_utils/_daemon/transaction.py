@@ -140,8 +140,7 @@ class _Work:
         if not plan.restart:
             self._reload()
             return Done(False)
-        if not plan.config_last:
-            self._restart()
+        self._restart()
         checks = proof.prove(machine, plan.expected, proof.own_client(self.found.directory, self.options))
         proof.require(checks)
         self._settle_live_restore()
@@ -162,7 +161,12 @@ class _Work:
         record = self.plan.record
         if record is None or record.rolled_back:
             return record
-        paths = (self.found.config_path, self.found.dropin_path, self.found.socket_dropin_path)
+        paths = (
+            self.found.config_path,
+            self.found.dropin_path,
+            self.found.socket_dropin_path,
+            self.found.endpoint_socket_path,
+        )
         good = tuple(self.saved.get(path) or swap.save(path, None) for path in paths)
         old = self.found.record
         if old is not None and old.written_config is not None and old.config_path in ("", record.config_path):
@@ -242,20 +246,18 @@ class _Work:
                 if units_changed:
                     self._load_units(True)
                     units_changed = False
-                if self.plan.config_last:
-                    self._restart()
                 self._require_unchanged(self.plan.interim or self.found.config_data)
             else:
                 units_changed = True
             swap.swap(self.saved[change.path])
         self._load_units(units_changed)
-        if self.plan.config_last and self.config is None:
-            self._restart()
 
     def _load_units(self, changed: bool) -> None:
         if not changed and not self.found.services.service.need_daemon_reload:
             return
         self.machine.daemon_reload()
+        if any(change.path == self.found.endpoint_socket_path for change in self.plan.files):
+            self.machine.close_endpoint_socket()
         if not self.plan.command:
             return
         difference = mismatch(self.plan.command, self.machine.loaded_command())

@@ -21,7 +21,7 @@ from .._host import certstore
 from . import restart, swap
 from .journal import UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
-from .systemd import UnitState
+from .systemd import UnitState, endpoint_socket_name
 
 # The old dockerd is known to start: a start timeout that was too short for a busy host must not count it as failed.
 _OLD_PATIENCE = 120.0
@@ -51,7 +51,7 @@ def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
     service = machine.services().service
     untouched = _is_untouched(journal, machine, service)
     aside = _files_back(journal, machine, bridge=not untouched)
-    machine.daemon_reload()
+    _load_units(journal, machine)
     if untouched:
         if journal.bridge is not None and service.is_active:
             machine.hang_up(service.main_pid)
@@ -103,7 +103,7 @@ def _files_back(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[st
     aside = []
     for position, saved in enumerate(reversed(journal.files)):
         if position and saved.path == journal.config_path:
-            machine.daemon_reload()
+            _load_units(journal, machine)
         if bridge and journal.bridge is not None and saved.path == journal.config_path:
             swap.cross_bridge(saved, journal.bridge)
         else:
@@ -111,6 +111,14 @@ def _files_back(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[st
     if journal.certificates is not None:
         _certificates_back(journal.certificates)
     return tuple(path for path in aside if path)
+
+
+def _load_units(journal: Journal, machine: Machine) -> None:
+    """Have systemd read its units; where our socket unit changes, close it. dockerd's start opens the one that is loaded then."""
+    machine.daemon_reload()
+    name = endpoint_socket_name(journal.service)
+    if any(os.path.basename(saved.path) == name for saved in journal.files):
+        machine.close_endpoint_socket()
 
 
 def _certificates_back(before: SavedCertificates) -> None:

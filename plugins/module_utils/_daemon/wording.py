@@ -38,7 +38,7 @@ def plan_text(
 
 
 def _listen_text(found: HostState, plan: Plan, listen: Listen | None) -> list[str]:
-    if listen is None or not {"endpoint-new", "listen-changed"} & {*plan.reasons}:
+    if listen is None or not {"endpoint-new", "daemon-json-rewritten", "listen-changed"} & {*plan.reasons}:
         return []
     hosts = found.config_values.get("hosts")
     listed = hosts if isinstance(hosts, list) else []

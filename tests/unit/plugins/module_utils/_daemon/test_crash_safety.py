@@ -11,12 +11,12 @@ import pathlib
 import typing as t
 
 import pytest
-from test_transaction import first, given, issued, run, secure
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import restart, swap, undo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_machine import FakeMachine, install
+from helpers_scenarios import first, given, issued, run, secure
 from helpers_world import ADDRESS, Effects, Killed, World
 
 

@@ -13,7 +13,6 @@ import typing as t
 
 import pytest
 from test_handshake_and_probe import CLIENTS, OTHERS, SERVER, PlainServer, TlsServer, client
-from test_transaction import given, issued, run
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import proof
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.engine import EngineFacts
@@ -21,6 +20,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.plan
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect
 from helpers_machine import install
+from helpers_scenarios import given, issued, run
 from helpers_world import Effects, World
 from helpers_x509 import leaf
 

@@ -1,0 +1,121 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Another tool renders the whole of daemon.json after us and restarts Docker, on a host in memory."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+from test_endpoint import Bench
+
+from helpers_machine import install
+from helpers_world import ADDRESS, Effects, World
+
+OTHERS: dict[str, t.Any] = {"log-driver": "local"}
+LISTENERS = ["hosts", "socket"]
+
+
+@pytest.fixture
+def bench(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    world = World(tmp_path / "host").build()
+    return Bench(world, install(monkeypatch, world, Effects()))
+
+
+def rewrite(bench: Bench, text: str | None = None) -> str:
+    """Do what a role does that renders a template, with a handler that restarts Docker; return the new text."""
+    text = json.dumps(OTHERS, indent=4) if text is None else text
+    bench.world.config.write_text(text)
+    bench.world.crash()
+    return text
+
+
+REWRITTEN: dict[str, t.Callable[[dict[str, t.Any]], dict[str, t.Any]]] = {
+    "nothing": lambda ours: {},
+    "options": lambda ours: OTHERS,
+    "no client checks": lambda ours: {**ours, "tlsverify": False},
+    "other authorities": lambda ours: {**ours, "tlscacert": ours["tlscert"]},
+}
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+@pytest.mark.parametrize("name", REWRITTEN)
+def test_rewritten_daemon_json_closes_the_endpoint_and_docker_runs(bench: Bench, listener: str, name: str) -> None:
+    bench.secure(listener=listener)
+    ours = {key: value for key, value in bench.values().items() if key != "hosts"}
+    rewrite(bench, json.dumps(REWRITTEN[name](ours)))
+    for event in (bench.world.crash, bench.world.boot):
+        event()
+        assert bench.world.answers_locally
+        assert bench.world.tcp == ()
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_next_run_restores_the_endpoint_with_one_restart_that_stops_no_container(bench: Bench, listener: str) -> None:
+    bench.secure(listener=listener, live_restore="enable")
+    rewrite(bench)
+    bench.world.containers = {"web"}
+    restarts = bench.world.restarts
+    planned = bench.run(listener=listener, live_restore="enable", check_mode=True)
+    result = bench.run(listener=listener, live_restore="enable")
+    assert planned["reasons"] == result["reasons"]
+    assert result["reasons"][0] == "daemon-json-rewritten"
+    assert result["plan"][0].startswith(f"listen {ADDRESS}:2376")
+    assert bench.world.restarts == restarts + 1
+    assert bench.world.containers == {"web"}
+    assert bench.world.tcp == (f"{ADDRESS}:2376",)
+    assert not bench.world.open_to_anybody
+    assert bench.values()["log-driver"] == "local"
+    assert not bench.run(listener=listener, live_restore="enable")["changed"]
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+@pytest.mark.parametrize("first", [None, '{"debug": true}\n'], ids=["no-file", "a-file"])
+def test_absent_after_a_rewrite_gives_back_what_the_other_tool_wrote(
+    bench: Bench, listener: str, first: str | None
+) -> None:
+    """Its file is the one that the host would have without us, not the one of before our first run."""
+    if first is not None:
+        bench.world.config.write_text(first)
+        bench.world.boot()
+    bench.secure(listener=listener)
+    text = rewrite(bench)
+    bench.run(listener=listener)
+    bench.run(state="absent")
+    assert bench.world.config.read_text() == text
+    assert bench.world.tcp == ()
+    assert not (bench.world.units / "docker-tls.socket").exists()
+
+
+def test_absent_after_a_renewal_keeps_what_was_edited_before_it(bench: Bench) -> None:
+    bench.world.config.write_text('{"debug": true}\n')
+    bench.world.boot()
+    bench.secure()
+    bench.world.config.write_text(bench.world.config.read_text().replace('"debug": true', '"debug": false'))
+    assert bench.run(certificate=bench.issue(6))["restarted"]
+    bench.run(state="absent")
+    assert json.loads(bench.world.config.read_text()) == {"debug": False}
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_settings_that_the_other_tool_renders_too_need_no_change(bench: Bench, listener: str) -> None:
+    """The recipe: the other tool's options have our settings among them."""
+    bench.secure(listener=listener)
+    rewrite(bench, json.dumps({**OTHERS, **bench.values()}, indent=2, sort_keys=True))
+    assert bench.world.tcp == (f"{ADDRESS}:2376",)
+    restarts = bench.world.restarts
+    assert not bench.run(listener=listener)["changed"]
+    assert bench.world.restarts == restarts
+
+
+def test_settings_that_come_back_without_a_restart_open_the_port_at_the_next_run(bench: Bench) -> None:
+    bench.secure(listener="socket")
+    ours = bench.world.config.read_text()
+    rewrite(bench)
+    bench.world.config.write_text(ours)
+    result = bench.run(listener="socket")
+    assert result["reasons"] == ["running-daemon-outdated"]
+    assert bench.world.tcp == (f"{ADDRESS}:2376",)
