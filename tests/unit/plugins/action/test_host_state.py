@@ -263,7 +263,7 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
 def test_sources_of_the_script_are_all_that_a_look_without_a_change_imports() -> None:
     """What is imported only when something changes is not in the script; then the host is in doubt, which is right."""
     prefix = "ansible_collections.portcullis.docker_tls.plugins.module_utils."
-    lazily = ("_daemon.listening", "_daemon.preflight_certificates", "_x509.wording")
+    lazily = ("_adopt.effective", "_daemon.listening", "_daemon.preflight_certificates", "_x509.wording")
     code = f"import sys; import {prefix}_host_state; print([m for m in sys.modules if m.startswith({prefix!r})])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
     imported = subprocess.run(
