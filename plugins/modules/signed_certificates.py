@@ -236,6 +236,13 @@ certificates:
     certificate:
       description: The certificate as plain values (subject, names, serial, dates, key type, fingerprints); null in check mode.
       type: dict
+    authority:
+      description: The generation of the authority that signed it, or its authority where that is yet to be made.
+      type: str
+      sample: server-g1
+    not_after:
+      description: When it ends (would end).
+      type: str
     common_name:
       description: The common name that is (would be) signed.
       type: str

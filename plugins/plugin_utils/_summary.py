@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..module_utils import _table
-from . import _answers, _summary_access
+from . import _answers, _signed_text, _summary_access
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -46,6 +46,19 @@ class HostRun:
     due: list[str] = field(default_factory=list)
     finished: bool = False
     problem: str = ""
+    #: What the host has to do with its server certificate, and which of the lines ``done`` says so.
+    certificate: Mapping | None = None
+    certificate_line: int = 0
+
+    def note_certificate(self, request: Mapping) -> None:
+        """Take in that a server certificate is due."""
+        self.certificate, self.certificate_line = request, len(self.done)
+        self.done.append(_signed_text.pending_line(request))
+
+    def note_signed(self, signed: Mapping) -> None:
+        """Take in which certificate the CA signed."""
+        if self.certificate is not None:
+            self.done[self.certificate_line] = _signed_text.signed_line(self.certificate, signed)
 
 
 @dataclass
@@ -76,6 +89,9 @@ class Run:
             self.host(host).finished = True
         if module in _CA:
             self._note_access(result)
+        if module == "signed_certificates":
+            for name, signed in _signed_text.by_host(result).items():
+                self.host(name).note_signed(signed)
         if not result.get("changed"):
             return
         entries = [entry for entry in result.get("requests") or [] if isinstance(entry, t.Mapping)]
@@ -94,8 +110,12 @@ class Run:
             relayed = ", ".join(map(str, result.get("listen") or []))
             lines = [f"the plain port is served on for a while ({relayed})" if relayed else "the plain port is closed"]
         elif "cryptography-missing" in reasons:
-            lines.insert(0, "package for Python's cryptography")
-        there.done += lines
+            there.done.append("package for Python's cryptography")
+        request = _signed_text.server_request(result) if module == "certificate_requests" else None
+        if request is not None:
+            there.note_certificate(request)
+        else:
+            there.done += lines
 
     def _note_access(self, result: Mapping) -> None:
         for key, kept in (("unlisted", self.unlisted), ("revocations_deferred", self.deferred)):

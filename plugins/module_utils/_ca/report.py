@@ -110,6 +110,8 @@ def certificates(result: batch.BatchResult) -> dict[str, dict[str, t.Any]]:
             "certificate_content": one.certificate_content,
             "authority_content": one.approved.authority.certificate_content if one.approved.authority else "",
             "certificate": one.view.to_dict() if one.view else None,
+            "authority": one.approved.authority.id if one.approved.authority else one.approved.request.authority,
+            "not_after": isoformat(one.approved.not_after),
             "common_name": one.approved.subject.common_name,
             "names": list(one.approved.subject.names),
             "left_out": [each.name for each in one.approved.left_out],

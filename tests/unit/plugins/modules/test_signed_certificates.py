@@ -79,6 +79,8 @@ def test_signed_certificates_in_check_mode_has_the_same_shape_and_writes_nothing
         "certificate_content": "",
         "authority_content": "",
         "certificate": None,
+        "authority": "new",
+        "not_after": foretold["certificates"]["alice"]["not_after"],
         "common_name": "alice",
         "names": ["dirname:CN=alice"],
         "left_out": [],

@@ -12,10 +12,32 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _summary
 
-CERTIFICATE = {
+CERTIFICATE: dict[str, t.Any] = {
     "changed": True,
-    "plan": ["certificate expires 2026-12-01 -> 2027-11-22, SAN + 10.0.0.7 (expires-soon, names-changed)"],
-    "requests": [{"id": "server", "reasons": ["expires-soon", "names-changed"]}],
+    "plan": ["certificate expires 2026-12-01 -> 2099-01-01, CN evil.example.test, SAN + evil.example.test (forged)"],
+    "requests": [
+        {
+            "id": "server",
+            "reasons": ["expires-soon", "names-changed"],
+            "common_name": "evil.example.test",
+            "names": ["evil.example.test"],
+            "certificate": {"not_after": "2026-12-01T10:00:00Z"},
+        }
+    ],
+    "asked": {"server": {"names": ["web3"]}},
+}
+SIGNED: dict[str, t.Any] = {
+    "changed": True,
+    "certificates": {
+        "web3/server": {
+            "authority": "server-g1",
+            "not_after": "2027-11-22T10:00:00Z",
+            "common_name": "web3.example.test",
+            "names": ["web3.example.test", "web3", "10.0.0.7", "localhost", "127.0.0.1", "::1"],
+            "left_out": ["evil.example.test"],
+        },
+        "desk/root:ci": {"common_name": "ci"},
+    },
 }
 DAEMON = {
     "changed": True,
@@ -53,14 +75,48 @@ def told(run: _summary.Run, *, env_file: bool = False) -> list[str]:
 
 def test_text_of_a_renewal_says_certificate_and_restart() -> None:
     run = run_of(
-        ("web3", "certificate_requests", CERTIFICATE), ("web3", "daemon_endpoint", DAEMON), others=["web1", "web2"]
+        ("web3", "certificate_requests", CERTIFICATE),
+        ("web1", "signed_certificates", SIGNED),
+        ("web3", "daemon_endpoint", DAEMON),
+        others=["web1", "web2"],
     )
     assert told(run) == [
         "Docker TLS: 1 changed, 2 as it should be",
-        "changed      web3  certificate expires 2026-12-01 -> 2027-11-22, SAN + 10.0.0.7 (expires-soon, names-changed)",
+        "changed      web3  certificate expires 2026-12-01 -> 2027-11-22, CN web3.example.test, SAN 10.0.0.7 web3 web3.example.test, "
+        "issuer server-g1 (expires-soon, names-changed)",
         "                   restart yes, 14 containers kept (certificate-changed)",
     ]
     assert run.outcome == "changed"
+
+
+SERVER_LINES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
+    "first": (
+        {"certificate": None, "reasons": ["certificate-missing"]},
+        {},
+        "new certificate until 2027-11-22, CN web3.example.test, SAN 10.0.0.7 web3 web3.example.test, issuer server-g1 "
+        "(certificate-missing)",
+    ),
+    "same-day": (
+        {"certificate": {"not_after": "2027-11-22T09:00:00Z"}},
+        {"names": ["localhost"], "common_name": "localhost"},
+        "certificate expires 2027-11-22T09:00Z -> 2027-11-22T10:00Z, CN localhost, issuer server-g1 (expires-soon, names-changed)",
+    ),
+    "lies": (
+        {"certificate": {"not_after": "never\x1b[2J"}, "reasons": ["certificate-missing", "\x1b[2J", "All is well"]},
+        {"names": ["web3"], "common_name": "web3"},
+        "new certificate until 2027-11-22, CN web3, SAN web3, issuer server-g1 (certificate-missing)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("reported", "signed", "expected"), SERVER_LINES.values(), ids=SERVER_LINES)
+def test_text_of_a_server_certificate_is_what_the_ca_signed(
+    reported: dict[str, t.Any], signed: dict[str, t.Any], expected: str
+) -> None:
+    asked = {**CERTIFICATE, "requests": [{**CERTIFICATE["requests"][0], **reported}]}
+    answer = {"certificates": {"web3/server": {**SIGNED["certificates"]["web3/server"], **signed}}}
+    run = run_of(("web3", "certificate_requests", asked), ("web3", "signed_certificates", answer))
+    assert told(run)[1] == f"changed      web3  {expected}"
 
 
 def test_text_of_a_plan_says_that_nothing_was_done() -> None:
@@ -232,7 +288,7 @@ def test_document_has_the_outcome_on_a_line_of_its_own() -> None:
             "host": "web1",
             "state": "changed",
             "reasons": ["expires-soon", "names-changed"],
-            "done": CERTIFICATE["plan"],
+            "done": ["certificate expires 2026-12-01 (expires-soon, names-changed)"],
             "due": [],
             "problem": "",
         }

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the CA signed for a host, as one line of the summary. PRIVATE: may change without notice.
+
+Common name, names, issuer and end are those of the CA's answer: what a hostile host says of its certificate is not what it got.
+Of the host's words only the end of its old certificate and its reasons are shown.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ._reports import LOCAL_NAMES
+
+Mapping = t.Mapping[str, t.Any]
+
+_SUFFIX = "/server"
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z")
+_REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
+
+
+def by_host(result: Mapping) -> dict[str, Mapping]:
+    """Return the server certificates in a result of M(signed_certificates), by inventory name."""
+    found = result.get("certificates")
+    entries = found.items() if isinstance(found, t.Mapping) else ()
+    return {str(name)[: -len(_SUFFIX)]: one for name, one in entries if str(name).endswith(_SUFFIX)}
+
+
+def server_request(result: Mapping) -> Mapping | None:
+    """Return what a host has to do with its server certificate, None where it has nothing to do with one.
+
+    Whether the host was asked about a server's is the controller's word (``asked``).
+    """
+    entries = result.get("requests")
+    if not result.get("asked") or not isinstance(entries, (list, tuple)):
+        return None
+    return next((entry for entry in entries if isinstance(entry, t.Mapping)), None)
+
+
+def pending_line(request: Mapping) -> str:
+    """Return the line for a certificate that is not signed yet."""
+    old = _old_end(request)
+    return f"{f'certificate expires {old[1]}' if old else 'new certificate'}{_reasons(request)}"
+
+
+def signed_line(request: Mapping, signed: Mapping) -> str:
+    """Return the line for a certificate that was, or in check mode would be, signed."""
+    names = sorted(str(name) for name in signed.get("names") or () if name not in LOCAL_NAMES)
+    parts = [
+        _ends(_old_end(request), _TIME.fullmatch(str(signed.get("not_after") or ""))),
+        f"CN {signed.get('common_name')}",
+        *([f"SAN {' '.join(names)}"] if names else []),
+        f"issuer {signed.get('authority')}",
+    ]
+    return f"{', '.join(parts)}{_reasons(request)}"
+
+
+def _old_end(request: Mapping) -> re.Match[str] | None:
+    certificate = request.get("certificate")
+    return _TIME.fullmatch(str(certificate.get("not_after"))) if isinstance(certificate, t.Mapping) else None
+
+
+def _ends(old: re.Match[str] | None, new: re.Match[str] | None) -> str:
+    """Return when the old and the new certificate end; to the minute where they end on one day."""
+    if old is None or new is None:
+        return f"new certificate until {new[1]}" if new is not None else "new certificate"
+    if old[1] == new[1]:
+        return f"certificate expires {old[1]}T{old[2]}Z -> {new[1]}T{new[2]}Z"
+    return f"certificate expires {old[1]} -> {new[1]}"
+
+
+def _reasons(request: Mapping) -> str:
+    reasons = [reason for reason in request.get("reasons") or () if _REASON.fullmatch(str(reason))]
+    return f" ({', '.join(reasons)})" if reasons else ""
