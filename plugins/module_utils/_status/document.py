@@ -162,6 +162,15 @@ def served_is_stored(one: HostStatus) -> bool | None:
     return stored.view.fingerprint_sha256 == served.view.fingerprint_sha256
 
 
+def names_of(one: HostStatus) -> list[str]:
+    """Return the names and addresses of the certificate that a host serves, else of the one on disk; of both where they differ."""
+    served, stored = one.facts.served.certificate, one.facts.stored.certificate
+    found = [" ".join(each.view.names) or "none" for each in (served, stored) if each is not None]
+    if len(found) == 2 and found[0] != found[1]:
+        return [found[0], f"on disk: {found[1]}"]
+    return found[:1]
+
+
 def wire_state(one: HostStatus) -> str:
     """Return how the look at the endpoint ended, in a word: where none is wanted, ``closed`` is not a fault."""
     state = one.facts.served.state

@@ -174,7 +174,7 @@ def _table(caption: str, columns: t.Sequence[str], rows: t.Iterable[t.Sequence[s
 
 
 def _hosts(report: Report) -> Markup:
-    columns = ("Host", "Verdict", "On the wire", "On disk", "Admits")
+    columns = ("Host", "Verdict", "On the wire", "On disk", "Admits", "Names")
     return _section("Docker hosts", _table("Docker hosts", columns, [_host(one, report) for one in report.hosts]))
 
 
@@ -185,7 +185,8 @@ def _host(one: HostStatus, report: Report) -> list[str]:
     served = _found(facts.served.certificate, document.wire_state(one), report)
     admits = "" if one.admits is None else ", ".join(one.admits) or "nobody named"
     name = join([facts.name, tag("span", judge_host.endpoint(facts), class_="mono under")])
-    return [name, _badge(one), served, stored, admits or "-"]
+    names = [tag("span", each, class_="mono wrap names") for each in document.names_of(one)]
+    return [name, _badge(one), served, stored, admits or "-", join(names) if names else "-"]
 
 
 def _found(found: Certificate | None, state: str, report: Report) -> str:

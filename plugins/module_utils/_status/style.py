@@ -29,6 +29,7 @@ p { margin: 0; }
 .small { font-size: .875rem; }
 .mono { font-family: ui-monospace, monospace; font-size: .875em; }
 .wrap { overflow-wrap: anywhere; }
+.names { display: block; }
 .under { display: block; font-weight: 400; color: var(--soft); }
 td .under { white-space: nowrap; }
 header { display: grid; gap: .75rem; margin-bottom: 1rem; }

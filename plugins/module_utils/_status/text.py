@@ -54,7 +54,7 @@ def render(report: Report, *, problems_only: bool = False) -> list[str]:
         lines[-1:] = [first, *_explanations(report.ca), ""]
     lines += _section(
         "Docker hosts",
-        ("HOST", "ENDPOINT", "ON DISK", "ON THE WIRE", "ADMITS", "VERDICT"),
+        ("HOST", "ENDPOINT", "ON DISK", "ON THE WIRE", "ADMITS", "VERDICT", "NAMES"),
         report.hosts,
         _host_row,
         report,
@@ -139,7 +139,8 @@ def _host_row(one: HostStatus, now: datetime) -> Row:
     same = document.served_is_stored(one)
     wire = "the same" if same else _found(facts.served.certificate, document.wire_state(one), now)
     admits = "-" if one.admits is None else " ".join(one.admits) or "nobody named"
-    return facts.name, judge_host.endpoint(facts), _stored(facts.stored, now), wire, admits, _verdict(one)
+    names = "; ".join(document.names_of(one)) or "-"
+    return facts.name, judge_host.endpoint(facts), _stored(facts.stored, now), wire, admits, _verdict(one), names
 
 
 def _verdict(one: HostStatus) -> str:

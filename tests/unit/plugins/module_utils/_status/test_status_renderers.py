@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import (
     document,
     markup,
+    model,
     page,
     prometheus,
     style,
@@ -42,7 +43,7 @@ def test_table_columns_stand_below_each_other() -> None:
     start = next(number for number, line in enumerate(lines) if "ON THE WIRE" in line)
     head = lines[start]
     rows = [line for line in lines[start + 1 :] if line.startswith(WORDS)][:10]
-    for column in ("ENDPOINT", "ON DISK", "ON THE WIRE", "ADMITS", "VERDICT"):
+    for column in ("ENDPOINT", "ON DISK", "ON THE WIRE", "ADMITS", "VERDICT", "NAMES"):
         place = head.index(column)
         assert all(row[place - 2 : place] == "  " and row[place] != " " for row in rows), column
 
@@ -50,9 +51,37 @@ def test_table_columns_stand_below_each_other() -> None:
 def test_table_shouts_served_not_stored_and_explains_it() -> None:
     lines = text.render(mixed_report())
     row = next(number for number, line in enumerate(lines) if line.startswith("WARNING   web2"))
-    assert lines[row].endswith("SERVED-NOT-STORED")
+    assert "  SERVED-NOT-STORED  " in lines[row]
     assert "SERVED IS NOT STORED: renewed" in lines[row + 1]
     assert "-> Restart dockerd there" in lines[row + 2]
+
+
+ON_DISK = " ".join(server().view.names)
+OTHER = server(80, address="10.0.0.6")
+NAMES: dict[str, tuple[Any, Any, list[str]]] = {
+    # what the wire shows, what the disk has, what is told
+    "both": (server(), server(), [ON_DISK]),
+    "disk-only": (None, server(), [ON_DISK]),
+    "wire-only": (OTHER, None, ["web.example.org 10.0.0.5 10.0.0.6"]),
+    "different": (OTHER, server(), ["web.example.org 10.0.0.5 10.0.0.6", f"on disk: {ON_DISK}"]),
+    "nothing": (None, None, []),
+}
+
+
+@pytest.mark.parametrize(("wire", "disk", "expected"), NAMES.values(), ids=NAMES)
+def test_names_of_a_certificate_are_in_the_table_the_page_and_the_document(
+    wire: Any, disk: Any, expected: list[str]
+) -> None:
+    shown = served(wire) if wire is not None else model.Served(model.UNREACHABLE)
+    found = report([host("web1", stored=stored(disk))], wire={"web1": shown})
+    (row,) = [line for line in text.render(found) if "  web1  " in line]
+    assert row.endswith(f"  {'; '.join(expected) or '-'}")
+    for each in expected:
+        assert f">{each}</span>" in page.render(found)
+    entry = document.to_document(found)["hosts"][0]
+    for place, pair in (("served", wire), ("stored", disk)):
+        certificate = entry[place]["certificate"]
+        assert (certificate and certificate["names"]) == (pair and list(pair.view.names))
 
 
 def test_table_shows_no_control_character() -> None:
