@@ -15,7 +15,7 @@ class ActionModule(ModuleAction):
 
     MODULE = "portcullis.docker_tls.certificate_requests"
     MAIN = staticmethod(certificate_requests.main)
-    ANSWER = {"requests": [{"reasons": [str]}]}
+    ANSWER = {"requests": [{"reasons": [str]}], "foretold": [{"id": str, "names": [str], "machine": str}]}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return what the look at this host has brought for the same requests; else the module's result."""
@@ -33,6 +33,17 @@ class ActionModule(ModuleAction):
         answer = {name: value for name, value in result.items() if name != "asked"}
         found = _reports.asked(arguments["requests"]) if isinstance(result.get("requests"), list) else {}
         return {**answer, "asked": found} if found else answer
+
+    def foretell(self, outcome: Result, arguments: Result) -> Result:
+        """Return every identity as due, a server's with the names that its host reports."""
+        found = self.predict(arguments)
+        told = {str(entry["id"]): entry for entry in outcome.get("foretold") or ()}
+        for entry in found["requests"]:
+            more = told.get(str(entry["id"]))
+            if more is not None:
+                entry["names"] = list(dict.fromkeys([*entry["names"], *more["names"]]))
+                entry["machine"] = more["machine"]
+        return found
 
     def predict(self, arguments: Result) -> Result:
         """Return every identity as due: without the library nothing that is there can be read."""

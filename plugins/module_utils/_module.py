@@ -11,16 +11,25 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._outcome import outcome
 
+#: What the library lacks where an installation helps.
+INSTALLABLE = ("cryptography-missing", "cryptography-too-old")
+
 
 def run_module(
     function: t.Callable[[AnsibleModule], dict[str, t.Any]],
     *,
     needs_cryptography: bool = True,
+    without_library: t.Callable[[AnsibleModule], dict[str, t.Any]] | None = None,
     **specification: t.Any,
 ) -> None:
-    """Make the module of ``specification``, call ``function`` and report what it returns or the TlsError it raises."""
+    """Make the module of ``specification``, call ``function`` and report what it returns or the TlsError it raises.
+
+    ``without_library``: what check mode can say all the same where ``cryptography`` is yet to be installed.
+    """
     module = AnsibleModule(supports_check_mode=True, **specification)
     result = outcome(lambda: function(module), needs_cryptography=needs_cryptography)
+    if without_library is not None and module.check_mode and result.get("code") in INSTALLABLE:
+        result = {**result, **outcome(lambda: without_library(module), needs_cryptography=False), "failed": True}
     if result.get("failed"):
         module.fail_json(**result)
     for warning in result.pop("warnings", []):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import typing as t
 from dataclasses import dataclass
@@ -50,6 +51,25 @@ def host_fqdn() -> str:
 def wanted_names(request: t.Mapping[str, t.Any], host: Host) -> WantedNames:
     """Return the names of a request. Raises TlsError ``name-invalid``, ``common-name-invalid``, ``address-selector-invalid``."""
     return _client(request) if request["profile"] == "client" else _server(request, host)
+
+
+def machine_of(host: Host, key_path: str) -> str:
+    """Return what stands for a machine and a key on it, "" where the machine cannot be told from others."""
+    text = f"{host.machine} {key_path}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if host.machine else ""
+
+
+def foretold(requests: t.Iterable[t.Mapping[str, t.Any]], host: Host) -> list[dict[str, t.Any]]:
+    """Return what a host without ``cryptography`` can say of its server requests; nothing of those that are wrong, which a run will say."""
+    found = []
+    for request in requests:
+        if request["profile"] == "server":
+            try:
+                asked = list(wanted_names(request, host).subject.names)
+            except TlsError:
+                continue
+            found.append({"id": request["id"], "names": asked, "machine": machine_of(host, request["key_path"])})
+    return found
 
 
 def _client(request: t.Mapping[str, t.Any]) -> WantedNames:

@@ -9,7 +9,6 @@ certificate; a run that was cut off finds it again.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import typing as t
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from . import _asked_names
 from ._accounts import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from ._errors import TlsError
 from ._files import ensure_directory, write_atomic
-from ._request_names import Host, wanted_names
+from ._request_names import Host, machine_of, wanted_names
 from ._time import isoformat, parse_duration, parse_renew_before, parse_renew_jitter
 from ._x509 import decide, inspect, issue, keys, verify
 
@@ -128,9 +127,7 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         wanted=wanted,
         authority=authority,
         validity=validity,
-        machine=hashlib.sha256(f"{host.machine} {key_path}".encode("utf-8", "replace")).hexdigest()
-        if host.machine
-        else "",
+        machine=machine_of(host, key_path),
     )
 
 

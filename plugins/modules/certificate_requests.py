@@ -266,6 +266,12 @@ asked:
       host's full name may extend, C(address_ranges) that it may have addresses in, and the C(common_name) that is declared. Filled in on the controller.
   returned: success
   type: dict
+foretold:
+  description: >-
+    In check mode, on a host whose Python has no C(cryptography) yet, by the C(id) of each server request the C(names) that it would ask for and its C(machine).
+  returned: failure
+  type: list
+  elements: dict
 code:
   description: A stable word for the failure.
   returned: failure
@@ -289,13 +295,16 @@ from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 
 
-def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
-    host = _request_names.Host(
+def _host() -> _request_names.Host:
+    return _request_names.Host(
         fqdn=_request_names.host_fqdn(),
         select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
         machine=identity.machine_identity(),
     )
-    plans = _requests.plan_requests(module.params["requests"], host, now)
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    plans = _requests.plan_requests(module.params["requests"], _host(), now)
     found = _requests.ensure(plans, check_mode=module.check_mode)
     return {"changed": bool(found["plan"]), **found, "diff": plan_diff(found["plan"])}
 
@@ -304,6 +313,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
     """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
     run(
         lambda module: _run(module, utc_now()),
+        without_library=lambda module: {"foretold": _request_names.foretold(module.params["requests"], _host())},
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             "requests": {"type": "list", "elements": "dict", "required": True, "options": REQUEST_OPTIONS},

@@ -76,7 +76,7 @@ class ModuleAction(ActionBase):
         if obstacle is not None:
             return {**outcome, **obstacle}
         if self._task.check_mode:
-            return self._installation_predicted(arguments, str(package))
+            return self._installation_predicted(outcome, arguments, str(package))
         return self._install_and_repeat(outcome, arguments, str(package), task_vars)
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
@@ -97,14 +97,19 @@ class ModuleAction(ActionBase):
             result = unusable(f"{wrong} is not what {self.MODULE} returns")
         return without_side_doors(result, self.FACTS)
 
+    def foretell(self, outcome: Result, arguments: Result) -> Result:
+        """Return the same where the module has failed for want of its library; it may have said something all the same."""
+        del outcome
+        return self.predict(arguments)
+
     def predict(self, arguments: Result) -> Result:
         """Return what a play needs to go on in check mode although the module could not run; subclasses know their results."""
         del arguments
         return {}
 
-    def _installation_predicted(self, arguments: Result, package: str) -> Result:
+    def _installation_predicted(self, outcome: Result, arguments: Result, package: str) -> Result:
         return {
-            **self.predict(arguments),
+            **self.foretell(outcome, arguments),
             "changed": True,
             "reasons": ["cryptography-missing"],
             "msg": f"The package {package} would be installed; what comes after that cannot be foretold without it.",

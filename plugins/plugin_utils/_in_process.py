@@ -67,8 +67,14 @@ def execute(main: Main, arguments: t.Mapping[str, t.Any], *, check_mode: bool, d
     results: list[Result | None] = []
 
     def run(
-        function: t.Callable[[t.Any], Result], *, needs_cryptography: bool = True, argument_spec: Result, **more: t.Any
+        function: t.Callable[[t.Any], Result],
+        *,
+        needs_cryptography: bool = True,
+        without_library: t.Any = None,
+        argument_spec: Result,
+        **more: t.Any,
     ) -> None:
+        del without_library  # then the module runs as one
         if needs_cryptography and cryptography_problem() is not None:
             results.append(None)
             return

@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import os
 import pathlib
 import subprocess
+import sys
 import typing as t
 from datetime import timedelta
 
 import pytest
 
+import helpers_records
 import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _asked_names, _request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses
@@ -21,6 +25,14 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
 from helpers_modules import run_module
 
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+#: Gives a module its arguments; ansible-core 2.18 has another way than its successors.
+ARGUMENTS = """
+import json
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS = json.dumps({{"ANSIBLE_MODULE_ARGS": json.loads({!r})}}).encode()
+basic._ANSIBLE_PROFILE = "legacy"
+"""
 AUTHORITY = made.authority("server")
 NAT, OTHER = "10.0.2.15", "10.0.0.5"
 
@@ -165,6 +177,38 @@ def test_key_with_its_record_is_a_key_for_openssl(machine: Machine) -> None:
 )
 def test_what_is_no_record_is_none(text: bytes) -> None:
     assert _asked_names.recorded(text) == frozenset()
+
+
+WITHOUT_LIBRARY = """
+import sys
+sys.modules["cryptography"] = None
+from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
+certificate_requests.main()
+"""
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
+def test_host_without_cryptography_says_in_check_mode_what_it_would_report(tmp_path: pathlib.Path, check: bool) -> None:
+    """In a Python of its own, because this one has the library already."""
+    paths = {"key_path": str(tmp_path / "key.pem"), "certificate_path": str(tmp_path / "cert.pem")}
+    server = {"id": "server", "profile": "server", "authority_content": "", "names": ["shop.example.test"], **paths}
+    client = {"id": "ci", "profile": "client", "authority_content": "", **paths}
+    given = {"requests": [server, client, {**server, "id": "wrong", "names": ["a/b"]}], "_ansible_check_mode": check}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{ARGUMENTS.format(json.dumps(given))}{WITHOUT_LIBRARY}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / ".collections")},
+    )
+    result = json.loads(done.stdout)
+    helpers_records.returned("certificate_requests", result)
+    assert (result["failed"], result["code"]) == (True, "cryptography-missing")
+    assert [entry["id"] for entry in result.get("foretold", [])] == (["server"] if check else [])
+    for entry in result.get("foretold", []):
+        assert {"shop.example.test", "localhost", _request_names.host_fqdn().lower()} <= set(entry["names"])
+        assert len(entry["machine"]) == 64
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_looks_at_one_machine_say_so_and_another_key_path_differs(machine: Machine) -> None:
