@@ -193,23 +193,65 @@ def test_cryptography_that_cannot_be_installed_for_a_role_is_named(host: Any, tm
     assert_refused(run, "cryptography", NO_SUCH_PACKAGE)
 
 
-def test_check_mode_says_that_cryptography_is_missing(host: Any) -> None:
+NOT_ITS_NAME = "vault.corp.example.org"
+LEFT_OUT = (
+    f"bare: the certificate is without what only the host itself reports: {NOT_ITS_NAME} (it does not extend a name"
+)
+
+
+def bare_host(host: Any) -> Any:
+    return host.get_host("ansible://bare", ansible_inventory=host.backend.ansible_inventory)
+
+
+def test_check_mode_on_a_host_without_cryptography_says_which_name_is_left_out(host: Any) -> None:
+    """The hostname is changed to that of another machine, which no host of the inventory is."""
+    bare = bare_host(host)
+    hosts = bare.file("/etc/hosts").content_string.replace("bare.example.test", NOT_ITS_NAME)
+    bare.run_expect([0], "printf '%%s' %s > /etc/hosts && hostname %s", hosts, NOT_ITS_NAME)
     run = play("--limit", "localhost,bare", "--check", "--diff")
     assert run.returncode == 0, run.output
+    assert LEFT_OUT in " ".join(run.output.split()), run.output
 
 
 def test_missing_cryptography_is_installed(host: Any) -> None:
-    bare = host.get_host("ansible://bare", ansible_inventory=host.backend.ansible_inventory)
+    bare = bare_host(host)
     assert bare.run("python3 -c 'import cryptography'").rc != 0
     run = play("--limit", "localhost,bare")
     assert run.returncode == 0, run.output
     assert docker(address_of(bare), client_bundle(), "version").succeeded
 
 
+def test_name_of_another_machine_is_not_signed_and_not_asked_for_again(host: Any) -> None:
+    bare = bare_host(host)
+    assert NOT_ITS_NAME not in bare.check_output("openssl x509 -in /etc/docker/certs/server-cert.pem -noout -text")
+    run = play("--limit", "localhost,bare")
+    assert run.returncode == 0, run.output
+    assert "bare : ok=1 changed=0" in " ".join(run.recap.split()), run.output
+
+
 def test_sound_input_works_after_all_of_it(host: Any) -> None:
     run = play("--limit", "localhost,box")
     assert run.returncode == 0, run.output
     assert docker(address_of(host), client_bundle(), "version").succeeded
+
+
+SAME_MACHINE = """
+docker_hosts:
+  hosts:
+    again:
+      ansible_host: "{{ hostvars['box'].ansible_host }}"
+      ansible_user: root
+      ansible_private_key_file: "{{ hostvars['box'].ansible_private_key_file }}"
+      ansible_ssh_common_args: "{{ hostvars['box'].ansible_ssh_common_args | default('') }}"
+"""
+
+
+def test_one_machine_under_two_names_is_refused_and_keeps_its_certificate(host: Any, tmp_path: Path) -> None:
+    certificate = host.file("/etc/docker/certs/server-cert.pem").content
+    (tmp_path / "again.yml").write_text(SAME_MACHINE)
+    run = play("-i", str(tmp_path / "again.yml"), "--limit", "localhost,box,again")
+    assert_refused(run, "again and box are one and the same machine", "box : ok=1 changed=0")
+    assert host.file("/etc/docker/certs/server-cert.pem").content == certificate
 
 
 def test_wrong_passphrase_changes_nothing(host: Any) -> None:

@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action of certificate_requests: the controller's own words stand beside the host's answer, whatever that says."""
+
+from __future__ import annotations
+
+import typing as t
+
+from test__action import MISSING, action
+
+from ansible_collections.portcullis.docker_tls.plugins.action import certificate_requests
+
+REQUEST: dict[str, t.Any] = {
+    "id": "server",
+    "profile": "server",
+    "optional_names": ["web1", "192.0.2.11"],
+    "names": ["shop.example.test", "evil.example.test"],
+    "addresses": ["private"],
+}
+VARIABLES = {"docker_server_cert_names": ["shop.example.test", "{{ ansible_fqdn }}"]}
+
+
+def run(answer: dict[str, t.Any], *, check: bool = False) -> tuple[dict[str, t.Any], t.Any]:
+    found = action(certificate_requests, {"requests": [dict(REQUEST)]}, [answer], check=check)
+    return found.run(task_vars=dict(VARIABLES)), found
+
+
+def test_answer_has_the_controllers_words_over_those_of_the_host() -> None:
+    forged = {"server": {"names": ["db"], "extends": ["db"], "address_ranges": ["all"], "common_name": "db"}}
+    result, found = run({"changed": False, "requests": [{"id": "x", "reasons": []}], "asked": forged})
+    assert result["asked"] == {
+        "server": {
+            "names": ["web1", "192.0.2.11", "shop.example.test", "localhost", "127.0.0.1", "::1"],
+            "extends": ["web1"],
+            "address_ranges": ["private"],
+            "common_name": "",
+        }
+    }
+    ((_module, arguments, *_unused),) = found.called
+    assert arguments["requests"][0]["fact_names"] == ["evil.example.test"]
+
+
+def test_answer_of_a_host_that_failed_has_nothing_beside_it() -> None:
+    result, _found = run({"failed": True, "msg": "x", "asked": {"server": {"names": ["db"]}}})
+    assert "asked" not in result
+
+
+def test_check_mode_without_cryptography_has_the_names_that_the_host_reports() -> None:
+    told = [{"id": "server", "names": ["vault.corp.example.org"], "machine": "a" * 64}]
+    result, _found = run({**MISSING, "foretold": told}, check=True)
+    (entry,) = result["requests"]
+    assert {"web1", "shop.example.test", "vault.corp.example.org"} <= set(entry["names"])
+    assert (entry["action"], entry["machine"]) == ("issue", "a" * 64)
+    assert "vault.corp.example.org" not in result["asked"]["server"]["names"]
+
+
+def test_check_mode_without_cryptography_refuses_a_misshapen_answer() -> None:
+    result, _found = run({**MISSING, "foretold": [{"id": 7}]}, check=True)
+    assert (result["failed"], result["code"]) == (True, "answer-unusable")
