@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
+
 from . import _facts
-from ._as_written import as_written
+from ._as_written import as_written, is_computed
 from ._facts import spelled
 from ._inventory import as_list, listen_addresses
 
@@ -28,7 +30,7 @@ def reserved_names(hosts: t.Iterable[str], hostvars: Mapping) -> dict[str, list[
     own: dict[str, set[str]] = {}
     declared: list[tuple[str, list[str]]] = []
     for host in hosts:
-        variables = hostvars[host]
+        variables = _computed(hostvars[host])
         for name in (host, *_address_of(host, variables, hostvars)):
             own.setdefault(spelled(name), set()).add(host)
         declared.append((host, [spelled(name) for name in _declared_names(variables)]))
@@ -40,6 +42,23 @@ def reserved_names(hosts: t.Iterable[str], hostvars: Mapping) -> dict[str, list[
             if host in own.get(name, ()) or said.is_literal(name) or not (others or said.is_from_fact(name)):
                 owners.setdefault(name, set()).add(host)
     return {name: sorted(hosts) for name, hosts in owners.items()}
+
+
+def _computed(variables: Mapping) -> Mapping:
+    """Return those variables that give names to a host and that can be computed from another host's point of view.
+
+    One that cannot (``hostvars`` inside of it, a missing variable) must not keep all hosts from their certificates; the host itself
+    reads it again where it can be computed, or where the failure is its own.
+    """
+    found = {}
+    for name in (*_facts.DECLARING, "ansible_host"):
+        try:
+            value = variables.get(name)
+        except AnsibleError:
+            continue
+        if is_computed(value):
+            found[name] = value
+    return found
 
 
 def _address_of(host: str, variables: Mapping, hostvars: Mapping) -> list[str]:
@@ -68,7 +87,7 @@ class _Said:
     def is_from_fact(self, name: str) -> bool:
         """Return whether this name comes from a fact."""
         if self._of_facts is None:
-            written, values = as_written(self._hostvars, self._host), self._hostvars[self._host]
+            written, values = as_written(self._hostvars, self._host), _computed(self._hostvars[self._host])
             self._of_facts = {
                 spelled(each)
                 for variable in _facts.DECLARING

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -235,21 +236,15 @@ def test_sound_input_works_after_all_of_it(host: Any) -> None:
     assert docker(address_of(host), client_bundle(), "version").succeeded
 
 
-SAME_MACHINE = """
-docker_hosts:
-  hosts:
-    again:
-      ansible_host: "{{ hostvars['box'].ansible_host }}"
-      ansible_user: root
-      ansible_private_key_file: "{{ hostvars['box'].ansible_private_key_file }}"
-      ansible_ssh_common_args: "{{ hostvars['box'].ansible_ssh_common_args | default('') }}"
-"""
-
-
 def test_one_machine_under_two_names_is_refused_and_keeps_its_certificate(host: Any, tmp_path: Path) -> None:
     certificate = host.file("/etc/docker/certs/server-cert.pem").content
-    (tmp_path / "again.yml").write_text(SAME_MACHINE)
-    run = play("-i", str(tmp_path / "again.yml"), "--limit", "localhost,box,again")
+    again = {
+        "ansible_host": address_of(host),
+        "ansible_user": "root",
+        "ansible_private_key_file": str(ephemeral_directory() / "id_ed25519"),
+    }
+    (tmp_path / "again.json").write_text(json.dumps({"docker_hosts": {"hosts": {"again": again}}}))
+    run = play("-i", str(tmp_path / "again.json"), "--limit", "localhost,box,again")
     assert_refused(run, "again and box are one and the same machine", "box : ok=1 changed=0")
     assert host.file("/etc/docker/certs/server-cert.pem").content == certificate
 

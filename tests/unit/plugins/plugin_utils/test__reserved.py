@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleUndefinedVariable
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._reserved import reserved_names
 
@@ -126,3 +127,25 @@ def test_reserved_names_from_a_fact_belong_to_nobody_and_those_of_other_template
 def test_reserved_names_are_whole_also_where_a_text_stands_for_the_list(written: Any) -> None:
     hostvars = {"web1": {"docker_server_cert_names": written}}
     assert reserved_names(["web1"], hostvars) == {name: ["web1"] for name in ("web1", "reg.example.org", "10.0.0.9")}
+
+
+class Uncomputable(dict[str, Any]):
+    """Variables of which one cannot be computed, as ansible-core 2.19 and newer say it."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name == "docker_server_cert_names":
+            raise AnsibleUndefinedVariable("'hostvars' is undefined")
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize("names", [None, ["{{ hostvars['vip'].ansible_host }}"]], ids=["fails", "stays-a-template"])
+def test_variable_that_cannot_be_computed_keeps_no_other_name_from_its_host(names: Any) -> None:
+    bad = (
+        Uncomputable(ansible_host="10.0.0.1")
+        if names is None
+        else {"docker_server_cert_names": names, "ansible_host": "10.0.0.1"}
+    )
+    hostvars = {"web1": bad, "web2": {"docker_server_cert_names": ["shop.example.org"]}}
+    assert reserved_names(hostvars, hostvars) == {
+        "web1": ["web1"], "web2": ["web2"], "10.0.0.1": ["web1"], "shop.example.org": ["web2"],
+    }  # fmt: skip
