@@ -4,8 +4,9 @@
 """Client bundles: ``ca.pem``, ``cert.pem``, ``key.pem`` as docker names them, and ``env.sh``. PRIVATE: may change.
 
 A key is born beside its place (``key.pem.new``, see ``_requests``) and takes it here, only together with the
-certificate that was made for it. What is replaced but was not ours (another authority's certificate and key in a
-user's ``~/.docker``) is kept beside it as ``<name>.<time>.bak``, a key closed to others as before.
+certificate that was made for it. What is replaced but was not ours (another authority's certificate in a user's
+``~/.docker``) is kept beside it as ``<name>.<time>.bak``. A private key is not: a copy that no one uses any more still opens
+what its certificate opens.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ._accounts import (
 from ._errors import TlsError
 from ._files import ensure_directory, file_status, write_atomic
 from ._time import isoformat
-from ._x509 import decide, inspect, keys, names, verify
+from ._x509 import decide, inspect, keys, names, pem, verify
 
 CA, CERTIFICATE, KEY, ENVIRONMENT = "ca.pem", "cert.pem", "key.pem", "env.sh"
 PENDING_KEY = "key.pem.new"
@@ -88,6 +89,7 @@ class Plan:
     wanted: dict[str, bytes] = field(default_factory=dict)
     backups: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    lost_keys: tuple[str, ...] = ()  # names of private keys of another authority's that are replaced and not kept
 
 
 def resolve_all(options: t.Sequence[t.Mapping[str, t.Any]]) -> list[Bundle]:
@@ -225,8 +227,11 @@ def plan(bundle: Bundle, found: Found, *, predicting: bool = False) -> Plan:
         reasons |= {"certificate-changed", "key-changed"}
     writes = {name: wanted.get(name, found.files.get(name, b"")) for name in (*changed, *loose)}
     ordered = {name: writes[name] for name in (KEY, CERTIFICATE, CA, ENVIRONMENT) if name in writes}
-    backups = tuple(name for name in changed if _is_foreign(name, found, wanted))
-    return Plan(bundle, found, ordered, backups, tuple(reason for reason in REASONS if reason in reasons))
+    foreign = [name for name in changed if _is_foreign(name, found, wanted)]
+    keys_of_others = tuple(name for name in foreign if name in found.files and pem.holds_private_key(found.files[name]))
+    backups = tuple(name for name in foreign if name not in keys_of_others)
+    ordered_reasons = tuple(reason for reason in REASONS if reason in reasons)
+    return Plan(bundle, found, ordered, backups, ordered_reasons, keys_of_others)
 
 
 def _wanted_certificate(bundle: Bundle, found: Found, predicting: bool) -> dict[str, bytes]:

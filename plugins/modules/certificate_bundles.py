@@ -17,8 +17,9 @@ description:
     and the endpoints; those of a format or endpoint that is no longer wanted are removed (C(.formats.json) lists what is there).
   - The key is the one that M(portcullis.docker_tls.certificate_requests) made there. It takes its place only with the certificate that was made for it.
   - Modes and owner are put right in every run. The directory gets C(0700), the key C(0400), the certificates C(0444) and C(env.sh) C(0600).
-  - A certificate, key or C(ca.pem) of another authority that is in the way (a user's C(~/.docker) for another daemon, say) is kept beside it as
-    C(<name>.<time>.bak). The next generation of the same authority counts as the same one.
+  - A certificate or C(ca.pem) of another authority that is in the way (a user's C(~/.docker) for another daemon, say) is kept beside it as
+    C(<name>.<time>.bak). The next generation of the same authority counts as the same one. A private key that is replaced is not kept, for
+    an unused copy still opens what its certificate opens; the module warns of it, in check mode too.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
@@ -258,6 +259,11 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         backups += place.install(files, now) if files.reasons and not module.check_mode else []
         for backup in backups:
             module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
+        verb = "would be" if module.check_mode else "was"
+        for name in (*plan.lost_keys, *files.lost_keys):
+            module.warn(
+                f"The private key in {plan.bundle.directory}/{name} was another authority's. It {verb} replaced, and is not kept."
+            )
         reasons = list(dict.fromkeys([*plan.reasons, *files.reasons]))
         reported.append({**_bundles.report(plan, backups), "reasons": reasons, "formats": place.report(files)})
     for one in gone:

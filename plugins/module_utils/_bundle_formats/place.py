@@ -5,7 +5,7 @@
 
 ``.formats.json`` in the bundle's directory lists the files that were written there, so that what is no longer wanted
 (the context of a host that is gone, a format that was dropped) can be removed, and what somebody else put in the way is
-kept as ``<name>.<time>.bak`` instead.
+kept as ``<name>.<time>.bak`` instead, where it holds no private key.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .._accounts import Owner, acting_as, read_regular
 from .._errors import TlsError
 from .._files import ensure_directory, file_status, write_atomic
 from .._time import isoformat
+from .._x509 import pem
 from .formats import MAKERS
 from .identity import File, Identity
 
@@ -49,6 +50,7 @@ class Plan:
     removals: tuple[str, ...]
     backups: tuple[str, ...]
     reasons: tuple[str, ...]
+    lost_keys: tuple[str, ...] = ()  # files of somebody else with private keys, that are replaced and not kept
 
     @property
     def files(self) -> dict[str, File]:
@@ -78,10 +80,16 @@ def plan(directory: str, owner: Owner, formats: t.Iterable[str], identity: Ident
     removals = tuple(sorted(path for path in found.ours - set(paths) if _exists(directory, path, owner)))
     reasons += ["format-dropped"] if removals else []
     changed = [path for paths in stale.values() for path in paths]
-    backups = tuple(path for path in changed if path in found.contents and path not in found.ours)
-    return Plan(
-        directory, owner, wanted, found, tuple(dict.fromkeys([*changed, *loose])), removals, backups, tuple(reasons)
-    )
+    foreign = [path for path in changed if path in found.contents and path not in found.ours]
+    lost = tuple(path for path in foreign if _holds_key(path, found.contents[path]))
+    backups = tuple(path for path in foreign if path not in lost)
+    writes = tuple(dict.fromkeys([*changed, *loose]))
+    return Plan(directory, owner, wanted, found, writes, removals, backups, tuple(reasons), lost)
+
+
+def _holds_key(path: str, data: bytes) -> bool:
+    """Return whether a file holds a private key; in PKCS#12 it is encrypted, and cannot be seen."""
+    return pem.holds_private_key(data) or path.endswith((".p12", ".pfx"))
 
 
 def _reason(name: str) -> str:

@@ -28,3 +28,8 @@ def blocks(text: str | bytes, *labels: str) -> list[bytes]:
     """Return the PEM blocks that have one of ``labels``, in order, each as a text of its own."""
     wanted = {label.encode("ascii") for label in labels}
     return [match.group(0) + b"\n" for match in _BLOCK.finditer(to_bytes(text)) if match.group(1) in wanted]
+
+
+def holds_private_key(data: bytes) -> bool:
+    """Return whether there is a private key in ``data``, also among other things (an archive that is not compressed)."""
+    return b"PRIVATE KEY-----" in data

@@ -159,7 +159,7 @@ def test_next_generation_of_an_authority_is_the_same_one(directory: pathlib.Path
     assert not list(directory.glob("*.bak"))
 
 
-def test_files_of_another_authority_are_kept_beside(directory: pathlib.Path) -> None:
+def test_files_of_another_authority_are_kept_beside_and_its_key_is_not(directory: pathlib.Path) -> None:
     foreign = client(OTHERS, number=5)
     installed(directory, foreign, ca_content=OTHERS.pem)
     (directory / "env.sh").chmod(0o600)
@@ -168,16 +168,25 @@ def test_files_of_another_authority_are_kept_beside(directory: pathlib.Path) -> 
     wait(directory)
     result = run(bundle(directory))
     kept = {pathlib.Path(path).name.split(".")[0]: pathlib.Path(path) for path in result["bundles"][0]["backup_files"]}
-    assert set(kept) == {"ca", "cert", "key", "env"}
-    assert kept["key"].read_bytes() == foreign.key_pem
+    assert set(kept) == {"ca", "cert", "env"}
+    assert not [path for path in directory.rglob("*") if path.is_file() and foreign.key_pem in path.read_bytes()]
+    assert f"The private key in {directory}/key.pem was another authority's" in str(result["warnings"])
     assert kept["cert"].read_text() == foreign.pem
     assert kept["ca"].read_text() == OTHERS.pem
-    assert mode(kept["key"]) == 0o400
     assert mode(kept["env"]) == 0o600
-    assert kept["key"].name.endswith("Z.bak")
+    assert kept["cert"].name.endswith("Z.bak")
     assert (directory / "config.json").read_text() == "{}"
-    assert str(kept["key"]) in str(result["warnings"])
+    assert str(kept["cert"]) in str(result["warnings"])
     assert not run(bundle(directory))["changed"]
+
+
+def test_key_of_a_former_access_group_is_not_kept(directory: pathlib.Path) -> None:
+    """It would open what that group opens, until its certificate ends."""
+    former = client(made.authority("client", unit="ops-g1", number=3), number=5)
+    installed(directory, former)
+    wait(directory)
+    run(bundle(directory))
+    assert not [path for path in directory.rglob("*") if path.is_file() and former.key_pem in path.read_bytes()]
 
 
 @pytest.mark.parametrize("name", ["key.pem", "cert.pem"])

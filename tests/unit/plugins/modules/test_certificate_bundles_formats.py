@@ -207,6 +207,21 @@ def test_file_of_somebody_else_in_the_way_is_kept(directory: pathlib.Path) -> No
     assert not run(directory)["changed"]
 
 
+@pytest.mark.parametrize("name", ["docker.tf", "client.p12"])
+def test_file_of_somebody_else_with_a_private_key_is_not_kept(directory: pathlib.Path, name: str) -> None:
+    wait(directory)
+    secret = (
+        made.leaf(CLIENTS, "client", key=made.private_key("ecdsa-p256", 7)).key_pem
+        if name != "client.p12"
+        else b"PKCS#12 of somebody else"
+    )
+    (directory / name).write_bytes(secret)
+    result = run(directory, CLIENT)
+    assert result["bundles"][0]["backup_files"] == []
+    assert f"The private key in {directory}/{name} was another authority's" in str(result["warnings"])
+    assert not [path for path in directory.rglob("*") if path.is_file() and secret in path.read_bytes()]
+
+
 def test_own_file_that_somebody_changed_is_put_right_without_a_backup(installed: pathlib.Path) -> None:
     (installed / "docker.tf").write_text("x")
     result = run(installed)
