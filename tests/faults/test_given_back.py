@@ -8,10 +8,15 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from conftest import CERTIFICATES, Host
+from conftest import CERTIFICATES, CLIENTS, Host
 from helpers_x509 import authority, leaf
 
-OLD_CA = authority("both", unit="old-tool", number=8)
+OLD_SERVERS = authority("server", unit="old-servers", number=8)
+OLD_CLIENTS = authority("client", unit="old-clients", number=9)
+ADOPT = {
+    "existing_settings": "adopt",
+    "client_ca": CLIENTS.pem + OLD_CLIENTS.pem,
+}  # whose clients get in today is named
 FLAGS = f"""\
 [Service]
 ExecStart=
@@ -41,17 +46,17 @@ OLD_CLIENT = (
 
 def old_tool(host: Host) -> str:
     """Give the host what another tool leaves, in our directory; return the directory's status."""
-    server = leaf(OLD_CA, subject_names=(host.address, "127.0.0.1"), key=ec.generate_private_key(ec.SECP256R1()))
-    client = leaf(OLD_CA, "client", subject_names=("old",), key=ec.generate_private_key(ec.SECP256R1()))
+    server = leaf(OLD_SERVERS, subject_names=(host.address, "127.0.0.1"), key=ec.generate_private_key(ec.SECP256R1()))
+    client = leaf(OLD_CLIENTS, "client", subject_names=("old",), key=ec.generate_private_key(ec.SECP256R1()))
     host.sh(f"install -d -m 0751 -g docker {CERTIFICATES} /root/old; mkdir -p /etc/old-tool")
     host.put("/etc/old-tool/server.pem", server.pem)
-    host.put(f"{CERTIFICATES}/ca.pem", OLD_CA.pem, "0664")
+    host.put(f"{CERTIFICATES}/ca.pem", OLD_CLIENTS.pem, "0664")
     host.put(f"{CERTIFICATES}/server-key.pem", server.key_pem, "0440")
     host.put(f"{CERTIFICATES}/notes.txt", "of the old tool")
     host.sh(
         f"ln -s ../../old-tool/server.pem {CERTIFICATES}/server-cert.pem; chgrp docker {CERTIFICATES}/server-key.pem"
     )
-    host.put("/root/old/ca.pem", OLD_CA.pem)
+    host.put("/root/old/ca.pem", OLD_SERVERS.pem)
     host.put("/root/old/cert.pem", client.pem)
     host.put("/root/old/key.pem", client.key_pem, "0600")
     host.put(DROP_IN, FLAGS)
@@ -75,10 +80,10 @@ def tcp_answers(host: Host) -> bool:
 @pytest.mark.important
 def test_files_of_another_tool_in_our_directory_come_back(host: Host) -> None:
     before, files = old_tool(host), host.files()
-    done = host.secure(existing_settings="adopt")
+    done = host.secure(**ADOPT)
     assert "endpoint-new" in done.reasons
     for _number in range(3):  # renewals push old generations out
-        assert host.secure(existing_settings="adopt").reasons == ["certificate-changed"]
+        assert host.secure(**ADOPT).reasons == ["certificate-changed"]
     host.issue()  # a key that waits for its certificate
     gone = host.run(state="absent")
     assert not gone.error, gone.error
@@ -91,12 +96,12 @@ def test_files_of_another_tool_in_our_directory_come_back(host: Host) -> None:
 
 def test_first_run_rolled_back_gives_back_the_files_of_another_tool(host: Host) -> None:
     before = old_tool(host)
-    host.secure(existing_settings="adopt")
+    host.secure(**ADOPT)
     back = host.run(state="rolled_back")
     assert not back.error, back.error
     assert host.sh(OLD_CLIENT)
     assert host.sh(STATUS) == before
-    again = host.secure(existing_settings="adopt")
+    again = host.secure(**ADOPT)
     assert "endpoint-new" in again.reasons
     assert not host.run(state="absent").error
     assert host.sh(STATUS) == before
@@ -116,7 +121,7 @@ def test_host_with_only_tcp_is_given_back_within_seconds(host: Host) -> None:
     only_tcp(host)
     before = host.files()
     since = host.sh(NOW)
-    host.secure(existing_settings="adopt")
+    host.secure(**ADOPT)
     host.wait(10)
     gone = host.run(state="absent")
     assert not gone.error, gone.error
@@ -129,7 +134,7 @@ def test_host_with_only_tcp_is_given_back_within_seconds(host: Host) -> None:
 
 def test_host_with_only_tcp_is_rolled_back_within_seconds(host: Host) -> None:
     only_tcp(host)
-    host.secure(existing_settings="adopt")
+    host.secure(**ADOPT)
     back = host.run(state="rolled_back")
     assert not back.error, back.error
     assert back.seconds < 40
@@ -142,7 +147,7 @@ def test_failed_change_of_a_host_with_only_tcp_is_undone(host: Host) -> None:
     host.put("/root/taken.py", "import socket, time; taken = socket.create_server(('0.0.0.0', 2376)); time.sleep(60)")
     taken = "python3 /root/taken.py >/dev/null 2>&1 & echo $! > /root/taken.pid; sleep 1"
     try:
-        answer = host.run(certificate=host.issue().pem, existing_settings="adopt", hooks={"restart": taken})
+        answer = host.run(certificate=host.issue().pem, **ADOPT, hooks={"restart": taken})
     finally:
         host.sh("kill $(cat /root/taken.pid)")
     assert answer.error["code"] == "daemon-start-failed", answer
@@ -158,7 +163,7 @@ def test_timer_of_an_unconfirmed_change_ends_in_seconds_and_well(host: Host, fou
         only_tcp(host)
     before = host.files()
     since = host.sh(NOW)
-    host.secure(existing_settings="adopt", confirm_timeout=3)
+    host.secure(**ADOPT, confirm_timeout=3)
     assert host.settled(40)
     assert host.sh("systemctl --failed --no-legend --plain | grep docker-tls", check=False) == ""
     assert not host.run(state="confirmed", lock_timeout=5).result  # it is over: the lock is free, and it was too late
@@ -170,7 +175,7 @@ def test_timer_of_an_unconfirmed_change_ends_in_seconds_and_well(host: Host, fou
 def test_host_is_given_back_without_the_library(host: Host) -> None:
     """The package was removed since; nothing is installed to take an endpoint away."""
     before = old_tool(host)
-    host.secure(existing_settings="adopt")
+    host.secure(**ADOPT)
     host.issue()
     place = host.sh("dirname $(python3 -c 'import cryptography; print(cryptography.__file__)')")
     host.sh(f"mv {place} {place}.away")

@@ -39,7 +39,9 @@ def plan_absent(state: HostState, options: Options) -> Plan:
         None if own_endpoint else state.endpoint_socket,
     )
     changes = ordered(state, after, units)
-    restart = state.refused is None and (bool(changes) or _reads_other_certificates(state))
+    # A Docker that somebody has stopped stays so.
+    runs = state.refused is None and state.services.service.active_state != "inactive"
+    restart = runs and (bool(changes) or _reads_other_certificates(state))
     carry = live_restore_steps(state, after, restart=restart, flagged=_flagged(state))
     return Plan(
         action="absent",

@@ -61,6 +61,7 @@ def report(source: Report) -> dict[str, t.Any]:
 
 def _warnings(source: Report) -> list[str]:
     found = [item.text() for item in judged.warnings(source.findings) if item.code != "containers-will-stop"]
+    found += source.done.warnings if source.done else ()
     count = source.plan.containers_stopped
     if count:
         named = f": {', '.join(source.stopped)}" if source.stopped else ""

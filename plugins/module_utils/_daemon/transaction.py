@@ -34,6 +34,10 @@ _WHY_NOT_STARTED = (
     "Correct what dockerd's log lines name (`journalctl -u docker` on the host shows all of them), then run again. "
     "A host that starts slowly needs a larger docker_daemon_start_timeout."
 )
+_DOWN = (
+    "Docker had failed before the endpoint was taken away, and fails without it: {}. "
+    "`systemctl status docker` and `journalctl -u docker` on the host say why."
+)
 _FAILED_BEFORE = "Docker had failed before: `systemctl status docker` and `journalctl -u docker` on the host say why."
 _NOISE = re.compile(
     r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time"
@@ -72,6 +76,7 @@ class _Work:
         self.options = options
         self.saved = {change.path: swap.save(change.path, change.after) for change in plan.files}
         self.config = next((c for c in plan.files if c.path == found.config_path), None)
+        self.down = ""  # why Docker does not run, where it did not before either and need not
 
     def arm(self) -> None:
         """Start the guard process: it waits for our lock, and finds nothing to do where there is no journal."""
@@ -139,8 +144,12 @@ class _Work:
         self._swap_files()
         if not plan.restart:
             self._reload()
+            if plan.with_socket:  # Docker is stopped, and its socket still holds what it had
+                machine.stop(with_socket=True)
             return Done(False)
         self._restart()
+        if self.down:
+            return Done(True, warnings=(_DOWN.format(self.down),))
         checks = proof.prove(machine, plan.expected, proof.own_client(self.found.directory, self.options))
         proof.require(checks)
         self._settle_live_restore()
@@ -270,7 +279,9 @@ class _Work:
 
     def _restart(self) -> None:
         outcome = restart.restart(self.machine, self.options.start_timeout, with_socket=self.plan.with_socket)
-        if outcome.problem:
+        if outcome.problem and self.plan.action == "absent" and not self.found.services.service.is_active:
+            self.down = outcome.problem
+        elif outcome.problem:
             raise TlsError(outcome.problem, hint=_WHY_NOT_STARTED, code="daemon-start-failed")
 
     def _reload(self) -> None:

@@ -351,6 +351,30 @@ def test_docker_that_was_stopped_is_stopped_after_a_failed_change(bench: Bench) 
     assert not bench.world.config.exists()
 
 
+def test_absent_is_done_where_docker_had_failed_before_and_says_that_it_still_fails(bench: Bench) -> None:
+    bench.world.config.write_text('{"debug": true}')
+    bench.secure()
+    bench.world.problems = {"dies"}
+    bench.world.crash()
+    gone = bench.run(state="absent")
+    assert [one for one in gone["warnings"] if "Docker had failed before the endpoint was taken away" in one]
+    assert bench.world.config.read_text() == '{"debug": true}'
+    assert not bench.run(state="absent")["changed"]
+
+
+@pytest.mark.parametrize("listener", ["hosts", "socket"])
+def test_absent_leaves_a_docker_stopped_that_somebody_has_stopped(bench: Bench, listener: str) -> None:
+    bench.secure(listener=listener)
+    bench.world.end()
+    gone = bench.run(state="absent")
+    assert (gone["changed"], gone["restarted"]) == (True, False)
+    assert bench.world.process is None
+    assert bench.world.socket_listens == ()
+    bench.world.start()
+    assert bench.world.answers_locally
+    assert not bench.world.tcp
+
+
 def refuse_once(real: t.Callable[[], None]) -> t.Callable[[], None]:
     calls: list[int] = []
 
