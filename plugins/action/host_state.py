@@ -22,6 +22,8 @@ _OPTIONS: dict[str, t.Any] = {
     "requests": {"type": "list", "elements": "dict", "options": REQUEST_OPTIONS},
     "endpoint": {"type": "dict", "options": ENDPOINT_OPTIONS},
     "prepare": {"type": "bool", "default": False},
+    "refusal": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+    "refused": {"type": "dict"},
 }
 
 # What the roles' own actions do with these is not for the look.
@@ -48,8 +50,18 @@ class ActionModule(ProgramAction):
     MODULE = "portcullis.docker_tls.host_state"
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return whether the host is current; the module itself is the second way to ask it."""
+        """Return whether the host is current; a refused host fails here, or is reported, with O(refusal) V(report), to fail later."""
         del package
+        told = arguments.pop("refused", None)
+        if told:
+            return _failed(_look_program.refusal(told))
+        found = self._looked(arguments, task_vars)
+        refused = found.get("refused")
+        if refused is None or arguments.get("refusal") == "report":
+            return found
+        return {**found, **_failed(refused)}
+
+    def _looked(self, arguments: Result, task_vars: Result) -> Result:
         roles = _roles(arguments)
         own = {name: value for role in roles for name, value in _OWN[role].items()}
         resolver = role_arguments.Resolver(task_vars, self._templar.template, own)
@@ -94,11 +106,6 @@ class ActionModule(ProgramAction):
         try:
             if resolver.optional("docker_daemon_state", "present") != "present":
                 raise _Doubt("something else is asked for than an endpoint")
-            # Decided here, because a host could say that it is current, and no role would prove the contrary.
-            if resolver.optional("docker_daemon_verify") == "always":
-                raise _Doubt("a proof from the controller is asked for")
-            if not prepare and resolver.optional("docker_server_cert_force_renewal") not in (None, False):
-                raise _Doubt("a renewal is asked for")
             for role in asked["roles"]:
                 given[role] = resolver.arguments(_ARGUMENTS[role])
         except (AnsibleError, role_arguments.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -122,6 +129,8 @@ def _judged(found: Result, wanted: Result, resolver: role_arguments.Resolver) ->
         return found
     if any(request["force"] for request in wanted["requests"]):
         return {**found, "current": False, "reasons": ["forced"]}
+    if (wanted["endpoint"] or {}).get("prove"):
+        return {**found, "current": False, "reasons": ["asked-for"]}
     try:
         host = str(resolver.optional("inventory_hostname", ""))
         answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
@@ -163,13 +172,17 @@ def _validated(specification: Result, given: Result) -> Result:
 
 
 def _refused(errors: list[str]) -> Result:
-    return {
-        "failed": True,
-        "changed": False,
+    refused = {
         "code": "role-arguments-invalid",
         "msg": f"The variables of this host are not what the roles take: {'; '.join(errors)}.",
         "hint": "Correct them in the inventory; the roles' READMEs name each with its type. Nothing was asked of the host.",
     }
+    return {"changed": False, "current": False, "reasons": [refused["code"]], "warnings": [], "refused": refused}
+
+
+def _failed(refused: Result) -> Result:
+    """Return the failure of a host that the change would have refused, in the words that the change would have had."""
+    return {"failed": True, "changed": False, **{name: refused[name] for name in ("msg", "hint", "code")}}
 
 
 def _undecided(why: str) -> Result:

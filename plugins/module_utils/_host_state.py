@@ -1,17 +1,16 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a Docker host has anything to do, in one look. PRIVATE: may change without notice.
+"""Whether a Docker host has anything to do, and whether that is possible, in one call. PRIVATE: may change without notice.
 
-The decisions are those of ``certificate_requests`` and ``daemon_endpoint``, by the same functions. What cannot be decided
-is not current: the modules themselves then say what is wrong, and how to go on.
+The decisions are those of ``certificate_requests`` and ``daemon_endpoint``, by the same functions. A host that the change of its
+daemon would refuse is refused here, before it makes a key and before a CA signs anything for it.
 """
 
 from __future__ import annotations
 
-import os
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from . import _request_names, _requests
@@ -22,7 +21,11 @@ from ._daemon.options import Options, options_from
 from ._daemon.systemd import Systemd
 from ._errors import TlsError
 from ._host import addresses, identity
+from ._outcome import cryptography_problem, require_root
 from ._time import utc_now
+
+INSTALLED_BY_ROLES = ("cryptography-missing", "cryptography-too-old")
+_AUTHORITIES = ("ca_content", "client_ca_content")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,27 @@ def real_surroundings() -> Surroundings:
 def called(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the look at this host; ``arguments``: the options of M(host_state), with defaults."""
     requests, endpoint_options = arguments["requests"], arguments["endpoint"]
+    problem = cryptography_problem()
+    if problem is not None and problem[1] in INSTALLED_BY_ROLES:
+        return without_library(problem, endpoint_options, real_surroundings(), utc_now())
     return look(requests, endpoint_options, real_surroundings(), utc_now(), prepare=arguments["prepare"])
+
+
+def without_library(
+    problem: tuple[str, str], parameters: t.Mapping[str, t.Any] | None, around: Surroundings, now: datetime
+) -> dict[str, t.Any]:
+    """Return what can be said without ``cryptography``, which the roles install: whether the change of the daemon is refused.
+
+    Everything but the certificates and the authorities is checked. What cannot be read without the library is in doubt.
+    """
+    message, code = problem
+    known = None if parameters is None else {**parameters, "certificate_content": "", **dict.fromkeys(_AUTHORITIES, "")}
+    try:
+        _endpoint(known, around, now, pending=True)
+    except TlsError as error:
+        if not error.code.startswith("cryptography-"):
+            return _refused(error)
+    return {"current": False, "reasons": [code], "warnings": [], "msg": message}
 
 
 def look(
@@ -64,44 +87,49 @@ def look(
     """Return ``current``, the ``reasons`` why not, and ``warnings``; for a current host also what the two modules would report.
 
     In: the options of ``certificate_requests`` and of ``daemon_endpoint`` (None: only certificates are asked about), with
-    their defaults. With ``prepare``, a host where a certificate is due makes its key and its request at once, and ``prepared``
-    is what ``certificate_requests`` would have said. Never raises TlsError: its code becomes a reason.
+    their defaults. With ``prepare``, a host where something is due makes the keys and requests that it needs at once, and
+    ``prepared`` is what ``certificate_requests`` would have said. Never raises TlsError: the host is ``refused`` then (message,
+    hint and code), and nothing was made.
     """
-    reasons: list[str] = []
-    warnings: list[str] = []
-    certificates: dict[str, t.Any] = {}
-    prepared: dict[str, t.Any] = {}
-    shown: t.Mapping[str, t.Any] | None = None
+    told: dict[str, t.Any] = {}
     try:
         plans = _requests.plan_requests(requests, around.host, now)
-        reasons += [reason for plan in plans for reason in plan.decision.reasons]
-        certificates = _requests.ensure(plans, check_mode=not prepare)
-        warnings += certificates["warnings"]
-        # The CA compares what all hosts report, so a host says it whatever else it has to do.
-        prepared = {"prepared": certificates} if prepare and reasons else {"requests": certificates["requests"]}
-        if parameters is not None and not reasons:
-            found = _endpoint(options_from(parameters), around, now)
-            reasons += found.reasons or (() if found.current else ("undecided",))
-            warnings += [finding.text() for finding in found.warnings]
-            shown = found.endpoint
+        # The CA compares what all hosts report, so a host reports it whatever else it has to do.
+        told = {"requests": _requests.ensure(plans, check_mode=True)["requests"]}
+        due = [reason for plan in plans for reason in plan.decision.reasons]
+        found = _endpoint(parameters, around, now, pending=bool(due))
+        settled = found.current and not due
+        certificates = _requests.ensure(plans, check_mode=settled or not prepare)
     except TlsError as error:
-        reasons.append(error.code or "undecided")
-    if reasons:
-        return {"current": False, "reasons": list(dict.fromkeys(reasons)), "warnings": [], **prepared}
+        return {**_refused(error), **told}
+    if not settled:
+        reasons = list(dict.fromkeys(due or found.reasons)) or ["undecided"]
+        prepared = {"prepared": certificates} if prepare else told
+        return {"current": False, "reasons": reasons, "warnings": [], **prepared}
     return {
         "current": True,
         "reasons": [],
-        "warnings": warnings,
+        "warnings": [*certificates["warnings"], *(finding.text() for finding in found.warnings)],
         "requests": certificates["requests"],
-        "endpoint": shown or {},
+        "endpoint": found.endpoint or {},
     }
 
 
-def _endpoint(options: Options, around: Surroundings, now: datetime) -> endpoint.Current:
-    if os.geteuid() != 0:
-        raise TlsError(
-            "only root can look at Docker's daemon", hint="Set become: true for this task or play.", code="not-root"
-        )
-    if options.state != "present" or options.prove:
+def _refused(error: TlsError) -> dict[str, t.Any]:
+    refused = {"msg": error.message, "hint": error.hint, "code": error.code}
+    return {"current": False, "reasons": [error.code or "undecided"], "warnings": [], "refused": refused}
+
+
+def _endpoint(
+    parameters: t.Mapping[str, t.Any] | None, around: Surroundings, now: datetime, *, pending: bool
+) -> endpoint.Current:
+    """Return whether the endpoint is current. ``pending``: a certificate will be signed. Raises TlsError where the change is refused."""
+    if parameters is None:
+        return endpoint.Current(True, (), ())
+    options = options_from(parameters)
+    require_root("change Docker's daemon")
+    if options.state != "present":
         return endpoint.Current(False, ("asked-for",), ())
-    return endpoint.is_current(options, around.machine(options), around.state, now)
+    options = replace(options, certificate_pending=options.certificate_pending or pending)
+    found = endpoint.is_current(options, around.machine(options), around.state, now)
+    return endpoint.Current(False, ("asked-for",), ()) if found.current and options.prove else found

@@ -14,8 +14,10 @@ description:
   - Decides in one remote call, which changes nothing unless O(prepare) is set, what M(portcullis.docker_tls.certificate_requests) and
     M(portcullis.docker_tls.daemon_endpoint) would decide with the arguments that the roles give them. A host that is current can be
     left out of the roles, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
-  - Whatever is in doubt is not current, be it a missing library, an option that is refused, or another state than V(present). Then the roles
-    say what is wrong. The module fails only where a variable is not what the roles' argument specifications say; that is asked of no host.
+  - Whatever is in doubt is not current, be it a missing library, or another state than V(present). Then the roles say what is wrong.
+  - Where there is something to do, every check that M(portcullis.docker_tls.daemon_endpoint) makes before a change is made here. A host that
+    would be refused there is refused here with the same words, in check mode too, and makes no key. So no certificate is signed for it.
+    A variable that is not what the roles' argument specifications say is refused without asking the host.
   - The arguments are read from the roles' own files and from the host's variables. Variables that are given to a role only
     (C(roles:) with parameters) are not seen here.
 extends_documentation_fragment:
@@ -47,10 +49,22 @@ options:
     type: dict
   prepare:
     description:
-      - Let a host where a certificate is due make its key and its request in the same call, as M(portcullis.docker_tls.certificate_requests) does.
-        That module takes them over (RV(prepared)) and reports the change, so that the host is asked once. Never in check mode.
+      - Let a host where something is due make the key and the request that it needs in the same call, as
+        M(portcullis.docker_tls.certificate_requests) does. That module takes them over (RV(prepared)) and reports the change, so that the
+        host is asked once. Never in check mode.
     type: bool
     default: false
+  refusal:
+    description:
+      - What a host that is refused does. V(fail) fails its task. V(report) returns RV(refused), for a playbook in which the host fails later
+        (O(refused)); Ansible counts every failed host against C(max_fail_percentage), also in plays that do not have that host.
+    type: str
+    choices: [fail, report]
+    default: fail
+  refused:
+    description:
+      - RV(refused) of an earlier task. If it is not empty, the task fails with it, and the host is not asked.
+    type: dict
 notes:
   - On a host the look runs as one Python program that comes through a pipe, without a file. Where the connection or the become method allows no pipe,
     it is sent as a module like any other.
@@ -108,14 +122,25 @@ prepared:
   description:
     - What O(portcullis.docker_tls.certificate_requests#module:prepared) takes. In it are RV(ignore:question), a word for the requests that it
       answers, and RV(ignore:requests), RV(ignore:plan) and RV(ignore:warnings) as that module would have returned them.
-  returned: with O(prepare), when a certificate is due
+  returned: with O(prepare), when something is due and the host is not refused
   type: dict
+refused:
+  description:
+    - Why the change would be refused, with RV(ignore:msg), RV(ignore:hint) and RV(ignore:code) of that failure.
+  returned: when the host is refused
+  type: dict
+  sample:
+    msg: "the endpoint cannot be set up: port 2376 is taken on 0.0.0.0 by nginx, so dockerd could not listen"
+    hint: End it, or take another port than that of 0.0.0.0:2376.
+    code: port-taken
 msg:
-  description: What is in doubt, with V(undecided); what is wrong with the variables of the roles, where the task fails.
+  description: What is in doubt, with V(undecided); why the host is refused, where the task fails.
   returned: when something is in doubt, and on failure
   type: str
 code:
-  description: A stable word for the failure, V(role-arguments-invalid).
+  description:
+    - A stable word for the failure. It is V(role-arguments-invalid) for a variable of the roles, else that of
+      M(portcullis.docker_tls.certificate_requests) or M(portcullis.docker_tls.daemon_endpoint).
   returned: failure
   type: str
 hint:
@@ -149,6 +174,9 @@ def main() -> None:
             "requests": {"type": "list", "elements": "dict"},
             "endpoint": {"type": "dict"},
             "prepare": {"type": "bool", "default": False},
+            # These two are the action plugin's.
+            "refusal": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+            "refused": {"type": "dict"},
         },
     )
 

@@ -50,4 +50,13 @@ def checked(found: t.Any) -> dict[str, t.Any] | None:
         for name, kind in (("requests", list), ("endpoint", dict), ("prepared", dict))
         if isinstance(found.get(name), kind)
     }
+    if isinstance(found.get("refused"), dict):
+        more["refused"] = refusal(found["refused"])
     return {"current": found["current"], **words, **why, **more}
+
+
+def refusal(found: t.Any) -> dict[str, str]:
+    """Return why a host was refused (``msg``, ``hint``, ``code``), as text."""
+    given = found if isinstance(found, t.Mapping) else {}
+    words = {name: str(given.get(name) or "") for name in ("msg", "hint", "code")}
+    return {**words, "msg": words["msg"] or "the host refuses the change and gives no reason"}

@@ -13,12 +13,34 @@ Mapping = t.Mapping[str, t.Any]
 
 
 def hosts_with_work(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
-    """Return those of ``hosts`` that the roles have to see, in their order: all but those that are current or were not reached.
+    """Return those of ``hosts`` that the roles have to see, in their order: all but those that are current, refused or were not reached.
 
-    A host that nobody has looked at is among them. One that was not reached is out of the run already, and must not be
-    taken for the first of a ``serial`` play.
+    A host that nobody has looked at is among them. One that was not reached, or has failed, is out of the run already, and must
+    not be taken for the first of a ``serial`` play.
     """
     return [host for host in hosts if not _is_settled(_looked(host, hostvars))]
+
+
+def refused_hosts(hosts: t.Iterable[str], hostvars: Mapping, witness: str = "") -> list[str]:
+    """Return those of ``hosts`` that were refused, in their order, and where there are any, ``witness`` at the end.
+
+    They fail in the last play only: Ansible counts every host that has failed so far against ``max_fail_percentage``, of this
+    play or not, so one host that was refused early would stop all others. A play of which every host fails ends the whole run;
+    the witness does not fail.
+    """
+    found = [host for host in hosts if refusal_of(host, hostvars)]
+    return [*found, *([witness] if found and witness and witness not in found else [])]
+
+
+def hosts_not_refused(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
+    """Return those of ``hosts`` that were not refused, in their order."""
+    return [host for host in hosts if not refusal_of(host, hostvars)]
+
+
+def refusal_of(host: str, hostvars: Mapping) -> t.Any:
+    """Return why a host was refused (``msg``, ``hint``, ``code``), None where it was not."""
+    looked = _looked(host, hostvars)
+    return looked.get("refused") if isinstance(looked, t.Mapping) else None
 
 
 def _looked(host: str, hostvars: Mapping) -> t.Any:
@@ -27,4 +49,6 @@ def _looked(host: str, hostvars: Mapping) -> t.Any:
 
 
 def _is_settled(looked: t.Any) -> bool:
-    return isinstance(looked, t.Mapping) and (looked.get("current") is True or looked.get("unreachable") is True)
+    if not isinstance(looked, t.Mapping):
+        return False
+    return bool(looked.get("refused")) or any(looked.get(name) is True for name in ("current", "failed", "unreachable"))

@@ -243,7 +243,8 @@ def _why(variables: Mapping) -> str:
     failed = [check for check in proof.get("checks") or [] if not check["passed"]]
     if endpoint and not endpoint.get("failed") and not endpoint.get("unreachable") and failed:
         return "; ".join(f"{check['check']}: {check['detail']}" for check in failed)
-    return _reason(endpoint) or "the host was not reached"
+    refused = (variables.get("__docker_tls_looked") or {}).get("refused") or {}
+    return _reason(endpoint) or str(refused.get("msg") or "the host was not reached")
 
 
 def _reason(result: Mapping) -> str:

@@ -45,6 +45,7 @@ class HostRun:
     reasons: list[str] = field(default_factory=list)
     due: list[str] = field(default_factory=list)
     finished: bool = False
+    refused: bool = False
     problem: str = ""
     #: What the host has to do with its server certificate, and which of the lines ``done`` says so.
     certificate: Mapping | None = None
@@ -85,6 +86,9 @@ class Run:
         """Take in the result of one of the collection's modules."""
         if module == "host_state" and not result.get("current"):
             self.host(host).due = [str(reason) for reason in result.get("reasons") or ["undecided"]]
+            if result.get("refused"):  # it fails in the last play, which a run that is stopped does not come to
+                self.host(host).refused = True
+                self.note_problem(host, result["refused"])
         if module in _LAST:
             self.host(host).finished = True
         if module in _CA:
@@ -139,12 +143,12 @@ class Run:
     def end(self, failed: t.Container[str], unreachable: t.Container[str], all_hosts: t.Iterable[str]) -> None:
         """Take in what Ansible says of each host at the end."""
         hosts = list(all_hosts)
-        stopped = any(host in failed or host in unreachable for host in hosts)
+        stopped = any(host in unreachable or (host in failed and not self.host(host).refused) for host in hosts)
         for host in hosts:
             one = self.host(host)
             if host in unreachable:
                 self.states[host] = "unreachable"
-            elif host in failed:
+            elif host in failed or one.refused:
                 self.states[host] = "failed"
             elif (
                 stopped and not one.finished and (one.due or host == "localhost")

@@ -67,27 +67,28 @@ def _require_writable(state: StateDirectory) -> None:
 
 
 def is_current(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> Current:
-    """Return whether ``run`` would find nothing to do, by the same plan, without the checks that come before a change.
+    """Return whether ``run`` would find nothing to do, by the same plan; where there is something, after every check before a change.
 
-    For the state present only. Raises TlsError as ``run`` does.
+    With ``certificate_pending`` in ``options`` this is the preflight of a certificate that nobody has signed yet. For the state
+    present only. Raises TlsError as ``run`` does. A host with an unfinished change is never refused here: ``run`` has to finish or
+    undo that first, and the plan is about what is there afterwards.
     """
-    found, planned = _plan(options, machine, state, now, check_mode=True, check=False)
-    journal = state.read_journal() if state.exists() else None
-    reasons = (*_journal_reasons(journal), *planned.plan.reasons)
-    if journal is not None and journal.phase == UNCONFIRMED:
-        reasons = (*reasons, "unconfirmed")
-    if planned.plan.changed or journal is not None:
-        return Current(False, reasons, ())
+    journal = _journal(state, options)
+    if journal is not None:
+        return Current(False, _journal_reasons(journal) or ("unconfirmed",), ())
+    found, planned = _plan(options, machine, state, now, check_mode=True)
+    if planned.plan.changed:
+        return Current(False, planned.plan.reasons, ())
     told = report(Report(found, planned.plan, planned.listen, planned.findings, options))
-    return Current(True, reasons, judged.warnings(planned.findings), told["endpoint"])
+    return Current(True, planned.plan.reasons, judged.warnings(planned.findings), told["endpoint"])
 
 
 def _look(
     options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
 ) -> dict[str, t.Any]:
     """Report what would be done."""
+    journal = _journal(state, options)
     found, planned = _plan(options, machine, state, now, check_mode=check_mode)
-    journal = state.read_journal() if state.exists() else None
     reasons = _journal_reasons(journal)
     checks = _asked_proof(options, machine, planned)
     summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=reasons, journal=journal)
@@ -105,7 +106,7 @@ def _asked_proof(options: Options, machine: Machine, planned: Present) -> tuple[
 
 
 def _act(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> dict[str, t.Any]:
-    _require_same_unit(state, options)
+    _journal(state, options)
     recovered = _recover(state, machine)
     found, planned = _plan(options, machine, state, now, check_mode=False)
     if options.state == "confirmed":
@@ -151,7 +152,6 @@ def _plan(
     now: datetime,
     *,
     check_mode: bool,
-    check: bool = True,
 ) -> tuple[HostState, Present]:
     """Read the host and decide. Raises TlsError with all that forbids the change."""
     found = gather(
@@ -172,11 +172,16 @@ def _plan(
         planned = Present(plan_rolled_back(found), None, ())
     else:
         planned = plan_present(
-            found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, found), check=check
+            found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, found)
         )
-    if check and planned.plan.touches_docker:
+    if planned.plan.touches_docker:
         planned = replace(planned, findings=_with_places(options, found, planned, state))
     judged.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
+    if check_mode and options.state == "present" and planned.plan.restart:
+        from . import validate  # a change validates with its certificates, once they are staged
+
+        change = next((change.after for change in planned.plan.files if change.path == found.config_path), None)
+        validate.validate_settings(machine, found, change or found.config_data or b"")
     return found, planned
 
 
@@ -204,15 +209,19 @@ def _listeners(listen: Listen, found: HostState) -> tuple[tuple[str, int, str], 
     return listening.foreign_listeners(ports, (1, found.services.service.main_pid))
 
 
-def _require_same_unit(state: StateDirectory, options: Options) -> None:
-    """Refuse to touch an unfinished change of another unit: its undo would restart the wrong one."""
-    journal = state.read_journal()
+def _journal(state: StateDirectory, options: Options) -> Journal | None:
+    """Return the journal of an unfinished change. Raises TlsError ``change-unfinished`` where it is about another unit.
+
+    Undoing that change would restart the wrong one.
+    """
+    journal = state.read_journal() if state.exists() else None
     if journal is not None and journal.service != options.service:
         raise TlsError(
             f"a change of {journal.service} is unfinished on this host, and this one is about {options.service}",
             hint=f"Run again with service: {journal.service} first, which finishes it.",
             code="change-unfinished",
         )
+    return journal
 
 
 def _recover(state: StateDirectory, machine: Machine) -> tuple[str, ...]:

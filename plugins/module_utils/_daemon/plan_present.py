@@ -60,12 +60,12 @@ class Present:
 
 
 def plan_present(
-    state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = no_listeners, check: bool = True
+    state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = no_listeners
 ) -> Present:
     """Return what has to be done so that ``options`` hold. Raises TlsError where the host's Docker cannot be managed.
 
-    In check mode a certificate that is not there yet is taken as one that will be issued. ``check``: what forbids a change
-    is looked for as well; who only asks whether there is a change needs none of it.
+    In check mode a certificate that is not there yet is taken as one that will be issued. What forbids a change is looked for only
+    where there is one: a host without a change pays for none of it.
     """
     derivation = _manageable(state)
     listening = others.wanted_listen(state, options)
@@ -98,7 +98,7 @@ def plan_present(
     findings: tuple[Finding, ...] = doors
     if not plan.changed:
         findings = (*listen.findings, *doors, *_check_standing(state, options, files))
-    elif check:
+    else:
         found = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
         findings = (*errors(doors), *_unprovable(state, options, plan), *found, *warnings(doors))
     return Present(plan, listen, findings)
@@ -289,10 +289,12 @@ def _check(
     *,
     check_mode: bool,
 ) -> tuple[Finding, ...]:
-    """Return what the checks before a change find. A certificate that a check run cannot have yet is not missed."""
+    """Return what the checks before a change find. What a check run cannot have yet, a certificate or a whole CA, is not missed."""
     from .preflight import HostFacts, WantedEndpoint, check
 
     engine = state.engine
+    pending = _pending(state, options, check_mode)
+    not_known_yet = _MISSING if pending else ()
     facts = HostFacts(
         now=state.now,
         unit_facts=state.unit_facts,
@@ -314,8 +316,8 @@ def _check(
         listen=listen,
         settings=settings,
         directory=options.directory,
-        certificate=files.get(certstore.CERTIFICATE, b""),
-        key=files.get(certstore.KEY, b""),
+        certificate=b"" if pending else files.get(certstore.CERTIFICATE, b""),
+        key=b"" if pending else files.get(certstore.KEY, b""),
         ca=files.get(certstore.CA, b""),
         client_ca=files.get(certstore.CLIENT_CA, b""),
         listener=options.listener,
@@ -329,9 +331,7 @@ def _check(
     if options.takes_over or not errors(found):
         unknown = check_mode and not wanted.client_ca  # a CA that a check run would make, or adopt
         found = (*found, *(() if unknown else others.check_clients(state, options, wanted.client_ca)))
-    if _pending(state, options, check_mode):
-        found = tuple(item for item in found if item in warnings(found) or not item.code.startswith(_CERTIFICATE_CODES))
-    return found
+    return tuple(item for item in found if item.code not in not_known_yet)
 
 
 def _check_standing(state: HostState, options: Options, files: t.Mapping[str, bytes]) -> tuple[Finding, ...]:
@@ -384,4 +384,5 @@ def _boot_warning(options: Options, listen: Listen) -> tuple[Finding, ...]:
     return (warning("address-needed-at-boot", text, hint),)
 
 
-_CERTIFICATE_CODES = ("certificate-", "key-", "authority-", "anchors-")
+# Of a pending certificate the authorities are judged where they are known; on the first run in check mode there is no CA yet.
+_MISSING = ("certificate-missing", "authority-missing", "anchors-missing")

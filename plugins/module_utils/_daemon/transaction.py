@@ -16,9 +16,9 @@ import re
 from dataclasses import replace
 
 from .._errors import TlsError
-from .._files import read_bytes_or_none, write_atomic
+from .._files import read_bytes_or_none
 from .._host import certstore
-from . import capsule, config, proof, restart, swap
+from . import capsule, config, proof, restart, swap, validate
 from .finish import finish
 from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
@@ -29,7 +29,6 @@ from .state import HostState
 from .undo import Undone, certificates_digest, undo
 from .unit import mismatch
 
-_VALIDATE_SINCE = 23
 _WHY_NOT_STARTED = (
     "Correct what dockerd's log lines name (`journalctl -u docker` on the host shows all of them), then run again. "
     "A host that starts slowly needs a larger docker_daemon_start_timeout."
@@ -201,33 +200,20 @@ class _Work:
         return change.after
 
     def _validate(self, generation: str | None) -> None:
-        """Ask dockerd itself where it can (23.0 and later): with the new files, from where they are now."""
-        found, derivation, engine = self.found, self.found.derivation, self.found.engine
-        if self.config is None or self.config.after is None or derivation is None or engine is None:
+        """Ask dockerd itself where it can: with the new files, from where they are now."""
+        data = self.config.after if self.config is not None else self.found.config_data
+        if data is None or (self.config is None and not self.plan.restart):
             return
-        if not engine.version.split(".")[0].isdigit() or int(engine.version.split(".")[0]) < _VALIDATE_SINCE:
-            return
-        values = config.parse_daemon_json(self.config.after, found.config_path).values
+        values = config.parse_daemon_json(data, self.found.config_path).values
         staged = {}
         for key, name in (
             ("tlscacert", certstore.CLIENT_CA),
             ("tlscert", certstore.CERTIFICATE),
             ("tlskey", certstore.KEY),
         ):
-            if generation is not None and str(values.get(key, "")).startswith(found.directory.rstrip("/") + "/"):
-                staged[key] = os.path.join(found.directory, generation, name)
-        path = os.path.join(self.state.path, "validate.json")
-        write_atomic(path, config.merge(self.config.after, staged).encode("utf-8"), 0o600)
-        try:
-            problem = self.machine.validate(derivation.binary, derivation.arguments, path)
-        finally:
-            os.unlink(path)
-        if problem:
-            raise TlsError(
-                f"dockerd --validate refuses the new configuration: {problem}",
-                hint=f"Look at the settings of {found.config_path} that are not ours.",
-                code="validate-failed",
-            )
+            if generation is not None and str(values.get(key, "")).startswith(self.found.directory.rstrip("/") + "/"):
+                staged[key] = os.path.join(self.found.directory, generation, name)
+        validate.validate(self.machine, self.found, config.merge(data, staged).encode("utf-8"))
 
     def _switch_live_restore_on(self) -> None:
         """Write only live-restore and have dockerd reload, so that its stop leaves the containers running."""

@@ -114,8 +114,6 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
     "changes",
     [
         {"docker_daemon_state": "absent"},
-        {"docker_daemon_verify": "always"},
-        {"docker_server_cert_force_renewal": True},
         {"docker_daemon_access_groups": ["nobody"]},
         {"docker_daemon_access_groups": []},
         {"docker_server_cert_path": "~/certs"},
@@ -211,6 +209,51 @@ def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
     assert (result["current"], result["reasons"]) == (False, ["forced"])
 
 
+def test_host_cannot_escape_a_proof_that_is_asked_for() -> None:
+    result = look(CURRENT, arguments={"prepare": True}, docker_daemon_verify="always")
+    assert (result["current"], result["reasons"]) == (False, ["asked-for"])
+
+
+REFUSAL = {"msg": "port 2376 is taken", "hint": "End it.", "code": "port-taken"}
+REFUSED = json.dumps(
+    {"docker_tls_answer": {"current": False, "reasons": ["port-taken"], "warnings": [], "refused": REFUSAL}}
+)
+
+
+@pytest.mark.parametrize("verify", ["changed", "always"])
+def test_refused_host_fails_in_the_words_of_the_change(verify: str) -> None:
+    result = look(REFUSED, arguments={"prepare": True}, docker_daemon_verify=verify)
+    assert result.pop("sent")
+    helpers_records.returned("host_state", result)
+    assert (result["failed"], "prepared" in result) == (True, False)
+    assert {name: result[name] for name in REFUSAL} == REFUSAL
+
+
+def test_refused_host_that_is_to_fail_later_is_reported_and_fails_later() -> None:
+    reported = look(REFUSED, arguments={"prepare": True, "refusal": "report"})
+    assert reported.pop("sent")
+    helpers_records.returned("host_state", reported)
+    assert ("failed" in reported, reported["refused"]) == (False, REFUSAL)
+    later = look(CURRENT, arguments={"refused": reported["refused"]})
+    assert (later["failed"], later["sent"]) == (True, [])
+    assert {name: later[name] for name in REFUSAL} == REFUSAL
+
+
+def test_host_that_nobody_asked_because_of_its_variables_can_fail_later_as_well() -> None:
+    result = look(CURRENT, arguments={"prepare": True, "refusal": "report"}, docker_daemon_port="many")
+    assert (result.pop("sent"), "failed" in result) == ([], False)
+    assert result["refused"]["code"] == "role-arguments-invalid"
+
+
+@pytest.mark.parametrize("refused", [{}, {"msg": 5, "more": "x"}, {"code": ["a"]}], ids=str)
+def test_refusal_of_a_host_that_is_misshapen_is_text_with_a_reason(refused: dict[str, t.Any]) -> None:
+    answer = json.dumps({"docker_tls_answer": {"current": False, "refused": refused}})
+    result = look(answer, arguments={"prepare": True})
+    assert result["failed"] is True
+    assert all(isinstance(result[name], str) for name in REFUSAL)
+    assert result["msg"]
+
+
 @pytest.mark.parametrize("value", [None, 5], ids=str)
 def test_list_of_the_roles_that_is_none_is_refused_by_its_name(value: object) -> None:
     result = look(CURRENT, docker_server_cert_names=value)
@@ -260,10 +303,20 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sources_of_the_script_are_all_that_a_look_without_a_change_imports() -> None:
-    """What is imported only when something changes is not in the script; then the host is in doubt, which is right."""
+def test_sources_of_the_script_are_all_that_a_look_imports_with_its_preflight() -> None:
+    """What only the change itself imports is not in the script."""
     prefix = "ansible_collections.portcullis.docker_tls.plugins.module_utils."
-    lazily = ("_adopt.effective", "_daemon.listening", "_daemon.preflight_certificates", "_x509.wording")
+    lazily = (
+        "_adopt.effective",
+        "_daemon.config_keys",
+        "_daemon.listening",
+        "_daemon.preflight",
+        "_daemon.preflight_certificates",
+        "_daemon.preflight_keys",
+        "_daemon.replaceable",
+        "_daemon.validate",
+        "_x509.wording",
+    )
     code = f"import sys; import {prefix}_host_state; print([m for m in sys.modules if m.startswith({prefix!r})])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
     imported = subprocess.run(
@@ -304,7 +357,10 @@ def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() 
     plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
     looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
     [task] = looking["tasks"]  # another would be skipped once for each host, or at least once for all of them
-    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == ("docker_hosts", {"prepare": True})
+    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == (
+        "docker_hosts",
+        {"prepare": True, "refusal": "report"},
+    )
     assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
     assert looking["become"] is working["become"] is True
     assert "hosts_with_work" in working["hosts"]

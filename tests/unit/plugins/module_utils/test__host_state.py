@@ -126,7 +126,7 @@ def unfinished(bench: Bench) -> journal.Journal:
     )
 
 
-def test_error_of_a_request_is_a_reason_and_not_an_exception(tmp_path: pathlib.Path) -> None:
+def test_error_of_a_request_refuses_the_host_and_is_no_exception(tmp_path: pathlib.Path) -> None:
     around = _host_state.Surroundings(
         host=_request_names.Host("web1.example.test", lambda selectors: []),
         machine=t.cast(t.Any, None),
@@ -135,6 +135,7 @@ def test_error_of_a_request_is_a_reason_and_not_an_exception(tmp_path: pathlib.P
     request = {"id": "a", "key_type": "none", "key_path": str(tmp_path / "k"), "certificate_path": str(tmp_path / "c")}
     found = _host_state.look([request], None, around, NOW)
     assert (found["current"], found["reasons"]) == (False, ["key-type-unknown"])
+    assert found["refused"]["code"] == "key-type-unknown"
 
 
 def due(tmp_path: pathlib.Path) -> dict[str, t.Any]:
@@ -171,7 +172,8 @@ def test_look_that_does_not_prepare_makes_no_key(tmp_path: pathlib.Path) -> None
     assert (found["current"], "prepared" in found, list(tmp_path.iterdir())) == (False, False, [])
 
 
-def test_look_that_cannot_prepare_leaves_it_to_the_module_to_say_why(tmp_path: pathlib.Path) -> None:
+def test_look_that_cannot_prepare_refuses_the_host(tmp_path: pathlib.Path) -> None:
     (tmp_path / "key.pem.new").mkdir()
     found = look_and_prepare(tmp_path, prepare=True)
     assert (found["current"], "prepared" in found) == (False, False)
+    assert found["refused"]["msg"]

@@ -22,7 +22,8 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _look
         ({}, True),
         (None, True),
         ("current", True),
-        ({"failed": True, "msg": "no"}, True),
+        ({"failed": True, "msg": "no"}, False),
+        ({"current": False, "refused": {"code": "port-taken"}}, False),
         ({"skipped": True}, True),
         ({"unreachable": True, "msg": "no route"}, False),
     ],
@@ -47,3 +48,17 @@ def test_hosts_with_work_asks_ansible_for_no_template() -> None:
 
     known = HostVars({"web1": {"__docker_tls_looked": {"current": True}}, "web2": {}})
     assert _looked.hosts_with_work(["web1", "web2"], known) == ["web2"]
+
+
+def test_refused_hosts_are_told_from_all_others() -> None:
+    hostvars: dict[str, Any] = {
+        "web1": {"__docker_tls_looked": {"current": False, "refused": {"code": "port-taken"}}},
+        "web2": {"__docker_tls_looked": {"current": False}},
+        "web3": {"__docker_tls_looked": {"unreachable": True}},
+        "web4": {},
+    }
+    hosts = [*hostvars, "elsewhere"]
+    assert _looked.refused_hosts(hosts, hostvars) == ["web1"]
+    assert _looked.refused_hosts(hosts, hostvars, "localhost") == ["web1", "localhost"]
+    assert _looked.refused_hosts(["web2"], hostvars, "localhost") == []
+    assert _looked.hosts_not_refused(hosts, hostvars) == ["web2", "web3", "web4", "elsewhere"]

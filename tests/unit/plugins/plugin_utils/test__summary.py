@@ -190,6 +190,29 @@ def test_hosts_that_a_failed_canary_has_kept_from_their_turn_are_not_as_they_sho
     assert (hosts["web2"]["state"], hosts["web2"]["due"]) == ("unchanged", [])
 
 
+REFUSED = {
+    "current": False,
+    "reasons": ["port-taken"],
+    "refused": {"msg": "port 2376 is taken by nginx", "hint": "End it.", "code": "port-taken"},
+}
+
+
+@pytest.mark.parametrize("failed", [["web1"], []], ids=["to-the-end", "stopped-before"])
+def test_refused_host_has_failed_also_where_the_run_did_not_come_to_say_so(failed: list[str]) -> None:
+    run = run_of(("web1", "host_state", REFUSED), failed=failed, others=["web2"])
+    assert run.states == {"web1": "failed", "web2": "unchanged"}
+    assert told(run)[:2] == [
+        "Docker TLS: 1 failed, 1 as it should be",
+        "FAILED       web1  port 2376 is taken by nginx. End it.",
+    ]
+
+
+def test_refused_host_is_not_what_others_were_stopped_by() -> None:
+    due = {"current": False, "reasons": ["expired"]}
+    run = run_of(("web1", "host_state", REFUSED), ("web2", "host_state", due), failed=["web1"])
+    assert run.states["web2"] == "unchanged"
+
+
 def test_hosts_that_had_their_turn_beside_a_failed_one_are_done() -> None:
     run = run_of(
         ("web1", "host_state", LOOK),
