@@ -341,7 +341,7 @@ def test_examined_host_that_answers_nonsense_fails_for_itself(answer: t.Any) -> 
     result = run(action(importlib.import_module(f"{ACTIONS}.adoption_info"), {}, [told]))
     assert (result["failed"], result["code"]) == (True, "answer-unusable")
     assert "adoption" not in result
-    assert "--limit" in result["msg"]
+    assert "--limit" in result["hint"]
 
 
 @pytest.mark.parametrize("answer", [{"failed": True, "msg": "x"}, {"adoption": {}}])
