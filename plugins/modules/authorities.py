@@ -231,6 +231,12 @@ revocations_deferred:
   returned: success
   type: list
   elements: dict
+revoked_unknown:
+  description: Clients that are revoked and of whom the ledger has no certificate; probably misspelt.
+  returned: success
+  type: list
+  elements: str
+  sample: [bbo]
 unlisted:
   description: Valid client certificates that O(clients) does not list, as RV(portcullis.docker_tls.authority_info#module:unlisted).
   returned: success
@@ -351,6 +357,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "authorities": authorities,
         "revocations": [one.to_dict() for one in begun],
         "revocations_deferred": [one.to_dict() for one in deferred],
+        "revoked_unknown": list(revoked.unknown),
         "unlisted": [one.to_dict() for one in revoked.access.unlisted],
         "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger_end},
         "plan": plan,

@@ -42,16 +42,26 @@ class ClientList:
         return [one for one in found if isinstance(one, t.Mapping) and one.get("name")]
 
 
-def client_lists(groups: Groups, hostvars: Mapping) -> tuple[list[ClientList], list[str]]:
-    """Return every list of clients that any host of the inventory has, and what cannot be read, a sentence each."""
+def client_lists(
+    groups: Groups, hostvars: Mapping, known: t.Optional[t.Mapping[str, Mapping]] = None
+) -> tuple[list[ClientList], list[str]]:
+    """Return every list of clients that any host of the inventory has, and what cannot be read, a sentence each.
+
+    ``known`` are variables of hosts as they are written, where somebody has read them already.
+    """
     lists: list[ClientList] = []
     unread: dict[str, str] = {}
     texts: dict[str, bool] = {}
     for host in _hosts(groups):
-        written = _written(hostvars, host)
+        written = known[host] if known is not None and host in known else _written(hostvars, host)
         for variable in (CLIENTS, CA_CLIENTS):
             raw = written.get(variable)
             if raw is None:
+                continue
+            if variable in (written.get("ansible_facts") or {}):
+                unread[f"{host} {variable}"] = (
+                    f"{host}: the facts of this host hold {variable}, which only the inventory may set: a host must not decide who has access."
+                )
                 continue
             try:
                 clients = _computed(hostvars, host, variable, raw)
@@ -128,7 +138,7 @@ def makers(groups: Groups) -> list[str]:
 def clients_of(host: str, lists: t.Iterable[ClientList]) -> list[Mapping]:
     """Return the clients by which ``host`` gets its bundles."""
     own = next((one for one in lists if one.variable == CLIENTS and host in one.hosts), None)
-    return list(own.entries() or DEFAULT_CLIENTS) if own is not None else list(DEFAULT_CLIENTS)
+    return own.entries() if own is not None else list(DEFAULT_CLIENTS)
 
 
 def bundles_of(host: str, groups: Groups, hostvars: Mapping, clients: t.Sequence[Mapping]) -> list[Mapping]:
@@ -214,11 +224,11 @@ def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientLi
 
 
 def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> list[str]:
-    """Return the Docker hosts that admit one of the access groups ``names``."""
+    """Return the Docker hosts that admit one of the access groups ``names``; one that is rolled back has what it had, and counts too."""
     return [
         host
         for host in groups.get("docker_hosts") or []
-        if (hostvars[host].get("docker_daemon_state") or "present") == "present"
+        if hostvars[host].get("docker_daemon_state") != "absent"
         and set(hostvars[host].get("docker_daemon_access_groups") or [DEFAULT_GROUP]) & set(names)
     ]
 

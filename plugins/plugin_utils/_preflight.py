@@ -38,7 +38,9 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
-    lists, unread = _access.client_lists(groups, hostvars)
+    # once: a fleet may have thousands
+    written = {host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []}
+    lists, unread = _access.client_lists(groups, hostvars, written)
     misshapen = [
         *_passphrase_problems(place, hostvars),
         *_role_problems("docker_ca", place, everywhere),
@@ -59,9 +61,6 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     ]
     if misshapen:  # what follows reads these variables
         return list(dict.fromkeys(misshapen))
-    written = {
-        host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []
-    }  # once: a fleet may have thousands
     serials = {host: variable(hostvars, host, _batches.VARIABLE, variables) for host, variables in written.items()}
     found = [
         *unread,
@@ -171,8 +170,9 @@ def _machine_problems(host: str, hostvars: Mapping, clients: t.Sequence[Mapping]
     yield from _fact_problems(host, variables)
     names = [client.get("name") for client in clients]
     for user in variable(hostvars, host, "docker_client_cert_users", variables) or []:
-        if user.get("client", names[0]) not in names:
+        client = user.get("client", names[0] if names else "")
+        if client and client not in names:
             yield (
-                f"{host}: docker_client_cert_users gives {user.get('user')!r} the client {user['client']!r}, "
+                f"{host}: docker_client_cert_users gives {user.get('user')!r} the client {client!r}, "
                 f"which docker_client_cert_clients ({', '.join(map(str, names))}) does not have."
             )

@@ -84,7 +84,8 @@ def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: b
     if not pending or predicting:
         return []
     if step == "hosts":
-        return admitting(groups, hostvars, [one["authority"] for one in pending])
+        hosts = admitting(groups, hostvars, [one["authority"] for one in pending])
+        return [host for host in hosts if not _is_rolled_back(hostvars[host])]
     return [ca_host(groups) if step == "ca" else "localhost"]
 
 
@@ -238,7 +239,15 @@ def _group(client: Mapping) -> str:
     return str(client.get("group", "clients"))
 
 
+def _is_rolled_back(variables: Mapping) -> bool:
+    return variables.get("docker_daemon_state") == "rolled_back"
+
+
 def _why(variables: Mapping) -> str:
+    if _is_rolled_back(variables):
+        return (
+            "docker_daemon_state is rolled_back, which gives the host its former authorities; run site.yml with present"
+        )
     endpoint, proof = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_proof") or {}
     failed = [check for check in proof.get("checks") or [] if not check["passed"]]
     if endpoint and not endpoint.get("failed") and not endpoint.get("unreachable") and failed:

@@ -67,7 +67,7 @@ class Run:
     """A run as far as it has come. ``bundles``: directories on the controller with a bundle that was written.
 
     ``change_failed``: a change of a daemon, or its proof, is among what has failed. ``unlisted``: valid client certificates that the inventory does
-    not list; ``deferred``: revocations that this run does not do.
+    not list; ``deferred``: revocations that this run does not do; ``unknown``: revoked clients that the ledger does not know.
     """
 
     check_mode: bool = False
@@ -77,6 +77,7 @@ class Run:
     states: dict[str, str] = field(default_factory=dict)
     unlisted: list[Mapping] = field(default_factory=list)
     deferred: list[Mapping] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
     def host(self, name: str) -> HostRun:
         """Return what happened on a host so far."""
@@ -124,6 +125,7 @@ class Run:
     def _note_access(self, result: Mapping) -> None:
         for key, kept in (("unlisted", self.unlisted), ("revocations_deferred", self.deferred)):
             kept[:] = [one for one in result.get(key) or [] if isinstance(one, t.Mapping)]
+        self.unknown = [str(name) for name in result.get("revoked_unknown") or []]
 
     def _note_bundles(self, host: str, result: Mapping) -> None:
         for bundle in result.get("bundles") or []:
@@ -179,7 +181,7 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
         lines.append(
             f"... and {len(told) - MOST_HOSTS} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
         )
-    lines += [_table.clean(line) for line in _summary_access.lines(run.unlisted, run.deferred)]
+    lines += [_table.clean(line) for line in _summary_access.lines(run.unlisted, run.deferred, run.unknown)]
     following = next_steps(run, has_file=has_file)
     return [*lines, *(["Next:", *(f"  - {_table.clean(step)}" for step in following)] if following else []), ""]
 
@@ -256,5 +258,7 @@ def document(run: Run) -> str:
         for host, state in sorted(run.states.items())
     ]
     found = {"outcome": run.outcome, "check_mode": run.check_mode, "summary": headline(run), "hosts": hosts}
-    found.update(unlisted_certificates=list(run.unlisted), revocations_deferred=list(run.deferred))
+    found.update(
+        unlisted_certificates=list(run.unlisted), revocations_deferred=list(run.deferred), revoked_unknown=run.unknown
+    )
     return json.dumps({**found, "next": next_steps(run)}, indent=2) + "\n"

@@ -15,13 +15,20 @@ Mapping = t.Mapping[str, t.Any]
 MOST_CERTIFICATES = 10
 
 
-def lines(unlisted: t.Sequence[Mapping], deferred: t.Sequence[Mapping]) -> list[str]:
-    """Return a line for each revocation that was not begun, and for each valid certificate that the inventory does not list."""
+def lines(unlisted: t.Sequence[Mapping], deferred: t.Sequence[Mapping], unknown: t.Sequence[str] = ()) -> list[str]:
+    """Return a line for each revocation that was not begun, and for each valid certificate that the inventory does not list.
+
+    ``unknown`` are revoked clients that the ledger has no certificate of.
+    """
     found = [
         f"NOT REVOKED: {_names(one, 'clients')} can get in with certificates of {_names(one, 'generations')} on "
         f"{_access_text.named(one.get('hosts') or []) or 'no host'}"
         for one in deferred
     ]
+    if unknown:
+        found.append(
+            f"NOT REVOKED: the ledger has no certificate of {', '.join(unknown)}; check how the name is written"
+        )
     if unlisted:
         found.append("Client certificates that the inventory does not list, and that are valid:")
         found += [

@@ -41,8 +41,7 @@ def access_warnings(found: revocation.Outcome, *, deferred: bool) -> list[str]:
     warnings = [
         f"client-unknown: the client {name!r} is revoked, and the ledger has no certificate of that name, so nothing was revoked. Check how "
         "the name is written; docker_tls.ledger_info lists the certificates."
-        for name in found.access.unknown
-        if not any(name in one.clients for one in found.revocations)
+        for name in found.unknown
     ]
     for one in found.revocations if deferred else ():
         warnings.append(

@@ -68,6 +68,11 @@ class Outcome:
         """The ids that nobody who stays needs: hosts can drop them at once."""
         return frozenset(one for each in self.revocations if not each.members for one in each.generations)
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The revoked clients that the ledger has never heard of, and that no revocation is about."""
+        return tuple(name for name in self.access.unknown if not any(name in one.clients for one in self.revocations))
+
 
 @dataclass(frozen=True)
 class Wish:

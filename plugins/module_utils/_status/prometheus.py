@@ -106,7 +106,8 @@ def _levels(report: Report) -> t.Iterator[tuple[Labels, str]]:
 
 def _certificate_labels(one: CertificateStatus) -> Labels:
     facts = one.facts
-    return _labels("certificate", facts.requester, f"{facts.request or facts.client} {facts.generation}")
+    source = "" if facts.source == "issued" else f" {facts.source}"
+    return _labels("certificate", facts.requester, f"{facts.request or facts.client} {facts.generation}{source}")
 
 
 def _problems(report: Report) -> Samples:

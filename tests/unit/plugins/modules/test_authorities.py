@@ -205,4 +205,4 @@ def test_authorities_warns_of_a_revoked_client_that_the_ledger_does_not_know(tmp
     assert "client-unknown: the client 'bbo' is revoked, and the ledger has no certificate of that name" in str(
         result["warnings"]
     )
-    assert not result["changed"]
+    assert (result["changed"], result["revoked_unknown"]) == (False, ["bbo"])

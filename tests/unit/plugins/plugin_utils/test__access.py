@@ -169,6 +169,20 @@ def test_default_that_a_role_has_brought_along_is_no_list_of_a_play() -> None:
     assert ("alice", "clients") in requests_of(_access.all_clients([], GROUPS, hostvars, [{"name": "client"}]))
 
 
+def test_fact_that_looks_like_a_list_of_clients_revokes_nobody_and_is_refused() -> None:
+    """Facts are what a host says of itself: it could shut others out."""
+    said = {CLIENTS: [{**ALICE, "state": "revoked"}], "ansible_facts": {CLIENTS: []}}
+    hostvars = fleet(localhost={CLIENTS: [ALICE]}, printer=said, desk={CLIENTS: [ALICE]})
+    assert states(_access.all_clients([], GROUPS, hostvars)) == {"alice": "present"}
+    assert any("printer: the facts of this host hold" in one for one in _preflight.inventory_problems(GROUPS, hostvars))
+
+
+def test_empty_list_gives_nobody_a_bundle() -> None:
+    hostvars = fleet(localhost={CLIENTS: []}, desk={CLIENTS: [], "docker_client_cert_users": [{"user": "al"}]})
+    assert _access.all_clients([], GROUPS, hostvars) == []
+    assert _preflight.inventory_problems(GROUPS, hostvars) == []
+
+
 class Templated(dict[str, dict[str, Any]]):
     """Variables as Ansible has them: an item is evaluated (here to what ``values`` say), ``raw_get`` is not."""
 

@@ -95,6 +95,11 @@ UNFINISHED: dict[str, tuple[str, dict[str, Any], str]] = {
         "STILL ADMITS bob: former-client-of-clients-g1: LET IN: HTTP 200",
     ),
     "first-pass-only": ("web2", {"docker_daemon_proof": {"passed": True, "checks": []}}, "STILL ADMITS bob"),
+    "host-rolled-back": (
+        "web2",
+        {"docker_daemon_state": "rolled_back", "docker_daemon_proof": {}},
+        "STILL ADMITS bob: docker_daemon_state is rolled_back",
+    ),
     "member-not-renewed": (
         "desk",
         {"docker_client_cert_installed": {"unreachable": True, "msg": "timed out"}},
@@ -106,6 +111,11 @@ UNFINISHED: dict[str, tuple[str, dict[str, Any], str]] = {
         "alice HAS NO CERTIFICATE of clients-g2",
     ),
 }
+
+
+def test_rolled_back_host_is_not_changed_again() -> None:
+    hostvars = fleet(web2={"docker_daemon_state": "rolled_back"})
+    assert revocation.revocation_hosts(GROUPS, hostvars, "hosts") == ["web1"]
 
 
 @pytest.mark.parametrize(("host", "variables", "detail"), UNFINISHED.values(), ids=UNFINISHED)

@@ -85,6 +85,12 @@ def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) 
     assert json.loads(_summary.document(run))["revocations_deferred"] == [DEFERRED]
 
 
+def test_revoked_name_that_the_ledger_does_not_know_is_named() -> None:
+    run = run_of(revoked_unknown=["bbo"])
+    assert "NOT REVOKED: the ledger has no certificate of bbo; check how the name is written" in told(run)
+    assert json.loads(_summary.document(run))["revoked_unknown"] == ["bbo"]
+
+
 def test_many_are_shortened_and_the_document_has_all() -> None:
     many = [{**BOB, "client": f"c{number}", "hosts": [f"web{host}" for host in range(9)]} for number in range(30)]
     run = run_of(unlisted=many)
