@@ -45,9 +45,12 @@ def named(hosts: t.Sequence[str]) -> str:
 def how_to_end(one: Mapping) -> str:
     """Return by what its access ends."""
     client, group = one.get("client"), one.get("group")
-    entry = f"give docker_client_cert_clients the entry {{name: {client}, group: {group}, state: revoked}}"
-    rotation = f"replace the authority of the group (rotate_ca_authority={group})"
-    if one.get("source") != "issued":
-        return f"{entry} and run site.yml, or {rotation}"
-    switch = "run site.yml with docker_ca_unlisted_certificates=revoke"
-    return f"{switch}, or {entry}" if one.get("reason") == "client-unlisted" else f"{switch}, or {rotation}"
+    is_unknown, is_issued = one.get("reason") == "client-unlisted", one.get("source") == "issued"
+    ways = []
+    if is_issued:
+        ways.append("run site.yml with docker_ca_unlisted_certificates=revoke")
+    if is_unknown:
+        ways.append(
+            f"give docker_client_cert_clients the entry {{name: {client}, group: {group}, state: revoked}} and run site.yml"
+        )
+    return ", or ".join(ways or [f"replace the authority of the group (rotate_ca_authority={group})"])

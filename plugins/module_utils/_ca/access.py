@@ -24,9 +24,9 @@ REVOKED = "client-revoked"
 #: Signed here, found on a host after a backup was restored, and found on a host when an authority was adopted.
 _SOURCES = {"issued": "issued", "leaf-recorded": "recorded", "leaf-adopted": "adopted"}
 #: Lines about certificates of clients, authorities, the ledger itself and revocations; those of servers are not parsed.
-_RELEVANT = re.compile(
-    rb'"profile":"(?:client|both)"|^.{0,200}?"event":"(?:authority-|ledger-|client-revoked)'  # the event follows seq, prev and serial
-)
+_PROFILES = (b'"profile":"client"', b'"profile":"both"')
+_EVENT, _EVENT_WITHIN = b'"event":"', 300  # it follows seq, prev and serial
+_EVENTS = (b"authority-", b"ledger-", b"client-revoked")
 _TEMPORARY = "temporary-client"
 # A temporary client lives for 24 hours at most. The reason alone is not enough: it may come from a host.
 _LONGEST_TEMPORARY = timedelta(hours=25)
@@ -98,7 +98,12 @@ def clients_of(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[Client]:
 
 def entries(place: CaDirectory) -> list[dict[str, t.Any]]:
     """Return the entries that tell of the access of clients, in their order."""
-    return list(ledger.entries(place, lambda line: _RELEVANT.search(line) is not None))
+    return list(ledger.entries(place, _is_relevant))
+
+
+def _is_relevant(line: bytes) -> bool:
+    begin = line.find(_EVENT, 0, _EVENT_WITHIN)
+    return line.startswith(_EVENTS, begin + len(_EVENT)) or any(profile in line for profile in _PROFILES)
 
 
 def compare(found: t.Iterable[Entry], clients: t.Sequence[Client], stored: store.Stored, now: datetime) -> Access:
