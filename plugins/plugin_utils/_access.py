@@ -39,7 +39,13 @@ class ClientList:
     def entries(self) -> list[Mapping]:
         """Return its entries that are shaped as such."""
         found = self.clients if isinstance(self.clients, (list, tuple)) else []
-        return [one for one in found if isinstance(one, t.Mapping) and one.get("name")]
+        return [
+            one
+            for one in found
+            if isinstance(one, t.Mapping)
+            and one.get("name")
+            and all(isinstance(one.get(name, ""), (str, int)) for name in ("name", "group"))
+        ]
 
 
 def client_lists(
@@ -148,15 +154,16 @@ def bundles_of(host: str, groups: Groups, hostvars: Mapping, clients: t.Sequence
 
 
 def all_clients(
-    of_the_ca: t.Any, groups: Groups, hostvars: Mapping, of_the_play: t.Any = None
+    of_the_ca: t.Any, groups: Groups, hostvars: Mapping, of_the_play: t.Any = None, here: str = ""
 ) -> list[dict[str, t.Any]]:
     """Return the option ``clients`` of M(authorities) and M(authority_info): every client of the inventory, once for each group and state.
 
-    In: ``of_the_ca`` is docker_ca_clients as the CA host has it; ``of_the_play`` docker_client_cert_clients likewise, which a play or
-    import_playbook may have given: then it counts for every host, as Ansible has it. Who is revoked in one list is in no other.
+    In: ``of_the_ca`` is docker_ca_clients as the CA host has it; ``of_the_play`` is docker_client_cert_clients as the task has it, which runs
+    for the host ``here``. Where that is not the host's own, a play or import_playbook has given it, and it counts for every host.
+    Who is revoked in one list is in no other.
     """
     lists, _unread = client_lists(groups, hostvars)
-    lists = _with_the_plays(lists, of_the_play, _ca_place.ca_host(groups), groups)
+    lists = _with_the_plays(lists, of_the_play, here or _ca_place.ca_host(groups), groups)
     if of_the_ca and not any(_same(one.clients, of_the_ca) for one in lists):
         lists.append(ClientList(CA_CLIENTS, of_the_ca))
     revoked = {(one["name"], _group(one)): one for each in lists for one in each.entries() if _is_revoked(one)}
@@ -187,12 +194,11 @@ def all_clients(
     ]
 
 
-def _with_the_plays(lists: list[ClientList], of_the_play: t.Any, place: str, groups: Groups) -> list[ClientList]:
+def _with_the_plays(lists: list[ClientList], of_the_play: t.Any, here: str, groups: Groups) -> list[ClientList]:
     """Return the lists that count where a play brings one along: that one, in place of those of the inventory."""
-    own = next((one for one in lists if one.variable == CLIENTS and place in one.hosts), None)
-    usual = (
-        DEFAULT_CLIENTS if own is None else own.clients
-    )  # the role's default may be known here, where nobody gave another
+    own = next((one for one in lists if one.variable == CLIENTS and here in one.hosts), None)
+    # Where the host has none, the task may know the role's default.
+    usual = DEFAULT_CLIENTS if own is None else own.clients
     if of_the_play is None or _same(usual, of_the_play):
         return lists
     kept = [one for one in lists if one.variable != CLIENTS]

@@ -137,7 +137,7 @@ LIMITED: dict[str, tuple[str, ...]] = {
 @pytest.mark.parametrize("options", LIMITED.values(), ids=LIMITED)
 def test_run_that_cannot_revoke_fails_and_says_so(place: Place, options: tuple[str, ...]) -> None:
     code, output = place.site(
-        *options, localhost=[ALICE, GONE, OLGA], hosts=f"{INVENTORY}{DESK}[here]\nlocalhost {LOCAL}\n"
+        *options, localhost=[ALICE, OLGA], group_printers=[GONE], hosts=f"{INVENTORY}{DESK}[here]\nlocalhost {LOCAL}\n"
     )
     assert (code, place.good()) == (2, set(COPIES)), output
     assert "bob" in output.partition("Docker TLS: ")[2], output

@@ -164,6 +164,14 @@ def test_list_of_a_play_counts_for_every_host() -> None:
     assert requests_of(found) == {("alice", "clients"): ["localhost/alice", "desk/al:alice"]}
 
 
+@pytest.mark.parametrize("here", ["localhost", "web1", "olympus"])
+def test_list_of_the_host_that_the_task_runs_for_is_no_list_of_a_play(here: str) -> None:
+    """A limited run, status and verify ask for another host than the CA host; what a third one revokes still counts."""
+    hostvars = fleet(localhost={CLIENTS: [ALICE]}, web1={CLIENTS: [{"name": "zed"}]}, olympus={CLIENTS: [GONE]})
+    found = _access.all_clients([], GROUPS, hostvars, hostvars[here][CLIENTS], here)
+    assert states(found) == {"alice": "present", "bob": "revoked", "zed": "present"}
+
+
 def test_default_that_a_role_has_brought_along_is_no_list_of_a_play() -> None:
     hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]})
     assert ("alice", "clients") in requests_of(_access.all_clients([], GROUPS, hostvars, [{"name": "client"}]))
