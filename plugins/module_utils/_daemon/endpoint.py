@@ -158,7 +158,7 @@ def _plan(
         machine,
         state,
         now=now,
-        directory=options.directory,
+        directory=_directory(options, state),
         config_path=options.config_path,
         strip_endpoint_flags=options.takes_over,
     )
@@ -183,6 +183,17 @@ def _plan(
         change = next((change.after for change in planned.plan.files if change.path == found.config_path), None)
         validate.validate_settings(machine, found, change or found.config_data or b"")
     return found, planned
+
+
+def _directory(options: Options, state: StateDirectory) -> str:
+    """Return where the certificates are: to go back, where an earlier run has put them, whatever the option says by now."""
+    if options.state in ("present", "confirmed") or not state.exists():
+        return options.directory
+    record = state.read_record()
+    asked = os.path.realpath(options.config_path) if options.config_path else ""
+    if record is None or not record.directory or asked not in ("", record.config_path):
+        return options.directory
+    return record.directory
 
 
 def _with_places(

@@ -24,6 +24,8 @@ def finish(journal: Journal, state: StateDirectory) -> None:
         swap.discard(saved.path)
     if journal.released:
         give_back(journal.directory, journal.adopted, journal.directory_mode, all_of_it=journal.action == "absent")
+        for directory in journal.former:
+            certstore.release(directory, certstore.adopted_generation(directory) or "")
     elif journal.certificates is not None:
         with contextlib.suppress(TlsError, OSError):
             _tidy(journal, journal.certificates.directory)

@@ -59,7 +59,7 @@ class Record:
     ``written``: the daemon.json that we wrote last, whole. ``good``: the files of the state before the last change.
     ``rolled_back``: that state is in use. ``undone``: an unconfirmed change was undone since the last run.
     ``adopted_listen``: where the endpoint of others listened, as entries of docker_daemon_listen.
-    ``directory_mode``: of the certificates' directory before the first change.
+    ``directory``: of the certificates, and ``directory_mode`` before the first change. ``former``: directories of earlier runs.
     """
 
     original_config: bytes | None = None
@@ -71,7 +71,9 @@ class Record:
     rolled_back: bool = False
     undone: bool = False
     adopted_listen: tuple[str, ...] = ()
+    directory: str = ""
     directory_mode: int | None = None
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ class Journal:
     ``ours``: digests of all that we may write to daemon.json on the way. ``with_socket``: docker.socket changes too.
     ``found_state``: systemd's word for docker.service before, and ``process_started`` of its process: where that is the same,
     nobody has started it since.
-    ``released``: the certificates' directory is given back, ``adopted`` being the generation with another tool's files.
+    ``released``: the certificates' directory is given back, ``adopted`` being the generation with another tool's files;
+    so are ``former`` directories.
     """
 
     action: str
@@ -108,6 +111,7 @@ class Journal:
     adopted: str = ""
     directory: str = ""
     directory_mode: int | None = None
+    former: tuple[str, ...] = ()
 
 
 _FORMAT = 1

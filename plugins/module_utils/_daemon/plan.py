@@ -50,7 +50,7 @@ class Plan:
     one that is to be live again. ``interim``: daemon.json that only switches live-restore on, before everything else.
     ``during``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
     ``bridge``: the same for an undo. ``released``: the directory of the certificates is given back, with the files in
-    ``generation`` where another tool had some. ``leftovers``: what an unfinished run has left (a key that waits for its
+    ``generation`` where another tool had some, and so are ``former`` ones. ``leftovers``: what an unfinished run has left (a key that waits for its
     certificate, a record), removed without touching Docker.
     """
 
@@ -71,6 +71,7 @@ class Plan:
     containers_stopped: int = 0
     released: bool = False
     directory_mode: int | None = None
+    former: tuple[str, ...] = ()
     leftovers: bool = False
 
     @property

@@ -54,7 +54,7 @@ def plan_absent(state: HostState, options: Options) -> Plan:
         command=state.derivation.original if state.derivation else "",
         reasons=(
             *(("endpoint-unwanted",) if changes else ()),
-            *(("certificates-given-back",) if state.adopted else ()),
+            *(("certificates-given-back",) if state.adopted or state.former else ()),
             *(("staged-key-unwanted",) if state.pending_key is not None else ()),
             *(() if changes or state.adopted or state.pending_key is not None else ("record-unwanted",)),
         ),
@@ -62,6 +62,7 @@ def plan_absent(state: HostState, options: Options) -> Plan:
         containers_stopped=carry.containers_stopped,
         released=True,
         directory_mode=state.record.directory_mode if state.record and same_path(state) else None,
+        former=state.former,
         leftovers=leftovers,
     )
 

@@ -70,6 +70,7 @@ class HostState:
     config_link: str = ""  # the daemon.json that the unit names, where that is a link to ``config_path``
     adopted: str | None = None  # the generation with the files that another tool had at our names
     later: tuple[str, ...] = ()  # names where somebody has put other files since
+    former: tuple[str, ...] = ()  # directories of earlier runs that hold another tool's files
 
     @property
     def config_values(self) -> dict[str, t.Any]:
@@ -146,6 +147,7 @@ def gather(
         config_link=named if os.path.islink(named) else "",
         adopted=adopted_generation(directory),
         later=later_names(directory),
+        former=tuple(one for one in (record.former if record else ()) if one != directory and adopted_generation(one)),
     )
 
 

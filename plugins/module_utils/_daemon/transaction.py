@@ -122,6 +122,7 @@ class _Work:
                 adopted=(plan.generation or "") if plan.released else "",
                 directory=found.directory,
                 directory_mode=plan.directory_mode,
+                former=plan.former,
             )
         )
 
@@ -140,6 +141,8 @@ class _Work:
             certstore.activate(self.found.directory, generation)
         if plan.released and plan.generation is not None:
             certstore.put_back(self.found.directory, plan.generation)
+        for directory in plan.former:
+            certstore.put_back(directory, certstore.adopted_generation(directory) or "")
         self._swap_files()
         if not plan.restart:
             self._reload()
@@ -178,11 +181,22 @@ class _Work:
         good = tuple(self.saved.get(path) or swap.save(path, None) for path in paths)
         old = self.found.record
         if old is not None and old.written_config is not None and old.config_path in ("", record.config_path):
-            mode = old.directory_mode
+            former = old.former
+            if old.directory not in ("", self.found.directory, *former):
+                former = (*former, old.directory)
+            same = old.directory in ("", self.found.directory)
+            mode = old.directory_mode if same else self.found.certificates.directory_mode
         else:
-            mode = self.found.certificates.directory_mode
+            mode, former = self.found.certificates.directory_mode, ()
         good_generation = self.found.certificates.generation
-        return replace(record, good=good, good_generation=good_generation, directory_mode=mode)
+        return replace(
+            record,
+            good=good,
+            good_generation=good_generation,
+            directory=self.found.directory,
+            directory_mode=mode,
+            former=former,
+        )
 
     def _prepare_certificates(self) -> str | None:
         if self.plan.generation is not None:

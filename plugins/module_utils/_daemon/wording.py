@@ -27,6 +27,8 @@ def plan_text(
     found: HostState, plan: Plan, listen: Listen | None, reasons: t.Sequence[str], after: t.Mapping[str, bytes]
 ) -> str:
     """Return the line for a change; ``after`` are the TLS files as they will be."""
+    if not plan.touches_docker and plan.leftovers:
+        return f"what an unfinished run has left is removed, Docker is not touched ({', '.join(reasons)})"
     before = found.certificates.files()
     parts = [_ACTIONS[plan.action]] if plan.action in _ACTIONS else []
     parts += _listen_text(found, plan, listen)

@@ -37,7 +37,14 @@ def line(
         engine=types.SimpleNamespace(containers_running=running),
     )
     planned = types.SimpleNamespace(
-        **{"action": action, "reasons": reasons, "restart": True, "containers_stopped": 0, **plan}
+        **{
+            "action": action,
+            "reasons": reasons,
+            "restart": True,
+            "touches_docker": True,
+            "containers_stopped": 0,
+            **plan,
+        }
     )
     listen = types.SimpleNamespace(addresses=[types.SimpleNamespace(endpoint=lambda: "10.0.0.5:2376")])
     wanted = listen if action == "present" else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import types
 import typing as t
 
@@ -217,6 +218,36 @@ def test_directory_with_other_files_has_its_mode_again_and_our_certificates_stay
     assert (place / "notes.txt").exists()
 
 
+@pytest.mark.parametrize("asked", ["certs", "certs-2", "certs-3"])
+def test_files_come_back_whatever_directory_later_runs_name(bench: Bench, asked: str) -> None:
+    place = other_tool(bench)
+    before, config = listing(place), bench.world.config.read_bytes()
+    adopted(bench)
+    second = place.with_name("certs-2")
+    second.mkdir(mode=0o700)
+    certificate = bench.issue(6)
+    (place / "server-key.pem.new").rename(second / "server-key.pem.new")
+    bench.run(certificate=certificate, directory=str(second))
+    gone = bench.run(state="absent", directory=str(place.with_name(asked)))
+    assert "certificates-given-back" in gone["reasons"]
+    assert listing(place) == before
+    assert bench.world.config.read_bytes() == config
+    assert not bench.run(state="absent", directory=str(place.with_name(asked)))["changed"]
+
+
+def test_files_that_were_given_up_by_name_do_not_come_back(bench: Bench) -> None:
+    """docs/adopt.md: the directory that holds them is removed."""
+    place = other_tool(bench)
+    config = bench.world.config.read_bytes()
+    adopted(bench)
+    bench.run(certificate=bench.issue(6))
+    (note,) = place.glob("generation-*/adopted.json")
+    shutil.rmtree(note.parent)
+    assert bench.run(state="absent")["reasons"] == ["endpoint-unwanted"]
+    assert bench.world.config.read_bytes() == config
+    assert (place / "server-cert.pem").resolve().parent.name.startswith("generation-")
+
+
 def test_staged_key_alone_goes_without_a_restart_and_with_the_directory(bench: Bench) -> None:
     bench.issue()
     planned = bench.run(state="absent", check_mode=True)
@@ -224,6 +255,7 @@ def test_staged_key_alone_goes_without_a_restart_and_with_the_directory(bench: B
     assert bench.world.certificates.exists()
     gone = bench.run(state="absent")
     assert (gone["changed"], gone["restarted"], gone["restart_needed"]) == (True, False, False)
+    assert gone["plan"] == ["what an unfinished run has left is removed, Docker is not touched (staged-key-unwanted)"]
     assert not bench.world.certificates.exists()
     assert not bench.run(state="absent")["changed"]
 
