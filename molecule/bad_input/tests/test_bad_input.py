@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,17 @@ def test_check_mode_on_a_host_without_cryptography_says_which_name_is_left_out(h
     run = play("--limit", "localhost,bare", "--check", "--diff")
     assert run.returncode == 0, run.output
     assert LEFT_OUT in " ".join(run.output.split()), run.output
+
+
+def test_absent_where_nothing_ever_was_installs_nothing_and_is_as_it_should_be(host: Any) -> None:
+    """Neither on a host without the library nor on one without Docker."""
+    run = play("--limit", "localhost,bare,nodocker", docker_daemon_state="absent")
+    assert run.returncode == 0, run.output
+    recap = " ".join(run.recap.split())
+    for name in ("bare", "nodocker"):
+        assert re.search(rf"{name} : ok=\d+ changed=0 ", recap), run.output
+    assert "2 as it should be" in run.output or "3 as it should be" in run.output, run.output
+    assert bare_host(host).run("python3 -c 'import cryptography'").rc != 0
 
 
 def test_missing_cryptography_is_installed(host: Any) -> None:
