@@ -12,6 +12,7 @@ from ..plugin_utils import _adoption
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "adoption_plan": _adoption.adoption_plan,
     "adoption_problems": _adoption.adoption_problems,
+    "found_authorities": _adoption.found_authorities,
     "found_certificates": _adoption.found_certificates,
     "plain_listeners": _adoption.plain_listeners,
     "unseen_hosts": _adoption.unseen_hosts,

@@ -79,6 +79,14 @@ adoption:
     where:
       description: Which file each setting comes from.
       type: dict
+    names:
+      description: Names and addresses in the server certificate that dockerd has now.
+      type: list
+      elements: str
+    searched:
+      description: Directories that were looked into for certificates and keys.
+      type: list
+      elements: str
     unit:
       description: Docker's unit, its package, and whether it differs from what the package has (C(changed), null where that is not known).
       type: dict

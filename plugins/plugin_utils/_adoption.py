@@ -9,6 +9,7 @@ import json
 import typing as t
 
 from ._adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
+from ._adoption_listen import listener_lines, listener_problems
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -26,7 +27,7 @@ def adoption_plan(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) 
     """Return the lines that playbooks/adopt.yml shows.
 
     In: inventory names, ``hostvars`` (with ``docker_adoption``), ``settings`` with ``authorities`` (None where the user has not said),
-    ``repair``, ``keep_2375`` and ``execute``.
+    ``repair``, ``keep_2375``, ``execute``, ``ca_host`` and ``keys`` (the answer of M(authority_key_info) on it, {} for none).
     """
     names = _in_play(hosts, hostvars)
     lines: list[str] = []
@@ -49,10 +50,40 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
     foreign = [host for host in names if _adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS]
     if foreign and settings.get("authorities") is None:
         problems.append(
-            f"{', '.join(foreign)} have clients of a CA of their own, and docker_adopt_authorities does not say what becomes of it: name the CA "
-            "(see the proposal), or set it to [] to give it up, which shuts all of its clients out."
+            f"clients-would-be-shut-out: {', '.join(foreign)} have clients of a CA of their own, and docker_adopt_authorities does not say "
+            "what becomes of it: name the CA (see the proposal), or set it to [] to give it up, which shuts all of its clients out."
         )
+    problems += _left_out(foreign, hostvars, settings.get("authorities"))
+    for host in names:
+        found = _adoption(hostvars[host])
+        problems += listener_problems(host, found, hostvars[host]) if found else []
     return problems
+
+
+def _left_out(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Sequence[Mapping] | None) -> list[str]:
+    """Return which hosts have clients of a CA that is none of those that are named, where all of these have a fingerprint."""
+    named = {str(one.get("fingerprint_sha256") or "").lower().replace(":", "") for one in adopted or ()}
+    if not named or "" in named:
+        return []  # the host itself refuses then, before it is changed
+    problems = []
+    for host in hosts:
+        admitted = [one for one in _adoption(hostvars[host])["authorities"] if "clients" in one["signs"]]
+        problems += [
+            f"clients-would-be-shut-out: {host} has clients of {shown(one['subject'])}, which docker_adopt_authorities does not name: add it "
+            f"(fingerprint_sha256: {one['fingerprint_sha256']}), or set docker_daemon_existing_settings: replace for that host, which shuts them out."
+            for one in admitted
+            if one["fingerprint_sha256"] not in named
+        ]
+    return problems
+
+
+def found_authorities(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
+    """Return the certificates of the CAs that are in use on hosts, as M(authority_key_info) takes them."""
+    found: dict[str, str] = {}
+    for host in hosts:
+        for one in _adoption(hostvars[host]).get("authorities") or []:
+            found.setdefault(one["fingerprint_sha256"], one["certificate_content"])
+    return list(found.values())[:MOST_ENTRIES]
 
 
 def _in_play(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
@@ -89,6 +120,7 @@ def _host_lines(host: str, variables: Mapping) -> list[str]:
     lines += [
         f"    {key}: {path} (set in {found['where'].get(key, '?')})" for key, path in sorted(found["paths"].items())
     ]
+    lines += listener_lines(host, found, variables)
     for finding in found["findings"]:
         lines.append(f"    {finding['severity']}: {finding['code']}: {finding['path']}: {finding['message']}")
         lines.append(f"        -> {finding['repair']}")
@@ -120,36 +152,67 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
         "Proposal for docker_adopt_authorities (find the key where the note says so; compare the fingerprint with what you know):"
     )
     for fingerprint, said in claims.items():
-        lines += _proposal(fingerprint, said)
+        lines += _proposal(fingerprint, said, settings)
+    if any("WHERE_THE_KEY_IS" in line for line in lines):
+        lines += _where_was_looked(hosts, hostvars, settings)
     return lines
 
 
-def _proposal(fingerprint: str, said: t.Sequence[tuple[str, Mapping]]) -> list[str]:
+def _where_was_looked(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
+    """Return on which hosts a CA's key was looked for, and where."""
+    places = {host: [str(path) for path in _adoption(hostvars[host]).get("searched") or []] for host in hosts}
+    places[str(settings.get("ca_host") or "localhost")] = [*map(str, _keys(settings).get("searched") or [])]
+    lines = ["    A key was not found. These directories were searched:"]
+    lines += [shown(f"        {host}: {', '.join(paths)}") for host, paths in places.items() if paths]
+    return [
+        *lines,
+        "        -> docker_adopt_places: [/path/to/the/directory] adds directories on all of them. The key may also be on the machine of",
+        "           the one who made the CA: then give host, certificate_path and key_path above (docker-machine: ~/.docker/machine/certs there).",
+    ]
+
+
+def _keys(settings: Mapping) -> Mapping:
+    """Return what the CA host has said about keys, {} where that is nothing or cannot be used."""
+    found = settings.get("keys")
+    if not isinstance(found, t.Mapping) or not isinstance(found.get("keys"), (list, tuple)):
+        return {}
+    return found
+
+
+def _proposal(fingerprint: str, said: t.Sequence[tuple[str, Mapping]], settings: Mapping) -> list[str]:
     """Return how to name a CA; the first place of its key is proposed, the others are named too."""
     signs = dict.fromkeys(name for _host, one in said for name in one["signs"] if name in _PURPOSES)
-    places = [(host, one["certificate_path"], key) for host, one in said for key in one["keys"]]
-    host, certificate, key = places[0] if places else ("WHERE_THE_KEY_IS", "/path/to/ca.pem", None)
+    places = [(host, one["certificate_path"], host, key) for host, one in said for key in one["keys"]]
+    ca_host, (first, one) = str(settings.get("ca_host") or "localhost"), said[0]
+    places += [(first, one["certificate_path"], ca_host, key) for key in _keys_of(fingerprint, settings)]
+    host, certificate, key_host, key = places[0] if places else ("WHERE_THE_KEY_IS", "/path/to/ca.pem", "", None)
     lines = [
         f"    - names: [{', '.join(signs or _PURPOSES)}]",
         f"      host: {_quoted(host)}",
         f"      certificate_path: {_quoted(certificate)}",
+        *([f"      key_host: {_quoted(key_host)}"] if key_host not in ("", host) else []),
         f"      key_path: {_quoted(key['path'] if key else '/path/to/ca-key.pem')}",
         f"      fingerprint_sha256: {fingerprint}",
     ]
     if key is None:
-        lines.append(
-            "      # its key is on none of these hosts: docker-machine keeps it in ~/.docker/machine/certs of the one who made them"
-        )
+        lines.append("      # its key is on none of these hosts; where was looked is said below")
     elif key["encrypted"]:
         lines.append('      key_passphrase: "{{ vault_old_ca_passphrase }}"')
     others = [
-        f"      # {_quoted(name)} says that it has it too: {_quoted(key['path'])}" for name, _path, key in places[1:]
+        f"      # {_quoted(name)} says that it has it too: {_quoted(key['path'])}"
+        for _host, _path, name, key in places[1:]
     ]
     return [
         *lines,
         *others[:_MOST_PLACES],
         *([f"      # and {len(others) - _MOST_PLACES} more"] if len(others) > _MOST_PLACES else []),
     ]
+
+
+def _keys_of(fingerprint: str, settings: Mapping) -> list[Mapping]:
+    """Return the keys of a CA on the CA host."""
+    keys = _keys(settings).get("keys") or []
+    return [key for key in keys if isinstance(key, t.Mapping) and key.get("fingerprint_sha256") == fingerprint]
 
 
 def _quoted(text: t.Any) -> str:

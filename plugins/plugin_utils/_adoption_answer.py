@@ -27,6 +27,9 @@ _SHAPE = {
     "managed": _FLAG,
     "listeners": _TEXTS,
     "plain_listeners": _TEXTS,
+    "tls": _FLAG,
+    "names": _TEXTS,
+    "searched": _TEXTS,
     "paths": _PAIRS,
     "where": _PAIRS,
 }

@@ -49,6 +49,7 @@ PLACES = (
 )
 _SUFFIXES = (".pem", ".crt", ".cer", ".cert", ".key")
 _MOST_IN_A_DIRECTORY = 500
+_MOST_BELOW = 50
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,30 @@ class FileFact:
 
 def search(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tuple[FileFact, ...]:
     """Return the files of interest: those ``named``, what is beside them, and what is in ``places``; by path."""
-    wanted = {os.path.realpath(path) for path in named if os.path.isabs(path)}
-    directories = {os.path.dirname(path) for path in wanted}
-    for pattern in places:
-        directories.update(os.path.realpath(path) for path in glob.glob(pattern) if os.path.isdir(path))
-    for directory in directories:
+    paths = tuple(named)
+    wanted = {os.path.realpath(path) for path in paths if os.path.isabs(path)}
+    for directory in directories(paths, places):
         wanted.update(os.path.join(directory, name) for name in _candidates(directory))
     found = (read_fact(path) for path in sorted(wanted))
     return tuple(fact for fact in found if fact is not None)
+
+
+def directories(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tuple[str, ...]:
+    """Return the directories that are looked into: those of the files ``named``, one below and one above them, and ``places``."""
+    beside: set[str] = set()
+    for path in named:
+        if os.path.isabs(path):
+            beside.update((os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))))
+    found = set(beside)
+    for directory in beside:
+        above = os.path.dirname(directory)
+        found.update(
+            [above] if os.path.dirname(above) != above else []
+        )  # not /etc or /root: what is below is in PLACES
+        found.update(sorted(filter(os.path.isdir, glob.glob(os.path.join(glob.escape(directory), "*"))))[:_MOST_BELOW])
+    for pattern in places:
+        found.update(glob.glob(os.path.expanduser(pattern)))
+    return tuple(sorted({os.path.realpath(path) for path in found if os.path.isdir(path)}))
 
 
 def _candidates(directory: str) -> list[str]:
@@ -89,7 +106,7 @@ def _candidates(directory: str) -> list[str]:
         names = sorted(os.listdir(directory))
     except OSError:
         return []
-    chosen = [name for name in names if name.endswith(_SUFFIXES)][:_MOST_IN_A_DIRECTORY]
+    chosen = [name for name in names if name.endswith(_SUFFIXES) or "key" in name.lower()][:_MOST_IN_A_DIRECTORY]
     return [name for name in chosen if not os.path.islink(os.path.join(directory, name))]
 
 

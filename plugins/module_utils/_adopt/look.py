@@ -13,6 +13,7 @@ from datetime import datetime
 from .._daemon.config import parse_daemon_json
 from .._daemon.journal import StateDirectory
 from .._daemon.machine import Machine
+from .._daemon.others import socket_addresses
 from .._daemon.state import HostState, gather
 from .._daemon.systemd import UNIT_DIRECTORY, Systemd
 from .._daemon.unit import ENDPOINT_FLAGS
@@ -29,6 +30,7 @@ class Looked:
     situation: judge.Situation
     layout: str
     findings: tuple[judge.Finding, ...]
+    searched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ OPTIONS: dict[str, t.Any] = {
     "ca_path": {"type": "path", "default": "/etc/docker/ca"},
     "places": {"type": "list", "elements": "str", "default": []},
 }
+
+
+_MOST_SHOWN = 200
 
 
 def look_here(parameters: t.Mapping[str, t.Any], now: datetime) -> Looked:
@@ -72,7 +77,9 @@ def looked_at(host: HostState, where: Where, unit: judge.Unit) -> Looked:
     ours = [where.directory] if managed else []
     ours += [where.ca_path] if keeps_ca else []
     ours += ["/var/lib/docker-tls"]
-    found = files.search(in_use, (*files.PLACES, *where.places))
+    places = (*files.PLACES, *where.places)
+    named = {*in_use, *endpoint.paths.values()}
+    found = files.search(named, places)
     situation = judge.Situation(
         endpoint=endpoint,
         files=found,
@@ -87,7 +94,7 @@ def looked_at(host: HostState, where: Where, unit: judge.Unit) -> Looked:
     path = os.path.join(UNIT_DIRECTORY, f"{relay.UNIT}.socket")
     relayed = () if not os.path.exists(path) else (_relay_finding(path),)
     layout = effective.layout_of(endpoint, host.services.service.drop_in_paths, managed=managed)
-    return Looked(situation, layout, (*relayed, *judge.judge(situation)))
+    return Looked(situation, layout, (*relayed, *judge.judge(situation)), files.directories(named, places))
 
 
 def _relay_finding(path: str) -> judge.Finding:
@@ -110,14 +117,8 @@ def _endpoint(host: HostState, where: Where) -> tuple[effective.Endpoint, bool]:
         flags = tuple(use for use in flags if use.name not in ENDPOINT_FLAGS)
     environment = environment_of(host.model) if host.model else {}
     values = {name: variable.value for name, variable in environment.items()}
-    sockets = _socket_listeners(host)
+    sockets = socket_addresses(host)
     return effective.read_endpoint(flags, host.config_values, values, host.config_path, sockets), managed
-
-
-def _socket_listeners(host: HostState) -> list[tuple[str, str]]:
-    """Return (address, file) of the TCP listeners that docker.socket has from others; a number alone is a port on all addresses."""
-    found = [(item.value.partition("%")[0], item.path) for item in host.socket_listeners if item.is_tcp]
-    return [(f"0.0.0.0:{address}" if address.isdigit() else address, path) for address, path in found]
 
 
 def _original(host: HostState) -> effective.Endpoint:
@@ -129,7 +130,7 @@ def _original(host: HostState) -> effective.Endpoint:
         except TlsError:
             values = {}
     flags = host.derivation.flags if host.derivation else ()
-    return effective.read_endpoint(flags, values, {}, host.config_path, _socket_listeners(host))
+    return effective.read_endpoint(flags, values, {}, host.config_path, socket_addresses(host))
 
 
 def report(looked: Looked) -> dict[str, t.Any]:
@@ -147,6 +148,8 @@ def report(looked: Looked) -> dict[str, t.Any]:
         "tlsverify": endpoint.verify,
         "paths": dict(endpoint.paths) if endpoint.tls else {},
         "where": dict(endpoint.where),
+        "names": list(situation.leaf.names) if situation.leaf is not None and endpoint.tls else [],
+        "searched": list(looked.searched)[:_MOST_SHOWN],
         "unit": {
             "path": situation.unit.path,
             "package": situation.unit.package,

@@ -18,6 +18,9 @@ from .._host.addresses import Address, IPAddress, is_private, usable
 from .findings import Finding, error, warning
 
 PLAIN_PORT = 2375
+#: Where an endpoint listens where nobody has said anything.
+DEFAULT_LISTEN = ("0.0.0.0:2376",)
+_WILDCARDS = ("0.0.0.0", "[::]")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)")
 _BRACKETED = re.compile(r"\[(?P<ip>[^\]]*)\](?::(?P<port>.*))?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
@@ -95,6 +98,45 @@ def resolve_listen(
             found[item] = None
     findings += _overlaps(list(found), rules)
     return Listen(tuple(found), tuple(findings))
+
+
+def kept_entries(urls: t.Iterable[str], port: int = 0) -> tuple[str, ...]:
+    """Return the TCP listeners of an endpoint that is taken over as entries of docker_daemon_listen.
+
+    ``port``: for all of them in place of their own, 0 for none (a plain listener cannot keep its port: TLS has another).
+    """
+    entries = [_kept_entry(url, port) for url in urls]
+    wide = {entry.rpartition(":")[2] for entry in entries if is_wildcard(entry)}
+    return tuple(dict.fromkeys(one for one in entries if is_wildcard(one) or one.rpartition(":")[2] not in wide))
+
+
+def is_wildcard(entry: str) -> bool:
+    """Return whether an entry of docker_daemon_listen stands for all addresses."""
+    return entry.rpartition(":")[0] in _WILDCARDS
+
+
+def _kept_entry(url: str, port: int) -> str:
+    """Return ADDRESS:PORT of a listener; dockerd takes 127.0.0.1 and 2375 where nothing is said (dockerd_facts 1.5)."""
+    text = url.partition("://")[2] if "://" in url else url
+    text = text.partition("/")[0]
+    host, _colon, number = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    if not number.isdigit():
+        host, number = text.rstrip(":"), str(PLAIN_PORT)
+    return f"{host or '127.0.0.1'}:{port or number}"
+
+
+def undecided(kept: t.Sequence[str], port: int) -> tuple[Finding, ...]:
+    """Refuse to keep what the controller would not reach: the change would be made, and its proof from outside would fail."""
+    listed = ", ".join(kept)
+    if all(entry.startswith(("127.", "[::1]")) for entry in kept):
+        text = f"the endpoint that is taken over listens on {listed} only, where neither the controller nor clients elsewhere reach it"
+        hint = f"Set docker_daemon_listen to {list(kept)} to keep that, else to the addresses that you want."
+        return (error("listen-undecided", text, hint),)
+    if all(entry.rpartition(":")[2] != str(port) for entry in kept):
+        text = f"the endpoint that is taken over listens on {listed}, and docker_daemon_port is {port}"
+        hint = f"Set docker_daemon_port: {kept[0].rpartition(':')[2]} to keep that, or set docker_daemon_listen."
+        return (error("listen-undecided", text, hint),)
+    return ()
 
 
 def is_on_host(addresses: t.Iterable[Address], wanted: str) -> bool:

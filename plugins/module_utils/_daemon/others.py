@@ -17,7 +17,7 @@ from .._x509 import inspect
 from . import config, dropin
 from .findings import Finding, error
 from .journal import Record
-from .listen import PLAIN_PORT
+from .listen import DEFAULT_LISTEN, kept_entries, undecided
 from .options import Options
 from .state import HostState, same_path
 from .unit import ENDPOINT_FLAGS
@@ -26,8 +26,6 @@ from .unit_source import environment_of
 if t.TYPE_CHECKING:
     from .._adopt.effective import Endpoint
 
-DEFAULT_LISTEN = ("0.0.0.0:2376",)
-_WILDCARDS = ("0.0.0.0", "[::]")
 _GIVE_UP = (
     "Adopt the CA first (playbooks/adopt.yml with docker_adopt_authorities), or give it up, which shuts all of its clients out, with "
     "docker_daemon_existing_settings: replace."
@@ -78,47 +76,16 @@ def wanted_listen(state: HostState, options: Options) -> Listening:
     if record is not None:
         kept = record.adopted_listen
     else:
-        kept = kept_listen(endpoint_of_others(state), options.port) if options.takes_over else ()
+        kept = _kept(endpoint_of_others(state), options.port) if options.takes_over else ()
     if options.listen:
         return Listening(options.listen, kept)
     if not kept or record is not None:
         return Listening(kept or DEFAULT_LISTEN, kept)
-    return Listening(kept, kept, _undecided(kept, options.port))
+    return Listening(kept, kept, undecided(kept, options.port))
 
 
-def kept_listen(endpoint: Endpoint, port: int) -> tuple[str, ...]:
-    """Return the addresses of an endpoint as entries of docker_daemon_listen; plain ones move to ``port``."""
-    entries = [_entry(url, 0 if endpoint.tls else port) for url in endpoint.tcp]
-    wide = {entry.rpartition(":")[2] for entry in entries if entry.rpartition(":")[0] in _WILDCARDS}
-    return tuple(
-        dict.fromkeys(
-            entry for entry in entries if entry.rpartition(":")[2] not in wide or entry.rpartition(":")[0] in _WILDCARDS
-        )
-    )
-
-
-def _entry(url: str, port: int) -> str:
-    """Return ADDRESS:PORT of a listener; dockerd takes 127.0.0.1 and 2375 where nothing is said (dockerd_facts 1.5)."""
-    text = url.partition("://")[2] if "://" in url else url
-    text = text.partition("/")[0]
-    host, _colon, number = text.rpartition(":") if not text.endswith("]") else (text, "", "")
-    if not number.isdigit():
-        host, number = text.rstrip(":"), str(PLAIN_PORT)
-    return f"{host or '127.0.0.1'}:{port or number}"
-
-
-def _undecided(kept: t.Sequence[str], port: int) -> tuple[Finding, ...]:
-    """Refuse to keep what the controller could not reach: the change would be made, and its proof would fail."""
-    listed = ", ".join(kept)
-    if all(entry.startswith(("127.", "[::1]")) for entry in kept):
-        text = f"the endpoint that is taken over listens on {listed} only, where neither the controller nor clients elsewhere reach it"
-        hint = f"Set docker_daemon_listen: to {list(kept)} to keep that, else to the addresses that you want."
-        return (error("listen-undecided", text, hint),)
-    if all(entry.rpartition(":")[2] != str(port) for entry in kept):
-        text = f"the endpoint that is taken over listens on {listed}, and docker_daemon_port is {port}"
-        hint = f"Set docker_daemon_port: {kept[0].rpartition(':')[2]} to keep that, or set docker_daemon_listen."
-        return (error("listen-undecided", text, hint),)
-    return ()
+def _kept(endpoint: Endpoint, port: int) -> tuple[str, ...]:
+    return kept_entries(endpoint.tcp, 0 if endpoint.tls else port)
 
 
 def check_clients(

@@ -38,6 +38,9 @@ def found(layout: str = "docker-recipe", **changes: Any) -> dict[str, Any]:
         "managed": layout == "portcullis",
         "listeners": ["fd://", "tcp://0.0.0.0:2376"],
         "plain_listeners": [],
+        "tls": True,
+        "names": [],
+        "searched": ["/etc/docker"],
         "paths": {"tlscert": "/etc/docker/server-cert.pem"},
         "where": {"tlscert": "/lib/systemd/system/docker.service"},
         "authorities": [AUTHORITY],
@@ -235,3 +238,58 @@ def test_found_certificates_of_a_strange_answer_are_none(files: Any) -> None:
 
 def test_answer_that_is_right_has_no_problem() -> None:
     assert answers.problem(found()["docker_adoption"]["adoption"]) == ""
+
+
+# --- clients of a CA that is not named
+
+
+@pytest.mark.parametrize(
+    ("authorities", "refused"),
+    [
+        ([{"fingerprint_sha256": FINGERPRINT}], False),
+        ([{"fingerprint_sha256": FINGERPRINT.upper()}], False),
+        ([{"fingerprint_sha256": "ab" * 32}], True),
+        ([{"host": "web1"}], False),
+        ([], False),
+        (None, True),
+    ],
+    ids=["named", "named-otherwise", "another", "not-known-before", "given-up", "nothing-said"],
+)
+def test_problems_name_the_ca_whose_clients_would_be_shut_out(authorities: Any, refused: bool) -> None:
+    problems = adoption.adoption_problems(["web1"], {"web1": found()}, {**SETTINGS, "authorities": authorities})
+    assert bool(problems) == refused
+    assert all(problem.startswith("clients-would-be-shut-out: web1") for problem in problems)
+
+
+# --- where a key was looked for
+
+ELSEWHERE = {"fingerprint_sha256": FINGERPRINT, "path": "/home/ops/ca-key.pem", "encrypted": False}
+
+
+def test_plan_proposes_the_key_on_the_ca_host() -> None:
+    answer = {"keys": [ELSEWHERE, {**ELSEWHERE, "fingerprint_sha256": "ab" * 32}], "searched": ["/home/ops"]}
+    text = plan({"web1": found(authorities=[{**AUTHORITY, "keys": []}])}, ca_host="ca1", keys=answer)
+    assert (
+        'host: "web1"\n      certificate_path: "/root/ca.pem"\n      key_host: "ca1"\n      key_path: "/home/ops/ca-key.pem"'
+        in text
+    )
+    assert "passphrase" not in text.split("Proposal")[1]
+    assert "WHERE_THE_KEY_IS" not in text
+
+
+def test_plan_without_a_key_says_where_was_looked_and_what_adds_a_place() -> None:
+    host = found(authorities=[{**AUTHORITY, "keys": []}], searched=["/etc/docker", "/root"])
+    text = plan({"web1": host}, ca_host="ca1", keys={"keys": [], "searched": ["/home/ops"]})
+    assert "web1: /etc/docker, /root\n" in text
+    assert "ca1: /home/ops\n" in text
+    assert "docker_adopt_places" in text
+
+
+@pytest.mark.parametrize("answer", [None, {}, [], {"keys": None}, {"keys": ["x"], "searched": None}, {"skipped": True}])
+def test_plan_with_a_strange_answer_of_the_ca_host_is_still_a_plan(answer: Any) -> None:
+    assert "WHERE_THE_KEY_IS" in plan({"web1": found(authorities=[{**AUTHORITY, "keys": []}])}, keys=answer)
+
+
+def test_found_authorities_are_each_ca_once() -> None:
+    hostvars = {"web1": found(), "web2": found(), "web3": {"docker_adoption": {"unreachable": True}}}
+    assert adoption.found_authorities(hostvars, hostvars) == [AUTHORITY["certificate_content"]]

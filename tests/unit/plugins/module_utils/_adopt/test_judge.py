@@ -368,3 +368,18 @@ def test_report_names_the_authority_its_keys_and_the_certificates_but_never_a_ke
     assert answers.fingerprint(authority["certificate_content"]) == authority["fingerprint_sha256"]
     assert answers.problem(told) == ""
     assert {os.path.basename(one["source"]) for one in told["certificates"]} == {"cert.pem", "server-cert.pem"}
+
+
+def test_search_looks_beside_above_and_below_what_daemon_json_names(tmp_path: pathlib.Path) -> None:
+    """A link to the certificate is followed, and its own directory is looked into too."""
+    named, kept = tmp_path / "a/docker/tls", tmp_path / "b/pki"
+    for directory in (named / "private", kept):
+        directory.mkdir(parents=True)
+    key = docker_recipe(encrypted=False).contents["ca-key.pem"]
+    (kept / "ca.pem").write_bytes(docker_recipe(encrypted=False).contents["ca.pem"])
+    (named / "ca.pem").symlink_to(kept / "ca.pem")
+    wanted = [named / "ca-key.pem", named / "private/ca.key", named.parent / "ca-key.pem", kept / "cakey"]
+    for path in wanted:
+        path.write_bytes(key)
+    found = {one.path for one in files.search([str(named / "ca.pem")], [])}
+    assert {str(path) for path in wanted} <= found

@@ -13,7 +13,7 @@ import pytest
 from test_endpoint import Bench
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt.effective import Endpoint
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import others
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import listen
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_machine import install
 from helpers_world import UNIT, Effects, World
@@ -51,8 +51,8 @@ def endpoint(*hosts: str, tls: bool = True) -> Endpoint:
     ],
     ids=lambda value: ",".join(value.hosts) if isinstance(value, Endpoint) else "",
 )
-def test_kept_listen_is_where_the_endpoint_listens(found: Endpoint, kept: tuple[str, ...]) -> None:
-    assert others.kept_listen(found, 2376) == kept
+def test_kept_entries_are_where_the_endpoint_listens(found: Endpoint, kept: tuple[str, ...]) -> None:
+    assert listen.kept_entries(found.tcp, 0 if found.tls else 2376) == kept
 
 
 def theirs(bench: Bench, path: pathlib.Path, *, anchors: str = "", flags: str = "", **settings: t.Any) -> Bench:

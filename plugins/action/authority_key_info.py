@@ -1,0 +1,13 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ..plugin_utils._action import ModuleAction
+
+
+class ActionModule(ModuleAction):
+    """Look for keys of CAs; the host's answer sets no variable."""
+
+    MODULE = "portcullis.docker_tls.authority_key_info"
+    ANSWER = {"keys": [{"fingerprint_sha256": str, "path": str, "encrypted": bool}], "searched": [str]}

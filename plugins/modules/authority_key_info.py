@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: authority_key_info
+short_description: Find the private keys of CAs on a machine
+version_added: 1.0.0
+author: The portcullis.docker_tls contributors (@portcullis-collections)
+description:
+  - Looks for the private keys of given CA certificates where Docker's documentation, docker-machine and common scripts leave them, and in the directories
+    that O(places) adds. C(playbooks/adopt.yml) asks the CA host with it; that machine needs no Docker.
+  - Only reads, and returns paths, never a key. A file that this user may not read is passed over.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._cryptography
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+options:
+  certificates:
+    description: CA certificates (PEM), one a text.
+    type: list
+    elements: str
+    required: true
+  places:
+    description: More directories to look into; V(~) and patterns such as V(/srv/*/certs) may be given.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: portcullis.docker_tls.adoption_info
+  - module: portcullis.docker_tls.adopted_authority
+"""
+
+EXAMPLES = r"""
+- name: Find the key of a CA
+  portcullis.docker_tls.authority_key_info:
+    certificates:
+      - "{{ lookup('ansible.builtin.file', 'ca.pem') }}"
+    places: [/srv/ca]
+  register: found
+
+- name: Show where it is
+  ansible.builtin.debug:
+    msg: "{{ found['keys'] | map(attribute='path') }}"
+"""
+
+RETURN = r"""
+keys:
+  description: >-
+    The places of keys. An encrypted key cannot be told apart before it is opened; it is here where it lies beside the CA's certificate, or where its
+    name says that it is a CA's and no other CA's certificate lies beside it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    fingerprint_sha256:
+      description: SHA-256 fingerprint of the CA's certificate.
+      type: str
+    path:
+      description: The file.
+      type: str
+      sample: /root/ca-key.pem
+    encrypted:
+      description: Whether it needs a passphrase.
+      type: bool
+searched:
+  description: Directories that were looked into.
+  returned: success
+  type: list
+  elements: str
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._adopt import keysearch
+from ..module_utils._module import run_module
+from ..module_utils._options import CRYPTOGRAPHY_OPTION
+
+
+def _run(module: AnsibleModule) -> dict[str, t.Any]:
+    found = keysearch.find(module.params["certificates"], module.params["places"])
+    names = ("fingerprint_sha256", "path", "encrypted")
+    return {
+        "changed": False,
+        "keys": [dict(zip(names, key)) for key in found.keys],
+        "searched": list(found.searched),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        _run,
+        argument_spec={
+            **CRYPTOGRAPHY_OPTION,
+            "certificates": {"type": "list", "elements": "str", "required": True},
+            "places": {"type": "list", "elements": "str", "default": []},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
