@@ -9,8 +9,11 @@ import dataclasses
 import json
 import pathlib
 
-from conftest import Host
+import pytest
+
+from conftest import CLIENTS, Host
 from helpers_tls_switches import ROWS, D, H
+from helpers_x509 import foreign_authority, leaf
 
 SCRIPT = pathlib.Path(__file__).with_name("switches_on_host.py")
 NEW = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
@@ -33,3 +36,28 @@ def test_real_dockerd_lets_in_whom_the_table_names(host: Host) -> None:
     seen = json.loads(host.sh("python3 /opt/faults/switches_on_host.py", order.encode(), timeout=1200))
     expected = {row.name: [row.admits if row.starts else "refused", row.ca if row.starts else ""] for row in ROWS}
     assert seen == expected
+
+
+PROBE = """\
+import json, ssl, sys
+sys.path.insert(0, "/opt/faults")
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import probe
+asked = json.load(sys.stdin)
+target = probe.Target("127.0.0.1", 2376, "localhost", 5.0)
+found = probe.check_good_client(target, probe.Client(asked["certificate"], asked["key"]), asked["ca"])
+strict = bool(ssl.create_default_context().verify_flags & ssl.VERIFY_X509_STRICT)
+print(json.dumps([found.passed, found.detail, strict, sys.version_info >= (3, 13)]))
+"""
+
+
+@pytest.mark.parametrize("lacks", ["usage", "critical", "identifier"])
+def test_own_probe_takes_a_ca_that_this_python_may_refuse(host: Host, lacks: str) -> None:
+    """The hosts' Pythons are 3.9 to 3.14; from 3.13 on they are strict, and dockerd is not."""
+    issuer, client = foreign_authority(**{lacks: False}), leaf(CLIENTS, "client", common_name="me")
+    answer = host.run(certificate=host.issue(issuer=issuer).pem, ca=issuer.pem)
+    assert not answer.error, answer.error
+    order = {"certificate": client.pem, "key": client.key_pem.decode(), "ca": issuer.pem}
+    host.put("/opt/faults/probe_here.py", PROBE)
+    passed, detail, strict, newer = json.loads(host.sh("python3 /opt/faults/probe_here.py", json.dumps(order).encode()))
+    assert passed, detail
+    assert strict == newer

@@ -30,6 +30,10 @@ _GIVE_UP = (
     "Adopt the CA first (playbooks/adopt.yml with docker_adopt_authorities), or give it up, which shuts all of its clients out, with "
     "docker_daemon_existing_settings: replace."
 )
+_NAME_ONE = (
+    "Set tlscacert to the CA whose clients are to be admitted, restart Docker and adopt that CA; or shut them all out with "
+    "docker_daemon_existing_settings: replace."
+)
 
 Read = t.Callable[[str], t.Optional[bytes]]
 
@@ -93,16 +97,18 @@ def check_clients(
 ) -> tuple[Finding, ...]:
     """Refuse to shut out clients of a CA that the new client authorities (``client_ca``, PEM) do not hold.
 
-    For a host without an endpoint of ours; there, dockerd's anchors are the collection's own. Raises as ``endpoint_of_others``.
+    Not asked of an endpoint of ours: there, dockerd's anchors are the collection's own. Raises as ``endpoint_of_others``.
     """
-    if managed_record(state) is not None or options.existing_settings == "replace":
+    record = managed_record(state)
+    ours = record is not None and (record.settings or {}).get("tlscacert") == state.config_values.get("tlscacert")
+    if ours or options.existing_settings == "replace":
         return ()
     from .._adopt import effective
 
     endpoint = endpoint_of_others(state)
     if endpoint.admits == effective.SYSTEM:
         text = "dockerd verifies clients without tlscacert, so it admits clients of every authority of the operating system, and they would be shut out"
-        return (error("clients-would-be-shut-out", text, _GIVE_UP),)
+        return (error("clients-would-be-shut-out", text, _NAME_ONE),)
     if endpoint.admits != effective.CLIENTS:
         return ()
     path = endpoint.paths[effective.CA]

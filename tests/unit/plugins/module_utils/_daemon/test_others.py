@@ -93,7 +93,7 @@ def test_host_with_clients_of_a_ca_is_not_changed_before_the_ca_is_named(
     with pytest.raises(TlsError) as caught:
         bench.run(certificate=certificate, existing_settings="adopt")
     assert caught.value.code == "clients-would-be-shut-out"
-    assert "docker_adopt_authorities" in caught.value.hint
+    assert "docker_daemon_existing_settings: replace" in caught.value.hint
     assert (bench.world.config.read_text(), bench.world.restarts) == (before, 0)
 
 
@@ -143,6 +143,15 @@ def test_second_run_on_our_own_endpoint_asks_nothing(bench: Bench, tmp_path: pat
     bench.secure(existing_settings="replace")
     assert not bench.run(existing_settings="adopt")["changed"]
     assert bench.run(existing_settings="adopt", client_ca=MORE.pem)["reasons"] == ["anchors-changed"]
+
+
+def test_clients_of_a_tool_that_has_rewritten_daemon_json_since_are_not_shut_out_either(
+    bench: Bench, tmp_path: pathlib.Path
+) -> None:
+    bench.secure()
+    theirs(bench, tmp_path, tls=True, **TCP)
+    with pytest.raises(TlsError, match="would be shut out"):
+        bench.run(existing_settings="adopt")
 
 
 def test_misspelt_key_goes_for_good_and_the_rest_comes_back(bench: Bench, tmp_path: pathlib.Path) -> None:
