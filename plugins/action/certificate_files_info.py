@@ -16,7 +16,7 @@ class ActionModule(ModuleAction):
             {
                 **dict.fromkeys(("id", "path", "state", "problem"), str),
                 **dict.fromkeys(("certificate_content", "ca_content", "client_ca_content"), str),
-                "key_matches": Maybe(bool),
+                **dict.fromkeys(("key_matches", "configured"), Maybe(bool)),
             }
         ]
     }

@@ -52,6 +52,10 @@ options:
         description: File of the client authorities that a daemon admits. Empty for none.
         type: str
         default: ""
+      config_path:
+        description: The C(daemon.json) that has to name the certificate. Empty for none.
+        type: str
+        default: ""
 seealso:
   - module: portcullis.docker_tls.certificate_info
   - module: portcullis.docker_tls.fleet_status
@@ -111,6 +115,12 @@ files:
       description: Whether the key belongs to the certificate; null where there is no key to be read, or an encrypted one.
       type: bool
       sample: true
+    configured:
+      description: >-
+        Whether C(daemon.json) verifies clients and names a certificate in the directory of this one; null where there is no C(daemon.json)
+        to be read.
+      type: bool
+      sample: true
 """
 
 import typing as t
@@ -131,6 +141,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "key_path": {"type": "str", "default": "", "no_log": False},
             "ca_path": {"type": "str", "default": ""},
             "client_ca_path": {"type": "str", "default": ""},
+            "config_path": {"type": "str", "default": ""},
         },
     },
 }

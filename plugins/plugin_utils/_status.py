@@ -19,6 +19,7 @@ Mapping = t.Mapping[str, t.Any]
 
 FILES = "__docker_status_files"
 CERTIFICATE_DIRECTORY = "/etc/docker/certs"
+DAEMON_JSON = "/etc/docker/daemon.json"
 CONTROLLER_CLIENTS = ".docker_tls/clients"
 _LONGEST_PROBLEM = 300
 # What Ansible puts in front of the reason, in this order.
@@ -43,7 +44,9 @@ def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping)
             or CERTIFICATE_DIRECTORY
         )
         names = {"certificate": "server-cert", "key": "server-key", "ca": "ca", "client_ca": "client-ca"}
-        wanted.append({"id": "server", **{f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}})
+        paths = {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}
+        config_path = variables.get("docker_daemon_config_path") or DAEMON_JSON
+        wanted.append({"id": "server", **paths, "config_path": config_path})
     for bundle, directory in _bundles(host, groups, hostvars):
         names = {"certificate": "cert", "key": "key", "ca": "ca"}
         paths = {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}

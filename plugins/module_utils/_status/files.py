@@ -10,6 +10,7 @@ could block, and only CERTIFICATE blocks leave this file: never a key, whatever 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import ssl
 import stat
@@ -33,6 +34,7 @@ class Wanted:
     key_path: str = ""
     ca_path: str = ""
     client_ca_path: str = ""
+    config_path: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,23 @@ def _read_set(wanted: Wanted) -> dict[str, t.Any]:
         "key_matches": matches,
         "ca_content": _optional(wanted.ca_path),
         "client_ca_content": _optional(wanted.client_ca_path),
+        "configured": _configured(wanted.config_path, path),
     }
+
+
+def _configured(config_path: str, certificate_path: str) -> bool | None:
+    """Return whether a daemon.json verifies clients with a certificate of this directory; None where it cannot be read."""
+    found = _open(config_path) if config_path else _Looked(MISSING)
+    if found.state != READ:
+        return None
+    try:
+        values = json.loads(found.data or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return False
+    named = str(values.get("tlscert", ""))
+    return values.get("tlsverify") is True and named.startswith(os.path.dirname(certificate_path).rstrip("/") + "/")
 
 
 def _certificate_and_key(path: str, key_path: str) -> tuple[_Looked, bool | None]:

@@ -75,6 +75,7 @@ def stored(raw: Mapping | None) -> Stored:
         key_matches=raw.get("key_matches"),
         anchors=_bundle(raw.get("ca_content")),
         client_anchors=None if not client_ca else _bundle(client_ca),
+        configured=raw.get("configured"),
     )
 
 

@@ -62,6 +62,11 @@ def endpoint(facts: HostFacts) -> str:
 
 def _wire(facts: HostFacts, known: trust.Trust, thresholds: times.Thresholds, now: datetime) -> t.Iterator[Finding]:
     served = facts.served
+    rewritten = facts.stored.configured is False
+    if served.state == UNREACHABLE and rewritten:
+        text = f"{endpoint(facts)} is closed: daemon.json does not have its settings; another tool may have rewritten the file"
+        yield Finding("endpoint-closed", "critical", text, _SITE)
+        return
     if served.state == UNREACHABLE:
         yield Finding("unreachable", "critical", f"{endpoint(facts)} does not answer: {served.problem}")
         return
@@ -70,6 +75,9 @@ def _wire(facts: HostFacts, known: trust.Trust, thresholds: times.Thresholds, no
         return
     if served.state != READ or served.certificate is None:
         return
+    if rewritten and not [*_difference(facts.stored.certificate, served.certificate)]:
+        text = "daemon.json was rewritten without the settings of the endpoint: the next restart of dockerd closes it"
+        yield Finding("restart-closes", "warning", text, _SITE)
     if not served.asks_for_certificate:
         text = "the daemon asks for no client certificate: WHOEVER REACHES IT IS ROOT on this host"
         yield Finding("open", "critical", text, _SITE)

@@ -86,6 +86,7 @@ class Stored:
     key_matches: bool | None = None
     anchors: tuple[Certificate, ...] = ()
     client_anchors: tuple[Certificate, ...] | None = None
+    configured: bool | None = None  # whether daemon.json has the settings of the endpoint; None: not known
 
 
 @dataclass(frozen=True)

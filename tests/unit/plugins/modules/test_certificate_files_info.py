@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
+import typing as t
+
+import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_files_info
 from helpers_modules import run_module
@@ -26,3 +30,52 @@ def test_certificate_files_info_returns_each_set_by_its_id(tmp_path: pathlib.Pat
         ("server", "missing", None),
     ]
     assert "PRIVATE" not in str(result)
+
+
+def settings(directory: pathlib.Path, **changes: t.Any) -> str:
+    return json.dumps({"tlsverify": True, "tlscert": f"{directory}/current/server-cert.pem", **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (lambda directory: settings(directory), True),
+        (lambda directory: settings(directory, tlscert=f"{directory}/server-cert.pem"), True),
+        (lambda directory: settings(directory, tlsverify=False), False),
+        (lambda directory: settings(directory, tlscert="/etc/other.pem"), False),
+        (lambda directory: settings(directory, tlscert=5), False),
+        (lambda directory: '{"log-driver": "local"}', False),
+        (lambda directory: "", False),
+        (lambda directory: "[]", False),
+        (lambda directory: "{", None),
+        (lambda directory: None, None),
+    ],
+    ids=[
+        "ours",
+        "ours-by-the-link",
+        "no-client-checks",
+        "others",
+        "nonsense",
+        "rewritten",
+        "empty",
+        "list",
+        "no-json",
+        "no-file",
+    ],
+)
+def test_certificate_files_info_tells_whether_dockerd_is_configured_with_the_set(
+    tmp_path: pathlib.Path, text: t.Callable[[pathlib.Path], str | None], expected: bool | None
+) -> None:
+    (tmp_path / "server-cert.pem").write_text(client().pem)
+    written = text(tmp_path)
+    if written is not None:
+        (tmp_path / "daemon.json").write_text(written)
+    wanted = {
+        "id": "server",
+        "certificate_path": f"{tmp_path}/server-cert.pem",
+        "config_path": f"{tmp_path}/daemon.json",
+    }
+    (found,) = run_module(certificate_files_info, {"files": [wanted]})["files"]
+    assert found["configured"] is expected
+    (unasked,) = run_module(certificate_files_info, {"files": [{**wanted, "config_path": ""}]})["files"]
+    assert unasked["configured"] is None

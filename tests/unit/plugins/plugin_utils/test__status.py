@@ -50,7 +50,13 @@ def test_files_of_a_docker_host_are_the_daemons() -> None:
         "key_path": "/etc/docker/certs/server-key.pem",
         "ca_path": "/etc/docker/certs/ca.pem",
         "client_ca_path": "/etc/docker/certs/client-ca.pem",
+        "config_path": "/etc/docker/daemon.json",
     }
+
+
+def test_daemon_json_is_the_one_that_the_inventory_names() -> None:
+    (wanted,) = status.files("web1", GROUPS, {"web1": {"docker_daemon_config_path": "/srv/daemon.json"}})
+    assert wanted["config_path"] == "/srv/daemon.json"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def test_read_all_returns_certificates_and_that_the_key_matches(bundle: pathlib.
         "ca_content": server_authority().pem * 2,
         "client_ca_content": "",
         "key_matches": True,
+        "configured": None,
     }
 
 

@@ -57,6 +57,9 @@ def test_host_that_serves_what_it_stores_is_ok() -> None:
     ("wire", "changes", "expected"),
     [
         (DOWN, {}, [("unreachable", "critical")]),
+        (DOWN, {"stored": stored(server(), configured=True)}, [("unreachable", "critical")]),
+        (DOWN, {"stored": stored(server(), configured=False)}, [("endpoint-closed", "critical")]),
+        (None, {"stored": stored(server(), configured=False)}, [("restart-closes", "warning")]),
         (DOWN, {"stored": stored(None, state="unreachable", problem="timed out")}, [("unreachable", "critical"), ("host-unreachable", "warning")]),
         (model.Served(model.INVALID, problem="plain HTTP"), {}, [("no-tls", "critical")]),
         (served(server(100)), {}, [("served-not-stored", "warning")]),
@@ -80,7 +83,8 @@ def test_host_that_serves_what_it_stores_is_ok() -> None:
         (DOWN, {"state": "absent", "stored": None}, [("absent", "ok")]),
     ],
     ids=[
-        "endpoint-down", "all-down", "no-tls", "renewed-not-restarted", "renewed-not-restarted-in-time", "foreign", "warning", "expired",
+        "endpoint-down", "endpoint-down-and-configured", "daemon-json-rewritten", "rewritten-not-restarted",
+        "all-down", "no-tls", "renewed-not-restarted", "renewed-not-restarted-in-time", "foreign", "warning", "expired",
         "open", "any-authority", "key-mismatch", "missing", "garbage", "not-readable", "down-and-not-readable", "disk-not-asked",
         "other-name", "swapped-groups", "one-group-too-many", "anchor-only-on-disk", "still-open", "absent",
     ],
