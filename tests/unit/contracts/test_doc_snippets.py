@@ -32,6 +32,8 @@ GROUPS = {"docker_ca", "docker_clients", "docker_hosts"}
 LIKE_A_VARIABLE = re.compile(r"(docker_(?!host$)|rotate_ca_)")
 #: Names that begin like a variable of a playbook, and are something else.
 NO_VARIABLES = {"docker_status"}
+#: Variables of other people's roles, in the recipe beside one: geerlingguy.docker.
+VARIABLES_OF_OTHERS = {"docker_daemon_options"}
 
 
 def known_variables() -> set[str]:
@@ -147,7 +149,7 @@ def test_variables_of_a_document_are_such_as_the_role_takes(document: t.Any) -> 
     """Groups of the inventory have the names of the design; values without a template are judged by the role's specification."""
     for one in snippets.dicts(document):
         given = {name: value for name, value in one.items() if LIKE_A_VARIABLE.match(str(name)) and name not in GROUPS}
-        assert set(given) <= known_variables()
+        assert set(given) <= known_variables() | VARIABLES_OF_OTHERS
         plain = {name: value for name, value in given.items() if name in of_roles() and not snippets.templated(value)}
         specification = {name: {**of_roles()[name], "required": False} for name in plain}
         assert ArgumentSpecValidator(specification).validate(plain).error_messages == []

@@ -33,6 +33,7 @@ NOT_OPTIONS = {
     "docker_client_cert_installed",
     "docker_client_cert_requested",
     "docker_daemon_endpoint",
+    "docker_daemon_options",  # of geerlingguy.docker
     "docker_daemon_proof",
     "docker_daemon_serial",
     "docker_server_cert_requested",
