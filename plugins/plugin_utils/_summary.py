@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..module_utils import _table
+from ..module_utils._daemon.daemon_log import LOG_MARK
 from . import _answers, _signed_text, _summary_access
 
 Mapping = t.Mapping[str, t.Any]
@@ -23,6 +24,8 @@ COLLECTION = "portcullis.docker_tls."
 # How many hosts the text names, failed ones first; the JSON has all of them.
 MOST_HOSTS = 40
 _LONGEST_PROBLEM = 300
+# A failure of ours, which has a code, names all problems of a host and dockerd's own reason: those are shown whole.
+_LONGEST_OF_OURS = 2000
 _WORDS = {
     "failed": "FAILED",
     "unreachable": "UNREACHABLE",
@@ -138,8 +141,10 @@ class Run:
         said = [str(result.get("msg") or "").partition("\nSee stdout")[0], _answers.instead(result)]
         found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
         hint = " ".join(str(result.get("hint") or "").split())
-        if len(found) > _LONGEST_PROBLEM:  # what is to be done is never cut off
-            found = f"{found[:_LONGEST_PROBLEM]}..."
+        found = found.partition(f". {LOG_MARK}")[0]
+        longest = _LONGEST_OF_OURS if result.get("code") else _LONGEST_PROBLEM
+        if len(found) > longest:  # what is to be done is never cut off
+            found = f"{found[:longest]}..."
         self.host(host).problem = found if hint in found else f"{found}{'' if found.endswith('.') else '.'} {hint}"
 
     def end(self, failed: t.Container[str], unreachable: t.Container[str], all_hosts: t.Iterable[str]) -> None:

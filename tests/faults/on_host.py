@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.machine import Machine
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options, parse_time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.signals import orderly_end
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Systemd
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
@@ -64,7 +64,8 @@ def counted(owner: object, name: str, label: str = "", *, after: str = "") -> No
 
 def main() -> None:
     """Run what standard input orders."""
-    options = Options(**{key: tuple(v) if isinstance(v, list) else v for key, v in ORDER["options"].items()}).checked()
+    given = {key: tuple(v) if isinstance(v, list) else v for key, v in ORDER["options"].items()}
+    options = Options(**{**given, "controller_now": parse_time(given.get("controller_now", ""))}).checked()
     machine = Machine(Systemd(options.service, options.socket))
     for name in ("rename", "unlink", "mkdir", "link", "symlink", "open"):
         counted(os, name)

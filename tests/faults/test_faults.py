@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -76,7 +76,30 @@ def test_port_taken_at_the_last_moment_is_undone(host: Host) -> None:
     finally:
         host.sh("systemctl stop squatter")
     assert answer.error["code"] == "daemon-start-failed"
-    assert "address already in use" in answer.error["message"]
+    reason = answer.error["message"].partition("Everything is as it was")[0]
+    assert "0.0.0.0:2376: bind: address already in use" in reason, "dockerd's reason comes first"
+    assert_untouched(host, before, process)
+
+
+def test_reason_of_dockerd_for_not_starting_is_shown_whole(host: Host) -> None:
+    """dockerd names each setting that is a flag as well, with both values."""
+    before, process = host.files(), host.keeper()
+    host.sh("cp -a /usr/sbin/dockerd /usr/sbin/dockerd.real")
+    again = 'exec /usr/sbin/dockerd.real "$@" --tlsverify=false --tlscert=/a/long/path/of/a/certificate.pem'
+    flags = WRAPPER.format(what="has TLS flags too", action=again)
+    host.put("/usr/sbin/dockerd.sh", flags, "0755")
+    answer = host.run(
+        certificate=host.issue().pem,
+        live_restore="enable",
+        hooks={"restart": "mv /usr/sbin/dockerd.sh /usr/sbin/dockerd"},
+    )
+    reason = answer.error["message"].partition("Everything is as it was")[0]
+    for part in (
+        "specified both as a flag and in the configuration file",
+        "/a/long/path/of/a/certificate.pem",
+        "from file",
+    ):
+        assert part in reason, answer
     assert_untouched(host, before, process)
 
 
@@ -231,15 +254,44 @@ def test_listener_in_the_environment_file_is_taken_over(host: Host) -> None:
     host.put("/etc/default/docker", 'DOCKER_OPTS="-H tcp://127.0.0.1:2377 --label=a=b"\n')
     host.sh("systemctl restart docker; docker start keeper")
     before = host.files()
-    done = host.secure(live_restore="enable")
+    answer = refused(host, "flag-listener-foreign", certificate=host.issue().pem)
+    assert "DOCKER_OPTS in /etc/default/docker" in answer.error["message"]
+    refused(host, "flag-listener-foreign", certificate_pending=True, check_mode=True)
+    done = host.secure(live_restore="enable", existing_settings="adopt")
     assert all(check["passed"] for check in done.result["proof"])
     assert "a=b" in host.sh("docker info -f '{{.Labels}}'")
     assert host.sh("ss -Hltn sport = :2377") == ""
     assert not host.run(live_restore="enable").result["changed"]
+    assert host.secure(live_restore="enable").result["restarted"], "a later renewal is not refused"
     assert host.keeper()
     assert host.run(state="absent").result["changed"]
     host.sh("rm -rf /etc/docker/certs")
     assert host.files() == before
+
+
+def test_wrong_clock_is_refused_before_a_certificate_is_signed(host: Host) -> None:
+    """The controller's clock is the one that differs here: that of a container is its machine's."""
+    pair = host.issue()
+    for days in (-9, 9):
+        there = (datetime.now(timezone.utc) + timedelta(days=days)).isoformat()
+        planned = refused(host, "host-clock-wrong", certificate_pending=True, check_mode=True, controller_now=there)
+        answer = refused(host, "host-clock-wrong", certificate=pair.pem, controller_now=there)
+        assert planned.error["hint"] == answer.error["hint"]
+        assert "9 days" in answer.error["message"] or "8 days" in answer.error["message"]
+
+
+def test_advice_in_a_swarm_is_to_drain_the_node(host: Host) -> None:
+    host.sh("docker swarm init --advertise-addr 127.0.0.1 >/dev/null")
+    try:
+        answer = host.run(certificate=host.issue().pem, check_mode=True)
+        required = host.run(certificate=host.issue().pem, check_mode=True, live_restore="require")
+    finally:
+        host.sh("docker swarm leave --force")
+    (warning,) = [text for text in answer.result["warnings"] if "running container" in text]
+    assert "drain" in warning
+    assert "enable" not in warning
+    assert required.error["code"] in ("live-restore-swarm", "preflight-failed")
+    assert "drain" in required.error["message"] + required.error["hint"]
 
 
 def test_masked_docker_socket_is_refused(host: Host) -> None:

@@ -51,6 +51,9 @@ class FakeMachine:
     def init_system(self) -> str:
         return "systemd"
 
+    def has_program(self, binary: str) -> bool:
+        return "removed" not in self.world.problems
+
     def addresses(self, bridges: t.Collection[str]) -> tuple[t.Any, ...]:
         here = sorted(self.world.addresses - {"0.0.0.0"})
         return tuple(classify("lo" if text.startswith("127.") else "eth0", ipaddress.ip_address(text)) for text in here)

@@ -93,6 +93,11 @@ def recorded_digest(text: str) -> str | None:
     return match[1] if match else None
 
 
+def replaces(text: str | None, derivation: Derivation | None) -> bool:
+    """Return whether a drop-in of ours was derived from this very command: then its listeners were taken over before."""
+    return derivation is not None and recorded_digest(text or "") == derivation.digest
+
+
 def outdated(current: str | None, wanted: str | None) -> str | None:
     """Return why the file must be written or removed, None where it is right.
 

@@ -18,8 +18,9 @@ from .dropin import DROPIN_NAME, outdated, service_dropin
 from .findings import raise_errors
 from .machine import Machine
 from .preflight import check_unit_files
-from .unit import ENDPOINT_FLAGS, HOST_FLAGS, Derivation, derive, mismatch, refusal
+from .unit import ENDPOINT_FLAGS, HOST_FLAGS, Derivation, derive, mismatch
 from .unit_source import environment_of, read_model, unit_facts
+from .unmanageable import refusal
 
 
 @dataclass(frozen=True)

@@ -69,3 +69,13 @@ def raise_errors(findings: t.Iterable[Finding], what: str) -> None:
         hint="Nothing was changed. Solve all of them and run again.",
         code="preflight-failed",
     )
+
+
+def keep_containers_hint(*, in_swarm: bool) -> str:
+    """Return how a restart of dockerd can spare the running containers: live-restore is not available in swarm mode."""
+    if in_swarm:
+        return (
+            "In a swarm live-restore is not available: drain the node first (docker node update --availability drain, on a "
+            "manager), and set it active again afterwards."
+        )
+    return "docker_daemon_live_restore: enable keeps them running."

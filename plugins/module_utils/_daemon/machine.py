@@ -40,6 +40,12 @@ class Machine:
         """Return the name of process 1."""
         return (read_bytes_or_none("/proc/1/comm") or b"systemd").decode("utf-8", "replace").strip()
 
+    def has_program(self, binary: str) -> bool:
+        """Return whether the program of a unit is on this host."""
+        from . import unit_source
+
+        return unit_source.has_program(binary)
+
     def addresses(self, bridges: t.Collection[str]) -> tuple[Address, ...]:
         """Return the host's addresses without those of Docker's ``bridges``."""
         return tuple(local_addresses(bridges))
@@ -155,7 +161,7 @@ class Machine:
     def log_tail(self, since: float) -> str:
         """Return the last lines that dockerd has logged since ``since``."""
         try:
-            return self.systemd.journal_tail(since, lines=60)
+            return self.systemd.journal_tail(since, lines=200)
         except TlsError:
             return ""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect
-from . import config, others
+from . import config, dropin, others
 from .findings import Finding, error, errors, raise_errors, warning, warnings
 from .journal import Record
 from .listen import Listen, is_on_host, resolve_listen
@@ -326,6 +326,8 @@ def _check(
         restart_needed=plan.restart,
         written=dict(state.record.settings or {}) if state.record and same_path(state) else None,
         allow_dual_trust=options.allow_dual_trust,
+        new_certificate=certstore.CERTIFICATE in plan.certificates or "certificate-pending" in plan.reasons,
+        flags_taken_over=dropin.replaces(_text(state.dropin), state.derivation),
     )
     found = (*check(facts, wanted), *_boot_warning(options, listen))
     if options.takes_over or not errors(found):

@@ -15,17 +15,31 @@ from datetime import datetime, timedelta
 
 from .._errors import TlsError
 from .._host.addresses import Address
+from .._time import isoformat
 from . import config
 from .environment import UnitModel
-from .findings import Finding, error, errors, warning, warnings
+from .findings import Finding, error, errors, keep_containers_hint, warning, warnings
 from .flags import find_flags
 from .listen import Listen, ListenAddress
 from .preflight_certificates import TlsFiles, check_certificates
 from .preflight_keys import check_keys
-from .unit import Derivation, UnitFacts, conflicts, refusal
+from .unit import Derivation, conflicts, is_local
+from .unmanageable import UnitFacts, refusal
 
 OLDEST_ENGINE = (20, 10)
 CLOCK_TOLERANCE = timedelta(seconds=60)
+# A new certificate is valid from five minutes before it was signed. A host that is further behind would refuse each one that
+# is signed for it; one that is days ahead would soon ask for the next.
+CLOCK_BEHIND = timedelta(minutes=4)
+CLOCK_AHEAD = timedelta(days=1)
+# What a wrong clock makes of dates, and so is not told beside it.
+_OF_DATES = (
+    "certificate-not-yet-valid",
+    "certificate-expired",
+    "authority-not-valid",
+    "anchors-not-valid",
+    "anchors-all-invalid",
+)
 # Files there are gone after a reboot, and dockerd would not start.
 _NOT_LASTING = ("/tmp/", "/var/tmp/", "/run/", "/var/run/", "/dev/", "/proc/", "/sys/")  # noqa: S108 - to refuse them
 _HOMES = ("/home/", "/root/", "/run/user/")
@@ -87,6 +101,8 @@ class WantedEndpoint:
     restart_needed: bool = True
     written: dict[str, t.Any] | None = field(default=None)  # our keys as we wrote them last; None: first run
     allow_dual_trust: bool = False
+    new_certificate: bool = False  # a certificate comes that is not there yet, given or still to be signed
+    flags_taken_over: bool = False  # our drop-in replaces this very command already
 
 
 def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
@@ -104,7 +120,7 @@ def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
         *_check_config(facts, wanted),
         *_check_ports(facts, wanted),
         *_check_engine(facts, wanted),
-        *_check_clock(facts),
+        *_check_clock(facts, wanted),
         *_check_directory(facts, wanted),
         *check_certificates(
             TlsFiles(wanted.certificate, wanted.key, wanted.ca, wanted.client_ca),
@@ -113,6 +129,8 @@ def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
             allow_dual_trust=wanted.allow_dual_trust,
         ),
     ]
+    if any(item.code == "host-clock-wrong" for item in found):
+        found = [item for item in found if item.code not in _OF_DATES]
     unique = tuple(dict.fromkeys(found))
     return errors(unique) + warnings(unique)
 
@@ -135,8 +153,21 @@ def _check_unit(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     if facts.derivation is None:
         return found
     found += facts.derivation.notes
+    found += _check_flag_listeners(facts.derivation, wanted)
     found += [_flag_conflict(use.text(), use.name) for use in conflicts(facts.derivation, wanted.settings)]
     return found + _check_socket(facts, wanted, facts.derivation) + _check_running(facts, facts.derivation)
+
+
+def _check_flag_listeners(derivation: Derivation, wanted: WantedEndpoint) -> list[Finding]:
+    """Refuse to take a TCP listener away that somebody has given dockerd as a flag, as one in daemon.json is refused."""
+    if wanted.existing_settings != "fail" or wanted.flags_taken_over:
+        return []
+    listed = [use.text() for use in derivation.flags if use.name == "host" and not is_local(use.value or "")]
+    if not listed:
+        return []
+    hint = "Remove it there, or set docker_daemon_existing_settings: adopt to have it replaced."
+    text = f"dockerd is started with the TCP listener {', '.join(listed)}, which this collection has not set up"
+    return [error("flag-listener-foreign", text, hint)]
 
 
 def _flag_conflict(text: str, name: str) -> Finding:
@@ -262,7 +293,7 @@ def _check_engine(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
         text = f"Docker Engine {facts.engine_version} is older than 20.10, where TLS without tlsverify let everybody in"
         found.append(error("engine-too-old", text, "Upgrade Docker first."))
     if facts.swarm_active and (wanted.settings.get("live-restore") or wanted.live_restore == "require"):
-        hint = "Set docker_daemon_live_restore: keep; drain the node before the restart."
+        hint = f"Set docker_daemon_live_restore: keep. {keep_containers_hint(in_swarm=True)}"
         found.append(
             error("live-restore-swarm", "live-restore does not go with swarm mode, and this host is in a swarm", hint)
         )
@@ -286,17 +317,37 @@ def _check_containers(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]
                 "Stop them first, or drain the node; docker_daemon_live_restore is require.",
             )
         ]
-    return [warning("containers-will-stop", text, "Set docker_daemon_live_restore: enable to keep them running.")]
+    return [warning("containers-will-stop", text, keep_containers_hint(in_swarm=facts.swarm_active))]
 
 
-def _check_clock(facts: HostFacts) -> list[Finding]:
+def _check_clock(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     if facts.controller_now is None:
         return []
-    skew = abs(facts.now - facts.controller_now)
+    ahead = facts.now - facts.controller_now
+    if wanted.new_certificate and not -CLOCK_BEHIND <= ahead <= CLOCK_AHEAD:
+        place = "ahead of" if ahead > timedelta(0) else "behind"
+        text = (
+            f"the host's clock says {isoformat(facts.now)}, which is {_roughly(abs(ahead))} {place} the controller's; "
+            "by that clock a new certificate is not valid, or soon due again"
+        )
+        hint = (
+            "Set the host's clock (timedatectl, NTP) and run again. Until then no certificate is signed for this host."
+        )
+        return [error("host-clock-wrong", text, hint)]
+    skew = abs(ahead)
     if skew <= CLOCK_TOLERANCE:
         return []
     text = f"the host's clock and the controller's differ by {int(skew.total_seconds())} seconds"
     return [warning("clock-skew", text, "Certificates may seem expired or not yet valid; set the clocks (NTP).")]
+
+
+def _roughly(span: timedelta) -> str:
+    """Return a span of time in its largest unit."""
+    for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = int(span.total_seconds() // seconds)
+        if count:
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{int(span.total_seconds())} seconds"
 
 
 def _check_directory(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:

@@ -68,7 +68,7 @@ def _warnings(source: Report) -> list[str]:
         verb = "stopped" if source.done else "would stop"
         found.append(
             f"the restart of dockerd {verb} {count} running container{'' if count == 1 else 's'}{named}. "
-            "docker_daemon_live_restore: enable keeps them running."
+            + judged.keep_containers_hint(in_swarm=bool(source.found.engine and source.found.engine.swarm_active))
         )
     return found
 

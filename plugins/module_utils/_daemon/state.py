@@ -30,8 +30,9 @@ from .local import DEFAULT_CONFIG_PATH
 from .machine import Machine
 from .socket_unit import SocketListener, read_listeners
 from .systemd import Services, endpoint_socket_name
-from .unit import ENDPOINT_FLAGS, HOST_FLAGS, Derivation, UnitFacts, derive, refusal
+from .unit import ENDPOINT_FLAGS, HOST_FLAGS, Derivation, derive
 from .unit_source import environment_of, read_model, unit_facts
+from .unmanageable import UnitFacts, program_missing, refusal
 
 _GREETING_TIMEOUT = 3.0
 
@@ -107,6 +108,8 @@ def gather(
         model = read_model(services.service, dropin_path)
         environment = environment_of(model)
         derivation = derive(model, environment, ENDPOINT_FLAGS if strip_endpoint_flags else HOST_FLAGS)
+        if not machine.has_program(derivation.binary):
+            refused = program_missing(derivation.binary, model.command_path)
     named = config_path or (derivation.config_path if derivation else DEFAULT_CONFIG_PATH)
     path = os.path.realpath(named)
     config_data = _read_config(path)

@@ -145,11 +145,9 @@ class Systemd:
         return result.stdout.strip() if result.returncode == 0 else ""
 
     def validate(self, command: t.Sequence[str]) -> str:
-        """Run a command that judges something; return "" for success, else its last line."""
+        """Run a command that judges something; return "" for success, else what it has printed."""
         result = _run(command)
-        return (
-            "" if result.returncode == 0 else ((result.stderr or result.stdout).strip().splitlines() or ["failed"])[-1]
-        )
+        return "" if result.returncode == 0 else (result.stderr or result.stdout).strip() or "failed"
 
     def start_transient(self, unit: str, command: t.Sequence[str], description: str) -> None:
         """Start ``command`` in a cgroup of its own, so that it outlives us and our SSH session."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from dataclasses import replace
 
 from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._host import certstore
 from . import capsule, config, proof, restart, swap, validate
+from .daemon_log import LOG_MARK, reason, telling_lines
 from .finish import finish
 from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
@@ -38,9 +38,6 @@ _DOWN = (
     "`systemctl status docker` and `journalctl -u docker` on the host say why."
 )
 _FAILED_BEFORE = "Docker had failed before: `systemctl status docker` and `journalctl -u docker` on the host say why."
-_NOISE = re.compile(
-    r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time"
-)
 
 
 def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine, options: Options) -> Done:
@@ -319,8 +316,8 @@ class _Work:
 
 def _undone(error: Exception, journal: Journal, state: StateDirectory, machine: Machine, started: float) -> TlsError:
     """Undo everything and return the error that says so."""
-    tail = telling_lines(machine.log_tail(started))
-    cause = _as_tls_error(error)
+    log = machine.log_tail(started)
+    cause = _with_reason(_as_tls_error(error), log)
     journal = _without_foreign(journal, cause.code)
     try:
         undone = undo(journal, state, machine)
@@ -328,9 +325,10 @@ def _undone(error: Exception, journal: Journal, state: StateDirectory, machine: 
         worse = _as_tls_error(failure)
         message = f"{cause.message}. Going back failed as well: {worse.message}"
         return TlsError(message, hint=worse.hint, code="rollback-failed")
-    log = f". dockerd's last log lines: {' | '.join(tail)}" if tail and undone.restarted else ""
+    tail = telling_lines(log)
+    shown = f". {LOG_MARK} {' | '.join(tail)}" if tail and undone.restarted else ""
     aside = f". Files of someone else were put aside: {', '.join(undone.aside)}" if undone.aside else ""
-    message = f"{cause.message}. {_how_it_is(undone)}{aside}{log}"
+    message = f"{cause.message}. {_how_it_is(undone)}{aside}{shown}"
     hint = cause.hint if undone.found == "active" or not undone.problem else f"{cause.hint} {_FAILED_BEFORE}"
     return TlsError(message, hint=hint.strip(), code=cause.code or "change-failed")
 
@@ -349,19 +347,18 @@ def _how_it_is(undone: Undone) -> str:
     return f"Everything is as it was before, {way}"
 
 
+def _with_reason(cause: TlsError, log: str) -> TlsError:
+    """Return the failure of a start with dockerd's own reason in it: log lines at a message's end get cut off elsewhere."""
+    found = reason(log) if cause.code == "daemon-start-failed" else ""
+    return TlsError(f"{cause.message}: {found}", hint=cause.hint, code=cause.code) if found else cause
+
+
 def _as_tls_error(error: Exception) -> TlsError:
     if isinstance(error, TlsError):
         return error
     if isinstance(error, Interrupted):
         return TlsError(str(error), hint="Run again.", code="interrupted")
     return TlsError(f"{type(error).__name__}: {error}", hint="This should not happen: please report it.")
-
-
-def telling_lines(log: str, count: int = 8) -> list[str]:
-    """Return the last lines of dockerd's log that say what went wrong; the last few of any kind where none does."""
-    lines = log.splitlines()
-    telling = [line for line in lines if not _NOISE.search(line)]
-    return (telling or lines[-3:])[-count:]
 
 
 def _without_foreign(journal: Journal, code: str) -> Journal:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from .._errors import TlsError
 from .config import ENDPOINT_KEYS
 from .environment import UnitModel, Variable
-from .findings import Finding, error, warning
+from .findings import Finding, warning
 from .flags import Flag, find_flags
 from .local import DEFAULT_CONFIG_PATH, DEFAULT_PATH, same_socket, socket_of
 from .words import (
@@ -295,95 +295,13 @@ def _notes(uses: t.Iterable[FlagUse], inlined: t.Iterable[Variable]) -> tuple[Fi
             found.append(
                 warning("flag-replaced", f"dockerd's flag {use.text()} is replaced by the endpoint set up here")
             )
-        elif use.stripped and not _is_local(use.value or ""):
+        elif use.stripped and not is_local(use.value or ""):
             found.append(
                 warning("listener-replaced", f"the listener {use.text()} is replaced by the endpoint set up here")
             )
     return tuple(found)
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Return whether a value of -H is one of dockerd's local listeners."""
     return host.startswith(("fd://", "unix://"))
-
-
-@dataclass(frozen=True)
-class UnitFacts:
-    """What ``refusal`` needs to know of the host; from systemd, os-release and the file system."""
-
-    load_state: str  # of docker.service: loaded, not-found, masked, bad-setting, error
-    fragment_path: str = ""
-    os_ids: tuple[str, ...] = ()  # ID and ID_LIKE of /etc/os-release
-    snap_docker: bool = False  # /snap/docker or the unit snap.docker.dockerd.service is there
-    rootless_sockets: tuple[str, ...] = ()  # /run/user/*/docker.sock
-    podman_docker: bool = False  # /usr/bin/docker is podman's
-    dockerd_found: bool = True  # a dockerd binary is on the host
-    socket_load_state: str = "loaded"  # of docker.socket: loaded, not-found, masked
-    init_system: str = "systemd"  # name of process 1
-
-
-def refusal(facts: UnitFacts) -> Finding | None:
-    """Return why this Docker cannot be managed (none, snap, rootless, NixOS, podman, no systemd, masked), or None."""
-    if facts.init_system != "systemd":
-        return error(
-            "init-unsupported",
-            f"process 1 is {facts.init_system}, not systemd",
-            "Docker under another init system (OpenRC on Alpine) is not supported.",
-        )
-    if "nixos" in facts.os_ids or facts.fragment_path.startswith("/nix/"):
-        return error(
-            "docker-nixos",
-            "NixOS generates Docker's unit and daemon.json, so nothing written here would last",
-            "Set virtualisation.docker.daemon.settings and listenOptions in the system's configuration instead.",
-        )
-    if facts.load_state == "not-found":
-        return _nothing_to_manage(facts)
-    if facts.load_state == "masked":
-        return error(
-            "unit-masked", "docker.service is masked", "Run systemctl unmask docker.service if Docker is to run here."
-        )
-    if facts.load_state != "loaded":
-        return error(
-            "unit-broken",
-            f"systemd could not load docker.service ({facts.load_state})",
-            "See systemctl status docker.service, correct its files and run again.",
-        )
-    if os.path.basename(facts.fragment_path).startswith("podman"):
-        return _podman()
-    return None
-
-
-def _nothing_to_manage(facts: UnitFacts) -> Finding:
-    """Return the refusal for a host without docker.service: what is there instead."""
-    if facts.snap_docker:
-        return error(
-            "docker-snap",
-            "Docker is installed as a snap, whose service and files cannot be changed from outside its confinement",
-            "Remove the snap and install Docker from the distribution or from Docker's own packages.",
-        )
-    if facts.rootless_sockets:
-        return error(
-            "docker-rootless",
-            f"Docker runs rootless here ({', '.join(facts.rootless_sockets)}), as a service of a user",
-            "Only Docker as a system service (docker.service) is supported; a TCP port of rootless Docker needs RootlessKit.",
-        )
-    if facts.podman_docker:
-        return _podman()
-    if not facts.dockerd_found:
-        return error(
-            "docker-missing",
-            "there is no Docker on this host (neither docker.service nor dockerd)",
-            "Install Docker Engine first; this collection secures it, it does not install it.",
-        )
-    return error(
-        "unit-missing",
-        "dockerd is on this host, but systemd has no docker.service",
-        "Install the package that brings the unit (docker-ce, docker.io, moby-engine), or write one of that name.",
-    )
-
-
-def _podman() -> Finding:
-    return error(
-        "docker-podman",
-        "the docker command of this host is Podman, which has no dockerd",
-        "Remove podman-docker and install Docker Engine, or leave this host out of docker_hosts.",
-    )

@@ -14,7 +14,7 @@ import typing as t
 from .._files import read_bytes_or_none
 from .environment import UnitModel, Variable, parse_unit, read_environment
 from .systemd import Services, UnitState
-from .unit import UnitFacts
+from .unmanageable import UnitFacts
 
 # A snap that is mounted, or its unit: either is there before the other while snapd starts.
 _SNAP = ("/snap/docker", "/etc/systemd/system/snap.docker.dockerd.service")
@@ -33,10 +33,15 @@ def unit_facts(services: Services, init_system: str) -> UnitFacts:
         snap_docker=any(map(os.path.exists, _SNAP)),
         rootless_sockets=tuple(sorted(glob.glob("/run/user/*/docker.sock"))),
         podman_docker=os.path.basename(docker).startswith("podman") or os.path.isdir("/usr/share/doc/podman-docker"),
-        dockerd_found=service.load_state == "loaded" or shutil.which("dockerd", path=_SEARCH) is not None,
+        dockerd_found=has_program("dockerd"),
         socket_load_state=services.socket.load_state,
         init_system=init_system,
     )
+
+
+def has_program(binary: str) -> bool:
+    """Return whether a program of that path or name is on this host, executable (systemd searches fixed directories)."""
+    return shutil.which(binary, path=_SEARCH) is not None
 
 
 def _os_release() -> dict[str, str]:

@@ -14,6 +14,7 @@ import typing as t
 
 from .._errors import TlsError
 from . import config
+from .daemon_log import reason
 from .machine import Machine
 from .state import HostState
 
@@ -45,7 +46,7 @@ def validate(machine: Machine, found: HostState, data: bytes) -> None:
     if not problem or f"open {path}" in problem:  # a security module may keep dockerd from reading it
         return
     raise TlsError(
-        f"dockerd --validate refuses the new configuration: {problem.replace(path, found.config_path)}",
+        f"dockerd --validate refuses the new configuration: {(reason(problem) or problem).replace(path, found.config_path)}",
         hint=f"Look at the settings of {found.config_path} that are not ours.",
         code="validate-failed",
     )

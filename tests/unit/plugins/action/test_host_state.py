@@ -307,6 +307,7 @@ def test_sources_of_the_script_are_all_that_a_look_imports_with_its_preflight() 
     """What only the change itself imports is not in the script."""
     prefix = "ansible_collections.portcullis.docker_tls.plugins.module_utils."
     lazily = (
+        "_daemon.daemon_log",
         "_adopt.effective",
         "_daemon.config_keys",
         "_daemon.listening",

@@ -286,6 +286,13 @@ def test_hint_of_a_long_problem_is_never_cut_off() -> None:
     assert run.host("web1").problem.endswith("xxx... Do this.")
 
 
+def test_reason_of_dockerd_is_shown_whole_and_its_log_is_not() -> None:
+    whole = f"dockerd did not start: {'a long reason ' * 60}end of it. Everything is as it was before"
+    message = f"{whole}. dockerd's last log lines: one | two"
+    run = run_of(("web1", "", {"msg": message, "hint": "Do this.", "code": "daemon-start-failed"}), failed=["web1"])
+    assert run.host("web1").problem == f"{whole}. Do this."
+
+
 def test_problem_is_cut_where_it_is_long() -> None:
     assert len(told(run_of(("web1", "", {"msg": "x" * 5000}), failed=["web1"]))[1]) < 400
 

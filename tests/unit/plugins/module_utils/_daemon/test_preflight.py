@@ -12,7 +12,12 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import findings, preflight, unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
+    findings,
+    preflight,
+    unit,
+    unmanageable,
+)
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.environment import Variable, parse_unit
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.listen import resolve_listen
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
@@ -47,10 +52,15 @@ def host(
             ("/etc/systemd/system/docker.service.d/zzz.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n")
         )
     model = parse_unit(files, OWN)
-    variables = {"OPTIONS": Variable("OPTIONS", "--live-restore --log-driver=journald", "/etc/sysconfig/docker")}
+    variables = {
+        "DOCKER_OPTS": Variable("DOCKER_OPTS", "-H 0.0.0.0:2375", "/etc/default/docker"),
+        "OPTIONS": Variable("OPTIONS", "--live-restore --log-driver=journald", "/etc/sysconfig/docker"),
+    }
     facts = preflight.HostFacts(
         now=NOW,
-        unit_facts=changes.pop("unit_facts", unit.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service")),
+        unit_facts=changes.pop(
+            "unit_facts", unmanageable.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service")
+        ),
         unit=model,
         derivation=unit.derive(model, variables, strip),
         config_path="/etc/docker/daemon.json",
@@ -73,8 +83,8 @@ def wanted(**changes: t.Any) -> preflight.WantedEndpoint:
     return dataclasses.replace(endpoint, **changes)
 
 
-def masked(state: str = "masked") -> unit.UnitFacts:
-    return unit.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", socket_load_state=state)
+def masked(state: str = "masked") -> unmanageable.UnitFacts:
+    return unmanageable.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", socket_load_state=state)
 
 
 REQUIRES = "[Unit]\nRequires=docker.socket\n"
@@ -84,7 +94,7 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
     "good": (host(), wanted(), []),
     "no file": (host(config_data=None), wanted(), []),
     "nothing to manage": (
-        host(unit_facts=unit.UnitFacts("not-found", snap_docker=True)),
+        host(unit_facts=unmanageable.UnitFacts("not-found", snap_docker=True)),
         wanted(),
         [(E, "docker-snap")],
     ),
@@ -128,7 +138,26 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
     "tls flag, key not written": (host(VENDOR + " --tlsverify"), wanted(settings={"hosts": []}), []),
     "live-restore flag": (host(VENDOR + " $OPTIONS"), wanted(settings=LIVE), [(E, "flag-conflict")]),
     "live-restore flag, key not written": (host(VENDOR + " $OPTIONS"), wanted(), []),
-    "tcp host in the unit": (host(VENDOR + " -H tcp://0.0.0.0:2375"), wanted(), [(W, "listener-replaced")]),
+    "tcp host in the unit": (
+        host(VENDOR + " -H tcp://0.0.0.0:2375"),
+        wanted(),
+        [(E, "flag-listener-foreign"), (W, "listener-replaced")],
+    ),
+    "tcp host in the unit, adopted": (
+        host(VENDOR + " -H tcp://0.0.0.0:2375"),
+        wanted(existing_settings="adopt"),
+        [(W, "listener-replaced")],
+    ),
+    "tcp host in the unit, which our drop-in replaces already": (
+        host(VENDOR + " -H tcp://0.0.0.0:2375"),
+        wanted(flags_taken_over=True),
+        [(W, "listener-replaced")],
+    ),
+    "tcp host without its scheme, in the environment": (
+        host("/usr/bin/dockerd -H fd:// $DOCKER_OPTS"),
+        wanted(),
+        [(E, "flag-listener-foreign"), (W, "environment-inlined"), (W, "listener-replaced")],
+    ),
     "socket listener keeps -H, hosts not written": (
         host(strip=frozenset()),
         wanted(settings={k: v for k, v in SETTINGS.items() if k != "hosts"}),
@@ -297,3 +326,43 @@ def test_finding_to_dict_is_what_modules_return() -> None:
     item = findings.warning("w", "careful", "Look.")
     assert item.to_dict() == {"severity": "warning", "code": "w", "message": "careful", "hint": "Look."}
     assert item.text() == "careful. Look."
+
+
+CLOCKS = [
+    # host's clock against the controller's, whether a certificate comes, findings
+    pytest.param(timedelta(seconds=30), True, [], id="right"),
+    pytest.param(timedelta(minutes=-3), True, [(W, "clock-skew")], id="a-little-behind"),
+    pytest.param(
+        timedelta(minutes=-5), True, [(E, "host-clock-wrong")], id="behind-by-more-than-a-certificate-is-backdated"
+    ),
+    pytest.param(timedelta(hours=20), True, [(W, "clock-skew")], id="hours-ahead"),
+    pytest.param(timedelta(days=2), True, [(E, "host-clock-wrong")], id="days-ahead"),
+    pytest.param(timedelta(days=-4000), True, [(E, "host-clock-wrong")], id="no-battery"),
+    pytest.param(timedelta(days=2), False, [(W, "clock-skew")], id="days-ahead-and-no-certificate-comes"),
+]
+
+
+@pytest.mark.parametrize(("ahead", "comes", "expected"), CLOCKS)
+def test_clock_that_is_wrong_is_refused_before_a_certificate_is_signed(
+    ahead: timedelta, comes: bool, expected: list[tuple[str, str]]
+) -> None:
+    """Whatever the dates of the files look like by that clock: it is the clock that has to be mended."""
+    here = host(now=NOW + ahead, controller_now=NOW)
+    found = preflight.check(here, wanted(new_certificate=comes))
+    assert [(item.severity, item.code) for item in found] == expected
+    assert all("clock" in item.text() for item in found)
+
+
+def test_clock_that_is_wrong_is_told_in_words() -> None:
+    (found,) = preflight.check(
+        host(now=NOW - timedelta(days=12, hours=5), controller_now=NOW), wanted(new_certificate=True)
+    )
+    assert "12 days behind the controller's" in found.message
+
+
+@pytest.mark.parametrize(("in_swarm", "advice"), [(True, "drain the node"), (False, "live_restore: enable")])
+def test_advice_on_containers_that_would_stop_is_one_that_the_host_can_have(in_swarm: bool, advice: str) -> None:
+    (found,) = preflight.check(host(containers_running=2, swarm_active=in_swarm), wanted())
+    assert found.code == "containers-will-stop"
+    assert advice in found.hint
+    assert ("enable" in found.hint) is not in_swarm

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import helpers_units
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import dropin, unit, words
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import dropin, unit, unmanageable, words
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.environment import (
     UnitModel,
     Variable,
@@ -230,7 +230,8 @@ def test_local_hosts_gives_dockerd_no_path_that_systemd_holds(
     assert unit.local_hosts(hosts, True, streams) == wanted
 
 
-FACTS = unit.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", ("debian",))
+GENERATED = "/run/systemd/generator.late/docker.service"
+FACTS = unmanageable.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", ("debian",))
 REFUSALS = {
     "fine": (FACTS, None),
     "snap beside a package": (replace(FACTS, snap_docker=True, rootless_sockets=("/run/user/1000/docker.sock",)), None),
@@ -248,6 +249,10 @@ REFUSALS = {
         "docker-podman",
     ),
     "nothing": (replace(FACTS, load_state="not-found", dockerd_found=False), "docker-missing"),
+    "an init script that was left": (replace(FACTS, fragment_path=GENERATED, dockerd_found=False), "docker-missing"),
+    "an init script, and dockerd": (replace(FACTS, fragment_path=GENERATED), "unit-missing"),
+    "an init script, and a snap": (replace(FACTS, fragment_path=GENERATED, snap_docker=True), "docker-snap"),
+    "masked by the package's removal": (replace(FACTS, load_state="masked", dockerd_found=False), "docker-missing"),
     "dockerd without a unit": (replace(FACTS, load_state="not-found"), "unit-missing"),
     "masked": (replace(FACTS, load_state="masked"), "unit-masked"),
     "broken": (replace(FACTS, load_state="bad-setting"), "unit-broken"),
@@ -257,7 +262,7 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refusal_names_what_cannot_be_managed(name: str) -> None:
     facts, code = REFUSALS[name]
-    found = unit.refusal(facts)
+    found = unmanageable.refusal(facts)
     assert (found.code if found else None) == code
     if found:
         assert found.severity == "error"
