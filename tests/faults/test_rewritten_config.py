@@ -162,3 +162,4 @@ def test_listener_is_exchanged_rolled_back_and_taken_away(host: Host, first: str
     assert kept == before.splitlines()
     assert_closed(host)
     assert host.sh("systemctl is-active docker-tls.socket", check=False) == "inactive"
+    assert host.sh("ls /run/docker-tls.env", check=False) == ""

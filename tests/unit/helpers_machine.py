@@ -98,6 +98,9 @@ class FakeMachine:
         self.effects.tick("daemon-reload")
         self.world.load()
 
+    def remove_listeners(self) -> None:
+        """A file in /run: dockerd reads it only where the drop-in says so."""
+
     def close_endpoint_socket(self) -> None:
         if self.world.endpoint_open:
             self.effects.tick("close-socket")

@@ -18,13 +18,15 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from .systemd import listeners_path
 from .words import quote_word, split_words
 
 _VARIABLE = "DOCKER_TLS_LOCAL"
 _PLAIN = re.compile(r"[A-Za-z0-9_@:/.,+-]+")
 _NAMED = '"hosts"[[:space:]]*:'
+# The unit may have a PATH of its own.
 _SCRIPT = """\
-if LC_ALL=C grep -Ezsq "$1" "$0"; then listeners=; else listeners=$3; \
+PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; if LC_ALL=C grep -Ezsq "$1" "$0"; then listeners=; else listeners=$3; \
 echo "<3>docker-tls: $0 does not have the listeners of this host's endpoint (hosts) any more. \
 Docker starts with its local socket only. \
 To restore the endpoint, run on the controller: ansible-playbook portcullis.docker_tls.site" >&2; fi; \
@@ -47,14 +49,14 @@ def local_fallback(command: str, config_path: str, service: str, hosts: t.Sequen
     prefix = re.match(r"[@:+!|-]*", split_words(command)[0].value)
     if (prefix and ":" in prefix[0]) or not all(map(_PLAIN.fullmatch, hosts)):
         return None
-    path = f"/run/{service[: -len('.service')] if service.endswith('.service') else service}-tls.env"
+    path = listeners_path(service)
     flags = " ".join(f"-H {host}" for host in hosts)
     words = [_SCRIPT, config_path, _NAMED, path, flags, _VARIABLE]
     return Fallback(
         (
             "# Where daemon.json names no listeners (another tool has rendered it), dockerd gets the unit's local ones.",
             f"EnvironmentFile=-{path}",
-            "ExecStartPre=/bin/sh -c " + " ".join(map(quote_word, words)),
+            "ExecStartPre=-/bin/sh -c " + " ".join(map(quote_word, words)),
         ),
         f"{command} ${_VARIABLE}",
     )

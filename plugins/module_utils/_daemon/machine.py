@@ -71,6 +71,10 @@ class Machine:
         """Make systemd read the unit files anew."""
         self.systemd.daemon_reload()
 
+    def remove_listeners(self) -> None:
+        """Remove the file that our drop-in has written, which nothing reads any more."""
+        self.systemd.remove_listeners()
+
     def close_endpoint_socket(self) -> None:
         """Stop our socket unit, where it is open. dockerd keeps the descriptors that it has; its next start opens the unit."""
         self.systemd.close_endpoint_socket()

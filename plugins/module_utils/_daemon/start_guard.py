@@ -21,8 +21,9 @@ _SPACE = "[[:space:]]*"
 # dockerd could read another value than the one that matches (Go takes the last of equal keys).
 _VERIFIES = f'"tlsverify"{_SPACE}:{_SPACE}true{_SPACE}[,}}]'
 _AMBIGUOUS = r'"tlsverify".*"tlsverify"|"tlscacert".*"tlscacert"|\\u00[4-7]|\{.*\{[^{}]*"(tlsverify|tlscacert)"'
+# The unit may have a PATH of its own.
 _SCRIPT = """\
-export LC_ALL=C; \
+export LC_ALL=C; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; \
 if grep -Ezsq "$1" "$0" && grep -Ezsq "$2" "$0" && { grep -Ezsq "$3" "$0"; [ $? -eq 1 ]; }; then exit 0; fi; \
 echo "<3>docker-tls: $0 does not have the TLS settings of this host's endpoint (tlsverify, tlscacert) any more. \
 Its TCP port stays closed, and Docker starts with its local socket only. \

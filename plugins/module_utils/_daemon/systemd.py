@@ -63,7 +63,16 @@ class Services:
 
 def endpoint_socket_name(service: str) -> str:
     """Return the name of our socket unit for a Docker service: ``docker-tls.socket`` for ``docker.service``."""
-    return f"{service[: -len('.service')] if service.endswith('.service') else service}-tls.socket"
+    return f"{_stem(service)}-tls.socket"
+
+
+def listeners_path(service: str) -> str:
+    """Return the file from which a Docker service takes its local listeners, see ``local_fallback.py``; each start writes it."""
+    return f"/run/{_stem(service)}-tls.env"
+
+
+def _stem(service: str) -> str:
+    return service[: -len(".service")] if service.endswith(".service") else service
 
 
 def parse_show(text: str, names: t.Sequence[str]) -> dict[str, UnitState]:
@@ -127,6 +136,11 @@ class Systemd:
         """Forget failures and the start counter: else the 4th start within 60 s is refused (measured, all vendor units)."""
         # A unit that systemd does not know keeps the other from nothing: both are gone through.
         _run(["systemctl", "reset-failed", "--", self.service, self.socket, self.endpoint_socket])
+
+    def remove_listeners(self) -> None:
+        """Remove the file that the drop-in writes at each start of dockerd, once the drop-in is gone."""
+        with contextlib.suppress(OSError):
+            os.unlink(listeners_path(self.service))
 
     def close_endpoint_socket(self) -> None:
         """Stop our own socket unit, also when its file is gone already. Raises TlsError ``systemd-command-failed``."""

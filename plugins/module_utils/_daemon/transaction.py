@@ -58,6 +58,8 @@ def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine,
         return done
     with contextlib.suppress(TlsError, OSError):  # the change is for good; what is left over, the next run tidies up
         finish(journal, state)
+        if plan.action == "absent":
+            machine.remove_listeners()
     return done
 
 

@@ -25,7 +25,9 @@ class Started(t.NamedTuple):
     log: str
 
 
-def start(tmp_path: Path, config: str | None, hosts: t.Sequence[str] = ("fd://",)) -> Started:
+def start(
+    tmp_path: Path, config: str | None, hosts: t.Sequence[str] = ("fd://",), path_of_unit: str = "/usr/bin:/bin"
+) -> Started:
     """Run the drop-in's ExecStartPre= on a daemon.json (None: no file); return what ExecStart= gets."""
     path = tmp_path / "da $emon 100%.json"
     if config is not None:
@@ -36,11 +38,11 @@ def start(tmp_path: Path, config: str | None, hosts: t.Sequence[str] = ("fd://",
     assert items["EnvironmentFile"] == "-/run/docker-tls.env"
     words_ = [
         words.expand_braced(words.expand_specifiers(word.value), {})
-        for word in words.split_command(items["ExecStartPre"])
+        for word in words.split_command(items["ExecStartPre"].removeprefix("-"))
     ]
     written = tmp_path / "environment"
     argv = [str(written) if word == "/run/docker-tls.env" else word for word in words_]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    done = subprocess.run(argv, env={"PATH": path_of_unit}, capture_output=True, text=True, check=True)
     return Started(parse_environment_file(written.read_text())["DOCKER_TLS_LOCAL"], done.stderr)
 
 
@@ -62,6 +64,10 @@ def test_daemon_json_without_listeners_gives_the_local_ones_of_the_unit(tmp_path
     assert listeners == "-H fd://"
     assert log.startswith("<3>docker-tls: ")
     assert "ansible-playbook portcullis.docker_tls.site" in log
+
+
+def test_programs_are_found_where_the_unit_has_another_path(tmp_path: Path) -> None:
+    assert start(tmp_path, '{"hosts": []}', path_of_unit="/opt/app/bin") == Started("", "")
 
 
 def test_all_local_listeners_of_the_unit_are_passed(tmp_path: Path) -> None:

@@ -129,6 +129,10 @@ def test_start_guard_without_systemctl_refuses_to_start_docker(start: t.Callable
     assert not start("{}").starts
 
 
+def test_start_guard_finds_its_programs_where_the_unit_has_another_path(start: t.Callable[..., Outcome]) -> None:
+    assert start(OPEN["ours"], PATH="/opt/app/bin") == Outcome(starts=True, closed=False, log="")
+
+
 @pytest.mark.parametrize("anchors", ['/srv/a+b (c)/[d]{e}^$f|g\\h"i*j?.pem', "/srv/zertifikate-ü/client-ca.pem"])
 def test_start_guard_matches_an_awkward_path_literally(start: t.Callable[..., Outcome], anchors: str) -> None:
     text = json.dumps({"tlsverify": True, "tlscacert": anchors}, ensure_ascii=False)
