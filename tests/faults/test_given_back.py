@@ -141,6 +141,25 @@ def test_host_with_only_tcp_is_rolled_back_within_seconds(host: Host) -> None:
     assert tcp_answers(host)
 
 
+@pytest.mark.parametrize("state", [pytest.param("absent", id="absent"), pytest.param("rolled_back", id="rolled-back")])
+def test_host_with_only_tls_over_tcp_is_given_back(host: Host, state: str) -> None:
+    """No local socket, and no listener that could be asked without a client's certificate."""
+    old_tool(host)
+    host.put(DROP_IN, FLAGS.replace(" -H fd://", ""))
+    host.sh("systemctl daemon-reload; systemctl restart docker.socket docker.service")
+    assert host.sh(OLD_CLIENT)
+    before = host.sh(STATUS)
+    host.secure(**ADOPT)
+    host.wait(10)
+    since = host.sh(NOW)
+    back = host.run(state=state)
+    assert not back.error, back.error
+    assert back.seconds < 40
+    assert host.sh(OLD_CLIENT)
+    assert host.sh(STATUS) == before
+    assert host.sh(RESTARTS.format(since=since)) == "1"
+
+
 def test_failed_change_of_a_host_with_only_tcp_is_undone(host: Host) -> None:
     only_tcp(host)
     before = host.files()
