@@ -145,7 +145,8 @@ class _Work:
         self._swap_files()
         if not plan.restart:
             self._reload()
-            if plan.with_socket:  # Docker is stopped, and its socket still holds what it had
+            # Docker is stopped, and its socket still holds what it had.
+            if plan.with_socket and not self.found.services.service.is_active:
                 machine.stop(with_socket=True)
             return Done(False)
         self._restart()

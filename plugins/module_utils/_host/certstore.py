@@ -151,9 +151,8 @@ def activate(directory: str, generation: str) -> None:
                 symlink_atomic(f"{CURRENT}/{name}", os.path.join(directory, name))
         current = _current(directory)
         for name, data in (read_generation(directory, current) if current else {}).items():
-            path = os.path.join(
-                directory, name
-            )  # a file that reads the same, as after put_back: no set may be half switched
+            # A file that reads the same, as after put_back, becomes a link first: no set may be half switched.
+            path = os.path.join(directory, name)
             if not _is_our_link(directory, name) and os.path.exists(path) and read_bytes_or_none(path) == data:
                 symlink_atomic(f"{CURRENT}/{name}", path)
         if current != generation:
@@ -182,9 +181,8 @@ def adopted_generation(directory: str) -> str | None:
 def later_names(directory: str) -> tuple[str, ...]:
     """Return the names where somebody has put other files in the place of ours since; the last such set is kept."""
     generation = _last_with(directory, _LATER)
-    return (
-        () if generation is None else tuple(name for name in _found_as(directory, generation, _LATER) if name in NAMES)
-    )
+    found = {} if generation is None else _found_as(directory, generation, _LATER)
+    return tuple(name for name in found if name in NAMES)
 
 
 def _last_with(directory: str, note: str) -> str | None:

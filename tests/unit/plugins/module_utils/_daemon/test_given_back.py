@@ -17,6 +17,7 @@ from test_endpoint import SERVER, Bench
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import call, capsule, journal, proof
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import certstore
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host_options import ENDPOINT_OPTIONS
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import compat
 from helpers_machine import install
@@ -182,6 +183,34 @@ def test_file_that_was_taken_over_in_a_later_run_is_put_aside(bench: Bench) -> N
     found = listing(place)
     assert b"of a backup" in found.pop("ca.pem.docker-tls-saved")[0]
     assert found == before
+
+
+def test_files_that_only_the_certificates_role_took_over_come_back_without_a_restart(bench: Bench) -> None:
+    """Nothing that dockerd reads differs; also where its local socket is lost, a running Docker is not stopped for that."""
+    place = other_tool(bench)
+    before = listing(place)
+    certstore.activate(str(place), certstore.prepare(str(place), {}))
+    assert (place / "ca.pem").is_symlink()
+    bench.world.socket_owner = "dockerd"
+    process = bench.world.process
+    gone = bench.run(state="absent")
+    assert (gone["reasons"], gone["restarted"]) == (["certificates-given-back"], False)
+    assert listing(place) == before
+    assert bench.world.process is process
+
+
+def test_failed_absent_keeps_a_file_that_somebody_put_in_the_place_of_ours(bench: Bench) -> None:
+    place = other_tool(bench)
+    adopted(bench)
+    theirs = SERVER.pem + "# theirs\n"
+    (place / "ca.pem").unlink()
+    (place / "ca.pem").write_text(theirs)
+    ours = {name: (place / name).read_bytes() for name in ("client-ca.pem", "server-cert.pem", "server-key.pem")}
+    bench.world.problems = {"unproved"}
+    with pytest.raises(TlsError, match="as it was before"):
+        bench.run(state="absent")
+    assert (place / "ca.pem").read_text() == theirs
+    assert {name: (place / name).read_bytes() for name in ours} == ours
 
 
 def test_link_whose_target_is_gone_becomes_a_file_with_the_same_bytes(bench: Bench) -> None:
