@@ -263,6 +263,14 @@ endpoint:
     swarm:
       description: Whether the engine is in a swarm.
       type: bool
+    starts_at_boot:
+      description: Whether the boot opens the endpoint (C(docker.service), or C(docker.socket) that holds the port, is enabled).
+      type: bool
+    port_2375:
+      description: Processes other than dockerd that listen on port 2375, with their addresses. Empty where that port is allowed.
+      type: list
+      elements: str
+      sample: ["docker-proxy (1234) for the container proxy on 127.0.0.1"]
 proof:
   description: What was seen after a restart, each with RV(proof[].check), RV(proof[].passed) and RV(proof[].detail).
   type: list

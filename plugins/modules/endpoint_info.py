@@ -82,7 +82,7 @@ options:
     type: bool
     default: true
   closed_ports:
-    description: Ports of the same address at which nothing may answer HTTP.
+    description: Ports of the same address at which Docker's API may not answer without TLS.
     type: list
     elements: int
     default: [2375]

@@ -21,6 +21,7 @@ CHANGE = _pipe.Program(
         "_daemon/confirm",
         "_daemon/dername",
         "_daemon/finish",
+        "_daemon/plain_port",
         "_daemon/plan_back",
         "_daemon/probe",
         "_daemon/proof",

@@ -18,6 +18,9 @@ LOOK = _pipe.Program(
     sources=(
         *SHARED,
         "_accounts",
+        "_daemon/dername",
+        "_daemon/plain_port",
+        "_daemon/probe",
         "_asked_names",
         "_host/identity",
         "_host_state",

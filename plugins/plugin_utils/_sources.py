@@ -10,6 +10,7 @@ from __future__ import annotations
 
 SHARED = (
     "_adopt/effective",
+    "_daemon/boot",
     "_daemon/config",
     "_daemon/config_keys",
     "_daemon/daemon_log",

@@ -101,3 +101,71 @@ def test_second_daemon_at_the_usual_place_is_told_apart(odd: Host) -> None:
     assert host.keeper_at(ELSEWHERE) == keeper
     assert host.sh("systemctl show -p MainPID --value second") == second
     host.sh("systemctl stop second")
+
+
+def publish(host: Host, port: int, *options: str) -> None:
+    """Start a container whose HTTP server is published on a port of the host, as a socket proxy is."""
+    host.sh(
+        f"docker rm -f proxy >/dev/null 2>&1; docker run -d --name proxy --restart=always -p {port}:2375 {' '.join(options)} "
+        "local/busybox /bin/busybox httpd -f -p 2375"
+    )
+
+
+@pytest.fixture
+def proxied(odd: Host) -> collections.abc.Iterator[Host]:
+    """Return a host on which nothing of a test listens on 2375 afterwards."""
+    yield odd
+    odd.sh("docker rm -f proxy >/dev/null 2>&1; systemctl stop plain.socket plain.service 2>/dev/null; true")
+
+
+@pytest.mark.important
+def test_container_published_on_2375_is_reported_and_blocks_nothing(proxied: Host) -> None:
+    host = proxied
+    publish(host, 2375)
+    host.sh("timeout 20 sh -c 'until curl -sS -m 2 http://127.0.0.1:2375/; do sleep 0.3; done' >&2")
+    first = host.secure(live_restore="enable")
+    assert any("docker-proxy (" in text and "for the container proxy" in text for text in first.result["warnings"])
+    assert first.result["endpoint"]["port_2375"]
+    checks = {check["check"]: check["passed"] for check in first.result["proof"]}
+    assert checks["port-2375-closed"]
+    renewed = host.run(certificate=host.issue().pem, live_restore="enable")
+    assert not renewed.error, renewed.error
+    assert renewed.result["restarted"]
+    assert not host.run(live_restore="enable").result["changed"]
+
+
+def test_port_reserved_by_dockerd_for_a_container_is_not_its_api(proxied: Host) -> None:
+    host = proxied
+    host.put("/etc/docker/daemon.json", '{"userland-proxy": false}')
+    host.sh("systemctl restart docker; docker start keeper")
+    publish(host, 2375)
+    answer = host.secure(live_restore="enable")
+    assert any("dockerd (" in text and "for the container proxy" in text for text in answer.result["warnings"])
+    publish(host, 2377)
+    taken = host.run(listen=["0.0.0.0:2377"], live_restore="enable")
+    assert taken.error["code"] == "port-taken"
+    assert "for the container proxy" in taken.error["message"]
+
+
+def test_relay_of_dockers_api_on_2375_is_a_warning_in_every_run(proxied: Host) -> None:
+    host = proxied
+    host.sh(
+        "systemd-run --unit=plain --socket-property=ListenStream=0.0.0.0:2375 "
+        "$(ls /lib/systemd/systemd-socket-proxyd /usr/lib/systemd/systemd-socket-proxyd 2>/dev/null | head -n 1) /run/docker.sock"
+    )
+    for answer in (host.secure(live_restore="enable"), host.run(live_restore="enable")):
+        assert not answer.error, answer.error
+        assert any("serves Docker's API without TLS on 0.0.0.0:2375" in text for text in answer.result["warnings"])
+
+
+def test_docker_that_is_not_enabled_is_reported(odd: Host) -> None:
+    host = odd
+    host.sh("systemctl disable --quiet docker.service")
+    answer = host.secure()
+    assert any("docker.service is not enabled" in text for text in answer.result["warnings"])
+    assert answer.result["endpoint"]["starts_at_boot"] is False
+    again = host.run()
+    assert any("docker.service is not enabled" in text for text in again.result["warnings"])
+    assert host.run(listener="socket").result["endpoint"]["starts_at_boot"] is True
+    host.sh("systemctl enable --quiet docker.service")
+    assert host.run().result["endpoint"]["starts_at_boot"] is True

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
     capsule,
-    listening,
     preflight,
     proof,
     state,
@@ -150,6 +149,9 @@ class FakeMachine:
             return None
         return EngineFacts("20.10.24", world.process.live_restore, False, len(world.containers))
 
+    def other_listeners(self, ports: t.Collection[int]) -> tuple[tuple[str, int, str], ...]:
+        return tuple(item for item in self.world.others if item[1] in ports)
+
     def running_containers(self) -> tuple[str, ...]:
         return tuple(sorted(self.world.containers))
 
@@ -207,7 +209,6 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
 
     monkeypatch.setattr(proof, "prove", prove)
     monkeypatch.setattr(state, "read_greeting", greet)
-    monkeypatch.setattr(listening, "foreign_listeners", lambda ports, pids: ())
     monkeypatch.setattr(capsule, "capsule_text", lambda _state: "program")
     monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory
     return machine

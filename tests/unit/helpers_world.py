@@ -108,6 +108,7 @@ class World:
         self.socket_owner = ""  # systemd, dockerd or nobody
         self.socket_listens: tuple[str, ...] = ()  # TCP sockets of docker.socket that systemd holds now
         self.endpoint_open: tuple[str, ...] = ()  # those of docker-tls.socket
+        self.others: tuple[tuple[str, int, str], ...] = ()  # TCP listeners of other processes
         self.containers: set[str] = set()
         self.stopped: set[str] = set()
         self.addresses = {"127.0.0.1", ADDRESS, "0.0.0.0"}

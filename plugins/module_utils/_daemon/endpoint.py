@@ -18,7 +18,7 @@ from .._errors import TlsError
 from .._host import certstore
 from . import findings as judged
 from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
-from .listen import Listen
+from .listen import PLAIN_PORT, Listen
 from .machine import Machine
 from .options import Options
 from .plan import Done, Plan
@@ -79,7 +79,7 @@ def is_current(options: Options, machine: Machine, state: StateDirectory, now: d
     found, planned = _plan(options, machine, state, now, check_mode=True)
     if planned.plan.changed:
         return Current(False, planned.plan.reasons, ())
-    told = report(Report(found, planned.plan, planned.listen, planned.findings, options))
+    told = report(Report(found, planned.plan, planned.listen, planned.findings, options, plain_port=planned.plain_port))
     return Current(True, planned.plan.reasons, judged.warnings(planned.findings), told["endpoint"])
 
 
@@ -92,7 +92,7 @@ def _look(
     reasons = _journal_reasons(journal)
     checks = _asked_proof(options, machine, planned)
     summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=reasons, journal=journal)
-    return report(replace(summary, proof=checks))
+    return report(replace(summary, proof=checks, plain_port=planned.plain_port))
 
 
 def _asked_proof(options: Options, machine: Machine, planned: Present) -> tuple[dict[str, t.Any], ...]:
@@ -121,6 +121,7 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
         found, planned = _plan(options, machine, state, now, check_mode=False)
         journal = None
     summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=recovered, journal=journal)
+    summary = replace(summary, plain_port=planned.plain_port)
     if not planned.plan.changed:
         return report(replace(summary, proof=_asked_proof(options, machine, planned)))
     if not planned.plan.touches_docker:
@@ -172,8 +173,9 @@ def _plan(
         planned = Present(plan_rolled_back(found), None, ())
     else:
         planned = plan_present(
-            found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, found)
+            found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, machine)
         )
+        planned = _with_plain_port(planned, options, machine)
     if planned.plan.touches_docker:
         planned = replace(planned, findings=_with_places(options, found, planned, state))
     judged.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
@@ -213,11 +215,19 @@ def _with_places(
     return judged.errors(together) + judged.warnings(together)
 
 
-def _listeners(listen: Listen, found: HostState) -> tuple[tuple[str, int, str], ...]:
-    from . import listening
+def _listeners(listen: Listen, machine: Machine) -> tuple[tuple[str, int, str], ...]:
+    return machine.other_listeners({address.port for address in listen.addresses})
 
-    ports = {address.port for address in listen.addresses}
-    return listening.foreign_listeners(ports, (1, found.services.service.main_pid))
+
+def _with_plain_port(planned: Present, options: Options, machine: Machine) -> Present:
+    """Return the plan with who else listens on 2375, and a warning of it; nothing where the user has allowed that port."""
+    others = machine.other_listeners({PLAIN_PORT})
+    if not others or options.allow_port_2375:
+        return planned
+    from . import plain_port
+
+    found = plain_port.check_plain_port(others, api_only=not planned.plan.changed)
+    return replace(planned, findings=(*planned.findings, *found), plain_port=plain_port.shown(others))
 
 
 def _journal(state: StateDirectory, options: Options) -> Journal | None:

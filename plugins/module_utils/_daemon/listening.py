@@ -18,19 +18,24 @@ _STREAM = 1  # SOCK_STREAM
 Listener = tuple[str, int, str]
 
 
-def foreign_listeners(ports: t.Collection[int], own_pids: t.Collection[int]) -> tuple[Listener, ...]:
-    """Return (address, port, process) of the listeners on ``ports`` that none of the processes ``own_pids`` holds.
+def foreign_listeners(
+    ports: t.Collection[int], pid: int = 0, own_ports: t.Collection[int] = (), socket_ports: t.Collection[int] = ()
+) -> tuple[Listener, ...]:
+    """Return (address, port, process) of the listeners on ``ports`` that are not those of Docker's API.
 
-    Only if there is one, all processes are searched for its name; "" where it cannot be seen.
+    The API's are those of dockerd (``pid``) on the ports ``own_ports`` that it is configured for, what systemd has handed over
+    to it, and systemd's on ``socket_ports``, those of docker.socket. dockerd itself holds further ones where it reserves the
+    published ports of containers. Only if there is one, all processes are searched for its name; "" where it cannot be seen.
     """
-    sockets = {inode: place for inode, place in _listening().items() if place[1] in ports}
-    for pid in own_pids:
-        for inode in _inodes(pid):
-            sockets.pop(inode, None)
+    sockets = {inode: place for inode, place in _listening(ports).items() if place[1] in ports}
     if not sockets:
         return ()
-    owners = _owners(sockets)
-    return tuple((address, port, owners.get(inode, "")) for inode, (address, port) in sorted(sockets.items()))
+    dockerds, systemds = _inodes(pid) if pid else set(), _inodes(1)
+    own = {i for i in dockerds if i in systemds or (i in sockets and sockets[i][1] in own_ports)}
+    own |= {i for i in systemds if i in sockets and sockets[i][1] in socket_ports}
+    foreign = {inode: place for inode, place in sockets.items() if inode not in own}
+    owners = _owners(foreign) if foreign else {}
+    return tuple((address, port, owners.get(inode, "")) for inode, (address, port) in sorted(foreign.items()))
 
 
 def handed_over(pid: int) -> tuple[tuple[str, int], ...]:
@@ -82,14 +87,17 @@ def _address(text: str, *, ipv6: bool) -> str:
     return socket.inet_ntop(socket.AF_INET6 if ipv6 else socket.AF_INET, b"".join(words))
 
 
-def _listening() -> dict[int, tuple[str, int]]:
+def _listening(ports: t.Collection[int] = ()) -> dict[int, tuple[str, int]]:
+    """Return all listeners by inode; with ``ports``, a table that names none of them is not taken apart (it can be long)."""
     found = {}
     for path, ipv6 in (("/proc/net/tcp", False), ("/proc/net/tcp6", True)):
         try:
             with open(path, encoding="ascii") as stream:
-                found.update(parse_table(stream.read(), ipv6=ipv6))
+                text = stream.read()
         except OSError:
             continue
+        if not ports or any(f":{port:04X} " in text for port in ports):
+            found.update(parse_table(text, ipv6=ipv6))
     return found
 
 

@@ -20,6 +20,7 @@ from .._files import read_bytes_or_none
 from .._host.addresses import Address, local_addresses
 from .engine import Engine, EngineError, EngineFacts, listener_pid
 from .local import Listening
+from .local import listening as local_listening
 from .running import api_ports, engine_of, listening_of
 from .systemd import Restart, Services, Systemd, process_identity, running_arguments
 
@@ -127,8 +128,7 @@ class Machine:
                 return ""
         except EngineError as error:
             return str(error)
-        pid = self._running().service.main_pid
-        return "" if api_ports(pid, self.listening()) else "dockerd listens nowhere"
+        return "" if self.api_ports() else "dockerd listens nowhere"
 
     def engine_facts(self, *, networks: bool = False) -> EngineFacts | None:
         """Return what the engine says of itself, None when it does not answer."""
@@ -145,6 +145,25 @@ class Machine:
             return engine.running_containers() if engine else ()
         except EngineError:
             return ()
+
+    def api_ports(self) -> set[int]:
+        """Return the TCP ports on which the running dockerd serves its API."""
+        return api_ports(self._running().service.main_pid, self.listening())
+
+    def other_listeners(self, ports: t.Collection[int]) -> tuple[tuple[str, int, str], ...]:
+        """Return (address, port, process) of the TCP listeners on ``ports`` that are not of Docker's API, with their containers."""
+        from . import listening
+
+        services = self._running()
+        own = {port for _address, port in self.listening().tcp}
+        of_socket = {port for _address, port in local_listening(["-H", "fd://"], {}, services.socket.streams).tcp}
+        found = listening.foreign_listeners(ports, services.service.main_pid, own, of_socket)
+        return tuple((address, port, self._with_containers(process, port)) for address, port, process in found)
+
+    def _with_containers(self, process: str, port: int) -> str:
+        """Return the name of a process, with the container that publishes the port where it is one of Docker's own."""
+        names = self.publishers(port) if process.startswith("docker") else ()
+        return f"{process} for the container {', '.join(names)}" if names else process
 
     def publishers(self, port: int) -> tuple[str, ...]:
         """Return the names of the running containers that publish a port of the host."""

@@ -12,6 +12,7 @@ from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect
 from . import config, dropin, others
+from .boot import check_boot
 from .findings import Finding, error, errors, raise_errors, warning, warnings
 from .journal import Record
 from .listen import Listen, is_on_host, resolve_listen
@@ -52,11 +53,15 @@ def no_listeners(_listen: Listen) -> t.Sequence[tuple[str, int, str]]:
 
 @dataclass(frozen=True)
 class Present:
-    """A plan, what the checks before it have found, and the listeners it is about."""
+    """A plan, what the checks before it have found, and the listeners it is about.
+
+    ``plain_port``: the processes other than dockerd that listen on port 2375, as they are shown.
+    """
 
     plan: Plan
     listen: Listen | None
     findings: tuple[Finding, ...]
+    plain_port: t.Sequence[str] = ()
 
 
 def plan_present(
@@ -101,6 +106,7 @@ def plan_present(
     else:
         found = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
         findings = (*errors(doors), *_unprovable(state, options, plan), *found, *warnings(doors))
+    findings = (*findings, *check_boot(state.services, options.listener))
     return Present(plan, listen, findings)
 
 

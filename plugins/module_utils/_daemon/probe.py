@@ -23,6 +23,8 @@ from .dername import name_text
 from .handshake import HandshakeError, ServerGreeting, read_greeting
 
 _REQUEST = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: portcullis\r\nConnection: close\r\n\r\n"
+# dockerd sends them with every answer of /_ping (Docker Engine API, SystemPing).
+_DOCKER_HEADERS = ("api-version", "docker-experimental", "builder-version")
 _LARGEST_ANSWER = 64 * 1024
 
 
@@ -52,11 +54,15 @@ class Client:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: an HTTP status (None when no HTTP response came), the engine, and what happened in words."""
+    """What came back: an HTTP status (None when no HTTP response came), the engine, and what happened in words.
+
+    ``docker``: the answer has the headers of Docker's API, be it dockerd's own or passed on by a proxy.
+    """
 
     status: int | None
     engine_version: str
     detail: str
+    docker: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,13 @@ def parse_answer(data: bytes) -> Answer:
     words = head[0].split(" ", 2)
     if not words[0].startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
         return Answer(None, "", "the connection was closed without an answer" if not data else "no HTTP came back")
-    engine = ""
+    engine, docker = "", False
     for line in head[1:]:
         name, _colon, value = line.partition(":")
+        docker = docker or name.lower() in _DOCKER_HEADERS
         if name.lower() == "server" and value.strip().startswith("Docker/"):
-            engine = value.strip().split(" ")[0].partition("/")[2]
-    return Answer(int(words[1]), engine, f"HTTP {words[1]}" + (f", engine {engine}" if engine else ""))
+            engine, docker = value.strip().split(" ")[0].partition("/")[2], True
+    return Answer(int(words[1]), engine, f"HTTP {words[1]}" + (f", engine {engine}" if engine else ""), docker)
 
 
 def client_context(client: Client, ca: str, *, verify: bool = True) -> ssl.SSLContext:
@@ -161,10 +168,10 @@ def check_plain_http(target: Target) -> Check:
 
 
 def check_port_closed(target: Target) -> Check:
-    """Nothing serves the Docker API at a port where it must not be (2375)."""
+    """Docker's API is not served without TLS at a port where it must not be (2375); another HTTP server may be there."""
     answer = ask(target, None)
-    passed = answer.status is None
-    return Check(f"port-{target.port}-closed", passed, "nothing answers" if passed else f"SERVED: {answer.detail}")
+    detail = f"SERVED: {answer.detail}" if answer.docker else f"not Docker's API ({answer.detail})"
+    return Check(f"port-{target.port}-closed", not answer.docker, detail if answer.status else "nothing answers")
 
 
 def check_greeting(

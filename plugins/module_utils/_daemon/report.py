@@ -12,6 +12,7 @@ from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect
 from . import findings as judged
+from .boot import starts_at_boot
 from .engine import EngineFacts
 from .findings import Finding
 from .journal import UNCONFIRMED, Journal
@@ -36,6 +37,7 @@ class Report:
     after: EngineFacts | None = None
     journal: Journal | None = None
     proof: tuple[dict[str, t.Any], ...] = ()
+    plain_port: t.Sequence[str] = ()  # other processes on port 2375
 
 
 def report(source: Report) -> dict[str, t.Any]:
@@ -89,6 +91,8 @@ def _endpoint(source: Report) -> dict[str, t.Any]:
         "containers_running": engine.containers_running if engine else 0,
         "live_restore": engine.live_restore if engine else False,
         "swarm": engine.swarm_active if engine else False,
+        "starts_at_boot": starts_at_boot(found.services, source.options.listener),
+        "port_2375": list(source.plain_port),
     }
 
 

@@ -20,7 +20,7 @@ from .._errors import TlsError
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,Job,NRestarts,FragmentPath,DropInPaths,NeedDaemonReload,Requires,"
-    "ExecMainStartTimestampMonotonic,Listen"
+    "ExecMainStartTimestampMonotonic,Listen,UnitFileState,WantedBy,RequiredBy"
 )
 UNIT_DIRECTORY = "/etc/systemd/system"
 # systemd shows one line a listener.
@@ -45,6 +45,8 @@ class UnitState:
     need_daemon_reload: bool = False
     requires: tuple[str, ...] = ()
     started: float = 0.0  # of the main process, in seconds of CLOCK_MONOTONIC; 0: never
+    file_state: str = ""  # enabled, disabled, static, ...; "": not known
+    wanted_by: tuple[str, ...] = ()  # WantedBy= and RequiredBy= of the loaded units
     streams: tuple[str, ...] = ()  # of a socket: what it listens on, in order ("/run/docker.sock", "[::]:2376")
 
     @property
@@ -95,6 +97,8 @@ def parse_show(text: str, names: t.Sequence[str]) -> dict[str, UnitState]:
             need_daemon_reload=values.get("NeedDaemonReload", "no") == "yes",
             requires=tuple(values.get("Requires", "").split()),
             started=_number(values.get("ExecMainStartTimestampMonotonic", "")) / 1e6,
+            file_state=values.get("UnitFileState", ""),
+            wanted_by=(*values.get("WantedBy", "").split(), *values.get("RequiredBy", "").split()),
             streams=tuple(_STREAMS.findall(block)),
         )
     return found

@@ -32,7 +32,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\nServer: Docker/26.1.5 (linux)\r\nContent-Length: 2
 class PlainServer:
     """Answers everybody over plain HTTP, as a dockerd without TLS does."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bytes = ANSWER) -> None:
+        self.answer = answer
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -44,7 +45,7 @@ class PlainServer:
                 with connection:
                     connection.settimeout(5)
                     connection.recv(1000)
-                    connection.sendall(ANSWER)
+                    connection.sendall(self.answer)
             except OSError:
                 if self.listener.fileno() < 0:
                     return
@@ -234,6 +235,26 @@ def test_examine_a_plain_endpoint_shouts(serve: t.Any) -> None:
     plain = next(check for check in found["checks"] if check["check"] == "plain-http")
     assert not plain["passed"]
     assert "SERVED" in plain["detail"]
+
+
+@pytest.mark.parametrize(
+    ("head", "docker"),
+    [
+        (b"HTTP/1.1 200 OK\r\nServer: Docker/26.1.5 (linux)", True),
+        (b"HTTP/1.1 200 OK\r\nserver: nginx\r\napi-version: 1.45\r\nOstype: linux", True),
+        (b"HTTP/1.1 403 Forbidden\r\nDocker-Experimental: false", True),
+        (b"HTTP/1.1 200 OK\r\nServer: nginx", False),
+        (b"HTTP/1.0 404 Not Found", False),
+        (b"SSH-2.0-OpenSSH_9.2", False),
+    ],
+)
+def test_port_is_closed_where_something_else_than_docker_answers(head: bytes, docker: bool) -> None:
+    server = PlainServer(head + b"\r\n\r\nOK")
+    try:
+        found = probe.check_port_closed(probe.Target("127.0.0.1", server.port, "localhost", 5.0))
+    finally:
+        server.close()
+    assert (found.check, found.passed) == (f"port-{server.port}-closed", not docker)
 
 
 def test_examine_nothing_at_all_proves_nothing() -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import pathlib
-import socket
 import types
 import typing as t
 
 import pytest
-from test_handshake_and_probe import CLIENTS, OTHERS, SERVER, PlainServer, TlsServer, client
+from test_handshake_and_probe import CLIENTS, OTHERS, SERVER, TlsServer, client
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import proof
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.engine import EngineFacts
@@ -27,23 +26,22 @@ from helpers_x509 import leaf
 SERVED = leaf(SERVER, "server", subject_names=("localhost", "127.0.0.1"))
 
 
-def machine(*, problem: str = "", handed_over: t.Sequence[tuple[str, int]] = ()) -> t.Any:
-    """Return as much of a host as is asked: an engine that answers locally, and what systemd has given it."""
+def machine(
+    *,
+    problem: str = "",
+    handed_over: t.Sequence[tuple[str, int]] = (),
+    ports: t.Collection[int] = (),
+    asked: bool = True,
+) -> t.Any:
+    """Return as much of a host as is asked: an engine that answers locally, what systemd has given it, its own ports."""
     return types.SimpleNamespace(
         ping=lambda: problem,
-        engine_facts=lambda: EngineFacts("26.1.5", False, False, 0),
+        engine_facts=lambda: EngineFacts("26.1.5", False, False, 0) if asked else None,
+        engine=lambda: object() if asked else None,
+        api_ports=lambda: set(ports),
         services=lambda: types.SimpleNamespace(service=types.SimpleNamespace(main_pid=1)),
         sockets_of_systemd=lambda pid: handed_over,
     )
-
-
-@pytest.fixture
-def unencrypted(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Return the port that stands for 2375, where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    monkeypatch.setattr(proof, "_UNENCRYPTED_PORT", port)
-    return port
 
 
 def prove(
@@ -61,7 +59,7 @@ def prove(
     return {check.check: check.passed for check in found}
 
 
-def test_prove_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path, unencrypted: int) -> None:
+def test_prove_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path) -> None:
     found = prove(tmp_path)
     assert all(found.values()), found
     assert {"local-socket", "no-certificate", "server-certificate-as-client", "port-2375-closed"} <= set(found)
@@ -78,28 +76,23 @@ def test_prove_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path, unencr
     ],
     ids=["asks nobody", "another group", "one too many"],
 )
-def test_prove_wrong_anchors_fails_their_checks(
-    tmp_path: pathlib.Path, unencrypted: int, anchors: str | None, failed: set[str]
-) -> None:
+def test_prove_wrong_anchors_fails_their_checks(tmp_path: pathlib.Path, anchors: str | None, failed: set[str]) -> None:
     found = prove(tmp_path, anchors)
     assert {name for name, passed in found.items() if not passed} == failed
 
 
-def test_prove_dead_local_socket_and_a_listener_of_somebody_else_fails(
-    tmp_path: pathlib.Path, unencrypted: int
-) -> None:
+def test_prove_dead_local_socket_and_a_listener_of_somebody_else_fails(tmp_path: pathlib.Path) -> None:
     found = prove(tmp_path, host=machine(problem="no answer", handed_over=[("0.0.0.0", 4243)]))
     assert {name for name, passed in found.items() if not passed} == {"local-socket", "no-other-listener"}
 
 
-def test_prove_open_unencrypted_port_fails(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = PlainServer()
-    monkeypatch.setattr(proof, "_UNENCRYPTED_PORT", plain.port)
-    try:
-        found = prove(tmp_path)
-    finally:
-        plain.close()
-    assert {name for name, passed in found.items() if not passed} == {f"port-{plain.port}-closed"}
+def test_prove_dockerd_on_the_unencrypted_port_fails(tmp_path: pathlib.Path) -> None:
+    found = prove(tmp_path, host=machine(ports={2375, 2376}))
+    assert {name for name, passed in found.items() if not passed} == {"port-2375-closed"}
+
+
+def test_prove_dockerd_without_a_local_socket_passes(tmp_path: pathlib.Path) -> None:
+    assert all(prove(tmp_path, host=machine(asked=False)).values())
 
 
 def test_require_names_every_check_that_failed() -> None:

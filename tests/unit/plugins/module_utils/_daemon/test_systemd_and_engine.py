@@ -11,10 +11,11 @@ import pathlib
 import socketserver
 import threading
 import typing as t
+from dataclasses import replace
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import engine, listening, systemd
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import boot, engine, listening, systemd
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 SHOWN = """\
@@ -215,12 +216,51 @@ def test_parse_table_finds_listeners_only() -> None:
     assert listening.parse_table(TCP6, ipv6=True) == {3333: ("::", 2376), 4444: ("fd00::1", 22)}
 
 
-def test_foreign_listeners_leaves_out_our_own() -> None:
+def test_foreign_listeners_leaves_out_the_api_of_dockerd_only() -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        found = listening.foreign_listeners({port}, ())
+        found = listening.foreign_listeners({port})
         assert [(address, number) for address, number, _process in found] == [("127.0.0.1", port)]
         assert str(os.getpid()) in found[0][2]
-        assert listening.foreign_listeners({port}, (os.getpid(),)) == ()
+        assert listening.foreign_listeners({port}, os.getpid(), {port}) == ()
+        # The published port of a container, reserved by dockerd itself, is not its API.
+        assert listening.foreign_listeners({port}, os.getpid(), {port + 1}) == found
+        assert listening.foreign_listeners({port ^ 1}) == ()
+        assert ("127.0.0.1", port) in listening.held_by(os.getpid())
+    assert listening.held_by(0) == ()
+
+
+ENABLED = systemd.UnitState("docker.service", file_state="enabled", wanted_by=("multi-user.target",))
+
+
+@pytest.mark.parametrize(
+    ("service", "socket", "listener", "starts"),
+    [
+        (ENABLED, ENABLED, "hosts", True),
+        (systemd.UnitState("docker.service"), ENABLED, "hosts", True),
+        (replace(ENABLED, file_state="disabled", wanted_by=()), ENABLED, "hosts", False),
+        (replace(ENABLED, file_state="disabled", wanted_by=()), ENABLED, "socket", True),
+        (replace(ENABLED, file_state="disabled", wanted_by=("app.service",)), ENABLED, "hosts", True),
+        (replace(ENABLED, file_state="static"), ENABLED, "hosts", True),
+        (replace(ENABLED, file_state="static", wanted_by=()), ENABLED, "hosts", False),
+        (replace(ENABLED, file_state="enabled-runtime"), ENABLED, "hosts", False),
+        (replace(ENABLED, file_state="generated"), ENABLED, "hosts", True),
+        (replace(ENABLED, file_state="disabled", wanted_by=()), replace(ENABLED, file_state="disabled", wanted_by=()), "socket", False),
+    ],
+)  # fmt: skip
+def test_starts_at_boot_is_what_the_boot_opens(
+    service: systemd.UnitState, socket: systemd.UnitState, listener: str, starts: bool
+) -> None:
+    services = systemd.Services(service, socket)
+    assert boot.starts_at_boot(services, listener) is starts
+    found = boot.check_boot(services, listener)
+    assert [item.code for item in found] == ([] if starts else ["not-started-at-boot"])
+    assert all("systemctl enable docker.service" in item.hint for item in found)
+
+
+def test_parse_show_reads_what_starts_a_unit() -> None:
+    shown = "UnitFileState=disabled\nWantedBy=a.target\nRequiredBy=b.service\nId=docker.service\n"
+    unit = systemd.parse_show(shown, ("docker.service",))["docker.service"]
+    assert (unit.file_state, unit.wanted_by) == ("disabled", ("a.target", "b.service"))
