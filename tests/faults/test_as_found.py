@@ -169,3 +169,80 @@ def test_docker_that_is_not_enabled_is_reported(odd: Host) -> None:
     assert host.run(listener="socket").result["endpoint"]["starts_at_boot"] is True
     host.sh("systemctl enable --quiet docker.service")
     assert host.run().result["endpoint"]["starts_at_boot"] is True
+
+
+OPTIONS = f"-H fd:// -H unix://{ELSEWHERE} --label way=found"
+MANAGER = "/etc/systemd/system.conf.d/options.conf"
+# Every way of systemd by which DOCKER_OPTS can reach the command line of dockerd: files, commands, what the unit says.
+WAYS = {
+    "environment": ({}, "true", f'Environment="DOCKER_OPTS={OPTIONS}"'),
+    "environment-file": (
+        {"/srv/docker/options": f'DOCKER_OPTS="{OPTIONS}"\n'},
+        "true",
+        "EnvironmentFile=/srv/docker/options",
+    ),
+    "set-environment": ({}, f'systemctl set-environment "DOCKER_OPTS={OPTIONS}"', ""),
+    "default-environment": (
+        {MANAGER: f'[Manager]\nDefaultEnvironment="DOCKER_OPTS={OPTIONS}"\n'},
+        "systemctl daemon-reexec",
+        "",
+    ),
+    "pass-environment": (
+        {MANAGER: f'[Manager]\nManagerEnvironment="DOCKER_OPTS={OPTIONS}"\n'},
+        "systemctl daemon-reexec",
+        "PassEnvironment=DOCKER_OPTS",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_options_reach_dockerd_by_every_way_of_systemd(odd: Host, way: str) -> None:
+    host = odd
+    files, prepare, line = WAYS[way]
+    for path, text in files.items():
+        host.put(path, text)
+    host.put(DROPIN, command("$DOCKER_OPTS") + line + "\n")
+    host.sh(prepare)
+    try:
+        start(host, ELSEWHERE)
+        answer = host.secure(live_restore="enable")
+        assert host.keeper_at(ELSEWHERE)
+        assert "way=found" in host.sh(f"docker -H unix://{ELSEWHERE} info -f '{{{{.Labels}}}}'")
+        assert any("DOCKER_OPTS" in text for text in answer.result["warnings"])
+        assert not host.run(live_restore="enable").result["changed"]
+        assert not host.run(state="absent").error
+        host.sh(f"docker -H unix://{ELSEWHERE} ps")
+    finally:
+        host.sh(f"rm -f {MANAGER}; systemctl unset-environment DOCKER_OPTS; systemctl daemon-reexec")
+
+
+def test_option_that_reaches_dockerd_in_an_unknown_way_is_refused_before_the_restart(odd: Host) -> None:
+    host = odd
+    host.put(
+        "/usr/sbin/dockerd.wrapped",
+        '#!/bin/sh\nexec /usr/sbin/dockerd -H unix:///srv/docker/docker.sock "$@"\n',
+        "0755",
+    )
+    host.sh("mkdir -p /srv/docker/bin && mv /usr/sbin/dockerd.wrapped /srv/docker/bin/dockerd")
+    host.put(
+        DROPIN,
+        "[Service]\nExecStart=\nExecStart=/srv/docker/bin/dockerd --containerd=/run/containerd/containerd.sock\n",
+    )
+    start(host, ELSEWHERE)
+    host.sh("sleep 1; systemctl restart docker")
+    before = host.files()
+    answer = host.run(certificate=host.issue().pem)
+    assert answer.error["code"] == "running-flags-unexplained"
+    assert answer.error["hint"]
+    assert host.files() == before
+    host.sh(f"docker -H unix://{ELSEWHERE} ps")
+
+
+def test_clients_variables_in_dockerds_environment_do_not_matter(odd: Host) -> None:
+    host = odd
+    variables = "DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=/nowhere DOCKER_HOST=tcp://192.0.2.1:1 DOCKER_CONTEXT=x"
+    host.put(DROPIN, f"[Service]\nEnvironment={variables}\n")
+    start(host, "/run/docker.sock")
+    answer = host.secure(live_restore="enable")
+    assert all(check["passed"] for check in answer.result["proof"])
+    assert not host.run(live_restore="enable").result["changed"]

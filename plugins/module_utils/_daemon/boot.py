@@ -10,6 +10,7 @@ then dockerd's own TCP port is closed, so remote clients cannot be the first.
 from __future__ import annotations
 
 from .findings import Finding, warning
+from .listen import Listen
 from .systemd import Services, UnitState
 
 
@@ -41,3 +42,13 @@ def check_boot(services: Services, listener: str) -> tuple[Finding, ...]:
         if at_boot(services.socket):
             hint = f"Run systemctl enable {name}; or set docker_daemon_listener: socket, with which systemd opens the port at boot."
     return (warning("not-started-at-boot", text, hint),)
+
+
+def check_network(listen: Listen, listener: str) -> tuple[Finding, ...]:
+    """Return a warning of what can still happen with dockerd's own listeners on single addresses (dockerd_facts 2.k)."""
+    if listener != "hosts" or not listen.needs_network():
+        return ()
+    named = ", ".join(address.endpoint() for address in listen.addresses)
+    text = f"dockerd listens on {named} and starts after the network; if an address is missing then, Docker does not start at all"
+    hint = "docker_daemon_listener: socket binds addresses that are not there yet."
+    return (warning("address-needed-at-boot", text, hint),)

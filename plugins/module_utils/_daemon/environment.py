@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 from .._errors import TlsError
 from .unitfile import Assignment, parse_assignments, parse_environment_file
-from .words import expand_specifiers, split_words
+from .words import braced_variables, expand_specifiers, split_command, split_words, whole_variable
 
+_MANAGER = "systemd's own environment (systemctl show-environment)"
+_PASSED = "the environment of process 1 (PassEnvironment= of the unit)"
 # The first comment line of every file that we write for systemd; a drop-in that has it is never an input.
 OWN_MARK = "# Managed by Ansible (portcullis.docker_tls)"
 
@@ -51,6 +53,7 @@ class UnitModel:
     late_overrides: tuple[str, ...]  # drop-ins of others that set ExecStart and sort after ours
     requires: tuple[str, ...] = ()  # Requires= and BindsTo=
     protect_home: str = ""
+    pass_environment: tuple[str, ...] = ()  # PassEnvironment=: names that come from the environment of process 1
 
 
 def parse_unit(files: t.Sequence[tuple[str, str]], own_path: str) -> UnitModel:
@@ -84,6 +87,9 @@ def parse_unit(files: t.Sequence[tuple[str, str]], own_path: str) -> UnitModel:
             for path, assignments in others[1:]
             if os.path.basename(path) > os.path.basename(own_path) and _sets_command(assignments)
         ),
+        pass_environment=tuple(
+            name for _path, value in _list_of(others, "Service", "PassEnvironment") for name in value.split()
+        ),
         protect_home=_last(others, "Service", "ProtectHome").lower(),
         requires=tuple(
             unit
@@ -94,11 +100,23 @@ def parse_unit(files: t.Sequence[tuple[str, str]], own_path: str) -> UnitModel:
     )
 
 
+def command_variables(model: UnitModel) -> set[str]:
+    """Return the names of the variables in the unit's commands. Raises TlsError ``unit-unsupported`` for an open quote."""
+    names = set()
+    for command in model.commands:
+        for word in split_command(command)[1:]:
+            value = expand_specifiers(word.value)
+            whole = whole_variable(value)
+            names.update(braced_variables(value) if whole is None else [whole])
+    return names
+
+
 def read_environment(
     model: UnitModel,
     texts: t.Mapping[str, t.Sequence[tuple[str, str]]],
     manager: t.Mapping[str, str] | None = None,
     *,
+    passed: t.Mapping[str, str] | None = None,
     comment_continues: bool = False,
 ) -> dict[str, Variable]:
     """Return the variables by name as systemd computes them for the command line.
@@ -106,10 +124,14 @@ def read_environment(
     UnsetEnvironment= counts here up to systemd 257 at least; in 262 it counts for the process only (measured).
 
     ``texts``: pattern of an EnvironmentSource -> (path, text) of the files that it matches, sorted; missing pattern = no file.
-    ``manager``: the environment of the manager (``systemctl show-environment``), the weakest source.
+    ``manager``: the environment of the manager (DefaultEnvironment=, ``systemctl set-environment``), the weakest source.
+    ``passed``: the environment of process 1, from which PassEnvironment= takes; the next stronger one.
     ``comment_continues``: see parse_environment_file (systemd before 254).
     """
-    found = {name: Variable(name, value, "systemctl show-environment") for name, value in (manager or {}).items()}
+    found = {name: Variable(name, value, _MANAGER) for name, value in (manager or {}).items()}
+    values = passed or {}
+    names = (name for name in model.pass_environment if name in values)
+    found.update({name: Variable(name, values[name], _PASSED) for name in names})
     found.update({variable.name: variable for variable in model.environment})
     for source in model.environment_files:
         for path, text in texts.get(source.pattern, ()):

@@ -12,8 +12,8 @@ from .._errors import TlsError
 from .._host import certstore
 from .._x509 import inspect
 from . import config, dropin, others
-from .boot import check_boot
-from .findings import Finding, error, errors, raise_errors, warning, warnings
+from .boot import check_boot, check_network
+from .findings import Finding, error, errors, raise_errors, warnings
 from .journal import Record
 from .listen import Listen, is_on_host, resolve_listen
 from .options import Options
@@ -317,6 +317,8 @@ def _check(
         containers_running=engine.containers_running if engine else None,
         listeners=tuple(listeners(listen)),
         running_arguments=state.running_arguments,
+        unit_in_use=state.unit_in_use,
+        socket_streams=state.socket_streams,
     )
     wanted = WantedEndpoint(
         listen=listen,
@@ -335,7 +337,7 @@ def _check(
         new_certificate=certstore.CERTIFICATE in plan.certificates or "certificate-pending" in plan.reasons,
         flags_taken_over=dropin.replaces(_text(state.dropin), state.derivation),
     )
-    found = (*check(facts, wanted), *_boot_warning(options, listen))
+    found = (*check(facts, wanted), *check_network(listen, options.listener))
     if options.takes_over or not errors(found):
         unknown = check_mode and not wanted.client_ca  # a CA that a check run would make, or adopt
         found = (*found, *(() if unknown else others.check_clients(state, options, wanted.client_ca)))
@@ -380,16 +382,6 @@ def _left_behind(state: HostState) -> tuple[Finding, ...]:
     )
     hint = f"Run with state absent and the path {state.left_behind} first; or remove hosts and tls* there, if dockerd does not read it."
     return (error("config-path-changed", text, hint),)
-
-
-def _boot_warning(options: Options, listen: Listen) -> tuple[Finding, ...]:
-    """Say what can still happen with dockerd's own listeners on single addresses (dockerd_facts 2.k)."""
-    if options.listener != "hosts" or not listen.needs_network():
-        return ()
-    named = ", ".join(address.endpoint() for address in listen.addresses)
-    text = f"dockerd listens on {named} and starts after the network; if an address is missing then, Docker does not start at all"
-    hint = "docker_daemon_listener: socket binds addresses that are not there yet."
-    return (warning("address-needed-at-boot", text, hint),)
 
 
 # Of a pending certificate the authorities are judged where they are known; on the first run in check mode there is no CA yet.

@@ -23,7 +23,7 @@ from .flags import find_flags
 from .listen import Listen, ListenAddress
 from .preflight_certificates import TlsFiles, check_certificates
 from .preflight_keys import check_keys
-from .unit import Derivation, conflicts, is_local
+from .unit import Derivation, conflicts, is_local, local_hosts
 from .unmanageable import UnitFacts, refusal
 
 OLDEST_ENGINE = (20, 10)
@@ -82,6 +82,8 @@ class HostFacts:
     containers_running: int | None = None
     listeners: tuple[tuple[str, int, str], ...] = ()  # (address, port, process) of TCP listeners that are not Docker's
     running_arguments: tuple[str, ...] = ()  # /proc/<MainPID>/cmdline, without the program
+    unit_in_use: bool = False  # the running dockerd was started with the unit's files as they are
+    socket_streams: tuple[str, ...] = ()  # what docker.socket listens on
 
 
 @dataclass(frozen=True)
@@ -199,13 +201,23 @@ def _check_socket(facts: HostFacts, wanted: WantedEndpoint, derivation: Derivati
 
 
 def _check_running(facts: HostFacts, derivation: Derivation) -> list[Finding]:
-    """Say when the running dockerd has a listener that nothing in the unit's files explains."""
+    """Report a listener of the running dockerd that nothing in the unit's files explains.
+
+    Where those files are what it was started with, the flag comes in a way that is not read here, and the next start has it
+    too: dockerd would refuse it beside ``hosts`` in daemon.json.
+    """
     running = [flag.value or "" for flag in find_flags(facts.running_arguments) if flag.name == "host"]
-    unknown = [host for host in running if host not in derivation.hosts]
+    known = (*derivation.hosts, *local_hosts(derivation.hosts, streams=facts.socket_streams))
+    unknown = [host for host in running if host not in known]
     if not unknown:
         return []
-    text = f"the running dockerd was started with -H {', -H '.join(unknown)}, which its unit does not say"
-    hint = "It ends with the restart. Look for it in systemctl show-environment, or for units changed since dockerd's start."
+    flags = f"-H {', -H '.join(unknown)}"
+    if facts.unit_in_use:
+        text = f"the running dockerd was started with {flags}, and no file or variable of its unit that can be read here says so"
+        hint = "Find it with systemctl show docker.service and remove it. If it is removed already, restart Docker. Then run again."
+        return [error("running-flags-unexplained", text, hint)]
+    text = f"the running dockerd was started with {flags}, which its unit does not say"
+    hint = "The unit's files were changed after dockerd's start; the listener ends with the restart."
     return [warning("running-flags-differ", text, hint)]
 
 
@@ -306,6 +318,8 @@ def _check_containers(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]
         facts.live_restore_active or flagged or (bool(wanted.settings.get("live-restore")) and not facts.swarm_active)
     )
     count = facts.containers_running or 0
+    if wanted.restart_needed and not flagged and facts.containers_running is None and facts.running_arguments:
+        return [_containers_unknown(wanted)]
     if not wanted.restart_needed or kept or not count:
         return []
     text = f"the restart of dockerd stops {count} running container{'s' if count != 1 else ''}"
@@ -318,6 +332,17 @@ def _check_containers(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]
             )
         ]
     return [warning("containers-will-stop", text, keep_containers_hint(in_swarm=facts.swarm_active))]
+
+
+def _containers_unknown(wanted: WantedEndpoint) -> Finding:
+    text = "dockerd has no local socket to ask it on, so live-restore cannot be switched on and the restart stops its containers"
+    if wanted.live_restore == "require":
+        return error(
+            "containers-would-stop", text, "Give it a local socket first (-H unix:///var/run/docker.sock), or use keep."
+        )
+    return warning(
+        "containers-unknown", text, "Give it a local socket first (-H unix:///var/run/docker.sock) to keep them."
+    )
 
 
 def _check_clock(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:

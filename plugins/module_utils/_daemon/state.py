@@ -10,6 +10,7 @@ systemd's would start a dockerd that somebody has stopped.
 
 from __future__ import annotations
 
+import glob
 import os
 import typing as t
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class HostState:
     config_path: str
     config_data: bytes | None
     config_in_use: bool
+    unit_in_use: bool  # the running dockerd was started with the unit's files as they are
     left_behind: str  # another daemon.json that still has our settings
     dropin_path: str
     dropin: bytes | None
@@ -106,7 +108,7 @@ def gather(
     model = derivation = None
     if refused is None:
         model = read_model(services.service, dropin_path)
-        environment = environment_of(model)
+        environment = environment_of(model, services.service.main_pid)
         derivation = derive(model, environment, ENDPOINT_FLAGS if strip_endpoint_flags else HOST_FLAGS)
         if not machine.has_program(derivation.binary):
             refused = program_missing(derivation.binary, model.command_path)
@@ -130,6 +132,7 @@ def gather(
         config_data=config_data,
         left_behind=_left_behind(record, path, directory),
         config_in_use=active and _in_use(machine, services, path, config_data, record),
+        unit_in_use=active and _unit_in_use(machine, services, model),
         dropin_path=dropin_path,
         dropin=read_bytes_or_none(dropin_path),
         socket_dropin_path=socket_dropin_path,
@@ -210,9 +213,25 @@ def _in_use(machine: Machine, services: Services, path: str, config_data: bytes 
     """Return whether the running dockerd has read these very bytes: it is younger than the file, or we have proved them."""
     if record is not None and config_data is not None and record.written_config == config_data:
         return True
-    status = file_status(path)
+    return _older(machine, services, [path])
+
+
+def _unit_in_use(machine: Machine, services: Services, model: UnitModel | None) -> bool:
+    """Return whether the running dockerd is younger than each of its unit's files, and systemd has loaded them as they are."""
+    service = services.service
+    files = [service.fragment_path, *service.drop_in_paths]
+    for source in model.environment_files if model else ():
+        files += glob.glob(source.pattern)
+    return not service.need_daemon_reload and _older(machine, services, [path for path in files if path])
+
+
+def _older(machine: Machine, services: Services, paths: t.Sequence[str]) -> bool:
+    """Return whether files are there and were last changed before dockerd's start."""
     started = machine.time() - (machine.monotonic() - services.service.started)
-    return status is not None and services.service.started > 0 and max(status.st_mtime, status.st_ctime) < started
+    found = [file_status(path) for path in paths]
+    return services.service.started > 0 and all(
+        status is not None and max(status.st_mtime, status.st_ctime) < started for status in found
+    )
 
 
 def _served(config_data: bytes | None, path: str, endpoint_socket: bytes | None) -> ServerGreeting | None:

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import json
 import os
 import shutil
 import subprocess
 import typing as t
 
 from .._files import read_bytes_or_none
-from .environment import UnitModel, Variable, parse_unit, read_environment
+from .environment import UnitModel, Variable, command_variables, parse_unit, read_environment
 from .systemd import Services, UnitState
 from .unmanageable import UnitFacts
 
@@ -60,8 +62,12 @@ def read_model(service: UnitState, own_path: str) -> UnitModel:
     return parse_unit(files, own_path)
 
 
-def environment_of(model: UnitModel) -> dict[str, Variable]:
-    """Return the variables of the unit's command line, its environment files read. Raises TlsError ``file-unreadable``."""
+def environment_of(model: UnitModel, pid: int = 0) -> dict[str, Variable]:
+    """Return the variables of the unit's command line, its environment files read. Raises TlsError ``file-unreadable``.
+
+    systemd's own environment is read only if the command has a variable that nothing else sets: it is the weakest source, and
+    costs a process. ``pid``: the running dockerd, which shows what PassEnvironment= has passed (process 1 need not).
+    """
     texts = {}
     for source in model.environment_files:
         found = []
@@ -70,7 +76,38 @@ def environment_of(model: UnitModel) -> dict[str, Variable]:
             if data is not None:
                 found.append((path, data.decode("utf-8", "surrogateescape")))
         texts[source.pattern] = found
-    return read_environment(model, texts, comment_continues=_comment_continues(texts))
+    continues = _comment_continues(texts)
+    passed = {**_environment_of_process(pid), **_environment_of_process(1)} if model.pass_environment else {}
+    environment = read_environment(model, texts, passed=passed, comment_continues=continues)
+    if command_variables(model) <= environment.keys():
+        return environment
+    return read_environment(model, texts, _environment_of_manager(), passed=passed, comment_continues=continues)
+
+
+def _environment_of_process(pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with, none where it cannot be read."""
+    data = b""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as stream:
+        data = stream.read()
+    return pairs_of(data.decode("utf-8", "surrogateescape").split("\0"))
+
+
+def _environment_of_manager() -> dict[str, str]:
+    """Return what systemd gives to every service (DefaultEnvironment=, ``systemctl set-environment``), none without busctl."""
+    place = ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "Environment"]
+    try:
+        shown = subprocess.run(
+            ["busctl", "--json=short", "get-property", *place], capture_output=True, text=True, timeout=10, check=True
+        ).stdout
+        return pairs_of(json.loads(shown)["data"])
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError):
+        return {}
+
+
+def pairs_of(entries: t.Iterable[str]) -> dict[str, str]:
+    """Return the variables in entries ``NAME=VALUE``."""
+    pairs = (entry.partition("=") for entry in entries)
+    return {name: value for name, equals, value in pairs if equals}
 
 
 def _comment_continues(texts: t.Mapping[str, t.Sequence[tuple[str, str]]]) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import typing as t
 
@@ -18,6 +19,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon impo
     unit_source,
     words,
 )
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.environment import parse_unit
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Services, UnitState
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.modules import daemon_dropin
@@ -256,3 +258,45 @@ def test_environment_comment_with_a_backslash_depends_on_systemd(
     monkeypatch.setattr(unit_source.subprocess, "run", lambda *_arguments, **_options: Answer)
     model = unit_source.read_model(host.services().service, str(host.own))
     assert list(unit_source.environment_of(model)) == names
+
+
+BUSCTL = "#!/bin/sh\necho asked >> {log}\n{answer}\n"
+
+
+@pytest.mark.parametrize(
+    ("unit", "answer", "value", "asked"),
+    [
+        (
+            "ExecStart=/usr/bin/dockerd $OPTS",
+            """echo '{"type": "as", "data": ["OPTS=-H fd://", "X=1"]}'""",
+            "-H fd://",
+            True,
+        ),
+        ("ExecStart=/usr/bin/dockerd $OPTS", "exit 1", None, True),
+        ("ExecStart=/usr/bin/dockerd $OPTS", "echo nonsense", None, True),
+        ("Environment=OPTS=own\nExecStart=/usr/bin/dockerd $OPTS", "exit 1", "own", False),
+        ("ExecStart=/usr/bin/dockerd", "exit 1", None, False),
+    ],
+    ids=["set-environment", "refused", "unreadable", "set-by-the-unit", "no-variable"],
+)
+def test_environment_of_the_manager_is_read_where_nothing_else_sets_a_variable(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, unit: str, answer: str, value: str | None, asked: bool
+) -> None:
+    (tmp_path / "busctl").write_text(BUSCTL.format(log=tmp_path / "log", answer=answer))
+    (tmp_path / "busctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    model = parse_unit([("/u/docker.service", f"[Service]\n{unit}\n")], "/own.conf")
+    found = unit_source.environment_of(model)
+    assert (found["OPTS"].value if "OPTS" in found else None) == value
+    assert (tmp_path / "log").exists() is asked
+
+
+def test_environment_that_the_unit_passes_is_that_of_the_running_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = parse_unit(
+        [("/u/docker.service", "[Service]\nPassEnvironment=HOME\nExecStart=/usr/bin/dockerd $HOME\n")], "/own.conf"
+    )
+    assert unit_source.environment_of(model, os.getpid())["HOME"].value
+
+
+def test_pairs_of_an_environment_leaves_out_what_is_no_variable() -> None:
+    assert unit_source.pairs_of(["A=1=2", "B=", "C", ""]) == {"A": "1=2", "B": ""}

@@ -10,6 +10,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.envi
     EnvironmentSource,
     UnitModel,
     Variable,
+    command_variables,
     parse_unit,
     read_environment,
 )
@@ -100,7 +101,7 @@ def test_read_environment_later_files_win_over_earlier_and_over_the_unit() -> No
     assert found["A"] == Variable("A", "3", "/e/b.env")
     assert found["B"] == Variable("B", "unit", FRAGMENT)
     assert found["C"] == Variable("C", "1", "/e/1")
-    assert found["D"] == Variable("D", "manager", "systemctl show-environment")
+    assert found["D"] == Variable("D", "manager", "systemd's own environment (systemctl show-environment)")
 
 
 def test_read_environment_unset_takes_names_and_exact_pairs_away() -> None:
@@ -113,3 +114,20 @@ def test_read_environment_old_systemd_reads_comments_otherwise() -> None:
     texts = {"/e": [("/e", "# x \\\nA=1\n")]}
     assert "A" in read_environment(model, texts)
     assert "A" not in read_environment(model, texts, comment_continues=True)
+
+
+def test_command_variables_are_all_that_the_command_names() -> None:
+    model = model_of("[Service]\nExecStart=/bin/$X $A '$B' -H${C}/${D} $$E x$F\n")
+    assert command_variables(model) == {"A", "B", "C", "D"}
+
+
+def test_read_environment_takes_from_process_1_what_the_unit_passes() -> None:
+    unit = "[Service]\nPassEnvironment=A B\nPassEnvironment=C\nEnvironment=B=unit\n"
+    found = read_environment(
+        model_of(unit), {}, {"A": "manager", "D": "manager"}, passed={"A": "1", "B": "1", "C": "1", "E": "1"}
+    )
+    assert {name: item.value for name, item in found.items()} == {"A": "1", "B": "unit", "C": "1", "D": "manager"}
+    assert "PassEnvironment=" in found["A"].source
+    assert "systemctl show-environment" in found["D"].source
+    reset = read_environment(model_of(unit, "[Service]\nPassEnvironment=\n"), {}, passed={"A": "1"})
+    assert "A" not in reset

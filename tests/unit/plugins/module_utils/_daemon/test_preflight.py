@@ -176,12 +176,46 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
     "runtimes may be in both": (host(VENDOR + " --add-runtime a=/b", config_data=b'{"runtimes": {}}'), wanted(), []),
     "later drop-in": (host(late=True), wanted(), [(E, "dropin-after-ours")]),
     "running with an unknown listener": (
-        host(running_arguments=("-H", "fd://", "-H", "tcp://0.0.0.0:2375")),
+        host(running_arguments=("-H", "fd://", "-H", "tcp://0.0.0.0:2375"), containers_running=0),
         wanted(),
         [(W, "running-flags-differ")],
     ),
+    "running with a listener that the files in use do not explain": (
+        host(running_arguments=("-H", "unix:///x.sock"), unit_in_use=True, containers_running=0),
+        wanted(),
+        [(E, "running-flags-unexplained")],
+    ),
+    "running with the local socket that we gave it": (
+        host(
+            "/usr/bin/dockerd -H tcp://0.0.0.0:2375",
+            running_arguments=("-H", unit.DEFAULT_SOCKET),
+            unit_in_use=True,
+            containers_running=0,
+        ),
+        wanted(),
+        [(W, "listener-replaced")],
+    ),
+    "cannot be asked": (
+        host(running_arguments=("-H", "fd://")),
+        wanted(settings=LIVE),
+        [(W, "containers-unknown")],
+    ),
+    "cannot be asked, kept by a flag": (
+        host(VENDOR + " --live-restore", running_arguments=("-H", "fd://")),
+        wanted(),
+        [],
+    ),
+    "cannot be asked, required": (
+        host(running_arguments=("-H", "fd://")),
+        wanted(settings=LIVE, live_restore="require"),
+        [(E, "containers-would-stop")],
+    ),
     "running as the unit says": (
-        host(running_arguments=("-H", "fd://", "--containerd=/run/containerd/containerd.sock")),
+        host(
+            running_arguments=("-H", "fd://", "--containerd=/run/containerd/containerd.sock"),
+            containers_running=0,
+            unit_in_use=True,
+        ),
         wanted(),
         [],
     ),
