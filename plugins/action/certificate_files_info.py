@@ -16,7 +16,7 @@ class ActionModule(ModuleAction):
             {
                 **dict.fromkeys(("id", "path", "state", "problem"), str),
                 **dict.fromkeys(("certificate_content", "ca_content", "client_ca_content"), str),
-                **dict.fromkeys(("key_matches", "configured"), Maybe(bool)),
+                **dict.fromkeys(("key_matches", "configured", "starts_at_boot"), Maybe(bool)),
             }
         ]
     }

@@ -56,6 +56,10 @@ options:
         description: The C(daemon.json) that has to name the certificate. Empty for none.
         type: str
         default: ""
+      unit:
+        description: The daemon's unit, to report whether the boot starts it. Empty for a set of a client.
+        type: str
+        default: ""
 seealso:
   - module: portcullis.docker_tls.certificate_info
   - module: portcullis.docker_tls.fleet_status
@@ -121,6 +125,10 @@ files:
         to be read.
       type: bool
       sample: true
+    starts_at_boot:
+      description: Whether the boot opens the endpoint of O(files[].unit); null where that is empty or not known to systemd.
+      type: bool
+      sample: true
 """
 
 import typing as t
@@ -142,6 +150,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "ca_path": {"type": "str", "default": ""},
             "client_ca_path": {"type": "str", "default": ""},
             "config_path": {"type": "str", "default": ""},
+            "unit": {"type": "str", "default": ""},
         },
     },
 }

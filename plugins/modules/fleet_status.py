@@ -267,7 +267,7 @@ report:
       type: list
       elements: dict
     hosts:
-      description: Every Docker host, with C(level), C(verdict), C(findings), C(stored), C(served), C(served_is_stored) and C(access).
+      description: Every Docker host, with C(level), C(verdict), C(findings), C(stored), C(served), C(served_is_stored), C(starts_at_boot) and C(access).
       type: list
       elements: dict
     clients:

@@ -46,7 +46,7 @@ def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping)
         names = {"certificate": "server-cert", "key": "server-key", "ca": "ca", "client_ca": "client-ca"}
         paths = {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}
         config_path = variables.get("docker_daemon_config_path") or DAEMON_JSON
-        wanted.append({"id": "server", **paths, "config_path": config_path})
+        wanted.append({"id": "server", "unit": "docker.service", **paths, "config_path": config_path})
     for bundle, directory in _bundles(host, groups, hostvars):
         names = {"certificate": "cert", "key": "key", "ca": "ca"}
         paths = {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}

@@ -150,6 +150,7 @@ def _host(one: HostStatus, now: datetime) -> dict[str, t.Any]:
             "authority_names": [dername.text(name) for name in served.authority_names],
         },
         "served_is_stored": served_is_stored(one),
+        "starts_at_boot": facts.stored.starts_at_boot,
         "access": {"wanted": list(facts.access_groups), "admits": None if one.admits is None else list(one.admits)},
     }
 

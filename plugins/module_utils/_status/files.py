@@ -17,6 +17,9 @@ import stat
 import typing as t
 from dataclasses import dataclass
 
+from .._daemon.boot import starts_at_boot
+from .._daemon.systemd import Systemd
+from .._errors import TlsError
 from .._x509 import pem
 from .model import INVALID, MISSING, NOT_READABLE, READ
 
@@ -35,6 +38,7 @@ class Wanted:
     ca_path: str = ""
     client_ca_path: str = ""
     config_path: str = ""
+    unit: str = ""  # docker.service, where it is asked whether the boot starts it
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def _read_set(wanted: Wanted) -> dict[str, t.Any]:
         "ca_content": _optional(wanted.ca_path),
         "client_ca_content": _optional(wanted.client_ca_path),
         "configured": _configured(wanted.config_path, path),
+        "starts_at_boot": _starts_at_boot(wanted.unit) if wanted.unit else None,
     }
 
 
@@ -80,6 +85,18 @@ def _configured(config_path: str, certificate_path: str) -> bool | None:
         return False
     named = str(values.get("tlscert", ""))
     return values.get("tlsverify") is True and named.startswith(os.path.dirname(certificate_path).rstrip("/") + "/")
+
+
+def _starts_at_boot(service: str) -> bool | None:
+    """Return whether the boot opens the endpoint's port; None where systemd cannot be asked, or has no such unit."""
+    try:
+        services = Systemd(service, service.rpartition(".")[0] + ".socket").show()
+    except TlsError:
+        return None
+    if services.service.load_state != "loaded":
+        return None
+    holds_port = any(not stream.startswith(("/", "@")) for stream in services.socket.streams)
+    return starts_at_boot(services, "socket" if holds_port else "hosts")
 
 
 def _certificate_and_key(path: str, key_path: str) -> tuple[_Looked, bool | None]:

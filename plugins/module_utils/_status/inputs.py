@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
+from dataclasses import replace
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
@@ -60,6 +61,12 @@ def stored(raw: Mapping | None) -> Stored:
     """Return the files of a host or a bundle from what the module certificate_files_info reported."""
     if not raw:
         return Stored(NOT_ASKED)
+    boot = raw.get("starts_at_boot")
+    found = _stored(raw)
+    return replace(found, starts_at_boot=boot) if isinstance(boot, bool) else found
+
+
+def _stored(raw: Mapping) -> Stored:
     state, path, problem = raw["state"], raw.get("path") or "", raw.get("problem") or ""
     if state != READ:
         return Stored(state, problem, path)

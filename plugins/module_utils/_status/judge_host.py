@@ -29,6 +29,7 @@ from .model import (
 
 _RESTART = "Restart dockerd there: systemctl restart docker, or run playbooks/site.yml."
 _SITE = "Run playbooks/site.yml."
+_ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_listener: socket."
 
 
 def judge_host(facts: HostFacts, known: trust.Trust, thresholds: times.Thresholds, now: datetime) -> HostStatus:
@@ -39,6 +40,7 @@ def judge_host(facts: HostFacts, known: trust.Trust, thresholds: times.Threshold
         *_difference(facts.stored.certificate, facts.served.certificate),
         *_wire(facts, known, thresholds, now),
         *_disk(facts, known, thresholds, now),
+        *_boot(facts),
     ]
     access = None
     if facts.served.state == READ:
@@ -132,6 +134,12 @@ def _disk(facts: HostFacts, known: trust.Trust, thresholds: times.Thresholds, no
     validity = times.validity_finding(stored.certificate.view, thresholds, now, "the certificate on disk", _SITE)
     if validity is not None:
         yield validity
+
+
+def _boot(facts: HostFacts) -> t.Iterator[Finding]:
+    if facts.stored.starts_at_boot is False:
+        text = "Docker's unit is not enabled: after a boot the endpoint is closed until a local client starts dockerd"
+        yield Finding("not-started-at-boot", "warning", text, _ENABLE)
 
 
 def _no_disk(stored: Stored, is_served: bool) -> t.Iterator[Finding]:

@@ -77,7 +77,10 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Stored:
-    """Certificate files on a disk. ``anchors`` are what stands in ca.pem, ``client_anchors`` in client-ca.pem."""
+    """Certificate files on a disk. ``anchors`` are what stands in ca.pem, ``client_anchors`` in client-ca.pem.
+
+    ``starts_at_boot``: of a daemon's host, whether the boot opens the endpoint; None where that is not known.
+    """
 
     state: str
     problem: str = ""
@@ -87,6 +90,7 @@ class Stored:
     anchors: tuple[Certificate, ...] = ()
     client_anchors: tuple[Certificate, ...] | None = None
     configured: bool | None = None  # whether daemon.json has the settings of the endpoint; None: not known
+    starts_at_boot: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import typing as t
 
@@ -79,3 +80,29 @@ def test_certificate_files_info_tells_whether_dockerd_is_configured_with_the_set
     assert found["configured"] is expected
     (unasked,) = run_module(certificate_files_info, {"files": [{**wanted, "config_path": ""}]})["files"]
     assert unasked["configured"] is None
+
+
+SHOWN = "Id=docker.service\nLoadState={load}\nUnitFileState=disabled\n\nId=docker.socket\nLoadState=loaded\nUnitFileState=enabled\n"
+UNIX = "Listen=/run/docker.sock (Stream)\n"
+
+
+@pytest.mark.parametrize(
+    ("shown", "starts"),
+    [
+        (SHOWN.format(load="loaded") + UNIX, False),
+        (SHOWN.format(load="loaded") + UNIX + "Listen=0.0.0.0:2376 (Stream)\n", True),
+        (SHOWN.format(load="not-found") + UNIX, None),
+        ("", None),
+    ],
+    ids=["disabled", "systemd-holds-the-port", "no-docker", "no-systemd"],
+)
+def test_certificate_files_info_returns_whether_the_boot_opens_the_endpoint(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, shown: str, starts: bool | None
+) -> None:
+    (tmp_path / "shown").write_text(shown)
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\ntest -s {tmp_path}/shown && cat {tmp_path}/shown\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    wanted = [{"id": "server", "certificate_path": f"{tmp_path}/server-cert.pem", "unit": "docker.service"}]
+    (found,) = run_module(certificate_files_info, {"files": wanted}, check=True)["files"]
+    assert found["starts_at_boot"] is starts

@@ -68,6 +68,14 @@ def test_endpoint_is_set_up_and_kept(world: World) -> None:
     assert (again["changed"], again["reasons"]) == (False, [])
 
 
+def test_other_process_on_port_2375_and_the_boot_are_returned(world: World) -> None:
+    world.others = (("127.0.0.1", 2375, "docker-proxy (12) for the container proxy"),)
+    result = run_module(daemon_endpoint, arguments(world, certificate_content=issue(world)))
+    assert not result["failed"], result
+    assert result["endpoint"]["port_2375"] == ["docker-proxy (12) for the container proxy on 127.0.0.1"]
+    assert result["endpoint"]["starts_at_boot"] is True
+
+
 def test_check_mode_changes_nothing(world: World) -> None:
     result = run_module(daemon_endpoint, arguments(world), check=True)
     assert result["changed"]

@@ -46,6 +46,7 @@ def test_files_of_a_docker_host_are_the_daemons() -> None:
     (wanted,) = status.files("web1", GROUPS, {"web1": {}})
     assert wanted == {
         "id": "server",
+        "unit": "docker.service",
         "certificate_path": "/etc/docker/certs/server-cert.pem",
         "key_path": "/etc/docker/certs/server-key.pem",
         "ca_path": "/etc/docker/certs/ca.pem",

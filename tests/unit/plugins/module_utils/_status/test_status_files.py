@@ -42,6 +42,7 @@ def test_read_all_returns_certificates_and_that_the_key_matches(bundle: pathlib.
         "client_ca_content": "",
         "key_matches": True,
         "configured": None,
+        "starts_at_boot": None,
     }
 
 

@@ -75,6 +75,9 @@ def test_host_that_serves_what_it_stores_is_ok() -> None:
         (None, {"stored": stored(None, state="not-readable", problem="permission denied")}, [("not-readable", "ok")]),
         (DOWN, {"stored": stored(None, state="not-readable", problem="")}, [("unreachable", "critical"), ("not-readable", "unknown")]),
         (None, {"stored": None}, []),
+        (None, {"stored": stored(server(), starts_at_boot=True)}, []),
+        (None, {"stored": stored(server(), starts_at_boot=False)}, [("not-started-at-boot", "warning")]),
+        (None, {"stored": stored(server(), starts_at_boot="no")}, []),
         (None, {"endpoint": "tcp://10.0.0.6:2376"}, [("name-not-covered", "warning")]),
         (served(server(), OPS), {}, [("admits-unwanted", "critical"), ("refuses-wanted", "critical")]),
         (served(server(), clients_authority(), OPS), {}, [("admits-unwanted", "critical")]),
@@ -86,6 +89,7 @@ def test_host_that_serves_what_it_stores_is_ok() -> None:
         "endpoint-down", "endpoint-down-and-configured", "daemon-json-rewritten", "rewritten-not-restarted",
         "all-down", "no-tls", "renewed-not-restarted", "renewed-not-restarted-in-time", "foreign", "warning", "expired",
         "open", "any-authority", "key-mismatch", "missing", "garbage", "not-readable", "down-and-not-readable", "disk-not-asked",
+        "starts-at-boot", "not-started-at-boot", "boot-nonsense",
         "other-name", "swapped-groups", "one-group-too-many", "anchor-only-on-disk", "still-open", "absent",
     ],
 )  # fmt: skip
