@@ -156,7 +156,8 @@ class Machine:
 
         services = self._running()
         own = {port for _address, port in self.listening().tcp}
-        of_socket = {port for _address, port in local_listening(["-H", "fd://"], {}, services.socket.streams).tcp}
+        streams = (*services.socket.streams, *self.systemd.endpoint_streams())
+        of_socket = {port for _address, port in local_listening(["-H", "fd://"], {}, streams).tcp}
         found = listening.foreign_listeners(ports, services.service.main_pid, own, of_socket)
         return tuple((address, port, self._with_containers(process, port)) for address, port, process in found)
 

@@ -207,7 +207,8 @@ def _check_running(facts: HostFacts, derivation: Derivation) -> list[Finding]:
     too: dockerd would refuse it beside ``hosts`` in daemon.json.
     """
     running = [flag.value or "" for flag in find_flags(facts.running_arguments) if flag.name == "host"]
-    known = (*derivation.hosts, *local_hosts(derivation.hosts, streams=facts.socket_streams))
+    usable = facts.unit_facts.socket_load_state == "loaded"
+    known = (*derivation.hosts, *local_hosts(derivation.hosts, usable, facts.socket_streams))
     unknown = [host for host in running if host not in known]
     if not unknown:
         return []

@@ -17,6 +17,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
+from .._files import read_bytes_or_none
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,Job,NRestarts,FragmentPath,DropInPaths,NeedDaemonReload,Requires,"
@@ -120,6 +121,12 @@ class Systemd:
         names = (self.service, self.socket)
         units = parse_show(_output(["systemctl", "show", "--no-pager", "-p", _PROPERTIES, "--", *names]), names)
         return Services(*(units.get(name, UnitState(name)) for name in names))
+
+    def endpoint_streams(self) -> tuple[str, ...]:
+        """Return what our socket unit listens on, by its file; nothing where there is none."""
+        text = read_bytes_or_none(os.path.join(self.unit_directory, self.endpoint_socket)) or b""
+        lines = text.decode("utf-8", "replace").splitlines()
+        return tuple(line.partition("=")[2] for line in lines if line.startswith("ListenStream="))
 
     def exec_start(self) -> str:
         """Return ExecStart of the loaded service as busctl's JSON: a true argv array (``systemctl show`` loses quoting)."""

@@ -18,7 +18,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._daemon.boot import starts_at_boot
-from .._daemon.systemd import Systemd
+from .._daemon.systemd import UNIT_DIRECTORY, Systemd
 from .._errors import TlsError
 from .._x509 import pem
 from .model import INVALID, MISSING, NOT_READABLE, READ
@@ -90,13 +90,12 @@ def _configured(config_path: str, certificate_path: str) -> bool | None:
 def _starts_at_boot(service: str) -> bool | None:
     """Return whether the boot opens the endpoint's port; None where systemd cannot be asked, or has no such unit."""
     try:
-        services = Systemd(service, service.rpartition(".")[0] + ".socket").show()
+        systemd = Systemd(service, service.rpartition(".")[0] + ".socket", UNIT_DIRECTORY)
+        services = systemd.show()
+        listener = "socket" if systemd.endpoint_streams() else "hosts"
     except TlsError:
         return None
-    if services.service.load_state != "loaded":
-        return None
-    holds_port = any(not stream.startswith(("/", "@")) for stream in services.socket.streams)
-    return starts_at_boot(services, "socket" if holds_port else "hosts")
+    return starts_at_boot(services, listener) if services.service.load_state == "loaded" else None
 
 
 def _certificate_and_key(path: str, key_path: str) -> tuple[_Looked, bool | None]:

@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import files
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_files_info
 from helpers_modules import run_module
 from helpers_status import client
@@ -83,25 +84,27 @@ def test_certificate_files_info_tells_whether_dockerd_is_configured_with_the_set
 
 
 SHOWN = "Id=docker.service\nLoadState={load}\nUnitFileState=disabled\n\nId=docker.socket\nLoadState=loaded\nUnitFileState=enabled\n"
-UNIX = "Listen=/run/docker.sock (Stream)\n"
 
 
 @pytest.mark.parametrize(
-    ("shown", "starts"),
+    ("shown", "unit", "starts"),
     [
-        (SHOWN.format(load="loaded") + UNIX, False),
-        (SHOWN.format(load="loaded") + UNIX + "Listen=0.0.0.0:2376 (Stream)\n", True),
-        (SHOWN.format(load="not-found") + UNIX, None),
-        ("", None),
+        (SHOWN.format(load="loaded"), "", False),
+        (SHOWN.format(load="loaded"), "[Socket]\nListenStream=0.0.0.0:2376\n", True),
+        (SHOWN.format(load="not-found"), "", None),
+        ("", "", None),
     ],
     ids=["disabled", "systemd-holds-the-port", "no-docker", "no-systemd"],
 )
 def test_certificate_files_info_returns_whether_the_boot_opens_the_endpoint(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, shown: str, starts: bool | None
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, shown: str, unit: str, starts: bool | None
 ) -> None:
     (tmp_path / "shown").write_text(shown)
     (tmp_path / "systemctl").write_text(f"#!/bin/sh\ntest -s {tmp_path}/shown && cat {tmp_path}/shown\n")
     (tmp_path / "systemctl").chmod(0o755)
+    if unit:
+        (tmp_path / "docker-tls.socket").write_text(unit)
+    monkeypatch.setattr(files, "UNIT_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     wanted = [{"id": "server", "certificate_path": f"{tmp_path}/server-cert.pem", "unit": "docker.service"}]
     (found,) = run_module(certificate_files_info, {"files": wanted}, check=True)["files"]

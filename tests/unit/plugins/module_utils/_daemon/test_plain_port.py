@@ -9,11 +9,11 @@ import pathlib
 
 import pytest
 from test_handshake_and_probe import ANSWER, PlainServer
-from test_transaction import given, issued, run
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import plain_port
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_machine import install
+from helpers_scenarios import given, issued, run
 from helpers_world import Effects, World
 
 PROXY = "docker-proxy (12) for the container proxy"
