@@ -192,7 +192,7 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
             unit_in_use=True,
             containers_running=0,
         ),
-        wanted(),
+        wanted(existing_settings="adopt"),
         [(W, "listener-replaced")],
     ),
     "cannot be asked": (
