@@ -29,6 +29,7 @@ from ansible.plugins.action import ActionBase
 from ..filter import adoption, roles, status
 from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
 from . import _answers, _in_process, _pipelining
+from ._printable import printable
 
 # Ansible loads an action plugin once, then forks a process for each host and task. What the filters import is loaded here,
 # before that: else it would be imported anew in each of them, 35 ms a task.
@@ -256,7 +257,7 @@ class PassphraseAction(SecretAction):
 
 
 def without_side_doors(result: Result, facts: t.Container[str] = ()) -> Result:
-    """Return a host's answer without what would reach beyond it.
+    """Return a host's answer without what would reach beyond it: variables, and commands for the terminal.
 
     Ansible puts ``ansible_facts`` of any answer above the inventory's variables, those of a run_once task for every host: a hostile
     host could name itself the CA host, or take another's client. Only ``facts`` stay, and the interpreter that Ansible itself found.
@@ -266,7 +267,7 @@ def without_side_doors(result: Result, facts: t.Container[str] = ()) -> Result:
         for name, value in (result.get("ansible_facts") or {}).items()
         if name in facts or name.startswith("discovered_interpreter_")
     }
-    clean = {name: value for name, value in result.items() if name not in _SIDE_DOORS}
+    clean = {name: printable(value) for name, value in result.items() if name not in _SIDE_DOORS}
     return {**clean, "ansible_facts": kept} if kept else clean
 
 

@@ -20,6 +20,7 @@ import typing as t
 from ansible import constants as C
 
 from ..module_utils._program import PACKAGE, program
+from ._printable import printable
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 _BEGUN = "docker_tls: begun"
@@ -97,4 +98,4 @@ def answer(output: str) -> dict[str, t.Any] | None:
         json.dumps(found, ensure_ascii=False).encode("utf-8")
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return printable(found) if isinstance(found, dict) else None
