@@ -55,6 +55,8 @@ class ModuleAction(ActionBase):
     ANSWER: t.Mapping[str, t.Any] = {}
     #: The module's ``main``, where it may run in this process when the task is for the controller itself.
     MAIN: t.Callable[..., None] | None = None
+    #: What the arguments are handed to Ansible as.
+    ARGUMENTS: type[Result] = dict
     TRANSFERS_FILES = False
     _requires_connection = True
 
@@ -88,7 +90,8 @@ class ModuleAction(ActionBase):
             done = _in_process.execute(main, arguments, check_mode=check, diff=diff)
             if done is not None:
                 return self._admitted(done)
-        result: Result = self._execute_module(module_name=module, module_args=dict(arguments), task_vars=task_vars)
+        carried = self.ARGUMENTS(arguments)
+        result: Result = self._execute_module(module_name=module, module_args=carried, task_vars=task_vars)
         return self._admitted(result)
 
     def _admitted(self, result: Result) -> Result:
@@ -209,10 +212,18 @@ class CertificateAction(ModuleAction):
         return rejection(rejected) if rejected else super().run_module(arguments, package, task_vars)
 
 
+class Unshown(dict[str, t.Any]):
+    """Arguments that show no values: with ANSIBLE_DEBUG, ansible-core prints those of each module that it has run."""
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(self)}: values not shown>"
+
+
 class SecretAction(ModuleAction):
     """The same for modules that carry a secret: through a pipe or not at all."""
 
     CARRIED = "the secret"
+    ARGUMENTS = Unshown
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the result of ``module``, sent through a pipe; a failure where the connection cannot do that."""

@@ -85,9 +85,9 @@ def holding(directory: pathlib.Path, secret: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def loud(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Run]:
-    """One run with everything that shows or keeps more: -vvv, --diff, files kept, no pipelining configured."""
+    """One run with everything that shows or keeps more: -vvvvv, debug, --diff, files kept, no pipelining configured."""
     directory = tmp_path_factory.mktemp("loud")
-    return directory, play(directory, PLAY, PASSPHRASE_TEXT, "-vvvv", "--diff")
+    return directory, play(directory, PLAY, PASSPHRASE_TEXT, "-vvvvv", "--diff", ANSIBLE_DEBUG="1")
 
 
 def test_control_run_leaves_an_argument_of_another_module_in_a_file(tmp_path: pathlib.Path) -> None:
@@ -96,6 +96,11 @@ def test_control_run_leaves_an_argument_of_another_module_in_a_file(tmp_path: pa
     assert run.status == 0, run.output
     assert holding(tmp_path / "files", CONTROL)
     assert CONTROL in run.output
+
+
+def test_control_run_shows_an_argument_of_another_module_when_ansible_debugs(tmp_path: pathlib.Path) -> None:
+    run = play(tmp_path, CONTROL_PLAY, CONTROL, ANSIBLE_DEBUG="1")
+    assert re.search(rf"done with _execute_module \(\S*ping, .*{CONTROL}", run.output)
 
 
 def test_passphrase_is_in_no_file(loud: tuple[pathlib.Path, Run]) -> None:
