@@ -163,3 +163,26 @@ def test_listener_is_exchanged_rolled_back_and_taken_away(host: Host, first: str
     assert_closed(host)
     assert host.sh("systemctl is-active docker-tls.socket", check=False) == "inactive"
     assert host.sh("ls /run/docker-tls.env", check=False) == ""
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"tls": True}, {"tlsverify": False}], ids=["plain", "tls", "no-client-checks"]
+)
+def test_port_that_another_tool_opens_without_client_checks_is_not_served(
+    host: Host, settings: dict[str, t.Any]
+) -> None:
+    """Only our drop-in makes ``hosts`` in daemon.json possible; with the packaged unit dockerd does not start with it at all."""
+    host.secure(listener="hosts")
+    ours = json.loads(host.sh(f"cat {PATH}"))
+    files = {key: ours[key] for key in ("tlscacert", "tlscert", "tlskey")} if settings else {}
+    host.put(PATH, json.dumps({"hosts": ours["hosts"], **files, **settings}))
+    host.sh(f"{FORGET}; systemctl restart docker", check=False)
+    assert not host.works(3)
+    assert not answers(host, "http")
+    assert not answers(host, "https")
+    assert "so dockerd is not started" in host.sh("journalctl -u docker -p err -n 20 -o cat")
+    answer = host.run(listener="hosts", existing_settings="adopt")
+    assert answer.result["restarted"], answer.error
+    assert host.works()
+    assert listens(host)
+    assert not answers(host, "https")

@@ -18,6 +18,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from .start_guard import refuse_open_port
 from .systemd import listeners_path
 from .words import quote_word, split_words
 
@@ -54,7 +55,9 @@ def local_fallback(command: str, config_path: str, service: str, hosts: t.Sequen
     words = [_SCRIPT, config_path, _NAMED, path, flags, _VARIABLE]
     return Fallback(
         (
-            "# Where daemon.json names no listeners (another tool has rendered it), dockerd gets the unit's local ones.",
+            "# Another tool may have rendered daemon.json: no TCP port without client verification.",
+            refuse_open_port(config_path),
+            "# Where it names no listeners, dockerd gets the unit's local ones.",
             f"EnvironmentFile=-{path}",
             "ExecStartPre=-/bin/sh -c " + " ".join(map(quote_word, words)),
         ),

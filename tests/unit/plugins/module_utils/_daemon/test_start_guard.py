@@ -142,3 +142,41 @@ def test_start_guard_matches_an_awkward_path_literally(start: t.Callable[..., Ou
 
 def test_start_guard_reads_a_file_that_is_not_utf_8(start: t.Callable[..., Outcome]) -> None:
     assert start(f'{{{OURS}, "labels": ["'.encode() + b'\xff"], "tlsverify": false}').closed
+
+
+VERIFIED = f'"tlsverify": true, "tlscacert": "{ANCHORS}"'
+TCP = '"hosts": ["fd://", "tcp://0.0.0.0:2376"]'
+
+
+@pytest.mark.parametrize(
+    ("config", "starts"),
+    [
+        (f"{{{TCP}, {VERIFIED}}}", True),
+        (f'{{{TCP}, "tlsverify": true, "tlscacert": "/etc/other/ca.pem"}}', True),
+        ('{"hosts": ["fd://", "unix:///run/x.sock"]}', True),
+        ('{"log-opts": {"syslog-address": "tcp://10.0.0.9:514"}, "hosts": ["fd://"]}', True),
+        ("{}", True),
+        (None, True),
+        (f"{{{TCP}}}", False),
+        ('{"hosts": ["tcp://[::]:2375"]}', False),
+        ('{"hosts" :\n["unix:///run/x.sock" , "0.0.0.0:2375"]}', False),
+        ('{"hosts": ["fd://", "unix:///a", ":2375"]}', False),
+        (f'{{{TCP}, "tls": true}}', False),
+        (f'{{{TCP}, "tlsverify": false, "tlscacert": "{ANCHORS}"}}', False),
+        (f'{{{TCP}, "tlsverify": true}}', False),
+        (f'{{{TCP}, "tlsverify": true, "tlscacert": ""}}', False),
+        (f'{{{TCP}, {VERIFIED}, "tlsverify": false}}', False),
+    ],
+)
+def test_port_that_daemon_json_opens_without_client_checks_is_refused(
+    tmp_path: Path, config: str | None, starts: bool
+) -> None:
+    """The packaged unit would not start with hosts at all; another tool's own verified endpoint is its own."""
+    path = tmp_path / "daemon.json"
+    if config is not None:
+        path.write_text(config)
+    (item,) = parse_assignments(f"[Service]\n{start_guard.refuse_open_port(str(path))}\n")
+    argv = [words.expand_braced(words.expand_specifiers(word.value), {}) for word in words.split_command(item.value)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is starts
+    assert starts or "does not verify clients (tlsverify, tlscacert), so dockerd is not started" in done.stderr
