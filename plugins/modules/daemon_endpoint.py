@@ -36,13 +36,13 @@ options:
       - V(private) stands for every private address of the host, Docker's own bridges left out, at O(port).
       - V(0.0.0.0:2376) means IPv6 too, and is refused on a host that has a public address unless O(allow_public_address).
       - Empty keeps the addresses of an endpoint of others that is taken over (O(existing_settings)), also in later runs; where there was none,
-        it means V(0.0.0.0:2376).
+        it means all addresses at O(port).
     type: list
     elements: str
     default: []
   port:
     description:
-      - The port for V(private) in O(listen).
+      - The port for V(private) in O(listen), and for all addresses where O(listen) is empty.
       - Where O(listen) is empty, an endpoint that is taken over must listen on it (code C(listen-undecided)).
     type: int
     default: 2376

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._daemon.listen import DEFAULT_LISTEN, is_wildcard, kept_entries, undecided
+from ..module_utils._daemon.listen import default_entries, is_wildcard, kept_entries, undecided
 from ._inventory import as_list, ascii_name, listen_addresses
 
 Mapping = t.Mapping[str, t.Any]
@@ -85,7 +85,7 @@ def _kept(found: Mapping, variables: Mapping) -> tuple[str, ...]:
 
 
 def _after(found: Mapping, variables: Mapping) -> list[str]:
-    return _told(variables) or list(_kept(found, variables)) or list(DEFAULT_LISTEN)
+    return _told(variables) or list(_kept(found, variables)) or list(default_entries(_port(variables)))
 
 
 def _is_named(name: str, host: str, variables: Mapping, listen: t.Iterable[str]) -> bool:

@@ -12,7 +12,7 @@ import pathlib
 import pytest
 
 from conftest import CLIENTS, Host
-from helpers_tls_switches import ROWS, D, H
+from helpers_tls_switches import FILES, ROWS, D, H
 from helpers_x509 import foreign_authority, leaf
 
 SCRIPT = pathlib.Path(__file__).with_name("switches_on_host.py")
@@ -36,6 +36,28 @@ def test_real_dockerd_lets_in_whom_the_table_names(host: Host) -> None:
     seen = json.loads(host.sh("python3 /opt/faults/switches_on_host.py", order.encode(), timeout=1200))
     expected = {row.name: [row.admits if row.starts else "refused", row.ca if row.starts else ""] for row in ROWS}
     assert seen == expected
+
+
+DROP_IN = """\
+mkdir -p /etc/systemd/system/docker.service.d
+printf '[Service]\\nExecStart=\\nExecStart=%s\\n' "$(command -v dockerd)" >/etc/systemd/system/docker.service.d/override.conf
+systemctl daemon-reload
+systemctl restart docker
+"""
+
+
+@pytest.mark.parametrize("switch", [{"tls": True}, {"tlsverify": True}, {"tls": True, "tlscacert": ""}], ids=str)
+def test_host_with_clients_of_a_ca_is_not_changed_before_it_is_named(host: Host, switch: dict[str, object]) -> None:
+    host.sh(MAKE)
+    hosts = ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"]
+    host.put("/etc/docker/daemon.json", json.dumps({"hosts": hosts, **FILES, **switch}))
+    host.sh(DROP_IN)
+    certificate, before = host.issue().pem, host.files()
+    process = host.sh("systemctl show -p MainPID --value docker")
+    answer = host.run(certificate=certificate, existing_settings="adopt")
+    assert answer.error["code"] == "clients-would-be-shut-out"
+    assert answer.error["hint"]
+    assert (host.files(), host.sh("systemctl show -p MainPID --value docker")) == (before, process)
 
 
 PROBE = """\

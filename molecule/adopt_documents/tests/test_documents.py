@@ -90,6 +90,14 @@ def test_nothing_is_changed_before_the_ca_is_named(name: str, there: Any, playbo
     assert but_for_a_new_key(fingerprint_of_host(there)) == but_for_a_new_key(before)
     for path in ephemeral_directory().joinpath(name).glob("ca"):
         assert not fingerprint_of_directory(path) or playbook != ADOPT
+        issued = [
+            entry
+            for entry in map(json.loads, path.joinpath("ledger.jsonl").read_text().splitlines())
+            if entry["event"] == "issued"
+        ]
+        assert not [entry for entry in issued if entry["requester"] == name], (
+            "a certificate was signed for a host that is refused"
+        )
         path.rename(path.with_name("ca-of-a-refused-run"))
 
 

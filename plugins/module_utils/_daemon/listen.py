@@ -18,8 +18,6 @@ from .._host.addresses import Address, IPAddress, is_private, usable
 from .findings import Finding, error, warning
 
 PLAIN_PORT = 2375
-#: Where an endpoint listens where nobody has said anything.
-DEFAULT_LISTEN = ("0.0.0.0:2376",)
 _WILDCARDS = ("0.0.0.0", "[::]")
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)")
 _BRACKETED = re.compile(r"\[(?P<ip>[^\]]*)\](?::(?P<port>.*))?")
@@ -98,6 +96,11 @@ def resolve_listen(
             found[item] = None
     findings += _overlaps(list(found), rules)
     return Listen(tuple(found), tuple(findings))
+
+
+def default_entries(port: int) -> tuple[str, ...]:
+    """Return where an endpoint listens where nothing is said and nothing is taken over."""
+    return (f"0.0.0.0:{port}",)
 
 
 def kept_entries(urls: t.Iterable[str], port: int = 0) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from .._x509 import inspect
 from . import config, dropin
 from .findings import Finding, error
 from .journal import Record
-from .listen import DEFAULT_LISTEN, kept_entries, undecided
+from .listen import default_entries, kept_entries, undecided
 from .options import Options
 from .state import HostState, same_path
 from .unit import ENDPOINT_FLAGS
@@ -84,7 +84,7 @@ def wanted_listen(state: HostState, options: Options) -> Listening:
     if options.listen:
         return Listening(options.listen, kept)
     if not kept or record is not None:
-        return Listening(kept or DEFAULT_LISTEN, kept)
+        return Listening(kept or default_entries(options.port), kept)
     return Listening(kept, kept, undecided(kept, options.port))
 
 

@@ -188,6 +188,8 @@ def test_listener_keeps_its_address_until_another_is_asked_for(bench: Bench, tmp
 def test_listener_without_a_word_is_on_all_addresses_where_there_was_none(bench: Bench) -> None:
     bench.secure(listen=())
     assert bench.values()["hosts"][-1] == "tcp://0.0.0.0:2376"
+    bench.run(listen=(), port=2377)
+    assert bench.values()["hosts"][-1] == "tcp://0.0.0.0:2377"
 
 
 @pytest.mark.parametrize(
