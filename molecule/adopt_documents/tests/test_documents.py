@@ -103,6 +103,9 @@ def test_nothing_is_changed_before_the_ca_is_named(name: str, there: Any, playbo
 
 def test_adoption_keeps_the_clients_and_the_listener(name: str, there: Any) -> None:
     options = {"docker_adopt_execute": True, "docker_adopt_authorities": authorities(name)}
+    before = fingerprint_of_host(there)
+    succeeded(run(name, "--check", playbook=ADOPT, **options))
+    assert fingerprint_of_host(there) == before
     succeeded(run(name, playbook=ADOPT, **options))
     assert answered(name, there)
     assert docker(
