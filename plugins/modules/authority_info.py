@@ -213,10 +213,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
     authorities = store.describe(store.read_authorities(place), now)
     ledger = report.ledger_end(place)
-    clients = module.params["clients"]
-    found = (
-        revocation.look(place, access.clients_of(clients), now) if clients is not None else revocation.Outcome({}, ())
-    )
+    found = _compared(module, place, now)
     return {
         "changed": False,
         "authorities": authorities,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pathlib
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_info
-from helpers_ca import ensure, tree
+from helpers_ca import client_request, ensure, sign, tree
 from helpers_modules import run_module
 
 
@@ -42,3 +43,31 @@ def test_authority_info_of_a_damaged_ca_says_so(tmp_path: pathlib.Path) -> None:
     (tmp_path / "ca/authorities/server-g1/certificate.pem").write_text("x")
     result = run_module(authority_info, {"path": str(tmp_path / "ca")})
     assert (result["failed"], result["code"]) == (True, "certificate-unreadable")
+
+
+CLIENTS = [{"name": "bob", "state": "revoked"}, {"name": "alice", "requests": ["localhost/alice"]}]
+
+
+def test_authority_info_compares_the_clients_with_the_ledger_and_writes_nothing(tmp_path: pathlib.Path) -> None:
+    ensure(tmp_path / "ca", now=utc_now())
+    for name in ("bob", "carol", "alice"):
+        sign(tmp_path / "ca", client_request(name, id=f"localhost/{name}", requester="localhost"), now=utc_now())
+    before = tree(tmp_path)
+    result = run_module(authority_info, {"path": str(tmp_path / "ca"), "clients": CLIENTS})
+    assert result["compared"] is True
+    assert [(one["client"], one["reason"], one["trusted"]) for one in result["revoked"]] == [
+        ("bob", "client-revoked", True)
+    ]
+    assert [(one["client"], one["reason"]) for one in result["unlisted"]] == [("carol", "client-unlisted")]
+    assert [(one["clients"], one["generations"]) for one in result["revocations_deferred"]] == [
+        (["bob"], ["clients-g1"])
+    ]
+    assert tree(tmp_path) == before
+
+
+def test_authority_info_of_a_damaged_ledger_says_that_nothing_was_compared(tmp_path: pathlib.Path) -> None:
+    ensure(tmp_path / "ca")
+    (tmp_path / "ca/ledger.jsonl").write_text("x\n")
+    result = run_module(authority_info, {"path": str(tmp_path / "ca"), "clients": CLIENTS})
+    assert (result["failed"], result["compared"], result["revoked"]) == (False, False, [])
+    assert "the access of clients cannot be compared with the ledger" in str(result["warnings"])
