@@ -98,7 +98,7 @@ def _server(request: t.Mapping[str, t.Any], host: Host) -> WantedNames:
         )
     common_name = request["common_name"]
     if common_name:
-        names.check_common_name(common_name, f"common_name of {request['id']!r}")
+        names.check_common_name(common_name, f"common_name of {request['id']!r} (docker_server_cert_common_name)")
     preferred = [*([host.fqdn] if request["fqdn"] else []), *request["optional_names"]]
     spelled = [names.normalize_name(name) for name in preferred if names.is_name(name)]
     return WantedNames(

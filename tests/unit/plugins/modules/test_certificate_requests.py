@@ -315,7 +315,9 @@ def test_names_come_from_the_options(certs: pathlib.Path, changes: dict[str, t.A
 @pytest.mark.parametrize(
     ("changes", "code", "says"),
     [
-        pytest.param({"common_name": "x" * 65}, "common-name-invalid", "common_name of 'server'", id="common-name-65"),
+        pytest.param(
+            {"common_name": "x" * 65}, "common-name-invalid", "docker_server_cert_common_name", id="common-name-65"
+        ),
         pytest.param({"names": ["10.0.0.0/8"]}, "name-invalid", "names of 'server' '10.0.0.0/8'", id="bad-name"),
         pytest.param({"names": ["dirname:CN=x"]}, "name-invalid", "a client's name", id="client-name"),
         pytest.param({"fqdn": False, "local_names": False}, "name-invalid", "has no names", id="no-names"),
