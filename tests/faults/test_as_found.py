@@ -246,3 +246,24 @@ def test_clients_variables_in_dockerds_environment_do_not_matter(odd: Host) -> N
     answer = host.secure(live_restore="enable")
     assert all(check["passed"] for check in answer.result["proof"])
     assert not host.run(live_restore="enable").result["changed"]
+
+
+def test_tcp_listener_of_another_socket_unit_is_refused(odd: Host) -> None:
+    host = odd
+    unit = "[Socket]\nListenStream=2377\nService=docker.service\n[Install]\nWantedBy=sockets.target\n"
+    host.put("/etc/systemd/system/docker-tcp.socket", unit)
+    host.sh("systemctl daemon-reload; systemctl stop docker; systemctl enable -q docker-tcp.socket")
+    host.sh("systemctl start docker-tcp.socket docker; docker start keeper")
+    try:
+        before = host.files()
+        answer = host.run(certificate=host.issue().pem, existing_settings="adopt")
+        assert answer.error["code"] == "socket-listener-foreign", answer.result
+        assert "docker-tcp.socket" in answer.error["message"]
+        assert "docker-tcp.socket" in answer.error["hint"]
+        assert host.files() == before
+        host.sh("systemctl disable -q --now docker-tcp.socket; systemctl restart docker; docker start keeper")
+        host.secure(live_restore="enable")
+    finally:
+        host.sh(
+            "systemctl disable -q --now docker-tcp.socket; rm -f /etc/systemd/system/docker-tcp.socket; systemctl daemon-reload"
+        )

@@ -29,7 +29,7 @@ from .plan import (
     outdated_reasons,
 )
 from .plan_units import wanted_command, wanted_units
-from .socket_unit import check_socket
+from .socket_unit import check_other_sockets, check_socket
 from .state import HostState, connectable, same_path
 from .unit import Derivation, local_hosts
 from .wanted_files import changed_certificates, files_to_install, wanted_certificates
@@ -99,7 +99,7 @@ def plan_present(
         kept_listen=listening.kept,
         pending=_pending(state, options, check_mode),
     )
-    doors = (*_left_behind(state), *doors)
+    doors = (*_left_behind(state), *doors, *_other_sockets(state, options, derivation))
     findings: tuple[Finding, ...] = doors
     if not plan.changed:
         findings = (*listen.findings, *doors, *_check_standing(state, options, files))
@@ -108,6 +108,12 @@ def plan_present(
         findings = (*errors(doors), *_unprovable(state, options, plan), *found, *warnings(doors))
     findings = (*findings, *check_boot(state.services, options.listener))
     return Present(plan, listen, findings)
+
+
+def _other_sockets(state: HostState, options: Options, derivation: Derivation) -> tuple[Finding, ...]:
+    """Return what other socket units open, where dockerd takes what systemd passes to it."""
+    activated = options.listener == "socket" or any(host.startswith("fd://") for host in derivation.hosts)
+    return check_other_sockets(state.services) if activated else ()
 
 
 def wanted_settings(state: HostState, options: Options, listen: Listen, derivation: Derivation) -> dict[str, t.Any]:

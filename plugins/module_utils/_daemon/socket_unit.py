@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from .._files import read_bytes_or_none
 from .environment import OWN_MARK
 from .findings import Finding, error, warning
-from .systemd import UnitState
+from .systemd import Services, UnitState
 from .unitfile import parse_assignments
 
 _ADDRESS = re.compile(r"(?:(?P<host>\[[^\]]*\]|[0-9.]+):)?(?P<port>[0-9]{1,5})")
@@ -104,3 +104,22 @@ def check_socket(
         return kept, ()
     adopted = f"docker.socket listened on {listed}; that is taken away"
     return kept, (warning("socket-listener-adopted", adopted, "state absent brings it back."),)
+
+
+def check_other_sockets(services: Services) -> tuple[Finding, ...]:
+    """Return an error for each socket unit of others that passes TCP listeners to dockerd too (``Service=docker.service``).
+
+    dockerd takes all of them with ``fd://``. Such a unit cannot be taken over by a drop-in of docker.socket.
+    """
+    found = []
+    for unit in services.other_sockets:
+        tcp = [stream for stream in unit.streams if tcp_port("ListenStream", stream)]
+        if tcp and (unit.is_active or unit.file_state == "enabled"):
+            text = (
+                f"{unit.name} ({unit.fragment_path}) passes {', '.join(tcp)} to {services.service.name}, beside the endpoint; "
+                "without TLS settings dockerd serves that in plain text"
+            )
+            found.append(
+                error("socket-listener-foreign", text, f"Run systemctl disable --now {unit.name}, then run again.")
+            )
+    return tuple(found)

@@ -21,7 +21,7 @@ from .._files import read_bytes_or_none
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,Job,NRestarts,FragmentPath,DropInPaths,NeedDaemonReload,Requires,"
-    "ExecMainStartTimestampMonotonic,Listen,UnitFileState,WantedBy,RequiredBy"
+    "ExecMainStartTimestampMonotonic,Listen,UnitFileState,WantedBy,RequiredBy,TriggeredBy"
 )
 UNIT_DIRECTORY = "/etc/systemd/system"
 # systemd shows one line a listener.
@@ -48,6 +48,7 @@ class UnitState:
     started: float = 0.0  # of the main process, in seconds of CLOCK_MONOTONIC; 0: never
     file_state: str = ""  # enabled, disabled, static, ...; "": not known
     wanted_by: tuple[str, ...] = ()  # WantedBy= and RequiredBy= of the loaded units
+    triggered_by: tuple[str, ...] = ()  # the sockets (and timers, paths) that start it
     streams: tuple[str, ...] = ()  # of a socket: what it listens on, in order ("/run/docker.sock", "[::]:2376")
 
     @property
@@ -62,6 +63,7 @@ class Services:
 
     service: UnitState
     socket: UnitState
+    other_sockets: tuple[UnitState, ...] = ()  # of others, which pass their listeners to the same service
 
 
 def endpoint_socket_name(service: str) -> str:
@@ -100,6 +102,7 @@ def parse_show(text: str, names: t.Sequence[str]) -> dict[str, UnitState]:
             started=_number(values.get("ExecMainStartTimestampMonotonic", "")) / 1e6,
             file_state=values.get("UnitFileState", ""),
             wanted_by=(*values.get("WantedBy", "").split(), *values.get("RequiredBy", "").split()),
+            triggered_by=tuple(values.get("TriggeredBy", "").split()),
             streams=tuple(_STREAMS.findall(block)),
         )
     return found
@@ -118,9 +121,14 @@ class Systemd:
 
     def show(self) -> Services:
         """Return both units in one call (about 10 ms). Raises TlsError ``systemd-unavailable``."""
-        names = (self.service, self.socket)
+        service, socket = self._show((self.service, self.socket))
+        own = (self.socket, self.endpoint_socket)
+        others = [name for name in service.triggered_by if name.endswith(".socket") and name not in own]
+        return Services(service, socket, tuple(self._show(others)) if others else ())
+
+    def _show(self, names: t.Sequence[str]) -> list[UnitState]:
         units = parse_show(_output(["systemctl", "show", "--no-pager", "-p", _PROPERTIES, "--", *names]), names)
-        return Services(*(units.get(name, UnitState(name)) for name in names))
+        return [units.get(name, UnitState(name)) for name in names]
 
     def endpoint_streams(self) -> tuple[str, ...]:
         """Return what our socket unit listens on, by its file; nothing where there is none."""

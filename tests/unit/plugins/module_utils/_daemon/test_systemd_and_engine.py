@@ -15,7 +15,13 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import boot, engine, listening, systemd
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
+    boot,
+    engine,
+    listening,
+    socket_unit,
+    systemd,
+)
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 SHOWN = """\
@@ -264,3 +270,35 @@ def test_parse_show_reads_what_starts_a_unit() -> None:
     shown = "UnitFileState=disabled\nWantedBy=a.target\nRequiredBy=b.service\nId=docker.service\n"
     unit = systemd.parse_show(shown, ("docker.service",))["docker.service"]
     assert (unit.file_state, unit.wanted_by) == ("disabled", ("a.target", "b.service"))
+
+
+OTHER = systemd.UnitState(
+    "docker-tcp.socket",
+    active_state="active",
+    fragment_path="/e/docker-tcp.socket",
+    streams=("0.0.0.0:2375", "/run/x.sock"),
+)
+
+
+@pytest.mark.parametrize(
+    ("unit", "refused"),
+    [
+        (OTHER, True),
+        (replace(OTHER, active_state="inactive", file_state="enabled"), True),
+        (replace(OTHER, active_state="inactive", file_state="disabled"), False),
+        (replace(OTHER, streams=("/run/x.sock",)), False),
+    ],
+)
+def test_socket_unit_of_others_that_passes_tcp_listeners_is_refused(unit: systemd.UnitState, refused: bool) -> None:
+    found = socket_unit.check_other_sockets(systemd.Services(ENABLED, ENABLED, (unit,)))
+    assert [item.code for item in found] == (["socket-listener-foreign"] if refused else [])
+    assert all("docker-tcp.socket" in item.message and "0.0.0.0:2375" in item.message and item.hint for item in found)
+
+
+def test_show_reads_the_other_sockets_of_the_service(systemctl: t.Callable[[str], None]) -> None:
+    systemctl(
+        'case "$*" in *docker-tcp.socket*) printf "Id=docker-tcp.socket\\nListen=0.0.0.0:2375 (Stream)\\n" ;;\n'
+        '*) printf "TriggeredBy=docker.socket docker-tls.socket docker-tcp.socket\\n\\nId=docker.socket\\n" ;; esac'
+    )
+    found = systemd.Systemd().show()
+    assert [(unit.name, unit.streams) for unit in found.other_sockets] == [("docker-tcp.socket", ("0.0.0.0:2375",))]
