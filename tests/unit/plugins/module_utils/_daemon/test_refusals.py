@@ -20,7 +20,6 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _requests
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
     endpoint,
-    listening,
     preflight,
     replaceable,
     state,
@@ -156,7 +155,13 @@ def addresses(*texts: str) -> t.Callable[[Host], object]:
 
 
 def taken(host: Host) -> None:
-    host.patch.setattr(listening, "foreign_listeners", lambda ports, pids: (("0.0.0.0", 2376, "nginx"),))
+    host.world.others = (("0.0.0.0", 2376, "nginx"),)
+
+
+def unexplained(host: Host) -> None:
+    """Make dockerd run with a listener that its unit's files, which are older than it, do not have."""
+    host.patch.setattr(state, "_unit_in_use", lambda *_arguments: True)
+    host.patch.setattr(host.machine, "arguments", lambda _pid: ("-H", "unix:///elsewhere.sock"))
 
 
 def dropin(unit_name: str, name: str, text: str) -> t.Callable[[Host], object]:
@@ -253,11 +258,14 @@ CASES: dict[str, Case] = {
     "listen-undecided": Case(
         config('{"hosts": ["fd://", "tcp://127.0.0.1:2375"]}'), {"existing_settings": "adopt", "listen": []}
     ),
+    "flag-listener-foreign": Case(flags("-H fd:// -H tcp://127.0.0.1:4243")),
+    "host-clock-wrong": Case(options={"controller_time": "2001-01-01T00:00:00Z"}),
     "live-restore-swarm": Case(engine(swarm_active=True), {"live_restore": "require"}),
     "option-invalid": Case(options={"port": 0}),
     "port-taken": Case(taken),
     "preflight-failed": Case(taken, {"directory": "{root}/run"}),
     "preflight-failed containers": Case(engine(containers_running=2, swarm_active=True), {"live_restore": "require"}),
+    "running-flags-unexplained": Case(unexplained),
     "socket-listener-foreign": Case(dropin("docker.socket", "a.conf", "[Socket]\nListenStream=2375\n")),
     "socket-listener-unsupported": Case(flags("-H unix:///run/docker.sock"), {"listener": "socket"}),
     "socket-masked": Case(facts(socket_load_state="masked")),
@@ -359,7 +367,7 @@ FILES = (
     "preflight_keys.py",
     "replaceable.py",
     "socket_unit.py",
-    "unit.py",
+    "unmanageable.py",
 )
 
 
