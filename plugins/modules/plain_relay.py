@@ -69,6 +69,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._adopt import relay
+from ..module_utils._daemon.machine import Machine
 from ..module_utils._daemon.systemd import Systemd
 from ..module_utils._module import run_module
 from ..module_utils._outcome import require_root
@@ -76,9 +77,9 @@ from ..module_utils._outcome import require_root
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     require_root("change units of systemd")
-    changed, listens = relay.ensure(
-        Systemd(), module.params["listen"], module.params["state"], predict=module.check_mode
-    )
+    systemd, state = Systemd(), module.params["state"]
+    local = relay.docker_socket(Machine(systemd).listening().unix if state == "present" else ())
+    changed, listens = relay.ensure(systemd, module.params["listen"], state, predict=module.check_mode, local=local)
     return {"changed": changed, "listen": list(listens)}
 
 

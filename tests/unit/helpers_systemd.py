@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pathlib
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Systemd
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Services, Systemd, UnitState
 
 
 class Manager(Systemd):
@@ -17,6 +17,9 @@ class Manager(Systemd):
     def __init__(self, directory: pathlib.Path) -> None:
         super().__init__(unit_directory=str(directory))
         self.told: list[str] = []
+
+    def show(self) -> Services:
+        return Services(UnitState("docker.service"), UnitState("docker.socket"))
 
     def daemon_reload(self) -> None:
         self.told.append("daemon-reload")

@@ -68,10 +68,18 @@ def wanted(urls: t.Iterable[str], unit_directory: str, docker_socket: str, proxy
     )
 
 
-def ensure(systemd: Systemd, urls: t.Sequence[str], state: str, *, predict: bool) -> tuple[bool, tuple[str, ...]]:
+def docker_socket(paths: t.Iterable[str]) -> str:
+    """Return where the relay connects to: the first of dockerd's local sockets that has a lasting path, by default Docker's own."""
+    lasting = (path for path in paths if path.startswith(("/", "@")) and not path.startswith("/proc/"))
+    return next(lasting, "/run/docker.sock")
+
+
+def ensure(
+    systemd: Systemd, urls: t.Sequence[str], state: str, *, predict: bool, local: str = "/run/docker.sock"
+) -> tuple[bool, tuple[str, ...]]:
     """Make the relay for ``urls`` (``present``) or take it away (``absent``); return whether that changes anything, and its listeners.
 
-    Without ``urls`` a relay that is there stays as it is: once dockerd is secured, nothing says any more where it was open.
+    ``local``: dockerd's local socket. Without ``urls`` a relay that is there stays as it is: once dockerd is secured, nothing says any more where it was open.
     Raises TlsError ``relay-unavailable``, ``listen-invalid``, ``file-unwritable``, ``systemd-command-failed``.
     """
     paths = [os.path.join(systemd.unit_directory, f"{UNIT}.{kind}") for kind in ("socket", "service")]
@@ -88,7 +96,7 @@ def ensure(systemd: Systemd, urls: t.Sequence[str], state: str, *, predict: bool
         return there, ()
     if not urls:
         return False, Relay(before).listens
-    relay = wanted(urls, systemd.unit_directory, "/run/docker.sock", _proxy())
+    relay = wanted(urls, systemd.unit_directory, local, _proxy())
     changed = dict(relay.files) != before or not systemd.is_active(f"{UNIT}.socket")
     if changed and not predict:
         for path, text in relay.files.items():

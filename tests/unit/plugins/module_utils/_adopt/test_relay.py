@@ -56,6 +56,25 @@ def test_relay_is_made_once_and_taken_away(manager: Manager, tmp_path: pathlib.P
     assert relay.ensure(manager, [], "absent", predict=False) == (False, ())
 
 
+@pytest.mark.parametrize(
+    ("paths", "path"),
+    [
+        (("/srv/docker/docker.sock", "/run/docker.sock"), "/srv/docker/docker.sock"),
+        (("/proc/7/cwd/d.sock", "@d"), "@d"),
+        (("/proc/7/cwd/d.sock",), "/run/docker.sock"),
+        ((), "/run/docker.sock"),
+    ],
+)
+def test_relay_goes_to_the_socket_that_dockerd_has(
+    manager: Manager, tmp_path: pathlib.Path, paths: tuple[str, ...], path: str
+) -> None:
+    local = relay.docker_socket(paths)
+    relay.ensure(manager, ["tcp://0.0.0.0:2375"], "present", predict=False, local=local)
+    assert (
+        f"ExecStart=/lib/systemd/systemd-socket-proxyd {path}\n" in (tmp_path / "docker-tls-plain.service").read_text()
+    )
+
+
 def test_relay_without_the_proxy_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "_PROXIES", ("/nowhere",))
     with pytest.raises(TlsError) as caught:
