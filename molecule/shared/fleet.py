@@ -139,3 +139,10 @@ def issuer_of(client: str) -> str:
 def ledger() -> list[dict[str, Any]]:
     """Return the lines of the ledger on the controller."""
     return [json.loads(line) for line in (ephemeral_directory() / "ca" / "ledger.jsonl").read_text().splitlines()]
+
+
+def servers_in_ledger() -> list[str]:
+    """Return the serials of all server certificates in the ledger; there is none before the first run."""
+    if not (ephemeral_directory() / "ca" / "ledger.jsonl").exists():
+        return []
+    return [line["serial"] for line in ledger() if line["event"] == "issued" and line.get("profile") == "server"]

@@ -33,6 +33,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._host_option
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, keys
 from helpers_machine import FakeMachine, install
 from helpers_world import ADDRESS, Effects, World
 from helpers_x509 import NOW, authority, leaf, private_key
@@ -99,12 +100,27 @@ class Host:
             certificate_path=str(self.world.certificates / "server-cert.pem"),
             authority_content=SERVER.pem,
         )
-        around = _host_state.Surroundings(
+        return _host_state.look([request], self.parameters(**changes), self.around, NOW, prepare=prepare)
+
+    def inspect_without_library(self, **changes: t.Any) -> dict[str, t.Any]:
+        """Return what the inspection says where nothing can be done with certificates."""
+
+        def missing(*_arguments: object, **_options: object) -> t.NoReturn:
+            raise TlsError("no library", hint="Install it.", code="cryptography-missing")
+
+        for module, name in ((inspect, "load_certificate"), (inspect, "load_certificates"), (keys, "load_private_key")):
+            self.patch.setattr(module, name, missing)
+        return _host_state.without_library(
+            ("no library", "cryptography-missing"), self.parameters(**changes), self.around, NOW
+        )
+
+    @property
+    def around(self) -> _host_state.Surroundings:
+        return _host_state.Surroundings(
             host=_requests.Host("web1.example.test", lambda selectors: []),
             machine=lambda options: self.machine,
             state=self.state,
         )
-        return _host_state.look([request], self.parameters(**changes), around, NOW, prepare=prepare)
 
 
 @pytest.fixture
@@ -241,6 +257,8 @@ CASES: dict[str, Case] = {
     "file-system-full": Case(file_system(f_bfree=0)),
     "file-system-read-only": Case(file_system(f_flag=os.ST_RDONLY)),
     "flag-conflict": Case(flags("-H fd:// --tlsverify")),
+    "flag-listener-foreign": Case(flags("-H fd:// -H tcp://0.0.0.0:2375")),
+    "host-clock-wrong": Case(options={"controller_time": "2027-09-22T13:00:00Z"}),
     "init-unsupported": Case(lambda host: host.patch.setattr(host.machine, "init_system", lambda: "openrc-init")),
     "listen-address-absent": Case(options={"listen": ["10.9.9.9:2376"]}),
     "listen-address-absent systemd": Case(options={"listen": ["10.9.9.9:2376"], "listener": "socket"}),
@@ -258,8 +276,6 @@ CASES: dict[str, Case] = {
     "listen-undecided": Case(
         config('{"hosts": ["fd://", "tcp://127.0.0.1:2375"]}'), {"existing_settings": "adopt", "listen": []}
     ),
-    "flag-listener-foreign": Case(flags("-H fd:// -H tcp://127.0.0.1:4243")),
-    "host-clock-wrong": Case(options={"controller_time": "2001-01-01T00:00:00Z"}),
     "live-restore-swarm": Case(engine(swarm_active=True), {"live_restore": "require"}),
     "option-invalid": Case(options={"port": 0}),
     "port-taken": Case(taken),
@@ -279,23 +295,17 @@ CASES: dict[str, Case] = {
 
 #: Told by the certificate itself, so by nobody who has none yet; or they mean that it is missing.
 OF_THE_CERTIFICATE = {
-    "anchors-missing",
-    "authority-missing",
-    "authority-not-valid",
-    "certificate-expired",
-    "certificate-foreign-authority",
-    "certificate-is-authority",
-    "certificate-missing",
-    "certificate-names-missing",
-    "certificate-not-yet-valid",
-    "certificate-unreadable",
-    "certificate-usage",
-    "key-mismatch",
-    "key-missing",
-    "key-unreadable",
+    *(f"certificate-{what}" for what in ("expired", "foreign-authority", "is-authority", "missing", "names-missing")),
+    *(f"certificate-{what}" for what in ("not-yet-valid", "unreadable", "usage")),
+    *("anchors-missing", "authority-missing", "authority-not-valid", "key-mismatch", "key-missing", "key-unreadable"),
 }
-#: Found only together with another one (as ``preflight-failed``), or before that by another check; test_preflight has them alone.
-ELSEWHERE = {"listen-empty", "anchors-too-many", "anchors-unreadable", "containers-would-stop"}
+#: Found only together with another one (as ``preflight-failed``) or before by another check; test_preflight has them alone.
+ELSEWHERE = {
+    "listen-empty",
+    "anchors-too-many",
+    "anchors-unreadable",
+    "containers-would-stop",
+}
 
 
 def arranged(host: Host, name: str) -> tuple[str, dict[str, t.Any]]:
@@ -337,6 +347,24 @@ def test_host_that_would_be_refused_makes_no_key(host: Host, name: str, prepare:
     assert host.world.snapshot() == before
 
 
+#: What only the library can find out: by certificates, those of the endpoint that is there among them.
+BY_CERTIFICATES = ("anchors-", "authority-", "certificate-", "clients-", "config-path-")
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith(BY_CERTIFICATES)])
+def test_host_without_the_library_is_refused_for_the_same(host: Host, name: str) -> None:
+    code, options = arranged(host, name)
+    found = host.inspect_without_library(**options)
+    assert (found["current"], found["reasons"], found["refused"]["code"]) == (False, [code], code)
+
+
+@pytest.mark.parametrize("name", ["", *(name for name in CASES if name.startswith(BY_CERTIFICATES))])
+def test_host_without_the_library_is_left_to_the_roles_where_nothing_else_is_wrong(host: Host, name: str) -> None:
+    _code, options = arranged(host, name) if name else ("", {})
+    found = host.inspect_without_library(**options)
+    assert (found["current"], found["reasons"], "refused" in found) == (False, ["cryptography-missing"], False)
+
+
 def test_host_that_would_not_be_refused_makes_its_key(host: Host) -> None:
     found = host.inspect(prepare=True)
     assert "refused" not in found
@@ -359,19 +387,11 @@ def codes_of(file: str) -> t.Iterator[str]:
 
 
 FILES = (
-    "listen.py",
-    "others.py",
-    "plan_present.py",
-    "preflight.py",
-    "preflight_certificates.py",
-    "preflight_keys.py",
-    "replaceable.py",
-    "socket_unit.py",
-    "unmanageable.py",
+    "listen others plan_present preflight preflight_certificates preflight_keys replaceable socket_unit unmanageable"
 )
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [f"{name}.py" for name in FILES.split()])
 def test_every_refusal_of_the_preflight_has_its_case(file: str) -> None:
     found = set(codes_of(file))
     assert found
