@@ -107,6 +107,20 @@ def test_rewritten_daemon_json_is_never_a_way_in(host: Host, listener: str, name
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
+def test_rewrite_without_a_restart_is_mended_before_the_port_is_ever_closed(host: Host, listener: str) -> None:
+    """The other tool leaves the restart to somebody else: dockerd still listens, on the port that it is to have."""
+    settings = {"listener": listener, "live_restore": "enable"}
+    host.secure(**settings)
+    host.put(PATH, json.dumps({"log-driver": "local", "live-restore": True}))
+    assert listens(host)
+    answer = host.run(**settings)
+    assert answer.reasons[0] == "daemon-json-rewritten", answer.error
+    assert listens(host)
+    assert not answers(host, "http")
+    assert not host.run(**settings).result["changed"]
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
 def test_absent_after_a_rewrite_leaves_what_the_other_tool_wrote(host: Host, listener: str) -> None:
     host.secure(listener=listener)
     rewrite(host, "options")

@@ -24,6 +24,9 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.syst
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
 from helpers_world import Effects, Killed, World
 
+#: Whose listener world.others has where dockerd itself holds it by a daemon.json that was rewritten since its start.
+DOCKERD = "dockerd (1)"
+
 
 class Restarted:
     """A restart that systemd has done at once."""
@@ -149,8 +152,12 @@ class FakeMachine:
             return None
         return EngineFacts("20.10.24", world.process.live_restore, False, len(world.containers))
 
-    def other_listeners(self, ports: t.Collection[int]) -> tuple[tuple[str, int, str], ...]:
-        return tuple(item for item in self.world.others if item[1] in ports)
+    def other_listeners(
+        self, ports: t.Collection[int], given: t.Collection[int] = ()
+    ) -> tuple[tuple[str, int, str], ...]:
+        return tuple(
+            item for item in self.world.others if item[1] in ports and not (item[1] in given and item[2] == DOCKERD)
+        )
 
     def running_containers(self) -> tuple[str, ...]:
         return tuple(sorted(self.world.containers))

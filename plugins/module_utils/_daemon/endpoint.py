@@ -19,8 +19,10 @@ from .._host import certstore
 from . import findings as judged
 from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
 from .listen import PLAIN_PORT, Listen
+from .local import listening
 from .machine import Machine
 from .options import Options
+from .others import managed_record
 from .plan import Done, Plan
 from .plan_present import Present, plan_present
 from .report import Report, report
@@ -173,7 +175,7 @@ def _plan(
         planned = Present(plan_rolled_back(found), None, ())
     else:
         planned = plan_present(
-            found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, machine)
+            found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, machine, found)
         )
         planned = _with_plain_port(planned, options, machine)
     if planned.plan.touches_docker:
@@ -215,8 +217,10 @@ def _with_places(
     return judged.errors(together) + judged.warnings(together)
 
 
-def _listeners(listen: Listen, machine: Machine) -> tuple[tuple[str, int, str], ...]:
-    return machine.other_listeners({address.port for address in listen.addresses})
+def _listeners(listen: Listen, machine: Machine, found: HostState) -> tuple[tuple[str, int, str], ...]:
+    record = managed_record(found)
+    given = listening((), (record.settings if record else None) or {}).tcp
+    return machine.other_listeners({address.port for address in listen.addresses}, {port for _address, port in given})
 
 
 def _with_plain_port(planned: Present, options: Options, machine: Machine) -> Present:

@@ -150,12 +150,19 @@ class Machine:
         """Return the TCP ports on which the running dockerd serves its API."""
         return api_ports(self._running().service.main_pid, self.listening())
 
-    def other_listeners(self, ports: t.Collection[int]) -> tuple[tuple[str, int, str], ...]:
-        """Return (address, port, process) of the TCP listeners on ``ports`` that are not of Docker's API, with their containers."""
+    def other_listeners(
+        self, ports: t.Collection[int], given: t.Collection[int] = ()
+    ) -> tuple[tuple[str, int, str], ...]:
+        """Return (address, port, process) of the TCP listeners on ``ports`` that are not of Docker's API, with their containers.
+
+        ``given``: the API's ports as we wrote them last. Another tool may have rewritten daemon.json since dockerd's start.
+        """
         from . import listening
 
         services = self._running()
         own = {port for _address, port in self.listening().tcp}
+        # dockerd can also hold a port because a container publishes it.
+        own |= {port for port in given if port in ports and port not in own and not self.publishers(port)}
         streams = (*services.socket.streams, *self.systemd.endpoint_streams())
         of_socket = {port for _address, port in local_listening(["-H", "fd://"], {}, streams).tcp}
         found = listening.foreign_listeners(ports, services.service.main_pid, own, of_socket)

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options, parse_time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import FakeMachine, install
+from helpers_machine import DOCKERD, FakeMachine, install
 from helpers_world import ADDRESS, UNIT, Effects, World
 from helpers_x509 import NOW, authority, leaf, private_key
 
@@ -394,3 +394,17 @@ def test_parse_time_without_a_zone_is_an_error(text: str) -> None:
 def test_parse_time_reads_utc() -> None:
     assert parse_time("2026-11-22T13:00:00Z") == NOW
     assert parse_time(" ") is None
+
+
+def test_port_of_the_running_dockerd_is_not_taken_after_daemon_json_was_rewritten(bench: Bench) -> None:
+    """Another tool has rendered the file and not restarted Docker yet: dockerd still listens as it was told at its start."""
+    bench.secure()
+    bench.world.config.write_text("{}")
+    bench.world.others = (("::", 2376, DOCKERD),)
+    assert bench.run()["reasons"][0] == "daemon-json-rewritten"
+
+
+def test_port_that_dockerd_holds_for_something_else_is_taken(bench: Bench) -> None:
+    bench.world.others = (("::", 2376, DOCKERD),)
+    with pytest.raises(TlsError, match="port 2376 is taken on :: by dockerd"):
+        bench.secure()
