@@ -432,3 +432,18 @@ def test_running_dockerd_that_is_behind_its_files_is_restarted(host: Host) -> No
     answer = host.run(live_restore="enable")
     assert answer.reasons == ["running-daemon-outdated"]
     assert not host.run(live_restore="enable").result["changed"]
+
+
+def test_setting_that_dockerd_rejects_is_refused_in_check_mode_too(host: Host) -> None:
+    """dockerd runs with the file of before, and would not start with this one."""
+    if host.suite in ("bullseye", "bookworm"):
+        pytest.skip("dockerd can be asked from 23.0 on")
+    host.put("/etc/docker/daemon.json", '{"log-level": "loud"}\n')
+    before = host.files()
+    predicted = host.run(check_mode=True, certificate_pending=True)
+    answer = host.run(certificate=host.issue().pem)
+    assert (predicted.error["code"], answer.error["code"]) == ("validate-failed", "validate-failed")
+    assert "/etc/docker/daemon.json" in predicted.error["message"] and "loud" in predicted.error["message"]
+    assert "restart" not in answer.steps
+    assert host.files() == before
+    assert host.works()
