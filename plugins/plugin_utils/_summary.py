@@ -138,9 +138,10 @@ class Run:
     def note_problem(self, host: str, result: Mapping, module: str = "") -> None:
         """Take in why a host failed or was not reached; the last word counts. ``module``: that of ours which failed."""
         self.change_failed = self.change_failed or module in _CHANGING
-        said = [str(result.get("msg") or "").partition("\nSee stdout")[0], _answers.instead(result)]
+        output = _answers.instead(result)
+        said = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
         found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
-        hint = " ".join(str(result.get("hint") or "").split())
+        hint = " ".join(str(result.get("hint") or _answers.hint_for(output)).split())
         found = found.partition(f". {LOG_MARK}")[0]
         longest = _LONGEST_OF_OURS if result.get("code") else _LONGEST_PROBLEM
         if len(found) > longest:  # what is to be done is never cut off
@@ -200,7 +201,8 @@ def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, st
         yield from (("", "", line) for line in done[1:])
         return
     if state == "not-done":
-        before = f"; done before: {'; '.join(one.done)}" if one.done else ""
+        label = "planned" if run.check_mode else "done"
+        before = f"; {label} before: {'; '.join(one.done)}" if one.done else ""
         why = f"due ({', '.join(one.due)}), but " if one.due else ""
         yield _WORDS[state], host, f"{why}the run has stopped before it came to this host{before}"
         return
@@ -231,7 +233,7 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
             "(portcullis.docker_tls.verify looks again)"
         )
         steps.append(
-            "put right what the failed hosts say, then run again: what is done is not done twice"
+            "fix the errors on the failed hosts, then run again: completed steps are not repeated"
             + (kept if run.change_failed else "")
         )
     if run.in_state("unreachable"):

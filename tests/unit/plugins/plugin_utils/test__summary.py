@@ -146,15 +146,16 @@ def test_text_names_failed_and_unreachable_hosts_first_with_their_problem() -> N
     assert lines[2] == "FAILED       d  stopped by the failure of another host or of a task for all"
     assert lines[3] == "UNREACHABLE  c  No route to host"
     assert lines[4].startswith("changed      a  restart yes")
-    assert [line[:24] for line in lines[5:]] == ["Next:", "  - put right what the f", "  - run again when the h"]
+    assert [line[:24] for line in lines[5:]] == ["Next:", "  - fix the errors on th", "  - run again when the h"]
     assert run.outcome == "failed"
 
 
-def test_text_of_a_host_without_sudo_says_what_it_said() -> None:
+def test_text_of_a_host_without_sudo_says_what_it_said_and_what_to_do() -> None:
     result = {"msg": "Module result deserialization failed: No start of json char found", "module_stderr": ""}
     run = run_of(("web1", "", {**result, "module_stdout": "/bin/sh: 1: sudo: not found\r\n"}), failed=["web1"])
     assert told(run)[1] == (
-        "FAILED       web1  Module result deserialization failed: No start of json char found: /bin/sh: 1: sudo: not found"
+        "FAILED       web1  Module result deserialization failed: No start of json char found: /bin/sh: 1: sudo: not found. "
+        "Set ansible_user: root for this host if Ansible logs in as root, so that it does not call sudo; else install sudo there."
     )
 
 
@@ -168,6 +169,16 @@ def test_next_step_after_a_failure_does_not_say_that_everything_was_undone() -> 
 
 
 LOOK = {"current": False, "reasons": ["expires-soon"], "changed": False}
+
+
+@pytest.mark.parametrize(("check_mode", "word"), [(True, "planned"), (False, "done")], ids=["plan", "run"])
+def test_host_that_a_plan_did_not_come_to_has_planned_things_and_not_done_them(check_mode: bool, word: str) -> None:
+    made = {"changed": True, "plan": ["new authority server-g1 (authority-missing)"]}
+    run = run_of(("localhost", "authorities", made), check_mode=check_mode, unreachable=["web1"])
+    assert told(run)[2] == (
+        "NOT DONE     localhost  the run has stopped before it came to this host; "
+        f"{word} before: new authority server-g1 (authority-missing)"
+    )
 
 
 def test_hosts_that_a_failed_canary_has_kept_from_their_turn_are_not_as_they_should_be() -> None:
@@ -230,7 +241,7 @@ def test_next_step_after_a_refusal_speaks_of_no_change_of_dockerd() -> None:
     run = run_of(failed=["web1"])
     run.note_problem("web1", {"msg": "wrong"}, "host_state")
     assert _summary.next_steps(run) == [
-        "put right what the failed hosts say, then run again: what is done is not done twice"
+        "fix the errors on the failed hosts, then run again: completed steps are not repeated"
     ]
 
 
