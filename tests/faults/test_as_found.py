@@ -198,6 +198,10 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_options_reach_dockerd_by_every_way_of_systemd(odd: Host, way: str) -> None:
     host = odd
+    if way == "pass-environment" and host.suite == "bullseye":
+        pytest.skip(
+            "ManagerEnvironment=, by which this test changes the environment of process 1, is newer than systemd 247"
+        )
     files, prepare, line = WAYS[way]
     for path, text in files.items():
         host.put(path, text)
