@@ -66,6 +66,20 @@ def test_local_socket_elsewhere_is_found_and_kept(odd: Host, way: str) -> None:
     assert host.sh(f"cat {path}") == text.strip()
 
 
+def test_local_socket_named_in_daemon_json_is_kept_where_that_is_adopted(odd: Host) -> None:
+    host = odd
+    host.put(DROPIN, command(""))
+    host.put("/etc/docker/daemon.json", f'{{"hosts": ["unix://{ELSEWHERE}"]}}\n')
+    start(host, ELSEWHERE)
+    keeper = host.keeper_at(ELSEWHERE)
+    host.secure(live_restore="enable", existing_settings="adopt")
+    assert host.keeper_at(ELSEWHERE) == keeper
+    back = host.run(state="absent")
+    assert not back.error, back.error
+    host.sh(f"docker -H unix://{ELSEWHERE} ps")
+    assert host.sh("cat /etc/docker/daemon.json") == f'{{"hosts": ["unix://{ELSEWHERE}"]}}'
+
+
 def test_local_socket_elsewhere_and_a_failed_change_is_undone_at_once(odd: Host) -> None:
     host = odd
     host.put(DROPIN, command(f"-H unix://{ELSEWHERE}"))
