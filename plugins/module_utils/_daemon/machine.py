@@ -150,6 +150,17 @@ class Machine:
         """Return the TCP ports on which the running dockerd serves its API."""
         return api_ports(self._running().service.main_pid, self.listening())
 
+    def serves(self, port: int) -> bool:
+        """Return whether the running dockerd serves its API on a TCP port.
+
+        A port that it holds, and that no container publishes, counts also where daemon.json has been changed since its start.
+        """
+        from . import listening
+
+        pid = self._running().service.main_pid
+        held = any(number == port for _address, number in listening.held_by(pid))
+        return port in self.api_ports() or (held and not self.publishers(port))
+
     def other_listeners(
         self, ports: t.Collection[int], given: t.Collection[int] = ()
     ) -> tuple[tuple[str, int, str], ...]:

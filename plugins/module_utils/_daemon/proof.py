@@ -76,7 +76,7 @@ def check_local_socket(machine: Machine) -> Check:
 
 def check_plain_port(machine: Machine) -> Check:
     """dockerd does not listen on 2375, on any address. Another process may: the preflight has warned of it."""
-    closed = PLAIN_PORT not in machine.api_ports()
+    closed = not machine.serves(PLAIN_PORT)
     detail = "dockerd does not listen there" if closed else "SERVED: dockerd listens there"
     return Check(f"port-{PLAIN_PORT}-closed", closed, detail)
 

@@ -17,7 +17,14 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import engine, listening, local, running
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
+    engine,
+    listening,
+    local,
+    machine,
+    running,
+    systemd,
+)
 
 STREAMS = ("/run/docker.sock",)
 DEFAULT = ("/var/run/docker.sock",)
@@ -237,3 +244,17 @@ def test_publishers_are_the_containers_that_publish_the_port(
 ) -> None:
     monkeypatch.setattr(engine.Engine, "get", lambda _self, _path: containers)
     assert engine.Engine().publishers(2375) == names
+
+
+def test_machine_serves_what_dockerd_holds_unless_a_container_publishes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    services = systemd.Services(
+        systemd.UnitState("docker.service", main_pid=os.getpid()), systemd.UnitState("docker.socket")
+    )
+    monkeypatch.setattr(systemd.Systemd, "show", lambda _self: services)
+    host = machine.Machine(systemd.Systemd())
+    with socket.create_server(("127.0.0.1", 0)) as own:
+        port = own.getsockname()[1]
+        monkeypatch.setattr(host, "publishers", lambda _port: ())
+        assert (host.serves(port), host.serves(port ^ 1)) == (True, False)
+        monkeypatch.setattr(host, "publishers", lambda _port: ("proxy",))
+        assert not host.serves(port)

@@ -38,7 +38,7 @@ def machine(
         ping=lambda: problem,
         engine_facts=lambda: EngineFacts("26.1.5", False, False, 0) if asked else None,
         engine=lambda: object() if asked else None,
-        api_ports=lambda: set(ports),
+        serves=lambda port: port in ports,
         services=lambda: types.SimpleNamespace(service=types.SimpleNamespace(main_pid=1)),
         sockets_of_systemd=lambda pid: handed_over,
     )
