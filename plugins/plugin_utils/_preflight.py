@@ -129,6 +129,11 @@ def _client_problems(found: _access.ClientList, known: t.Sequence[str]) -> t.Ite
     ):
         yield f"{where}: every entry needs a name ({_access_text.named(found.hosts)})."
         return
+    numbers = [client["name"] for client in clients if not isinstance(client["name"], str)]
+    if numbers:
+        shown = ", ".join(map(repr, numbers))
+        yield f"{where}: the name of a client has to be a text, and YAML reads another value ({shown}) there. Write it in quotes."
+        return
     for name, count in Counter(client["name"] for client in clients).items():
         if count > 1:
             yield f"{where}: {count} clients are named {name!r}. Give each client a name of its own."
