@@ -51,7 +51,8 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
     if foreign and settings.get("authorities") is None:
         problems.append(
             f"clients-would-be-shut-out: {', '.join(foreign)} have clients of a CA of their own, and docker_adopt_authorities does not say "
-            "what becomes of it: name the CA (see the proposal), or set it to [] to give it up, which shuts all of its clients out."
+            "what becomes of it: name the CA (see the proposal), or set it to [] to give it up, which shuts all of its clients out. "
+            "The variable is read on the controller: write it under all: vars:, not in the group docker_hosts."
         )
     problems += _left_out(foreign, hostvars, settings.get("authorities"))
     for host in names:
