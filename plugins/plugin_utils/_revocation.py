@@ -102,7 +102,7 @@ def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
 
 
 def undone_revocations(groups: Groups, hostvars: Mapping) -> list[str]:
-    """Return a sentence for each revocation that is due and that this run could not begin, because it was limited to some hosts or tasks."""
+    """Return a sentence for each revocation that this run did not begin: it was limited to some hosts or tasks, or a name is misspelt."""
     answer = _answer(groups, hostvars)
     if not answer:
         return _unread(groups, hostvars)
@@ -117,7 +117,24 @@ def undone_revocations(groups: Groups, hostvars: Mapping) -> list[str]:
             "Whether revoked clients still have access is not known: the ledger of the CA cannot be read. Run site.yml without --limit and "
             "--tags; it says what is wrong with the ledger."
         )
+    return sentences + _misspelt(answer)
+
+
+def _misspelt(answer: Mapping) -> list[str]:
+    """Return a sentence for each revoked name that differs from the client of a valid, unlisted certificate only in case or white space."""
+    sentences = []
+    for name in answer.get("revoked_unknown") or []:
+        alike = {str(one["client"]) for one in answer.get("unlisted") or [] if _folded(one["client"]) == _folded(name)}
+        if alike:
+            sentences.append(
+                f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. {', '.join(sorted(alike))} has a valid "
+                "certificate. Write the name as the certificate has it, and run site.yml again."
+            )
     return sentences
+
+
+def _folded(name: t.Any) -> str:
+    return "".join(str(name).split()).casefold()
 
 
 def _unread(groups: Groups, hostvars: Mapping) -> list[str]:

@@ -194,6 +194,21 @@ LEFT_UNDONE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
         },
         [],
     ),
+    "a-revoked-name-has-another-case": (
+        {
+            "localhost": {
+                "docker_ca_checked": {
+                    "authorities": {},
+                    "revocations": [],
+                    "revoked_unknown": ["bob.b", "eve"],
+                    "unlisted": [{"client": "Bob.B"}, {"client": "carol"}],
+                }
+            }
+        },
+        [
+            "NOT REVOKED: the inventory revokes bob.b, and no certificate in the ledger has this name. Bob.B has a valid certificate"
+        ],
+    ),
     "all-is-done": ({"localhost": {"docker_ca_checked": {"authorities": {}, "revocations": []}}}, []),
 }
 
