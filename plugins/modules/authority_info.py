@@ -166,6 +166,7 @@ unlisted:
       type: bool
     hosts:
       description: The Docker hosts of the inventory that admit the group.
+      returned: in a play
       type: list
       elements: str
       sample: [web1]

@@ -264,7 +264,7 @@ asked:
   description:
     - By the id of each server request, what the controller itself says of the certificate. C(names) that it gives to the host, C(extends) the names that the
       host's full name may extend, C(address_ranges) that it may have addresses in, and the C(common_name) that is declared. Filled in on the controller.
-  returned: success
+  returned: with server requests, in a play
   type: dict
 foretold:
   description: >-

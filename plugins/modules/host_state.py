@@ -111,7 +111,7 @@ requests:
   description: >-
     What RV(portcullis.docker_tls.certificate_requests#module:requests) would be. Of a host whose certificate is due with O(prepare), this is in
     RV(prepared).
-  returned: success
+  returned: when the host is not refused
   type: list
   elements: dict
 endpoint:

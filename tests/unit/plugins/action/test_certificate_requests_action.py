@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 from test__action import MISSING, action
 
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.action import certificate_requests
+from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests as module
+from helpers_modules import run_module
+from helpers_x509 import authority
 
 REQUEST: dict[str, t.Any] = {
     "id": "server",
@@ -39,6 +44,14 @@ def test_answer_has_the_controllers_words_over_those_of_the_host() -> None:
     }
     ((_module, arguments, *_unused),) = found.called
     assert arguments["requests"][0]["fact_names"] == ["evil.example.test"]
+
+
+def test_result_of_the_module_gets_the_controllers_words(tmp_path: pathlib.Path) -> None:
+    request = {**REQUEST, "key_path": str(tmp_path / "key.pem"), "certificate_path": str(tmp_path / "cert.pem")}
+    given = {**request, "addresses": [], "authority_content": authority("server").pem}
+    made = run_module(module, {"requests": [given]}, check=True)
+    result = helpers_records.returned("certificate_requests", run(made)[0])
+    assert result["asked"]["server"]["extends"] == ["web1"]
 
 
 def test_answer_of_a_host_that_failed_has_nothing_beside_it() -> None:

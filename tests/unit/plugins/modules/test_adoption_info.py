@@ -28,7 +28,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
     def looked(*_given: t.Any) -> look.Looked:
         now = datetime.now(timezone.utc) + timedelta(days=1)
         found = situation(files.search([], [str(tmp_path)]), now, endpoint(str(tmp_path)))
-        return look.Looked(found, "docker-recipe", judge.judge(found))
+        return look.Looked(found, "docker-recipe", judge.judge(found), (str(tmp_path),))
 
     monkeypatch.setattr(look, "look", looked)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -40,6 +40,7 @@ def test_adoption_info_reports_and_changes_nothing(host: pathlib.Path) -> None:
     assert not result["changed"]
     found = result["adoption"]
     assert (found["layout"], found["managed"], found["tlsverify"]) == ("docker-recipe", False, True)
+    assert found["searched"] == [str(host)]
     assert found["paths"]["tlskey"] == str(host / "server-key.pem")
     assert {"key-readable", "key-left-behind", "one-authority-for-both"} <= {one["code"] for one in found["findings"]}
     assert "PRIVATE KEY" not in str(result)

@@ -15,7 +15,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import fleet_statu
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import wire
 from ansible_collections.portcullis.docker_tls.plugins.modules import fleet_status
 from helpers_modules import run_module
-from helpers_status import ca, host, served, server, stored
+from helpers_status import ca, host, served, server, stored, unwanted
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +37,10 @@ def test_fleet_status_with_names_and_endpoints_only_judges_the_wire() -> None:
 
 
 def test_fleet_status_writes_three_files_that_agree(tmp_path: pathlib.Path) -> None:
-    result = run_module(fleet_status, {"hosts": [host()], "ca": ca(), **paths(tmp_path)})
+    known = {**ca(), "certificates": [unwanted()]}
+    result = run_module(fleet_status, {"hosts": [host()], "ca": known, **paths(tmp_path)})
     assert result["changed"] is True
+    assert [one["opens"] for one in result["report"]["certificates"]] == [["web1"]]
     document = json.loads((tmp_path / "status.json").read_text())
     assert document == result["report"]
     assert "docker_tls_report_timestamp_seconds" in (tmp_path / "status.prometheus").read_text()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import ledger
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.directory import ca_directory
 from ansible_collections.portcullis.docker_tls.plugins.modules import signed_certificates
@@ -67,6 +68,14 @@ def test_signed_certificates_returns_them_by_id(ca: pathlib.Path) -> None:
     *unused, last = ledger.entries(ca_directory(str(ca)))
     assert last["operator"] == "me@laptop"
     assert "diff" not in result
+
+
+def test_signed_certificates_leaves_out_what_a_host_reports_of_others(ca: pathlib.Path) -> None:
+    result = run(ca, server(reported_names=["vault.corp.example.org"], extends=["web1"]))
+    one = result["certificates"]["web1/server"]
+    assert (one["left_out"], "vault.corp.example.org" in one["names"]) == (["vault.corp.example.org"], False)
+    (warning,) = [helpers_records.said(text) for text in result["warnings"] if "only the host itself reports" in text]
+    assert "docker_server_cert_names" in warning
 
 
 def test_signed_certificates_in_check_mode_has_the_same_shape_and_writes_nothing(ca: pathlib.Path) -> None:
