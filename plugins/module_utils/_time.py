@@ -26,6 +26,11 @@ def isoformat(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
+def from_isoformat(text: str) -> datetime:
+    """Return the moment that ``isoformat`` has written. Raises ValueError for any other text."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+
+
 def parse_duration(text: str, option: str = "duration") -> timedelta:
     """Return the length of ``90s``, ``15m``, ``12h``, ``30d`` or ``52w``; always more than zero.
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
+from .._time import from_isoformat
 from .._x509 import names
 from . import ledger, store
 from .directory import CaDirectory
@@ -162,7 +163,7 @@ def is_client_certificate(entry: Entry) -> bool:
 
 def is_temporary(entry: Entry) -> bool:
     """Return whether a certificate was made for the minutes of a proof or the hours of a session."""
-    begin = _moment(entry.get("not_before", entry["not_after"]))
+    begin = from_isoformat(entry.get("not_before", entry["not_after"]))
     return _TEMPORARY in (entry.get("reasons") or ()) and end_of(entry) - begin <= _LONGEST_TEMPORARY
 
 
@@ -174,11 +175,7 @@ def identities_of(entry: Entry) -> t.Iterator[str]:
 
 def end_of(entry: Entry) -> datetime:
     """Return when the certificate of an entry ends."""
-    return _moment(entry["not_after"])
-
-
-def _moment(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return from_isoformat(entry["not_after"])
 
 
 def _held(entry: Entry, there: t.Mapping[str, str]) -> Held:

@@ -12,10 +12,11 @@ import functools
 import re
 import typing as t
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from .._errors import TlsError
+from .._time import from_isoformat
 from .._x509 import inspect
 from .._x509.compat import UNREADABLE, x509
 from .model import (
@@ -192,7 +193,7 @@ def certificates(raw: t.Iterable[Mapping]) -> list[CertificateFacts]:
 def moment(text: str) -> datetime:
     """Return the time of a ledger line (``2026-11-22T13:00:00Z``; Python 3.9 knows no Z)."""
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        return from_isoformat(text)
     except ValueError as error:
         raise TlsError(
             f"ledger: {text!r} is no time of a ledger",

@@ -13,11 +13,12 @@ import collections
 import re
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from .._ca import ledger
 from .._ca.directory import CaDirectory
 from .._errors import TlsError
+from .._time import from_isoformat
 
 Entry = t.Mapping[str, t.Any]
 _LINE = re.compile(r"\bline (\d+)\b")
@@ -127,7 +128,7 @@ def _names(entry: Entry) -> list[str]:
 
 def _end(entry: Entry) -> datetime | None:
     try:
-        return datetime.strptime(entry["not_after"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        return from_isoformat(entry["not_after"])
     except (KeyError, TypeError, ValueError):
         return None
 

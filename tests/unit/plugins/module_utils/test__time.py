@@ -11,6 +11,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import (
+    from_isoformat,
     isoformat,
     parse_duration,
     parse_renew_before,
@@ -124,3 +125,10 @@ def test_isoformat_is_utc_and_whole_seconds(moment: datetime, expected: str) -> 
 
 def test_utc_now_is_aware() -> None:
     assert utc_now().utcoffset() == timedelta(0)
+
+
+def test_from_isoformat_reads_what_isoformat_writes_and_nothing_else() -> None:
+    text = "2026-11-22T13:00:00Z"
+    assert isoformat(from_isoformat(text)) == text
+    with pytest.raises(ValueError, match="does not match format"):
+        from_isoformat("2026-11-22 13:00")
