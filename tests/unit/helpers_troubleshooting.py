@@ -48,7 +48,13 @@ def entries() -> tuple[Entry, ...]:
 
 def says(text: str, quote: str) -> bool:
     """Whether ``text`` has the quote's pieces, in their order."""
-    return re.search(".*?".join(re.escape(piece.strip()) for piece in quote.split("…")), text, re.S) is not None
+    position = 0
+    for piece in (piece.strip() for piece in quote.split("…")):
+        position = text.find(piece, position)
+        if position < 0:
+            return False
+        position += len(piece)
+    return True
 
 
 def produced(said: t.Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:

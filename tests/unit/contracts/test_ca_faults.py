@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
 import re
 
@@ -46,9 +47,9 @@ DEMANDED = {
 }
 
 
+@functools.cache
 def defined() -> set[str]:
-    trees = [ast.parse(path.read_text()) for path in SOURCES]
-    return {node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return {name for path in SOURCES for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)}
 
 
 def named(row: str) -> list[str]:
