@@ -130,6 +130,35 @@ def foreign_authority(*, usage: bool = True, critical: bool = True, identifier: 
     return Pair(builder.sign(key, compat.hashes.SHA256()), key)
 
 
+def named_authority(attributes: t.Sequence[tuple[str, str]], *, path_length: int | None = 0, number: int = 9) -> Pair:
+    """Return an authority whose name has these attributes (OpenSSL's short names), in this order."""
+    x509 = compat.x509
+    oids = {
+        "C": "2.5.4.6",
+        "ST": "2.5.4.8",
+        "L": "2.5.4.7",
+        "O": "2.5.4.10",
+        "OU": "2.5.4.11",
+        "CN": "2.5.4.3",
+        "SN": "2.5.4.4",
+    }
+    oids |= {"serialNumber": "2.5.4.5", "title": "2.5.4.12", "GN": "2.5.4.42", "pseudonym": "2.5.4.65"}
+    oids |= {
+        "DC": "0.9.2342.19200300.100.1.25",
+        "UID": "0.9.2342.19200300.100.1.1",
+        "emailAddress": "1.2.840.113549.1.9.1",
+    }
+    name = x509.Name([x509.NameAttribute(x509.ObjectIdentifier(oids[short]), value) for short, value in attributes])
+    key = private_key(number=number)
+    builder = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(LONG_AGO.replace(tzinfo=None))
+        .not_valid_after(FAR_AHEAD.replace(tzinfo=None))
+        .add_extension(x509.BasicConstraints(True, path_length), critical=True)
+    )
+    return Pair(builder.sign(key, compat.hashes.SHA256()), key)
+
+
 def of_an_unknown_version(pair: Pair) -> bytes:
     """Return the certificate's DER with version 67, as ``make fuzz`` found it: no ValueError comes of it, but x509.InvalidVersion."""
     der: bytes = pair.certificate.public_bytes(compat.serialization.Encoding.DER)

@@ -1,0 +1,152 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One rule of an access group's rights: methods and a path of Docker's API.
+
+A path is written as Docker's API reference writes it: ``/containers/{id}/json``. The version prefix (``/v1.41``) is implied.
+A placeholder stands for one path segment; where the API puts the name of an image or a plugin, for one or more, because these
+names contain slashes. A rule becomes a regular expression for the *raw* path of a request, anchored at both ends.
+
+Why raw and why an allow list (measured with dockerd 20.10 and 26.1): dockerd decodes ``%2f`` and ``%63`` before it routes, so a deny
+list of raw paths can be passed. Here a request whose path contains anything else than the characters below matches no rule.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
+
+_LITERAL = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*")
+_PLACEHOLDER = re.compile(r"\{[a-zA-Z][a-zA-Z0-9_]*\}")
+_VERSION = re.compile(r"v[0-9]+(\.[0-9]+)?")
+#: dockerd's names and identifiers: they begin with a letter, a digit or ``_``, so ``.`` and ``..`` are none of them.
+_SEGMENT = "[a-zA-Z0-9_][a-zA-Z0-9_.:@-]*"
+_SEVERAL = f"{_SEGMENT}(/{_SEGMENT})*"
+#: Optional in front of every path; dockerd takes ``/containers/json`` and ``/v1.41/containers/json``.
+VERSION_PREFIX = "(/v[0-9]+[.][0-9]+)?"
+#: What has names with slashes in it: ``/images/registry.example.org/team/app/json``.
+_WITH_SLASHES = ("images", "distribution", "plugins")
+_MAXIMUM_PATH = 200
+
+#: Paths that only the unfiltered connection can carry (see ``config``): it has no rights but all.
+_UNFILTERED = ("/session", "/grpc")
+#: ``docker exec``: HAProxy before 3.0.11 drops its Upgrade header in HTTP mode (haproxy#2684), and its input is lost.
+EXEC_START = "/exec/{}/start"
+#: Connections that dockerd takes over (101 Switching Protocols) and that a filtered connection carries.
+_TAKEN_OVER = ("/containers/{}/attach", "/containers/{}/attach/ws", EXEC_START)
+
+_EXAMPLE = "Write it as Docker's API reference does, for example /containers/{id}/json."
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Methods and the path they may be used on; ``path`` as it was written."""
+
+    methods: tuple[str, ...]
+    path: str
+
+    @property
+    def shape(self) -> str:
+        """The path with every placeholder as ``{}``, so that ``{id}`` and ``{name}`` are the same."""
+        return _PLACEHOLDER.sub("{}", self.path)
+
+    @property
+    def takes_connection_over(self) -> bool:
+        """Whether dockerd answers with 101, so that the request has to keep its Upgrade header."""
+        return self.shape in _TAKEN_OVER
+
+    @property
+    def expression(self) -> str:
+        """The regular expression for the raw path, anchored at both ends."""
+        segments = self.path[1:].split("/")
+        several = segments[0] in _WITH_SLASHES
+        parts = [(_SEVERAL if several else _SEGMENT) if each.startswith("{") else re.escape(each) for each in segments]
+        return f"^{VERSION_PREFIX}/{'/'.join(parts)}$"
+
+
+def parse_rule(value: t.Any, where: str) -> Rule:
+    """Return the rule that a user wrote as ``{methods: [GET], path: /containers/json}``.
+
+    ``where`` names the option in messages. Raises TlsError ``rights-rule-invalid``.
+    """
+    if not isinstance(value, t.Mapping) or set(value) != {"methods", "path"}:
+        raise _invalid(where, value, "is not a dictionary of methods and path", "Write {methods: [GET], path: /info}.")
+    return Rule(_methods(value["methods"], where), _path(value["path"], where, value["methods"]))
+
+
+def _invalid(where: str, value: t.Any, problem: str, hint: str) -> TlsError:
+    text = repr(value)
+    shown = text if len(text) <= _MAXIMUM_PATH else text[:_MAXIMUM_PATH] + "…"
+    return TlsError(f"{where}: {shown} {problem}", hint=hint, code="rights-rule-invalid")
+
+
+def _methods(value: t.Any, where: str) -> tuple[str, ...]:
+    hint = f"Write a list of one or more of {', '.join(METHODS)}."
+    if not isinstance(value, (list, tuple)) or not value:
+        raise _invalid(where, value, "is not a list of HTTP methods", hint)
+    for method in value:
+        if method not in METHODS:
+            raise _invalid(where, method, "is not one of Docker's HTTP methods in upper case", hint)
+    return tuple(dict.fromkeys(value))
+
+
+def _path(value: t.Any, where: str, methods: t.Sequence[str]) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or len(value) > _MAXIMUM_PATH:
+        raise _invalid(where, value, "is not a path that begins with /", _EXAMPLE)
+    segments = value[1:].split("/")
+    if _VERSION.fullmatch(segments[0]):
+        raise _invalid(
+            where,
+            value,
+            "has an API version; rules hold for all versions",
+            f"Write {value[len(segments[0]) + 1 :] or '/info'}.",
+        )
+    for segment in segments:
+        _check_segment(segment, value, where)
+    if segments[0].startswith("{"):
+        raise _invalid(where, value, "is too wide: it begins with a placeholder", _EXAMPLE)
+    _check_width(segments, value, where, methods)
+    if value in _UNFILTERED:
+        raise _invalid(
+            where,
+            value,
+            "cannot be allowed by a rule: BuildKit needs a connection that the proxy does not filter",
+            "Give the group the right full, or build with DOCKER_BUILDKIT=0 and the preset ci.",
+        )
+    return value
+
+
+def _check_segment(segment: str, path: str, where: str) -> None:
+    if _LITERAL.fullmatch(segment) or _PLACEHOLDER.fullmatch(segment):
+        return
+    if not segment:
+        problem, hint = "has an empty path segment", "Remove the double slash or the slash at its end. " + _EXAMPLE
+    elif "%" in segment:
+        problem, hint = "has an encoded character; requests with encoded characters are never allowed", _EXAMPLE
+    elif set(segment) == {"."}:
+        problem, hint = f"has the path segment {segment!r}", _EXAMPLE
+    elif "?" in segment or "#" in segment:
+        problem, hint = "has a query; rules are about the path only", _EXAMPLE
+    else:
+        problem = f"has the path segment {segment!r}, which is neither plain text nor one placeholder"
+        hint = (
+            "Regular expressions and wildcards are not supported: write a placeholder such as {id} for a name. "
+            + _EXAMPLE
+        )
+    raise _invalid(where, path, problem, hint)
+
+
+def _check_width(segments: t.Sequence[str], path: str, where: str, methods: t.Sequence[str]) -> None:
+    """A name with slashes at the end of a path matches everything below: GET /images/{name} is also /images/x/get, which is every file."""
+    if segments[0] in _WITH_SLASHES and segments[-1].startswith("{") and set(methods) != {"DELETE"}:
+        raise _invalid(
+            where,
+            path,
+            f"is too wide: names of {segments[0]} contain slashes, so it matches every path below /{segments[0]}/",
+            f"Write what is done with it, for example /{segments[0]}/{{name}}/json; only DELETE can end with the name.",
+        )
