@@ -59,4 +59,5 @@ ENDPOINT_OPTIONS: dict[str, t.Any] = {
     "lock_timeout": {"type": "int", "default": 30},
     "controller_time": {"type": "str", "default": ""},
     "prove": {"type": "bool", "default": False},
+    "verification_follows": {"type": "bool", "default": False},
 }

@@ -26,7 +26,8 @@ options:
         back as they were, and ours go; else our certificates stay. A key that waits for its certificate is removed.
       - V(absent) needs no Python library on the host.
       - V(rolled_back) goes back to the last good state, once.
-      - V(confirmed) makes a change for good that was made with O(confirm_timeout), and fails where it was undone meanwhile.
+      - V(confirmed) reports that the controller has verified the endpoint. It commits a change that was made with O(confirm_timeout), and
+        fails where that was rolled back meanwhile.
     type: str
     choices: [present, absent, rolled_back, confirmed]
     default: present
@@ -151,6 +152,13 @@ options:
       - A change is proved in any case, and taken back when the proof fails.
     type: bool
     default: false
+  verification_follows:
+    description:
+      - Whether the controller verifies the endpoint after this task, and reports success by O(state=confirmed).
+      - The host then remembers each change as not verified (RV(not_verified)), and names the reason V(not-verified) in every later run
+        until that call comes.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
@@ -220,6 +228,10 @@ containers_stopped:
   returned: success
 unconfirmed:
   description: Whether a change waits for its confirmation.
+  type: bool
+  returned: success
+not_verified:
+  description: Whether a change waits for the verification from the controller (O(verification_follows)), one of this run or of an earlier run.
   type: bool
   returned: success
 endpoint:

@@ -51,6 +51,7 @@ _SAID: t.Mapping[str, _answers.Shape] = {
     "warnings": [str],
     "containers_stopped": int,
     "unconfirmed": bool,
+    "not_verified": bool,
     "endpoint": {},
     "proof": [{}],
     "diff": [_DIFF],

@@ -24,8 +24,9 @@ def hosts_to_prove(hosts: t.Iterable[str], hostvars: Mapping, verify: str) -> li
 
 def _may_want_proof(variables: Mapping, verify: str) -> bool:
     wishes = {verify, variables.get("docker_daemon_verify", verify)}
-    changed = (variables.get("docker_daemon_endpoint") or {}).get("changed")
-    return "always" in wishes or bool(changed and "changed" in wishes)
+    found = variables.get("docker_daemon_endpoint") or {}
+    due = found.get("changed") or found.get("not_verified")
+    return "always" in wishes or bool(due and "changed" in wishes)
 
 
 def proof_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optional[Mapping] = None) -> list[Row]:
@@ -69,7 +70,8 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
     if not endpoint or endpoint.get("failed") or endpoint.get("unreachable"):
         yield _row(host, "host", "examined", False, _complaint(endpoint) or "the host was not reached")
         return
-    reasons = list(endpoint.get("reasons") or [])
+    # That it was not verified is no difference from the variables, and this is the verification.
+    reasons = [reason for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
     settled = "as the variables want it" if not reasons else f"site.yml would change it: {', '.join(reasons)}"
     yield _row(host, "host", "configuration", not reasons, settled)
     for seen_from, checks in (("host", endpoint.get("proof")), ("controller", outside.get("checks"))):

@@ -253,6 +253,7 @@ EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
         resolver.optional("docker_daemon_config_path") or _OMIT
     ),
     "{{ docker_daemon_verify == 'always' }}": lambda resolver: resolver.variable("docker_daemon_verify") == "always",
+    "{{ docker_daemon_verify != 'never' }}": lambda resolver: resolver.variable("docker_daemon_verify") != "never",
     "{{ now(utc=true, fmt='%Y-%m-%dT%H:%M:%SZ') }}": _now,
 }
 

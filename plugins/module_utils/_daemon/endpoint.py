@@ -25,7 +25,7 @@ from .options import Options
 from .others import managed_record
 from .plan import Done, Plan
 from .plan_present import Present, plan_present
-from .report import Report, report
+from .report import NOT_VERIFIED, Report, report
 from .state import HostState, gather
 
 _TASKS = {"present": "set up", "absent": "taken away", "rolled_back": "rolled back"}
@@ -79,8 +79,9 @@ def is_current(options: Options, machine: Machine, state: StateDirectory, now: d
     if journal is not None:
         return Current(False, _journal_reasons(journal) or ("unconfirmed",), ())
     found, planned = _plan(options, machine, state, now, check_mode=True)
-    if planned.plan.changed:
-        return Current(False, planned.plan.reasons, ())
+    waiting = (NOT_VERIFIED,) if options.verification_follows and found.unverified else ()
+    if planned.plan.changed or waiting:
+        return Current(False, (*planned.plan.reasons, *waiting), ())
     told = report(Report(found, planned.plan, planned.listen, planned.findings, options, plain_port=planned.plain_port))
     return Current(True, planned.plan.reasons, judged.warnings(planned.findings), told["endpoint"])
 
@@ -280,10 +281,12 @@ def _confirm(options: Options, machine: Machine, state: StateDirectory, found: H
             code="confirmation-too-late",
         )
     if journal is None:
+        state.clear_unverified()
         return report(Report(found, Plan("confirmed"), None, (), options))
     from .finish import finish
 
     finish(state.move_to(journal, COMMITTED), state)
     machine.disarm_timer()
+    state.clear_unverified()
     plan = Plan("confirmed", reasons=("confirmed",))
     return report(Report(found, plan, None, (), options, done=Done(False)))

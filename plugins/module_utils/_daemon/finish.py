@@ -31,6 +31,7 @@ def finish(journal: Journal, state: StateDirectory) -> None:
             _tidy(journal, journal.certificates.directory)
     _remove_empty_dropin_directories(journal)
     if journal.record is None:
+        state.clear_unverified()
         with contextlib.suppress(OSError):
             os.unlink(state.capsule_path)
     state.remove_journal()

@@ -173,6 +173,7 @@ class StateDirectory:
         self.record_path = os.path.join(path, "record.json")
         self.lock_path = os.path.join(path, "lock")
         self.capsule_path = os.path.join(path, "revert.py")
+        self.unverified_path = os.path.join(path, "not-verified")
 
     def exists(self) -> bool:
         """Return whether there is such a directory."""
@@ -236,6 +237,20 @@ class StateDirectory:
             return
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.record_path)
+            fsync_directory(self.path)
+
+    def is_unverified(self) -> bool:
+        """Return whether no controller has verified the endpoint since it was last changed."""
+        return os.path.exists(self.unverified_path)
+
+    def mark_unverified(self) -> None:
+        """Remember that the endpoint is changed and not yet verified from the controller. Raises TlsError ``file-unwritable``."""
+        write_atomic(self.unverified_path, b"", 0o600)
+
+    def clear_unverified(self) -> None:
+        """Forget it: a controller has verified the endpoint, or there is no endpoint any more."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.unverified_path)
             fsync_directory(self.path)
 
     def _write(self, path: str, value: t.Any) -> None:

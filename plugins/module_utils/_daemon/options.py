@@ -39,6 +39,7 @@ class Options:
     certificate_pending: bool = False
     allow_dual_trust: bool = False
     prove: bool = False
+    verification_follows: bool = False  # from the controller, which then confirms
 
     @property
     def takes_over(self) -> bool:
@@ -91,6 +92,7 @@ def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
         lock_timeout=parameters["lock_timeout"],
         controller_now=parse_time(parameters["controller_time"]),
         prove=parameters["prove"],
+        verification_follows=parameters["verification_follows"],
     ).checked()
 
 

@@ -21,6 +21,9 @@ from .options import Options
 from .plan import Done, Plan
 from .state import HostState
 
+#: The reason for a verification from the controller that is still due.
+NOT_VERIFIED = "not-verified"
+
 
 @dataclass(frozen=True)
 class Report:
@@ -46,15 +49,18 @@ def report(source: Report) -> dict[str, t.Any]:
     pending = source.journal is not None and source.journal.phase == UNCONFIRMED
     changed = plan.changed or bool(source.before) or done is not None
     lines = _plan(source, changed)
+    waits = source.options.state == "present" and source.options.verification_follows
+    due = waits and source.found.unverified
     return {
         "changed": changed,
         "plan": lines,
         "restarted": done.restarted if done else False,
         "restart_needed": plan.restart,
-        "reasons": [*source.before, *plan.reasons],
+        "reasons": [*source.before, *plan.reasons, *([NOT_VERIFIED] if due else [])],
         "warnings": _warnings(source),
         "containers_stopped": plan.containers_stopped,
         "unconfirmed": pending,
+        "not_verified": due or (waits and done is not None),
         "endpoint": _endpoint(source),
         "proof": list(done.proof if done else source.proof),
         "diff": _diff(source, lines),

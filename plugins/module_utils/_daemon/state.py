@@ -74,6 +74,7 @@ class HostState:
     adopted: str | None = None  # the generation with the files that another tool had at our names
     later: tuple[str, ...] = ()  # names where somebody has put other files since
     former: tuple[str, ...] = ()  # directories of earlier runs that hold another tool's files
+    unverified: bool = False  # changed, and not verified from the controller since
 
     @property
     def config_values(self) -> dict[str, t.Any]:
@@ -154,6 +155,7 @@ def gather(
         adopted=adopted_generation(directory),
         later=later_names(directory),
         former=tuple(one for one in (record.former if record else ()) if one != directory and adopted_generation(one)),
+        unverified=state.is_unverified(),
     )
 
 

@@ -159,6 +159,8 @@ class _Work:
 
     def decide(self, journal: Journal, done: Done) -> Journal:
         """Make the change one for good, or one that waits for its confirmation; return the journal that says so."""
+        if self.options.verification_follows and self.plan.action == "present":
+            self.state.mark_unverified()
         seconds = self.options.confirm_timeout
         if not seconds or not done.restarted or self.plan.action == "absent":
             return self.state.move_to(journal, COMMITTED)

@@ -112,6 +112,11 @@ def test_revoked_client_that_a_host_still_admits_is_not_proved(
     assert all(detail in row["detail"] for row, (_check, _passed, detail) in zip(rows, expected))
 
 
+def test_host_that_was_not_verified_before_is_configured_as_the_variables_want_it() -> None:
+    rows = proof.proof_rows(["a"], {"a": variables({"reasons": ["not-verified"]}, {"checks": [GOOD]})})
+    assert all(row["passed"] for row in rows)
+
+
 def test_json_of_nothing_is_no_proof() -> None:
     assert json.loads(proof.proof_json([])) == {"proved": False, "summary": "There is no host to prove.", "checks": []}
 
@@ -122,6 +127,8 @@ def test_json_of_nothing_is_no_proof() -> None:
         ("changed", {"docker_daemon_endpoint": {"changed": True}}, True),
         ("changed", {"docker_daemon_endpoint": {"changed": False}}, False),
         ("changed", {}, False),
+        ("changed", {"docker_daemon_endpoint": {"changed": False, "not_verified": True}}, True),
+        ("never", {"docker_daemon_endpoint": {"changed": False, "not_verified": True}}, False),
         ("always", {"docker_daemon_endpoint": {"changed": False}}, True),
         ("changed", {"docker_daemon_verify": "always"}, True),
         ("never", {"docker_daemon_endpoint": {"changed": True}}, False),

@@ -42,6 +42,14 @@ class Bench:
         state = journal.StateDirectory(str(self.world.state))
         return endpoint.run(Options(**values), t.cast("t.Any", self.machine), state, NOW, check_mode=check_mode)
 
+    def inspect(self, **changes: t.Any) -> tuple[bool, tuple[str, ...]]:
+        """Return whether the host has nothing to do, and why not."""
+        values = {"listen": (f"{ADDRESS}:2376",), "directory": str(self.world.certificates), **changes}
+        options = Options(config_path=str(self.world.config), ca=SERVER.pem, client_ca=CLIENTS.pem, **values)
+        state = journal.StateDirectory(str(self.world.state))
+        found = endpoint.is_current(options, t.cast("t.Any", self.machine), state, NOW)
+        return found.current, found.reasons
+
     def issue(self, number: int = 5) -> str:
         """Lay a new key beside the live one and return its certificate."""
         pair = leaf(SERVER, subject_names=(ADDRESS, "localhost"), key=private_key("ecdsa-p256", number))
@@ -332,6 +340,54 @@ def test_unconfirmed_change_waits_and_is_confirmed_once(bench: Bench) -> None:
     assert not bench.world.timer
     assert not bench.run(state="confirmed")["changed"]
     assert not bench.run()["changed"]
+
+
+def test_change_is_not_verified_until_the_controller_says_so(bench: Bench) -> None:
+    """A run that ended between the change and the verification, or whose verification failed, is known to the next run."""
+    made = bench.secure(verification_follows=True)
+    assert (made["changed"], made["not_verified"]) == (True, True)
+    for _run in ("a second run", "a third run"):
+        waiting = bench.run(verification_follows=True)
+        assert (waiting["changed"], waiting["not_verified"], waiting["reasons"]) == (False, True, ["not-verified"])
+        assert bench.run(verification_follows=True, check_mode=True)["reasons"] == ["not-verified"]
+        assert bench.inspect(verification_follows=True) == (False, ("not-verified",))
+    confirmed = bench.run(state="confirmed")
+    assert (confirmed["changed"], confirmed["not_verified"]) == (False, False)
+    assert bench.run(verification_follows=True)["reasons"] == []
+    assert bench.inspect(verification_follows=True) == (True, ())
+
+
+def test_verification_that_is_due_is_no_reason_where_none_is_wanted_and_stays_due(bench: Bench) -> None:
+    bench.secure(verification_follows=True)
+    assert bench.run()["reasons"] == []
+    assert bench.inspect() == (True, ())
+    bench.secure()
+    assert bench.run(verification_follows=True)["reasons"] == ["not-verified"]
+
+
+def test_change_that_was_rolled_back_needs_no_verification(bench: Bench) -> None:
+    bench.secure(verification_follows=True)
+    bench.run(state="confirmed")
+    bench.world.problems.add("unproved")
+    with pytest.raises(TlsError):
+        bench.run(verification_follows=True, listen=(f"{ADDRESS}:2377",))
+    bench.world.problems.clear()
+    assert bench.run(verification_follows=True)["reasons"] == []
+
+
+def test_verification_that_is_due_goes_with_the_endpoint(bench: Bench) -> None:
+    bench.secure(verification_follows=True)
+    bench.run(state="absent", verification_follows=True)
+    assert not bench.run(state="absent", verification_follows=True)["changed"]
+    assert bench.secure()["changed"]
+    assert bench.run(verification_follows=True)["reasons"] == []
+
+
+def test_confirmed_change_is_verified(bench: Bench) -> None:
+    bench.secure(confirm_timeout=60, verification_follows=True)
+    assert bench.run(confirm_timeout=60, verification_follows=True)["not_verified"]
+    assert not bench.run(state="confirmed")["not_verified"]
+    assert bench.run(verification_follows=True)["reasons"] == []
 
 
 def test_unconfirmed_change_gives_way_to_another(bench: Bench) -> None:
