@@ -18,7 +18,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _display, _summary
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import summary, table
 
 DOCUMENTATION = """
 name: docker_tls_summary
@@ -43,7 +43,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._run = _summary.Run()
+        self._run = summary.Run()
         self._asked = self._wanted = False
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
@@ -78,14 +78,14 @@ class CallbackModule(CallbackBase):
         failed, unreachable = ({host for host, count in each.items() if count} for each in (stats.failures, stats.dark))
         self._run.end(failed, unreachable, stats.processed)
         if "json" not in C.DEFAULT_STDOUT_CALLBACK:  # what another program reads is left alone
-            _display.show(self._display, _summary.text(self._run))
+            table.show(self._display, summary.text(self._run))
         path = os.environ.get(PATH, "")
         if path:
             self._write(path)
 
     def _write(self, path: str) -> None:
         try:
-            _files.write_atomic(os.path.abspath(path), _summary.document(self._run).encode(), 0o644)
+            _files.write_atomic(os.path.abspath(path), summary.document(self._run).encode(), 0o644)
         except (TlsError, OSError) as error:
             self._display.warning(f"{PATH} is {path}, and the summary cannot be written there: {error}")
 
@@ -97,5 +97,5 @@ def _parts(result: t.Any) -> tuple[str, str, t.Mapping[str, t.Any]]:
         for name in ("host", "task", "result")
     )
     action = str(getattr(task, "resolved_action", "") or task.action)
-    ours = action.startswith(_summary.COLLECTION)
-    return host.get_name(), action[len(_summary.COLLECTION) :] if ours else "", found
+    ours = action.startswith(summary.COLLECTION)
+    return host.get_name(), action[len(summary.COLLECTION) :] if ours else "", found

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import _display
+from ..plugin_utils._output import table
 
 
 class ActionModule(ActionBase):
@@ -21,5 +21,5 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         result.update(self._execute_module(task_vars=task_vars))
-        _display.show(self._display, result.get("table") or [])
+        table.show(self._display, result.get("table") or [])
         return result

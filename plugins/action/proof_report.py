@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils import _files
 from ..module_utils._errors import TlsError
-from ..plugin_utils import _display, _proof
+from ..plugin_utils._output import table, verification
 
 
 class ActionModule(ActionBase):
@@ -31,16 +31,16 @@ class ActionModule(ActionBase):
             }
         )
         rows = options["rows"]
-        _display.show(self._display, _proof.proof_table(rows))
+        table.show(self._display, verification.proof_table(rows))
         proved = bool(rows) and all(row["passed"] for row in rows)
         result.update(changed=False, checks=rows, proved=proved)
         try:
-            result["changed"] = self._write(options["json_path"], _proof.proof_json(rows))
+            result["changed"] = self._write(options["json_path"], verification.proof_json(rows))
         except TlsError as error:
             result.update(failed=True, msg=error.message, hint=error.hint, code=error.code)
             return result
         if not proved:
-            result.update(failed=True, msg=_proof.summary(rows))
+            result.update(failed=True, msg=verification.summary(rows))
         return result
 
     def _write(self, path: str, text: str) -> bool:

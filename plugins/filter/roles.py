@@ -16,13 +16,13 @@ from ..plugin_utils import (
     _inventory,
     _looked,
     _preflight,
-    _proof,
     _reports,
     _reserved,
     _revocation,
     _rotation,
 )
 from ..plugin_utils._filters import reporting
+from ..plugin_utils._output import verification
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "admitted_groups": _inventory.admitted_groups,
@@ -42,14 +42,14 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "generation_clients": _revocation.generation_clients,
     "hosts_not_refused": _looked.hosts_not_refused,
     "hosts_of_undone_revocations": _revocation.hosts_of_undone_revocations,
-    "hosts_to_prove": _proof.hosts_to_prove,
+    "hosts_to_prove": verification.hosts_to_prove,
     "hosts_with_work": _looked.hosts_with_work,
     "hosts_without_authorities": _ca_place.hosts_without_authorities,
     "installed_certificates": _installed.installed_certificates,
     "inventory_problems": _preflight.inventory_problems,
     "is_behind": _installed.is_behind,
     "listen_addresses": _inventory.listen_addresses,
-    "proof_rows": _proof.proof_rows,
+    "proof_rows": verification.proof_rows,
     "refused_hosts": _looked.refused_hosts,
     "rejected_requests": _inventory.rejected_requests,
     "reserved_names": _reserved.reserved_names,

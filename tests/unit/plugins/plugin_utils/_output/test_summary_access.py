@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _summary
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import summary
 
 OLGA = {
     "client": "olga",
@@ -28,15 +28,15 @@ DEFERRED = {"clients": ["carol"], "generations": ["clients-g1"], "hosts": ["web1
 SWITCH = "run site.yml with docker_ca_unlisted_certificates=revoke"
 
 
-def run_of(module: str = "authorities", *, check_mode: bool = False, **result: t.Any) -> _summary.Run:
-    run = _summary.Run(check_mode=check_mode)
+def run_of(module: str = "authorities", *, check_mode: bool = False, **result: t.Any) -> summary.Run:
+    run = summary.Run(check_mode=check_mode)
     run.note_success("olympus", module, {"changed": False, **result})
     run.end([], [], ["olympus"])
     return run
 
 
-def told(run: _summary.Run) -> str:
-    return "\n".join(_summary.text(run))
+def told(run: summary.Run) -> str:
+    return "\n".join(summary.text(run))
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -50,7 +50,7 @@ def test_certificate_that_is_not_listed_is_named_with_what_it_opens_and_how_to_e
     assert "olga is not of the group ops any more" in said
     assert f"end the access of olga by ops-g1: {SWITCH}" in said
     assert run.outcome == "nothing-to-do"
-    assert json.loads(_summary.document(run))["unlisted_certificates"] == [OLGA]
+    assert json.loads(summary.document(run))["unlisted_certificates"] == [OLGA]
 
 
 WAYS: dict[str, tuple[dict[str, t.Any], str]] = {
@@ -83,13 +83,13 @@ def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) 
     said = told(run)
     assert "NOT REVOKED: carol can get in with certificates of clients-g1 on web1" in said
     assert "shut carol out: run site.yml for the whole inventory, without --limit and --tags" in said
-    assert json.loads(_summary.document(run))["revocations_deferred"] == [DEFERRED]
+    assert json.loads(summary.document(run))["revocations_deferred"] == [DEFERRED]
 
 
 def test_revoked_name_that_the_ledger_does_not_know_is_named() -> None:
     run = run_of(revoked_unknown=["bbo"])
     assert "NOT REVOKED: the ledger has no certificate of bbo; check how the name is written" in told(run)
-    assert json.loads(_summary.document(run))["revoked_unknown"] == ["bbo"]
+    assert json.loads(summary.document(run))["revoked_unknown"] == ["bbo"]
 
 
 def test_many_are_shortened_and_the_document_has_all() -> None:
@@ -98,7 +98,7 @@ def test_many_are_shortened_and_the_document_has_all() -> None:
     said = told(run)
     assert "c9, " in said and "c10, " not in said and "and 20 more" in said
     assert "web0, web1, web2, web3, web4 and 4 more" in said
-    assert len(json.loads(_summary.document(run))["unlisted_certificates"]) == 30
+    assert len(json.loads(summary.document(run))["unlisted_certificates"]) == 30
 
 
 def test_answer_that_is_misshapen_and_names_with_control_characters_do_no_harm() -> None:

@@ -14,9 +14,10 @@ import os
 import typing as t
 from dataclasses import dataclass, field
 
-from ..module_utils import _table
-from ..module_utils._daemon.daemon_log import LOG_MARK
-from . import _answers, _signed_text, _summary_access
+from ...module_utils import _table
+from ...module_utils._daemon.daemon_log import LOG_MARK
+from .. import _answers
+from . import signed_certificate, summary_access
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -57,12 +58,12 @@ class HostRun:
     def note_certificate(self, request: Mapping) -> None:
         """Take in that a server certificate is due."""
         self.certificate, self.certificate_line = request, len(self.done)
-        self.done.append(_signed_text.pending_line(request))
+        self.done.append(signed_certificate.pending_line(request))
 
     def note_signed(self, signed: Mapping) -> None:
         """Take in which certificate the CA signed."""
         if self.certificate is not None:
-            self.done[self.certificate_line] = _signed_text.signed_line(self.certificate, signed)
+            self.done[self.certificate_line] = signed_certificate.signed_line(self.certificate, signed)
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Run:
         if module in _CA:
             self._note_access(result)
         if module == "signed_certificates":
-            for name, signed in _signed_text.by_host(result).items():
+            for name, signed in signed_certificate.by_host(result).items():
                 self.host(name).note_signed(signed)
         if not result.get("changed"):
             return
@@ -119,7 +120,7 @@ class Run:
             lines = [f"the plain port is served on for a while ({relayed})" if relayed else "the plain port is closed"]
         elif "cryptography-missing" in reasons:
             there.done.append("package for Python's cryptography")
-        request = _signed_text.server_request(result) if module == "certificate_requests" else None
+        request = signed_certificate.server_request(result) if module == "certificate_requests" else None
         if request is not None:
             there.note_certificate(request)
         else:
@@ -187,7 +188,7 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
         lines.append(
             f"... and {len(told) - MOST_HOSTS} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
         )
-    lines += [_table.clean(line) for line in _summary_access.lines(run.unlisted, run.deferred, run.unknown)]
+    lines += [_table.clean(line) for line in summary_access.lines(run.unlisted, run.deferred, run.unknown)]
     following = next_steps(run, has_file=has_file)
     return [*lines, *(["Next:", *(f"  - {_table.clean(step)}" for step in following)] if following else []), ""]
 
@@ -240,7 +241,7 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
         steps.append(
             "run again when the hosts that were not reached are back; until then they keep their certificates, and whom they admit"
         )
-    steps += _summary_access.next_steps(run.unlisted, run.deferred)
+    steps += summary_access.next_steps(run.unlisted, run.deferred)
     if run.check_mode:
         return [*steps, "run without --check to do it"] if run.in_state("changed") else steps
     for client, directory in sorted(run.bundles.items()):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils import _access_text
+from ...module_utils import _access_text
 
 Mapping = t.Mapping[str, t.Any]
 

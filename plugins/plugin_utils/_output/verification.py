@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ..module_utils import _access_text, _table
+from ...module_utils import _access_text, _table
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _proof as proof
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import verification as proof
 
 GOOD = {"check": "no-certificate", "passed": True, "detail": "no HTTP\n response"}
 BAD = {"check": "good-client", "passed": False, "detail": "refused"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _display
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import table
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _disp
     ],
 )
 def test_colour_is_that_of_the_first_word(line: str, coloured: bool) -> None:
-    assert bool(_display.colour(line)) is coloured
+    assert bool(table.colour(line)) is coloured

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _summary
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import summary
 
 CERTIFICATE: dict[str, t.Any] = {
     "changed": True,
@@ -54,9 +54,9 @@ BUNDLE = {
 
 def run_of(
     *results: tuple[str, str, t.Mapping[str, t.Any]], check_mode: bool = False, **states: list[str]
-) -> _summary.Run:
+) -> summary.Run:
     """Return a finished run; ``states``: failed, unreachable, others."""
-    run = _summary.Run(check_mode=check_mode)
+    run = summary.Run(check_mode=check_mode)
     for host, module, result in results:
         if module:
             run.note_success(host, module, result)
@@ -69,8 +69,8 @@ def run_of(
     return run
 
 
-def told(run: _summary.Run, *, env_file: bool = False) -> list[str]:
-    return [line for line in _summary.text(run, has_file=lambda _path: env_file) if line]
+def told(run: summary.Run, *, env_file: bool = False) -> list[str]:
+    return [line for line in summary.text(run, has_file=lambda _path: env_file) if line]
 
 
 def test_text_of_a_renewal_says_certificate_and_restart() -> None:
@@ -163,7 +163,7 @@ def test_next_step_after_a_failure_does_not_say_that_everything_was_undone() -> 
     """What only the controller's proof found stays as it is (and a second run, with nothing to change, does not prove it)."""
     run = run_of(failed=["web1"])
     run.note_problem("web1", {"msg": "no answer"}, "endpoint_info")
-    (step,) = _summary.next_steps(run)
+    (step,) = summary.next_steps(run)
     assert "A change of dockerd that its host could not prove was undone" in step
     assert "what only the controller could not prove stays (portcullis.docker_tls.verify looks again)" in step
 
@@ -196,7 +196,7 @@ def test_hosts_that_a_failed_canary_has_kept_from_their_turn_are_not_as_they_sho
         "NOT DONE     localhost  the run has stopped before it came to this host",
         "NOT DONE     web1       due (expires-soon), but the run has stopped before it came to this host",
     ]
-    hosts = {entry["host"]: entry for entry in json.loads(_summary.document(run))["hosts"]}
+    hosts = {entry["host"]: entry for entry in json.loads(summary.document(run))["hosts"]}
     assert (hosts["web1"]["state"], hosts["web1"]["due"]) == ("not-done", ["expires-soon"])
     assert (hosts["web2"]["state"], hosts["web2"]["due"]) == ("unchanged", [])
 
@@ -240,7 +240,7 @@ def test_hosts_that_had_their_turn_beside_a_failed_one_are_done() -> None:
 def test_next_step_after_a_refusal_speaks_of_no_change_of_dockerd() -> None:
     run = run_of(failed=["web1"])
     run.note_problem("web1", {"msg": "wrong"}, "host_state")
-    assert _summary.next_steps(run) == [
+    assert summary.next_steps(run) == [
         "fix the errors on the failed hosts, then run again: completed steps are not repeated"
     ]
 
@@ -265,9 +265,9 @@ def test_text_of_a_bundle_alone_says_what_is_written() -> None:
 def test_text_of_a_large_fleet_is_cut_and_the_document_is_whole() -> None:
     run = run_of(*((f"web{number:04}", "daemon_endpoint", DAEMON) for number in range(1000)))
     lines = told(run)
-    assert len(lines) == _summary.MOST_HOSTS + 2
-    assert lines[-1].startswith(f"... and {1000 - _summary.MOST_HOSTS} hosts more")
-    assert len(json.loads(_summary.document(run))["hosts"]) == 1000
+    assert len(lines) == summary.MOST_HOSTS + 2
+    assert lines[-1].startswith(f"... and {1000 - summary.MOST_HOSTS} hosts more")
+    assert len(json.loads(summary.document(run))["hosts"]) == 1000
 
 
 def test_text_of_a_missing_library_says_what_comes() -> None:
@@ -322,7 +322,7 @@ def test_host_that_recovered_from_a_failure_is_not_failed() -> None:
 
 def test_document_has_the_outcome_on_a_line_of_its_own() -> None:
     run = run_of(("web1", "certificate_requests", CERTIFICATE))
-    text = _summary.document(run)
+    text = summary.document(run)
     assert '\n  "outcome": "changed",\n' in text or text.startswith('{\n  "outcome": "changed",\n')
     assert json.loads(text)["hosts"] == [
         {
