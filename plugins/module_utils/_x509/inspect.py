@@ -167,6 +167,20 @@ def _names(extensions: dict[str, t.Any]) -> tuple[str, ...]:
     return tuple(_general_name_text(name) for name in alternative)
 
 
+def request_names(request: x509.CertificateSigningRequest) -> tuple[str, ...]:
+    """Return the subject alternative names that a request asks for, written as ``CertificateView.names``.
+
+    Raises TlsError ``request-invalid``.
+    """
+    try:
+        return _names({extension.oid.dotted_string: extension.value for extension in request.extensions})
+    except compat.UNREADABLE as error:
+        hint = "Nothing was signed. Run the play again, so that the host makes a new request."
+        raise TlsError(
+            f"the names in the request cannot be read: {error}", hint=hint, code="request-invalid"
+        ) from error
+
+
 def _general_name_text(name: x509.GeneralName) -> str:
     if isinstance(name, x509.DNSName):
         return name.value.lower()

@@ -3,8 +3,9 @@
 
 """What came back from an issuer, checked before it is installed. PRIVATE: may change without notice.
 
-The checks are the same for every issuer. They do not ask for what public issuers leave out or put in as they like: a
-common name, a subject key identifier, keyEncipherment, more names than were wanted.
+The checks are the same for every issuer. They do not ask for what public issuers leave out or put in as they like: the
+common name of a server, a subject key identifier, keyEncipherment. Names are exactly those of the request: one more would
+let its holder stand in for another host.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from . import compat, decide, inspect, keys
 from .compat import ExtensionOID, x509
 
 _MAXIMUM_CHAIN = 5
+_HINT = "It was not installed; what was there stays in use. Check the issuer's settings."
 
 
 def check_issued(
@@ -31,23 +33,26 @@ def check_issued(
     now: datetime,
     minimum_life: timedelta,
     chain: t.Sequence[x509.Certificate] = (),
+    common_name: str | None = None,
+    optional_names: t.Container[str] = frozenset(),
     what: str = "the issued certificate",
+    hint: str = _HINT,
 ) -> inspect.CertificateView:
     """Return the view of ``certificate``; raise TlsError ``issued-certificate-wrong`` with every fault where it has any.
 
-    Wanted are: the key of the request; at least ``names``; the usage of ``profile`` and not that of the other one; a
-    chain (through ``chain``) to one of the pinned ``authority`` certificates; validity now and for ``minimum_life``
-    more.
+    Wanted are: the key of the request; exactly ``names``, with or without ``optional_names``; ``common_name`` where it is
+    given; the usage of ``profile`` and not that of the other one; no CA; a chain (through ``chain``) to one of the pinned
+    ``authority`` certificates; validity now and for ``minimum_life`` more. ``hint`` is that of the error.
     """
     view = inspect.view_certificate(certificate, what)
     anchors = [authority] if isinstance(authority, x509.Certificate) else list(authority)
     faults = []
     if view.public_key_fingerprint != public_key_fingerprint:
         faults.append("it is for another key than the request's")
-    missing = sorted(set(names) - set(view.names))
-    if missing:
-        faults.append(f"it lacks the names {', '.join(missing)}")
-    if not decide.has_profile(view, profile):
+    faults.extend(_name_faults(view, set(names), optional_names, common_name))
+    if view.is_authority:
+        faults.append("it is the certificate of a CA, which could sign others")
+    elif not decide.has_profile(view, profile):
         usages = ", ".join(view.extended_key_usages) or "no extended key usage"
         faults.append(f"it is no pure {profile} certificate: it has {usages}")
     if not leads_to(certificate, chain, anchors):
@@ -57,10 +62,23 @@ def check_issued(
     if faults:
         raise TlsError(
             f"{what} for {view.common_name or view.serial!r} cannot be used: {'; '.join(faults)}",
-            hint="It was not installed; what was there stays in use. Check the issuer's settings.",
+            hint=hint,
             code="issued-certificate-wrong",
         )
     return view
+
+
+def _name_faults(
+    view: inspect.CertificateView, wanted: set[str], optional: t.Container[str], common_name: str | None
+) -> t.Iterator[str]:
+    missing = sorted(wanted - set(view.names))
+    if missing:
+        yield f"it lacks the names {', '.join(missing)}"
+    more = sorted({name for name in view.names if name not in optional} - wanted)
+    if more:
+        yield f"it also has the names {', '.join(more)}, which were not asked for"
+    if common_name is not None and view.common_name != common_name:
+        yield f"its common name is {view.common_name!r} instead of {common_name!r}"
 
 
 def _time_faults(view: inspect.CertificateView, now: datetime, minimum_life: timedelta) -> list[str]:
@@ -98,15 +116,32 @@ def leads_to(
     certificate: x509.Certificate, chain: t.Sequence[x509.Certificate], anchors: t.Sequence[x509.Certificate]
 ) -> bool:
     """Return whether ``certificate`` leads over ``chain`` to one of ``anchors``. Dates are not looked at."""
-    current = certificate
-    for _step in range(_MAXIMUM_CHAIN):
-        if any(issued_by(current, anchor) for anchor in anchors):
-            return True
-        following = next((link for link in chain if link != current and issued_by(current, link)), None)
-        if following is None:
-            return False
-        current = following
-    return False
+    return path_to(certificate, chain, anchors) is not None
+
+
+def path_to(
+    certificate: x509.Certificate, chain: t.Sequence[x509.Certificate], anchors: t.Sequence[x509.Certificate]
+) -> list[x509.Certificate] | None:
+    """Return ``certificate``, what leads over ``chain`` from it to an anchor, and the anchor; None where nothing does.
+
+    All ways are tried: a cross-signed intermediate is there twice, and only one of the two may lead to an anchor.
+    """
+    return _path([certificate], chain, anchors)
+
+
+def _path(
+    path: list[x509.Certificate], chain: t.Sequence[x509.Certificate], anchors: t.Sequence[x509.Certificate]
+) -> list[x509.Certificate] | None:
+    if len(path) > _MAXIMUM_CHAIN:
+        return None
+    anchor = next((one for one in anchors if issued_by(path[-1], one)), None)
+    if anchor is not None:
+        return [*path, anchor]
+    for link in chain:
+        found = _path([*path, link], chain, anchors) if link not in path and issued_by(path[-1], link) else None
+        if found is not None:
+            return found
+    return None
 
 
 def key_matches(certificate: x509.Certificate, public_key: t.Any) -> bool:

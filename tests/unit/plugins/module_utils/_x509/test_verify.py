@@ -39,8 +39,9 @@ def test_check_issued_good_certificate_passes() -> None:
     check()
 
 
-def test_check_issued_more_names_and_no_common_name_pass() -> None:
-    check(names=["docker1.example.org"])
+def test_check_issued_optional_names_may_be_there_or_not() -> None:
+    check(names=["docker1.example.org"], optional_names=names.normalize_names(made.SERVER_NAMES))
+    check(optional_names=["other.example.org"])
 
 
 def test_check_issued_several_anchors_one_is_enough() -> None:
@@ -52,6 +53,11 @@ def test_check_issued_several_anchors_one_is_enough() -> None:
     [
         pytest.param(LEAF, {"public_key_fingerprint": "00"}, "another key than the request's", id="key"),
         pytest.param(LEAF, {"names": ["a.example.org", "10.0.0.5"]}, "lacks the names a.example.org", id="names"),
+        pytest.param(
+            LEAF, {"names": ["docker1.example.org"]}, "also has the names *.apps.example.org, 10.0.0.5", id="more"
+        ),
+        pytest.param(LEAF, {"common_name": "web1"}, "common name is 'docker1.example.org' instead of 'web1'", id="cn"),
+        pytest.param(AUTHORITY, {"names": []}, "certificate of a CA, which could sign others", id="authority"),
         pytest.param(LEAF, {"profile": "client"}, "no pure client certificate: it has serverAuth", id="profile"),
         pytest.param(LEAF, {"authority": OTHER.certificate}, "does not lead to CN=Docker CA,OU=server-g2", id="issuer"),
         pytest.param(LEAF, {"authority": SAME_NAME.certificate}, "does not lead to", id="issuer-same-name"),
@@ -67,13 +73,13 @@ def test_check_issued_fault_is_named(pair: made.Pair, changes: dict[str, t.Any],
         check(pair, **changes)
     assert caught.value.code == "issued-certificate-wrong"
     assert says in caught.value.message
-    assert "docker1.example.org" in caught.value.message
+    assert pair.view.common_name in caught.value.message
 
 
 def test_check_issued_all_faults_stand_in_one_message() -> None:
     with pytest.raises(TlsError) as caught:
         check(public_key_fingerprint="00", names=["x"], profile="client", authority=[], now=made.FAR_AHEAD + DAY)
-    assert caught.value.message.count(";") == 4
+    assert caught.value.message.count(";") == 5
 
 
 def _signed(subject: str, issuer: made.Pair, *, authority: bool, number: int) -> made.Pair:

@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an issuer answered, checked before anything of it reaches a host. The same for every issuer.
+
+The certificates of the answer may be in any order and hold the anchor too: only the leaf and what leads from it to an anchor is
+passed on, so that a server sends a chain that is as short as it can be (RFC 8446 §4.4.2: the root may be left out).
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .._errors import TlsError
+from .._time import isoformat, parse_renew_before
+from .._x509 import inspect, keys, verify
+from .._x509.compat import x509
+from .orders import Order, optional_names, required_names
+
+_MOST_CERTIFICATES = 10
+_MOST_CHARACTERS = 262_144
+_LEFT = "Nothing was installed; what was there stays in use."
+#: Less than this of what was asked for is worth a warning.
+_SHORTENED = 0.9
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A certificate that may be installed: leaf and intermediates as PEM, the anchor that it leads to, and what to warn of."""
+
+    order: Order
+    view: inspect.CertificateView
+    certificate_content: str
+    authority_content: str
+    warnings: tuple[str, ...] = ()
+
+
+def load_anchors(text: str, what: str) -> list[x509.Certificate]:
+    """Return the certificates of an option of anchors; each has to be a CA. Raises TlsError ``anchor-unsuitable``, ``certificate-unreadable``."""
+    anchors = inspect.load_certificates(text, what)
+    for anchor in anchors:
+        view = inspect.view_certificate(anchor, f"a certificate in {what}")
+        if not view.is_authority:
+            raise TlsError(
+                f"{what} has the certificate {view.subject}, which is not the certificate of a CA",
+                hint="Write the root or intermediate certificates that your issuer's certificates lead to, not a host's own certificate.",
+                code="anchor-unsuitable",
+            )
+    return anchors
+
+
+def accept(
+    order: Order,
+    answer: str,
+    anchors: t.Sequence[x509.Certificate],
+    now: datetime,
+    *,
+    issuer: str,
+    usage_hint: str,
+) -> Accepted:
+    """Return what may be installed of ``answer`` (PEM), the answer to ``order``.
+
+    In: ``issuer`` says in messages who answered; ``usage_hint`` says which of its settings decides about the usage of a
+    certificate. Raises TlsError ``issued-certificate-wrong`` with every fault, or ``certificate-unreadable``.
+    """
+    what = f"the certificate from {issuer}"
+    certificates = _certificates(order, answer, what)
+    leaf = next((one for one in certificates if _key_of(one) == order.public_key_fingerprint), certificates[0])
+    others = [one for one in certificates if one != leaf]
+    view = verify.check_issued(
+        leaf,
+        public_key_fingerprint=order.public_key_fingerprint,
+        names=required_names(order),
+        optional_names=optional_names(order),
+        common_name=order.common_name if order.profile == "client" else None,
+        profile=order.profile,
+        authority=anchors,
+        now=now,
+        minimum_life=timedelta(0),
+        chain=others,
+        what=what,
+        hint=f"{_LEFT} {_advice(leaf, order, usage_hint)}",
+    )
+    _check_server_name(view, order, what)
+    _check_life(view, order, now, what)
+    *path, anchor = t.cast("list[x509.Certificate]", verify.path_to(leaf, others, anchors))
+    _check_path([*path, anchor], order, now, what)
+    return Accepted(
+        order,
+        view,
+        "".join(map(inspect.certificate_pem, path)),
+        inspect.certificate_pem(anchor),
+        tuple(_warnings(view, order, now, issuer)),
+    )
+
+
+def _certificates(order: Order, answer: t.Any, what: str) -> list[x509.Certificate]:
+    if not isinstance(answer, str) or len(answer) > _MOST_CHARACTERS:
+        raise _wrong(
+            order, what, "it is not a text of certificates in PEM form", "Check what answers at the issuer's address."
+        )
+    found = inspect.load_certificates(answer, f"{what} for {order.requester}")
+    if len(found) > _MOST_CERTIFICATES:
+        raise _wrong(
+            order, what, f"the answer has {len(found)} certificates", f"At most {_MOST_CERTIFICATES} make a chain."
+        )
+    return found
+
+
+def _key_of(certificate: x509.Certificate) -> str:
+    try:
+        return keys.public_key_fingerprint(certificate.public_key())
+    except (TlsError, ValueError, TypeError):  # a kind of key that this library does not know is not the request's
+        return ""
+
+
+def _advice(leaf: x509.Certificate, order: Order, usage_hint: str) -> str:
+    """Return the hint: the engine's own setting where the usage is wrong, else that its settings decide."""
+    view = inspect.view_certificate(leaf)
+    usages = set(view.extended_key_usages)
+    wanted = "serverAuth" if order.profile == "server" else "clientAuth"
+    if view.is_authority or usages != {wanted}:
+        return (
+            f"A {order.profile} certificate must have {wanted} and no other usage: a server certificate that is also a client's would make "
+            f"every host root on every other. {usage_hint}"
+        )
+    return "Check the issuer's settings: which names it allows, whether it takes them from the request, how long its certificates live."
+
+
+def _check_server_name(view: inspect.CertificateView, order: Order, what: str) -> None:
+    """A server's common name is one of its names, or left out (ACME does)."""
+    if (
+        order.profile == "server"
+        and view.common_name
+        and view.common_name.lower() not in {*order.names, order.common_name.lower()}
+    ):
+        raise _wrong(
+            order, what, f"its common name {view.common_name!r} is not one of its names", "Check the issuer's settings."
+        )
+
+
+def _check_life(view: inspect.CertificateView, order: Order, now: datetime, what: str) -> None:
+    """Refuse a certificate that would be due at once: every run would ask for a new one, and restart dockerd."""
+    life = view.not_after - view.not_before
+    due = view.not_after - parse_renew_before(order.renew_before, life)
+    if due <= now:
+        raise _wrong(
+            order,
+            what,
+            f"it ends {isoformat(view.not_after)}, and with renew_before {order.renew_before} it is due for renewal at once",
+            "Have the issuer make certificates that live longer, or choose a shorter renew_before, best a fraction of the lifetime such as 1/3.",
+        )
+
+
+def _check_path(path: t.Sequence[x509.Certificate], order: Order, now: datetime, what: str) -> None:
+    """Refuse a path over an intermediate or to an anchor that is not valid now: clients would refuse it."""
+    for certificate in path[1:]:
+        view = inspect.view_certificate(certificate, "a certificate of the chain")
+        if not view.not_before <= now < view.not_after:
+            dates = f"from {isoformat(view.not_before)} until {isoformat(view.not_after)}"
+            raise _wrong(
+                order,
+                what,
+                f"it leads over {view.subject}, which is valid {dates}",
+                "Renew that CA, or correct the clock.",
+            )
+
+
+def _warnings(view: inspect.CertificateView, order: Order, now: datetime, issuer: str) -> t.Iterator[str]:
+    left = view.not_after - now
+    if left < order.validity * _SHORTENED:
+        yield (
+            f"life-shortened: {issuer} made the certificate of {order.requester} end {isoformat(view.not_after)}; asked for were "
+            f"{_days(order.validity)}. Its own limit counts; write it as the validity to be rid of this warning."
+        )
+
+
+def _days(length: timedelta) -> str:
+    return f"{length.days}d" if length >= timedelta(days=1) else f"{int(length.total_seconds() // 60)}m"
+
+
+def _wrong(order: Order, what: str, problem: str, hint: str) -> TlsError:
+    return TlsError(
+        f"{what} for {order.requester} cannot be used: {problem}",
+        hint=f"{_LEFT} {hint}",
+        code="issued-certificate-wrong",
+    )

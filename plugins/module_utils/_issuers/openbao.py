@@ -1,0 +1,244 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""OpenBao and HashiCorp Vault: what is sent to their PKI engine, and what their answers mean. Nothing here calls anything.
+
+Source: the API documentation of the PKI secrets engine (``POST /:mount/sign/:role``), and OpenBao 2.7.2, measured: a role's defaults
+are ``server_flag`` and ``client_flag`` true and ``use_csr_sans`` true; a TTL beyond the role's is shortened with a warning; names that
+the role does not allow are refused with 400; a missing policy answers 403 and a sealed server 503.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+import urllib.parse
+from dataclasses import dataclass, field
+
+from .._errors import TlsError
+from .._x509 import names
+from .http import Answer, Endpoint, check_url, shown
+from .orders import Order
+
+#: Options of the issuer, as ``argument_spec``; those with no_log appear in no output.
+OPTIONS: dict[str, t.Any] = {
+    "url": {"type": "str", "required": True},
+    "mount": {"type": "str", "default": "pki"},
+    "role": {"type": "str", "required": True},
+    "namespace": {"type": "str", "default": ""},
+    "ca_content": {"type": "str", "default": ""},
+    "token": {"type": "str", "default": "", "no_log": True},
+    "role_id": {"type": "str", "default": "", "no_log": True},
+    "secret_id": {"type": "str", "default": "", "no_log": True},
+    "jwt": {"type": "str", "default": "", "no_log": True},
+    "jwt_role": {"type": "str", "default": ""},
+    "auth_mount": {"type": "str", "default": ""},
+    "timeout": {"type": "int", "default": 30},
+    "concurrency": {"type": "int", "default": 8},
+}
+_MOUNT = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+_ROLE = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to sign, and who asks. Exactly one of token, AppRole (role_id, secret_id) and JWT is given."""
+
+    endpoint: Endpoint
+    mount: str
+    role: str
+    namespace: str = ""
+    token: str = field(default="", repr=False)
+    role_id: str = field(default="", repr=False)
+    secret_id: str = field(default="", repr=False)
+    jwt: str = field(default="", repr=False)
+    jwt_role: str = ""
+    auth_mount: str = ""
+    concurrency: int = 8
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(one for one in (self.token, self.role_id, self.secret_id, self.jwt) if one)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: ``body`` may hold a secret."""
+
+    method: str
+    url: str
+    headers: t.Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False, default=None)
+
+
+def settings_from(options: t.Mapping[str, t.Any], what: str, sleep: t.Callable[[float], None]) -> Settings:
+    """Return the settings of ``what`` (the option that has them), checked.
+
+    Raises TlsError ``issuer-settings-invalid``, ``issuer-url-invalid``.
+    """
+    check_url(options["url"], f"url of {what}")
+    if not _MOUNT.fullmatch(options["mount"].strip("/")):
+        raise _invalid(
+            f"mount of {what} is {options['mount']!r}", "Write the path of the PKI engine, for example pki-docker."
+        )
+    if not _ROLE.fullmatch(options["role"]):
+        raise _invalid(
+            f"role of {what} is {options['role']!r}", "Write the name of a role of the PKI engine, for example dockerd."
+        )
+    ways = [bool(options["token"]), bool(options["role_id"] or options["secret_id"]), bool(options["jwt"])]
+    if sum(ways) != 1:
+        found = "no credentials" if not any(ways) else "more than one kind of credentials"
+        raise _invalid(
+            f"{what} has {found}", "Give exactly one: token; role_id and secret_id (AppRole); or jwt and jwt_role."
+        )
+    if ways[1] and not (options["role_id"] and options["secret_id"]):
+        raise _invalid(f"{what} has only one of role_id and secret_id", "AppRole needs both.")
+    if ways[2] and not options["jwt_role"]:
+        raise _invalid(f"{what} has jwt without jwt_role", "Name the role of the JWT auth method.")
+    for option in ("timeout", "concurrency"):
+        if not 1 <= options[option] <= (600 if option == "timeout" else 64):
+            raise _invalid(
+                f"{option} of {what} is {options[option]}", "Use 1 to 600 seconds, and 1 to 64 requests at a time."
+            )
+    for option in ("token", "namespace"):
+        if not options[option].isascii() or not options[option].isprintable():
+            raise _invalid(
+                f"{option} of {what} has characters that no header can carry", "Check for a line end at its end."
+            )
+    return Settings(
+        endpoint=Endpoint(options["url"].rstrip("/"), options["ca_content"], options["timeout"], sleep=sleep),
+        **{
+            name: options[name]
+            for name in ("role", "namespace", "token", "role_id", "secret_id", "jwt", "jwt_role", "concurrency")
+        },
+        mount=options["mount"].strip("/"),
+        auth_mount=options["auth_mount"].strip("/"),
+    )
+
+
+def login_call(settings: Settings) -> Call | None:
+    """Return the request that gets a token for AppRole or JWT, None where there is a token already."""
+    if settings.token:
+        return None
+    if settings.jwt:
+        path, body = settings.auth_mount or "jwt", {"role": settings.jwt_role, "jwt": settings.jwt}
+    else:
+        path, body = settings.auth_mount or "approle", {"role_id": settings.role_id, "secret_id": settings.secret_id}
+    url = f"{settings.endpoint.url}/v1/auth/{urllib.parse.quote(path)}/login"
+    return Call("POST", url, _headers(settings), json.dumps(body).encode())
+
+
+def token_of(answer: Answer, settings: Settings) -> str:
+    """Return the token of a login. Raises TlsError ``issuer-refused``, ``issuer-sealed``, ``issuer-failed``."""
+    if answer.status != 200:
+        raise refusal(answer, settings, "the login")
+    found = answer.json().get("auth")
+    token = found.get("client_token") if isinstance(found, dict) else None
+    if not isinstance(token, str) or not token:
+        raise _failed(settings, "answered the login without a token")
+    return token
+
+
+def revoke_call(settings: Settings, token: str) -> Call:
+    """Return the request that ends a token that a login made: it is not left behind for its whole life."""
+    return Call("POST", f"{settings.endpoint.url}/v1/auth/token/revoke-self", _headers(settings, token), b"{}")
+
+
+def sign_call(settings: Settings, order: Order, token: str) -> Call:
+    """Return the request to sign. Names are in it too: a role with ``use_csr_sans: false`` takes these and not those of the CSR."""
+    addresses = [name for name in order.names if names.address_or_none(name) is not None]
+    hosts = [name for name in order.names if name not in addresses and not name.startswith(names.CLIENT_PREFIX)]
+    body: dict[str, t.Any] = {
+        "csr": order.request_content,
+        "common_name": order.common_name,
+        "ttl": f"{int(order.validity.total_seconds())}s",
+        "format": "pem",
+    }
+    if order.profile == "server":
+        body.update({"alt_names": ",".join(hosts), "ip_sans": ",".join(addresses)})
+    else:
+        body["exclude_cn_from_sans"] = True
+    url = f"{settings.endpoint.url}/v1/{urllib.parse.quote(settings.mount)}/sign/{settings.role}"
+    return Call("POST", url, _headers(settings, token), json.dumps(body).encode())
+
+
+def certificates_of(answer: Answer, settings: Settings) -> str:
+    """Return the leaf and its chain as PEM. Raises TlsError as ``refusal``, and ``issuer-failed`` for an answer without them."""
+    if answer.status != 200:
+        raise refusal(answer, settings, f"the role {settings.role}")
+    data = answer.json().get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("certificate"), str):
+        raise _failed(settings, "answered without a certificate")
+    chain = data.get("ca_chain") or [data.get("issuing_ca") or ""]
+    links = [link for link in chain if isinstance(link, str)] if isinstance(chain, list) else []
+    return "\n".join([data["certificate"], *links])
+
+
+def refusal(answer: Answer, settings: Settings, asked: str) -> TlsError:
+    """Return what an answer other than 200 means. ``issuer-refused`` may be one request's own; the other codes hold for all."""
+    errors = answer.json().get("errors")
+    said = shown("; ".join(map(str, errors)) if isinstance(errors, list) else "", settings.secrets)
+    place = f"the issuer openbao at {settings.endpoint.url}"
+    detail = f": {said}" if said else ""
+    if 300 <= answer.status < 400:
+        return TlsError(
+            f"{place} redirects to {shown(answer.headers.get('location', 'another address'))}, and credentials do not follow redirects",
+            hint="Set url of the issuer to that server, or to a balancer in front of it.",
+            code="issuer-failed",
+        )
+    if answer.status == 503:
+        state = "is sealed" if "sealed" in said.lower() else "is not ready"
+        return TlsError(
+            f"{place} {state}{detail}", hint="Unseal it or wait for it, then run the play again.", code="issuer-sealed"
+        )
+    if answer.status == 403 or (answer.status == 400 and asked == "the login"):
+        return TlsError(
+            f"{place} refused {asked} with {answer.status}{detail}",
+            hint=f"Check the credentials, their expiry, and that their policy allows update on {settings.mount}/sign/{settings.role}"
+            f"{' in the namespace ' + settings.namespace if settings.namespace else ''}.",
+            code="issuer-denied",
+        )
+    if answer.status == 404:
+        return TlsError(
+            f"{place} has no {settings.mount}/sign/{settings.role}{detail}",
+            hint="Check mount, role and namespace of the issuer.",
+            code="issuer-denied",
+        )
+    if answer.status == 400:
+        return TlsError(
+            f"{place} refused the request by {asked}{detail}",
+            hint=f"Compare the request with the role: bao read {settings.mount}/roles/{settings.role} (allowed_domains, allow_bare_domains, "
+            "allow_ip_sans, allowed_ip_sans_cidr, key_type, cn_validations).",
+            code="issuer-refused",
+        )
+    return _failed(settings, f"answered {asked} with {answer.status}{detail}")
+
+
+def usage_hint(settings: Settings) -> str:
+    """Return which setting of the role decides about the usage of its certificates."""
+    return (
+        f"Set server_flag=true client_flag=false (client certificates: server_flag=false client_flag=true) on the role: "
+        f"bao patch {settings.mount}/roles/{settings.role} (both are true by default)."
+    )
+
+
+def _headers(settings: Settings, token: str = "") -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "X-Vault-Request": "true"}
+    if token:
+        headers["X-Vault-Token"] = token
+    if settings.namespace:
+        headers["X-Vault-Namespace"] = settings.namespace
+    return headers
+
+
+def _failed(settings: Settings, problem: str) -> TlsError:
+    return TlsError(
+        f"the issuer openbao at {settings.endpoint.url} {problem}",
+        hint="Look at its log, then run the play again.",
+        code="issuer-failed",
+    )
+
+
+def _invalid(problem: str, hint: str) -> TlsError:
+    return TlsError(problem, hint=hint, code="issuer-settings-invalid")

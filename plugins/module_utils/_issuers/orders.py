@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is asked of an issuer: requests after the rules for names, as each engine gets them.
+
+Names, profile and validity are the controller's words. Of the CSR only the public key counts here; an engine that takes the names
+from the CSR is asked only where they are the same (``check_request_names``).
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .._ca import claims, ledger, policy, reported
+from .._errors import TlsError
+from .._time import parse_duration
+from .._x509 import inspect, issue, keys, names
+
+
+@dataclass(frozen=True)
+class Order:
+    """One certificate to be issued. ``authority`` is ``server`` or the access group, which says which issuer is asked."""
+
+    id: str
+    authority: str
+    profile: str
+    requester: str
+    request_content: str
+    public_key_fingerprint: str
+    common_name: str
+    names: tuple[str, ...]
+    validity: timedelta
+    renew_before: str
+    #: The names that the CSR itself has; empty in a prediction.
+    request_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Approved:
+    """Orders to be placed, why other requests were refused (by id), which reported names are left out, and warnings."""
+
+    orders: tuple[Order, ...]
+    refused: t.Mapping[str, TlsError]
+    left_out: t.Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...]
+
+
+def approve(
+    requests: t.Sequence[policy.SigningRequest],
+    renew_before: t.Mapping[str, str],
+    rules: policy.Rules,
+    now: datetime,
+) -> Approved:
+    """Return the orders for ``requests``, by the same rules for names as the CA of the collection has, but for its ledger.
+
+    In: ``renew_before`` by request id. Raises TlsError ``request-duplicate``.
+    """
+    # There is no authority of ours to look up: the rules take that as a prediction, and the missing CSR is refused here.
+    judged, refused = policy.judge(requests, stored={}, rules=_without_authorities(rules), now=now)
+    if not rules.predicting:
+        for one in judged:
+            if one.public_key is None:
+                refused[one.request.id] = _without_request()
+    found = ledger.EMPTY
+    judged = [one for one in judged if one.request.id not in refused]
+    refused.update(claims.refusals(judged, found, rules, now))
+    judged = [one for one in judged if one.request.id not in refused]
+    settled, nameless = claims.settle(judged, found, rules, now)
+    refused.update(nameless)
+    return Approved(
+        tuple(_order(one, renew_before.get(one.request.id, "1/3")) for one in settled),
+        refused,
+        {one.request.id: tuple(each.name for each in one.left_out) for one in settled},
+        tuple(reported.warnings(settled)),
+    )
+
+
+def check_request_names(order: Order, engine: str) -> None:
+    """Raise TlsError ``request-names-differ`` where the CSR has other names than the certificate may have.
+
+    ``engine`` says in the message who would take the names from the CSR.
+    """
+    more = sorted(set(order.request_names) - set(order.names))
+    missing = sorted(set(order.names) - set(order.request_names))
+    if not more and not missing:
+        return
+    parts = [f"also has {', '.join(more)}"] if more else []
+    parts += [f"lacks {', '.join(missing)}"] if missing else []
+    raise TlsError(
+        f"the request of {order.requester} {' and '.join(parts)}, and {engine} takes the names from the request",
+        hint="Add the names to docker_server_cert_names of the host that they belong to, or choose with docker_server_cert_addresses "
+        "which addresses the host puts into its request.",
+        code="request-names-differ",
+    )
+
+
+def optional_names(order: Order) -> frozenset[str]:
+    """Return names that a certificate may have beside those of the order.
+
+    A client is known by its common name. Engines that cannot write a directory name put the common name in as a host name
+    or as nothing (measured: OpenBao 2.7.2, step-ca 0.30); it names the same client.
+    """
+    if order.profile != "client":
+        return frozenset()
+    return frozenset(
+        {names.client_identity(order.common_name), order.common_name.lower(), f"email:{order.common_name}"}
+    )
+
+
+def required_names(order: Order) -> tuple[str, ...]:
+    """Return names that the certificate has to have: those of a server; a client is known by its common name."""
+    return order.names if order.profile == "server" else ()
+
+
+def _without_authorities(rules: policy.Rules) -> policy.Rules:
+    return policy.Rules(
+        reserved=rules.reserved,
+        shared=rules.shared,
+        backdate=rules.backdate,
+        predicting=True,
+        contested=rules.contested,
+        same_machine=rules.same_machine,
+    )
+
+
+def _without_request() -> TlsError:
+    return TlsError(
+        "its CSR is missing",
+        hint="Nothing was signed. Run the play again, so that the host makes a new request.",
+        code="request-invalid",
+    )
+
+
+def _order(one: policy.Approved, renew_before: str) -> Order:
+    request = one.request
+    asked: tuple[str, ...] = ()
+    fingerprint = ""
+    if one.public_key is not None:
+        fingerprint = keys.public_key_fingerprint(one.public_key)
+        asked = inspect.request_names(issue.load_request(request.request_content, "its CSR"))
+    return Order(
+        id=request.id,
+        authority=request.authority,
+        profile=request.profile,
+        requester=request.owner,
+        request_content=request.request_content,
+        public_key_fingerprint=fingerprint,
+        common_name=one.subject.common_name,
+        names=one.subject.names,
+        validity=parse_duration(request.validity, "validity"),
+        renew_before=renew_before,
+        request_names=asked,
+    )

@@ -1,0 +1,270 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The issuer openbao against a real OpenBao server: what it signs, what it refuses, and what becomes of a batch then."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import typing as t
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+import helpers_bao
+import helpers_x509 as made
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import (
+    answer,
+    openbao,
+    openbao_batch,
+    orders,
+)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, keys, names
+
+pytestmark = helpers_bao.needs_bao
+RULES = policy.make_rules(reserved={}, shared=[], backdate="5m")
+NAMES = ("web1.example.test", "web1", "localhost", "10.0.0.5", "127.0.0.1", "::1", "fd00::5")
+
+
+@pytest.fixture(scope="module")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[helpers_bao.Bao]:
+    for server in helpers_bao.started(tmp_path_factory.mktemp("bao")):
+        server.make_ca("pki-root", "Example root")
+        server.make_intermediate("pki-docker", "pki-root", "Example issuing CA 1")
+        server.make_role("pki-docker", "dockerd")
+        server.call("pki-docker/roles/operator", helpers_bao.CLIENT_ROLE)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def root(bao: helpers_bao.Bao) -> str:
+    return bao.text("pki-root/ca/pem")
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def order(name: str = "web1", profile: str = "server", **changes: t.Any) -> orders.Order:
+    key = made.private_key()
+    wanted = names.normalize_names(NAMES) if profile == "server" else (names.client_identity(name),)
+    common_name = f"{name}.example.test" if profile == "server" else name
+    request = {
+        "id": f"{name}/{profile}",
+        "authority": "server" if profile == "server" else "ops",
+        "profile": profile,
+        "requester": name,
+        "request_content": issue.build_request(key, names.SubjectNames(common_name, wanted)).decode(),
+        "common_name": common_name,
+        "names": wanted if profile == "server" else (),
+        "validity": "90d",
+    }
+    found = orders.approve([policy.SigningRequest(**{**request, **changes})], {}, RULES, now())
+    assert not found.refused
+    return found.orders[0]
+
+
+def settings(bao: helpers_bao.Bao, **changes: t.Any) -> openbao.Settings:
+    given = {
+        **{name: option.get("default", "") for name, option in openbao.OPTIONS.items()},
+        **{"url": bao.url, "ca_content": bao.ca_content, "mount": "pki-docker", "role": "dockerd"},
+        "token": helpers_bao.ADMINISTRATOR,
+        **changes,
+    }
+    return openbao.settings_from(given, "the issuer of the test", lambda seconds: None)
+
+
+def signed(bao: helpers_bao.Bao, asked: orders.Order, **changes: t.Any) -> str:
+    """Return what the server has answered to one order; the error is raised."""
+    found = openbao_batch.place([asked], settings(bao, **changes))[asked.id]
+    if isinstance(found, TlsError):
+        raise found
+    return found
+
+
+def accepted(asked: orders.Order, text: str, root: str) -> answer.Accepted:
+    anchors = answer.load_anchors(root, "the anchors")
+    return answer.accept(asked, text, anchors, now(), issuer="the issuer openbao", usage_hint="Set the flags.")
+
+
+def test_server_certificate_is_accepted_and_openssl_verifies_it_below_the_root(
+    bao: helpers_bao.Bao, root: str, tmp_path: pathlib.Path
+) -> None:
+    found = accepted(order(), signed(bao, order()), root)
+    assert set(found.view.names) == set(names.normalize_names(NAMES))
+    assert found.authority_content.split() == root.split()
+    certificates = inspect.load_certificates(found.certificate_content, "the chain")
+    assert [inspect.view_certificate(one).common_name for one in certificates] == [
+        "web1.example.test",
+        "Example issuing CA 1",
+    ]
+    for name, content in (("root", root), ("leaf", found.certificate_content)):
+        (tmp_path / f"{name}.pem").write_text(content)
+    command = ["openssl", "verify", "-purpose", "sslserver", "-verify_hostname", "web1.example.test"]
+    files = [
+        "-CAfile",
+        str(tmp_path / "root.pem"),
+        "-untrusted",
+        str(tmp_path / "leaf.pem"),
+        str(tmp_path / "leaf.pem"),
+    ]
+    judged = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    assert judged.returncode == 0, judged.stderr
+
+
+def test_client_certificate_has_the_common_name_and_the_usage_of_a_client(bao: helpers_bao.Bao, root: str) -> None:
+    asked = order("ops-alice", "client")
+    found = accepted(asked, signed(bao, asked, role="operator"), root)
+    assert found.view.common_name == "ops-alice"
+    assert found.view.extended_key_usages == ("clientAuth",)
+
+
+def test_role_with_its_defaults_is_refused_for_both_usages_and_named_with_the_setting(
+    bao: helpers_bao.Bao, root: str
+) -> None:
+    bao.make_role("pki-docker", "default-flags", client_flag=True)
+    given = settings(bao, role="default-flags")
+    text = signed(bao, order(), role="default-flags")
+    with pytest.raises(TlsError) as caught:
+        answer.accept(
+            order(),
+            text,
+            answer.load_anchors(root, "the anchors"),
+            now(),
+            issuer="the issuer openbao",
+            usage_hint=openbao.usage_hint(given),
+        )
+    assert caught.value.code == "issued-certificate-wrong"
+    assert "serverAuth, clientAuth" in caught.value.message
+    assert "bao patch pki-docker/roles/default-flags" in caught.value.hint
+
+
+def test_role_that_takes_the_names_from_the_csr_is_refused_where_it_adds_one(bao: helpers_bao.Bao, root: str) -> None:
+    bao.make_role("pki-docker", "csr-names", use_csr_sans=True)
+    asked = order()
+    more = names.SubjectNames("web1.example.test", names.normalize_names([*NAMES, "web2.example.test"]))
+    request = issue.build_request(made.private_key(), more).decode()
+    asked = order(request_content=request)
+    with pytest.raises(TlsError, match=r"also has the names web2\.example\.test"):
+        accepted(asked, signed(bao, asked, role="csr-names"), root)
+    # The names of our request count where the role is made as documented.
+    assert "web2.example.test" not in accepted(asked, signed(bao, asked), root).view.names
+
+
+def test_role_that_leaves_out_a_name_is_refused(bao: helpers_bao.Bao, root: str) -> None:
+    bao.make_role("pki-docker", "csr-only", use_csr_sans=True)
+    fewer = names.SubjectNames("web1.example.test", ("web1.example.test",))
+    asked = order(request_content=issue.build_request(made.private_key(), fewer).decode())
+    with pytest.raises(TlsError, match="it lacks the names"):
+        accepted(asked, signed(bao, asked, role="csr-only"), root)
+
+
+def test_role_that_shortens_the_life_gives_a_warning(bao: helpers_bao.Bao, root: str) -> None:
+    bao.make_role("pki-docker", "short", max_ttl="24h")
+    found = accepted(order(), signed(bao, order(), role="short"), root)
+    assert [warning.partition(":")[0] for warning in found.warnings] == ["life-shortened"]
+    assert "asked for were 90d" in found.warnings[0]
+
+
+def test_role_that_shortens_the_life_below_renew_before_is_refused(bao: helpers_bao.Bao, root: str) -> None:
+    bao.make_role("pki-docker", "short", max_ttl="24h")
+    asked = order()
+    due = orders.approve([policy.SigningRequest(**_request_of(asked))], {asked.id: "30d"}, RULES, now()).orders[0]
+    with pytest.raises(TlsError, match="due for renewal at once"):
+        accepted(due, signed(bao, due, role="short"), root)
+
+
+def _request_of(asked: orders.Order) -> dict[str, t.Any]:
+    same = {
+        name: getattr(asked, name) for name in ("id", "authority", "profile", "request_content", "common_name", "names")
+    }
+    return {**same, "requester": asked.requester, "validity": "90d"}
+
+
+def test_new_issuing_ca_of_the_engine_is_accepted_below_the_same_root(bao: helpers_bao.Bao, root: str) -> None:
+    before = accepted(order(), signed(bao, order()), root)
+    bao.make_intermediate("pki-docker", "pki-root", "Example issuing CA 2")
+    after = accepted(order(), signed(bao, order()), root)
+    assert (before.view.issuer, after.view.issuer) == ("CN=Example issuing CA 1", "CN=Example issuing CA 2")
+
+
+def test_certificate_of_another_root_is_refused(bao: helpers_bao.Bao) -> None:
+    other = bao.make_ca("pki-other", "Other root")
+    with pytest.raises(TlsError, match="does not lead to CN=Other root"):
+        accepted(order(), signed(bao, order()), other)
+
+
+def test_approle_signs_on_its_path_and_its_token_is_ended(bao: helpers_bao.Bao, root: str) -> None:
+    credentials = bao.make_approle("docker", 'path "pki-docker/sign/dockerd" { capabilities = ["update"] }')
+    before = bao.call("auth/token/accessors", method="LIST")["data"]["keys"]
+    accepted(order(), signed(bao, order(), token="", **credentials), root)
+    assert bao.call("auth/token/accessors", method="LIST")["data"]["keys"] == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        pytest.param({"token": "wrong-token"}, "issuer-denied", "with 403", id="token"),
+        pytest.param({"mount": "nowhere"}, "issuer-denied", "has no nowhere/sign/dockerd", id="mount"),
+        pytest.param({"role": "nobody"}, "issuer-refused", "unknown role", id="role"),
+        pytest.param({"token": "", "role_id": "x", "secret_id": "y"}, "issuer-denied", "refused the login", id="login"),
+        pytest.param({"namespace": "nowhere"}, "issuer-denied", "", id="namespace"),
+        pytest.param({"ca_content": made.authority().pem}, "issuer-untrusted", "is not accepted", id="tls"),
+        pytest.param({"url": "https://127.0.0.1:1"}, "issuer-unreachable", "refused", id="port"),
+    ],
+)
+def test_whole_batch_has_the_reason_and_no_secret(
+    bao: helpers_bao.Bao, changes: dict[str, t.Any], code: str, says: str
+) -> None:
+    bao.call("sys/auth/approle", {"type": "approle"}) if "approle/" not in bao.call("sys/auth")["data"] else None
+    asked = [order("web1"), order("web2", names=("web2.example.test",))]
+    found = openbao_batch.place(asked, settings(bao, **changes))
+    assert list(found) == ["web1/server", "web2/server"]
+    for error in found.values():
+        assert isinstance(error, TlsError)
+        assert error.code == code
+        assert says in error.message.lower() or says in error.message
+        assert error.hint
+        assert not any(secret in error.message + error.hint for secret in ("wrong-token", helpers_bao.ADMINISTRATOR))
+
+
+def test_name_that_the_role_refuses_is_the_failure_of_its_host_alone(bao: helpers_bao.Bao, root: str) -> None:
+    good, bad = order("web1"), order("web2", names=("web2.elsewhere.test",), common_name="web2.elsewhere.test")
+    found = openbao_batch.place([bad, good], settings(bao))
+    error = found[bad.id]
+    assert isinstance(error, TlsError)
+    assert (error.code, "web2.elsewhere.test" in error.message) == ("issuer-refused", True)
+    accepted(good, str(found[good.id]), root)
+
+
+def test_sealed_server_keeps_what_was_signed_before_and_is_not_asked_again(bao: helpers_bao.Bao, root: str) -> None:
+    asked = [order("web1"), *(order(f"web{number}", names=(f"web{number}.example.test",)) for number in range(2, 6))]
+    bao.seal()
+    try:
+        found = openbao_batch.place(asked, settings(bao, concurrency=1))
+    finally:
+        bao.unseal()
+    assert {error.code for error in found.values() if isinstance(error, TlsError)} == {"issuer-sealed"}
+    assert len(found) == 5
+    accepted(asked[0], signed(bao, asked[0]), root)
+
+
+def test_fifty_orders_are_signed_each_for_its_own_key(bao: helpers_bao.Bao, root: str) -> None:
+    asked = []
+    for number in range(50):
+        key = keys.generate_private_key("ecdsa-p256")
+        subject = names.SubjectNames(f"h{number}.example.test", (f"h{number}.example.test",))
+        request = issue.build_request(key, subject).decode()
+        asked.append(order(f"h{number}", request_content=request, names=subject.names, common_name=subject.common_name))
+    found = openbao_batch.place(asked, settings(bao))
+    views = [accepted(one, str(found[one.id]), root).view for one in asked]
+    assert len({view.serial for view in views}) == 50
+
+
+def test_life_of_the_certificate_is_what_was_asked_for(bao: helpers_bao.Bao, root: str) -> None:
+    found = accepted(order(), signed(bao, order()), root)
+    assert abs(found.view.not_after - now() - timedelta(days=90)) < timedelta(minutes=5)
+    assert not found.warnings
