@@ -27,6 +27,7 @@ REQUEST_OPTIONS: dict[str, t.Any] = {
     "local_names": {"type": "bool", "default": True},
     "addresses": {"type": "list", "elements": "str", "default": []},
     "authority_content": {"type": "str", "required": True},
+    "external_issuer": {"type": "bool", "default": False},
     "renew_before": {"type": "str", "default": "1/3"},
     "renew_jitter": {"type": "str", "default": "0"},
     "renew_jitter_name": {"type": "str", "default": ""},

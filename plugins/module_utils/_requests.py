@@ -36,7 +36,8 @@ class Identity:
     certificate_path: str
     owner: Owner
     wanted: decide.Wanted
-    authority: t.Any
+    #: The CA of ours that signs; with another issuer, the anchors that its certificates lead to. Empty where it is yet to be made.
+    authorities: tuple[t.Any, ...]
     validity: timedelta | None
     #: Stands for this machine and ``key_path``; "" where the machine cannot be told from others.
     machine: str = ""
@@ -98,10 +99,10 @@ def _check_unique(requests: t.Sequence[t.Mapping[str, t.Any]]) -> None:
 def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
     keys.check_key_type(request["key_type"], f"key_type of {request['id']!r}")
     owner = resolve_owner(request["owner"] or "", request["group"] or "")
-    authority = None
+    authorities: tuple[t.Any, ...] = ()
     if request["authority_content"].strip():
         what = f"authority_content of {request['id']!r}"
-        authority = inspect.load_certificate(request["authority_content"], what)
+        authorities = tuple(inspect.load_certificates(request["authority_content"], what))
     validity = _checked_validity(request)
     named = wanted_names(request, host)
     wanted = decide.Wanted(
@@ -110,7 +111,8 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         reported_names=named.reported,
         chosen_common_name=named.chosen,
         key_type=request["key_type"],
-        authority=inspect.view_certificate(authority) if authority is not None else None,
+        authority=inspect.view_certificate(authorities[0]) if authorities else None,
+        external=request["external_issuer"],
         renew_before=request["renew_before"],
         force=request["force"],
         jitter=request["renew_jitter"],
@@ -125,7 +127,7 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         certificate_path=expand_path(request["certificate_path"], owner, "certificate_path"),
         owner=owner,
         wanted=wanted,
-        authority=authority,
+        authorities=authorities if request["external_issuer"] else authorities[:1],
         validity=validity,
         machine=machine_of(host, key_path),
     )
@@ -199,7 +201,9 @@ def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes 
         try:
             certificate = inspect.load_certificate(certificate_data, identity.certificate_path)
             view = inspect.view_certificate(certificate, identity.certificate_path)
-            if identity.authority is not None and not verify.issued_by(certificate, identity.authority):
+            if identity.authorities and not verify.leads_to(
+                certificate, _chain(identity, certificate_data), identity.authorities
+            ):
                 problems.append("authority-changed")
         except TlsError:
             problems.append("certificate-unreadable")
@@ -211,6 +215,11 @@ def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes 
             problems.append("key-unreadable")
     left_out = asked.difference(view.names) if view is not None else frozenset()
     return decide.Existing(view, fingerprint, key_type, tuple(problems), left_out)
+
+
+def _chain(identity: Identity, data: bytes) -> list[t.Any]:
+    """Return what may stand between a certificate and its authority: nothing with a CA of ours, which signs by itself."""
+    return inspect.load_certificates(data, identity.certificate_path)[1:] if identity.wanted.external else []
 
 
 def _warnings(

@@ -107,8 +107,16 @@ options:
         description:
           - Certificate (PEM) of the authority that would sign now. A certificate of any other authority is due.
           - Empty means that the authority is yet to be made (a first run in check mode).
+          - With O(requests[].external_issuer), the root and intermediate certificates that the certificate may lead to, one after another.
         type: str
         required: true
+      external_issuer:
+        description:
+          - Another issuer signs than a CA of this collection. A certificate is then due by its issuer only where it, with the chain in its file,
+            leads to none of O(requests[].authority_content); an issuer that changes its intermediate CA makes nothing due.
+          - A client's certificate may have its common name spelled in any way, or no names.
+        type: bool
+        default: false
       renew_before:
         description: How long before its end a certificate is due. A fraction of its lifetime such as V(1/3), or a length of time such as V(30d).
         type: str

@@ -97,16 +97,8 @@ def check_request_names(order: Order, engine: str) -> None:
 
 
 def optional_names(order: Order) -> frozenset[str]:
-    """Return names that a certificate may have beside those of the order.
-
-    A client is known by its common name. Engines that cannot write a directory name put the common name in as a host name
-    or as nothing (measured: OpenBao 2.7.2, step-ca 0.30); it names the same client.
-    """
-    if order.profile != "client":
-        return frozenset()
-    return frozenset(
-        {names.client_identity(order.common_name), order.common_name.lower(), f"email:{order.common_name}"}
-    )
+    """Return names that a certificate may have beside those of the order: a client is known by its common name."""
+    return names.client_spellings(order.common_name) if order.profile == "client" else frozenset()
 
 
 def required_names(order: Order) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ Nothing here reads a file or a clock: what is wanted and what is there go in, a 
 from __future__ import annotations
 
 import hashlib
+import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -53,10 +54,18 @@ class Wanted:
     #: Those of the names that the issuer may leave out, and whether the common name has to be this very one.
     reported_names: frozenset[str] = frozenset()
     chosen_common_name: bool = True
+    #: Another issuer than a CA of ours: ``authority`` is then one of several anchors, and the certificate leads to any of them.
+    external: bool = False
 
     def expected_names(self, left_out: frozenset[str]) -> frozenset[str]:
         """Return the names that a certificate has to have whose issuer left out ``left_out``."""
         return frozenset(self.subject.names) - (self.reported_names & left_out)
+
+    def accepts_names(self, found: t.Iterable[str], left_out: frozenset[str]) -> bool:
+        """Return whether a certificate may have these names. Who an external issuer's client is, is in its common name alone."""
+        if self.external and self.profile == "client":
+            return set(found) <= names.client_spellings(self.subject.common_name)
+        return set(found) == self.expected_names(left_out)
 
     def accepts_common_name(self, found: str) -> bool:
         """Return whether a certificate may have this common name. An issuer may leave it out (ACME does); the names decide then."""
@@ -97,7 +106,7 @@ def decide(wanted: Wanted, existing: Existing, now: datetime) -> Decision:
         found.add("forced")
     found |= _key_reasons(wanted, existing)
     if existing.certificate is not None and due is not None:
-        found |= _content_reasons(wanted, existing.certificate, existing.left_out)
+        found |= _content_reasons(wanted, existing, existing.certificate)
         found |= _time_reasons(wanted, existing.certificate, due, now)
     elif "certificate-unreadable" not in found:
         found.add("certificate-missing")
@@ -110,9 +119,10 @@ def renew_at(wanted: Wanted, certificate: CertificateView) -> datetime:
 
     The same name always has the same place, so that every run comes to the same answer. A window is never longer than half of the
     time in which the certificate is not due: a new one must not be due at once. One that ends with its authority (an adopted CA
-    that ends soon) is due at its end: a new one could not live longer, and every run would make one.
+    that ends soon) is due at its end: a new one could not live longer, and every run would make one. What ends with its external
+    issuer is due as any other: the issuer may have a new CA, and each new certificate is refused that would be due at once.
     """
-    if wanted.authority is not None and certificate.not_after >= wanted.authority.not_after:
+    if not wanted.external and wanted.authority is not None and certificate.not_after >= wanted.authority.not_after:
         return certificate.not_after
     lifetime = certificate.not_after - certificate.not_before
     before = parse_renew_before(wanted.renew_before, lifetime)
@@ -139,15 +149,15 @@ def _key_reasons(wanted: Wanted, existing: Existing) -> set[str]:
     return reasons
 
 
-def _content_reasons(wanted: Wanted, certificate: CertificateView, left_out: frozenset[str]) -> set[str]:
+def _content_reasons(wanted: Wanted, existing: Existing, certificate: CertificateView) -> set[str]:
     reasons = set()
     if not has_profile(certificate, wanted.profile):
         reasons.add("profile-changed")
-    if not is_below(certificate, wanted.authority):
+    if not has_issuer(wanted, existing, certificate):
         reasons.add("authority-changed")
     if not wanted.accepts_common_name(certificate.common_name):
         reasons.add("common-name-changed")
-    if set(certificate.names) != wanted.expected_names(left_out):
+    if not wanted.accepts_names(certificate.names, existing.left_out):
         reasons.add("names-changed")
     return reasons
 
@@ -165,6 +175,13 @@ def has_profile(certificate: CertificateView, profile: str) -> bool:
     usages = set(certificate.extended_key_usages)
     others = {usage for name, usage in profiles.USAGE_OF_PROFILE.items() if name != profile} | {"anyExtendedKeyUsage"}
     return not certificate.is_authority and profiles.USAGE_OF_PROFILE[profile] in usages and not usages & others
+
+
+def has_issuer(wanted: Wanted, existing: Existing, certificate: CertificateView) -> bool:
+    """Return whether a certificate is of the wanted issuer. Whether it leads to an anchor was looked at where its chain is."""
+    if wanted.external:
+        return "authority-changed" not in existing.problems
+    return is_below(certificate, wanted.authority)
 
 
 def is_below(certificate: CertificateView, authority: CertificateView | None) -> bool:

@@ -43,12 +43,14 @@ def _renewed(
     if not wanted.accepts_common_name(view.common_name):
         parts.append(f"CN {view.common_name} -> {wanted.subject.common_name}")
     expected = wanted.expected_names(existing.left_out)
+    if wanted.accepts_names(view.names, existing.left_out):
+        expected = frozenset(view.names)
     added = _shown(expected - set(view.names), local=True)
     removed = _shown(set(view.names) - expected, local=True)
     if added or removed:
         signs = [*(f"+ {name}" for name in added), *(f"- {name}" for name in removed)]
         parts.append(f"SAN {' '.join(signs)}")
-    if not decide.is_below(view, wanted.authority):
+    if not decide.has_issuer(wanted, existing, view):
         before = authority_text(view.issuer)
         parts.append(f"issuer {before} -> {_issuer(wanted, before)}")
     key_type = existing.key_type or view.key_type
