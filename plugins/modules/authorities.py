@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._clients
   - portcullis.docker_tls._cryptography
+  - portcullis.docker_tls._issuer_anchors
 attributes:
   check_mode:
     support: full
@@ -150,19 +151,15 @@ authorities:
     name:
       description: V(server) or the access group.
       type: str
-      sample: server
     purpose:
       description: V(server) or V(client).
       type: str
-      sample: server
     generation:
       description: Number of the generation that signs.
       type: int
-      sample: 1
     adopted:
       description: Whether that generation was made by another tool, see M(portcullis.docker_tls.adopted_authority).
       type: bool
-      sample: false
     certificate_content:
       description: Certificate of the generation that signs, as PEM.
       type: str
@@ -172,6 +169,14 @@ authorities:
     certificate:
       description: The certificate as plain values (subject, names, dates, key type, fingerprints); null when it would be made.
       type: dict
+    external:
+      description: Whether another issuer signs, see O(issuers). RV(authorities.certificate_content) are then its anchors.
+      returned: where another issuer signs
+      type: bool
+    issuer:
+      description: Which issuer that is.
+      returned: where another issuer signs
+      type: str
     generations:
       description: Every generation that is there, oldest first.
       type: list
@@ -180,14 +185,12 @@ authorities:
         id:
           description: Name and number.
           type: str
-          sample: server-g1
         generation:
           description: Its number.
           type: int
         stage:
           description: V(next), is trusted and does not sign yet; V(signing); V(old), is trusted and signs no more.
           type: str
-          sample: signing
         certificate_content:
           description: Its certificate as PEM.
           type: str
@@ -265,6 +268,7 @@ hint:
   type: str
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -272,6 +276,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _time
 from ..module_utils._ca import access, bootstrap, directory, origin, plan_text, report, revocation, store
 from ..module_utils._ca.passphrase import check_passphrase
+from ..module_utils._issuers import anchors
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._options import CA_OPTIONS, CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
 from ..module_utils._x509.keys import KEY_TYPES
@@ -336,11 +341,17 @@ def _revoke(
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
+    issuers = [anchors.Issuer(**options) for options in params["issuers"]]
+    external = anchors.external_names(issuers)
+    only_external = anchors.with_issuers({}, [one for one in issuers if one.authority in external], now)
+    specs = [spec for spec in _specs(params) if spec.name not in external]
+    place = directory.ca_directory(params["path"])
+    if not specs and not os.path.lexists(place.path):
+        return report.without_ca(only_external)
     passphrase = check_passphrase(params["passphrase"])
     around = origin.surroundings(params, now)
-    place = directory.ca_directory(params["path"])
-    outcome = bootstrap.ensure(place, _specs(params), passphrase, around, predict=module.check_mode)
-    for warning in outcome.warnings:
+    outcome = bootstrap.ensure(place, specs, passphrase, around, predict=module.check_mode)
+    for warning in report.bootstrap_warnings(outcome, external):
         module.warn(warning)
     authorities = report.authorities(outcome, now)
     revoked = _revoke(module, place, passphrase, around)
@@ -348,6 +359,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     begun = () if deferred else revoked.revocations
     if begun:
         authorities = report.with_revocations(authorities, revoked, now)
+    authorities = anchors.with_issuers(authorities, issuers, now)
     reasons = [*outcome.reasons, *(() if deferred else revoked.reasons)]
     ledger_end = report.ledger_end(place, None if reasons else outcome.ledger)
     plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(begun)]
@@ -376,6 +388,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
             "client": _authority_options(_CLIENT),
             "access_groups": {"type": "list", "elements": "str", "default": ["clients"]},
             "clients": CLIENTS_OPTION,
+            "issuers": {"type": "list", "elements": "dict", "default": [], "options": anchors.ANCHOR_OPTIONS},
             "unlisted_certificates": {"type": "str", "choices": ["report", "revoke"], "default": "report"},
             "revocation_deferred": {"type": "bool", "default": False},
             "restart_ledger": {"type": "bool", "default": False},

@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._clients
   - portcullis.docker_tls._cryptography
+  - portcullis.docker_tls._issuer_anchors
 attributes:
   check_mode:
     support: full
@@ -81,6 +82,15 @@ authorities:
     certificate:
       description: The certificate as plain values (subject, names, dates, key type, fingerprints).
       type: dict
+    external:
+      description: Whether another issuer signs, see O(issuers). RV(authorities.certificate_content) are then its anchors.
+      returned: where another issuer signs
+      type: bool
+    issuer:
+      description: Which issuer that is.
+      returned: where another issuer signs
+      type: str
+      sample: openbao
     generations:
       description: Every generation that is there, oldest first.
       type: list
@@ -204,6 +214,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _time
 from ..module_utils._ca import access, directory, report, revocation, store
 from ..module_utils._errors import TlsError
+from ..module_utils._issuers import anchors
 from ..module_utils._module import run_module
 from ..module_utils._options import CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
 
@@ -213,6 +224,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     for path in directory.loose_entries(place):
         module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
     authorities = store.describe(store.read_authorities(place), now)
+    authorities = anchors.with_issuers(authorities, map(_issuer, module.params["issuers"]), now)
     ledger = report.ledger_end(place)
     found = _compared(module, place, now)
     return {
@@ -225,6 +237,10 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         "revocations_deferred": [one.to_dict() for one in found.revocations] if found else [],
         "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger},
     }
+
+
+def _issuer(options: dict[str, t.Any]) -> anchors.Issuer:
+    return anchors.Issuer(**options)
 
 
 def _compared(module: AnsibleModule, place: directory.CaDirectory, now: datetime) -> revocation.Outcome | None:
@@ -246,6 +262,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
             **CRYPTOGRAPHY_OPTION,
             "path": {"type": "path", "required": True},
             "clients": CLIENTS_OPTION,
+            "issuers": {"type": "list", "elements": "dict", "default": [], "options": anchors.ANCHOR_OPTIONS},
         },
     )
 

@@ -22,6 +22,26 @@ def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str
     return result
 
 
+def without_ca(external: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Return the result of M(authorities) where other issuers sign everything: there is no CA of ours, and none is made."""
+    nothing = ("reasons", "revocations", "revocations_deferred", "revoked_unknown", "unlisted", "plan")
+    return {
+        "changed": False,
+        **{name: [] for name in nothing},
+        "authorities": external,
+        "ansible_facts": {"docker_ca_authorities": external, "docker_ca_ledger": {}},
+        "diff": {},
+    }
+
+
+def bootstrap_warnings(outcome: bootstrap.Outcome, external: t.Container[str]) -> t.Iterator[str]:
+    """Yield the warnings, but not that an access group is not listed whose clients another issuer signs for."""
+    for warning in outcome.warnings:
+        words = warning.split()
+        if words[0] != "access-group-unlisted:" or words[4] not in external:
+            yield warning
+
+
 def with_revocations(
     authorities: dict[str, dict[str, t.Any]], revoked: revocation.Outcome, now: datetime
 ) -> dict[str, dict[str, t.Any]]:

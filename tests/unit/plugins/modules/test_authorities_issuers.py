@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules authorities and authority_info where another issuer signs for some authorities, or for all."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+
+import helpers_x509 as made
+from ansible_collections.portcullis.docker_tls.plugins.modules import authorities, authority_info
+from helpers_ca import PASSPHRASE_TEXT
+from helpers_modules import run_module
+
+ROOT = made.authority(unit="company-root", number=51)
+CLIENT_CA = made.authority("client", unit="company-clients", number=52)
+
+
+def issuer(
+    authority: str = "server", kind: str = "openbao", anchor: made.Pair = ROOT, **more: t.Any
+) -> dict[str, t.Any]:
+    return {"authority": authority, "issuer": kind, "ca_content": anchor.pem, **more}
+
+
+def ensure(
+    path: pathlib.Path, *issuers: dict[str, t.Any], passphrase: str = PASSPHRASE_TEXT, **more: t.Any
+) -> dict[str, t.Any]:
+    found = run_module(authorities, {"path": str(path), "passphrase": passphrase, "issuers": list(issuers), **more})
+    if not found["failed"]:
+        told = run_module(authority_info, {"path": str(path), "issuers": list(issuers)})
+        assert told["authorities"] == found["authorities"]
+    return found
+
+
+def test_no_authority_is_made_for_what_another_issuer_signs(tmp_path: pathlib.Path) -> None:
+    found = ensure(tmp_path / "ca", issuer())
+    assert [line.split(",")[0] for line in found["plan"]] == ["new authority clients-g1"]
+    assert found["authorities"]["server"]["trusted_content"] == ROOT.pem
+    assert found["authorities"]["server"]["external"] is True
+    assert "external" not in found["authorities"]["clients"]
+    assert ensure(tmp_path / "ca", issuer())["changed"] is False
+
+
+def test_fleet_of_other_issuers_alone_needs_no_directory_and_no_passphrase(tmp_path: pathlib.Path) -> None:
+    found = ensure(tmp_path / "ca", issuer(), issuer("clients", anchor=CLIENT_CA), passphrase="")
+    assert (found["failed"], found["changed"]) == (False, False)
+    assert {name: one["issuer"] for name, one in found["authorities"].items()} == {
+        "server": "openbao",
+        "clients": "openbao",
+    }
+    assert not (tmp_path / "ca").exists()
+
+
+def test_group_that_moves_to_another_issuer_keeps_its_own_authority_without_a_warning(tmp_path: pathlib.Path) -> None:
+    before = ensure(tmp_path / "ca")["authorities"]["clients"]["trusted_content"]
+    moved = ensure(tmp_path / "ca", issuer("clients", anchor=CLIENT_CA))
+    assert moved["warnings"] == []
+    assert moved["authorities"]["clients"]["trusted_content"] == before + CLIENT_CA.pem
+    given_up = ensure(tmp_path / "ca", issuer("clients", anchor=CLIENT_CA, trust_local_ca=False))
+    assert given_up["authorities"]["clients"]["trusted_content"] == CLIENT_CA.pem
+    assert ensure(tmp_path / "ca")["authorities"]["clients"]["trusted_content"] == before
+
+
+def test_anchors_of_the_next_issuer_are_trusted_before_it_signs(tmp_path: pathlib.Path) -> None:
+    before = ensure(tmp_path / "ca")["authorities"]["server"]["trusted_content"]
+    found = ensure(tmp_path / "ca", issuer(kind="local"))["authorities"]["server"]
+    assert found["trusted_content"] == before + ROOT.pem
+    assert found["certificate_content"] == before
+
+
+@pytest.mark.parametrize("anchor", ["", "nothing", made.leaf(ROOT).pem])
+def test_unusable_anchors_are_refused_before_anything_is_made(tmp_path: pathlib.Path, anchor: str) -> None:
+    found = ensure(tmp_path / "ca", {**issuer(), "ca_content": anchor})
+    assert found["failed"] and found["code"].startswith(("anchor-", "certificate-"))
+    assert not (tmp_path / "ca").exists()
