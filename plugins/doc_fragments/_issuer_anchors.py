@@ -11,7 +11,8 @@ class ModuleDocFragment:
 options:
   issuers:
     description:
-      - Which authorities another issuer signs for than the CA in O(path), or will, with that issuer's anchors. M(portcullis.docker_tls.authorities) makes no authority for those.
+      - Which authorities another issuer signs for than the CA in O(path), or will, with that issuer's anchors.
+        M(portcullis.docker_tls.authorities) makes no authority for those.
       - Where the issuer is still V(local), the anchors are trusted beside those of this CA. That comes first when a fleet moves to another issuer.
     type: list
     elements: dict

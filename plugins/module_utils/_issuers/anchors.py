@@ -18,6 +18,7 @@ from datetime import datetime
 
 from .._errors import TlsError
 from .._x509 import inspect
+from .._x509.compat import x509
 from .answer import load_anchors
 
 LOCAL = "local"
@@ -70,7 +71,7 @@ def with_issuers(
     return dict(sorted(result.items(), key=lambda item: (item[0] != SERVER, item[0])))
 
 
-def _anchors(one: Issuer, now: datetime) -> list[inspect.x509.Certificate]:
+def _anchors(one: Issuer, now: datetime) -> list[x509.Certificate]:
     what = f"the anchors of the issuer of {one.authority}"
     if not one.ca_content.strip():
         if one.issuer == LOCAL:
@@ -93,7 +94,7 @@ def _anchors(one: Issuer, now: datetime) -> list[inspect.x509.Certificate]:
 
 
 def _external(
-    one: Issuer, anchors: t.Sequence[inspect.x509.Certificate], known: t.Mapping[str, t.Any] | None
+    one: Issuer, anchors: t.Sequence[x509.Certificate], known: t.Mapping[str, t.Any] | None
 ) -> dict[str, t.Any]:
     local = known if known is not None and one.trust_local_ca else None
     return {
@@ -111,7 +112,7 @@ def _external(
     }
 
 
-def _joined(before: str, anchors: t.Sequence[inspect.x509.Certificate]) -> str:
+def _joined(before: str, anchors: t.Sequence[x509.Certificate]) -> str:
     """Return PEM certificates, each once."""
     there = set(inspect.load_certificates(before, "the anchors")) if before.strip() else set()
     return before + "".join(inspect.certificate_pem(anchor) for anchor in dict.fromkeys(anchors) if anchor not in there)

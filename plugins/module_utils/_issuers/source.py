@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of an issuer, checked: whom to ask, with which anchors, and what was answered already."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import TlsError
+from . import openbao
+from .answer import load_anchors
+from .batch import Source
+
+
+def sources(given: t.Sequence[t.Mapping[str, t.Any]], sleep: t.Callable[[float], None]) -> dict[str, Source]:
+    """Return the issuers by authority. In: the option ``issuers`` of M(issued_certificates), with defaults.
+
+    Raises TlsError ``issuer-settings-invalid``, ``issuer-url-invalid``, ``anchor-unsuitable``, ``certificate-unreadable``.
+    """
+    found: dict[str, Source] = {}
+    for options in given:
+        authority, kind = options["authority"], options["issuer"]
+        what = f"the issuer {kind} of {authority}"
+        if authority in found:
+            raise _invalid(f"{authority} has two issuers", "Leave one entry for each authority.")
+        if (kind == "openbao") != (options["openbao"] is not None):
+            missing = "lacks" if kind == "openbao" else "also has"
+            raise _invalid(
+                f"{what} {missing} the settings openbao", "Give them with the issuer openbao, and with no other."
+            )
+        anchors = tuple(load_anchors(options["ca_content"], f"ca_content of {what}"))
+        settings = openbao.settings_from(options["openbao"], what, sleep) if kind == "openbao" else None
+        found[authority] = Source(authority, kind, anchors, settings)
+    return found
+
+
+def answers(given: t.Mapping[str, t.Any]) -> dict[str, str | TlsError]:
+    """Return what was answered already, by request id. Raises TlsError ``answer-invalid`` for what is shaped otherwise."""
+    return {str(name): _answer(str(name), one) for name, one in given.items()}
+
+
+def _answer(name: str, one: t.Any) -> str | TlsError:
+    if isinstance(one, t.Mapping):
+        content = one.get("certificate_content")
+        if isinstance(content, str) and content.strip():
+            return content
+        if one.get("msg"):
+            hint = str(one.get("hint") or "Look at the output of your issuer, then run the play again.")
+            return TlsError(str(one["msg"]), hint=hint, code=str(one.get("code") or "issuer-refused"))
+    raise TlsError(
+        f"the answer for {name} is neither a certificate nor a reason why there is none",
+        hint="Give each answer certificate_content (the leaf and its chain as PEM), or msg and hint.",
+        code="answer-invalid",
+    )
+
+
+def without(options: t.Mapping[str, t.Any], *names: str) -> dict[str, t.Any]:
+    """Return ``options`` but for ``names``."""
+    return {name: value for name, value in options.items() if name not in names}
+
+
+def _invalid(problem: str, hint: str) -> TlsError:
+    return TlsError(problem, hint=hint, code="issuer-settings-invalid")

@@ -1,0 +1,409 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0 or later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: issued_certificates
+short_description: Have certificates issued by OpenBao, Vault or another issuer, and check them
+version_added: 1.0.0
+author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+description:
+  - Asks an issuer other than the CA of M(portcullis.docker_tls.authorities) for a batch of certificates, and returns them in the shape of
+    M(portcullis.docker_tls.signed_certificates).
+  - Runs on the controller, whatever host the task is for. Credentials of an issuer are sent to that issuer and to nobody else, and are in no output.
+  - Names are the controller's words, by the same rules as with M(portcullis.docker_tls.signed_certificates). Only its ledger is not asked.
+  - Whatever an issuer answers is checked. The key is that of the request, the names are exactly those that were asked for, the usage is that of
+    the profile alone, the certificate is no CA and leads to one of the issuer's anchors, and it is not due for renewal at once.
+  - What an issuer refuses, or does not answer, is in RV(rejected) for the requests that it was asked for. Others are not affected. Nothing is
+    asked twice that may have been issued.
+extends_documentation_fragment:
+  - portcullis.docker_tls._attributes
+attributes:
+  check_mode:
+    support: full
+    details: No issuer is asked. Requests may have no CSR.
+  diff_mode:
+    support: full
+  idempotent:
+    support: none
+    details: Each call asks again; an empty list of requests asks nobody.
+options:
+  requests:
+    description: What is to be issued, as O(portcullis.docker_tls.signed_certificates#module:requests).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: Name of the request in the result; each only once.
+        type: str
+        required: true
+      authority:
+        description: V(server), or the access group of a client. It says which of O(issuers) is asked.
+        type: str
+        required: true
+      profile:
+        description: What the certificate is for.
+        type: str
+        choices: [server, client]
+        required: true
+      request_content:
+        description: The certificate signing request as PEM.
+        type: str
+        required: true
+      common_name:
+        description: Common name of the certificate. A client needs one, and the issuer has to keep it.
+        type: str
+        default: ""
+      names:
+        description: Subject alternative names of a server's certificate.
+        type: list
+        elements: str
+        default: []
+      reported_names:
+        description: Names that a server reports of itself, see M(portcullis.docker_tls.signed_certificates).
+        type: list
+        elements: str
+        default: []
+      extends:
+        description: Host names of the requester in the inventory that O(requests[].reported_names) may extend by a domain.
+        type: list
+        elements: str
+        default: []
+      address_ranges:
+        description: Which addresses may be in O(requests[].reported_names).
+        type: list
+        elements: str
+        default: []
+      validity:
+        description: How long the certificate shall live. What the issuer makes of it counts.
+        type: str
+        default: 365d
+      renew_before:
+        description: When the certificate is renewed. One that would be due at once is refused.
+        type: str
+        default: 1/3
+      requester:
+        description: The inventory host that asks. By default O(requests[].id).
+        type: str
+        default: ""
+      reasons:
+        description: Why the certificate is needed.
+        type: list
+        elements: str
+        default: []
+  issuers:
+    description: Who is asked, one entry for each authority.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      authority:
+        description: V(server), or an access group.
+        type: str
+        required: true
+      issuer:
+        description:
+          - V(openbao) is a PKI engine of OpenBao or Vault, which is asked here.
+          - V(acme), V(tasks) and V(files) are asked elsewhere, and their answers are in O(answers).
+        type: str
+        choices: [openbao, acme, tasks, files]
+        required: true
+      ca_content:
+        description: The root and intermediate certificates (PEM) that certificates of the issuer have to lead to.
+        type: str
+        required: true
+      openbao:
+        description: Where OpenBao or Vault is, and who asks.
+        type: dict
+        suboptions:
+          url:
+            description: Its address, for example V(https://bao.example.org:8200). Plain HTTP is for loopback only.
+            type: str
+            required: true
+          mount:
+            description: Path of the PKI engine.
+            type: str
+            default: pki
+          role:
+            description: Role of the PKI engine that signs.
+            type: str
+            required: true
+          namespace:
+            description: Namespace, where there are any.
+            type: str
+            default: ""
+          ca_content:
+            description: The CA (PEM) of the server's own TLS certificate. By default, those that the system trusts.
+            type: str
+            default: ""
+          token:
+            description: A token that may sign. Else an AppRole or a JWT gets one for this call, which is revoked at its end.
+            type: str
+            default: ""
+          role_id:
+            description: Of an AppRole.
+            type: str
+            default: ""
+          secret_id:
+            description: Of an AppRole.
+            type: str
+            default: ""
+          jwt:
+            description: A JSON web token, for example that of a CI job.
+            type: str
+            default: ""
+          jwt_role:
+            description: Role of the auth method C(jwt).
+            type: str
+            default: ""
+          auth_mount:
+            description: Path of the auth method. By default C(approle) or C(jwt).
+            type: str
+            default: ""
+          timeout:
+            description: How many seconds are waited for each answer.
+            type: int
+            default: 30
+          concurrency:
+            description: How many requests are on their way at a time.
+            type: int
+            default: 8
+  answers:
+    description:
+      - What issuers have answered already, by the id of the request. C(certificate_content) is the leaf with its chain (PEM); or C(msg), C(hint) and
+        C(code) say why there is none.
+      - A request for V(tasks), V(files) or V(acme) without an answer is in RV(pending).
+    type: dict
+    default: {}
+  reserved_names:
+    description: As O(portcullis.docker_tls.signed_certificates#module:reserved_names).
+    type: dict
+    default: {}
+  shared_names:
+    description: As O(portcullis.docker_tls.signed_certificates#module:shared_names).
+    type: list
+    elements: str
+    default: []
+  contested_names:
+    description: As O(portcullis.docker_tls.signed_certificates#module:contested_names).
+    type: dict
+    default: {}
+  same_machine:
+    description: As O(portcullis.docker_tls.signed_certificates#module:same_machine).
+    type: list
+    elements: list
+    default: []
+seealso:
+  - module: portcullis.docker_tls.signed_certificates
+  - module: portcullis.docker_tls.certificate_requests
+"""
+
+EXAMPLES = r"""
+- name: Have OpenBao sign what the hosts of this play asked for
+  portcullis.docker_tls.issued_certificates:
+    requests:
+      - id: web1/server
+        authority: server
+        profile: server
+        request_content: "{{ hostvars.web1.wanted.requests[0].request_content }}"
+        names: [web1.example.org, 192.0.2.10]
+        validity: 90d
+        requester: web1
+    issuers:
+      - authority: server
+        issuer: openbao
+        ca_content: "{{ lookup('ansible.builtin.file', 'company-root.pem') }}"
+        openbao:
+          url: https://bao.example.org:8200
+          ca_content: "{{ lookup('ansible.builtin.file', 'bao-ca.pem') }}"
+          mount: pki-docker
+          role: dockerd
+          role_id: "{{ vault_bao_role_id }}"
+          secret_id: "{{ vault_bao_secret_id }}"
+  run_once: true
+  register: issued
+"""
+
+RETURN = r"""
+certificates:
+  description: The certificates by the id of their request, as RV(portcullis.docker_tls.signed_certificates#module:certificates).
+  returned: success
+  type: dict
+  contains:
+    certificate_content:
+      description: The certificate and its chain, without the anchor, as PEM. Empty in check mode.
+      type: str
+    authority_content:
+      description: The anchor that it leads to, as PEM. Empty in check mode.
+      type: str
+    certificate:
+      description: The certificate as plain values; null in check mode.
+      type: dict
+    authority:
+      description: The authority, with a mark that another issuer signs for it.
+      type: str
+      sample: server-external
+    issuer:
+      description: Who has issued it.
+      type: str
+      sample: openbao
+    not_after:
+      description: When it ends. In check mode, when it would end.
+      type: str
+    common_name:
+      description: Its common name.
+      type: str
+    names:
+      description: Its names.
+      type: list
+      elements: str
+    left_out:
+      description: Those of O(requests[].reported_names) that it does not have; a warning says why.
+      type: list
+      elements: str
+rejected:
+  description: Why requests have no certificate, by their id.
+  returned: success
+  type: dict
+  contains:
+    msg:
+      description: What is wrong.
+      type: str
+    hint:
+      description: What to do about it.
+      type: str
+    code:
+      description: A stable word for it.
+      type: str
+      sample: issuer-sealed
+pending:
+  description: Requests that have passed the rules for names and await an answer of their issuer. This is the input of a user's own tasks.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Id of the request.
+      type: str
+    host:
+      description: The host that asks.
+      type: str
+    authority:
+      description: V(server), or the access group.
+      type: str
+    profile:
+      description: V(server) or V(client).
+      type: str
+    request_content:
+      description: The certificate signing request as PEM.
+      type: str
+    common_name:
+      description: Common name of the certificate.
+      type: str
+    names:
+      description: Names of the certificate.
+      type: list
+      elements: str
+    validity_seconds:
+      description: How long it shall live.
+      type: int
+code:
+  description: A stable word for the failure.
+  returned: failure
+  type: str
+hint:
+  description: What to do about the failure.
+  returned: failure
+  type: str
+"""
+
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils import _time
+from ..module_utils._ca import policy
+from ..module_utils._issuers import batch, openbao, source
+from ..module_utils._module import plan_diff, run_module
+from ..module_utils._signing_options import SIGNING_OPTIONS, signing_request
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+
+#: What only a CA of ours can do.
+_OURS: dict[str, t.Any] = {"expired": False, "generation": 0, "replaces": None}
+
+
+def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
+    params = module.params
+    work = batch.Batch(
+        requests=[
+            signing_request({**source.without(options, "renew_before"), **_OURS}) for options in params["requests"]
+        ],
+        renew_before={options["id"]: options["renew_before"] for options in params["requests"]},
+        sources=source.sources(params["issuers"], time.sleep),
+        rules=policy.make_rules(
+            reserved=params["reserved_names"],
+            shared=params["shared_names"],
+            backdate="0s",
+            predicting=module.check_mode,
+            contested=params["contested_names"],
+            same_machine=params["same_machine"],
+        ),
+        answers=source.answers(params["answers"]),
+    )
+    outcome = batch.issue(work, now)
+    for warning in outcome.warnings:
+        module.warn(warning)
+    return {
+        "changed": bool(outcome.accepted or (module.check_mode and outcome.pending)),
+        "certificates": batch.certificates(outcome, work.sources, now, predicting=module.check_mode),
+        "rejected": batch.rejected(outcome),
+        "pending": [] if module.check_mode else batch.pending(outcome),
+        **({"diff": plan_diff(batch.plan(outcome))} if module._diff else {}),
+        "invocation": {"module_args": {"requests": f"{len(params['requests'])} requests"}},
+    }
+
+
+def main(run: t.Callable[..., None] = run_module) -> None:
+    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    run(
+        lambda module: _run(module, _time.utc_now()),
+        argument_spec={
+            "requests": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    **source.without(SIGNING_OPTIONS, "expired", "generation", "replaces"),
+                    "renew_before": {"type": "str", "default": "1/3"},
+                },
+            },
+            "issuers": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "authority": {"type": "str", "required": True},
+                    "issuer": {"type": "str", "required": True, "choices": ["openbao", "acme", "tasks", "files"]},
+                    "ca_content": {"type": "str", "required": True},
+                    "openbao": {"type": "dict", "options": openbao.OPTIONS},
+                },
+            },
+            "answers": {"type": "dict", "default": {}},
+            "reserved_names": {"type": "dict", "default": {}},
+            "shared_names": {"type": "list", "elements": "str", "default": []},
+            "contested_names": {"type": "dict", "default": {}},
+            "same_machine": {"type": "list", "elements": "list", "default": []},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
