@@ -301,16 +301,10 @@ pending:
     request_content:
       description: The certificate signing request as PEM.
       type: str
-    common_name:
-      description: Common name of the certificate.
-      type: str
     names:
-      description: Names of the certificate.
+      description: Names of the certificate; its C(common_name) and C(validity_seconds) stand beside them.
       type: list
       elements: str
-    validity_seconds:
-      description: How long it shall live.
-      type: int
 code:
   description: A stable word for the failure.
   returned: failure
@@ -328,9 +322,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._ca import policy
-from ..module_utils._issuers import batch, openbao, source
+from ..module_utils._issuers import batch, source
 from ..module_utils._module import plan_diff, run_module
-from ..module_utils._signing_options import SIGNING_OPTIONS, signing_request
+from ..module_utils._signing_options import signing_request
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -376,26 +370,8 @@ def main(run: t.Callable[..., None] = run_module) -> None:
     run(
         lambda module: _run(module, _time.utc_now()),
         argument_spec={
-            "requests": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    **source.without(SIGNING_OPTIONS, "expired", "generation", "replaces"),
-                    "renew_before": {"type": "str", "default": "1/3"},
-                },
-            },
-            "issuers": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "authority": {"type": "str", "required": True},
-                    "issuer": {"type": "str", "required": True, "choices": ["openbao", "acme", "tasks", "files"]},
-                    "ca_content": {"type": "str", "required": True},
-                    "openbao": {"type": "dict", "options": openbao.OPTIONS},
-                },
-            },
+            "requests": {"type": "list", "elements": "dict", "required": True, "options": source.REQUEST_OPTIONS},
+            "issuers": {"type": "list", "elements": "dict", "required": True, "options": source.ISSUER_OPTIONS},
             "answers": {"type": "dict", "default": {}},
             "reserved_names": {"type": "dict", "default": {}},
             "shared_names": {"type": "list", "elements": "str", "default": []},

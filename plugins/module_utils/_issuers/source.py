@@ -8,9 +8,23 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import TlsError
+from .._signing_options import SIGNING_OPTIONS
 from . import openbao
 from .answer import load_anchors
 from .batch import Source
+
+#: One entry of ``requests`` of M(issued_certificates): that of M(signed_certificates), but for what only a CA of ours can do.
+REQUEST_OPTIONS: dict[str, t.Any] = {
+    **{name: one for name, one in SIGNING_OPTIONS.items() if name not in ("expired", "generation", "replaces")},
+    "renew_before": {"type": "str", "default": "1/3"},
+}
+#: One entry of its ``issuers``.
+ISSUER_OPTIONS: dict[str, t.Any] = {
+    "authority": {"type": "str", "required": True},
+    "issuer": {"type": "str", "required": True, "choices": ["openbao", "acme", "tasks", "files"]},
+    "ca_content": {"type": "str", "required": True},
+    "openbao": {"type": "dict", "options": openbao.OPTIONS},
+}
 
 
 def sources(given: t.Sequence[t.Mapping[str, t.Any]], sleep: t.Callable[[float], None]) -> dict[str, Source]:
