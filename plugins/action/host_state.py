@@ -13,6 +13,7 @@ from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import Result
 from ..plugin_utils._look_program import LOOK
 from ..plugin_utils._program_action import ProgramAction
+from ..plugin_utils._remote import host_timeout, time_limit
 
 _ROLES = ("docker_server_cert", "docker_daemon")
 _REQUESTS = "portcullis.docker_tls.certificate_requests"
@@ -55,7 +56,11 @@ class ActionModule(ProgramAction):
         told = arguments.pop("refused", None)
         if told:
             return _failed(_look_program.refusal(told))
-        found = self._looked(arguments, task_vars)
+        try:
+            found = self._looked(arguments, task_vars)
+        except time_limit.TimeLimitExceeded:
+            self._gave_up = True
+            found = _refusal(host_timeout.failure(self._limit))
         refused = found.get("refused")
         if refused is None or arguments.get("refusal") == "report":
             return found
@@ -172,11 +177,18 @@ def _validated(specification: Result, given: Result) -> Result:
 
 
 def _refused(errors: list[str]) -> Result:
-    refused = {
-        "code": "role-arguments-invalid",
-        "msg": f"The variables of this host are not what the roles take: {'; '.join(errors)}.",
-        "hint": "Correct them in the inventory; the roles' READMEs name each with its type. Nothing was asked of the host.",
-    }
+    return _refusal(
+        {
+            "code": "role-arguments-invalid",
+            "msg": f"The variables of this host are not what the roles take: {'; '.join(errors)}.",
+            "hint": "Correct them in the inventory; the roles' READMEs name each with its type. Nothing was asked of the host.",
+        }
+    )
+
+
+def _refusal(why: Result) -> Result:
+    """Return a host that this run leaves alone."""
+    refused = {name: why[name] for name in ("code", "msg", "hint")}
     return {"changed": False, "current": False, "reasons": [refused["code"]], "warnings": [], "refused": refused}
 
 

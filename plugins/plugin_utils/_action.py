@@ -16,6 +16,7 @@ Two things, beside keeping a host's answer from setting variables (``without_sid
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import getpass
 import os
 import shlex
@@ -27,9 +28,11 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..filter import adoption, roles, status
+from ..module_utils._errors import TlsError
 from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
 from . import _answers, _in_process, _pipelining
 from ._printable import printable
+from ._remote import host_timeout, time_limit
 
 # Ansible loads an action plugin once, then forks a process for each host and task. What the filters import is loaded here,
 # before that: else it would be imported anew in each of them, 35 ms a task.
@@ -61,6 +64,9 @@ class ModuleAction(ActionBase):
     _requires_connection = True
 
     _always_pipelined = False
+    #: The limit of what is waited for now, or was last.
+    _limit: host_timeout.HostTimeout
+    _gave_up = False
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> Result:
         """Return the module's result."""
@@ -68,14 +74,35 @@ class ModuleAction(ActionBase):
         del tmp
         arguments = dict(self._task.args)
         package = arguments.pop("cryptography_package", CRYPTOGRAPHY_PACKAGE)
-        return self.run_module(arguments, package, task_vars or {})
+        try:
+            return self.run_module(arguments, package, task_vars or {})
+        except time_limit.TimeLimitExceeded:
+            self._gave_up = True
+            return host_timeout.failure(self._limit)
+        except TlsError as error:
+            return _failure(error.message, error.hint, error.code)
+
+    @contextlib.contextmanager
+    def waiting(self, arguments: t.Mapping[str, t.Any], task_vars: Result, purpose: str = "") -> t.Iterator[None]:
+        """Give what this block waits for on the host its time limit, which ``run`` reports. ``purpose``: not what the module does."""
+        role = str(getattr(getattr(self._task, "_role", None), "_role_name", "") or "")
+        limit = host_timeout.host_timeout(self.MODULE, role, arguments, task_vars, self._templar.template)
+        self._limit = dataclasses.replace(limit, purpose=purpose) if purpose else limit
+        with time_limit.time_limit(self._limit.seconds):
+            yield
+
+    def cleanup(self, force: bool = False) -> None:
+        """Remove what this task has put on the host; not from a host that has just not answered, which would be waited for again."""
+        if not self._gave_up:
+            super().cleanup(force)
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result, after an installation of ``package`` and a second try where that is needed."""
         outcome = self.execute(self.MODULE, arguments, task_vars)
         if not outcome.get("failed") or outcome.get("code") not in CRYPTOGRAPHY_CODES or not package:
             return outcome
-        obstacle = self._why_not_install(str(outcome.get("msg", "")))
+        with self.waiting({}, task_vars, "the Python of this host"):
+            obstacle = self._why_not_install(str(outcome.get("msg", "")))
         if obstacle is not None:
             return {**outcome, **obstacle}
         if self._task.check_mode:
@@ -91,7 +118,8 @@ class ModuleAction(ActionBase):
             if done is not None:
                 return self._admitted(done)
         carried = self.ARGUMENTS(arguments)
-        result: Result = self._execute_module(module_name=module, module_args=carried, task_vars=task_vars)
+        with self.waiting(arguments, task_vars):
+            result: Result = self._execute_module(module_name=module, module_args=carried, task_vars=task_vars)
         return self._admitted(result)
 
     def _admitted(self, result: Result) -> Result:
@@ -186,7 +214,8 @@ class ModuleAction(ActionBase):
             shared_loader_obj=self._shared_loader_obj,
         )
         try:
-            result: Result = action.run(task_vars=task_vars)
+            with self.waiting({}, task_vars, f"the installation of the package {arguments['name']}"):
+                result: Result = action.run(task_vars=task_vars)
         except AnsibleError as error:
             return {"failed": True, "msg": str(error)}
         return result

@@ -22,6 +22,6 @@ class ProgramAction(ModuleAction):
         """Return what ``program`` has printed on the host, and its exit code."""
         run: t.Any = self._low_level_execute_command
         command = _pipe.command(task_vars, self._templar.template)
-        with _pipelining.switched_on(self._connection):
+        with _pipelining.switched_on(self._connection), self.waiting(arguments.get("options") or {}, task_vars):
             sent = run(command, in_data=program.script(arguments), sudoable=True)
         return str(sent.get("stdout", "")), int(sent.get("rc") or 0)

@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long a task waits for its host, which variable says so, and the failure of a host that takes longer.
+
+The limit is read by the variable's name, so that no task has to pass it. In a role it is that role's variable; a task of a
+playbook takes the variable of the role that its module belongs to, or the one that the play names (``PLAY_VARIABLE``).
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ...module_utils._errors import TlsError
+from ...module_utils._host_options import ENDPOINT_OPTIONS
+
+#: Seconds; the roles' defaults say the same.
+DEFAULT = 300
+LONGEST = 86_400
+#: A play's variable: the name of the variable that its tasks take their limit from.
+PLAY_VARIABLE = "__docker_tls_host_timeout"
+_DEFAULTS = {"docker_status_host_timeout": 60}
+_ROLES = ("docker_ca", "docker_server_cert", "docker_client_cert", "docker_daemon")
+
+_CA, _DAEMON, _ADOPT = "docker_ca_host_timeout", "docker_daemon_host_timeout", "docker_adopt_host_timeout"
+_CLIENT, _STATUS = "docker_client_cert_host_timeout", "docker_status_host_timeout"
+_ENDPOINT = "daemon_endpoint"
+#: Module, without its collection: its variable outside of our roles, and what a task waits for.
+_MODULES = {
+    "adopted_authority": (_ADOPT, "the adoption of a CA"),
+    "adoption_info": (_ADOPT, "the inspection of this host"),
+    "adoption_repair": (_ADOPT, "the repair of this host"),
+    "authority_key_info": (_ADOPT, "the search for keys of CAs"),
+    "plain_relay": (_ADOPT, "the change of the relay for port 2375"),
+    "certificate_bundles": (_CLIENT, "the installation of client bundles"),
+    "certificate_files_info": (_STATUS, "the certificate files of this host"),
+    "certificate_requests": (_DAEMON, "keys and signing requests"),
+    "server_certificate": ("docker_server_cert_host_timeout", "the installation of the server certificate"),
+    _ENDPOINT: (_DAEMON, "the change of Docker's endpoint"),
+    "host_state": (_DAEMON, "the inspection of this host"),
+    "endpoint_info": (_DAEMON, "the verification of an endpoint"),
+    "portainer_environment": (_CLIENT, "the change of Portainer's environment"),
+    "signed_certificates": (_CA, "the signing of certificates"),
+    "temporary_client": (_CA, "the signing of a temporary client certificate"),
+    "client_session": (_CA, "the signing of a temporary client certificate"),
+}
+_ANY = (_CA, "the CA")
+
+#: What dockerd may take (``_daemon/restart.py``, ``undo.py``): to stop, for the change and for its rollback, and to start with the old
+#: configuration, at least.
+_STOP = 120
+_ROLLBACK_START = 120
+
+
+@dataclass(frozen=True)
+class HostTimeout:
+    """The limit of a task: ``seconds`` that it waits, ``variable`` that says so, ``purpose``: what it waits for."""
+
+    variable: str
+    seconds: int
+    purpose: str
+
+
+def host_timeout(
+    module: str,
+    role: str,
+    arguments: t.Mapping[str, t.Any],
+    variables: t.Mapping[str, t.Any],
+    template: t.Callable[[t.Any], t.Any],
+) -> HostTimeout:
+    """Return the limit of one execution of ``module`` with ``arguments``; ``role`` is the name of the task's role, "" outside of one.
+
+    It is the variable's value and what the module itself may wait for: locks, and dockerd. Raises TlsError
+    ``host-timeout-invalid``.
+    """
+    variable, purpose = _MODULES.get(module.rpartition(".")[2], _ANY)
+    named = role.rpartition(".")[2].rpartition("/")[2]
+    if named in _ROLES:
+        variable = f"{named}_host_timeout"
+    elif variables.get(PLAY_VARIABLE):
+        variable = str(variables[PLAY_VARIABLE])
+    given = variables.get(variable)
+    seconds = default_of(variable) if given is None else parse(variable, template(given))
+    return HostTimeout(variable, seconds + own_waits(module, arguments), purpose)
+
+
+def default_of(variable: str) -> int:
+    """Return the seconds of a variable that nobody sets."""
+    return _DEFAULTS.get(variable, DEFAULT)
+
+
+def parse(variable: str, value: t.Any) -> int:
+    """Return the seconds that a variable says. Raises TlsError ``host-timeout-invalid``."""
+    problem = why_invalid(value)
+    if problem:
+        raise TlsError(
+            f"{variable} is {problem}",
+            hint=f"Write the seconds that a task waits for a host as a whole number from 1 to {LONGEST}, for example {DEFAULT}.",
+            code="host-timeout-invalid",
+        )
+    return int(str(value))
+
+
+def why_invalid(value: t.Any) -> str:
+    """Return what is wrong with the value of such a variable, "" where nothing is."""
+    text = str(value)
+    number = (
+        not isinstance(value, (bool, float)) and text.isascii() and text.isdigit() and len(text) <= len(str(LONGEST))
+    )
+    return (
+        ""
+        if number and 1 <= int(text) <= LONGEST
+        else f"{value!r}, which is not a number of seconds from 1 to {LONGEST}"
+    )
+
+
+def own_waits(module: str, arguments: t.Mapping[str, t.Any]) -> int:
+    """Return the seconds that ``module`` with these options may itself wait for, at most: for a lock, and for dockerd."""
+    given = arguments
+    if module.endswith(f".{_ENDPOINT}"):
+        given = {**{name: ENDPOINT_OPTIONS[name]["default"] for name in ("lock_timeout", "start_timeout")}, **arguments}
+    start = _seconds(given.get("start_timeout"))
+    dockerd = start + max(start, _ROLLBACK_START) + 2 * _STOP if start else 0
+    return _seconds(given.get("lock_timeout")) + dockerd
+
+
+def failure(limit: HostTimeout) -> dict[str, t.Any]:
+    """Return the failure of a host that did not answer within ``limit``."""
+    return {
+        "failed": True,
+        "changed": False,
+        "code": "host-timeout",
+        "msg": f"This host did not answer within {limit.seconds} seconds. The task waited for {limit.purpose}",
+        "hint": f"Check whether the host's disk, memory and Python work. If the host is only slow, raise {limit.variable}. "
+        "A change of Docker that had begun there ends, or is rolled back, by the host's own rollback guard.",
+    }
+
+
+def _seconds(value: t.Any) -> int:
+    """Return an option's seconds; 0 for what is not a number, which the module rejects."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
