@@ -87,14 +87,15 @@ class ModuleAction(ActionBase):
         """Give what this block waits for on the host its time limit, which ``run`` reports. ``purpose``: not what the module does."""
         role = str(getattr(getattr(self._task, "_role", None), "_role_name", "") or "")
         limit = host_timeout.host_timeout(self.MODULE, role, arguments, task_vars, self._templar.template)
-        self._limit = dataclasses.replace(limit, purpose=purpose) if purpose else limit
+        self._limit = dataclasses.replace(limit, purpose=purpose, begun="") if purpose else limit
         with time_limit.time_limit(self._limit.seconds):
             yield
 
     def cleanup(self, force: bool = False) -> None:
         """Remove what this task has put on the host; not from a host that has just not answered, which would be waited for again."""
         if not self._gave_up:
-            super().cleanup(force)
+            clean: t.Any = super().cleanup
+            clean(force)
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result, after an installation of ``package`` and a second try where that is needed."""

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError
 from ..module_utils import _access_text
 from . import _access, _batches, _ca_place, _role_arguments
 from ._as_written import as_written, is_computed, variable
+from ._remote import host_timeout
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
@@ -67,6 +68,7 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
         *(problem for each in lists for problem in _client_problems(each, known)),
         *_access.contradictions(groups, hostvars, lists),
         *_batches.serial_problems(serials),
+        *_timeout_problems([place, "localhost", *written, *(groups.get("docker_clients") or [])], hostvars),
         *(problem for host in written for problem in _host_problems(host, hostvars, written[host], known)),
         *(
             problem
@@ -119,6 +121,17 @@ def fact_problems(variables: Mapping) -> list[str]:
 
 def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
     yield from (f"{host}: {problem}." for problem in fact_problems(variables))
+
+
+def _timeout_problems(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[str]:
+    """Name limits of waiting that are not numbers of seconds: a host's failure in the middle of a run would be late."""
+    for host in hosts:
+        variables = as_written(hostvars, host) if host in hostvars else {}
+        for name in host_timeout.VARIABLES:
+            if variables.get(name) is not None:
+                problem = host_timeout.why_invalid(variable(hostvars, host, name, variables))
+                if problem:
+                    yield f"{host}: {name} is {problem}."
 
 
 def _client_problems(found: _access.ClientList, known: t.Sequence[str]) -> t.Iterator[str]:

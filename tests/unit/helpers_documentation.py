@@ -65,5 +65,6 @@ def of_playbooks() -> frozenset[str]:
     texts = [path.read_text() for path in (ROOT / "playbooks").rglob("*.yml")]
     reading = re.compile(r"(?<![\w.])((?:docker|rotate)_[a-z0-9_]+) (?:\| default\(|is defined)")
     read = {name for text in texts for name in reading.findall(text)}
+    read |= {name for text in texts for name in re.findall(r"__docker_tls_host_timeout: (\w+)", text)}
     made = {name for text in texts for name in re.findall(r"(?:register|loop_var): (\w+)", text)}
     return frozenset(read - made - of_roles().keys())

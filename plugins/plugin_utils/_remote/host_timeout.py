@@ -20,23 +20,25 @@ DEFAULT = 300
 LONGEST = 86_400
 #: A play's variable: the name of the variable that its tasks take their limit from.
 PLAY_VARIABLE = "__docker_tls_host_timeout"
-_DEFAULTS = {"docker_status_host_timeout": 60}
-_ROLES = ("docker_ca", "docker_server_cert", "docker_client_cert", "docker_daemon")
 
-_CA, _DAEMON, _ADOPT = "docker_ca_host_timeout", "docker_daemon_host_timeout", "docker_adopt_host_timeout"
-_CLIENT, _STATUS = "docker_client_cert_host_timeout", "docker_status_host_timeout"
+_CA, _SERVER = "docker_ca_host_timeout", "docker_server_cert_host_timeout"
+_CLIENT, _DAEMON = "docker_client_cert_host_timeout", "docker_daemon_host_timeout"
+_STATUS = "docker_status_host_timeout"
+_DEFAULTS = {_STATUS: 60}
+#: The roles' variables, which a role's own tasks take.
+VARIABLES = (_CA, _SERVER, _CLIENT, _DAEMON)
 _ENDPOINT = "daemon_endpoint"
 #: Module, without its collection: its variable outside of our roles, and what a task waits for.
 _MODULES = {
-    "adopted_authority": (_ADOPT, "the adoption of a CA"),
-    "adoption_info": (_ADOPT, "the inspection of this host"),
-    "adoption_repair": (_ADOPT, "the repair of this host"),
-    "authority_key_info": (_ADOPT, "the search for keys of CAs"),
-    "plain_relay": (_ADOPT, "the change of the relay for port 2375"),
+    "adopted_authority": (_CA, "the adoption of a CA"),
+    "adoption_info": (_DAEMON, "the inspection of this host"),
+    "adoption_repair": (_DAEMON, "the repair of this host"),
+    "authority_key_info": (_CA, "the search for keys of CAs"),
+    "plain_relay": (_DAEMON, "the change of the relay for port 2375"),
     "certificate_bundles": (_CLIENT, "the installation of client bundles"),
     "certificate_files_info": (_STATUS, "the certificate files of this host"),
     "certificate_requests": (_DAEMON, "keys and signing requests"),
-    "server_certificate": ("docker_server_cert_host_timeout", "the installation of the server certificate"),
+    "server_certificate": (_SERVER, "the installation of the server certificate"),
     _ENDPOINT: (_DAEMON, "the change of Docker's endpoint"),
     "host_state": (_DAEMON, "the inspection of this host"),
     "endpoint_info": (_DAEMON, "the verification of an endpoint"),
@@ -53,13 +55,20 @@ _STOP = 120
 _ROLLBACK_START = 120
 
 
+_BEGUN = " The change that had begun is completed or rolled back on the host itself; run again when the host answers."
+
+
 @dataclass(frozen=True)
 class HostTimeout:
-    """The limit of a task: ``seconds`` that it waits, ``variable`` that says so, ``purpose``: what it waits for."""
+    """The limit of a task: ``seconds`` that it waits, ``variable`` that says so, ``purpose``: what it waits for.
+
+    ``begun``: what becomes of what has begun on the host, as a sentence.
+    """
 
     variable: str
     seconds: int
     purpose: str
+    begun: str = ""
 
 
 def host_timeout(
@@ -75,14 +84,15 @@ def host_timeout(
     ``host-timeout-invalid``.
     """
     variable, purpose = _MODULES.get(module.rpartition(".")[2], _ANY)
-    named = role.rpartition(".")[2].rpartition("/")[2]
-    if named in _ROLES:
-        variable = f"{named}_host_timeout"
+    of_role = f"{role.rpartition('.')[2].rpartition('/')[2]}_host_timeout"
+    if of_role in VARIABLES:
+        variable = of_role
     elif variables.get(PLAY_VARIABLE):
         variable = str(variables[PLAY_VARIABLE])
     given = variables.get(variable)
     seconds = default_of(variable) if given is None else parse(variable, template(given))
-    return HostTimeout(variable, seconds + own_waits(module, arguments), purpose)
+    begun = _BEGUN if module.endswith(f".{_ENDPOINT}") else ""
+    return HostTimeout(variable, seconds + own_waits(module, arguments), purpose, begun)
 
 
 def default_of(variable: str) -> int:
@@ -132,8 +142,7 @@ def failure(limit: HostTimeout) -> dict[str, t.Any]:
         "changed": False,
         "code": "host-timeout",
         "msg": f"This host did not answer within {limit.seconds} seconds. The task waited for {limit.purpose}",
-        "hint": f"Check whether the host's disk, memory and Python work. If the host is only slow, raise {limit.variable}. "
-        "A change of Docker that had begun there ends, or is rolled back, by the host's own rollback guard.",
+        "hint": f"Check whether the host's disk, memory and Python work. If the host is only slow, raise {limit.variable}.{limit.begun}",
     }
 
 

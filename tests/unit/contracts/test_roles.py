@@ -78,7 +78,7 @@ def test_variable_carries_its_roles_prefix_and_a_description(role: str, name: st
 @pytest.mark.parametrize(("role", "name"), VARIABLES)
 def test_variable_is_used_by_the_role(role: str, name: str) -> None:
     files = [*(ROOT / "roles" / role).glob("tasks/*.yml"), *(ROOT / "roles" / role).glob("vars/*.yml")]
-    plugins = [*(ROOT / "plugins/plugin_utils").glob("*.py")]
+    plugins = [*(ROOT / "plugins/plugin_utils").rglob("*.py")]
     assert any(re.search(rf"\b{name}\b", path.read_text()) for path in files + plugins)
 
 

@@ -124,13 +124,6 @@ def test_variable_without_a_scenario_has_a_reason_and_a_test_elsewhere(variable:
     )
 
 
-def test_patience_with_a_host_is_the_tasks_timeout() -> None:
-    (play,) = yaml.safe_load((ROOT / "playbooks/status.yml").read_text())
-    first = play["tasks"][0]
-    assert first["timeout"] == "{{ __docker_status_patience }}"
-    assert play["vars"]["__docker_status_patience"] == "{{ docker_status_host_timeout | default(60) | int }}"
-
-
 @pytest.mark.parametrize("variable", sorted(of_playbooks()))
 def test_variable_of_a_playbook_is_documented(variable: str) -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]

@@ -175,3 +175,30 @@ def test_fact_that_looks_like_a_variable_is_named_once(groups: list[str]) -> Non
     assert problem.startswith(
         "a: the facts of this host hold docker_daemon_access_groups, which only the inventory may"
     )
+
+
+@pytest.mark.parametrize(
+    ("groups", "hostvars", "expected"),
+    [
+        (
+            {},
+            {"localhost": {**SET, "docker_ca_host_timeout": 0}},
+            "localhost: docker_ca_host_timeout is 0, which is not",
+        ),
+        (
+            {"docker_hosts": ["a"]},
+            {"localhost": SET, "a": {"docker_daemon_host_timeout": "5m"}},
+            "a: docker_daemon_host_timeout is '5m'",
+        ),
+        (
+            {"docker_clients": ["d"]},
+            {"localhost": SET, "d": {"docker_client_cert_host_timeout": 1.5}},
+            "d: docker_client_cert_host_timeout is 1.5",
+        ),
+    ],
+)
+def test_limit_that_is_no_number_of_seconds_is_named_before_any_host_is_touched(
+    groups: dict[str, list[str]], hostvars: dict[str, Any], expected: str
+) -> None:
+    (problem,) = inventory_problems(groups, hostvars)
+    assert problem.startswith(expected)

@@ -35,7 +35,7 @@ def limit(
         ("signed_certificates", "my_docker_daemon", "docker_ca_host_timeout"),
         ("host_state", "", "docker_daemon_host_timeout"),
         ("authority_info", "", "docker_ca_host_timeout"),
-        ("adoption_info", "", "docker_adopt_host_timeout"),
+        ("adoption_info", "", "docker_daemon_host_timeout"),
         ("certificate_files_info", "", "docker_status_host_timeout"),
     ],
 )
