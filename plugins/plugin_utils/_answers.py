@@ -14,7 +14,6 @@ import typing as t
 
 _MOST_CHARACTERS = 4 * 1024 * 1024
 _MOST_ENTRIES = 10_000
-_NO_SUDO = re.compile(r"\bsudo: (command )?not found\b")
 _CLOSED = re.compile(r"(Shared c|C)onnection to \S+ closed\.")
 
 #: A type; ``[shape]`` for a list; a dictionary of the keys that are looked at; Maybe for what may be missing.
@@ -46,13 +45,6 @@ def instead(result: t.Mapping[str, t.Any]) -> str:
         said = [line for line in lines if line and not _CLOSED.fullmatch(line)]
         if said:
             return said[-1]
-    return ""
-
-
-def hint_for(said: str) -> str:
-    """Return what to do about a host that ran no module at all, "" where that is not known."""
-    if _NO_SUDO.search(said):
-        return "Set ansible_user: root for this host if Ansible logs in as root, so that it does not call sudo; else install sudo there."
     return ""
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from ...module_utils import _table
 from ...module_utils._daemon.daemon_log import LOG_MARK
 from .. import _answers
-from . import signed_certificate, summary_access
+from . import connection_hints, signed_certificate, summary_access
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -142,7 +142,7 @@ class Run:
         output = _answers.instead(result)
         said = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
         found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
-        hint = " ".join(str(result.get("hint") or _answers.hint_for(output)).split())
+        hint = " ".join(str(result.get("hint") or ("" if result.get("code") else connection_hints.hint(found))).split())
         found = found.partition(f". {LOG_MARK}")[0]
         longest = _LONGEST_OF_OURS if result.get("code") else _LONGEST_PROBLEM
         if len(found) > longest:  # what is to be done is never cut off

@@ -53,18 +53,3 @@ def test_misshapen_with_a_fault_names_the_part(files: t.Any) -> None:
 )  # fmt: skip
 def test_instead_of_an_answer_is_the_last_thing_that_the_host_said(result: dict[str, t.Any], expected: str) -> None:
     assert _answers.instead(result) == expected
-
-
-@pytest.mark.parametrize(
-    ("said", "word"),
-    [
-        ("/bin/sh: 1: sudo: not found", "ansible_user: root"),
-        ("bash: line 1: sudo: command not found", "ansible_user: root"),
-        ("OSError: disk full", ""),
-        ("", ""),
-    ],
-    ids=["dash", "bash", "something-else", "nothing"],
-)
-def test_hint_is_given_where_the_way_out_is_known(said: str, word: str) -> None:
-    hint = _answers.hint_for(said)
-    assert word in hint and bool(hint) == bool(word)

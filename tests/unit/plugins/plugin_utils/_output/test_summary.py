@@ -136,7 +136,7 @@ def test_text_names_failed_and_unreachable_hosts_first_with_their_problem() -> N
         ("a", "daemon_endpoint", DAEMON),
         ("b", "certificate_requests", CERTIFICATE),
         ("b", "", {"msg": "port 2376\nis taken"}),
-        ("c", "", {"msg": "No route to host"}),
+        ("c", "", {"msg": "ssh: connect to host 10.0.0.9 port 22: No route to host"}),
         failed=["b", "d"],
         unreachable=["c"],
     )
@@ -144,10 +144,22 @@ def test_text_names_failed_and_unreachable_hosts_first_with_their_problem() -> N
     assert lines[0] == "Docker TLS: 2 failed, 1 not reached, 1 changed"
     assert lines[1].startswith("FAILED       b  port 2376 is taken (was to be: certificate expires")
     assert lines[2] == "FAILED       d  stopped by the failure of another host or of a task for all"
-    assert lines[3] == "UNREACHABLE  c  No route to host"
+    assert lines[3] == (
+        "UNREACHABLE  c  ssh: connect to host 10.0.0.9 port 22: No route to host. Check that the host is up and that ssh USER@HOST works from here; "
+        "ansible_host and ansible_port say where Ansible connects."
+    )
     assert lines[4].startswith("changed      a  restart yes")
     assert [line[:24] for line in lines[5:]] == ["Next:", "  - fix the errors on th", "  - run again when the h"]
     assert run.outcome == "failed"
+
+
+def test_text_of_a_failure_of_ours_keeps_its_own_hint() -> None:
+    """A failure with a code has its own hint, also an empty one: what dockerd or a proxy says is not about SSH."""
+    run = run_of(
+        ("web1", "", {"failed": True, "code": "probe-failed", "msg": "ssh: connect: Connection refused"}),
+        failed=["web1"],
+    )
+    assert "ansible_port" not in "".join(_summary.text(run))
 
 
 def test_text_of_a_host_without_sudo_says_what_it_said_and_what_to_do() -> None:

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to do when SSH, sudo or a missing Python keeps Ansible from running a module on a host. PRIVATE: may change without notice.
+
+Ansible reports the words of these programs and no advice. The texts are those of OpenSSH 9.2, sudo 1.9.13, dash and bash, seen in real runs on
+Debian 12, and of the ssh connection of ansible-core 2.18 to 2.21.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+_SUDO_PASSWORD = "Run again with --ask-become-pass (-K), and type the password of the user that Ansible logs in as; or set ansible_become_password."
+_SUDO_RIGHTS = "Give the user that Ansible logs in as the right to run every command as root with sudo (/etc/sudoers.d), or set another ansible_user."
+_LOGIN = (
+    "Log in once by hand: ssh USER@HOST. Ansible logs in as ansible_user, by default the name of your own account, with the keys of "
+    "your SSH agent or ansible_ssh_private_key_file. --ask-pass asks for a password."
+)
+
+#: The first pattern that occurs decides. Patterns are case-insensitive.
+_HINTS: tuple[tuple[str, str], ...] = (
+    (
+        r"\bsudo: (command )?not found\b|sudo: No such file or directory",
+        "Set ansible_user: root for this host if Ansible logs in as root, so that it does not call sudo; else install sudo there.",
+    ),
+    (
+        r"must have a tty to run sudo",
+        "Remove requiretty for this user from the host's sudoers: Defaults:USER !requiretty.",
+    ),
+    (
+        r"missing (sudo|become) password|sudo: a (password|terminal) is required|timeout .*waiting for privilege escalation prompt",
+        _SUDO_PASSWORD,
+    ),
+    (r"incorrect sudo password|\d+ incorrect password attempt|duplicate become password prompt", _SUDO_PASSWORD),
+    (r"is not in the sudoers file|is not allowed to (run sudo|execute)|may not run sudo", _SUDO_RIGHTS),
+    (
+        r"remote host identification has changed",
+        "Find out why the host has another key. If it was installed again: ssh-keygen -R HOST, then log in once by hand.",
+    ),
+    (
+        r"host key verification failed|host key is known for|authenticity of host",
+        "Log in once by hand (ssh USER@HOST), compare the fingerprint and confirm it: SSH then knows the host's key.",
+    ),
+    (
+        r"you must install the sshpass program",
+        "Install sshpass on the controller, or log in with an SSH key: ssh-copy-id USER@HOST.",
+    ),
+    (r"permission denied \(|too many authentication failures|no such identity", _LOGIN),
+    (
+        r"ssh: could not resolve hostname",
+        "Correct the name in the inventory, or set ansible_host to the host's address.",
+    ),
+    (
+        r"\bssh: .*(connection refused|timed out|no route to host|network is unreachable|connection (reset|closed))",
+        "Check that the host is up and that ssh USER@HOST works from here; ansible_host and ansible_port say where Ansible connects.",
+    ),
+    (
+        r"module interpreter '.*' was not found|no python interpreters? found|python3?: (command )?not found",
+        "Install Python 3 on the host (Debian: apt-get install python3), or set ansible_python_interpreter to where it is.",
+    ),
+    (
+        r"this account is currently not available|password change required|password has expired",
+        "Use a user that can log in with a shell: ssh USER@HOST has to end at a prompt.",
+    ),
+)
+_COMPILED: t.Final = tuple((re.compile(pattern, re.IGNORECASE), hint) for pattern, hint in _HINTS)
+
+
+def hint(text: str) -> str:
+    """Return what to do about ``text``, the words of a program that Ansible needs to reach a host; "" for any other text."""
+    return next((advice for pattern, advice in _COMPILED if pattern.search(text)), "")
