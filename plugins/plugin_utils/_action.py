@@ -26,11 +26,12 @@ import typing as t
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as RUNNING
 
 from ..filter import adoption, roles, status
 from ..module_utils._errors import TlsError
 from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
-from . import _answers, _in_process, _pipelining
+from . import _ansible_version, _answers, _in_process, _pipelining
 from ._printable import printable
 from ._remote import host_timeout, time_limit
 
@@ -72,6 +73,9 @@ class ModuleAction(ActionBase):
         """Return the module's result."""
         super().run(tmp, task_vars)
         del tmp
+        too_old = _ansible_version.problem(RUNNING)
+        if too_old:
+            return _failure(too_old, _ansible_version.HINT, "ansible-too-old")
         arguments = dict(self._task.args)
         package = arguments.pop("cryptography_package", CRYPTOGRAPHY_PACKAGE)
         try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-_SUDO_PASSWORD = "Run again with --ask-become-pass (-K), and type the password of the user that Ansible logs in as; or set ansible_become_password."
+_ASK_BECOME = "Run again with --ask-become-pass (-K), and type the password of the user that Ansible logs in as; or set ansible_become_password."
 _SUDO_RIGHTS = "Give the user that Ansible logs in as the right to run every command as root with sudo (/etc/sudoers.d), or set another ansible_user."
 _LOGIN = (
     "Log in once by hand: ssh USER@HOST. Ansible logs in as ansible_user, by default the name of your own account, with the keys of "
@@ -31,9 +31,9 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"missing (sudo|become) password|sudo: a (password|terminal) is required|timeout .*waiting for privilege escalation prompt",
-        _SUDO_PASSWORD,
+        _ASK_BECOME,
     ),
-    (r"incorrect sudo password|\d+ incorrect password attempt|duplicate become password prompt", _SUDO_PASSWORD),
+    (r"incorrect sudo password|\d+ incorrect password attempt|duplicate become password prompt", _ASK_BECOME),
     (r"is not in the sudoers file|is not allowed to (run sudo|execute)|may not run sudo", _SUDO_RIGHTS),
     (
         r"remote host identification has changed",
