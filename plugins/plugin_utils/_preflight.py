@@ -10,9 +10,10 @@ import typing as t
 from collections import Counter
 
 from ansible.errors import AnsibleError
+from ansible.release import __version__ as RUNNING
 
 from ..module_utils import _access_text
-from . import _access, _batches, _ca_place, _role_arguments
+from . import _access, _ansible_version, _awx_job, _batches, _ca_place, _role_arguments, _secret_templates
 from ._as_written import as_written, is_computed, variable
 from ._remote import host_timeout
 
@@ -30,6 +31,9 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups,
     the groups that each host admits, the users of the client machines.
     """
+    too_old = _ansible_version.problem(RUNNING)
+    if too_old:
+        return [f"{too_old}. {_ansible_version.HINT}"]
     authorities = list(groups.get("docker_ca") or [])
     if len(authorities) > 1:
         return [
@@ -38,9 +42,15 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
         ]
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
+    lost = _awx_job.problems(as_written(hostvars, place), authorities)
+    if lost:
+        return lost
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
     # once: a fleet may have thousands
     written = {host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []}
+    hidden = _secret_problems({place, "localhost"} | set(groups.get("docker_clients") or []), hostvars, written)
+    if hidden:  # before anything evaluates them
+        return hidden
     lists, unread = _access.client_lists(groups, hostvars, written)
     misshapen = [
         *_passphrase_problems(place, hostvars),
@@ -77,6 +87,16 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
         ),
     ]
     return list(dict.fromkeys(found))  # a machine may be in both groups
+
+
+def _secret_problems(hosts: t.Iterable[str], hostvars: Mapping, written: Mapping) -> list[str]:
+    """Name secrets that Ansible would take for templates, each once: most are the same for every host."""
+    known = {**{host: as_written(hostvars, host) for host in sorted(hosts) if host in hostvars}, **written}
+    found: dict[str, str] = {}
+    for host, variables in known.items():
+        for problem in _secret_templates.problems(variables, host):
+            found.setdefault(problem.partition(f" of {host} ")[0], problem)
+    return list(found.values())
 
 
 def _passphrase_problems(place: str, hostvars: Mapping) -> t.Iterator[str]:

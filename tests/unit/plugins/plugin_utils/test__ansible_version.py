@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import helpers_documentation
+import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action, _ansible_version, _preflight
 
 MINIMUM = ".".join(map(str, _ansible_version.MINIMUM))
@@ -37,7 +38,7 @@ def test_every_module_of_ours_fails_before_it_is_sent(monkeypatch: pytest.Monkey
     monkeypatch.setattr(_action, "RUNNING", "2.17.14")
     action = object.__new__(_action.ModuleAction)
     monkeypatch.setattr(_action.ActionBase, "run", lambda self, tmp, task_vars: {})
-    outcome = action.run(None, {})
+    outcome = helpers_records.returned("authorities", action.run(None, {}))
     assert (outcome["failed"], outcome["code"]) == (True, "ansible-too-old")
     assert "2.17.14" in outcome["msg"] and "pipx" in outcome["hint"]
 

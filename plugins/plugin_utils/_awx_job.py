@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What cannot work in a job of AWX (automation controller). PRIVATE: may change without notice.
+
+A job runs in a container that is removed after it, and gets the extra variables ``awx_job_id``, ``awx_job_template_name`` and, when a workflow
+started it, ``awx_workflow_job_name`` (AWX user guide, "Launch a job template"; the same with the prefix ``tower_``). A sliced job is a
+workflow that AWX makes itself and names after the job template (AWX user guide, "Job slicing"). No variable says which slice a job is.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+Mapping = t.Mapping[str, t.Any]
+
+
+def problems(variables: Mapping, authorities: t.Sequence[str]) -> list[str]:
+    """Return one sentence for each problem, none outside of AWX.
+
+    In: variables as the inventory and AWX give them; the hosts of the group docker_ca.
+    """
+    if _said(variables, "job_id") is None:
+        return []
+    found = []
+    template = _said(variables, "job_template_name")
+    if template is not None and template == _said(variables, "workflow_job_name"):
+        found.append(
+            f"This is one slice of a sliced job of AWX ({template!r}): it sees a part of the inventory, so it cannot know which hosts admit a "
+            "revoked client, and without the CA host it has no authorities. Set job slicing of the job template to 1. If it is no sliced "
+            "job, but a workflow that has the name of the job template, rename one of them."
+        )
+    elif not authorities:
+        found.append(
+            "The group docker_ca is empty in a job of AWX: the authorities would be made in the job's container and be lost with it. "
+            "Name the CA host in the group docker_ca; for authorities in a volume that is mounted into the container, name localhost there."
+        )
+    return found
+
+
+def _said(variables: Mapping, name: str) -> t.Any:
+    return variables.get(f"awx_{name}", variables.get(f"tower_{name}"))
