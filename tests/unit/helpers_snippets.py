@@ -49,7 +49,8 @@ def words(line: str) -> list[list[str]]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars="&|;")
     lexer.whitespace_split = True
     found: list[list[str]] = [[]]
-    for word in lexer:
+    for token in lexer:
+        word = token.strip("()") if token.startswith("(") or not found[-1] else token  # of a subshell
         if word in _SEPARATORS:
             found.append([])
         elif found[-1] or not _ASSIGNMENT.match(word):

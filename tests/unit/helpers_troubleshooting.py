@@ -16,7 +16,13 @@ CLIENTS = "What clients say"
 #: The code under which texts of clients are noted; no error of ours has it.
 OF_CLIENTS = "client"
 #: Texts that only a real dockerd makes, by heading: the test on a host that has them said.
-ON_HOSTS = {"Plain HTTP": ("molecule/shared/common_tests.py", "test_plain_http_is_not_answered_and_2375_is_closed")}
+ON_HOSTS = {
+    "Plain HTTP": ("molecule/shared/common_tests.py", "test_plain_http_is_not_answered_and_2375_is_closed"),
+    "What a refused client prints": (
+        "tests/faults/test_client_words.py",
+        "test_words_of_a_rejected_client_are_those_of_the_page",
+    ),
+}
 
 
 class Entry(t.NamedTuple):

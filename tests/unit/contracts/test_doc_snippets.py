@@ -25,7 +25,7 @@ OURS = "portcullis.docker_tls."
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 #: Programs of others, whose lines are read by the shell only: there is nothing of ours in them but a path.
 OF_OTHERS = set(
-    ". curl direnv docker echo export git install journalctl keytool ln ls openssl python3 read ssh sudo systemctl".split()
+    ". curl direnv docker echo export firewall-cmd git install journalctl keytool ln ls mkdir nft openssl python3 set ssh sudo systemctl ufw umask".split()
 )
 GROUPS = {"docker_ca", "docker_clients", "docker_hosts"}
 #: Modules have options such as docker_host.

@@ -159,7 +159,7 @@ def test_text_of_a_failure_of_ours_keeps_its_own_hint() -> None:
         ("web1", "", {"failed": True, "code": "probe-failed", "msg": "ssh: connect: Connection refused"}),
         failed=["web1"],
     )
-    assert "ansible_port" not in "".join(_summary.text(run))
+    assert "ansible_port" not in "".join(summary.text(run))
 
 
 def test_text_of_a_host_without_sudo_says_what_it_said_and_what_to_do() -> None:
