@@ -18,7 +18,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import summary, table
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run, summary, table
 
 DOCUMENTATION = """
 name: docker_tls_summary
@@ -43,13 +43,15 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self._run = summary.Run()
+        self._run = run.Run()
+        self._inventory: t.Any = None
         self._asked = self._wanted = False
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         """Find out whether this playbook is one that wants a summary."""
         self._asked = self._asked or bool(play.get_vars().get(SWITCH))
         self._run.check_mode = self._run.check_mode or bool(play.check_mode)
+        self._inventory = _inventory(play) or self._inventory
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """Take in a result."""
@@ -57,6 +59,11 @@ class CallbackModule(CallbackBase):
         host, module, found = _parts(result)
         if module:
             self._run.note_success(host, module, found)
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        """Take in that a task had nothing to do."""
+        host, module, _found = _parts(result)
+        self._run.note_skipped(host, module)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         """Take in a failure, of whatever task."""
@@ -76,7 +83,8 @@ class CallbackModule(CallbackBase):
         if not self._wanted:
             return
         failed, unreachable = ({host for host, count in each.items() if count} for each in (stats.failures, stats.dark))
-        self._run.end(failed, unreachable, stats.processed)
+        groups = self._inventory.get_groups_dict() if self._inventory is not None else None
+        self._run.end(failed, unreachable, stats.processed, groups)
         if "json" not in C.DEFAULT_STDOUT_CALLBACK:  # what another program reads is left alone
             table.show(self._display, summary.text(self._run))
         path = os.environ.get(PATH, "")
@@ -97,5 +105,15 @@ def _parts(result: t.Any) -> tuple[str, str, t.Mapping[str, t.Any]]:
         for name in ("host", "task", "result")
     )
     action = str(getattr(task, "resolved_action", "") or task.action)
-    ours = action.startswith(summary.COLLECTION)
-    return host.get_name(), action[len(summary.COLLECTION) :] if ours else "", found
+    ours = action.startswith(run.COLLECTION)
+    return host.get_name(), action[len(run.COLLECTION) :] if ours else "", found
+
+
+def _inventory(play: t.Any) -> t.Any:
+    """Return the inventory with its groups, also of the hosts outside --limit; None where this Ansible has it elsewhere.
+
+    No public attribute leads there. Without it the summary says nothing of the hosts outside.
+    """
+    manager = play.get_variable_manager() if hasattr(play, "get_variable_manager") else None
+    found = getattr(manager, "_inventory", None)
+    return found if hasattr(found, "get_groups_dict") else None

@@ -39,5 +39,11 @@ class ActionModule(PassphraseAction):
             }
             for position, name in enumerate(["server", *(groups if isinstance(groups, list) else [groups])])
         }
-        nothing: Result = {"revocations": [], "revocations_deferred": [], "revoked_unknown": [], "unlisted": []}
+        nothing: Result = {
+            "revocations": [],
+            "revocations_deferred": [],
+            "revoked_unknown": [],
+            "unlisted": [],
+            "revoked": [],
+        }
         return {**nothing, "authorities": authorities, "ansible_facts": {"docker_ca_authorities": authorities}}

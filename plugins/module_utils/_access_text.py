@@ -33,7 +33,11 @@ def what(one: Mapping) -> str:
 def opens(one: Mapping, hosts: t.Sequence[str]) -> str:
     """Return what it opens and until when."""
     until = str(one.get("not_after", ""))[:10]
-    return f"opens {named(hosts)} until {until}" if hosts else f"opens no host now, and is valid until {until}"
+    if hosts:
+        return f"opens {named(hosts)} until {until}"
+    if one.get("source") == "adopted":  # docker_daemon_state absent gives a host back to the CA that it had before
+        return f"opens no host with an endpoint of ours now; hosts that were given back may admit it until {until}"
+    return f"opens no host now, and is valid until {until}"
 
 
 def named(hosts: t.Sequence[str]) -> str:

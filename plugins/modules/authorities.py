@@ -211,7 +211,6 @@ revocations:
     authority:
       description: The access group.
       type: str
-      sample: clients
     clients:
       description: The clients whose valid certificates of it are revoked.
       type: list
@@ -239,12 +238,12 @@ revoked_unknown:
   returned: success
   type: list
   elements: str
-  sample: [bbo]
 unlisted:
   description: Valid client certificates that O(clients) does not list, as RV(portcullis.docker_tls.authority_info#module:unlisted).
   returned: success
   type: list
   elements: dict
+revoked: {description: "As RV(portcullis.docker_tls.authority_info#module:revoked).", returned: success, type: list, elements: dict}
 ansible_facts:
   description: The same as a fact.
   returned: success
@@ -371,6 +370,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "revocations_deferred": [one.to_dict() for one in deferred],
         "revoked_unknown": list(revoked.unknown),
         "unlisted": [one.to_dict() for one in revoked.access.unlisted],
+        "revoked": [one.to_dict() for one in revoked.access.revoked],
         "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger_end},
         "plan": plan,
         "diff": plan_diff(plan),

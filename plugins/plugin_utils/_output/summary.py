@@ -1,227 +1,114 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run did, on which host and why, and what to do next: as text, as JSON. PRIVATE: may change without notice.
-
-Fed by ``playbooks/callback_plugins/docker_tls_summary.py``, which sees every result anyway: no task, no time on any host, and the
-summary comes also when every host has failed, after which no further play would run.
-"""
+"""The summary of a run: what it did, on which host and why, and what to do next; as text and as JSON."""
 
 from __future__ import annotations
 
 import json
 import os
 import typing as t
-from dataclasses import dataclass, field
 
-from ...module_utils import _table
-from ...module_utils._daemon.daemon_log import LOG_MARK
-from .. import _answers
-from . import connection_hints, signed_certificate, summary_access
+from ...module_utils import _access_text, _table
+from . import reasons, summary_access
+from .run import HostRun, Run
 
-Mapping = t.Mapping[str, t.Any]
-
-COLLECTION = "portcullis.docker_tls."
 # How many hosts the text names, failed ones first; the JSON has all of them.
 MOST_HOSTS = 40
-_LONGEST_PROBLEM = 300
-# A failure of ours, which has a code, names all problems of a host and dockerd's own reason: those are shown whole.
-_LONGEST_OF_OURS = 2000
 _WORDS = {
     "failed": "FAILED",
     "unreachable": "UNREACHABLE",
     "not-done": "NOT DONE",
+    "not-checked": "NOT CHECKED",
     "changed": "changed",
-    "unchanged": "ok",
 }
-_ORDER = ("failed", "unreachable", "not-done", "changed", "unchanged")
-# The modules that a host is done with: who is due and never comes so far was stopped by somebody else's failure.
-_LAST = {"daemon_endpoint", "certificate_bundles"}
-_CA = {"authorities", "authority_info"}
-_CHANGING = {"daemon_endpoint", "endpoint_info"}
-
-
-@dataclass
-class HostRun:
-    """What happened on one host. ``done``: lines that read like a plan; ``due``: why there is something to do, until it is done."""
-
-    done: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-    due: list[str] = field(default_factory=list)
-    finished: bool = False
-    refused: bool = False
-    problem: str = ""
-    #: What the host has to do with its server certificate, and which of the lines ``done`` says so.
-    certificate: Mapping | None = None
-    certificate_line: int = 0
-
-    def note_certificate(self, request: Mapping) -> None:
-        """Take in that a server certificate is due."""
-        self.certificate, self.certificate_line = request, len(self.done)
-        self.done.append(signed_certificate.pending_line(request))
-
-    def note_signed(self, signed: Mapping) -> None:
-        """Take in which certificate the CA signed."""
-        if self.certificate is not None:
-            self.done[self.certificate_line] = signed_certificate.signed_line(self.certificate, signed)
-
-
-@dataclass
-class Run:
-    """A run as far as it has come. ``bundles``: directories on the controller with a bundle that was written.
-
-    ``change_failed``: a change of a daemon, or its proof, is among what has failed. ``unlisted``: valid client certificates that the inventory does
-    not list; ``deferred``: revocations that this run does not do; ``unknown``: revoked clients that the ledger does not know.
-    """
-
-    check_mode: bool = False
-    change_failed: bool = False
-    hosts: dict[str, HostRun] = field(default_factory=dict)
-    bundles: dict[str, str] = field(default_factory=dict)
-    states: dict[str, str] = field(default_factory=dict)
-    unlisted: list[Mapping] = field(default_factory=list)
-    deferred: list[Mapping] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-
-    def host(self, name: str) -> HostRun:
-        """Return what happened on a host so far."""
-        return self.hosts.setdefault(name, HostRun())
-
-    def note_success(self, host: str, module: str, result: Mapping) -> None:
-        """Take in the result of one of the collection's modules."""
-        if module == "host_state" and not result.get("current"):
-            self.host(host).due = [str(reason) for reason in result.get("reasons") or ["undecided"]]
-            if result.get("refused"):  # it fails in the last play, which a run that is stopped does not come to
-                self.host(host).refused = True
-                self.note_problem(host, result["refused"])
-        if module in _LAST:
-            self.host(host).finished = True
-        if module in _CA:
-            self._note_access(result)
-        if module == "signed_certificates":
-            for name, signed in signed_certificate.by_host(result).items():
-                self.host(name).note_signed(signed)
-        if not result.get("changed"):
-            return
-        entries = [entry for entry in result.get("requests") or [] if isinstance(entry, t.Mapping)]
-        reasons = [
-            *(result.get("reasons") or []),
-            *(reason for each in entries for reason in each.get("reasons") or []),
-        ]
-        there = self.host(host)
-        there.reasons += [reason for reason in reasons if reason not in there.reasons]
-        lines = [str(line) for line in result.get("plan") or []]
-        if module == "certificate_bundles":
-            self._note_bundles(host, result)
-            told = {line.split(": ")[0] for line in there.done}
-            lines = [line for line in lines if line.split(": ")[0] not in told]
-        elif module == "plain_relay":
-            relayed = ", ".join(map(str, result.get("listen") or []))
-            lines = [f"the plain port is served on for a while ({relayed})" if relayed else "the plain port is closed"]
-        elif "cryptography-missing" in reasons:
-            there.done.append("package for Python's cryptography")
-        request = signed_certificate.server_request(result) if module == "certificate_requests" else None
-        if request is not None:
-            there.note_certificate(request)
-        else:
-            there.done += lines
-
-    def _note_access(self, result: Mapping) -> None:
-        for key, kept in (("unlisted", self.unlisted), ("revocations_deferred", self.deferred)):
-            kept[:] = [one for one in result.get(key) or [] if isinstance(one, t.Mapping)]
-        self.unknown = [str(name) for name in result.get("revoked_unknown") or []]
-
-    def _note_bundles(self, host: str, result: Mapping) -> None:
-        for bundle in result.get("bundles") or []:
-            if host == "localhost" and set(bundle.get("reasons") or ()) - {"client-revoked"}:
-                self.bundles[str(bundle["id"])] = str(bundle["directory"])
-
-    def note_problem(self, host: str, result: Mapping, module: str = "") -> None:
-        """Take in why a host failed or was not reached; the last word counts. ``module``: that of ours which failed."""
-        self.change_failed = self.change_failed or module in _CHANGING
-        output = _answers.instead(result)
-        said = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
-        found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
-        hint = " ".join(str(result.get("hint") or ("" if result.get("code") else connection_hints.hint(found))).split())
-        found = found.partition(f". {LOG_MARK}")[0]
-        longest = _LONGEST_OF_OURS if result.get("code") else _LONGEST_PROBLEM
-        if len(found) > longest:  # what is to be done is never cut off
-            found = f"{found[:longest]}..."
-        self.host(host).problem = found if hint in found else f"{found}{'' if found.endswith('.') else '.'} {hint}"
-
-    def end(self, failed: t.Container[str], unreachable: t.Container[str], all_hosts: t.Iterable[str]) -> None:
-        """Take in what Ansible says of each host at the end."""
-        hosts = list(all_hosts)
-        stopped = any(host in unreachable or (host in failed and not self.host(host).refused) for host in hosts)
-        for host in hosts:
-            one = self.host(host)
-            if host in unreachable:
-                self.states[host] = "unreachable"
-            elif host in failed or one.refused:
-                self.states[host] = "failed"
-            elif (
-                stopped and not one.finished and (one.due or host == "localhost")
-            ):  # the controller's bundles come last
-                self.states[host] = "not-done"
-            else:
-                self.states[host] = "changed" if one.done or one.reasons else "unchanged"
-
-    @property
-    def outcome(self) -> str:
-        """Return ``failed``, ``changed`` or ``nothing-to-do``."""
-        found = set(self.states.values())
-        if found & {"failed", "unreachable"}:
-            return "failed"
-        return "changed" if "changed" in found else "nothing-to-do"
-
-    def in_state(self, state: str) -> list[str]:
-        """Return the hosts in a state, sorted."""
-        return sorted(host for host, found in self.states.items() if found == state)
+_COUNTED = {
+    "failed": "failed",
+    "unreachable": "not reached",
+    "not-done": "not done",
+    "not-checked": "not checked",
+    "changed": "changed",
+    "unchanged": "as it should be",
+}
+_LEFT_OUT = "--tags, --skip-tags or --start-at-task"
 
 
 def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> list[str]:
     """Return the summary as lines: what became of which host, and what to do next."""
-    told = [(state, host) for state in _ORDER[:-1] for host in run.in_state(state)]
-    rows = [row for state, host in told[:MOST_HOSTS] for row in _host_rows(run, state, host)]
-    lines = ["", headline(run), *_table.align(rows, max(map(len, _WORDS.values())))]
-    if len(told) > MOST_HOSTS:
+    listed = [(state, host) for state in _WORDS for host in run.in_state(state)]
+    rows = [row for state, host in listed[:MOST_HOSTS] for row in _host_rows(run, state, host)]
+    lines = ["", headline(run), *_table.align(rows, max(len(_word(run, state)) for state in _WORDS))]
+    if len(listed) > MOST_HOSTS:
         lines.append(
-            f"... and {len(told) - MOST_HOSTS} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
+            f"... and {len(listed) - MOST_HOSTS} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
         )
-    lines += [_table.clean(line) for line in summary_access.lines(run.unlisted, run.deferred, run.unknown)]
+    if run.outside:
+        lines.append(_outside(run))
+    lines += [_table.clean(line) for line in summary_access.lines(run.access, _not_inspected(run))]
     following = next_steps(run, has_file=has_file)
     return [*lines, *(["Next:", *(f"  - {_table.clean(step)}" for step in following)] if following else []), ""]
 
 
+def _word(run: Run, state: str) -> str:
+    return "would change" if run.check_mode and state == "changed" else _WORDS[state]
+
+
+def _outside(run: Run) -> str:
+    named = _access_text.named(run.outside)
+    return _table.clean(f"Not in this run: {len(run.outside)} of {run.docker_hosts} Docker hosts ({named}).")
+
+
+def _not_inspected(run: Run) -> list[str]:
+    """Return the hosts of which this run does not know whom they admit."""
+    return [*run.outside, *run.in_state("unreachable"), *run.in_state("not-checked")]
+
+
 def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, str]]:
     """Yield a row for each thing on a host that was changed, or one for what went wrong."""
-    one = run.host(host)
-    done = one.done or [", ".join(one.reasons)]
+    one, label = run.host(host), _word(run, state)
     if state == "changed":
-        yield _WORDS[state], host, done[0]
+        done = _done(one) or [reasons.words(one.reasons)]
+        yield label, host, done[0]
         yield from (("", "", line) for line in done[1:])
-        return
-    if state == "not-done":
-        label = "planned" if run.check_mode else "done"
-        before = f"; {label} before: {'; '.join(one.done)}" if one.done else ""
-        why = f"due ({', '.join(one.due)}), but " if one.due else ""
-        yield _WORDS[state], host, f"{why}the run has stopped before it came to this host{before}"
-        return
-    problem = one.problem or "stopped by the failure of another host or of a task for all"
-    yield _WORDS[state], host, f"{problem} (was to be: {'; '.join(done)})" if done[0] else problem
+    elif state == "not-done":
+        yield label, host, f"{_why_not_done(run, one)}{_before(run, one)}"
+    elif state == "not-checked":
+        left_out = ", ".join(run.missing[host])
+        why = "the run has stopped before it came to this host" if run.stopped else f"left out by {_LEFT_OUT}"
+        yield label, host, f"this run has not inspected {left_out}: {why}"
+    else:
+        problem = one.problem or "stopped by the failure of another host or of a task for all"
+        yield label, host, f"{problem}{_before(run, one)}"
+
+
+def _done(one: HostRun) -> list[str]:
+    return [reasons.worded(line) for line in one.done]
+
+
+def _why_not_done(run: Run, one: HostRun) -> str:
+    if run.stopped:
+        why = "the run has stopped before it came to this host"
+    else:
+        why = f"this run has left that out ({_LEFT_OUT})"
+    return f"due ({reasons.words(one.due)}), but {why}" if one.due else why
+
+
+def _before(run: Run, one: HostRun) -> str:
+    """Return what was done on a host before the run stopped or the host failed, "" for nothing."""
+    lines = _done(one) or ([reasons.words(one.reasons)] if one.reasons else [])
+    if not lines:
+        return ""
+    if one.certificate is not None and not one.finished and not run.check_mode:
+        # The CA keeps no certificates, and the host has not got this one.
+        lost = ", signed but not installed: the next run requests another one" if one.signed else ", not signed"
+        lines[one.certificate_line] += lost
+    return f" ({'planned' if run.check_mode else 'done before'}: {'; '.join(lines)})"
 
 
 def headline(run: Run) -> str:
     """Return the summary in one line."""
-    would = "would change" if run.check_mode else "changed"
-    words = {
-        "failed": "failed",
-        "unreachable": "not reached",
-        "not-done": "not done",
-        "changed": would,
-        "unchanged": "as it should be",
-    }
-    counts = [f"{len(run.in_state(state))} {words[state]}" for state in _ORDER if run.in_state(state)]
+    words = {**_COUNTED, **({"changed": "would change"} if run.check_mode else {})}
+    counts = [f"{count} {word}" for state, word in words.items() for count in [len(run.in_state(state))] if count]
     return f"Docker TLS{', a plan' if run.check_mode else ''}: {', '.join(counts) or 'no host'}"
 
 
@@ -230,8 +117,8 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
     steps = []
     if run.in_state("failed"):
         kept = (
-            ". A change of dockerd that its host could not prove was undone, what only the controller could not prove stays "
-            "(portcullis.docker_tls.verify looks again)"
+            ". A change that its host could not verify was rolled back. A change that only the controller could not verify stays, and every run "
+            "verifies it again"
         )
         steps.append(
             "fix the errors on the failed hosts, then run again: completed steps are not repeated"
@@ -241,7 +128,9 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
         steps.append(
             "run again when the hosts that were not reached are back; until then they keep their certificates, and whom they admit"
         )
-    steps += summary_access.next_steps(run.unlisted, run.deferred)
+    if run.in_state("not-checked") or (run.in_state("not-done") and not run.stopped):
+        steps.append(f"run again without {_LEFT_OUT}, for what this run has left out")
+    steps += summary_access.next_steps(run.access, _not_inspected(run))
     if run.check_mode:
         return [*steps, "run without --check to do it"] if run.in_state("changed") else steps
     for client, directory in sorted(run.bundles.items()):
@@ -267,6 +156,9 @@ def document(run: Run) -> str:
     ]
     found = {"outcome": run.outcome, "check_mode": run.check_mode, "summary": headline(run), "hosts": hosts}
     found.update(
-        unlisted_certificates=list(run.unlisted), revocations_deferred=list(run.deferred), revoked_unknown=run.unknown
+        not_in_this_run=run.outside,
+        unlisted_certificates=list(run.access.unlisted),
+        revocations_deferred=list(run.access.deferred),
+        revoked_unknown=run.access.unknown,
     )
     return json.dumps({**found, "next": next_steps(run)}, indent=2) + "\n"

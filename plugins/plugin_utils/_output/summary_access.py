@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of a run's summary about access that the inventory does not give, or takes away. PRIVATE: may change without notice."""
+"""The part of a run's summary about access that the inventory does not give, or takes away."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ...module_utils import _access_text
+from .run import Access
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -15,40 +16,65 @@ Mapping = t.Mapping[str, t.Any]
 MOST_CERTIFICATES = 10
 
 
-def lines(unlisted: t.Sequence[Mapping], deferred: t.Sequence[Mapping], unknown: t.Sequence[str] = ()) -> list[str]:
-    """Return a line for each revocation that was not begun, and for each valid certificate that the inventory does not list.
+def lines(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
+    """Return a line for each revocation that was not begun or is not known to be complete, and for each unlisted valid certificate.
 
-    ``unknown`` are revoked clients that the ledger has no certificate of.
+    ``not_inspected``: Docker hosts of which this run does not know whom they admit.
     """
     found = [
         f"NOT REVOKED: {_names(one, 'clients')} can get in with certificates of {_names(one, 'generations')} on "
         f"{_access_text.named(one.get('hosts') or []) or 'no host'}"
-        for one in deferred
+        for one in access.deferred
     ]
-    if unknown:
+    if access.unknown:
         found.append(
-            f"NOT REVOKED: the ledger has no certificate of {', '.join(unknown)}; check how the name is written"
+            f"NOT REVOKED: the ledger has no certificate of {', '.join(access.unknown)}; check how the name is written"
         )
-    if unlisted:
+    found += [
+        f"NOT CHECKED: {one.get('client')} is revoked and holds a certificate of {one.get('generation')} until {str(one.get('not_after'))[:10]}; "
+        f"{_access_text.named(hosts)} may still admit it, because this run did not inspect {'it' if len(hosts) == 1 else 'them'}"
+        for one, hosts in _possibly_admitted(access, not_inspected)
+    ]
+    if access.unlisted:
         found.append("Client certificates that the inventory does not list, and that are valid:")
         found += [
             f"  {_access_text.what(one)}: {_access_text.opens(one, one.get('hosts') or [])}; {_access_text.why(one)}"
-            for one in unlisted[:MOST_CERTIFICATES]
+            for one in access.unlisted[:MOST_CERTIFICATES]
         ]
-    if len(unlisted) > MOST_CERTIFICATES:
+    if len(access.unlisted) > MOST_CERTIFICATES:
         found.append(
-            f"  and {len(unlisted) - MOST_CERTIFICATES} more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
+            f"  and {len(access.unlisted) - MOST_CERTIFICATES} more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
         )
     return found
 
 
-def next_steps(unlisted: t.Sequence[Mapping], deferred: t.Sequence[Mapping]) -> list[str]:
+def _possibly_admitted(access: Access, not_inspected: t.Collection[str]) -> list[tuple[Mapping, list[str]]]:
+    """Return the certificates of revoked clients with the hosts that may have been away when the client was revoked.
+
+    Of a generation that the CA still trusts the revocation is not complete anywhere, which other lines and a failure report.
+    """
+    away = set(not_inspected)
+    found = []
+    for one in access.revoked:
+        hosts = [host for host in one.get("hosts") or [] if host in away]
+        if hosts and not one.get("trusted"):
+            found.append((one, hosts))
+    return found[:MOST_CERTIFICATES]
+
+
+def next_steps(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
     """Return by what this access ends, each way once."""
     steps = [
         f"shut {_names(one, 'clients')} out: run site.yml for the whole inventory, without --limit and --tags"
-        for one in deferred
+        for one in access.deferred
     ]
-    for one in unlisted[:MOST_CERTIFICATES]:
+    steps += [
+        f"run site.yml for {_access_text.named(hosts)} too: that host drops the authority of {one.get('client')} then"
+        if len(hosts) == 1
+        else f"run site.yml for {_access_text.named(hosts)} too: these hosts drop the authority of {one.get('client')} then"
+        for one, hosts in _possibly_admitted(access, not_inspected)
+    ]
+    for one in access.unlisted[:MOST_CERTIFICATES]:
         if one.get("source") != "adopted":
             steps.append(
                 f"end the access of {one.get('client')} by {one.get('generation')}: {_access_text.how_to_end(one)}"

@@ -24,6 +24,7 @@ _COLOURS = {
     "WARNING": "COLOR_WARN",
     "WARNING:": "COLOR_WARN",
     "changed": "COLOR_CHANGED",
+    "would": "COLOR_CHANGED",
     "unknown": "COLOR_SKIP",
     "UNKNOWN:": "COLOR_SKIP",
     "ok": "COLOR_OK",

@@ -66,6 +66,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
         "first": renew(directory, docker_client_cert_validity="1h", docker_client_cert_docker_host="tcp://web1:2376"),
         "renewal": renew(directory, **soon),
         "again": renew(directory, **soon),
+        "tagged": renew(directory, "--tags", "of_nothing_here"),
         "wrong": renew(directory, passphrase="not the passphrase", docker_client_cert_force_renewal=True),
     }
 
@@ -89,7 +90,7 @@ def test_plan_reads_like_one_and_says_that_it_is_one(story: dict[str, Run]) -> N
     told, run = story["plan"].told, story["plan"]
     assert told.startswith("Docker TLS, a plan: 1 would change\n")
     assert re.search(
-        r"changed +localhost  new authority server-g1, CN Docker CA, ecdsa-p256, until \d{4}-\d\d-\d\d ", told
+        r"would change +localhost  new authority server-g1, CN Docker CA, ecdsa-p256, until \d{4}-\d\d-\d\d ", told
     )
     assert "client client: new certificate until " in told
     assert "run without --check" in told
@@ -103,13 +104,18 @@ def test_first_run_says_how_to_try_it_and_what_to_copy(story: dict[str, Run]) ->
 
 def test_renewal_says_from_when_to_when_and_why(story: dict[str, Run]) -> None:
     run = story["renewal"]
-    assert re.search(r"client client: certificate expires \S+ -> \S+ \(expires-soon\)", run.told), run.told
+    assert re.search(r"client client: certificate expires \S+ -> \S+ \(expires soon\)", run.told), run.told
     assert run.summary is not None
     assert "expires-soon" in run.summary["hosts"][0]["reasons"]
 
 
 def test_run_with_nothing_to_do_says_so_in_a_line(story: dict[str, Run]) -> None:
     assert story["again"].told.strip() == "Docker TLS: 1 as it should be"
+
+
+def test_run_whose_tasks_are_left_out_by_tags_is_no_success(story: dict[str, Run]) -> None:
+    assert story["tagged"].code == 3, story["tagged"].output
+    assert "as it should be" not in story["tagged"].output
 
 
 def test_failure_is_told_with_its_reason_and_what_to_do(story: dict[str, Run]) -> None:

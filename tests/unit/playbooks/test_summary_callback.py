@@ -15,6 +15,7 @@ import pytest
 from ansible import constants as C
 
 PATH = pathlib.Path(__file__).resolve().parents[3] / "playbooks/callback_plugins/docker_tls_summary.py"
+INSPECTION, CURRENT = "portcullis.docker_tls.host_state", {"changed": False, "current": True}
 RESULT = {"changed": True, "plan": ["restart yes, 14 containers kept (certificate-changed)"]}
 
 
@@ -93,6 +94,7 @@ def test_callback_is_silent_where_every_task_was_skipped(
 
 def test_callback_takes_no_other_modules_word_for_a_change(plugin: t.Any) -> None:
     heard = Heard(plugin)
+    heard.callback.v2_runner_on_ok(result_of(CURRENT, action=INSPECTION))
     heard.callback.v2_runner_on_ok(result_of(RESULT, action="ansible.builtin.copy"))
     assert "1 as it should be" in heard.end()
 
@@ -101,6 +103,7 @@ def test_callback_counts_only_what_failed_for_good(plugin: t.Any) -> None:
     heard = Heard(plugin)
     heard.callback.v2_runner_on_failed(result_of({"msg": "ignored"}), ignore_errors=True)
     heard.callback.v2_runner_on_failed(result_of({"msg": "rescued"}))
+    heard.callback.v2_runner_on_ok(result_of(CURRENT, action=INSPECTION))
     assert "1 as it should be" in heard.end(failures={"web1": 0})
 
 
@@ -127,3 +130,19 @@ def test_callback_that_cannot_write_warns_and_fails_nothing(plugin: t.Any, monke
     heard.callback.v2_runner_on_ok(result_of(RESULT))
     heard.end()
     assert "/nowhere/summary.json" in heard.warnings[0]
+
+
+class Inventory:
+    """What Ansible's inventory says of its groups, of hosts outside the limit too."""
+
+    def get_groups_dict(self) -> dict[str, list[str]]:
+        return {"docker_hosts": ["web1", "web2"]}
+
+
+def test_callback_names_the_docker_hosts_outside_the_limit(plugin: t.Any) -> None:
+    heard = Heard(plugin)
+    manager = types.SimpleNamespace(_inventory=Inventory())
+    play = types.SimpleNamespace(get_vars=dict, check_mode=False, get_variable_manager=lambda: manager)
+    heard.callback.v2_playbook_on_play_start(play)
+    heard.callback.v2_runner_on_ok(result_of(CURRENT, action=INSPECTION))
+    assert "Not in this run: 1 of 2 Docker hosts (web2)." in heard.end()

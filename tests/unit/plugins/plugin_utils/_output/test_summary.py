@@ -10,7 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import summary
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import reasons, summary
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run as runs
 
 CERTIFICATE: dict[str, t.Any] = {
     "changed": True,
@@ -52,11 +53,17 @@ BUNDLE = {
 }
 
 
+CURRENT = {"current": True, "reasons": [], "changed": False}
+
+
 def run_of(
-    *results: tuple[str, str, t.Mapping[str, t.Any]], check_mode: bool = False, **states: list[str]
-) -> summary.Run:
-    """Return a finished run; ``states``: failed, unreachable, others."""
-    run = summary.Run(check_mode=check_mode)
+    *results: tuple[str, str, t.Mapping[str, t.Any]],
+    check_mode: bool = False,
+    groups: dict[str, list[str]] | None = None,
+    **states: list[str],
+) -> runs.Run:
+    """Return a finished run; ``states``: failed, unreachable, current (as their inspection said), others."""
+    run = runs.Run(check_mode=check_mode)
     for host, module, result in results:
         if module:
             run.note_success(host, module, result)
@@ -65,11 +72,14 @@ def run_of(
     hosts = dict.fromkeys(
         [*(host for host, _module, _result in results), *(host for named in states.values() for host in named)]
     )
-    run.end(states.get("failed", []), states.get("unreachable", []), hosts)
+    for host in states.pop("current", []):
+        run.note_success(host, "host_state", CURRENT)
+        hosts[host] = None
+    run.end(states.get("failed", []), states.get("unreachable", []), hosts, groups)
     return run
 
 
-def told(run: summary.Run, *, env_file: bool = False) -> list[str]:
+def told(run: runs.Run, *, env_file: bool = False) -> list[str]:
     return [line for line in summary.text(run, has_file=lambda _path: env_file) if line]
 
 
@@ -78,13 +88,13 @@ def test_text_of_a_renewal_says_certificate_and_restart() -> None:
         ("web3", "certificate_requests", CERTIFICATE),
         ("web1", "signed_certificates", SIGNED),
         ("web3", "daemon_endpoint", DAEMON),
-        others=["web1", "web2"],
+        current=["web1", "web2"],
     )
     assert told(run) == [
         "Docker TLS: 1 changed, 2 as it should be",
         "changed      web3  certificate expires 2026-12-01 -> 2027-11-22, CN web3.example.test, SAN 10.0.0.7 web3 web3.example.test, "
-        "issuer server-g1 (expires-soon, names-changed)",
-        "                   restart yes, 14 containers kept (certificate-changed)",
+        "issuer server-g1 (expires soon, other names)",
+        "                   restart yes, 14 containers kept (a new certificate)",
     ]
     assert run.outcome == "changed"
 
@@ -94,17 +104,17 @@ SERVER_LINES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
         {"certificate": None, "reasons": ["certificate-missing"]},
         {},
         "new certificate until 2027-11-22, CN web3.example.test, SAN 10.0.0.7 web3 web3.example.test, issuer server-g1 "
-        "(certificate-missing)",
+        "(no certificate yet)",
     ),
     "same-day": (
         {"certificate": {"not_after": "2027-11-22T09:00:00Z"}},
         {"names": ["localhost"], "common_name": "localhost"},
-        "certificate expires 2027-11-22T09:00Z -> 2027-11-22T10:00Z, CN localhost, issuer server-g1 (expires-soon, names-changed)",
+        "certificate expires 2027-11-22T09:00Z -> 2027-11-22T10:00Z, CN localhost, issuer server-g1 (expires soon, other names)",
     ),
     "lies": (
         {"certificate": {"not_after": "never\x1b[2J"}, "reasons": ["certificate-missing", "\x1b[2J", "All is well"]},
         {"names": ["web3"], "common_name": "web3"},
-        "new certificate until 2027-11-22, CN web3, SAN web3, issuer server-g1 (certificate-missing)",
+        "new certificate until 2027-11-22, CN web3, SAN web3, issuer server-g1 (no certificate yet)",
     ),
 }
 
@@ -142,7 +152,9 @@ def test_text_names_failed_and_unreachable_hosts_first_with_their_problem() -> N
     )
     lines = told(run)
     assert lines[0] == "Docker TLS: 2 failed, 1 not reached, 1 changed"
-    assert lines[1].startswith("FAILED       b  port 2376 is taken (was to be: certificate expires")
+    assert lines[1].startswith(
+        "FAILED       b  port 2376 is taken (done before: certificate expires 2026-12-01 (expires soon, other names), not signed)"
+    )
     assert lines[2] == "FAILED       d  stopped by the failure of another host or of a task for all"
     assert lines[3] == (
         "UNREACHABLE  c  ssh: connect to host 10.0.0.9 port 22: No route to host. Check that the host is up and that ssh USER@HOST works from here; "
@@ -172,24 +184,28 @@ def test_text_of_a_host_without_sudo_says_what_it_said_and_what_to_do() -> None:
 
 
 def test_next_step_after_a_failure_does_not_say_that_everything_was_undone() -> None:
-    """What only the controller's proof found stays as it is (and a second run, with nothing to change, does not prove it)."""
     run = run_of(failed=["web1"])
     run.note_problem("web1", {"msg": "no answer"}, "endpoint_info")
     (step,) = summary.next_steps(run)
-    assert "A change of dockerd that its host could not prove was undone" in step
-    assert "what only the controller could not prove stays (portcullis.docker_tls.verify looks again)" in step
+    assert "A change that its host could not verify was rolled back" in step
+    assert "A change that only the controller could not verify stays, and every run verifies it again" in step
 
 
 LOOK = {"current": False, "reasons": ["expires-soon"], "changed": False}
 
 
-@pytest.mark.parametrize(("check_mode", "word"), [(True, "planned"), (False, "done")], ids=["plan", "run"])
-def test_host_that_a_plan_did_not_come_to_has_planned_things_and_not_done_them(check_mode: bool, word: str) -> None:
+@pytest.mark.parametrize(
+    ("check_mode", "label", "word"),
+    [(True, "NOT DONE     ", "planned"), (False, "NOT DONE    ", "done before")],
+    ids=["plan", "run"],
+)
+def test_host_that_a_plan_did_not_come_to_has_planned_things_and_not_done_them(
+    check_mode: bool, label: str, word: str
+) -> None:
     made = {"changed": True, "plan": ["new authority server-g1 (authority-missing)"]}
     run = run_of(("localhost", "authorities", made), check_mode=check_mode, unreachable=["web1"])
     assert told(run)[2] == (
-        "NOT DONE     localhost  the run has stopped before it came to this host; "
-        f"{word} before: new authority server-g1 (authority-missing)"
+        f"{label} localhost  the run has stopped before it came to this host ({word}: new authority server-g1 (no authority yet))"
     )
 
 
@@ -206,7 +222,7 @@ def test_hosts_that_a_failed_canary_has_kept_from_their_turn_are_not_as_they_sho
         "Docker TLS: 1 failed, 2 not done, 1 as it should be",
         "FAILED       canary     port 22 is taken",
         "NOT DONE     localhost  the run has stopped before it came to this host",
-        "NOT DONE     web1       due (expires-soon), but the run has stopped before it came to this host",
+        "NOT DONE     web1       due (expires soon), but the run has stopped before it came to this host",
     ]
     hosts = {entry["host"]: entry for entry in json.loads(summary.document(run))["hosts"]}
     assert (hosts["web1"]["state"], hosts["web1"]["due"]) == ("not-done", ["expires-soon"])
@@ -222,7 +238,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("failed", [["web1"], []], ids=["to-the-end", "stopped-before"])
 def test_refused_host_has_failed_also_where_the_run_did_not_come_to_say_so(failed: list[str]) -> None:
-    run = run_of(("web1", "host_state", REFUSED), failed=failed, others=["web2"])
+    run = run_of(("web1", "host_state", REFUSED), failed=failed, current=["web2"])
     assert run.states == {"web1": "failed", "web2": "unchanged"}
     assert told(run)[:2] == [
         "Docker TLS: 1 failed, 1 as it should be",
@@ -233,7 +249,9 @@ def test_refused_host_has_failed_also_where_the_run_did_not_come_to_say_so(faile
 def test_refused_host_is_not_what_others_were_stopped_by() -> None:
     due = {"current": False, "reasons": ["expired"]}
     run = run_of(("web1", "host_state", REFUSED), ("web2", "host_state", due), failed=["web1"])
-    assert run.states["web2"] == "unchanged"
+    assert told(run)[2] == (
+        "NOT DONE     web2  due (expired), but this run has left that out (--tags, --skip-tags or --start-at-task)"
+    )
 
 
 def test_hosts_that_had_their_turn_beside_a_failed_one_are_done() -> None:
@@ -260,9 +278,7 @@ def test_next_step_after_a_refusal_speaks_of_no_change_of_dockerd() -> None:
 def test_text_of_a_client_is_told_once_and_says_where_it_is() -> None:
     run = run_of(("localhost", "certificate_requests", CLIENT), ("localhost", "certificate_bundles", BUNDLE))
     lines = told(run)
-    assert (
-        lines[1] == "changed      localhost  client ci: new certificate until 2027-11-22, CN ci (certificate-missing)"
-    )
+    assert lines[1] == "changed      localhost  client ci: new certificate until 2027-11-22, CN ci (no certificate yet)"
     assert lines[-1] == "  - client ci: where it is used elsewhere, copy /b/ci there"
     assert told(run, env_file=True)[-1] == (
         "  - client ci: try . /b/ci/env.sh && docker version; where it is used elsewhere, copy /b/ci there"
@@ -271,7 +287,7 @@ def test_text_of_a_client_is_told_once_and_says_where_it_is() -> None:
 
 def test_text_of_a_bundle_alone_says_what_is_written() -> None:
     run = run_of(("desk", "certificate_bundles", BUNDLE))
-    assert told(run)[1:] == ["changed      desk  client ci: new bundle in /b/ci: key.pem (key-changed)"]
+    assert told(run)[1:] == ["changed      desk  client ci: new bundle in /b/ci: key.pem (a new key)"]
 
 
 def test_text_of_a_large_fleet_is_cut_and_the_document_is_whole() -> None:
@@ -349,5 +365,114 @@ def test_document_has_the_outcome_on_a_line_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("hosts", [[], ["web1"]])
-def test_outcome_of_hosts_without_results_is_nothing_to_do(hosts: list[str]) -> None:
-    assert run_of(others=hosts).outcome == "nothing-to-do"
+def test_outcome_of_hosts_without_results_is_not_that_there_is_nothing_to_do(hosts: list[str]) -> None:
+    assert run_of(others=hosts).outcome == "incomplete"
+
+
+GROUPS = {"docker_hosts": ["web1", "web2", "web3"], "docker_clients": ["desk"], "docker_ca": ["ca1"]}
+AUTHORITIES: dict[str, t.Any] = {"changed": False, "authorities": {}}
+NOT_INSPECTED: dict[str, tuple[str, str, str]] = {
+    "docker-host": ("web1", "authority_info", "its endpoint"),
+    "ca-host": ("ca1", "certificate_bundles", "its authorities"),
+    "client-machine": ("desk", "authority_info", "its client bundles"),
+    "controller": ("localhost", "authorities", "its client bundles"),
+}
+
+
+@pytest.mark.parametrize(("host", "module", "missing"), NOT_INSPECTED.values(), ids=NOT_INSPECTED)
+def test_host_that_was_not_inspected_for_what_it_is_is_not_as_it_should_be(
+    host: str, module: str, missing: str
+) -> None:
+    """A tag leaves out some of a run's tasks, and what is left says nothing of what they would have found."""
+    run = run_of((host, module, {"changed": False}), groups=GROUPS)
+    assert run.states[host] == "not-checked"
+    assert f"NOT CHECKED  {host}  this run has not inspected {missing}: left out by --tags" in "\n".join(told(run))
+    assert "run again without --tags, --skip-tags or --start-at-task" in told(run)[-1]
+    assert run.outcome == "incomplete"
+
+
+def test_hosts_that_were_inspected_for_what_they_are_are_as_they_should_be() -> None:
+    nothing = {"changed": False}
+    run = run_of(
+        ("ca1", "authorities", AUTHORITIES),
+        ("desk", "certificate_bundles", nothing),
+        ("localhost", "certificate_bundles", nothing),
+        ("web2", "daemon_endpoint", nothing),
+        current=["web1", "web3"],
+        groups=GROUPS,
+    )
+    assert told(run) == ["Docker TLS: 6 as it should be"]
+
+
+def test_client_machine_without_users_has_nothing_to_inspect() -> None:
+    run = runs.Run()
+    run.note_skipped("desk", "certificate_bundles")
+    run.end([], [], ["desk"], GROUPS)
+    assert run.states == {"desk": "unchanged"}
+
+
+def test_host_that_is_due_and_whose_work_a_tag_left_out_is_not_done() -> None:
+    run = run_of(("web1", "host_state", {"current": False, "reasons": ["expires-soon"]}), groups=GROUPS)
+    assert told(run)[0].startswith("Docker TLS: 1 not done")
+    assert run.outcome == "incomplete"
+
+
+def test_hosts_outside_the_limit_are_named_and_not_counted() -> None:
+    run = run_of(("localhost", "certificate_bundles", {"changed": False}), current=["web1"], groups=GROUPS)
+    assert told(run) == [
+        "Docker TLS: 2 as it should be",
+        "Not in this run: 2 of 3 Docker hosts (web2, web3).",
+    ]
+    assert json.loads(summary.document(run))["not_in_this_run"] == ["web2", "web3"]
+
+
+NOT_VERIFIED = {"current": False, "reasons": ["not-verified"]}
+
+
+def test_host_that_was_verified_late_is_said_to_be() -> None:
+    run = run_of(
+        ("web1", "host_state", NOT_VERIFIED),
+        ("web1", "daemon_endpoint", {"changed": False, "reasons": ["not-verified"]}),
+        ("web1", "endpoint_info", {"changed": False, "passed": True}),
+        groups=GROUPS,
+    )
+    assert told(run)[1] == "changed      web1  verified from the controller, for the first time since its last change"
+
+
+def test_plan_of_a_host_that_is_not_verified_says_that_it_would_be() -> None:
+    run = run_of(
+        ("web1", "host_state", NOT_VERIFIED),
+        ("web1", "daemon_endpoint", {"changed": False, "reasons": ["not-verified"]}),
+        check_mode=True,
+    )
+    assert told(run)[:2] == [
+        "Docker TLS, a plan: 1 would change",
+        "would change  web1  verification from the controller (not verified from the controller since the last change)",
+    ]
+
+
+def test_certificate_of_a_host_that_failed_is_said_to_be_lost() -> None:
+    run = run_of(
+        ("web3", "host_state", LOOK),
+        ("web3", "certificate_requests", CERTIFICATE),
+        ("web3", "signed_certificates", SIGNED),
+        ("web3", "", {"msg": "dockerd did not start", "code": "daemon-start-failed"}),
+        failed=["web3"],
+    )
+    assert "signed but not installed: the next run requests another one" in told(run)[1]
+
+
+LINES = {
+    "known": ("new endpoint (endpoint-new, dropin-missing)", "new endpoint (new endpoint, no drop-in yet)"),
+    "with-a-name": ("has to leave (client-revoked: bob, amy)", "has to leave (the client is revoked: bob, amy)"),
+    "not-reasons": ("CN web (old)", "CN web (old)"),
+    "no-reasons": ("restart yes", "restart yes"),
+    "another-tools": ("done (thing-done, expired)", "done (thing-done, expired)"),
+    "in-the-middle": ("a (expired) b", "a (expired) b"),
+    "both-alike": ("x (certificate-changed, certificate-pending)", "x (a new certificate)"),
+}
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES.values(), ids=LINES)
+def test_reasons_at_the_end_of_a_line_are_words(line: str, expected: str) -> None:
+    assert reasons.worded(line) == expected

@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run as runs
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import summary
 
 OLGA = {
@@ -28,14 +29,14 @@ DEFERRED = {"clients": ["carol"], "generations": ["clients-g1"], "hosts": ["web1
 SWITCH = "run site.yml with docker_ca_unlisted_certificates=revoke"
 
 
-def run_of(module: str = "authorities", *, check_mode: bool = False, **result: t.Any) -> summary.Run:
-    run = summary.Run(check_mode=check_mode)
+def run_of(module: str = "authorities", *, check_mode: bool = False, **result: t.Any) -> runs.Run:
+    run = runs.Run(check_mode=check_mode)
     run.note_success("olympus", module, {"changed": False, **result})
     run.end([], [], ["olympus"])
     return run
 
 
-def told(run: summary.Run) -> str:
+def told(run: runs.Run) -> str:
     return "\n".join(summary.text(run))
 
 
@@ -75,6 +76,35 @@ def test_certificate_that_was_adopted_is_named_and_nothing_is_asked_for() -> Non
     said = told(run_of(unlisted=[{**BOB, "source": "adopted"}]))
     assert "bob, certificate of clients-g1 (localhost/olga, adopted): opens web1, web2" in said
     assert "Next:" not in said
+
+
+def test_certificate_that_was_adopted_may_open_hosts_that_were_given_back() -> None:
+    """docker_daemon_state absent brings back the daemon.json of before, and the CA in it."""
+    said = told(run_of(unlisted=[{**BOB, "source": "adopted", "hosts": []}]))
+    assert "opens no host with an endpoint of ours now; hosts that were given back may admit it until" in said
+
+
+REVOKED = {**BOB, "reason": "client-revoked", "trusted": False, "hosts": ["web1", "web2"]}
+AWAY = {
+    "limited": ({"revoked": [REVOKED]}, "bob is revoked and holds a certificate of clients-g1 until"),
+    "still-trusted-everywhere": ({"revoked": [{**REVOKED, "trusted": True}]}, ""),
+    "of-hosts-in-the-run": ({"revoked": [{**REVOKED, "hosts": ["web1"]}]}, ""),
+}
+
+
+@pytest.mark.parametrize(("result", "expected"), AWAY.values(), ids=AWAY)
+def test_host_outside_the_run_that_may_still_admit_a_revoked_client_is_named(
+    result: dict[str, t.Any], expected: str
+) -> None:
+    """It may have been away when the client was revoked: only a run on it makes it drop the former authority."""
+    run = runs.Run()
+    run.note_success("web1", "authority_info", result)
+    run.note_success("web1", "host_state", {"current": True})
+    run.end([], [], ["web1"], {"docker_hosts": ["web1", "web2"]})
+    said = told(run)
+    assert ("NOT CHECKED: " in said) == bool(expected)
+    assert expected in said
+    assert ("run site.yml for web2 too: that host drops the authority of bob then" in said) == bool(expected)
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reasons in words. Modules return them as codes, for programs; a table for people has the words instead.
+
+The words are phrases without a tense, because a plan (check mode) shows them as well as a report.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+WORDS = {
+    # the certificate of a host or a client
+    "authority-changed": "another authority",
+    "certificate-missing": "no certificate yet",
+    "certificate-pending": "a new certificate",
+    "certificate-unreadable": "the certificate cannot be read",
+    "common-name-changed": "another common name",
+    "expired": "expired",
+    "expires-soon": "expires soon",
+    "forced": "renewal asked for",
+    "key-mismatch": "key and certificate do not belong together",
+    "key-missing": "no key yet",
+    "key-type-changed": "another type of key",
+    "key-unreadable": "the key cannot be read",
+    "names-changed": "other names",
+    "not-yet-valid": "not valid yet",
+    "profile-changed": "other usages",
+    # dockerd's endpoint
+    "anchors-changed": "other client authorities",
+    "asked-for": "asked for",
+    "certificate-changed": "a new certificate",
+    "certificate-links-missing": "links to the certificates are missing",
+    "certificates-given-back": "certificates of another tool come back",
+    "confirmed": "verified from the controller in time",
+    "daemon-json-changed": "other settings in daemon.json",
+    "daemon-json-rewritten": "another tool has rewritten daemon.json",
+    "daemon-not-running": "dockerd does not run",
+    "directory-mode-changed": "other permissions of the directory",
+    "dropin-changed": "another drop-in",
+    "dropin-foreign": "somebody else's drop-in",
+    "dropin-missing": "no drop-in yet",
+    "dropin-unwanted": "the drop-in is not needed",
+    "endpoint-new": "new endpoint",
+    "endpoint-unwanted": "no endpoint wanted",
+    "finished-interrupted-change": "completion of an interrupted change",
+    "listen-changed": "other addresses",
+    "live-restore-changed": "live-restore",
+    "not-verified": "not verified from the controller since the last change",
+    "record-unwanted": "leftovers of an interrupted run",
+    "recovered-interrupted-change": "rollback of an interrupted change",
+    "recovered-unconfirmed-change": "rollback of an unconfirmed change",
+    "rolled-back": "rollback asked for",
+    "running-daemon-outdated": "dockerd runs with older files",
+    "staged-key-unwanted": "a key without certificate is left over",
+    "unit-changed": "the unit starts dockerd by another command",
+    "unconfirmed": "a change waits for its confirmation",
+    "undecided": "only the change itself can tell",
+    # bundles of clients
+    "ca-changed": "another ca.pem",
+    "client-revoked": "the client is revoked",
+    "directory-missing": "no bundle yet",
+    "environment-changed": "another env.sh",
+    "format-dropped": "a format is not wanted any more",
+    "key-changed": "a new key",
+    "layout-changed": "another layout of the files",
+    "permissions-changed": "other permissions",
+    # the CA
+    "authority-adopted": "an authority is adopted",
+    "authority-missing": "no authority yet",
+    "authority-unfinished": "an authority was not completed",
+    "bundle-unlisted": "the inventory has no such bundle",
+    "client-unlisted": "the inventory has no such client",
+    "group-changed": "the client is in another group",
+    "ledger-behind": "the ledger is older than the certificates on the hosts",
+    "ledger-recorded": "certificates are added to the ledger",
+    "ledger-repaired": "the last line of the ledger was not complete",
+    "ledger-restarted": "the ledger begins again",
+    "ledger-restored": "restored from a backup",
+    "modes-repaired": "permissions",
+    "passphrase-change-finished": "completion of an interrupted change of the passphrase",
+    "passphrase-changed": "another passphrase",
+    # the controller
+    "cryptography-missing": "Python's cryptography is missing",
+    "cryptography-too-old": "Python's cryptography is too old",
+    "session-ended": "the session is over",
+    "temporary-client": "a client for minutes",
+    "tls-changed": "other TLS settings",
+    "url-changed": "another URL",
+}
+
+# The reasons at the end of a line of a plan: "(expires-soon, names-changed)", "(client-revoked: bob)".
+_REASONS = re.compile(r"\(([a-z][^()]*)\)$")
+
+
+def word(reason: str) -> str:
+    """Return one reason in words; what is not known (the code of an error, say) as it is. What follows a colon is kept."""
+    code, colon, what = reason.partition(": ")
+    return f"{WORDS.get(code, code)}{colon}{what}"
+
+
+def words(reasons: t.Iterable[str]) -> str:
+    """Return reasons in words, as one text."""
+    return ", ".join(dict.fromkeys(map(word, reasons)))
+
+
+def worded(line: str) -> str:
+    """Return a line of a plan with the reasons at its end in words; any other line as it is."""
+    found = _REASONS.search(line)
+    reasons = found[1].split(", ") if found else []
+    if found is None or reasons[0].partition(": ")[0] not in WORDS:
+        return line
+    return f"{line[: found.start()]}({words(reasons)})"

@@ -1,0 +1,247 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run did on which host and why, collected from the results of its tasks.
+
+Fed by ``playbooks/callback_plugins/docker_tls_summary.py``, which sees every result anyway: no task, no time on any host, and the
+summary comes also when every host has failed, after which no further play would run.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ...module_utils._daemon.daemon_log import LOG_MARK
+from .. import _answers
+from . import connection_hints, signed_certificate
+
+Mapping = t.Mapping[str, t.Any]
+Groups = t.Mapping[str, t.Collection[str]]
+
+COLLECTION = "portcullis.docker_tls."
+CONTROLLER = "localhost"
+NOT_VERIFIED = "not-verified"
+_LONGEST_PROBLEM = 300
+# A failure of ours, which has a code, names all problems of a host and dockerd's own reason: those are shown whole.
+_LONGEST_OF_OURS = 2000
+# What a host is inspected for, by the module that does it.
+ENDPOINT, BUNDLES, AUTHORITIES = "its endpoint", "its client bundles", "its authorities"
+_INSPECTS = {
+    "daemon_endpoint": ENDPOINT,
+    "certificate_bundles": BUNDLES,
+    "authorities": AUTHORITIES,
+    "authority_info": AUTHORITIES,
+}
+_OF_GROUP = {"docker_hosts": ENDPOINT, "docker_clients": BUNDLES, "docker_ca": AUTHORITIES}
+_CA = {"authorities", "authority_info"}
+_CHANGING = {"daemon_endpoint", "endpoint_info"}
+
+
+@dataclass
+class HostRun:
+    """What happened on one host. ``done``: lines of a plan; ``due``: why there is something to do, until it is done.
+
+    ``inspected``: what a module has found to be as it should be, or has changed. ``finished``: the last module for it has ended well.
+    """
+
+    done: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    due: list[str] = field(default_factory=list)
+    inspected: set[str] = field(default_factory=set)
+    finished: bool = False
+    refused: bool = False
+    problem: str = ""
+    #: What the host has to do with its server certificate, which of the lines ``done`` is about it, and whether the CA has signed it.
+    certificate: Mapping | None = None
+    certificate_line: int = 0
+    signed: bool = False
+
+    def note_certificate(self, request: Mapping) -> None:
+        """Take in that a server certificate is due."""
+        self.certificate, self.certificate_line = request, len(self.done)
+        self.done.append(signed_certificate.pending_line(request))
+
+    def note_signed(self, signed: Mapping) -> None:
+        """Take in which certificate the CA signed."""
+        if self.certificate is not None:
+            self.signed = True
+            self.done[self.certificate_line] = signed_certificate.signed_line(self.certificate, signed)
+
+
+@dataclass
+class Access:
+    """What the CA reports of clients that the inventory does not want, as M(authorities) returns it.
+
+    ``unlisted``: valid certificates that the inventory does not list; ``deferred``: revocations that this run does not do; ``unknown``: revoked
+    clients that the ledger does not know; ``revoked``: valid certificates of revoked clients.
+    """
+
+    unlisted: list[Mapping] = field(default_factory=list)
+    deferred: list[Mapping] = field(default_factory=list)
+    revoked: list[Mapping] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def note(self, result: Mapping) -> None:
+        """Take in a result of a module that has read the CA."""
+        lists = (("unlisted", self.unlisted), ("revocations_deferred", self.deferred), ("revoked", self.revoked))
+        for key, kept in lists:
+            kept[:] = [one for one in result.get(key) or [] if isinstance(one, t.Mapping)]
+        self.unknown = [str(name) for name in result.get("revoked_unknown") or []]
+
+
+@dataclass
+class Run:
+    """A run as far as it has come. ``bundles``: directories on the controller with a bundle that was written.
+
+    ``change_failed``: a change of a daemon, or its verification, is among what has failed. ``missing``: what the run should have inspected on a
+    host and did not. ``outside``: Docker hosts of the inventory that
+    the run did not come to; ``docker_hosts``: how many there are.
+    """
+
+    check_mode: bool = False
+    change_failed: bool = False
+    hosts: dict[str, HostRun] = field(default_factory=dict)
+    bundles: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    access: Access = field(default_factory=Access)
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    outside: list[str] = field(default_factory=list)
+    docker_hosts: int = 0
+    stopped: bool = False
+
+    def host(self, name: str) -> HostRun:
+        """Return what happened on a host so far."""
+        return self.hosts.setdefault(name, HostRun())
+
+    def note_success(self, host: str, module: str, result: Mapping) -> None:
+        """Take in the result of one of the collection's modules."""
+        there = self.host(host)
+        if module == "host_state":
+            self._note_inspection(host, result)
+        if module in _INSPECTS:
+            there.inspected.add(_INSPECTS[module])
+            there.finished = there.finished or module not in _CA
+        if module in _CA:
+            self.access.note(result)
+        if module == "signed_certificates":
+            for name, signed in signed_certificate.by_host(result).items():
+                self.host(name).note_signed(signed)
+        if module in _CHANGING and NOT_VERIFIED in there.due:
+            self._note_verification(there, module, result)
+        if result.get("changed"):
+            self._note_change(host, module, result)
+
+    def note_skipped(self, host: str, module: str) -> None:
+        """Take in that a module had nothing to do: a client machine without users, for example."""
+        if module == "certificate_bundles":
+            self.host(host).inspected.add(BUNDLES)
+
+    def _note_inspection(self, host: str, result: Mapping) -> None:
+        there = self.host(host)
+        if result.get("current"):
+            there.inspected.add(ENDPOINT)
+            return
+        there.due = [str(reason) for reason in result.get("reasons") or ["undecided"]]
+        if result.get("refused"):  # it fails in the last play, which a run that is stopped does not come to
+            there.refused = True
+            self.note_problem(host, result["refused"])
+
+    def _note_verification(self, there: HostRun, module: str, result: Mapping) -> None:
+        """Take in the verification that an earlier run has left undone, or that it would be made."""
+        if module == "endpoint_info" and result.get("passed"):
+            there.done.append("verified from the controller, for the first time since its last change")
+        elif module == "daemon_endpoint" and self.check_mode and not result.get("changed"):
+            there.done.append(f"verification from the controller ({NOT_VERIFIED})")
+
+    def _note_change(self, host: str, module: str, result: Mapping) -> None:
+        entries = [entry for entry in result.get("requests") or [] if isinstance(entry, t.Mapping)]
+        reasons = [
+            *(result.get("reasons") or []),
+            *(reason for each in entries for reason in each.get("reasons") or []),
+        ]
+        there = self.host(host)
+        there.reasons += [reason for reason in reasons if reason not in there.reasons]
+        lines = [str(line) for line in result.get("plan") or []]
+        if module == "certificate_bundles":
+            self._note_bundles(host, result)
+            known = {line.split(": ")[0] for line in there.done}
+            lines = [line for line in lines if line.split(": ")[0] not in known]
+        elif module == "plain_relay":
+            relayed = ", ".join(map(str, result.get("listen") or []))
+            lines = [f"the plain port is served on for a while ({relayed})" if relayed else "the plain port is closed"]
+        elif "cryptography-missing" in reasons:
+            there.done.append("package for Python's cryptography")
+        request = signed_certificate.server_request(result) if module == "certificate_requests" else None
+        if request is not None:
+            there.note_certificate(request)
+        else:
+            there.done += lines
+
+    def _note_bundles(self, host: str, result: Mapping) -> None:
+        for bundle in result.get("bundles") or []:
+            if host == CONTROLLER and set(bundle.get("reasons") or ()) - {"client-revoked"}:
+                self.bundles[str(bundle["id"])] = str(bundle["directory"])
+
+    def note_problem(self, host: str, result: Mapping, module: str = "") -> None:
+        """Take in why a host failed or was not reached; the last word counts. ``module``: that of ours which failed."""
+        self.change_failed = self.change_failed or module in _CHANGING
+        output = _answers.instead(result)
+        said = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
+        found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
+        hint = " ".join(str(result.get("hint") or ("" if result.get("code") else connection_hints.hint(found))).split())
+        found = found.partition(f". {LOG_MARK}")[0]
+        longest = _LONGEST_OF_OURS if result.get("code") else _LONGEST_PROBLEM
+        if len(found) > longest:  # what is to be done is never cut off
+            found = f"{found[:longest]}..."
+        self.host(host).problem = found if hint in found else f"{found}{'' if found.endswith('.') else '.'} {hint}"
+
+    def end(
+        self,
+        failed: t.Container[str],
+        unreachable: t.Container[str],
+        all_hosts: t.Iterable[str],
+        groups: t.Optional[Groups] = None,
+    ) -> None:
+        """Take in what Ansible says of each host at the end. ``groups``: the inventory's, without any limit; None where it is not known."""
+        hosts = list(all_hosts)
+        self.stopped = any(host in unreachable or (host in failed and not self.host(host).refused) for host in hosts)
+        for host in hosts:
+            one = self.host(host)
+            if host in unreachable:
+                self.states[host] = "unreachable"
+            elif host in failed or one.refused:
+                self.states[host] = "failed"
+            elif (one.due and not one.finished) or (self.stopped and host == CONTROLLER and not one.finished):
+                self.states[host] = "not-done"
+            elif one.done or one.reasons:
+                self.states[host] = "changed"
+            else:
+                self.missing[host] = _missing(host, one, groups)
+                self.states[host] = "not-checked" if self.missing[host] else "unchanged"
+        docker_hosts = list((groups or {}).get("docker_hosts") or ())
+        self.docker_hosts, self.outside = len(docker_hosts), [host for host in docker_hosts if host not in self.states]
+
+    @property
+    def outcome(self) -> str:
+        """Return ``failed``, ``incomplete``, ``changed`` or ``nothing-to-do``."""
+        found = set(self.states.values())
+        if found & {"failed", "unreachable"}:
+            return "failed"
+        if not found or found & {"not-done", "not-checked"}:
+            return "incomplete"
+        return "changed" if "changed" in found else "nothing-to-do"
+
+    def in_state(self, state: str) -> list[str]:
+        """Return the hosts in a state, sorted."""
+        return sorted(host for host, found in self.states.items() if found == state)
+
+
+def _missing(host: str, one: HostRun, groups: t.Optional[Groups]) -> list[str]:
+    """Return what the run should have inspected on a host and did not: --tags, --skip-tags or --start-at-task left it out."""
+    wanted = {what for group, what in _OF_GROUP.items() if host in ((groups or {}).get(group) or ())}
+    if host == CONTROLLER:
+        wanted.add(BUNDLES)
+    if not wanted:
+        return [] if one.inspected else ["it"]
+    return sorted(wanted - one.inspected)

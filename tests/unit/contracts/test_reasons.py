@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every reason that the code gives has words, and every word belongs to a reason that the code gives."""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing as t
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output.reasons import WORDS
+from helpers_documentation import ROOT
+
+_CODE = re.compile(r"[a-z]+(-[a-z0-9]+)+")
+#: Literals in the same places that are no reasons: a key of daemon.json, an error's code.
+OTHERS = {"live-restore", "daemon-start-failed"}
+
+
+def codes_in(node: ast.AST) -> set[str]:
+    values = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    return set(filter(_CODE.fullmatch, values))
+
+
+def is_about_reasons(node: ast.AST) -> bool:
+    return "reason" in ast.unparse(node).lower()
+
+
+def given_by(node: ast.AST) -> t.Iterator[ast.AST]:
+    """Yield the parts of the code in which reasons are written down."""
+    if isinstance(node, ast.FunctionDef) and ("reason" in node.name or node.name == "outdated"):
+        yield node
+    elif isinstance(node, ast.keyword) and "reason" in (node.arg or ""):
+        yield node.value
+    elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and node.value is not None:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(map(is_about_reasons, targets)):
+            yield node.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in ("append", "add", "extend") and is_about_reasons(node.func.value):
+            yield node
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Current":
+        yield node
+    elif isinstance(node, ast.Dict):
+        yield from (
+            value
+            for key, value in zip(node.keys, node.values)
+            if isinstance(key, ast.Constant) and key.value == "reasons"
+        )
+
+
+def reasons() -> dict[str, str]:
+    """Return every reason in the code, with a file that gives it."""
+    found: dict[str, str] = {}
+    for path in sorted((ROOT / "plugins").rglob("*.py")):
+        if "_output" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            for part in given_by(node):
+                found.update(dict.fromkeys(codes_in(part), str(path.relative_to(ROOT))))
+    return {code: path for code, path in found.items() if code not in OTHERS}
+
+
+def test_every_reason_has_words() -> None:
+    missing = {code: path for code, path in reasons().items() if code not in WORDS}
+    assert missing == {}
+
+
+def test_words_are_phrases_of_their_own_without_the_code() -> None:
+    for code, phrase in WORDS.items():
+        assert phrase == phrase.strip().rstrip("."), code
+        assert not _CODE.fullmatch(phrase) or code == phrase or phrase == "live-restore", code
+
+
+def test_no_words_are_left_of_a_reason_that_is_gone() -> None:
+    """Reasons of one word, and those that are named by a constant, are looked for in the whole code."""
+    text = "\n".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py") if "_output" not in path.parts)
+    assert [code for code in WORDS if f'"{code}' not in text] == []
