@@ -168,6 +168,16 @@ def _plan(
     )
     if options.state == "confirmed":
         return found, Present(Plan("confirmed"), None, ())
+    try:
+        return found, _decide(options, machine, state, found, check_mode=check_mode)
+    except TlsError as problem:
+        raise _with_docker_down(problem, found, machine) from problem
+
+
+def _decide(
+    options: Options, machine: Machine, state: StateDirectory, found: HostState, *, check_mode: bool
+) -> Present:
+    """Return the plan for the host ``found``. Raises TlsError with all that forbids the change."""
     if options.state != "present":
         from .plan_back import plan_absent, plan_rolled_back, put_aside
     if options.state == "absent":
@@ -187,7 +197,19 @@ def _plan(
 
         change = next((change.after for change in planned.plan.files if change.path == found.config_path), None)
         validate.validate_settings(machine, found, change or found.config_data or b"")
-    return found, planned
+    return planned
+
+
+def _with_docker_down(problem: TlsError, found: HostState, machine: Machine) -> TlsError:
+    """Return the refusal of a change with the fact that Docker has failed on this host, and dockerd's own reason: the more urgent of the two."""
+    if found.services.service.active_state not in ("failed", "activating"):
+        return problem
+    from . import daemon_log
+
+    why = daemon_log.reason(machine.log_tail(0.0))
+    message = f"{problem.message}. Docker is down on this host{f': {why}' if why else ''}"
+    hint = f"{problem.hint} `systemctl status docker` and `journalctl -u docker` on the host show more.".strip()
+    return TlsError(message, hint=hint, code=problem.code)
 
 
 def _directory(options: Options, state: StateDirectory) -> str:

@@ -29,7 +29,7 @@ _NAMED = '"hosts"[[:space:]]*:'
 _SCRIPT = """\
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; if LC_ALL=C grep -Ezsq "$1" "$0"; then listeners=; else listeners=$3; \
 echo "<3>docker-tls: $0 does not have the listeners of this host's endpoint (hosts) any more. \
-Docker starts with its local socket only. \
+dockerd gets the unit's local listeners only. \
 To restore the endpoint, run on the controller: ansible-playbook portcullis.docker_tls.site" >&2; fi; \
 echo "$4=\\"$listeners\\"" > "$2\""""
 

@@ -21,13 +21,16 @@ _SPACE = "[[:space:]]*"
 # dockerd could read another value than the one that matches (Go takes the last of equal keys).
 _VERIFIES = f'"tlsverify"{_SPACE}:{_SPACE}true{_SPACE}[,}}]'
 _AMBIGUOUS = r'"tlsverify".*"tlsverify"|"tlscacert".*"tlscacert"|\\u00[4-7]|\{.*\{[^{}]*"(tlsverify|tlscacert)"'
+_HOSTS = f'"hosts"{_SPACE}:'
 # The unit may have a PATH of its own.
 _SCRIPT = """\
 export LC_ALL=C; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; \
 if grep -Ezsq "$1" "$0" && grep -Ezsq "$2" "$0" && { grep -Ezsq "$3" "$0"; [ $? -eq 1 ]; }; then exit 0; fi; \
 echo "<3>docker-tls: $0 does not have the TLS settings of this host's endpoint (tlsverify, tlscacert) any more. \
-Its TCP port stays closed, and Docker starts with its local socket only. \
+Its TCP port stays closed. \
 To restore the endpoint, run on the controller: ansible-playbook portcullis.docker_tls.site" >&2; \
+if grep -Ezsq "$5" "$0"; then echo "<3>docker-tls: $0 has hosts, and the unit says with -H where dockerd listens: dockerd does not start with both. \
+Remove hosts from $0 and run systemctl restart docker" >&2; fi; \
 timeout 30 systemctl stop "$4"; \
 case $(systemctl show -p ActiveState --value "$4") in inactive|failed) exit 0;; esac; \
 echo "<3>docker-tls: $4 could not be closed, so dockerd is not started: it would serve that port in plain text. \
@@ -59,5 +62,5 @@ def exec_start_pre(config_path: str, client_ca_path: str, socket_unit: str) -> s
     """Return the line of the drop-in. dockerd's settings in ``config_path`` must verify clients against ``client_ca_path``."""
     spelled = re.sub(r"([.^$*+?()\[\]{}|\\])", r"\\\1", json.dumps(client_ca_path, ensure_ascii=False))
     anchors = f'"tlscacert"{_SPACE}:{_SPACE}{spelled}'
-    words = [_SCRIPT, config_path, _VERIFIES, anchors, _AMBIGUOUS, socket_unit]
+    words = [_SCRIPT, config_path, _VERIFIES, anchors, _AMBIGUOUS, socket_unit, _HOSTS]
     return "ExecStartPre=/bin/sh -c " + " ".join(map(quote_word, words))

@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from test_endpoint import Bench
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_machine import install
 from helpers_world import ADDRESS, Effects, World
 
@@ -88,6 +89,35 @@ def test_absent_after_a_rewrite_gives_back_what_the_other_tool_wrote(
     assert bench.world.config.read_text() == text
     assert bench.world.tcp == ()
     assert not (bench.world.units / "docker-tls.socket").exists()
+
+
+HOSTS = json.dumps({"hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2375"]})
+
+
+@pytest.mark.parametrize("check_mode", [False, True], ids=["run", "check"])
+def test_refusal_says_that_docker_is_down_and_why(
+    bench: Bench, check_mode: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unit has -H fd://, so dockerd does not start with hosts in daemon.json."""
+    bench.secure(listener="socket")
+    rewrite(bench, HOSTS)
+    assert not bench.world.answers_locally
+    reason = "unable to configure the Docker daemon: the following directives are specified both as a flag and in the file: hosts"
+    monkeypatch.setattr(bench.machine, "log_tail", lambda _since: reason)
+    with pytest.raises(TlsError) as caught:
+        bench.run(listener="socket", check_mode=check_mode)
+    assert caught.value.code == "existing-settings"
+    assert "already says where or how Docker listens: hosts" in caught.value.message
+    assert caught.value.message.endswith(f"Docker is down on this host: {reason}")
+    assert "Remove it" in caught.value.hint and "journalctl -u docker" in caught.value.hint
+
+
+def test_refusal_does_not_say_that_docker_is_down_where_it_runs_or_was_stopped(bench: Bench) -> None:
+    bench.world.config.write_text(HOSTS)
+    bench.machine.stop(with_socket=False)
+    with pytest.raises(TlsError) as caught:
+        bench.run()
+    assert "Docker is down" not in caught.value.message
 
 
 def test_absent_after_a_renewal_keeps_what_was_edited_before_it(bench: Bench) -> None:

@@ -106,6 +106,16 @@ def test_start_guard_closes_the_port_and_lets_docker_start_without_them(
     assert "da $emon 100%.json does not have the TLS settings of this host's endpoint" in done.log
     assert "ansible-playbook portcullis.docker_tls.site" in done.log
     assert done.log.startswith("<3>"), "systemd logs it as an error"
+    assert "local socket only" not in done.log, "dockerd may fail for another reason"
+
+
+@pytest.mark.parametrize(("name", "said"), [("hosts", True), ("no settings", False), ("ours", False)])
+def test_start_guard_says_that_dockerd_does_not_start_with_hosts_beside_its_flag(
+    start: t.Callable[..., Outcome], name: str, said: bool
+) -> None:
+    done = start({"hosts": '{"hosts": ["unix:///var/run/docker.sock"]}', **CLOSED, **OPEN}[name])
+    assert ("has hosts, and the unit says with -H where dockerd listens" in done.log) == said
+    assert all(line.startswith("<3>") for line in done.log.splitlines())
 
 
 @pytest.mark.parametrize("state", ["active", "activating", "deactivating", "", "Failed to connect to bus"])
