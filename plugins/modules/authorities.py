@@ -350,7 +350,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     passphrase = check_passphrase(params["passphrase"])
     around = origin.surroundings(params, now)
     outcome = bootstrap.ensure(place, specs, passphrase, around, predict=module.check_mode)
-    for warning in report.bootstrap_warnings(outcome, external):
+    for warning in report.bootstrap_warnings(outcome, issuers):
         module.warn(warning)
     authorities = report.authorities(outcome, now)
     revoked = _revoke(module, place, passphrase, around)

@@ -108,7 +108,8 @@ options:
       issuer:
         description:
           - V(openbao) is a PKI engine of OpenBao or Vault, which is asked here.
-          - V(acme), V(tasks) and V(files) are asked elsewhere, and their answers are in O(answers).
+          - V(files) are certificates that people or other tools put into a directory on the controller, where the requests are left for them.
+          - V(acme) and V(tasks) are asked elsewhere, and their answers are in O(answers).
         type: str
         choices: [openbao, acme, tasks, files]
         required: true
@@ -172,11 +173,19 @@ options:
             description: How many requests are on their way at a time.
             type: int
             default: 8
+      files:
+        description: Where requests are left and certificates are found.
+        type: dict
+        suboptions:
+          directory:
+            description: Directory on the controller. The certificate for C(web1-server.csr) is put into C(web1-server.pem), with its intermediates.
+            type: path
+            required: true
   answers:
     description:
       - What issuers have answered already, by the id of the request. C(certificate_content) is the leaf with its chain (PEM); or C(msg), C(hint) and
         C(code) say why there is none.
-      - A request for V(tasks), V(files) or V(acme) without an answer is in RV(pending).
+      - A request for V(tasks) or V(acme) without an answer is in RV(pending).
     type: dict
     default: {}
   reserved_names:

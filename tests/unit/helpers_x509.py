@@ -84,6 +84,17 @@ def authority(
     return Pair(certificate, key)
 
 
+def intermediate(issuer: Pair, name: str, number: int) -> Pair:
+    """Return an issuing CA below ``issuer``, as a company's PKI has it."""
+    x509 = compat.x509
+    key = private_key(number=number)
+    subject = x509.Name([x509.NameAttribute(compat.NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder(
+        issuer.certificate.subject, subject, key.public_key(), number, LONG_AGO, FAR_AHEAD
+    ).add_extension(x509.BasicConstraints(True, 0), critical=True)
+    return Pair(builder.sign(issuer.key, compat.hashes.SHA256()), key)
+
+
 def leaf(
     issuer: Pair,
     profile: str = "server",

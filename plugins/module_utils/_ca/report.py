@@ -9,6 +9,7 @@ import typing as t
 from datetime import datetime
 
 from .._errors import TlsError
+from .._issuers import anchors
 from .._time import isoformat
 from .._x509.inspect import CertificateView
 from . import batch, bootstrap, directory, ledger, revocation, store
@@ -34,12 +35,22 @@ def without_ca(external: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
     }
 
 
-def bootstrap_warnings(outcome: bootstrap.Outcome, external: t.Container[str]) -> t.Iterator[str]:
-    """Yield the warnings, but not that an access group is not listed whose clients another issuer signs for."""
+def bootstrap_warnings(outcome: bootstrap.Outcome, issuers: t.Sequence[anchors.Issuer]) -> t.Iterator[str]:
+    """Yield the warnings, but not that an access group is not listed whose clients another issuer signs for.
+
+    What is still trusted after a move to another issuer is named in every run until it is given up.
+    """
+    external = anchors.external_names(issuers)
     for warning in outcome.warnings:
         words = warning.split()
         if words[0] != "access-group-unlisted:" or words[4] not in external:
             yield warning
+    for one in issuers:
+        if one.authority in external and one.trust_local_ca and one.authority in outcome.stored:
+            yield (
+                f"local-ca-trusted: {one.issuer} issues the certificates of {one.authority} now, and those of the CA of this collection are still "
+                "accepted. When playbooks/status.yml shows that all of them are replaced, set trust_local_ca: false for this issuer."
+            )
 
 
 def with_revocations(

@@ -67,7 +67,9 @@ def accept(
     """
     what = f"the certificate from {issuer}"
     certificates = _certificates(order, answer, what)
-    leaf = next((one for one in certificates if _key_of(one) == order.public_key_fingerprint), certificates[0])
+    leaf = next(
+        (one for one in certificates if public_key_fingerprint_of(one) == order.public_key_fingerprint), certificates[0]
+    )
     others = [one for one in certificates if one != leaf]
     view = verify.check_issued(
         leaf,
@@ -109,10 +111,11 @@ def _certificates(order: Order, answer: t.Any, what: str) -> list[x509.Certifica
     return found
 
 
-def _key_of(certificate: x509.Certificate) -> str:
+def public_key_fingerprint_of(certificate: x509.Certificate) -> str:
+    """Return the fingerprint of a certificate's key, "" for a kind of key that cannot be the request's."""
     try:
         return keys.public_key_fingerprint(certificate.public_key())
-    except (TlsError, ValueError, TypeError):  # a kind of key that this library does not know is not the request's
+    except (TlsError, ValueError, TypeError):
         return ""
 
 

@@ -16,10 +16,8 @@ from .._ca import policy
 from .._errors import TlsError
 from .._time import isoformat
 from .._x509.compat import x509
-from . import answer, openbao, openbao_batch, orders
+from . import answer, openbao, openbao_batch, orders, own_files
 
-#: What the answers of an issuer come from: an engine that is asked here, or somebody who has answered before (a host, a user's tasks).
-ASKED_HERE = ("openbao",)
 _USAGE_HINTS = {
     "acme": "Choose a profile or a CA whose certificates have serverAuth alone; most ACME servers decide that, and not the request.",
     "tasks": "Have your tasks ask for one usage: extendedKeyUsage=serverAuth for a server, clientAuth for a client.",
@@ -29,12 +27,13 @@ _USAGE_HINTS = {
 
 @dataclass(frozen=True)
 class Source:
-    """The issuer of one authority (``server`` or an access group): its kind, its anchors, and for OpenBao where it is."""
+    """The issuer of one authority (``server`` or an access group): its kind, its anchors, and where OpenBao or the files are."""
 
     authority: str
     kind: str
     anchors: tuple[x509.Certificate, ...]
     openbao: openbao.Settings | None = None
+    files: own_files.Settings | None = None
 
 
 @dataclass(frozen=True)
@@ -114,9 +113,11 @@ def _check_source(order: orders.Order, source: Source | None) -> None:
 
 
 def _asked(source: Source, several: t.Sequence[orders.Order]) -> dict[str, str | TlsError]:
-    if source.openbao is None:
-        return {}
-    return openbao_batch.place(several, source.openbao)
+    if source.openbao is not None:
+        return openbao_batch.place(several, source.openbao)
+    if source.files is not None:
+        return own_files.place(several, source.files)
+    return {}
 
 
 def _accept(order: orders.Order, found: str, source: Source, now: datetime) -> answer.Accepted:

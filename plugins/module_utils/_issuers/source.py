@@ -9,7 +9,7 @@ import typing as t
 
 from .._errors import TlsError
 from .._signing_options import SIGNING_OPTIONS
-from . import openbao
+from . import openbao, own_files
 from .answer import load_anchors
 from .batch import Source
 
@@ -24,6 +24,7 @@ ISSUER_OPTIONS: dict[str, t.Any] = {
     "issuer": {"type": "str", "required": True, "choices": ["openbao", "acme", "tasks", "files"]},
     "ca_content": {"type": "str", "required": True},
     "openbao": {"type": "dict", "options": openbao.OPTIONS},
+    "files": {"type": "dict", "options": own_files.OPTIONS},
 }
 
 
@@ -38,14 +39,16 @@ def sources(given: t.Sequence[t.Mapping[str, t.Any]], sleep: t.Callable[[float],
         what = f"the issuer {kind} of {authority}"
         if authority in found:
             raise _invalid(f"{authority} has two issuers", "Leave one entry for each authority.")
-        if (kind == "openbao") != (options["openbao"] is not None):
-            missing = "lacks" if kind == "openbao" else "also has"
-            raise _invalid(
-                f"{what} {missing} the settings openbao", "Give them with the issuer openbao, and with no other."
-            )
+        for engine in ("openbao", "files"):
+            if (kind == engine) != (options[engine] is not None):
+                problem = "lacks" if kind == engine else "also has"
+                raise _invalid(
+                    f"{what} {problem} the settings {engine}", f"Give them with the issuer {engine}, and with no other."
+                )
         anchors = tuple(load_anchors(options["ca_content"], f"ca_content of {what}"))
         settings = openbao.settings_from(options["openbao"], what, sleep) if kind == "openbao" else None
-        found[authority] = Source(authority, kind, anchors, settings)
+        files = own_files.settings_from(options["files"], what) if kind == "files" else None
+        found[authority] = Source(authority, kind, anchors, settings, files)
     return found
 
 

@@ -72,7 +72,7 @@ def _stored(raw: Mapping) -> Stored:
     if state != READ:
         return Stored(state, problem, path)
     try:
-        certificate = certificates_from_pem(raw.get("certificate_content") or "", "the file")[0]
+        certificate, *chain = certificates_from_pem(raw.get("certificate_content") or "", "the file")
     except TlsError as error:
         return Stored(INVALID, error.message, path)
     client_ca = raw.get("client_ca_content")
@@ -80,6 +80,7 @@ def _stored(raw: Mapping) -> Stored:
         READ,
         path=path,
         certificate=certificate,
+        chain=tuple(chain),
         key_matches=raw.get("key_matches"),
         anchors=_bundle(raw.get("ca_content")),
         client_anchors=None if not client_ca else _bundle(client_ca),
@@ -144,11 +145,15 @@ def _server_first(name: str) -> tuple[bool, str]:
 
 
 def _anchors(name: str, raw: Mapping) -> t.Iterator[Anchor]:
-    """Yield the current generation and then the older ones that are still trusted."""
-    current = certificates_from_pem(raw["certificate_content"], f"the authority {name}")[0]
+    """Yield what certificates lead to now (a generation, or the anchors of another issuer), then older ones that are still trusted."""
+    current, *more = certificates_from_pem(raw["certificate_content"], f"the authority {name}")
+    external = bool(raw.get("external"))
     older = certificates_from_pem(raw["trusted_content"], f"the authority {name}") if raw.get("trusted_content") else ()
     known = {current.view.fingerprint_sha256}
-    yield _anchor(raw["id"], name, raw["purpose"], True, current)
+    yield replace(_anchor(raw["id"], name, raw["purpose"], True, current), external=external)
+    for number, certificate in enumerate(more if external else (), start=2):
+        known.add(certificate.view.fingerprint_sha256)
+        yield replace(_anchor(f"{raw['id']}-{number}", name, raw["purpose"], True, certificate), external=True)
     for number, certificate in enumerate(older, start=1):
         if certificate.view.fingerprint_sha256 in known:
             continue

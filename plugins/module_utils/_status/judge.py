@@ -34,6 +34,7 @@ from .model import (
 )
 
 _SITE = "Run playbooks/site.yml."
+_NEXT_ANCHOR = "Add the issuer's next root or intermediate certificate to its ca_content, and run playbooks/site.yml."
 _ROTATE = "It needs a new generation; no certificate that it signed outlives it."
 
 
@@ -68,7 +69,8 @@ def judge_authority(anchor: Anchor, thresholds: times.Thresholds, now: datetime)
         text = "an older generation: it signs no more, but is still trusted"
         return AuthorityStatus((Finding("older-generation", "ok", text),), anchor)
     view = anchor.certificate.view
-    finding = times.validity_finding(view, thresholds, now, f"the authority {anchor.id}", _ROTATE)
+    advice = _NEXT_ANCHOR if anchor.external else _ROTATE
+    finding = times.validity_finding(view, thresholds, now, f"the authority {anchor.id}", advice)
     return AuthorityStatus(() if finding is None else (finding,), anchor)
 
 
@@ -135,13 +137,17 @@ def _signed_by_its_group(facts: ClientFacts, certificate: Certificate, known: tr
     if not known.complete:
         return None
     everyone = [anchor for anchor in known.anchors if anchor.purpose != trust.SERVER]
-    signer = known.signer(certificate, (), everyone)
+    signer = known.signer(certificate, facts.stored.chain, everyone)
     if signer is None:
         text = f"its issuer {certificate.view.issuer!r} is no authority that is trusted now: no host lets it in"
         return Finding("foreign", "critical", text, _SITE)
     if signer.name != facts.group:
         text = f"it is of the access group {signer.name}, but the inventory says {facts.group}"
         return Finding("wrong-group", "warning", text, _SITE)
+    if signer.external:
+        return Finding(
+            "external", "ok", f"it is of another issuer, {certificate.view.issuer}, and leads to {signer.id}"
+        )
     if known.is_unrecorded(certificate):
         return trust.unrecorded_finding(signer, "the certificate")
     return None

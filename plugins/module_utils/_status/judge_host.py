@@ -114,7 +114,11 @@ def _issuer(
             "Somebody else configured this daemon, or another machine answers. " + _SITE,
         )
         return
-    if known.is_unrecorded(certificate):
+    if signer.external:
+        yield Finding(
+            "external", "ok", f"{what} is of another issuer, {certificate.view.issuer}, and leads to {signer.id}"
+        )
+    elif known.is_unrecorded(certificate):
         yield trust.unrecorded_finding(signer, what)
     if not signer.current:
         yield Finding("older-generation", "ok", f"{what} is signed by the older generation {signer.id}")
@@ -130,7 +134,7 @@ def _disk(facts: HostFacts, known: trust.Trust, thresholds: times.Thresholds, no
         yield Finding("key-mismatch", "critical", text, _SITE)
     if served is not None and served.view.fingerprint_sha256 == stored.certificate.view.fingerprint_sha256:
         return
-    yield from _issuer(stored.certificate, (), known, "the certificate on disk")
+    yield from _issuer(stored.certificate, stored.chain, known, "the certificate on disk")
     validity = times.validity_finding(stored.certificate.view, thresholds, now, "the certificate on disk", _SITE)
     if validity is not None:
         yield validity

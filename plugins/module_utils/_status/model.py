@@ -50,6 +50,8 @@ class Anchor:
     current: bool
     certificate: Certificate
     subject_der: bytes
+    #: An anchor of another issuer: its certificates are in no ledger, and nothing here can make a new one.
+    external: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Stored:
     key_matches: bool | None = None
     anchors: tuple[Certificate, ...] = ()
     client_anchors: tuple[Certificate, ...] | None = None
+    chain: tuple[Certificate, ...] = ()  # what stands behind the certificate in its file
     configured: bool | None = None  # whether daemon.json has the settings of the endpoint; None: not known
     starts_at_boot: bool | None = None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
 import typing as t
 
 import pytest
@@ -186,6 +187,52 @@ def test_check_mode_asks_nobody_and_returns_certificates_without_contents() -> N
     one = found["certificates"]["web1/server"]
     assert (one["certificate_content"], one["certificate"], one["names"]) == ("", None, ["web1.example.test"])
     assert found["diff"]["prepared"] == "certificate for web1/server: web1.example.test\n"
+
+
+def test_certificate_by_hand_is_asked_for_in_a_file_and_taken_from_one(tmp_path: pathlib.Path) -> None:
+    """The CA is ``openssl x509``, as somebody with a ticket would call it; the request stays the same until it is answered."""
+    issuers = [issuer(kind="files", files={"directory": str(tmp_path / "exchange")})]
+    waiting = run(request(), issuers=issuers)
+    assert waiting["changed"] is False
+    assert waiting["rejected"]["web1/server"]["code"] == "certificate-awaited"
+    asked = tmp_path / "exchange/web1-server.csr"
+    assert str(asked) in waiting["rejected"]["web1/server"]["msg"]
+    (tmp_path / "ca.pem").write_text(ROOT.pem)
+    (tmp_path / "ca.key").write_bytes(ROOT.key_pem)
+    (tmp_path / "server.cnf").write_text("extendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n")
+    command = [
+        "openssl",
+        "x509",
+        "-req",
+        "-in",
+        str(asked),
+        "-CA",
+        str(tmp_path / "ca.pem"),
+        "-CAkey",
+        str(tmp_path / "ca.key"),
+    ]
+    more = ["-days", "90", "-copy_extensions", "copy", "-extfile", str(tmp_path / "server.cnf")]
+    subprocess.run([*command, *more, "-out", str(asked.with_suffix(".pem"))], check=True, capture_output=True)
+    found = run(request(), issuers=issuers)
+    assert found["rejected"] == {}
+    assert found["certificates"]["web1/server"]["certificate"]["names"] == ["web1.example.test"]
+
+
+def test_certificate_by_hand_for_an_older_key_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "web1-server.pem").write_text(leaf(key=made.private_key(number=1)))
+    found = run(request(), issuers=[issuer(kind="files", files={"directory": str(tmp_path)})])
+    assert (
+        "web1-server.pem is for another key, so it belongs to an older request"
+        in found["rejected"]["web1/server"]["msg"]
+    )
+    damaged = run(request(), issuers=[issuer(kind="files", files={"directory": "certificates"})])
+    assert (damaged["code"], damaged["failed"]) == ("issuer-settings-invalid", True)
+
+
+def test_check_mode_leaves_no_request(tmp_path: pathlib.Path) -> None:
+    found = run(request(), issuers=[issuer(kind="files", files={"directory": str(tmp_path / "x")})], check=True)
+    assert found["changed"] is True
+    assert not (tmp_path / "x").exists()
 
 
 @helpers_bao.needs_bao

@@ -54,12 +54,15 @@ def test_fleet_of_other_issuers_alone_needs_no_directory_and_no_passphrase(tmp_p
     assert not (tmp_path / "ca").exists()
 
 
-def test_group_that_moves_to_another_issuer_keeps_its_own_authority_without_a_warning(tmp_path: pathlib.Path) -> None:
+def test_group_that_moves_to_another_issuer_keeps_its_own_authority_until_that_is_given_up(
+    tmp_path: pathlib.Path,
+) -> None:
     before = ensure(tmp_path / "ca")["authorities"]["clients"]["trusted_content"]
     moved = ensure(tmp_path / "ca", issuer("clients", anchor=CLIENT_CA))
-    assert moved["warnings"] == []
+    assert [warning.partition(":")[0] for warning in moved["warnings"]] == ["local-ca-trusted"]
     assert moved["authorities"]["clients"]["trusted_content"] == before + CLIENT_CA.pem
     given_up = ensure(tmp_path / "ca", issuer("clients", anchor=CLIENT_CA, trust_local_ca=False))
+    assert given_up["warnings"] == []
     assert given_up["authorities"]["clients"]["trusted_content"] == CLIENT_CA.pem
     assert ensure(tmp_path / "ca")["authorities"]["clients"]["trusted_content"] == before
 

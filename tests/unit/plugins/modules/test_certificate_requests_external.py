@@ -10,8 +10,6 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
@@ -23,17 +21,11 @@ ROOT = made.authority(unit="company-root", number=31)
 OTHER_ROOT = made.authority(unit="other-root", number=32)
 
 
-def issuing(name: str, number: int, root: made.Pair = ROOT) -> made.Pair:
-    """Return an intermediate CA below ``root``."""
-    key = made.private_key("ecdsa-p256", number)
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    builder = x509.CertificateBuilder(
-        root.certificate.subject, subject, key.public_key(), number, made.LONG_AGO, made.FAR_AHEAD
-    ).add_extension(x509.BasicConstraints(True, 0), critical=True)
-    return made.Pair(builder.sign(root.key, hashes.SHA256()), key)
-
-
-FIRST, SECOND, FOREIGN = issuing("Issuing 1", 33), issuing("Issuing 2", 34), issuing("Issuing 9", 35, OTHER_ROOT)
+FIRST, SECOND, FOREIGN = (
+    made.intermediate(ROOT, "Issuing 1", 33),
+    made.intermediate(ROOT, "Issuing 2", 34),
+    made.intermediate(OTHER_ROOT, "Issuing 9", 35),
+)
 
 
 def asked(directory: pathlib.Path, profile: str = "server", **changes: t.Any) -> dict[str, t.Any]:
