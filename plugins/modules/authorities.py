@@ -219,7 +219,6 @@ revocations:
     signing:
       description: Id of the generation that signs now; empty in check mode when it would be made.
       type: str
-      sample: clients-g2
     generations:
       description: Ids of the generations that signed them.
       type: list
@@ -228,8 +227,9 @@ revocations:
     members:
       description: Whether others of the group stay.
       type: bool
+    hosts: {description: "The Docker hosts that admit the group, as the inventory has it.", type: list, elements: str}
 revocations_deferred:
-  description: What was not begun because of O(revocation_deferred), as RV(revocations), and C(hosts), the Docker hosts that admit the group.
+  description: What was not begun because of O(revocation_deferred), as RV(revocations).
   returned: success
   type: list
   elements: dict

@@ -241,7 +241,7 @@ def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> li
 
 def with_hosts(result: Mapping, groups: Groups, hostvars: Mapping) -> dict[str, t.Any]:
     """Return a result of M(authorities) or M(authority_info) with the hosts that each certificate opens, as the inventory has it."""
-    keys = {"unlisted": "group", "revoked": "group", "revocations_deferred": "authority"}
+    keys = {"unlisted": "group", "revoked": "group", "revocations": "authority", "revocations_deferred": "authority"}
     if not any(result.get(key) for key in keys):
         return dict(result)
     opened: dict[str, list[str]] = {}

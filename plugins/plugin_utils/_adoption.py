@@ -49,8 +49,9 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
         )
     foreign = [host for host in names if _adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS]
     if foreign and settings.get("authorities") is None:
+        have = "has" if len(foreign) == 1 else "have"
         problems.append(
-            f"clients-would-be-shut-out: {', '.join(foreign)} have clients of a CA of their own, and docker_adopt_authorities does not say "
+            f"clients-would-be-shut-out: {', '.join(foreign)} {have} clients of a CA of their own, and docker_adopt_authorities does not say "
             "what becomes of it: name the CA (see the proposal), or set it to [] to give it up, which shuts all of its clients out. "
             "The variable is read on the controller: write it under all: vars:, not in the group docker_hosts."
         )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -53,6 +54,8 @@ def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
     names = _subjects(wanted.client_ca)
     target = wanted.target
     greeting, problem = _greeting(target)
+    if isinstance(problem, socket.timeout):  # TimeoutError from Python 3.10 on
+        return _unreachable(wanted, problem, now)
     checks = (
         [check_good_client(target, wanted.client, wanted.ca, wanted.engine_version)]
         if wanted.client.certificate
@@ -78,7 +81,25 @@ def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
         "engine_version": good.detail.partition(", engine ")[2] if good is not None and good.passed else "",
         "certificate_fingerprint": greeting.fingerprint_sha256 if greeting else "",
         "client_authorities": [name_text(name) for name in greeting.authority_names] if greeting else [],
-        **_message(target, checks, problem),
+        **_message(target, checks, str(problem or "")),
+    }
+
+
+def _unreachable(wanted: Examination, problem: Exception, now: datetime) -> dict[str, t.Any]:
+    """Return the result where nothing answers in time: each further check would wait as long, and show the same."""
+    target = wanted.target
+    expected = [*(["good-client"] if wanted.client.certificate else []), *(one.name for one in wanted.admitted)]
+    names = [*expected, "no-certificate", *(one.name for one in _suspects(wanted, now)), "plain-http"]
+    checks = [Check("served-certificate", False, f"no TLS server at {target.text}: {problem}")]
+    checks += [Check(name, False, "not tried, because nothing answers") for name in names]
+    return {
+        "passed": False,
+        "checks": [check.to_dict() for check in checks],
+        "endpoint": target.text,
+        "engine_version": "",
+        "certificate_fingerprint": "",
+        "client_authorities": [],
+        **_message(target, checks, str(problem)),
     }
 
 
@@ -98,11 +119,11 @@ def _message(target: Target, checks: t.Sequence[Check], problem: str) -> dict[st
     }
 
 
-def _greeting(target: Target) -> tuple[ServerGreeting | None, str]:
+def _greeting(target: Target) -> tuple[ServerGreeting | None, Exception | None]:
     try:
-        return read_greeting(target.address, target.port, target.timeout), ""
+        return read_greeting(target.address, target.port, target.timeout), None
     except (HandshakeError, OSError) as error:
-        return None, str(error)
+        return None, error
 
 
 def _suspects(wanted: Examination, now: datetime) -> tuple[Suspect, ...]:

@@ -248,8 +248,9 @@ def _not_reissued(situation: Situation, olds: tuple[str, ...]) -> t.Iterator[str
     """Yield what only the ledger knows: valid certificates of an old generation that nothing has taken the place of."""
     for one in situation.held:
         if one.generation in olds and one.client not in situation.revoked:
+            owner = f"{one.owner}: " if one.owner else ""
             yield (
-                f"{one.owner}: the certificate of {one.client} from {one.generation} is valid until {one.not_after} and was not "
+                f"{owner}the certificate of {one.client} from {one.generation} is valid until {one.not_after} and was not "
                 "renewed; no bundle of the inventory has taken its place"
             )
 

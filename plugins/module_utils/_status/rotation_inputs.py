@@ -144,7 +144,7 @@ def _counts(entry: Mapping) -> bool:
 def _held(entry: Mapping) -> rotation.Held:
     subject = str(entry.get("subject", ""))
     return rotation.Held(
-        owner=str(entry.get("request", "")),
+        owner=str(entry.get("request") or entry.get("requester") or ""),  # an adopted certificate has no request
         client=subject[3:] if subject.startswith("CN=") else subject,
         generation=str(entry.get("authority", "")),
         not_after=str(entry.get("not_after", "")),

@@ -74,18 +74,24 @@ class Access:
     """What the CA reports of clients that the inventory does not want, as M(authorities) returns it.
 
     ``unlisted``: valid certificates that the inventory does not list; ``deferred``: revocations that this run does not do; ``unknown``: revoked
-    clients that the ledger does not know; ``revoked``: valid certificates of revoked clients.
+    clients that the ledger does not know; ``revoked``: valid certificates of revoked clients; ``revocations``: what has to leave.
     """
 
     unlisted: list[Mapping] = field(default_factory=list)
     deferred: list[Mapping] = field(default_factory=list)
     revoked: list[Mapping] = field(default_factory=list)
+    revocations: list[Mapping] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
     def note(self, result: Mapping) -> None:
         """Take in a result of a module that has read the CA."""
-        lists = (("unlisted", self.unlisted), ("revocations_deferred", self.deferred), ("revoked", self.revoked))
-        for key, kept in lists:
+        lists = {
+            "unlisted": self.unlisted,
+            "revocations_deferred": self.deferred,
+            "revoked": self.revoked,
+            "revocations": self.revocations,
+        }
+        for key, kept in lists.items():
             kept[:] = [one for one in result.get(key) or [] if isinstance(one, t.Mapping)]
         self.unknown = [str(name) for name in result.get("revoked_unknown") or []]
 
@@ -196,6 +202,16 @@ class Run:
             found = f"{found[:longest]}..."
         self.host(host).problem = found if hint in found else f"{found}{'' if found.endswith('.') else '.'} {hint}"
 
+    def _plan_revocations(self, hosts: t.Collection[str]) -> None:
+        """Take in what the plays of a revocation would do, which have no hosts in check mode."""
+        for one in self.access.revocations:
+            generations, clients = (", ".join(map(str, one.get(name) or [])) for name in ("generations", "clients"))
+            for host in one.get("hosts") or []:
+                if host in hosts:
+                    self.host(host).done.append(
+                        f"admits - {generations}, restart yes, verification (client-revoked: {clients})"
+                    )
+
     def end(
         self,
         failed: t.Container[str],
@@ -205,6 +221,8 @@ class Run:
     ) -> None:
         """Take in what Ansible says of each host at the end. ``groups``: the inventory's, without any limit; None where it is not known."""
         hosts = list(all_hosts)
+        if self.check_mode:
+            self._plan_revocations(hosts)
         self.stopped = any(host in unreachable or (host in failed and not self.host(host).refused) for host in hosts)
         for host in hosts:
             one = self.host(host)

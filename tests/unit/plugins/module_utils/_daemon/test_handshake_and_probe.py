@@ -265,6 +265,31 @@ def test_examine_nothing_at_all_proves_nothing() -> None:
     assert {"served-certificate", "no-certificate", "foreign-authority"} <= failures(found)
 
 
+def test_examine_waits_once_for_an_endpoint_that_does_not_answer() -> None:
+    """Behind a firewall that drops packets every check would wait for the whole timeout."""
+    suspect = examine.Suspect("expired-client", probe.Client("x", "y"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = probe.Target("127.0.0.1", listener.getsockname()[1], "localhost", 0.2)
+        wanted = examine.Examination(target, probe.Client("x", "y"), suspects=(suspect,), closed_ports=(2375,))
+        found = examine.examine(wanted, NOW)
+        listener.setblocking(False)
+        listener.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    expected = [
+        "served-certificate",
+        "good-client",
+        "no-certificate",
+        "foreign-authority",
+        "expired-client",
+        "plain-http",
+    ]
+    assert [check["check"] for check in found["checks"]] == expected
+    assert not found["passed"]
+    assert failures(found) == set(expected)
+    assert "no TLS server at" in found["msg"]
+
+
 def strict_context(purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH, *, cadata: str) -> ssl.SSLContext:
     """Return what ssl.create_default_context returns from Python 3.13 on."""
     context = DEFAULT_CONTEXT(purpose, cadata=cadata)

@@ -202,7 +202,13 @@ def test_decide_knows_certificates_that_are_in_no_bundle(held: rotation.Held, bl
     found = situation("ops", BOTH, ops_host("a", (1, 2)), ops_bundle("x", 2), held=(held,), revoked=frozenset({"bob"}))
     plan = rotation.decide(found)
     assert (plan.change, len(plan.blockers)) == ("retired", blockers)
-    assert not blockers or "old-laptop/x" in plan.blockers[0]
+    assert not blockers or plan.blockers[0].startswith("old-laptop/x: the certificate of erin")
+
+
+def test_blocker_of_a_certificate_without_an_owner_begins_with_the_certificate() -> None:
+    held = rotation.Held("", "erin", "ops-g1", "2027-01-01T00:00:00Z")
+    found = situation("ops", BOTH, ops_host("a", (1, 2)), ops_bundle("x", 2), held=(held,))
+    assert rotation.decide(found).blockers[0].startswith("the certificate of erin from ops-g1")
 
 
 def expired(*numbers: str) -> t.Any:

@@ -141,6 +141,23 @@ def test_certificates_of_the_ledger_count_where_nothing_took_their_place() -> No
     assert found == (rotation.Held("laptop/erin", "erin", "clients-g1", "2027-01-01T00:00:00Z"),)
 
 
+@pytest.mark.parametrize(("requester", "owner"), [("web1", "web1"), (None, "")])
+def test_certificate_that_was_adopted_has_no_request_and_no_owner_named_none(requester: str | None, owner: str) -> None:
+    """ledger_info returns null for a field that a line of the ledger does not have."""
+    adopted = {
+        "authority": "clients-g1",
+        "profile": "client",
+        "request": None,
+        "requester": requester,
+        "subject": "CN=erin",
+        "not_after": "2027-01-01T00:00:00Z",
+        "reasons": None,
+        "superseded": False,
+    }
+    (found,) = look("clients", known("clients", g1=(C1, "signing")), held=[adopted]).held
+    assert found.owner == owner
+
+
 def test_unknown_authority_names_those_that_there_are() -> None:
     with pytest.raises(TlsError) as caught:
         look("nobody", known("clients", g1=(C1, "signing")))

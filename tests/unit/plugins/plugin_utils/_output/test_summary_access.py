@@ -138,3 +138,17 @@ def test_answer_that_is_misshapen_and_names_with_control_characters_do_no_harm()
 
 def test_without_either_nothing_is_said() -> None:
     assert told(run_of()).strip() == "Docker TLS: 1 as it should be"
+
+
+def test_plan_of_a_revocation_names_the_hosts_that_will_restart() -> None:
+    revocation = {"authority": "clients", "clients": ["bob"], "generations": ["clients-g1"], "hosts": ["web1", "web9"]}
+    run = runs.Run(check_mode=True)
+    run.note_success("localhost", "authorities", {"revocations": [revocation]})
+    for host in ("web1", "web2"):
+        run.note_success(host, "host_state", {"current": False, "reasons": ["client-revoked"]})
+        run.note_success(host, "daemon_endpoint", {"changed": False})
+    run.end([], [], ["web1", "web2"])
+    assert told(run).splitlines()[1:3] == [
+        "Docker TLS, a plan: 1 would change, 1 as it should be",
+        "would change  web1  admits - clients-g1, restart yes, verification (the client is revoked: bob)",
+    ]
