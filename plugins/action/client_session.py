@@ -7,8 +7,8 @@ import os
 import typing as t
 from datetime import datetime
 
-from ..module_utils._bundles import check_docker_host, environment_variables
-from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._bundles.bundle_files import check_docker_host, environment_variables
 from ..module_utils._time import utc_now
 from ..plugin_utils import _session
 from ..plugin_utils._action import Result

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..module_utils._host_options import ENDPOINT_OPTIONS
+from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
 from ..plugin_utils import _endpoint_program, _pipe
 from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import CRYPTOGRAPHY_CODES, CertificateAction, Result

@@ -7,7 +7,7 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ..module_utils._host_options import ENDPOINT_OPTIONS, REQUEST_OPTIONS
+from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
 from ..plugin_utils import _facts, _installed, _look_program, _pipe, _preflight, _prepared
 from ..plugin_utils import _role_arguments as role_arguments
 from ..plugin_utils._action import Result

@@ -6,8 +6,8 @@ from __future__ import annotations
 import typing as t
 from datetime import timedelta
 
+from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._errors import TlsError
-from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
 from ..modules import signed_certificates
@@ -111,7 +111,8 @@ def _check_validity(validity: str) -> None:
 
 def _key_and_request(name: str) -> tuple[str, str]:
     """Return a new private key and a request for it, both as PEM; they are in memory only."""
-    from ..module_utils._x509 import issue, keys, names
+    from ..module_utils._pki import keys, names
+    from ..module_utils._pki import signing as issue
 
     names.check_common_name(name, "name")
     key = keys.generate_private_key("ecdsa-p256")

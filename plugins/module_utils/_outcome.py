@@ -21,7 +21,7 @@ def cryptography_problem() -> tuple[str, str] | None:
 
 
 def _library_problem() -> TlsError | None:
-    from ._x509 import compat
+    from ._pki import compat
 
     return compat.library_problem()
 
@@ -59,7 +59,7 @@ def _of_library(error: BaseException) -> TlsError | None:
     """Return the library's problem where ``error`` shows one, else None."""
     if not isinstance(error, ImportError) and type(error).__module__ != "pyo3_runtime":
         return None
-    from ._x509 import compat
+    from ._pki import compat
 
     return compat.library_error(error) if compat.is_of_library(error) else None
 

@@ -109,12 +109,12 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._accounts import read_regular
-from ..module_utils._ca import adopt, directory, origin
+from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._ca import call_context, import_ca, layout
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._errors import TlsError
+from ..module_utils._host.file_owner import read_regular
 from ..module_utils._module import run_module
-from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 
 
 def _content(params: dict[str, t.Any], what: str) -> str:
@@ -137,7 +137,7 @@ def _content(params: dict[str, t.Any], what: str) -> str:
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"])
-    foreign = adopt.Foreign(
+    foreign = import_ca.Foreign(
         names=tuple(params["names"]),
         certificate=_content(params, "certificate"),
         key=_content(params, "key"),
@@ -145,9 +145,9 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         source=params["source"] or params["certificate_path"] or "",
         fingerprint=params["fingerprint_sha256"],
     )
-    around = origin.surroundings(params, now)
-    place = directory.ca_directory(params["path"])
-    done = adopt.adopt(place, foreign, passphrase, around, predict=module.check_mode)
+    around = call_context.surroundings(params, now)
+    place = layout.ca_directory(params["path"])
+    done = import_ca.adopt(place, foreign, passphrase, around, predict=module.check_mode)
     return {
         "changed": bool(done.reasons),
         "reasons": list(done.reasons),

@@ -119,23 +119,23 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._adopt import look
+from ..module_utils._adoption import inspect_host
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
 from ..module_utils._module import run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._outcome import require_root
 from ..module_utils._time import utc_now
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     require_root("see the keys of a host")
-    return {"changed": False, "adoption": look.report(look.look_here(module.params, now))}
+    return {"changed": False, "adoption": inspect_host.report(inspect_host.look_here(module.params, now))}
 
 
 def main() -> None:
     """Run the module."""
     run_module(
         lambda module: _run(module, utc_now()),
-        argument_spec={**CRYPTOGRAPHY_OPTION, **look.OPTIONS},
+        argument_spec={**CRYPTOGRAPHY_OPTION, **inspect_host.OPTIONS},
     )
 
 

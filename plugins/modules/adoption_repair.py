@@ -85,10 +85,10 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._adopt import look, repair
-from ..module_utils._daemon.systemd import Systemd
+from ..module_utils._adoption import inspect_host, repair
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
+from ..module_utils._docker.systemd import Systemd
 from ..module_utils._module import run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._outcome import require_root
 from ..module_utils._time import utc_now
 
@@ -96,7 +96,7 @@ from ..module_utils._time import utc_now
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     require_root("repair the keys and units of a host")
     params = module.params
-    found = look.look_here(params, now)
+    found = inspect_host.look_here(params, now)
     repairs = repair.plan(found.findings, params["repair"], params["quarantine_path"])
     if not module.check_mode:
         repair.carry_out(repairs, params["quarantine_path"], found.situation.unit, Systemd())
@@ -104,7 +104,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "changed": bool(repairs),
         "reasons": list(dict.fromkeys(one.code for one in repairs)),
         "repairs": [dict(vars(one)) for one in repairs],
-        "adoption": look.report(found),
+        "adoption": inspect_host.report(found),
         "diff": {
             "before": {one.path: one.code for one in repairs},
             "after": {one.path: one.after for one in repairs},
@@ -125,7 +125,7 @@ def main() -> None:
                 "default": ["modes"],
             },
             "quarantine_path": {"type": "path", "default": "/var/lib/docker-tls/adopted"},
-            **look.OPTIONS,
+            **inspect_host.OPTIONS,
         },
     )
 

@@ -273,12 +273,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import access, bootstrap, directory, origin, plan_text, report, revocation, store
+from ..module_utils._argument_specs import CA_OPTIONS, CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
+from ..module_utils._ca import access, call_context, create, layout, plan_text, report, revocation, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._issuers import anchors
 from ..module_utils._module import plan_diff, run_module
-from ..module_utils._options import CA_OPTIONS, CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
-from ..module_utils._x509.keys import KEY_TYPES
+from ..module_utils._pki.keys import KEY_TYPES
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -301,16 +301,16 @@ def _authority_options(common_name: str) -> dict[str, t.Any]:
     }
 
 
-def _specs(params: dict[str, t.Any]) -> list[bootstrap.AuthoritySpec]:
+def _specs(params: dict[str, t.Any]) -> list[create.AuthoritySpec]:
     """Return the wanted authorities, the server's first."""
     groups = store.check_group_names(params["access_groups"])
     wanted = [(store.SERVER, "server"), *((group, "client") for group in groups)]
     return [_spec(params, name, option) for name, option in wanted]
 
 
-def _spec(params: dict[str, t.Any], name: str, option: str) -> bootstrap.AuthoritySpec:
+def _spec(params: dict[str, t.Any], name: str, option: str) -> create.AuthoritySpec:
     """Return one wanted authority; ``option`` is ``server`` or ``client``."""
-    return bootstrap.AuthoritySpec(
+    return create.AuthoritySpec(
         name=name,
         common_name=params[option]["common_name"],
         organization=params[option]["organization"],
@@ -321,9 +321,9 @@ def _spec(params: dict[str, t.Any], name: str, option: str) -> bootstrap.Authori
 
 def _revoke(
     module: AnsibleModule,
-    place: directory.CaDirectory,
+    place: layout.CaDirectory,
     passphrase: bytes,
-    around: bootstrap.Surroundings,
+    around: create.Surroundings,
 ) -> revocation.Outcome:
     """Begin what the revoked clients make necessary, and compare the ledger with the others; without clients it is not read."""
     params, deferred = module.params, module.params["revocation_deferred"]
@@ -344,12 +344,12 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     external = anchors.external_names(issuers)
     only_external = anchors.with_issuers({}, [one for one in issuers if one.authority in external], now)
     specs = [spec for spec in _specs(params) if spec.name not in external]
-    place = directory.ca_directory(params["path"])
+    place = layout.ca_directory(params["path"])
     if not specs and not os.path.lexists(place.path):
         return report.without_ca(only_external)
     passphrase = check_passphrase(params["passphrase"])
-    around = origin.surroundings(params, now)
-    outcome = bootstrap.ensure(place, specs, passphrase, around, predict=module.check_mode)
+    around = call_context.surroundings(params, now)
+    outcome = create.ensure(place, specs, passphrase, around, predict=module.check_mode)
     for warning in report.bootstrap_warnings(outcome, issuers):
         module.warn(warning)
     authorities = report.authorities(outcome, now)

@@ -83,15 +83,15 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import backup, directory, origin
+from ..module_utils._argument_specs import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._ca import backup, call_context, layout
 from ..module_utils._module import run_module
-from ..module_utils._options import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    around = origin.surroundings(params, now)
-    place = directory.ca_directory(params["path"])
+    around = call_context.surroundings(params, now)
+    place = layout.ca_directory(params["path"])
     made = backup.make_backup(place, params["archive_path"], around, predict=module.check_mode)
     return {
         "changed": True,

@@ -131,21 +131,21 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import bootstrap, directory, generations, origin, report, store
+from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._ca import call_context, create, generations, layout, report, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import run_module
-from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._x509.keys import KEY_TYPES
+from ..module_utils._pki.keys import KEY_TYPES
 
 if t.TYPE_CHECKING:
     from datetime import datetime
 
 
-def _spec(place: directory.CaDirectory, params: dict[str, t.Any]) -> bootstrap.AuthoritySpec:
+def _spec(place: layout.CaDirectory, params: dict[str, t.Any]) -> create.AuthoritySpec:
     """Return how a new generation is made: as asked for, else like the one that signs."""
     stored = store.read_authorities(place).get(params["name"], ())
-    like = bootstrap.spec_like(store.signing(stored)) if stored else None
-    return bootstrap.AuthoritySpec(
+    like = create.spec_like(store.signing(stored)) if stored else None
+    return create.AuthoritySpec(
         name=params["name"],
         common_name=params["common_name"] or (like.common_name if like else params["name"]),
         organization=params["organization"]
@@ -161,8 +161,8 @@ def _spec(place: directory.CaDirectory, params: dict[str, t.Any]) -> bootstrap.A
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"]) if params["passphrase"] else None
-    around = origin.surroundings(params, now)
-    place = directory.ca_directory(params["path"])
+    around = call_context.surroundings(params, now)
+    place = layout.ca_directory(params["path"])
     generations.check_place(place, around)
     spec = _spec(place, params)
     outcome = generations.change(

@@ -212,16 +212,16 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import access, directory, report, revocation, store
+from ..module_utils._argument_specs import CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
+from ..module_utils._ca import access, layout, report, revocation, store
 from ..module_utils._errors import TlsError
 from ..module_utils._issuers import anchors
 from ..module_utils._module import run_module
-from ..module_utils._options import CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
-    place, now = directory.ca_directory(module.params["path"]), _time.utc_now()
-    for path in directory.loose_entries(place):
+    place, now = layout.ca_directory(module.params["path"]), _time.utc_now()
+    for path in layout.loose_entries(place):
         module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
     authorities = store.describe(store.read_authorities(place), now)
     authorities = anchors.with_issuers(authorities, map(_issuer, module.params["issuers"]), now)
@@ -243,7 +243,7 @@ def _issuer(options: dict[str, t.Any]) -> anchors.Issuer:
     return anchors.Issuer(**options)
 
 
-def _compared(module: AnsibleModule, place: directory.CaDirectory, now: datetime) -> revocation.Outcome | None:
+def _compared(module: AnsibleModule, place: layout.CaDirectory, now: datetime) -> revocation.Outcome | None:
     """Return what the ledger says of the clients, None where that was not asked or the ledger cannot be read."""
     if module.params["clients"] is None:
         return None

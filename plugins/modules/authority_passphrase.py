@@ -84,20 +84,20 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import directory, origin, rekey
+from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._ca import call_context, change_passphrase, layout
 from ..module_utils._module import run_module
-from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    change = rekey.Change(
-        place=directory.ca_directory(params["path"]),
+    change = change_passphrase.Change(
+        place=layout.ca_directory(params["path"]),
         old=params["passphrase"],
         new=params["new_passphrase"],
-        around=origin.surroundings(params, now),
+        around=call_context.surroundings(params, now),
     )
-    outcome = rekey.change_passphrase(change, predict=module.check_mode)
+    outcome = change_passphrase.change_passphrase(change, predict=module.check_mode)
     return {
         "changed": bool(outcome.reasons),
         "reasons": list(outcome.reasons),

@@ -95,17 +95,17 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import directory, origin, restore
+from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._ca import call_context, layout, restore
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import run_module
-from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"])
-    around = origin.surroundings(params, now)
-    place = directory.ca_directory(params["path"])
+    around = call_context.surroundings(params, now)
+    place = layout.ca_directory(params["path"])
     done = restore.restore_backup(place, params["archive_path"], passphrase, around, predict=module.check_mode)
     return {
         "changed": done.changed,

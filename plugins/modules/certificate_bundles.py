@@ -216,10 +216,10 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _bundle_text, _bundles, _revoked_bundles
-from ..module_utils._bundle_formats import formats, place, wish
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
+from ..module_utils._bundles import bundle_files, format_files, format_options, plan_text, removal
+from ..module_utils._bundles.formats import registry
 from ..module_utils._module import plan_diff, run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 
 _BUNDLE_OPTIONS: dict[str, t.Any] = {
@@ -229,7 +229,7 @@ _BUNDLE_OPTIONS: dict[str, t.Any] = {
     "ca_content": {"type": "str", "default": ""},
     "docker_host": {"type": "str", "default": ""},
     "environment_file": {"type": "bool", "default": True},
-    "formats": {"type": "list", "elements": "str", "choices": list(formats.NAMES), "default": []},
+    "formats": {"type": "list", "elements": "str", "choices": list(registry.NAMES), "default": []},
     "endpoints": {
         "type": "list",
         "elements": "dict",
@@ -247,16 +247,18 @@ _BUNDLE_OPTIONS: dict[str, t.Any] = {
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     everything = module.params["bundles"]
-    gone = _revoked_bundles.find([option for option in everything if option["state"] == "absent"])
+    gone = removal.find([option for option in everything if option["state"] == "absent"])
     options = [option for option in everything if option["state"] == "present"]
-    bundles = _bundles.resolve_all(options)
-    wishes = [wish.resolve(option, bundle) for option, bundle in zip(options, bundles)]
-    plans = [_bundles.plan(bundle, _bundles.observe(bundle), predicting=module.check_mode) for bundle in bundles]
-    placed = [wish.plan(each, plan) for each, plan in zip(wishes, plans)]
+    bundles = bundle_files.resolve_all(options)
+    wishes = [format_options.resolve(option, bundle) for option, bundle in zip(options, bundles)]
+    plans = [
+        bundle_files.plan(bundle, bundle_files.observe(bundle), predicting=module.check_mode) for bundle in bundles
+    ]
+    placed = [format_options.plan(each, plan) for each, plan in zip(wishes, plans)]
     reported = []
     for plan, files in zip(plans, placed):
-        backups = _bundles.install(plan, now) if plan.reasons and not module.check_mode else []
-        backups += place.install(files, now) if files.reasons and not module.check_mode else []
+        backups = bundle_files.install(plan, now) if plan.reasons and not module.check_mode else []
+        backups += format_files.install(files, now) if files.reasons and not module.check_mode else []
         for backup in backups:
             module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
         verb = "would be" if module.check_mode else "was"
@@ -265,17 +267,19 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
                 f"The private key in {plan.bundle.directory}/{name} was another authority's. It {verb} replaced, and is not kept."
             )
         reasons = list(dict.fromkeys([*plan.reasons, *files.reasons]))
-        reported.append({**_bundles.report(plan, backups), "reasons": reasons, "formats": place.report(files)})
+        reported.append(
+            {**bundle_files.report(plan, backups), "reasons": reasons, "formats": format_files.report(files)}
+        )
     for one in gone:
         if not module.check_mode:
-            _revoked_bundles.remove(one)
+            removal.remove(one)
         reported.append(one.report())
-    lines = _bundle_text.lines(reported)
+    lines = plan_text.lines(reported)
     return {
         "changed": any(bundle["reasons"] for bundle in reported),
         "bundles": reported,
         "plan": lines,
-        "diff": [plan_diff(lines), *wish.diffs(placed)],
+        "diff": [plan_diff(lines), *format_options.diffs(placed)],
     }
 
 

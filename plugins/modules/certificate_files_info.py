@@ -135,8 +135,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._fleet import collect_files
 from ..module_utils._module import run_module
-from ..module_utils._status import files
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "files": {
@@ -157,8 +157,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
-    wanted = [files.Wanted(**entry) for entry in module.params["files"]]
-    return {"changed": False, "files": files.read_all(wanted)}
+    wanted = [collect_files.Wanted(**entry) for entry in module.params["files"]]
+    return {"changed": False, "files": collect_files.read_all(wanted)}
 
 
 def main() -> None:

@@ -295,25 +295,24 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _request_names, _requests
-from ..module_utils._host import addresses, identity
-from ..module_utils._host_options import REQUEST_OPTIONS
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
+from ..module_utils._argument_specs_host import REQUEST_OPTIONS
+from ..module_utils._host import addresses, machine_identity, request_names, requests
 from ..module_utils._module import plan_diff, run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
 from ..module_utils._time import utc_now
 
 
-def _host() -> _request_names.Host:
-    return _request_names.Host(
-        fqdn=_request_names.host_fqdn(),
+def _host() -> request_names.Host:
+    return request_names.Host(
+        fqdn=request_names.host_fqdn(),
         select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
-        machine=identity.machine_identity(),
+        machine=machine_identity.machine_identity(),
     )
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
-    plans = _requests.plan_requests(module.params["requests"], _host(), now)
-    found = _requests.ensure(plans, check_mode=module.check_mode)
+    plans = requests.plan_requests(module.params["requests"], _host(), now)
+    found = requests.ensure(plans, check_mode=module.check_mode)
     return {"changed": bool(found["plan"]), **found, "diff": plan_diff(found["plan"])}
 
 
@@ -321,7 +320,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
     """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
     run(
         lambda module: _run(module, utc_now()),
-        without_library=lambda module: {"foretold": _request_names.foretold(module.params["requests"], _host())},
+        without_library=lambda module: {"foretold": request_names.foretold(module.params["requests"], _host())},
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             "requests": {"type": "list", "elements": "dict", "required": True, "options": REQUEST_OPTIONS},

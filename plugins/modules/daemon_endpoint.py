@@ -312,10 +312,10 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._daemon.call import ensure_endpoint
-from ..module_utils._host_options import ENDPOINT_OPTIONS
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
+from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
+from ..module_utils._endpoint.entry import ensure_endpoint
 from ..module_utils._module import run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
 
 
 def change(module: AnsibleModule) -> dict[str, t.Any]:

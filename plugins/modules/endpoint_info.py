@@ -173,8 +173,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._daemon.examine import Examination, Suspect, examine
-from ..module_utils._daemon.probe import Client, Target
+from ..module_utils._endpoint.probe import Client, Target
+from ..module_utils._endpoint.verify_remote import Examination, Suspect, examine
 from ..module_utils._module import run_module
 from ..module_utils._time import utc_now
 

@@ -294,8 +294,10 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
+from ..module_utils._fleet import assess, collect_endpoints, inputs, lifetimes, model, write_files
+from ..module_utils._fleet.html import page
+from ..module_utils._fleet.render import json_file, prometheus, text
 from ..module_utils._module import run_module
-from ..module_utils._status import document, inputs, judge, model, outputs, page, prometheus, text, times, wire
 
 Options = t.Mapping[str, t.Any]
 
@@ -346,11 +348,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def make_report(options: Options, now: datetime) -> model.Report:
     """Ask the endpoints and judge everything. Raises TlsError for options that make no sense."""
-    thresholds = times.check_thresholds(options["warning"], options["critical"])
+    thresholds = lifetimes.check_thresholds(options["warning"], options["critical"])
     endpoints = [inputs.endpoint(host["endpoint"]) for host in options["hosts"]]
-    patience = wire.Patience(max(options["timeout"], 1), max(options["connections"], 1))
-    served = wire.look(endpoints, patience)
-    return judge.judge(
+    patience = collect_endpoints.Patience(max(options["timeout"], 1), max(options["connections"], 1))
+    served = collect_endpoints.look(endpoints, patience)
+    return assess.judge(
         inputs.authorities(options["ca"]),
         inputs.ledger(options["ca"].get("ledger")),
         [inputs.host(host, served) for host in options["hosts"]],
@@ -361,23 +363,23 @@ def make_report(options: Options, now: datetime) -> model.Report:
     )
 
 
-def _outputs(options: Options, report: model.Report, found: Options) -> list[outputs.Output]:
+def _outputs(options: Options, report: model.Report, found: Options) -> list[write_files.Output]:
     wanted = []
     if options["json_path"]:
-        wanted.append(outputs.Output(options["json_path"], document.to_json(found)))
+        wanted.append(write_files.Output(options["json_path"], json_file.to_json(found)))
     if options["prometheus_path"]:
-        wanted.append(outputs.Output(options["prometheus_path"], prometheus.render(report)))
+        wanted.append(write_files.Output(options["prometheus_path"], prometheus.render(report)))
     if options["html_path"]:
-        wanted.append(outputs.Output(options["html_path"], page.render(report, options["title"]), shown=False))
+        wanted.append(write_files.Output(options["html_path"], page.render(report, options["title"]), shown=False))
     return wanted
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
-    mode = outputs.parse_mode(options["file_mode"])
+    mode = write_files.parse_mode(options["file_mode"])
     report = make_report(options, _time.utc_now())
-    found = document.to_document(report)
-    changed, diff = outputs.write(_outputs(options, report, found), mode, check_mode=module.check_mode)
+    found = json_file.to_document(report)
+    changed, diff = write_files.write(_outputs(options, report, found), mode, check_mode=module.check_mode)
     status = {key: found[key] for key in ("level", "exit_code", "summary")}
     alarm = options["fail_on"] != "never" and model.rank(report.level) >= model.rank(options["fail_on"])
     lines = [] if options["table"] == "none" else text.render(report, problems_only=options["table"] == "problems")

@@ -153,14 +153,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _host_state
+from ..module_utils._endpoint import host_state
 from ..module_utils._module import run_module
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     prepare = module.params["prepare"] and not module.check_mode
     asked = {"requests": module.params["requests"] or [], "endpoint": module.params["endpoint"], "prepare": prepare}
-    return {"changed": False, **_host_state.called(asked)}
+    return {"changed": False, **host_state.called(asked)}
 
 
 def main() -> None:

@@ -330,10 +330,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
+from ..module_utils._argument_specs_signing import signing_request
 from ..module_utils._ca import policy
 from ..module_utils._issuers import batch, source
 from ..module_utils._module import plan_diff, run_module
-from ..module_utils._signing_options import signing_request
 
 if t.TYPE_CHECKING:
     from datetime import datetime

@@ -252,9 +252,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca.directory import ca_directory
+from ..module_utils._ca import ledger_query
+from ..module_utils._ca.layout import ca_directory
 from ..module_utils._module import run_module
-from ..module_utils._status import ledger
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
@@ -273,7 +273,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
     within = options["expiring_within"]
-    query = ledger.Query(
+    query = ledger_query.Query(
         requester=options["requester"],
         name=options["name"],
         authority=options["authority"],
@@ -285,10 +285,10 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         fields=tuple(options["fields"]),
     )
     place = ca_directory(options["path"])
-    verdict = ledger.verify(place)
+    verdict = ledger_query.verify(place)
     if verdict["problem"] and verdict["state"] != "missing":
         module.warn(verdict["problem"])
-    found = ledger.find(lambda: ledger.read(place), query, _time.utc_now())
+    found = ledger_query.find(lambda: ledger_query.read(place), query, _time.utc_now())
     return {
         "changed": False,
         "ledger": {**verdict, "begins": found["begins"]},

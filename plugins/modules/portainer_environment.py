@@ -111,29 +111,29 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _portainer
-from ..module_utils._bundles import check_docker_host
+from ..module_utils import _portainer_api
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
+from ..module_utils._bundles.bundle_files import check_docker_host
 from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
     check_docker_host(options["docker_host"])
-    server = _portainer.Server(
+    server = _portainer_api.Server(
         url=_checked_url(options["url"]),
         api_key=options["api_key"],
         validate_certs=options["validate_certs"],
         ca_path=options["ca_path"] or "",
         timeout=options["timeout"],
     )
-    files = _portainer.read_bundle(options["directory"])
-    wanted = _portainer.Wanted(options["name"], options["docker_host"], options["directory"], files)
-    plan = _portainer.plan(server, wanted)
+    files = _portainer_api.read_bundle(options["directory"])
+    wanted = _portainer_api.Wanted(options["name"], options["docker_host"], options["directory"], files)
+    plan = _portainer_api.plan(server, wanted)
     identifier = plan.found["Id"] if plan.found else None
     if plan.reasons and not module.check_mode:
-        identifier = _portainer.apply(server, wanted, plan)
+        identifier = _portainer_api.apply(server, wanted, plan)
     environment = {"id": identifier, "name": wanted.name, "docker_host": wanted.docker_host}
     return {
         "changed": bool(plan.reasons),
@@ -155,13 +155,13 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _warnings(server: _portainer.Server) -> list[str]:
+def _warnings(server: _portainer_api.Server) -> list[str]:
     if server.url.startswith("http://"):
         return [f"The client's key goes to {server.url} without encryption. Use Portainer's HTTPS port (9443)."]
     return []
 
 
-def _before(plan: _portainer.Plan) -> dict[str, t.Any]:
+def _before(plan: _portainer_api.Plan) -> dict[str, t.Any]:
     if plan.found is None:
         return {}
     tls = plan.found.get("TLSConfig") or {}

@@ -163,9 +163,9 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import directory, origin, record
+from ..module_utils._argument_specs import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._ca import call_context, import_certificates, layout
 from ..module_utils._module import run_module
-from ..module_utils._options import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
 
 _CERTIFICATE: dict[str, t.Any] = {
     "content": {"type": "str", "required": True},
@@ -176,10 +176,10 @@ _CERTIFICATE: dict[str, t.Any] = {
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    around = origin.surroundings(params, now)
-    done = record.record(
-        directory.ca_directory(params["path"]),
-        [record.Found(**one) for one in params["certificates"]],
+    around = call_context.surroundings(params, now)
+    done = import_certificates.record(
+        layout.ca_directory(params["path"]),
+        [import_certificates.Found(**one) for one in params["certificates"]],
         params["reason"],
         around,
         predict=module.check_mode,

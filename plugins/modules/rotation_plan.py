@@ -170,8 +170,10 @@ from datetime import datetime, timedelta
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
+from ..module_utils._fleet import collect_endpoints, inputs
 from ..module_utils._module import run_module
-from ..module_utils._status import inputs, rotation, rotation_all, rotation_inputs, rotation_text, wire
+from ..module_utils._rotation import all_phases, phases, text
+from ..module_utils._rotation import inputs as rotation_inputs
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "authority": {"type": "str", "required": True},
@@ -187,37 +189,37 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def look(options: t.Mapping[str, t.Any], now: datetime) -> list[rotation.Situation]:
+def look(options: t.Mapping[str, t.Any], now: datetime) -> list[phases.Situation]:
     """Ask the endpoints and return the situation of each authority. Raises TlsError for options that make no sense."""
     again = options["again_after"].strip()
-    patience = wire.Patience(max(options["timeout"], 1), max(options["connections"], 1))
-    served = wire.look([inputs.endpoint(host["endpoint"]) for host in options["hosts"]], patience)
+    patience = collect_endpoints.Patience(max(options["timeout"], 1), max(options["connections"], 1))
+    served = collect_endpoints.look([inputs.endpoint(host["endpoint"]) for host in options["hosts"]], patience)
     hosts = [inputs.host(host, served) for host in options["hosts"]]
     clients = [inputs.client(client) for client in options["clients"]]
     wait = timedelta(0) if again == "0s" else _time.parse_duration(again, "again_after")
     wanted = options["authority"]
-    names = list(options["authorities"]) if wanted == rotation_all.ALL else [wanted]
+    names = list(options["authorities"]) if wanted == all_phases.ALL else [wanted]
     return [
         rotation_inputs.situation(
             name, options["authorities"], hosts, clients, options["held"], options["revoked_clients"], now, wait
         )
-        for name in sorted(names, key=lambda name: (name != rotation.SERVER, name))
+        for name in sorted(names, key=lambda name: (name != phases.SERVER, name))
     ]
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     found = look(module.params, _time.utc_now())
     executing = module.params["executing"]
-    if module.params["authority"] == rotation_all.ALL:
-        plans = rotation_all.decide(found)
-        lines, plan = rotation_all.render(found, plans, executing=executing), rotation_all.to_dict(plans)
+    if module.params["authority"] == all_phases.ALL:
+        plans = all_phases.decide(found)
+        lines, plan = all_phases.render(found, plans, executing=executing), all_phases.to_dict(plans)
     else:
-        plans = [rotation.decide(found[0])]
-        lines, plan = rotation_text.render(found[0], plans[0], executing=executing), rotation_text.to_dict(plans[0])
+        plans = [phases.decide(found[0])]
+        lines, plan = text.render(found[0], plans[0], executing=executing), text.to_dict(plans[0])
     return {
         "changed": False,
         "plan": plan,
-        "plans": {one.name: rotation_text.to_dict(one) for one in plans},
+        "plans": {one.name: text.to_dict(one) for one in plans},
         "table": lines,
     }
 

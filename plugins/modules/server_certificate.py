@@ -91,24 +91,24 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils import _server_files
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
+from ..module_utils._endpoint import server_certificate
 from ..module_utils._module import run_module
-from ..module_utils._options import CRYPTOGRAPHY_OPTION
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    plan = _server_files.plan(params["directory"], params["certificate_content"], params["ca_content"])
+    plan = server_certificate.plan(params["directory"], params["certificate_content"], params["ca_content"])
     if plan.reasons and not module.check_mode:
-        _server_files.install(plan)
+        server_certificate.install(plan)
     return {
         "changed": bool(plan.reasons),
         "reasons": list(plan.reasons),
         "directory": plan.directory,
-        "certificate": _server_files.report(plan),
+        "certificate": server_certificate.report(plan),
         "diff": {
-            "before": _server_files.describe(plan, after=False),
-            "after": _server_files.describe(plan, after=True),
+            "before": server_certificate.describe(plan, after=False),
+            "after": server_certificate.describe(plan, after=True),
         },
     }
 

@@ -310,11 +310,11 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import batch, behind, directory, origin, plan_text, policy, report, store
+from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
+from ..module_utils._argument_specs_signing import INSTALLED_OPTIONS, SIGNING_OPTIONS, signing_request
+from ..module_utils._ca import call_context, layout, ledger_gaps, plan_text, policy, report, sign_batch, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
-from ..module_utils._options import CA_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._signing_options import INSTALLED_OPTIONS, SIGNING_OPTIONS, signing_request
 
 if t.TYPE_CHECKING:
     from datetime import datetime
@@ -323,10 +323,10 @@ if t.TYPE_CHECKING:
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"])
-    work = batch.Batch(
-        place=directory.ca_directory(params["path"]),
+    work = sign_batch.Batch(
+        place=layout.ca_directory(params["path"]),
         requests=[signing_request(options) for options in params["requests"]],
-        installed=[behind.Installed(**options) for options in params["installed"]],
+        installed=[ledger_gaps.Installed(**options) for options in params["installed"]],
         rules=policy.make_rules(
             reserved=params["reserved_names"],
             shared=params["shared_names"],
@@ -336,10 +336,10 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             same_machine=params["same_machine"],
         ),
         passphrase=passphrase,
-        around=origin.surroundings(params, now),
+        around=call_context.surroundings(params, now),
         partial=params["partial"],
     )
-    result = batch.sign(work)
+    result = sign_batch.sign(work)
     for warning in result.warnings:
         module.warn(warning)
     return {

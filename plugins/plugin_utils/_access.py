@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ansible.errors import AnsibleError
 
-from ..module_utils import _access_text
+from ..module_utils._fleet import access_text
 from . import _ca_place, _inventory
 from ._as_written import as_written, has_template, is_computed
 
@@ -223,8 +223,8 @@ def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientLi
             one, where = revoked[name]
             still = admitting(groups, hostvars, [_group(one)])
             yield (
-                f"The client {name!r} is revoked in {where.variable} as {_access_text.named(where.hosts)} has it, and {host} is to get a bundle for it by "
-                f"its own {CLIENTS}. Nothing was revoked, and it still has access to {_access_text.named(still) or 'no host'}. Write state: revoked in "
+                f"The client {name!r} is revoked in {where.variable} as {access_text.named(where.hosts)} has it, and {host} is to get a bundle for it by "
+                f"its own {CLIENTS}. Nothing was revoked, and it still has access to {access_text.named(still) or 'no host'}. Write state: revoked in "
                 "every list that has the client (look in host_vars and group_vars), or present if it is to have access."
             )
 

@@ -29,8 +29,8 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as RUNNING
 
 from ..filter import adoption, roles, status
+from ..module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ..module_utils._errors import TlsError
-from ..module_utils._options import CRYPTOGRAPHY_PACKAGE
 from . import _ansible_version, _answers, _in_process, _pipelining
 from ._printable import printable
 from ._remote import host_timeout, time_limit

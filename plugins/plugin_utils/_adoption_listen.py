@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._daemon.listen import default_entries, is_wildcard, kept_entries, undecided
+from ..module_utils._docker.listeners import default_entries, is_wildcard, kept_entries, undecided
 from ._inventory import as_list, ascii_name, listen_addresses
 
 Mapping = t.Mapping[str, t.Any]

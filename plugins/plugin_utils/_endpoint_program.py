@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The change of the daemon (``_daemon.call``) as a program for a pipe. PRIVATE: may change without notice."""
+"""The change of the daemon (``_endpoint.entry``) as a program for a pipe. PRIVATE: may change without notice."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ._answers import Maybe
 from ._sources import SHARED
 
 CHANGE = _pipe.Program(
-    "_daemon/call",
+    "_endpoint/entry",
     sources=(
         *SHARED,
-        "_daemon/call",
-        "_daemon/capsule",
-        "_daemon/confirm",
-        "_daemon/dername",
-        "_daemon/finish",
-        "_daemon/plain_port",
-        "_daemon/plan_back",
-        "_daemon/probe",
-        "_daemon/proof",
-        "_daemon/restart",
-        "_daemon/signals",
-        "_daemon/swap",
-        "_daemon/transaction",
-        "_daemon/undo",
-        "_daemon/wording",
-        "_program",
+        "_endpoint/entry",
+        "_endpoint/rollback_guard",
+        "_endpoint/confirm_timer",
+        "_pki/der_name",
+        "_endpoint/commit",
+        "_docker/plain_port",
+        "_endpoint/plan_removal",
+        "_endpoint/probe",
+        "_endpoint/verify_local",
+        "_endpoint/restart",
+        "_endpoint/signals",
+        "_endpoint/atomic_swap",
+        "_endpoint/transaction",
+        "_endpoint/rollback",
+        "_endpoint/plan_text",
+        "_standalone",
     ),
 )
 

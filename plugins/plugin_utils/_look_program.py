@@ -14,19 +14,19 @@ from . import _pipe
 from ._sources import SHARED
 
 LOOK = _pipe.Program(
-    "_host_state",
+    "_endpoint/host_state",
     sources=(
         *SHARED,
-        "_accounts",
-        "_daemon/dername",
-        "_daemon/plain_port",
-        "_daemon/probe",
-        "_asked_names",
-        "_host/identity",
-        "_host_state",
-        "_request_names",
-        "_requests",
-        "_x509/issue",
+        "_host/file_owner",
+        "_pki/der_name",
+        "_docker/plain_port",
+        "_endpoint/probe",
+        "_host/names_record",
+        "_host/machine_identity",
+        "_endpoint/host_state",
+        "_host/request_names",
+        "_host/requests",
+        "_pki/signing",
     ),
 )
 

@@ -19,7 +19,7 @@ import typing as t
 
 from ansible import constants as C
 
-from ..module_utils._program import PACKAGE, program
+from ..module_utils._standalone import PACKAGE, program
 from ._printable import printable
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1] / "module_utils"

@@ -12,7 +12,7 @@ from collections import Counter
 from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
-from ..module_utils import _access_text
+from ..module_utils._fleet import access_text
 from . import _access, _ansible_version, _awx_job, _batches, _ca_place, _role_arguments, _secret_templates
 from ._as_written import as_written, is_computed, variable
 from ._remote import host_timeout
@@ -160,7 +160,7 @@ def _client_problems(found: _access.ClientList, known: t.Sequence[str]) -> t.Ite
     if not isinstance(clients, (list, tuple)) or not all(
         isinstance(one, t.Mapping) and one.get("name") for one in clients
     ):
-        yield f"{where}: every entry needs a name ({_access_text.named(found.hosts)})."
+        yield f"{where}: every entry needs a name ({access_text.named(found.hosts)})."
         return
     numbers = [client["name"] for client in clients if not isinstance(client["name"], str)]
     if numbers:

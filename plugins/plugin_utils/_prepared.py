@@ -15,7 +15,7 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils._host_options import REQUEST_OPTIONS
+from ..module_utils._argument_specs_host import REQUEST_OPTIONS
 from ..module_utils._module import plan_diff
 
 Result = dict[str, t.Any]

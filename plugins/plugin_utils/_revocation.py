@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils import _access_text
+from ..module_utils._fleet import access_text
 from . import _access, _inventory
 from ._access import admitting
 from ._as_written import as_written
@@ -108,7 +108,7 @@ def undone_revocations(groups: Groups, hostvars: Mapping) -> list[str]:
         return _unread(groups, hostvars)
     sentences = [
         f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can get in with certificates of {', '.join(one['generations'])} on "
-        f"{_access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
+        f"{access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
         "or tasks (--limit, --tags), so the revocation was not begun. Run site.yml without these options."
         for one in answer.get("revocations_deferred") or []
     ]

@@ -20,12 +20,12 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.machine import Machine
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options, parse_time
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.signals import orderly_end
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Systemd
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Systemd
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.machine import Machine
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options, parse_time
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.signals import orderly_end
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 

@@ -19,7 +19,9 @@ import typing
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import dername, handshake, probe
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import tls_greeting
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import probe
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import der_name
 
 PORT, PATIENCE = 2399, 60.0
 TARGET = probe.Target("127.0.0.1", PORT, "localhost", 3.0)
@@ -34,9 +36,9 @@ def admitted(process: subprocess.Popen[bytes]) -> tuple[str, str]:
         if probe.is_open(TARGET):
             if probe.ask(TARGET, None).status == 200:
                 return "plain", ""
-            greeting = handshake.read_greeting("127.0.0.1", PORT, 3.0)
+            greeting = tls_greeting.read_greeting("127.0.0.1", PORT, 3.0)
             if greeting.asks_for_certificate:
-                names = [dername.name_text(name) for name in greeting.authority_names]
+                names = [der_name.name_text(name) for name in greeting.authority_names]
                 return ("clients", names[0].partition("=")[2]) if names else ("system", "")
             answer = probe.ask(TARGET, probe.client_context(probe.Client(), "", verify=False))
             return ("unverified", "") if answer.status == 200 else ("nobody", answer.detail)

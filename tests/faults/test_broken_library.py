@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from test_faults import assert_untouched
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host_options import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs_host import (
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )

@@ -20,17 +20,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
-    config,
-    dername,
-    dropin,
-    environment,
-    handshake,
-    unit,
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import daemon_json as config
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import (
+    drop_in,
+    exec_start,
+    tls_greeting,
+    unit_environment,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import dername as status_dername
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, keys, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import authority_names as status_dername
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import der_name, keys, names, reader, signing
 
 UNITS = pathlib.Path(__file__).parents[1] / "unit/fixtures/units"
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=timezone.utc)
@@ -39,7 +38,7 @@ OURS = {"hosts": ["fd://", "tcp://0.0.0.0:2376"], "tlsverify": True, "tlscacert"
 HOST_NAMES = ("10.0.0.5", "docker1.example.org")
 
 AUTHORITY_KEY = keys.generate_private_key("ecdsa-p256")
-AUTHORITY = issue.self_sign_authority(
+AUTHORITY = signing.self_sign_authority(
     AUTHORITY_KEY,
     common_name="Docker CA",
     organization="",
@@ -58,18 +57,19 @@ def unit_command(data: bytes) -> None:
         ("/usr/lib/systemd/system/docker.service", texts[0]),
         ("/etc/systemd/system/docker.service.d/o.conf", texts[1]),
     ]
-    own = f"/etc/systemd/system/docker.service.d/{dropin.DROPIN_NAME}"
+    own = f"/etc/systemd/system/docker.service.d/{drop_in.DROPIN_NAME}"
     with contextlib.suppress(TlsError):
-        model = environment.parse_unit(files, own)
+        model = unit_environment.parse_unit(files, own)
         given = {source.pattern: [(source.pattern, texts[2])] for source in model.environment_files}
-        variables = environment.read_environment(model, given)
-        found = unit.derive(model, variables)
-        text = dropin.service_dropin(found, after_network=False)
+        variables = unit_environment.read_environment(model, given)
+        found = exec_start.derive(model, variables)
+        text = drop_in.service_dropin(found, after_network=False)
         if text is None:
             return
         # systemd reads our drop-in after the others: the command that it then has.
-        again = unit.derive(
-            environment.parse_unit([*files, ("/zz.conf", text.replace(environment.OWN_MARK, "# "))], own), variables
+        again = exec_start.derive(
+            unit_environment.parse_unit([*files, ("/zz.conf", text.replace(unit_environment.OWN_MARK, "# "))], own),
+            variables,
         )
         assert again.hosts == ()
         assert again.arguments == found.arguments
@@ -89,9 +89,9 @@ def daemon_json(data: bytes) -> None:
 def pem_text(data: bytes) -> None:
     """A file that should hold certificates or a key."""
     with contextlib.suppress(TlsError):
-        for certificate in inspect.load_certificates(data, "the file"):
+        for certificate in reader.load_certificates(data, "the file"):
             with contextlib.suppress(TlsError):
-                inspect.view_certificate(certificate)
+                reader.view_certificate(certificate)
     with contextlib.suppress(TlsError):
         keys.load_private_key(data, what="the file")
 
@@ -99,14 +99,14 @@ def pem_text(data: bytes) -> None:
 def certificate(data: bytes) -> None:
     """A certificate in DER, such as any server on the wire may show."""
     with contextlib.suppress(TlsError):
-        inspect.view_certificate(inspect.load_certificate(as_pem(data, "CERTIFICATE"), "the certificate"))
+        reader.view_certificate(reader.load_certificate(as_pem(data, "CERTIFICATE"), "the certificate"))
 
 
 def request(data: bytes) -> None:
     """A request of a hostile host, in DER: refused, or a certificate for that host's own names and nothing else."""
     with contextlib.suppress(TlsError):
-        loaded = issue.load_request(as_pem(data, "CERTIFICATE REQUEST"))
-        signed = issue.sign_leaf(
+        loaded = signing.load_request(as_pem(data, "CERTIFICATE REQUEST"))
+        signed = signing.sign_leaf(
             AUTHORITY,
             AUTHORITY_KEY,
             public_key=loaded.public_key(),
@@ -115,7 +115,7 @@ def request(data: bytes) -> None:
             not_before=NOW,
             not_after=NOW + ONE_YEAR,
         )
-        view = inspect.view_certificate(signed)
+        view = reader.view_certificate(signed)
         assert sorted(view.names) == sorted(names.normalize_names(HOST_NAMES))
         assert view.common_name == "docker1.example.org"
         assert view.extended_key_usages == ("serverAuth",)
@@ -123,14 +123,14 @@ def request(data: bytes) -> None:
 
 def greeting(data: bytes) -> None:
     """What a server says in the TLS handshake before it knows who asks."""
-    with contextlib.suppress(handshake.HandshakeError):
-        messages, _rest = handshake.parse_messages(data)
+    with contextlib.suppress(tls_greeting.HandshakeError):
+        messages, _rest = tls_greeting.parse_messages(data)
         for _kind, body in messages:
-            with contextlib.suppress(handshake.HandshakeError):
-                handshake.parse_certificates(body)
-            with contextlib.suppress(handshake.HandshakeError):
-                for name in handshake.parse_certificate_request(body):
-                    assert isinstance(dername.name_text(name), str)
+            with contextlib.suppress(tls_greeting.HandshakeError):
+                tls_greeting.parse_certificates(body)
+            with contextlib.suppress(tls_greeting.HandshakeError):
+                for name in tls_greeting.parse_certificate_request(body):
+                    assert isinstance(der_name.name_text(name), str)
                     assert isinstance(status_dername.text(name), str)
                     assert isinstance(status_dername.unit(name), str)
 
@@ -153,7 +153,7 @@ TARGETS: dict[str, t.Callable[[bytes], None]] = {
 def seeds(target: str) -> list[bytes]:
     """Return good input, from which a fuzzer finds the bad."""
     der = serialization.Encoding.DER
-    authority = inspect.certificate_pem(AUTHORITY).encode()
+    authority = reader.certificate_pem(AUTHORITY).encode()
     name = AUTHORITY.subject.public_bytes()
     body = (
         b"\x01\x40\x00\x04\x04\x03\x08\x04" + (len(name) + 2).to_bytes(2, "big") + len(name).to_bytes(2, "big") + name

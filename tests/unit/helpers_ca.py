@@ -11,13 +11,8 @@ import pathlib
 import typing as t
 from datetime import datetime, timedelta
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    batch,
-    bootstrap,
-    directory,
-    policy,
-)
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import issue, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, policy, sign_batch
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from helpers_x509 import NOW, private_key
 
 PASSPHRASE_TEXT = "an uncommon sequence"
@@ -25,14 +20,14 @@ PASSPHRASE = PASSPHRASE_TEXT.encode()
 ROUNDS = 1000
 
 
-def around(now: datetime = NOW, **changes: t.Any) -> bootstrap.Surroundings:
+def around(now: datetime = NOW, **changes: t.Any) -> create.Surroundings:
     """Return surroundings with few rounds and no patience."""
-    return bootstrap.Surroundings(
+    return create.Surroundings(
         **{"now": now, "origin": {"user": "tester"}, "lock_timeout": 0, "rounds": ROUNDS, **changes}
     )
 
 
-def spec(name: str = "server", **changes: t.Any) -> bootstrap.AuthoritySpec:
+def spec(name: str = "server", **changes: t.Any) -> create.AuthoritySpec:
     """Return one wanted authority."""
     values: dict[str, t.Any] = {
         "name": name,
@@ -41,25 +36,25 @@ def spec(name: str = "server", **changes: t.Any) -> bootstrap.AuthoritySpec:
         "key_type": "ecdsa-p256",
         "validity": timedelta(days=1825),
     }
-    return bootstrap.AuthoritySpec(**{**values, **changes})
+    return create.AuthoritySpec(**{**values, **changes})
 
 
-def specs(*groups: str) -> list[bootstrap.AuthoritySpec]:
+def specs(*groups: str) -> list[create.AuthoritySpec]:
     """Return the server authority and those of the groups (default: clients)."""
     return [spec("server"), *(spec(group) for group in groups or ("clients",))]
 
 
-def ensure(path: pathlib.Path, *groups: str, predict: bool = False, **changes: t.Any) -> bootstrap.Outcome:
+def ensure(path: pathlib.Path, *groups: str, predict: bool = False, **changes: t.Any) -> create.Outcome:
     """Make or verify the CA in ``path``."""
     passphrase = changes.pop("passphrase", PASSPHRASE)
     wanted = changes.pop("wanted", None) or specs(*groups)
-    return bootstrap.ensure(directory.ca_directory(str(path)), wanted, passphrase, around(**changes), predict=predict)
+    return create.ensure(layout.ca_directory(str(path)), wanted, passphrase, around(**changes), predict=predict)
 
 
 @functools.cache
 def csr(number: int = 1, key_type: str = "ecdsa-p256") -> str:
     """Return a request; its names are not those that anybody should get."""
-    return issue.build_request(
+    return signing.build_request(
         private_key(key_type, number), names.SubjectNames("evil", ("evil.example.org",))
     ).decode()
 
@@ -90,10 +85,10 @@ def rules(**changes: t.Any) -> policy.Rules:
     return policy.make_rules(**{"reserved": {}, "shared": (), "backdate": "5m", **changes})
 
 
-def sign(path: pathlib.Path | str, *requests: policy.SigningRequest, **changes: t.Any) -> batch.BatchResult:
+def sign(path: pathlib.Path | str, *requests: policy.SigningRequest, **changes: t.Any) -> sign_batch.BatchResult:
     """Sign the requests with the CA in ``path``."""
-    work = batch.Batch(
-        place=directory.ca_directory(str(path)),
+    work = sign_batch.Batch(
+        place=layout.ca_directory(str(path)),
         requests=requests,
         rules=changes.pop("rules", rules()),
         passphrase=changes.pop("passphrase", PASSPHRASE),
@@ -101,7 +96,7 @@ def sign(path: pathlib.Path | str, *requests: policy.SigningRequest, **changes: 
         partial=changes.pop("partial", False),
         around=around(**changes),
     )
-    return batch.sign(work)
+    return sign_batch.sign(work)
 
 
 def tree(path: pathlib.Path) -> dict[str, bytes]:

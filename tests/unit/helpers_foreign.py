@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt import effective, files, judge
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, effective_settings, files
 
 OLD_PASSPHRASE = "hello"  # of the kind that tutorials have
 HOST = "docker1.example.org"
@@ -135,7 +135,9 @@ def fact(directory: pathlib.Path, path: str, content: bytes, mode: int = 0o600) 
     return replace(found, path=path, mode=mode, uid=0)
 
 
-def endpoint(directory: str = "/etc/docker", names: str = "docker-recipe", **changes: t.Any) -> effective.Endpoint:
+def endpoint(
+    directory: str = "/etc/docker", names: str = "docker-recipe", **changes: t.Any
+) -> effective_settings.Endpoint:
     """Return a TLS endpoint with the file names of a layout."""
     server = "server.pem" if names == "docker-machine" else "server-cert.pem"
     values: dict[str, t.Any] = {
@@ -149,19 +151,19 @@ def endpoint(directory: str = "/etc/docker", names: str = "docker-recipe", **cha
         },
         "where": {"hosts": "/lib/systemd/system/docker.service"},
     }
-    return effective.Endpoint(**{**values, **changes})
+    return effective_settings.Endpoint(**{**values, **changes})
 
 
 def situation(
-    found: t.Iterable[files.FileFact], now: datetime, at: effective.Endpoint | None = None, **changes: t.Any
-) -> judge.Situation:
+    found: t.Iterable[files.FileFact], now: datetime, at: effective_settings.Endpoint | None = None, **changes: t.Any
+) -> assess.Situation:
     """Return a host with these files, of which dockerd uses those that the endpoint names."""
     used = at or endpoint()
     values: dict[str, t.Any] = {
         "endpoint": used,
         "files": tuple(found),
-        "unit": judge.Unit("/lib/systemd/system/docker.service"),
+        "unit": assess.Unit("/lib/systemd/system/docker.service"),
         "in_use": frozenset(used.paths.values()),
         "now": now,
     }
-    return judge.Situation(**{**values, **changes})
+    return assess.Situation(**{**values, **changes})

@@ -11,16 +11,16 @@ import os
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import (
-    capsule,
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.engine_api import EngineFacts
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Services, UnitState
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.tls_greeting import ServerGreeting
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import (
     preflight,
-    proof,
+    rollback_guard,
     state,
+    verify_local,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.engine import EngineFacts
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.handshake import ServerGreeting
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.probe import Check
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Services, UnitState
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.probe import Check
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
 from helpers_world import Effects, Killed, World
 
@@ -214,9 +214,9 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
             raise ConnectionRefusedError
         return _Greeting((b"",), True, tuple(sorted(world.process.anchors)), world.process.fingerprint)
 
-    monkeypatch.setattr(proof, "prove", prove)
+    monkeypatch.setattr(verify_local, "prove", prove)
     monkeypatch.setattr(state, "read_greeting", greet)
-    monkeypatch.setattr(capsule, "capsule_text", lambda _state: "program")
+    monkeypatch.setattr(rollback_guard, "capsule_text", lambda _state: "program")
     monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory
     return machine
 

@@ -20,9 +20,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    bootstrap,
-    directory,
+    create,
     generations,
+    layout,
     ledger,
     stages,
     store,
@@ -54,7 +54,7 @@ def change(place: pathlib.Path, *states: str, name: str = "server") -> None:
     """Bring an authority to ``states``, one after the other."""
     for state in states:
         generations.change(
-            directory.ca_directory(str(ca_of(place))), spec(name), state, PASSPHRASE, around(now()), predict=False
+            layout.ca_directory(str(ca_of(place))), spec(name), state, PASSPHRASE, around(now()), predict=False
         )
 
 
@@ -188,9 +188,9 @@ def make_ca(place: pathlib.Path) -> pathlib.Path:
 @contextlib.contextmanager
 def few_rounds() -> t.Iterator[None]:
     """Have modules encrypt keys quickly."""
-    real = bootstrap.Surroundings
+    real = create.Surroundings
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bootstrap, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
+        patch.setattr(create, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
         yield
 
 
@@ -211,7 +211,7 @@ def check_sound(place: pathlib.Path, passphrases: t.Collection[str] = (PASSPHRAS
     The chain holds; no serial is there twice; what was released is in the ledger; each key is whole, has its
     certificate, and all have one passphrase.
     """
-    ca = directory.ca_directory(str(ca_of(place)))
+    ca = layout.ca_directory(str(ca_of(place)))
     found = ledger.scan(ca)
     entries = list(ledger.entries(ca))
     assert found.head.seq == len(entries)
@@ -219,7 +219,7 @@ def check_sound(place: pathlib.Path, passphrases: t.Collection[str] = (PASSPHRAS
     assert len(serials) == len(set(serials))
     assert {one.stem for one in (ca_of(place) / "issued").iterdir()} <= set(serials)
     living = [one for each in stages.settled(store.read_authorities(ca), found).values() for one in each]
-    bootstrap.check_recorded(ca, found, living)
+    create.check_recorded(ca, found, living)
     opening = [each for each in passphrases if all(_opens(one, each) for one in living)]
     assert len(opening) == 1, (opening, living)
     return opening[0]

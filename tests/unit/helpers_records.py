@@ -17,7 +17,7 @@ import typing as t
 
 import helpers_returns
 import helpers_troubleshooting
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import findings
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import findings
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_documentation import MODULES
 

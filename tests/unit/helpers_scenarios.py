@@ -10,9 +10,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import endpoint
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.options import Options
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options
 from helpers_machine import FakeMachine, install
 from helpers_world import ADDRESS, Effects, World
 from helpers_x509 import NOW, authority, leaf, private_key

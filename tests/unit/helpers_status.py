@@ -10,12 +10,12 @@ import typing as t
 from datetime import datetime, timedelta
 
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import inputs, judge, model, times
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import compat, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import assess, inputs, lifetimes, model
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, names
 
 NOW = made.NOW
 YEAR = timedelta(days=365)
-THRESHOLDS = times.Thresholds(("1/4",), ("1/10",))
+THRESHOLDS = lifetimes.Thresholds(("1/4",), ("1/10",))
 
 
 @functools.cache
@@ -172,7 +172,7 @@ def report(
     wire: t.Mapping[str, model.Served] | None = None,
     authorities: dict[str, t.Any] | None = None,
     ledger_found: dict[str, t.Any] | None = None,
-    thresholds: times.Thresholds = THRESHOLDS,
+    thresholds: lifetimes.Thresholds = THRESHOLDS,
     now: datetime = NOW,
 ) -> model.Report:
     """Return the judged report. ``wire`` is what each host serves, by name; by default it is what is on its disk."""
@@ -181,7 +181,7 @@ def report(
     for one in hosts:
         shown = served_by.get(one["name"], served(server()))
         facts.append(inputs.host(one, {inputs.endpoint(one["endpoint"]): shown}))
-    return judge.judge(
+    return assess.judge(
         inputs.authorities(ca() if authorities is None else authorities),
         inputs.ledger(ledger() if ledger_found is None else ledger_found),
         facts,

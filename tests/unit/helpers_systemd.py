@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pathlib
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.systemd import Services, Systemd, UnitState
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Services, Systemd, UnitState
 
 
 class Manager(Systemd):

@@ -3,7 +3,7 @@
 
 """Every way to tell dockerd about TLS, and who gets in over TCP then.
 
-One table for two judges: the unit tests ask ``_adopt.effective``, tests/faults asks a real dockerd of each release.
+One table for two judges: the unit tests ask ``_adoption.effective_settings``, tests/faults asks a real dockerd of each release.
 ``D`` stands for a directory with the files of a CA ``named``; ``H`` for a home whose ``.docker`` holds those of a CA ``home``.
 """
 

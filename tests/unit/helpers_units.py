@@ -13,11 +13,11 @@ import json
 import sys
 from pathlib import Path
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import dropin, environment, unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import drop_in, exec_start, unit_environment
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 ROOT = Path(__file__).resolve().parent / "fixtures" / "units"
-OWN_PATH = f"/etc/systemd/system/docker.service.d/{dropin.DROPIN_NAME}"
+OWN_PATH = f"/etc/systemd/system/docker.service.d/{drop_in.DROPIN_NAME}"
 NAMES = sorted(path.name for path in ROOT.iterdir() if path.is_dir())
 
 
@@ -30,21 +30,21 @@ def unit_files(name: str) -> list[tuple[str, str]]:
     ]
 
 
-def environment_of(name: str, model: environment.UnitModel) -> dict[str, environment.Variable]:
+def environment_of(name: str, model: unit_environment.UnitModel) -> dict[str, unit_environment.Variable]:
     """Return the variables of the fixture."""
     texts = {}
     for source in model.environment_files:
         path = ROOT / name / "env" / source.pattern.lstrip("/")
         texts[source.pattern] = [(source.pattern, path.read_text())] if path.exists() else []
-    return environment.read_environment(model, texts)
+    return unit_environment.read_environment(model, texts)
 
 
 def derive(
-    name: str, strip: frozenset[str] = unit.HOST_FLAGS, extra: tuple[tuple[str, str], ...] = ()
-) -> unit.Derivation:
+    name: str, strip: frozenset[str] = exec_start.HOST_FLAGS, extra: tuple[tuple[str, str], ...] = ()
+) -> exec_start.Derivation:
     """Return what is derived from the fixture; ``extra``: more drop-ins, such as our own of an earlier run."""
-    model = environment.parse_unit([*unit_files(name), *extra], OWN_PATH)
-    return unit.derive(model, environment_of(name, model), strip)
+    model = unit_environment.parse_unit([*unit_files(name), *extra], OWN_PATH)
+    return exec_start.derive(model, environment_of(name, model), strip)
 
 
 def outcome(name: str) -> tuple[str | None, dict[str, object]]:
@@ -59,11 +59,13 @@ def outcome(name: str) -> tuple[str | None, dict[str, object]]:
         "config_path": found.config_path,
         "hosts": list(found.hosts),
         "inlined": list(found.inlined),
-        "local_hosts": list(unit.local_hosts(found.hosts)),
+        "local_hosts": list(exec_start.local_hosts(found.hosts)),
         "notes": [note.code for note in found.notes],
-        "tls_conflicts": [use.text() for use in unit.conflicts(found, unit.ENDPOINT_FLAGS | {"live-restore"})],
+        "tls_conflicts": [
+            use.text() for use in exec_start.conflicts(found, exec_start.ENDPOINT_FLAGS | {"live-restore"})
+        ],
     }
-    return dropin.service_dropin(found, after_network=False), learned
+    return drop_in.service_dropin(found, after_network=False), learned
 
 
 if __name__ == "__main__" and "--write" in sys.argv:

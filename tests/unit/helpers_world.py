@@ -3,7 +3,7 @@
 
 """A host in memory: real files in a directory, and a systemd and a dockerd that follow the measured rules.
 
-The rules (dockerd_facts 1.4, 1.5, a, a2, k, and endpoint_socket.py): ``-H`` together with ``hosts`` keeps dockerd from starting; so do a key that does
+The rules (dockerd_facts 1.4, 1.5, a, a2, k, and endpoint_socket_unit.py): ``-H`` together with ``hosts`` keeps dockerd from starting; so do a key that does
 not fit its certificate, a missing file, an address that is not there. A dockerd that binds /run/docker.sock itself takes it
 from systemd, and takes it away when it ends. systemd starts what it has loaded, until daemon-reload. Without live-restore a
 dockerd that stops takes its containers along, and so does one that starts without it and finds some.
@@ -21,9 +21,9 @@ import shutil
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.environment import parse_unit
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.words import split_words
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start_words import split_words
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import parse_unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader
 
 UNIT = """\
 [Unit]
@@ -275,13 +275,13 @@ class World:
         return values.get("tlsverify") is True and values.get("tlscacert") == str(anchors)
 
     def load_tls(self, values: dict[str, t.Any]) -> tuple[str, frozenset[bytes]]:
-        chain = inspect.load_certificates(pathlib.Path(values["tlscert"]).read_bytes(), "cert")
+        chain = reader.load_certificates(pathlib.Path(values["tlscert"]).read_bytes(), "cert")
         key = keys.load_private_key(pathlib.Path(values["tlskey"]).read_bytes(), what="key")
         same = keys.public_key_fingerprint(key.public_key()) == keys.public_key_fingerprint(chain[0].public_key())
         assert same, "tls: private key does not match public key"
-        anchors = inspect.load_certificates(pathlib.Path(values["tlscacert"]).read_bytes(), "ca")
+        anchors = reader.load_certificates(pathlib.Path(values["tlscacert"]).read_bytes(), "ca")
         names = frozenset(anchor.subject.public_bytes() for anchor in anchors)
-        return inspect.view_certificate(chain[0]).fingerprint_sha256, names
+        return reader.view_certificate(chain[0]).fingerprint_sha256, names
 
     # what a user sees
     @property

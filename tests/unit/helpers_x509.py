@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import compat, inspect, issue, keys, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, keys, names, reader, signing
 
 #: The clock of the tests.
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=timezone.utc)
@@ -33,15 +33,15 @@ class Pair:
 
     @property
     def pem(self) -> str:
-        return inspect.certificate_pem(self.certificate)
+        return reader.certificate_pem(self.certificate)
 
     @property
     def key_pem(self) -> bytes:
         return keys.encode_private_key(self.key)
 
     @property
-    def view(self) -> inspect.CertificateView:
-        return inspect.view_certificate(self.certificate)
+    def view(self) -> reader.CertificateView:
+        return reader.view_certificate(self.certificate)
 
     @property
     def fingerprint(self) -> str:
@@ -72,7 +72,7 @@ def authority(
 ) -> Pair:
     """Return a self-signed authority named as the collection names them."""
     key = private_key(key_type, number)
-    certificate = issue.self_sign_authority(
+    certificate = signing.self_sign_authority(
         key,
         common_name="Docker CA",
         organization="",
@@ -110,7 +110,7 @@ def leaf(
     if subject_names is None:
         subject_names = SERVER_NAMES if profile == "server" else (names.client_identity(common_name),)
     key = private_key(key_type, 1) if key is None else key
-    certificate = issue.sign_leaf(
+    certificate = signing.sign_leaf(
         issuer.certificate,
         issuer.key,
         public_key=key.public_key(),

@@ -14,10 +14,10 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from .._pki import names
 from .._time import from_isoformat
-from .._x509 import names
 from . import ledger, store
-from .directory import CaDirectory
+from .layout import CaDirectory
 
 Entry = t.Mapping[str, t.Any]
 

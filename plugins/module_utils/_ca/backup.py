@@ -23,9 +23,9 @@ from dataclasses import dataclass
 
 from .. import _files
 from .._errors import TlsError
+from .._pki import pem
 from .._time import isoformat
-from .._x509 import pem
-from . import bootstrap, directory, keyswap, ledger, lock, stages, store
+from . import create, layout, ledger, lock, stages, store, swap_keys
 
 MANIFEST = "backup.json"
 #: The names of files that an archive may have: all that this collection writes.
@@ -48,24 +48,24 @@ class Backup:
     warnings: tuple[str, ...] = ()
 
 
-def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Surroundings, *, predict: bool) -> Backup:
+def make_backup(place: layout.CaDirectory, archive: str, around: create.Surroundings, *, predict: bool) -> Backup:
     """Write the CA directory to the file ``archive`` (0600, replaced in one rename) and return what it holds.
 
     Raises TlsError (codes of ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``, ``key-not-encrypted``,
     ``backup-place-unfit``, ``file-unwritable``).
     """
-    directory.check_parents(place.path)
+    layout.check_parents(place.path)
     if not os.path.isdir(place.authorities):
-        raise directory.no_ca(place, ", so there is nothing to back up")
+        raise layout.no_ca(place, ", so there is nothing to back up")
     _check_archive_place(place, archive)
-    directory.loose_entries(place, os.geteuid())
+    layout.loose_entries(place, os.geteuid())
     if predict:
         names, strange = _names(place)
         return Backup(archive, "", len(names), _sound(place).head, _ids(place), _left_out(strange))
-    with lock.locked(place.lock, around.lock_timeout), directory.disk_errors(place):
+    with lock.locked(place.lock, around.lock_timeout), layout.disk_errors(place):
         found = _sound(place)
         warnings = ledger.repair(place, found)
-        found = keyswap.finish(place, found)
+        found = swap_keys.finish(place, found)
         names, strange = _names(place)
         manifest = {
             "format": FORMAT,
@@ -79,11 +79,11 @@ def make_backup(place: directory.CaDirectory, archive: str, around: bootstrap.Su
         return Backup(archive, digest, len(names), found.head, _ids(place), (*warnings, *_left_out(strange)))
 
 
-def _ids(place: directory.CaDirectory) -> tuple[str, ...]:
+def _ids(place: layout.CaDirectory) -> tuple[str, ...]:
     return tuple(one.id for generations in store.read_authorities(place).values() for one in generations)
 
 
-def _check_archive_place(place: directory.CaDirectory, archive: str) -> None:
+def _check_archive_place(place: layout.CaDirectory, archive: str) -> None:
     parent = os.path.dirname(os.path.abspath(archive))
     inside = os.path.realpath(parent) + "/"
     if inside.startswith(os.path.realpath(place.path) + "/"):
@@ -101,12 +101,12 @@ def _check_archive_place(place: directory.CaDirectory, archive: str) -> None:
         )
 
 
-def _sound(place: directory.CaDirectory) -> ledger.Scan:
+def _sound(place: layout.CaDirectory) -> ledger.Scan:
     """Return the ledger's state of a CA that can be restored from its files. Raises TlsError where it could not."""
     found = ledger.scan(place)
     living = stages.settled(store.read_authorities(place), found)
     authorities = [one for generations in living.values() for one in generations]
-    bootstrap.check_recorded(place, found, authorities)
+    create.check_recorded(place, found, authorities)
     for one in authorities:
         raw = _files.read_bytes_or_none(one.rekeyed_path) or _files.read_bytes_or_none(one.key_path)
         blocks = pem.blocks(raw or b"", *pem.PRIVATE_KEY)
@@ -119,7 +119,7 @@ def _sound(place: directory.CaDirectory) -> ledger.Scan:
     return found
 
 
-def _names(place: directory.CaDirectory) -> tuple[list[str], list[str]]:
+def _names(place: layout.CaDirectory) -> tuple[list[str], list[str]]:
     """Return the paths of all files of the CA below its directory, sorted, and of those that are not of this collection.
 
     Without the lock and what is half made.
@@ -141,7 +141,7 @@ def _left_out(strange: t.Sequence[str]) -> tuple[str, ...]:
 
 
 def _write_archive(
-    place: directory.CaDirectory, archive: str, names: t.Sequence[str], manifest: dict[str, t.Any], moment: int
+    place: layout.CaDirectory, archive: str, names: t.Sequence[str], manifest: dict[str, t.Any], moment: int
 ) -> str:
     """Write the archive beside its place, flush it, move it there, and return its digest."""
     target = os.path.abspath(archive)
@@ -149,7 +149,7 @@ def _write_archive(
     _files.remove_half_written(target)
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, directory.FILE_MODE)
+        descriptor = os.open(temporary, flags, layout.FILE_MODE)
         try:
             with open(descriptor, "w+b", closefd=True) as stream:
                 with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
@@ -175,7 +175,7 @@ def _write_archive(
     return digest
 
 
-def _add_file(tar: tarfile.TarFile, place: directory.CaDirectory, name: str, moment: int) -> None:
+def _add_file(tar: tarfile.TarFile, place: layout.CaDirectory, name: str, moment: int) -> None:
     descriptor = os.open(os.path.join(place.path, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with open(descriptor, "rb") as stream:
         status = os.fstat(stream.fileno())
@@ -194,7 +194,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes, moment: int) -> None:
 
 def _member(name: str, size: int, moment: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
-    member.size, member.mode, member.mtime = size, directory.FILE_MODE, moment
+    member.size, member.mode, member.mtime = size, layout.FILE_MODE, moment
     return member
 
 

@@ -15,9 +15,9 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._errors import TlsError
+from .._pki import keys, names
 from .._time import isoformat
-from .._x509 import keys, names
-from . import bootstrap, directory, ledger, lock, stages, store
+from . import create, layout, ledger, lock, stages, store
 
 INTRODUCED, SIGNING, RETIRED = "introduced", "signing", "retired"
 STATES = (INTRODUCED, SIGNING, RETIRED)
@@ -30,17 +30,17 @@ class Outcome:
 
     before: store.Stored
     after: store.Stored
-    made: tuple[bootstrap.AuthoritySpec, ...] = ()
+    made: tuple[create.AuthoritySpec, ...] = ()
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def change(
-    place: directory.CaDirectory,
-    spec: bootstrap.AuthoritySpec,
+    place: layout.CaDirectory,
+    spec: create.AuthoritySpec,
     state: str,
     passphrase: bytes | None,
-    around: bootstrap.Surroundings,
+    around: create.Surroundings,
     *,
     predict: bool,
     generation: int = 0,
@@ -63,21 +63,21 @@ def change(
         if predict:
             found = ledger.scan(place)
             return _predict(place, spec, state, before, found, generation)
-        settled = bootstrap.Run(place, (), passphrase or b"", around).settle()
+        settled = create.Run(place, (), passphrase or b"", around).settle()
         made, reasons = _act(place, spec, state, settled, passphrase, around, generation)
         return Outcome(before, read(place, spec.name), made, (*settled.reasons, *reasons), settled.warnings)
 
 
-def check_place(place: directory.CaDirectory, around: bootstrap.Surroundings) -> None:
+def check_place(place: layout.CaDirectory, around: create.Surroundings) -> None:
     """Refuse a directory that is not there or not safe. Raises TlsError ``authority-missing`` and those of ``directory``."""
-    directory.check_parents(place.path)
+    layout.check_parents(place.path)
     if not os.path.isdir(place.path):
-        raise directory.no_ca(place, hint=directory.MAKE_IT_FIRST)
-    directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
-    directory.loose_entries(place, os.geteuid())
+        raise layout.no_ca(place, hint=layout.MAKE_IT_FIRST)
+    layout.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    layout.loose_entries(place, os.geteuid())
 
 
-def read(place: directory.CaDirectory, name: str) -> dict[str, list[store.StoredAuthority]]:
+def read(place: layout.CaDirectory, name: str) -> dict[str, list[store.StoredAuthority]]:
     """Return all authorities as they are now. Raises TlsError ``authority-unknown`` where ``name`` is none of them."""
     stored = stages.settled(store.read_authorities(place), ledger.scan(place))
     if name not in stored:
@@ -89,16 +89,16 @@ def read(place: directory.CaDirectory, name: str) -> dict[str, list[store.Stored
     return stored
 
 
-def locked(place: directory.CaDirectory, around: bootstrap.Surroundings, *, predict: bool) -> t.ContextManager[t.Any]:
+def locked(place: layout.CaDirectory, around: create.Surroundings, *, predict: bool) -> t.ContextManager[t.Any]:
     """Return the lock of the directory, or nothing to hold in a prediction."""
     stack = contextlib.ExitStack()
     if not predict:
         stack.enter_context(lock.locked(place.lock, around.lock_timeout))
-        stack.enter_context(directory.disk_errors(place))
+        stack.enter_context(layout.disk_errors(place))
     return stack
 
 
-def next_generation(place: directory.CaDirectory, name: str, stored: store.Stored, found: ledger.Scan) -> int:
+def next_generation(place: layout.CaDirectory, name: str, stored: store.Stored, found: ledger.Scan) -> int:
     """Return the number of the next generation: one that never was, also not before a retirement."""
     used = [one.generation for one in stored.get(name, ())]
     used += [number for retired, number in stages.retired_generations(place, found) if retired == name]
@@ -113,26 +113,26 @@ def next_generation(place: directory.CaDirectory, name: str, stored: store.Store
 
 
 def sign(
-    place: directory.CaDirectory, one: store.StoredAuthority, found: ledger.Scan, told: t.Mapping[str, t.Any]
+    place: layout.CaDirectory, one: store.StoredAuthority, found: ledger.Scan, told: t.Mapping[str, t.Any]
 ) -> None:
     """Make a generation sign that was only trusted. Only under the lock."""
-    ledger.append(place, found, [{**bootstrap.entry("authority-signing", one.id, one.view), **told}])
+    ledger.append(place, found, [{**create.entry("authority-signing", one.id, one.view), **told}])
     stages.unmark(place, one.id)
 
 
 def retire(
-    place: directory.CaDirectory,
+    place: layout.CaDirectory,
     gone: t.Sequence[store.StoredAuthority],
     found: ledger.Scan,
     told: t.Mapping[str, t.Any],
 ) -> None:
     """Take generations out of trust for good and destroy their keys. Only under the lock."""
-    ledger.append(place, found, [{**bootstrap.entry("authority-retired", one.id, one.view), **told} for one in gone])
+    ledger.append(place, found, [{**create.entry("authority-retired", one.id, one.view), **told} for one in gone])
     for one in gone:
         stages.move_out(place, one.id)
 
 
-def told(around: bootstrap.Surroundings, **more: t.Any) -> dict[str, t.Any]:
+def told(around: create.Surroundings, **more: t.Any) -> dict[str, t.Any]:
     """Return what the ledger says of every event: when, and by whom."""
     return {"time": isoformat(around.now), **more, **around.origin}
 
@@ -163,8 +163,8 @@ def _check_passphrase(generations: t.Sequence[store.StoredAuthority], state: str
 
 
 def _predict(
-    place: directory.CaDirectory,
-    spec: bootstrap.AuthoritySpec,
+    place: layout.CaDirectory,
+    spec: create.AuthoritySpec,
     state: str,
     before: dict[str, list[store.StoredAuthority]],
     found: ledger.Scan,
@@ -201,7 +201,7 @@ def _leaving(generations: t.Sequence[store.StoredAuthority], generation: int) ->
     return [one for one in olds(generations) if not generation or one.generation < generation]
 
 
-def _wanted(spec: bootstrap.AuthoritySpec, number: int) -> bootstrap.AuthoritySpec:
+def _wanted(spec: create.AuthoritySpec, number: int) -> create.AuthoritySpec:
     keys.check_key_type(spec.key_type, f"key_type of the authority {spec.name}")
     names.check_common_name(spec.common_name, f"common_name of the authority {spec.name}")
     if spec.organization:
@@ -210,14 +210,14 @@ def _wanted(spec: bootstrap.AuthoritySpec, number: int) -> bootstrap.AuthoritySp
 
 
 def _act(
-    place: directory.CaDirectory,
-    spec: bootstrap.AuthoritySpec,
+    place: layout.CaDirectory,
+    spec: create.AuthoritySpec,
     state: str,
-    settled: bootstrap.Settled,
+    settled: create.Settled,
     passphrase: bytes | None,
-    around: bootstrap.Surroundings,
+    around: create.Surroundings,
     generation: int,
-) -> tuple[tuple[bootstrap.AuthoritySpec, ...], tuple[str, ...]]:
+) -> tuple[tuple[create.AuthoritySpec, ...], tuple[str, ...]]:
     generations = settled.stored[spec.name]
     # settle may have written a line (a new chain), so the end of the ledger is read again.
     found = ledger.scan(place)
@@ -226,7 +226,7 @@ def _act(
         return (), ()
     if state == INTRODUCED and one is None:
         wanted = _wanted(spec, next_generation(place, spec.name, settled.stored, found))
-        bootstrap.Run(place, (), passphrase or b"", around).create([wanted], found, stage=store.NEXT)
+        create.Run(place, (), passphrase or b"", around).create([wanted], found, stage=store.NEXT)
         return (wanted,), ("generation-introduced",)
     if state == SIGNING and one is not None:
         sign(place, one, found, told(around))

@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
-from .directory import FILE_MODE, CaDirectory
+from .layout import FILE_MODE, CaDirectory
 
 GENESIS = "0" * 64
 _READ_BUFFER = 1 << 20

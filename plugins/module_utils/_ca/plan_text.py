@@ -8,16 +8,16 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._pki import plan_text
+from .._pki.names import CLIENT_PREFIX
 from .._time import isoformat
-from .._x509 import wording
-from .._x509.names import CLIENT_PREFIX
-from . import batch, bootstrap, revocation
+from . import create, revocation, sign_batch
 
 
-def authorities(outcome: bootstrap.Outcome, now: datetime) -> list[str]:
+def authorities(outcome: create.Outcome, now: datetime) -> list[str]:
     """Return one line for each authority that is made, and one for what else is done to the CA directory."""
     lines = [
-        f"new authority {spec.id}, CN {spec.common_name}, {spec.key_type}, until {wording.day(now + spec.validity)} "
+        f"new authority {spec.id}, CN {spec.common_name}, {spec.key_type}, until {plan_text.day(now + spec.validity)} "
         "(authority-missing)"
         for spec in outcome.missing
     ]
@@ -34,12 +34,12 @@ def revocations(found: t.Iterable[revocation.Revocation]) -> list[str]:
     ]
 
 
-def certificates(result: batch.BatchResult) -> list[str]:
+def certificates(result: sign_batch.BatchResult) -> list[str]:
     """Return one line for each certificate that is (would be) issued: names, issuer, end, fingerprint."""
     return [_certificate_line(name, one) for name, one in result.signed.items()]
 
 
-def _certificate_line(name: str, one: batch.Signed) -> str:
+def _certificate_line(name: str, one: sign_batch.Signed) -> str:
     wanted = one.approved
     authority = wanted.authority.id if wanted.authority else wanted.request.authority
     shown = [each for each in wanted.subject.names if not each.startswith(CLIENT_PREFIX)]

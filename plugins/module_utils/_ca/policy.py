@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from .. import _time
 from .._errors import TlsError
-from .._x509 import issue, names
+from .._pki import names, signing
 from . import store
 
 # Every host answers to these, so no host owns them (nor the addresses of 127.0.0.0/8).
@@ -181,7 +181,7 @@ def _approve_one(request: SigningRequest, stored: store.Stored, rules: Rules, no
     begin, end = _times(request, authority, rules, now, is_leaving=is_leaving)
     public_key = None
     if request.request_content or not rules.predicting:
-        public_key = issue.load_request(request.request_content, "its CSR").public_key()
+        public_key = signing.load_request(request.request_content, "its CSR").public_key()
     return Approved(request, public_key, authority, subject, begin, end)
 
 

@@ -10,12 +10,12 @@ from datetime import datetime
 
 from .._errors import TlsError
 from .._issuers import anchors
+from .._pki.reader import CertificateView
 from .._time import isoformat
-from .._x509.inspect import CertificateView
-from . import batch, bootstrap, directory, ledger, revocation, store
+from . import create, layout, ledger, revocation, sign_batch, store
 
 
-def authorities(outcome: bootstrap.Outcome, now: datetime) -> dict[str, dict[str, t.Any]]:
+def authorities(outcome: create.Outcome, now: datetime) -> dict[str, dict[str, t.Any]]:
     """Return all authorities by name; those that a prediction would make have empty contents."""
     result = store.describe(outcome.stored, now)
     for spec in outcome.missing:
@@ -35,7 +35,7 @@ def without_ca(external: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
     }
 
 
-def bootstrap_warnings(outcome: bootstrap.Outcome, issuers: t.Sequence[anchors.Issuer]) -> t.Iterator[str]:
+def bootstrap_warnings(outcome: create.Outcome, issuers: t.Sequence[anchors.Issuer]) -> t.Iterator[str]:
     """Yield the warnings, but not that an access group is not listed whose clients another issuer signs for.
 
     What is still trusted after a move to another issuer is named in every run until it is given up.
@@ -82,9 +82,7 @@ def access_warnings(found: revocation.Outcome, *, deferred: bool) -> list[str]:
     return warnings
 
 
-def generations_diff(
-    before: store.Stored, after: store.Stored, made: t.Sequence[bootstrap.AuthoritySpec] = ()
-) -> t.Any:
+def generations_diff(before: store.Stored, after: store.Stored, made: t.Sequence[create.AuthoritySpec] = ()) -> t.Any:
     """Return before and after of the generations of each authority: their stages; ``made`` are those of a prediction."""
     shown = _stages(after)
     for spec in made:
@@ -102,7 +100,7 @@ def _stages(stored: store.Stored) -> dict[str, str]:
     }
 
 
-def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
+def _predicted_authority(spec: create.AuthoritySpec) -> dict[str, t.Any]:
     return {
         "id": spec.id,
         "name": spec.name,
@@ -116,7 +114,7 @@ def _predicted_authority(spec: bootstrap.AuthoritySpec) -> dict[str, t.Any]:
     }
 
 
-def ledger_end(place: directory.CaDirectory, read: ledger.Scan | None = None) -> dict[str, t.Any]:
+def ledger_end(place: layout.CaDirectory, read: ledger.Scan | None = None) -> dict[str, t.Any]:
     """Return where the ledger ends; {} where it cannot be read or is tampered with, which is for others to say.
 
     ``read`` is the ledger where it was read already and not written since.
@@ -133,7 +131,7 @@ def _line(view: CertificateView) -> str:
     return f"{view.subject}, {view.key_type}, {dates}, sha256 {view.fingerprint_sha256}"
 
 
-def certificates(result: batch.BatchResult) -> dict[str, dict[str, t.Any]]:
+def certificates(result: sign_batch.BatchResult) -> dict[str, dict[str, t.Any]]:
     """Return the certificates of a batch by request id."""
     return {
         name: {
@@ -150,7 +148,7 @@ def certificates(result: batch.BatchResult) -> dict[str, dict[str, t.Any]]:
     }
 
 
-def rejected(result: batch.BatchResult) -> dict[str, dict[str, str]]:
+def rejected(result: sign_batch.BatchResult) -> dict[str, dict[str, str]]:
     """Return why requests of a batch were refused, by request id, in words that stand alone."""
     return {
         name: {"msg": f"no certificate is signed for {name}: {error.message}", "hint": error.hint, "code": error.code}

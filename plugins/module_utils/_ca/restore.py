@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
-from . import backup, bootstrap, directory, ledger, stages, store
+from . import backup, create, layout, ledger, stages, store
 
 _STAGING = ".docker-ca-restore-"
 _STAGED = re.compile(rf"{re.escape(_STAGING)}[0-9a-f]{{12}}")
@@ -43,20 +43,20 @@ class Restored:
 
 
 def restore_backup(
-    place: directory.CaDirectory, archive: str, passphrase: bytes, around: bootstrap.Surroundings, *, predict: bool
+    place: layout.CaDirectory, archive: str, passphrase: bytes, around: create.Surroundings, *, predict: bool
 ) -> Restored:
     """Make the CA directory from ``archive``; the place must be missing or empty.
 
     Raises TlsError ``backup-missing``, ``backup-unreadable``, ``restore-over-newer``, ``restore-over-existing``, and the
     codes of ``directory``, ``ledger`` and ``store`` for an archive that holds no sound CA; then nothing is there that was not before.
     """
-    directory.check_parents(place.path)
-    directory.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    layout.check_parents(place.path)
+    layout.check_file_system(place.path, allow_network=around.allow_network_filesystem)
     digest = _digest(archive)
     parent = _existing_parent(place.path)
     _remove_abandoned(parent)
-    staging = directory.ca_directory(os.path.join(parent, f"{_STAGING}{secrets.token_hex(6)}"))
-    with directory.disk_errors(staging), _working_directory(staging.path):
+    staging = layout.ca_directory(os.path.join(parent, f"{_STAGING}{secrets.token_hex(6)}"))
+    with layout.disk_errors(staging), _working_directory(staging.path):
         try:
             manifest = _unpack(archive, staging)
             found, ids = _checked(staging, manifest, archive, passphrase)
@@ -77,7 +77,7 @@ def restore_backup(
 @contextlib.contextmanager
 def _working_directory(path: str) -> t.Iterator[None]:
     """Make a directory that is seen to be in use for as long as this process lives."""
-    os.mkdir(path, directory.DIRECTORY_MODE)
+    os.mkdir(path, layout.DIRECTORY_MODE)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,7 +130,7 @@ def _unreadable(archive: str, problem: str) -> TlsError:
     )
 
 
-def _unpack(archive: str, staging: directory.CaDirectory) -> dict[str, t.Any]:
+def _unpack(archive: str, staging: layout.CaDirectory) -> dict[str, t.Any]:
     """Write the archive's files below ``staging`` and return its manifest. Only plain files with plain names are taken."""
     manifest: t.Any = {}
     try:
@@ -156,8 +156,8 @@ def _unpack(archive: str, staging: directory.CaDirectory) -> dict[str, t.Any]:
 
 
 def _write(path: str, stream: t.IO[bytes]) -> None:
-    os.makedirs(os.path.dirname(path), mode=directory.DIRECTORY_MODE, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, directory.FILE_MODE)
+    os.makedirs(os.path.dirname(path), mode=layout.DIRECTORY_MODE, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, layout.FILE_MODE)
     with open(descriptor, "wb") as target:
         shutil.copyfileobj(stream, target)
         target.flush()
@@ -165,10 +165,10 @@ def _write(path: str, stream: t.IO[bytes]) -> None:
 
 
 def _checked(
-    staging: directory.CaDirectory, manifest: t.Mapping[str, t.Any], archive: str, passphrase: bytes
+    staging: layout.CaDirectory, manifest: t.Mapping[str, t.Any], archive: str, passphrase: bytes
 ) -> tuple[ledger.Scan, tuple[str, ...]]:
     """Return the ledger's state and the ids of the authorities after all checks: chain, records, keys, passphrase."""
-    directory.prepare(staging)
+    layout.prepare(staging)
     found = ledger.scan(staging)
     if {"seq": found.head.seq, "digest": found.head.digest} != manifest["ledger"]:
         raise _unreadable(archive, "its ledger is not the one that it was made of")
@@ -176,14 +176,14 @@ def _checked(
     stored = [one for generations in living.values() for one in generations]
     if not stored:
         raise _unreadable(archive, "it has no authority")
-    bootstrap.check_recorded(staging, found, stored)
+    create.check_recorded(staging, found, stored)
     for one in stored:
         if os.path.exists(one.key_path):
             store.open_key(one, passphrase)
     return found, tuple(one.id for one in stored)
 
 
-def _is_there(place: directory.CaDirectory, archive: str, digest: str, head: ledger.Head) -> bool:
+def _is_there(place: layout.CaDirectory, archive: str, digest: str, head: ledger.Head) -> bool:
     """Return whether this archive was restored to the place before. Raises TlsError where something else is there."""
     if not os.path.isdir(place.path) or not os.listdir(place.path):
         return False
@@ -205,7 +205,7 @@ def _is_there(place: directory.CaDirectory, archive: str, digest: str, head: led
     )
 
 
-def _knows(place: directory.CaDirectory, head: ledger.Head) -> bool:
+def _knows(place: layout.CaDirectory, head: ledger.Head) -> bool:
     """Return whether line ``head.seq`` of the ledger in ``place`` is the backup's last one."""
     import hashlib
 
@@ -217,11 +217,11 @@ def _knows(place: directory.CaDirectory, head: ledger.Head) -> bool:
 
 
 def _record(
-    staging: directory.CaDirectory,
+    staging: layout.CaDirectory,
     found: ledger.Scan,
     result: Restored,
     archive: str,
-    around: bootstrap.Surroundings,
+    around: create.Surroundings,
 ) -> None:
     entry = {
         "serial": "",
@@ -236,10 +236,10 @@ def _record(
     ledger.append(staging, found, [entry])
 
 
-def _move_in(staging: directory.CaDirectory, place: directory.CaDirectory) -> None:
+def _move_in(staging: layout.CaDirectory, place: layout.CaDirectory) -> None:
     for top, directories, _files_there in os.walk(staging.path):
         for name in directories:
-            os.chmod(os.path.join(top, name), directory.DIRECTORY_MODE)
+            os.chmod(os.path.join(top, name), layout.DIRECTORY_MODE)
         _files.fsync_directory(top)
     os.makedirs(os.path.dirname(place.path), mode=0o755, exist_ok=True)
     try:

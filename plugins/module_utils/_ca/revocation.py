@@ -15,8 +15,8 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .._x509 import names
-from . import access, bootstrap, directory, generations, ledger, stages, store
+from .._pki import names
+from . import access, create, generations, layout, ledger, stages, store
 
 _NOTHING_SEEN = access.Access()
 
@@ -104,11 +104,11 @@ class _Plan:
 
 
 def begin(
-    place: directory.CaDirectory,
+    place: layout.CaDirectory,
     wish: Wish,
-    template: bootstrap.AuthoritySpec,
+    template: create.AuthoritySpec,
     passphrase: bytes,
-    around: bootstrap.Surroundings,
+    around: create.Surroundings,
     *,
     predict: bool,
 ) -> Outcome:
@@ -132,7 +132,7 @@ def begin(
     return _outcome(plan, wish, stored, predict=False)
 
 
-def look(place: directory.CaDirectory, clients: t.Iterable[access.Client], now: datetime) -> Outcome:
+def look(place: layout.CaDirectory, clients: t.Iterable[access.Client], now: datetime) -> Outcome:
     """Return what ``begin`` would find, without a passphrase. Raises TlsError (codes of ``ledger`` and ``store``)."""
     if not os.path.isdir(place.path):
         return Outcome({}, ())
@@ -155,7 +155,7 @@ def _outcome(plan: _Plan, wish: Wish, stored: store.Stored, *, predict: bool) ->
     return Outcome(stored, revocations, (access.REVOKED,) if plan.new else (), plan.access)
 
 
-def _plan(place: directory.CaDirectory, wish: Wish, now: datetime) -> _Plan:
+def _plan(place: layout.CaDirectory, wish: Wish, now: datetime) -> _Plan:
     """Read the CA and decide what has to leave."""
     found = ledger.scan(place)
     stored = stages.settled(store.read_authorities(place), found)
@@ -171,7 +171,7 @@ def _plan(place: directory.CaDirectory, wish: Wish, now: datetime) -> _Plan:
     return _Plan(stored, held, new, seen, frozenset(access.revoked_pairs(entries)))
 
 
-def _record(place: directory.CaDirectory, plan: _Plan, around: bootstrap.Surroundings) -> None:
+def _record(place: layout.CaDirectory, plan: _Plan, around: create.Surroundings) -> None:
     """Write a line for each client and generation that is revoked: from then on it is, whatever the inventory says. Under the lock."""
     lines = []
     for client, generation in sorted({pair for pairs in plan.held.values() for pair in pairs}):
@@ -225,11 +225,11 @@ def holdings(
 
 
 def _renew(
-    place: directory.CaDirectory,
+    place: layout.CaDirectory,
     name: str,
-    template: bootstrap.AuthoritySpec,
+    template: create.AuthoritySpec,
     passphrase: bytes,
-    around: bootstrap.Surroundings,
+    around: create.Surroundings,
     held: t.Iterable[tuple[str, str]],
 ) -> None:
     """Make the generation that waits sign, or make a new one that signs at once."""
@@ -243,7 +243,7 @@ def _renew(
     store.open_key(store.signing(stored[name]), passphrase)
     number = generations.next_generation(place, name, stored, found)
     wanted = replace(template, name=name, generation=number, is_next=False)
-    bootstrap.Run(place, (), passphrase, around).create([wanted], found, reasons=reasons)
+    create.Run(place, (), passphrase, around).create([wanted], found, reasons=reasons)
 
 
 def _ids(held: t.Iterable[tuple[str, str]]) -> set[str]:

@@ -17,7 +17,7 @@ import typing as t
 from dataclasses import replace
 
 from .. import _files
-from . import directory, ledger, store
+from . import layout, ledger, store
 
 
 def settled(stored: store.Stored, found: ledger.Scan) -> dict[str, list[store.StoredAuthority]]:
@@ -33,7 +33,7 @@ def settled(stored: store.Stored, found: ledger.Scan) -> dict[str, list[store.St
     return {name: generations for name, generations in living.items() if generations}
 
 
-def finish(place: directory.CaDirectory, found: ledger.Scan) -> None:
+def finish(place: layout.CaDirectory, found: ledger.Scan) -> None:
     """Do on disk what the ledger says and a killed run did not do. Only under the lock; does nothing the second time."""
     for name in sorted(found.retired - set(found.authorities)):
         if os.path.isdir(os.path.join(place.authorities, name)):
@@ -44,7 +44,7 @@ def finish(place: directory.CaDirectory, found: ledger.Scan) -> None:
         unmark(place, name)
 
 
-def unmark(place: directory.CaDirectory, name: str) -> None:
+def unmark(place: layout.CaDirectory, name: str) -> None:
     """Let the generation ``name`` sign: remove its mark."""
     path = os.path.join(place.authorities, name)
     try:
@@ -54,10 +54,10 @@ def unmark(place: directory.CaDirectory, name: str) -> None:
     _files.fsync_directory(path)
 
 
-def move_out(place: directory.CaDirectory, name: str) -> None:
+def move_out(place: layout.CaDirectory, name: str) -> None:
     """Take the generation ``name`` out of trust in one rename, and remove its key."""
     with contextlib.suppress(FileExistsError):
-        os.mkdir(place.retired, directory.DIRECTORY_MODE)
+        os.mkdir(place.retired, layout.DIRECTORY_MODE)
         _files.fsync_directory(place.path)
     source, target = os.path.join(place.authorities, name), os.path.join(place.retired, name)
     if os.path.lexists(target):
@@ -80,7 +80,7 @@ def _destroy_key(path: str) -> None:
         _files.fsync_directory(path)
 
 
-def retired_generations(place: directory.CaDirectory, found: ledger.Scan) -> t.Iterator[tuple[str, int]]:
+def retired_generations(place: layout.CaDirectory, found: ledger.Scan) -> t.Iterator[tuple[str, int]]:
     """Yield (name, generation) of every generation that ever was retired, by the ledger and by the directory."""
     for identifier in {*found.retired, *_names(place.retired)}:
         split = store.split_identifier(identifier)

@@ -19,13 +19,13 @@ from datetime import datetime
 
 from .. import _files
 from .._errors import TlsError
+from .._pki import keys, reader
+from .._pki.compat import NameOID
 from .._time import isoformat
-from .._x509 import inspect, keys
-from .._x509.compat import NameOID
-from .directory import CaDirectory
+from .layout import CaDirectory
 
 if t.TYPE_CHECKING:
-    from .._x509.compat import PrivateKey, x509
+    from .._pki.compat import PrivateKey, x509
 
 SERVER = "server"
 CERTIFICATE = "certificate.pem"
@@ -49,7 +49,7 @@ class StoredAuthority:
     directory: str
     certificate: x509.Certificate
     certificate_content: str
-    view: inspect.CertificateView
+    view: reader.CertificateView
     is_next: bool = False
 
     @property
@@ -170,14 +170,14 @@ def _read_one(directory: str, name: str, generation: int) -> StoredAuthority | N
             code="authority-incomplete",
         )
     with _restore_hint():
-        certificate = inspect.load_certificate(raw, path)
-        view = inspect.view_certificate(certificate, path)
+        certificate = reader.load_certificate(raw, path)
+        view = reader.view_certificate(certificate, path)
     return StoredAuthority(
         name=name,
         generation=generation,
         directory=directory,
         certificate=certificate,
-        certificate_content=inspect.certificate_pem(certificate),
+        certificate_content=reader.certificate_pem(certificate),
         view=view,
         is_next=os.path.lexists(os.path.join(directory, NEXT_MARK)),
     )

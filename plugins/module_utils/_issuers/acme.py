@@ -15,8 +15,8 @@ import json
 import typing as t
 
 from .._errors import TlsError
-from .._x509 import names
-from .._x509.compat import ec, hashes, serialization
+from .._pki import names
+from .._pki.compat import ec, hashes, serialization
 from .http import Answer, shown
 
 _BAD_NONCE = "urn:ietf:params:acme:error:badNonce"

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import TlsError
-from .._x509 import inspect, verify
+from .._pki import reader, verify
 from . import acme
 from .http import Answer, Caller, Endpoint
 
@@ -124,7 +124,7 @@ class Client:
         answer = self._post(url, None, "the certificate")
         first = answer.body.decode("ascii", "replace")
         for text in (first, *(self._text(link) for link in acme.alternates(answer))):
-            leaf, *links = inspect.load_certificates(text, f"the certificate from {_NAME}")
+            leaf, *links = reader.load_certificates(text, f"the certificate from {_NAME}")
             if not anchors or verify.leads_to(leaf, links, anchors):
                 return text
         return first  # the controller's check says what is wrong with it

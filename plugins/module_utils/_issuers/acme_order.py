@@ -10,11 +10,11 @@ import os
 import typing as t
 
 from .. import _files
-from .._accounts import read_regular
+from .._argument_specs import CRYPTOGRAPHY_OPTION
 from .._errors import TlsError
-from .._options import CRYPTOGRAPHY_OPTION
-from .._x509 import inspect, issue, keys, names
-from .._x509.compat import serialization
+from .._host.file_owner import read_regular
+from .._pki import keys, names, reader, signing
+from .._pki.compat import serialization
 from . import acme_client, http01
 from .http import Endpoint, check_url
 
@@ -52,15 +52,17 @@ def order(options: t.Mapping[str, t.Any], sleep: t.Callable[[float], None]) -> s
             code="issuer-settings-invalid",
         )
     wanted = names.normalize_names(options["names"])
-    request = issue.build_request(_pending_key(options["key_path"]), names.SubjectNames(options["common_name"], wanted))
-    der = issue.load_request(request).public_bytes(serialization.Encoding.DER)
+    request = signing.build_request(
+        _pending_key(options["key_path"]), names.SubjectNames(options["common_name"], wanted)
+    )
+    der = signing.load_request(request).public_bytes(serialization.Encoding.DER)
     settings = acme_client.Settings(
         Endpoint(options["directory"], options["ca_content"], options["timeout"], sleep=sleep),
         **{name: options[name] for name in ("eab_kid", "eab_key", "profile")},
         contact=tuple(options["contact"]),
     )
     anchors = options["anchors_content"].strip()
-    trusted = inspect.load_certificates(anchors, "the anchors of the issuer acme") if anchors else []
+    trusted = reader.load_certificates(anchors, "the anchors of the issuer acme") if anchors else []
     client = acme_client.Client(settings, _account_key(options["account_directory"], options["directory"]))
     responder = http01.WebRoot(options["webroot"]) if options["webroot"] else http01.Listener(options["port"])
     with responder:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .._errors import TlsError
-from .._x509 import inspect
-from .._x509.compat import x509
+from .._pki import reader
+from .._pki.compat import x509
 from .answer import load_anchors
 
 LOCAL = "local"
@@ -83,7 +83,7 @@ def _anchors(one: Issuer, now: datetime) -> list[x509.Certificate]:
             code="anchor-missing",
         )
     anchors = load_anchors(one.ca_content, what)
-    valid = [anchor for anchor in anchors if inspect.view_certificate(anchor).not_after > now]
+    valid = [anchor for anchor in anchors if reader.view_certificate(anchor).not_after > now]
     if not valid:
         raise TlsError(
             f"{what} have all expired",
@@ -107,12 +107,12 @@ def _external(
         "issuer": one.issuer,
         "certificate_content": _joined("", anchors),
         "trusted_content": _joined(local["trusted_content"] if local else "", anchors),
-        "certificate": inspect.view_certificate(anchors[0]).to_dict(),
+        "certificate": reader.view_certificate(anchors[0]).to_dict(),
         "generations": list(local["generations"]) if local else [],
     }
 
 
 def _joined(before: str, anchors: t.Sequence[x509.Certificate]) -> str:
     """Return PEM certificates, each once."""
-    there = set(inspect.load_certificates(before, "the anchors")) if before.strip() else set()
-    return before + "".join(inspect.certificate_pem(anchor) for anchor in dict.fromkeys(anchors) if anchor not in there)
+    there = set(reader.load_certificates(before, "the anchors")) if before.strip() else set()
+    return before + "".join(reader.certificate_pem(anchor) for anchor in dict.fromkeys(anchors) if anchor not in there)

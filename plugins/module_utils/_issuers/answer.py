@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .._errors import TlsError
+from .._pki import keys, reader, verify
+from .._pki.compat import x509
 from .._time import isoformat, parse_renew_before
-from .._x509 import inspect, keys, verify
-from .._x509.compat import x509
 from .orders import Order, optional_names, required_names
 
 _MOST_CERTIFICATES = 10
@@ -31,7 +31,7 @@ class Accepted:
     """A certificate that may be installed: leaf and intermediates as PEM, the anchor that it leads to, and what to warn of."""
 
     order: Order
-    view: inspect.CertificateView
+    view: reader.CertificateView
     certificate_content: str
     authority_content: str
     warnings: tuple[str, ...] = ()
@@ -39,9 +39,9 @@ class Accepted:
 
 def load_anchors(text: str, what: str) -> list[x509.Certificate]:
     """Return the certificates of an option of anchors; each has to be a CA. Raises TlsError ``anchor-unsuitable``, ``certificate-unreadable``."""
-    anchors = inspect.load_certificates(text, what)
+    anchors = reader.load_certificates(text, what)
     for anchor in anchors:
-        view = inspect.view_certificate(anchor, f"a certificate in {what}")
+        view = reader.view_certificate(anchor, f"a certificate in {what}")
         if not view.is_authority:
             raise TlsError(
                 f"{what} has the certificate {view.subject}, which is not the certificate of a CA",
@@ -92,8 +92,8 @@ def accept(
     return Accepted(
         order,
         view,
-        "".join(map(inspect.certificate_pem, path)),
-        inspect.certificate_pem(anchor),
+        "".join(map(reader.certificate_pem, path)),
+        reader.certificate_pem(anchor),
         tuple(_warnings(view, order, now, issuer)),
     )
 
@@ -103,7 +103,7 @@ def _certificates(order: Order, answer: t.Any, what: str) -> list[x509.Certifica
         raise _wrong(
             order, what, "it is not a text of certificates in PEM form", "Check what answers at the issuer's address."
         )
-    found = inspect.load_certificates(answer, f"{what} for {order.requester}")
+    found = reader.load_certificates(answer, f"{what} for {order.requester}")
     if len(found) > _MOST_CERTIFICATES:
         raise _wrong(
             order, what, f"the answer has {len(found)} certificates", f"At most {_MOST_CERTIFICATES} make a chain."
@@ -121,7 +121,7 @@ def public_key_fingerprint_of(certificate: x509.Certificate) -> str:
 
 def _advice(leaf: x509.Certificate, order: Order, usage_hint: str) -> str:
     """Return the hint: the engine's own setting where the usage is wrong, else that its settings decide."""
-    view = inspect.view_certificate(leaf)
+    view = reader.view_certificate(leaf)
     usages = set(view.extended_key_usages)
     wanted = "serverAuth" if order.profile == "server" else "clientAuth"
     if view.is_authority or usages != {wanted}:
@@ -132,7 +132,7 @@ def _advice(leaf: x509.Certificate, order: Order, usage_hint: str) -> str:
     return "Check the issuer's settings: which names it allows, whether it takes them from the request, how long its certificates live."
 
 
-def _check_server_name(view: inspect.CertificateView, order: Order, what: str) -> None:
+def _check_server_name(view: reader.CertificateView, order: Order, what: str) -> None:
     """A server's common name is one of its names, or left out (ACME does)."""
     if (
         order.profile == "server"
@@ -144,7 +144,7 @@ def _check_server_name(view: inspect.CertificateView, order: Order, what: str) -
         )
 
 
-def _check_life(view: inspect.CertificateView, order: Order, now: datetime, what: str) -> None:
+def _check_life(view: reader.CertificateView, order: Order, now: datetime, what: str) -> None:
     """Refuse a certificate that would be due at once: every run would ask for a new one, and restart dockerd."""
     life = view.not_after - view.not_before
     due = view.not_after - parse_renew_before(order.renew_before, life)
@@ -160,7 +160,7 @@ def _check_life(view: inspect.CertificateView, order: Order, now: datetime, what
 def _check_path(path: t.Sequence[x509.Certificate], order: Order, now: datetime, what: str) -> None:
     """Refuse a path over an intermediate or to an anchor that is not valid now: clients would refuse it."""
     for certificate in path[1:]:
-        view = inspect.view_certificate(certificate, "a certificate of the chain")
+        view = reader.view_certificate(certificate, "a certificate of the chain")
         if not view.not_before <= now < view.not_after:
             dates = f"from {isoformat(view.not_before)} until {isoformat(view.not_after)}"
             raise _wrong(
@@ -171,7 +171,7 @@ def _check_path(path: t.Sequence[x509.Certificate], order: Order, now: datetime,
             )
 
 
-def _warnings(view: inspect.CertificateView, order: Order, now: datetime, issuer: str) -> t.Iterator[str]:
+def _warnings(view: reader.CertificateView, order: Order, now: datetime, issuer: str) -> t.Iterator[str]:
     left = view.not_after - now
     if left < order.validity * _SHORTENED:
         yield (

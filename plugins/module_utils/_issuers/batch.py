@@ -14,8 +14,8 @@ from datetime import datetime
 
 from .._ca import policy
 from .._errors import TlsError
+from .._pki.compat import x509
 from .._time import isoformat
-from .._x509.compat import x509
 from . import answer, openbao, openbao_batch, orders, own_files
 
 _USAGE_HINTS = {

@@ -19,7 +19,7 @@ import urllib.request
 from dataclasses import dataclass, field
 
 from .._errors import TlsError
-from .._table import clean
+from .._text_table import clean
 
 _MOST_BYTES = 1_048_576
 _MOST_SHOWN = 300

@@ -17,7 +17,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from .._errors import TlsError
-from .._x509 import names
+from .._pki import names
 from .http import Answer, Endpoint, check_url, shown
 from .orders import Order
 

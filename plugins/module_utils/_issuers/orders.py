@@ -13,10 +13,10 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .._ca import claims, ledger, policy, reported
+from .._ca import ledger, name_ownership, policy, reported_names
 from .._errors import TlsError
+from .._pki import keys, names, reader, signing
 from .._time import parse_duration
-from .._x509 import inspect, issue, keys, names
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,15 @@ def approve(
                 refused[one.request.id] = _without_request()
     found = ledger.EMPTY
     judged = [one for one in judged if one.request.id not in refused]
-    refused.update(claims.refusals(judged, found, rules, now))
+    refused.update(name_ownership.refusals(judged, found, rules, now))
     judged = [one for one in judged if one.request.id not in refused]
-    settled, nameless = claims.settle(judged, found, rules, now)
+    settled, nameless = name_ownership.settle(judged, found, rules, now)
     refused.update(nameless)
     return Approved(
         tuple(_order(one, renew_before.get(one.request.id, "1/3")) for one in settled),
         refused,
         {one.request.id: tuple(each.name for each in one.left_out) for one in settled},
-        tuple(reported.warnings(settled)),
+        tuple(reported_names.warnings(settled)),
     )
 
 
@@ -131,7 +131,7 @@ def _order(one: policy.Approved, renew_before: str) -> Order:
     fingerprint = ""
     if one.public_key is not None:
         fingerprint = keys.public_key_fingerprint(one.public_key)
-        asked = inspect.request_names(issue.load_request(request.request_content, "its CSR"))
+        asked = reader.request_names(signing.load_request(request.request_content, "its CSR"))
     return Order(
         id=request.id,
         authority=request.authority,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .. import _files
 from .._errors import TlsError
-from .._x509 import inspect
+from .._pki import reader
 from .answer import public_key_fingerprint_of
 from .orders import Order
 
@@ -63,7 +63,7 @@ def _place(order: Order, settings: Settings) -> str:
     path = os.path.join(settings.directory, file_name(order))
     data = _files.read_bytes_or_none(f"{path}.pem")
     if data is not None:
-        certificates = inspect.load_certificates(data, f"{path}.pem")
+        certificates = reader.load_certificates(data, f"{path}.pem")
         if any(public_key_fingerprint_of(one) == order.public_key_fingerprint for one in certificates):
             return data.decode("ascii", "replace")
     if _files.read_bytes_or_none(f"{path}.csr") != order.request_content.encode("ascii"):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .._argument_specs_signing import SIGNING_OPTIONS
 from .._errors import TlsError
-from .._signing_options import SIGNING_OPTIONS
 from . import openbao, own_files
 from .answer import load_anchors
 from .batch import Source

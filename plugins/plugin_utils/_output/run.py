@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ...module_utils._daemon.daemon_log import LOG_MARK
+from ...module_utils._docker.daemon_log import LOG_MARK
 from .. import _answers
 from . import connection_hints, signed_certificate
 

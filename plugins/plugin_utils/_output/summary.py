@@ -9,7 +9,8 @@ import json
 import os
 import typing as t
 
-from ...module_utils import _access_text, _table
+from ...module_utils import _text_table
+from ...module_utils._fleet import access_text
 from . import reasons, summary_access
 from .run import HostRun, Run
 
@@ -37,16 +38,16 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
     """Return the summary as lines: what became of which host, and what to do next."""
     listed = [(state, host) for state in _WORDS for host in run.in_state(state)]
     rows = [row for state, host in listed[:MOST_HOSTS] for row in _host_rows(run, state, host)]
-    lines = ["", headline(run), *_table.align(rows, max(len(_word(run, state)) for state in _WORDS))]
+    lines = ["", headline(run), *_text_table.align(rows, max(len(_word(run, state)) for state in _WORDS))]
     if len(listed) > MOST_HOSTS:
         lines.append(
             f"... and {len(listed) - MOST_HOSTS} hosts more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
         )
     if run.outside:
         lines.append(_outside(run))
-    lines += [_table.clean(line) for line in summary_access.lines(run.access, _not_inspected(run))]
+    lines += [_text_table.clean(line) for line in summary_access.lines(run.access, _not_inspected(run))]
     following = next_steps(run, has_file=has_file)
-    return [*lines, *(["Next:", *(f"  - {_table.clean(step)}" for step in following)] if following else []), ""]
+    return [*lines, *(["Next:", *(f"  - {_text_table.clean(step)}" for step in following)] if following else []), ""]
 
 
 def _word(run: Run, state: str) -> str:
@@ -54,8 +55,8 @@ def _word(run: Run, state: str) -> str:
 
 
 def _outside(run: Run) -> str:
-    named = _access_text.named(run.outside)
-    return _table.clean(f"Not in this run: {len(run.outside)} of {run.docker_hosts} Docker hosts ({named}).")
+    named = access_text.named(run.outside)
+    return _text_table.clean(f"Not in this run: {len(run.outside)} of {run.docker_hosts} Docker hosts ({named}).")
 
 
 def _not_inspected(run: Run) -> list[str]:

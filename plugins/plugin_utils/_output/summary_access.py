@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ...module_utils import _access_text
+from ...module_utils._fleet import access_text
 from .run import Access
 
 Mapping = t.Mapping[str, t.Any]
@@ -23,7 +23,7 @@ def lines(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
     """
     found = [
         f"NOT REVOKED: {_names(one, 'clients')} can get in with certificates of {_names(one, 'generations')} on "
-        f"{_access_text.named(one.get('hosts') or []) or 'no host'}"
+        f"{access_text.named(one.get('hosts') or []) or 'no host'}"
         for one in access.deferred
     ]
     if access.unknown:
@@ -32,13 +32,13 @@ def lines(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
         )
     found += [
         f"NOT CHECKED: {one.get('client')} is revoked and holds a certificate of {one.get('generation')} until {str(one.get('not_after'))[:10]}; "
-        f"{_access_text.named(hosts)} may still admit it, because this run did not inspect {'it' if len(hosts) == 1 else 'them'}"
+        f"{access_text.named(hosts)} may still admit it, because this run did not inspect {'it' if len(hosts) == 1 else 'them'}"
         for one, hosts in _possibly_admitted(access, not_inspected)
     ]
     if access.unlisted:
         found.append("Client certificates that the inventory does not list, and that are valid:")
         found += [
-            f"  {_access_text.what(one)}: {_access_text.opens(one, one.get('hosts') or [])}; {_access_text.why(one)}"
+            f"  {access_text.what(one)}: {access_text.opens(one, one.get('hosts') or [])}; {access_text.why(one)}"
             for one in access.unlisted[:MOST_CERTIFICATES]
         ]
     if len(access.unlisted) > MOST_CERTIFICATES:
@@ -69,15 +69,15 @@ def next_steps(access: Access, not_inspected: t.Collection[str] = ()) -> list[st
         for one in access.deferred
     ]
     steps += [
-        f"run site.yml for {_access_text.named(hosts)} too: that host drops the authority of {one.get('client')} then"
+        f"run site.yml for {access_text.named(hosts)} too: that host drops the authority of {one.get('client')} then"
         if len(hosts) == 1
-        else f"run site.yml for {_access_text.named(hosts)} too: these hosts drop the authority of {one.get('client')} then"
+        else f"run site.yml for {access_text.named(hosts)} too: these hosts drop the authority of {one.get('client')} then"
         for one, hosts in _possibly_admitted(access, not_inspected)
     ]
     for one in access.unlisted[:MOST_CERTIFICATES]:
         if one.get("source") != "adopted":
             steps.append(
-                f"end the access of {one.get('client')} by {one.get('generation')}: {_access_text.how_to_end(one)}"
+                f"end the access of {one.get('client')} by {one.get('generation')}: {access_text.how_to_end(one)}"
             )
     return list(dict.fromkeys(steps))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ...module_utils import _access_text, _table
+from ...module_utils import _text_table
+from ...module_utils._fleet import access_text
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -61,7 +62,7 @@ def _access_rows(host: str, access: Mapping) -> t.Iterator[Row]:
     ]
     yield _row(host, "controller", "revoked-clients", not still, "; ".join(still) or "every revoked client is shut out")
     for one in here("unlisted"):
-        text = f"{_access_text.what(one)} gets in until {one['not_after']}: {_access_text.why(one)}"
+        text = f"{access_text.what(one)} gets in until {one['not_after']}: {access_text.why(one)}"
         yield _row(host, "controller", "unlisted-certificate", True, text)
 
 
@@ -104,7 +105,7 @@ def proof_table(rows: t.Sequence[Row]) -> list[str]:
         ("ok" if row["passed"] else "FAILED", row["host"], row["seen_from"], row["check"], row["detail"])
         for row in rows
     ]
-    return [*_table.align([heads, *cells]), summary(rows)]
+    return [*_text_table.align([heads, *cells]), summary(rows)]
 
 
 def summary(rows: t.Sequence[Row]) -> str:

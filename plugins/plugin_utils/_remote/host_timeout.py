@@ -12,8 +12,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ...module_utils._argument_specs_host import ENDPOINT_OPTIONS
 from ...module_utils._errors import TlsError
-from ...module_utils._host_options import ENDPOINT_OPTIONS
 
 #: Seconds; the roles' defaults say the same.
 DEFAULT = 300
@@ -49,7 +49,7 @@ _MODULES = {
 }
 _ANY = (_CA, "the CA")
 
-#: What dockerd may take (``_daemon/restart.py``, ``undo.py``): to stop, for the change and for its rollback, and to start with the old
+#: What dockerd may take (``_endpoint/restart.py``, ``rollback.py``): to stop, for the change and for its rollback, and to start with the old
 #: configuration, at least.
 _STOP = 120
 _ROLLBACK_START = 120

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundle_formats import formats
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats import registry
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_bundles
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TESTS = [
-    *(ROOT / "tests/unit/plugins/module_utils/_bundle_formats").glob("test_*.py"),
+    *(ROOT / "tests/unit/plugins/module_utils/_bundles").glob("test_*.py"),
     ROOT / "tests/unit/plugins/action/test_client_session.py",
 ]
 
@@ -32,23 +32,23 @@ def test_choices_are_the_same_in_module_documentation_and_role() -> None:
     documented = yaml.safe_load(certificate_bundles.DOCUMENTATION)["options"]["bundles"]["suboptions"]["formats"]
     options = role_options()
     of_a_client = options["docker_client_cert_clients"]["options"]["bundles"]
-    assert documented["choices"] == list(formats.NAMES)
-    assert options["docker_client_cert_bundles"]["choices"] == list(formats.NAMES)
-    assert of_a_client["choices"] == list(formats.NAMES)
+    assert documented["choices"] == list(registry.NAMES)
+    assert options["docker_client_cert_bundles"]["choices"] == list(registry.NAMES)
+    assert of_a_client["choices"] == list(registry.NAMES)
 
 
 def test_registry_has_one_file_for_each_format() -> None:
-    package = ROOT / "plugins/module_utils/_bundle_formats"
-    helpers = {"formats", "identity", "place", "wish"}
-    assert {path.stem for path in package.glob("*.py")} - helpers == set(formats.MAKERS)
+    package = ROOT / "plugins/module_utils/_bundles/formats"
+    helpers = {"base", "registry"}
+    assert {path.stem for path in package.glob("*.py")} - helpers == set(registry.MAKERS)
 
 
-@pytest.mark.parametrize("name", formats.NAMES)
+@pytest.mark.parametrize("name", registry.NAMES)
 def test_format_has_a_recipe(name: str) -> None:
     recipes = (ROOT / "docs/clients.md").read_text()
     assert re.search(rf"^## .*`{name}`", recipes, re.MULTILINE), f"docs/clients.md has no section for {name}"
 
 
-@pytest.mark.parametrize("name", sorted(formats.MAKERS))
+@pytest.mark.parametrize("name", sorted(registry.MAKERS))
 def test_format_is_exercised(name: str) -> None:
     assert any(f'"{name}"' in path.read_text() for path in TESTS), name

@@ -15,7 +15,7 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import prometheus
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import prometheus
 from helpers_documentation import ROOT
 
 EXAMPLES = ROOT / "docs/examples/monitoring"

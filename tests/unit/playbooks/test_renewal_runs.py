@@ -16,7 +16,7 @@ import typing as t
 import pytest
 
 import helpers_ansible
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import journal
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import journal
 from helpers_ca import PASSPHRASE_TEXT
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[3] / "docs/examples/renewal"

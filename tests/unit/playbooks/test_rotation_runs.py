@@ -16,8 +16,8 @@ import pytest
 from cryptography import x509
 
 import helpers_ansible
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory as ca_directory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import generations as ca_generations
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout as ca_directory
 from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, around, ensure, spec, tree
 
 PLAYBOOKS = pathlib.Path(__file__).resolve().parents[3] / "playbooks"

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import helpers_ansible
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundle_formats import formats
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats import registry
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from helpers_ca import PASSPHRASE_TEXT, ensure, tree
 
@@ -36,7 +36,7 @@ PLAY = [
         "vars": {
             "docker_ca_passphrase": PASSPHRASE_TEXT,
             "docker_client_cert_pkcs12_passphrase": P12,
-            "docker_client_cert_bundles": list(formats.NAMES),
+            "docker_client_cert_bundles": list(registry.NAMES),
             "docker_client_cert_clients": [
                 {"name": "alice", "group": "ops"},
                 {"name": "bob", "bundles": ["context"], "consumer_directory": "/certs"},

@@ -24,8 +24,8 @@ import helpers_docker_api as api
 import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.action import client_session as action
 from ansible_collections.portcullis.docker_tls.plugins.doc_fragments import _ca, _cryptography
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import issue, names
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     certificate_bundles,
     client_session,
@@ -94,7 +94,7 @@ def made_world(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[World]:
             "id": authority,
             "authority": authority,
             "profile": "server" if authority == "server" else "client",
-            "request_content": issue.build_request(key, names.SubjectNames("x", ("x.example.org",))).decode(),
+            "request_content": signing.build_request(key, names.SubjectNames("x", ("x.example.org",))).decode(),
             "common_name": common_name,
             "names": subject,
         }

@@ -16,9 +16,9 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.action import daemon_endpoint
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _program
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import capsule
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
+from ansible_collections.portcullis.docker_tls.plugins.module_utils import _standalone
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import rollback_guard
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import CHANGE, answer
 from helpers_look import ROOT, asked
 
@@ -200,7 +200,7 @@ def imported(name: str) -> set[str]:
 def test_sources_of_the_program_are_all_that_a_change_can_import() -> None:
     """The capsule is among them: what the guard process runs is made of the sources that came through the pipe."""
     known: set[str] = set()
-    left = {"_daemon/call"}
+    left = {"_endpoint/entry"}
     while left:
         name = left.pop()
         known.add(name)
@@ -210,13 +210,13 @@ def test_sources_of_the_program_are_all_that_a_change_can_import() -> None:
 
 def test_guard_is_made_of_the_sources_that_came_through_the_pipe(tmp_path: pathlib.Path) -> None:
     """There are no files on the host to read them from."""
-    text = capsule.capsule_text(StateDirectory("/state"))
+    text = rollback_guard.capsule_text(StateDirectory("/state"))
     texts = {name.replace("/", "."): (UTILS / f"{name}.py").read_text() for name in CHANGE.sources}
     show = (
-        f"from {_program.PACKAGE}._daemon import capsule, journal\n"
-        "print(capsule.capsule_text(journal.StateDirectory('/state')), end='')"
+        f"from {_standalone.PACKAGE}._endpoint import journal, rollback_guard\n"
+        "print(rollback_guard.capsule_text(journal.StateDirectory('/state')), end='')"
     )
-    sent = _program.program(texts, after=show)
+    sent = _standalone.program(texts, after=show)
     done = subprocess.run(
         [sys.executable, "-I", "-"], input=sent, capture_output=True, check=True, text=True, cwd=tmp_path
     )

@@ -307,26 +307,28 @@ def test_sources_of_the_script_are_all_that_a_look_imports_with_its_preflight() 
     """What only the change itself imports is not in the script."""
     prefix = "ansible_collections.portcullis.docker_tls.plugins.module_utils."
     lazily = (
-        "_daemon.daemon_log",
-        "_adopt.effective",
-        "_daemon.config_keys",
-        "_daemon.dername",
-        "_daemon.plain_port",
-        "_daemon.preflight",
-        "_daemon.preflight_certificates",
-        "_daemon.preflight_keys",
-        "_daemon.probe",
-        "_daemon.replaceable",
-        "_daemon.validate",
-        "_x509.wording",
+        "_docker.daemon_log",
+        "_adoption.effective_settings",
+        "_docker.daemon_json_keys",
+        "_pki.der_name",
+        "_docker.plain_port",
+        "_endpoint.preflight",
+        "_endpoint.preflight_certificates",
+        "_endpoint.preflight_keys",
+        "_endpoint.probe",
+        "_endpoint.replaceable",
+        "_docker.validate_daemon_json",
+        "_pki.plan_text",
     )
-    code = f"import sys; import {prefix}_host_state; print([m for m in sys.modules if m.startswith({prefix!r})])"
+    code = (
+        f"import sys; import {prefix}_endpoint.host_state; print([m for m in sys.modules if m.startswith({prefix!r})])"
+    )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / ".collections")}
     imported = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
     ).stdout
     names = {name[len(prefix) :] for name in yaml.safe_load(imported)}
-    packages = {"_daemon", "_host", "_x509"}
+    packages = {"_docker", "_endpoint", "_host", "_pki"}
     assert (names - packages) | set(lazily) == {name.replace("/", ".") for name in _look_program.LOOK.sources}
 
 

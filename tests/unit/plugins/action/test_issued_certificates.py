@@ -15,7 +15,7 @@ import pytest
 import helpers_ansible
 import helpers_bao
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, reader, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import issued_certificates
 from helpers_modules import run_module
 
@@ -31,7 +31,7 @@ def request(name: str = "web1", profile: str = "server", **changes: t.Any) -> di
         "id": f"{name}/{profile}",
         "authority": "server" if server else "ops",
         "profile": profile,
-        "request_content": issue.build_request(KEY, names.SubjectNames(common_name, wanted)).decode(),
+        "request_content": signing.build_request(KEY, names.SubjectNames(common_name, wanted)).decode(),
         "common_name": common_name,
         "names": list(wanted) if server else [],
         "validity": "90d",
@@ -82,8 +82,8 @@ def test_answers_are_checked_and_shaped_as_those_of_the_ca() -> None:
 
 
 def leaf_text(answers: dict[str, t.Any], name: str) -> str:
-    (certificate,) = inspect.load_certificates(answers[name]["certificate_content"], "the answer")
-    return inspect.certificate_pem(certificate)
+    (certificate,) = reader.load_certificates(answers[name]["certificate_content"], "the answer")
+    return reader.certificate_pem(certificate)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_name_of_another_host_is_refused_before_anybody_is_asked() -> None:
 
 
 def test_csr_with_other_names_is_refused_where_the_engine_would_take_them() -> None:
-    other = issue.build_request(KEY, names.SubjectNames("web1", ("web1.example.test", "web2.example.test"))).decode()
+    other = signing.build_request(KEY, names.SubjectNames("web1", ("web1.example.test", "web2.example.test"))).decode()
     found = run(request(request_content=other))
     assert found["rejected"]["web1/server"]["code"] == "request-names-differ"
     assert "also has web2.example.test" in found["rejected"]["web1/server"]["msg"]

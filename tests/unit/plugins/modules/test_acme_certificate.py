@@ -13,7 +13,7 @@ import pytest
 
 import helpers_acme
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, reader, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import acme_certificate, issued_certificates
 from helpers_modules import run_module
 
@@ -48,7 +48,7 @@ def test_certificate_is_for_the_waiting_key_and_the_account_is_kept(
 ) -> None:
     found = run(pebble, tmp_path)
     assert found["changed"] is True
-    (leaf, *chain) = inspect.load_certificates(found["certificate_content"], "the answer")
+    (leaf, *chain) = reader.load_certificates(found["certificate_content"], "the answer")
     assert leaf.public_key() == made.private_key().public_key()
     assert chain
     (account,) = (tmp_path / "acme").iterdir()
@@ -67,7 +67,7 @@ def test_certificate_with_both_usages_is_refused_by_the_controller(
         "id": "web1/server",
         "authority": "server",
         "profile": "server",
-        "request_content": issue.build_request(
+        "request_content": signing.build_request(
             made.private_key(), names.SubjectNames("localhost", ("localhost",))
         ).decode(),
         "names": ["localhost", "127.0.0.1"],

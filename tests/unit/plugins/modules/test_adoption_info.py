@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt import files, judge, look
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, files, inspect_host
 from ansible_collections.portcullis.docker_tls.plugins.modules import adoption_info, adoption_repair, plain_relay
 from helpers_foreign import docker_recipe, endpoint, situation
 from helpers_modules import run_module
@@ -25,12 +25,12 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
         (tmp_path / name).write_bytes(data)
         (tmp_path / name).chmod(0o644)
 
-    def looked(*_given: t.Any) -> look.Looked:
+    def looked(*_given: t.Any) -> inspect_host.Looked:
         now = datetime.now(timezone.utc) + timedelta(days=1)
         found = situation(files.search([], [str(tmp_path)]), now, endpoint(str(tmp_path)))
-        return look.Looked(found, "docker-recipe", judge.judge(found), (str(tmp_path),))
+        return inspect_host.Looked(found, "docker-recipe", assess.judge(found), (str(tmp_path),))
 
-    monkeypatch.setattr(look, "look", looked)
+    monkeypatch.setattr(inspect_host, "look", looked)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return tmp_path
 

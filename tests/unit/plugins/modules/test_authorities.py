@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap, directory, ledger, report
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, ledger, report
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authorities
 from helpers_ca import PASSPHRASE_TEXT, ROUNDS, client_request, sign, tree
@@ -20,9 +20,9 @@ from helpers_modules import run_module
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap.Surroundings, "rounds", ROUNDS)
-    real = bootstrap.Surroundings
-    monkeypatch.setattr(bootstrap, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    monkeypatch.setattr(create.Surroundings, "rounds", ROUNDS)
+    real = create.Surroundings
+    monkeypatch.setattr(create, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 def run(path: pathlib.Path, *, check: bool = False, diff: bool = False, **options: t.Any) -> dict[str, t.Any]:
@@ -70,7 +70,7 @@ def test_authorities_after_a_change_tells_the_ledgers_new_end(tmp_path: pathlib.
     second = run(tmp_path / "ca", access_groups=["clients", "ops"])
     ends = [result["ansible_facts"]["docker_ca_ledger"] for result in (first, second)]
     assert [end["seq"] for end in ends] == [2, 3]
-    assert ends[1] == report.ledger_end(directory.ca_directory(str(tmp_path / "ca")))
+    assert ends[1] == report.ledger_end(layout.ca_directory(str(tmp_path / "ca")))
 
 
 def test_authorities_in_check_mode_foretells_the_first_run(tmp_path: pathlib.Path) -> None:

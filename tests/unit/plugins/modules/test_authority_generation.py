@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_generation, authority_info
 from helpers_ca import PASSPHRASE_TEXT, ROUNDS, ensure, spec, tree
 from helpers_modules import run_module
@@ -19,8 +19,8 @@ from helpers_modules import run_module
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = bootstrap.Surroundings
-    monkeypatch.setattr(bootstrap, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    real = create.Surroundings
+    monkeypatch.setattr(create, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 @pytest.fixture(name="ca")

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt import files, keysearch
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import files, key_search
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_key_info
 from helpers_foreign import docker_recipe
 from helpers_modules import run_module
@@ -23,7 +23,7 @@ LOCKED = docker_recipe()
 def places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """Return the only directory that is looked into."""
     monkeypatch.setattr(files, "PLACES", (str(tmp_path / "*"),))
-    monkeypatch.setattr(keysearch, "HOME_PLACES", ())
+    monkeypatch.setattr(key_search, "HOME_PLACES", ())
     return tmp_path
 
 

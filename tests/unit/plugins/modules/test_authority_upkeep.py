@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import bootstrap
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     adopted_authority,
     authority_backup,
@@ -32,8 +32,8 @@ NEW = "another unusual sequence"
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = bootstrap.Surroundings
-    monkeypatch.setattr(bootstrap, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    real = create.Surroundings
+    monkeypatch.setattr(create, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 @pytest.fixture(scope="module")

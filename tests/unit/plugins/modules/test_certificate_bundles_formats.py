@@ -13,7 +13,8 @@ import typing as t
 import pytest
 
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundle_formats import formats, place
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles import format_files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats import registry
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_bundles
 from helpers_accounts import GID, UID, account, add_accounts, home_of, mode, needs_root
 from helpers_modules import run_module
@@ -25,7 +26,7 @@ ENDPOINTS = [
     {"name": "web1", "docker_host": "tcp://web1.example.org:2376"},
     {"name": "web2", "docker_host": "tcp://[fd00::5]:2376"},
 ]
-EVERY = sorted(formats.MAKERS)
+EVERY = sorted(registry.MAKERS)
 
 
 def client(number: int = 1) -> made.Pair:
@@ -43,7 +44,7 @@ def directory(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture(autouse=True)
 def _fast_derivation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ansible_collections.portcullis.docker_tls.plugins.module_utils._bundle_formats.pkcs12.ROUNDS", 1000
+        "ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats.pkcs12.ROUNDS", 1000
     )
 
 
@@ -293,7 +294,7 @@ def test_list_of_files_can_reach_nothing_outside(directory: pathlib.Path, listed
     outside = directory.parent / "keep"
     outside.write_text("x")
     wait(directory)
-    (directory / place.MANIFEST).write_text(listed)
+    (directory / format_files.MANIFEST).write_text(listed)
     run(directory, CLIENT, formats=["direnv"])
     assert outside.read_text() == "x"
 

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_files
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_files_info
 from helpers_modules import run_module
 from helpers_status import client
@@ -104,7 +104,7 @@ def test_certificate_files_info_returns_whether_the_boot_opens_the_endpoint(
     (tmp_path / "systemctl").chmod(0o755)
     if unit:
         (tmp_path / "docker-tls.socket").write_text(unit)
-    monkeypatch.setattr(files, "UNIT_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(collect_files, "UNIT_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     wanted = [{"id": "server", "certificate_path": f"{tmp_path}/server-cert.pem", "unit": "docker.service"}]
     (found,) = run_module(certificate_files_info, {"files": wanted}, check=True)["files"]

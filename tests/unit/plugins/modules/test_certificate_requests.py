@@ -14,9 +14,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _request_names
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, request_names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
 from helpers_accounts import mode
 from helpers_modules import run_module
@@ -30,7 +29,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def _host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_request_names.socket, "getfqdn", lambda: FQDN)
+    monkeypatch.setattr(request_names.socket, "getfqdn", lambda: FQDN)
     found = [
         addresses.classify("eth0", ipaddress.ip_address("10.0.0.5")),
         addresses.classify("eth0", ipaddress.ip_address("192.0.2.5")),
@@ -90,10 +89,10 @@ def test_clean_host_gets_a_waiting_key_and_a_request_for_its_names(certs: pathli
     pending = certs / "server-key.pem.new"
     assert (mode(certs), mode(pending)) == (0o700, 0o600)
     assert [each.name for each in certs.iterdir()] == ["server-key.pem.new"]
-    request = issue.load_request(entry["request_content"])
+    request = signing.load_request(entry["request_content"])
     key = keys.load_private_key(pending.read_bytes(), what="pending")
     assert keys.public_key_fingerprint(key.public_key()) == keys.public_key_fingerprint(request.public_key())
-    assert inspect.name_text(request.subject) == f"CN={FQDN}"
+    assert reader.name_text(request.subject) == f"CN={FQDN}"
 
 
 def test_second_run_finds_the_waiting_key_again(certs: pathlib.Path) -> None:
@@ -123,7 +122,7 @@ def test_waiting_key_that_is_not_to_be_trusted_is_made_anew(
     pending = certs / "server-key.pem.new"
     spoil(pending)
     second = run(server(certs))["requests"][0]
-    one, two = (issue.load_request(entry["request_content"]).public_key() for entry in (first, second))
+    one, two = (signing.load_request(entry["request_content"]).public_key() for entry in (first, second))
     assert keys.public_key_fingerprint(one) != keys.public_key_fingerprint(two)
     assert mode(pending) == 0o600
     assert not pending.is_symlink()
@@ -134,7 +133,7 @@ def test_waiting_key_that_is_the_live_key_is_not_used_again(certs: pathlib.Path)
     pending = certs / "server-key.pem.new"
     pending.write_bytes(pair.key_pem)
     pending.chmod(0o600)
-    request = issue.load_request(run(server(certs, force=True))["requests"][0]["request_content"])
+    request = signing.load_request(run(server(certs, force=True))["requests"][0]["request_content"])
     assert keys.public_key_fingerprint(request.public_key()) != pair.fingerprint
 
 
@@ -290,7 +289,7 @@ def test_several_identities_in_one_call(certs: pathlib.Path, tmp_path: pathlib.P
 
 @pytest.mark.parametrize("key_type", ["ecdsa-p384", "ed25519", "rsa-2048"])
 def test_key_type_is_the_wanted_one(certs: pathlib.Path, key_type: str) -> None:
-    request = issue.load_request(run(server(certs, key_type=key_type))["requests"][0]["request_content"])
+    request = signing.load_request(run(server(certs, key_type=key_type))["requests"][0]["request_content"])
     assert keys.key_type_of(request.public_key()) == key_type
 
 
@@ -352,7 +351,7 @@ def test_host_name_over_64_characters_is_a_name_and_not_the_common_name(
     certs: pathlib.Path, monkeypatch: pytest.MonkeyPatch, optional: list[str], expected: str
 ) -> None:
     long = ".".join(["a" * 30] * 3)
-    monkeypatch.setattr(_request_names.socket, "getfqdn", lambda: long)
+    monkeypatch.setattr(request_names.socket, "getfqdn", lambda: long)
     (entry,) = run(server(certs, optional_names=optional))["requests"]
     assert long in entry["names"]
     assert entry["common_name"] == expected

@@ -18,10 +18,9 @@ import pytest
 
 import helpers_records
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _asked_names, _request_names
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, names_record, request_names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import issue, names
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
 from helpers_modules import run_module
 
@@ -44,7 +43,7 @@ class Machine:
         self.directory = directory
         self.fqdn = "web1"
         self.addresses = [NAT, OTHER]
-        monkeypatch.setattr(_request_names.socket, "getfqdn", lambda: self.fqdn)
+        monkeypatch.setattr(request_names.socket, "getfqdn", lambda: self.fqdn)
         monkeypatch.setattr(addresses, "local_addresses", self._local)
 
     def _local(self) -> list[addresses.Address]:
@@ -68,10 +67,10 @@ class Machine:
 
     def gets(self, asked: dict[str, t.Any], *left_out: str, common_name: str = "web1") -> None:
         """Install the certificate with the key as ``daemon_endpoint`` does: the bytes as they are."""
-        found = issue.sign_leaf(
+        found = signing.sign_leaf(
             AUTHORITY.certificate,
             AUTHORITY.key,
-            public_key=issue.load_request(asked["request_content"]).public_key(),
+            public_key=signing.load_request(asked["request_content"]).public_key(),
             profile="server",
             subject=names.SubjectNames(common_name, tuple(name for name in asked["names"] if name not in left_out)),
             not_before=utc_now() - timedelta(minutes=5),
@@ -139,7 +138,7 @@ def test_waiting_key_of_another_request_gets_the_record_of_this_one(machine: Mac
 
 
 def machine_key(asked: dict[str, t.Any]) -> t.Any:
-    return issue.load_request(asked["request_content"]).public_key().public_numbers()
+    return signing.load_request(asked["request_content"]).public_key().public_numbers()
 
 
 @pytest.mark.parametrize("common_name", ["web1", OTHER, ""], ids=["name", "address", "none"])
@@ -167,7 +166,7 @@ def test_name_that_comes_from_a_fact_may_be_left_out(machine: Machine) -> None:
 def test_key_with_its_record_is_a_key_for_openssl(machine: Machine) -> None:
     machine.asks()
     path = machine.directory / "server-key.pem.new"
-    assert _asked_names.recorded(path.read_bytes()) == {NAT, OTHER}
+    assert names_record.recorded(path.read_bytes()) == {NAT, OTHER}
     done = subprocess.run(["openssl", "pkey", "-in", path, "-noout", "-text"], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -176,7 +175,7 @@ def test_key_with_its_record_is_a_key_for_openssl(machine: Machine) -> None:
     "text", [b"", b"nonsense", b"-----BEGIN", b"nonsense\n-----BEGIN X-----", b"\xff\n-----BEGIN "]
 )
 def test_what_is_no_record_is_none(text: bytes) -> None:
-    assert _asked_names.recorded(text) == frozenset()
+    assert names_record.recorded(text) == frozenset()
 
 
 WITHOUT_LIBRARY = """
@@ -206,7 +205,7 @@ def test_host_without_cryptography_says_in_check_mode_what_it_would_report(tmp_p
     assert (result["failed"], result["code"]) == (True, "cryptography-missing")
     assert [entry["id"] for entry in result.get("foretold", [])] == (["server"] if check else [])
     for entry in result.get("foretold", []):
-        assert {"shop.example.test", "localhost", _request_names.host_fqdn().lower()} <= set(entry["names"])
+        assert {"shop.example.test", "localhost", request_names.host_fqdn().lower()} <= set(entry["names"])
         assert len(entry["machine"]) == 64
     assert list(tmp_path.iterdir()) == []
 

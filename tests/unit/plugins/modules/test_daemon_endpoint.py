@@ -11,8 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import call
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import entry
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.modules import daemon_endpoint
 from helpers_machine import install
 from helpers_modules import run_module
@@ -28,8 +28,8 @@ def world(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return a host in memory on which the module runs."""
     host = World(tmp_path / "host").build()
     machine = install(monkeypatch, host, Effects())
-    monkeypatch.setattr(call, "Machine", lambda *_parts: machine)
-    monkeypatch.setattr(call, "StateDirectory", lambda: StateDirectory(str(host.state)))
+    monkeypatch.setattr(entry, "Machine", lambda *_parts: machine)
+    monkeypatch.setattr(entry, "StateDirectory", lambda: StateDirectory(str(host.state)))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return host
 
@@ -137,7 +137,7 @@ def test_error_that_nobody_expected_undoes_the_change_too(world: World, monkeypa
         raise ValueError("not expected")
 
     monkeypatch.setattr(
-        "ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.transaction.mismatch", fail
+        "ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.transaction.mismatch", fail
     )
     result = run_module(daemon_endpoint, arguments(world, certificate_content=certificate))
     assert result["failed"]

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.action import fleet_status as action
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import wire
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_endpoints
 from ansible_collections.portcullis.docker_tls.plugins.modules import fleet_status
 from helpers_modules import run_module
 from helpers_status import ca, host, served, server, stored, unwanted
@@ -21,7 +21,7 @@ from helpers_status import ca, host, served, server, stored, unwanted
 @pytest.fixture(autouse=True)
 def endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     """No network: every endpoint serves the same certificate."""
-    monkeypatch.setattr(wire, "look", lambda asked, _patience: {one: served(server()) for one in asked})
+    monkeypatch.setattr(collect_endpoints, "look", lambda asked, _patience: {one: served(server()) for one in asked})
 
 
 def paths(directory: pathlib.Path) -> dict[str, t.Any]:

@@ -16,15 +16,22 @@ import pytest
 import helpers_docker_api as api
 import helpers_status as fleet
 import helpers_x509 as made
-from ansible_collections.portcullis.docker_tls.plugins.module_utils import _host_state, _request_names
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adopt import files, judge, look, relay
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import call, examine
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host_options import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import (
+    assess,
+    files,
+    inspect_host,
+    plain_port_proxy,
+)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs_host import (
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._status import wire
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import entry as call
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import host_state as _host_state
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import verify_remote
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_endpoints
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import request_names
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     adoption_info,
     authority_backup,
@@ -64,7 +71,7 @@ def test_adoption_info_tells_plain_listeners(tmp_path: pathlib.Path, monkeypatch
     (tmp_path / "ca.pem").write_bytes(docker_recipe().contents["ca.pem"])
     open_port = endpoint(str(tmp_path), hosts=("tcp://0.0.0.0:2375",), tls=False, verify=False)
     found = situation(files.search([], [str(tmp_path)]), datetime.now(timezone.utc), open_port)
-    monkeypatch.setattr(look, "look", lambda *_given: look.Looked(found, "open", judge.judge(found)))
+    monkeypatch.setattr(inspect_host, "look", lambda *_given: inspect_host.Looked(found, "open", assess.judge(found)))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert run_module(adoption_info, {})["adoption"]["plain_listeners"] == ["tcp://0.0.0.0:2375"]
 
@@ -97,8 +104,8 @@ def test_endpoint_info_tells_what_a_good_client_saw(
 ) -> None:
     monkeypatch.setattr(api, "HEADER", header)
     # dockerd names the authorities that it admits; Python's own ssl has no way to.
-    named, read = (fleet.subject_der(api.CLIENTS),), examine.read_greeting
-    monkeypatch.setattr(examine, "read_greeting", lambda *asked: replace(read(*asked), authority_names=named))
+    named, read = (fleet.subject_der(api.CLIENTS),), verify_remote.read_greeting
+    monkeypatch.setattr(verify_remote, "read_greeting", lambda *asked: replace(read(*asked), authority_names=named))
     client = made.leaf(api.CLIENTS, "client", common_name="me")
     with api.endpoint(tmp_path / "server") as served:
         options = {
@@ -117,14 +124,16 @@ def test_endpoint_info_tells_what_a_good_client_saw(
 
 
 def test_fleet_status_reports_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "look", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked})
+    monkeypatch.setattr(
+        collect_endpoints, "look", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked}
+    )
     result = run_module(fleet_status, {"hosts": [fleet.host()], "clients": [fleet.bundle()], "ca": fleet.ca()})
     (client,) = result["report"]["clients"]
     assert client["verdict"]
 
 
 def test_plain_relay_listens_where_docker_did(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "_proxy", lambda: "/lib/systemd/systemd-socket-proxyd")
+    monkeypatch.setattr(plain_port_proxy, "_proxy", lambda: "/lib/systemd/systemd-socket-proxyd")
     monkeypatch.setattr(plain_relay, "Systemd", lambda: Manager(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     result = run_module(plain_relay, {"listen": ["tcp://0.0.0.0:2375"]})
@@ -188,7 +197,9 @@ def authorities(**stages: t.Any) -> dict[str, t.Any]:
 def test_rotation_plan_tells_steps_then_what_is_in_the_way_then_that_it_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire, "look", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked})
+    monkeypatch.setattr(
+        collect_endpoints, "look", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked}
+    )
     bundles = [fleet.bundle(stored=fleet.stored(fleet.client(), ca_content=G1.pem))]
     given = {"authority": "server", "hosts": [fleet.host()], "clients": bundles}
     begin = run_module(rotation_plan, {**given, "authorities": authorities(g1=(G1, "signing"))})
@@ -239,7 +250,7 @@ def test_host_state_of_a_secured_host_tells_what_it_has(
     }
     assert run_module(daemon_endpoint, {**wish, "certificate_content": pair.pem})["changed"]
 
-    host = _request_names.Host("box.example.test", lambda selectors: [])
+    host = request_names.Host("box.example.test", lambda selectors: [])
     around = _host_state.Surroundings(host=host, machine=lambda options: machine, state=state)
     monkeypatch.setattr(_host_state, "real_surroundings", lambda: around)
     request = defaults(

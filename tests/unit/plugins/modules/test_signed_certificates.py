@@ -14,7 +14,7 @@ import pytest
 
 import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import ledger
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.directory import ca_directory
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.layout import ca_directory
 from ansible_collections.portcullis.docker_tls.plugins.modules import signed_certificates
 from helpers_ca import PASSPHRASE_TEXT, csr, ensure, tree
 from helpers_modules import run_module

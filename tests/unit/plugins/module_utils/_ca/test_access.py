@@ -12,13 +12,7 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    access,
-    directory,
-    ledger,
-    revocation,
-    store,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import access, layout, ledger, revocation, store
 from helpers_ca import client_request, csr, ensure, request, sign
 from helpers_x509 import NOW
 
@@ -92,7 +86,7 @@ CHANGES: dict[str, tuple[list[Client], list[tuple[str, str, str, str]]]] = {
 
 
 def compared(ca: pathlib.Path, clients: t.Sequence[Client], days: int = 0) -> access.Access:
-    return revocation.look(directory.ca_directory(str(ca)), clients, NOW + timedelta(days=days)).access
+    return revocation.look(layout.ca_directory(str(ca)), clients, NOW + timedelta(days=days)).access
 
 
 @pytest.mark.parametrize(("clients", "expected"), CHANGES.values(), ids=CHANGES)
@@ -131,7 +125,7 @@ def entry(**changes: t.Any) -> dict[str, t.Any]:
 
 
 def found_in(ca: pathlib.Path, *lines: dict[str, t.Any], clients: t.Sequence[Client] = ()) -> access.Access:
-    return access.compare(lines, clients, store.read_authorities(directory.ca_directory(str(ca))), NOW)
+    return access.compare(lines, clients, store.read_authorities(layout.ca_directory(str(ca))), NOW)
 
 
 TEMPORARY = {"reasons": ["temporary-client"]}
@@ -183,7 +177,7 @@ def test_name_with_signs_is_compared_as_it_is_written(ca: pathlib.Path) -> None:
 
 
 def test_lines_of_servers_are_not_read(ca: pathlib.Path) -> None:
-    found = access.entries(directory.ca_directory(str(ca)))
-    every = list(ledger.entries(directory.ca_directory(str(ca))))
+    found = access.entries(layout.ca_directory(str(ca)))
+    every = list(ledger.entries(layout.ca_directory(str(ca))))
     assert {one["event"] for one in every} == {"authority-created", "issued"}
     assert [one for one in every if one not in found] == [one for one in every if one.get("profile") == "server"]

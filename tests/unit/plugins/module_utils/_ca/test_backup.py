@@ -17,10 +17,10 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     backup,
-    behind,
-    directory,
+    import_certificates,
+    layout,
     ledger,
-    record,
+    ledger_gaps,
     restore,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
@@ -43,19 +43,19 @@ def ca(model: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def back_up(ca: pathlib.Path, archive: pathlib.Path, *, predict: bool = False) -> backup.Backup:
-    return backup.make_backup(directory.ca_directory(str(ca)), str(archive), around(), predict=predict)
+    return backup.make_backup(layout.ca_directory(str(ca)), str(archive), around(), predict=predict)
 
 
 def bring_back(
     ca: pathlib.Path, archive: pathlib.Path, passphrase: bytes = PASSPHRASE, *, predict: bool = False
 ) -> restore.Restored:
-    return restore.restore_backup(directory.ca_directory(str(ca)), str(archive), passphrase, around(), predict=predict)
+    return restore.restore_backup(layout.ca_directory(str(ca)), str(archive), passphrase, around(), predict=predict)
 
 
-def installed(ca: pathlib.Path, *names: str) -> list[behind.Installed]:
+def installed(ca: pathlib.Path, *names: str) -> list[ledger_gaps.Installed]:
     """Sign for hosts and return what they then report to have."""
     signed = sign(ca, *(request(name) for name in names)).signed
-    return [behind.Installed(name, one.view.serial, one.view.issuer) for name, one in signed.items() if one.view]
+    return [ledger_gaps.Installed(name, one.view.serial, one.view.issuer) for name, one in signed.items() if one.view]
 
 
 def test_backup_and_restore_give_the_same_ca_with_the_restore_in_its_ledger(
@@ -69,7 +69,7 @@ def test_backup_and_restore_give_the_same_ca_with_the_restore_in_its_ledger(
     before, after = tree(ca), tree(tmp_path / "new/ca")
     assert {name for name in before if before[name] != after.get(name)} == {"ledger.jsonl", "ledger.head"}
     assert after["ledger.jsonl"].startswith(before["ledger.jsonl"])
-    found = ledger.scan(directory.ca_directory(str(tmp_path / "new/ca")))
+    found = ledger.scan(layout.ca_directory(str(tmp_path / "new/ca")))
     assert (found.head.seq, found.restored) == (made.head.seq + 1, True)
     assert set(modes(tmp_path / "new/ca").values()) == {"0o700", "0o600"}
     assert ensure(tmp_path / "new/ca", "clients").reasons == ()
@@ -249,7 +249,7 @@ def test_sign_after_an_older_state_came_back_says_which_hosts_it_does_not_know(
     later = installed(ca, "web3", "web4")
     bring_back(tmp_path / "new", tmp_path / "backup.tar.gz")
     known = installed(ca, "web5")
-    foreign = behind.Installed("web6", "01", "CN=Somebody else")
+    foreign = ledger_gaps.Installed("web6", "01", "CN=Somebody else")
     assert sign(ca, installed_=[*later, *known, foreign]).warnings == ()
     result = sign(tmp_path / "new", installed_=[*later, foreign])
     assert [one.requester for one in result.unknown] == ["web3", "web4"]
@@ -263,14 +263,14 @@ def test_sign_takes_a_certificate_of_another_ca_with_our_names_for_no_certificat
 ) -> None:
     ensure(tmp_path / "twin", "clients")
     twin = sign(tmp_path / "twin", request("web2")).signed["web2"].view
-    ours = behind.Installed("web1", "01", twin.issuer)
-    theirs = behind.Installed("web2", twin.serial, twin.issuer, "", twin.authority_key_identifier)
+    ours = ledger_gaps.Installed("web1", "01", twin.issuer)
+    theirs = ledger_gaps.Installed("web2", twin.serial, twin.issuer, "", twin.authority_key_identifier)
     assert [one.requester for one in sign(ca, installed_=[ours, theirs]).unknown] == ["web1"]
 
 
 def test_sign_tells_of_newer_generations_than_the_ca_has(ca: pathlib.Path) -> None:
-    newer = behind.Installed("web1", "01", "CN=Docker CA,OU=server-g2")
-    other = behind.Installed("web2", "01", "CN=Docker CA,OU=sales-g7")
+    newer = ledger_gaps.Installed("web1", "01", "CN=Docker CA,OU=server-g2")
+    other = ledger_gaps.Installed("web2", "01", "CN=Docker CA,OU=sales-g7")
     warnings = sign(ca, installed_=[newer, other]).warnings
     assert len(warnings) == 1
     assert warnings[0].startswith("authority-behind")
@@ -282,33 +282,33 @@ def test_record_takes_what_our_authorities_signed_and_makes_the_ledger_whole(
     back_up(ca, tmp_path / "backup.tar.gz")
     signed = sign(ca, request("web3")).signed["web3"]
     bring_back(tmp_path / "new", tmp_path / "backup.tar.gz")
-    place = directory.ca_directory(str(tmp_path / "new"))
+    place = layout.ca_directory(str(tmp_path / "new"))
     other = leaf(authority())
     found = [
-        record.Found(signed.certificate_content, "web3", "/etc/docker/certs/server-cert.pem"),
-        record.Found(signed.certificate_content, "web3", "a copy"),
-        record.Found(other.pem, "web7"),
-        record.Found("nothing", "web8"),
+        import_certificates.Found(signed.certificate_content, "web3", "/etc/docker/certs/server-cert.pem"),
+        import_certificates.Found(signed.certificate_content, "web3", "a copy"),
+        import_certificates.Found(other.pem, "web7"),
+        import_certificates.Found("nothing", "web8"),
     ]
     before = tree(tmp_path / "new")
-    foretold = record.record(place, found, "restored", around(), predict=True)
+    foretold = import_certificates.record(place, found, "restored", around(), predict=True)
     assert tree(tmp_path / "new") == before
-    done = record.record(place, found, "restored", around(), predict=False)
+    done = import_certificates.record(place, found, "restored", around(), predict=False)
     assert foretold == done
     assert done.reasons == ("certificates-restored", "ledger-recorded")
     assert (len(done.entries), len(done.foreign)) == (1, 2)
     state = ledger.scan(place, asked=[signed.view.serial])  # type: ignore[union-attr]
     assert (state.restored, len(state.used)) == (False, 1)
     assert (tmp_path / f"new/issued/{signed.view.serial}.pem").read_text() == signed.certificate_content  # type: ignore[union-attr]
-    again = record.record(place, found, "restored", around(), predict=False)
+    again = import_certificates.record(place, found, "restored", around(), predict=False)
     assert (again.reasons, again.known) == ((), 1)
 
 
 def test_record_of_two_certificates_with_one_serial_keeps_both(ca: pathlib.Path) -> None:
-    place = directory.ca_directory(str(ca))
+    place = layout.ca_directory(str(ca))
     (ca / "issued/01.pem").write_text("of another tool")
     signed = sign(ca, request("web3")).signed["web3"]
     assert signed.view is not None
     taken = ca / f"issued/{signed.view.serial}.pem"
-    assert record._taken(place, signed.view.serial)
+    assert import_certificates._taken(place, signed.view.serial)
     assert taken.exists()

@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory, ledger, store
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_ca import client_request, ensure, request, sign
 from helpers_operations import ended, in_child
@@ -49,7 +49,7 @@ class Death:
 
 def logged(path: pathlib.Path) -> list[str]:
     """Return the serials of the ledger after checking its chain."""
-    place = directory.ca_directory(str(path))
+    place = layout.ca_directory(str(path))
     found = ledger.scan(place)
     serials = [entry["serial"] for entry in ledger.entries(place)]
     assert found.head.seq == len(serials)
@@ -65,7 +65,7 @@ def test_authorities_killed_at_every_step_are_made_by_the_next_run(tmp_path: pat
     killed = finished = 0
     for at in range(200):
         path = tmp_path / f"ca{at}"
-        place = directory.ca_directory(str(path))
+        place = layout.ca_directory(str(path))
 
         def work(path: pathlib.Path = path, at: int = at) -> None:
             Death(at).install()
@@ -150,7 +150,7 @@ def test_parallel_first_runs_make_one_ca(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "ca"
     children = [in_child(lambda: ensure(path, "clients", lock_timeout=60) and None) for unused in range(6)]  # type: ignore[func-returns-value]
     assert [ended(child) for child in children] == [0] * 6
-    stored = store.read_authorities(directory.ca_directory(str(path)))
+    stored = store.read_authorities(layout.ca_directory(str(path)))
     assert {name: len(found) for name, found in stored.items()} == {"server": 1, "clients": 1}
     assert len(logged(path)) == 2
 

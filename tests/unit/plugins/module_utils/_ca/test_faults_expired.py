@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory, generations
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import generations, layout
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from helpers_ca import PASSPHRASE, around, client_request, ensure, request, sign, spec, tree
 from helpers_x509 import NOW
@@ -27,7 +27,7 @@ def ca_of_a_month(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def change(ca: pathlib.Path, name: str, state: str) -> tuple[str, ...]:
-    place = directory.ca_directory(str(ca))
+    place = layout.ca_directory(str(ca))
     return generations.change(place, spec(name), state, PASSPHRASE, around(AFTER), predict=False).reasons
 
 
@@ -64,7 +64,7 @@ def test_authority_that_ends_soon_signs_until_its_end_while_the_next_one_waits(c
     with pytest.raises(TlsError) as caught:
         sign(ca, request(validity="365d"))
     assert caught.value.code == "validity-too-long"
-    place = directory.ca_directory(str(ca))
+    place = layout.ca_directory(str(ca))
     generations.change(place, spec("server"), "introduced", PASSPHRASE, around(), predict=False)
     signed = sign(ca, request(validity="365d")).signed["web1"]
     assert signed.view is not None

@@ -14,7 +14,7 @@ import signal
 import pytest
 
 import helpers_operations as operations
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory, ledger, stages, store
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, stages, store
 from helpers_operations import Operation
 
 BOTH = (operations.PASSPHRASE_TEXT, operations.NEW_PASSPHRASE)
@@ -22,7 +22,7 @@ BOTH = (operations.PASSPHRASE_TEXT, operations.NEW_PASSPHRASE)
 
 def what_is_there(place: pathlib.Path) -> tuple[dict[str, str], set[str]]:
     """Return the generations with their stages, and who has a certificate by the ledger."""
-    ca = directory.ca_directory(str(operations.ca_of(place)))
+    ca = layout.ca_directory(str(operations.ca_of(place)))
     living = stages.settled(store.read_authorities(ca), ledger.scan(ca))
     known = {one.id: store.stage_of(one, each) for each in living.values() for one in each}
     return known, {entry["request"] for entry in ledger.entries(ca) if entry["event"] == "issued"}

@@ -15,7 +15,7 @@ import typing as t
 import pytest
 
 import helpers_operations as operations
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory, ledger, lock, store
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, lock, store
 from helpers_ca import tree
 from helpers_operations import BY_NAME, Operation
 
@@ -96,7 +96,7 @@ def test_two_rotations_at_once_make_one_generation(place: pathlib.Path) -> None:
         results = at_once(place, (BY_NAME[name], {}), (BY_NAME[name], {}))
         assert [result["failed"] for result in results] == [False, False], results
         assert sorted(len(result["reasons"]) for result in results) == [0, 1]
-    ca = directory.ca_directory(str(operations.ca_of(place)))
+    ca = layout.ca_directory(str(operations.ca_of(place)))
     assert [one.id for one in store.read_authorities(ca)["server"]] == ["server-g2"]
     events = [entry["event"] for entry in ledger.entries(ca) if entry.get("authority", "").startswith("server-g2")]
     assert events == ["authority-created", "authority-signing"]
@@ -107,7 +107,7 @@ def test_server_and_client_authority_are_rotated_at_once(place: pathlib.Path) ->
         results = at_once(place, (BY_NAME[name], {}), (BY_NAME[name], {"name": "clients"}))
         assert [result["changed"] for result in results] == [True, True]
         operations.check_sound(place)
-    ca = directory.ca_directory(str(operations.ca_of(place)))
+    ca = layout.ca_directory(str(operations.ca_of(place)))
     stored = {name: [one.id for one in found] for name, found in store.read_authorities(ca).items()}
     assert stored == {"server": ["server-g2"], "clients": ["clients-g2"]}
 
@@ -144,7 +144,7 @@ def test_plan_that_another_run_has_overtaken_does_nothing_to_a_later_generation(
 def test_stale_retirement_keeps_what_the_next_rotation_still_needs(place: pathlib.Path) -> None:
     operations.change(place, "introduced", "signing", "retired", "introduced", "signing")
     assert not operations.run(BY_NAME["rotate-sign"], place, state="retired", generation=2)["changed"]
-    stored = store.read_authorities(directory.ca_directory(str(operations.ca_of(place))))
+    stored = store.read_authorities(layout.ca_directory(str(operations.ca_of(place))))
     assert [one.id for one in stored["server"]] == ["server-g2", "server-g3"]
     assert operations.run(BY_NAME["rotate-sign"], place, state="retired", generation=3)["changed"]
 
@@ -165,7 +165,7 @@ def test_restores_at_once_give_one_ca(model: pathlib.Path, tmp_path: pathlib.Pat
 
 
 def _entries(place: pathlib.Path) -> list[dict[str, t.Any]]:
-    return list(ledger.entries(directory.ca_directory(str(operations.ca_of(place)))))
+    return list(ledger.entries(layout.ca_directory(str(operations.ca_of(place)))))
 
 
 @pytest.mark.parametrize("operation", operations.ON_A_CA, ids=lambda one: one.name)

@@ -13,8 +13,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    directory,
     generations,
+    layout,
     ledger,
     stages,
     store,
@@ -36,7 +36,7 @@ def change(
     passphrase = changes.pop("passphrase", PASSPHRASE)
     wanted = changes.pop("wanted", spec(name))
     return generations.change(
-        directory.ca_directory(str(path)), wanted, state, passphrase, around(**changes), predict=predict
+        layout.ca_directory(str(path)), wanted, state, passphrase, around(**changes), predict=predict
     )
 
 
@@ -46,7 +46,7 @@ def rotate(path: pathlib.Path, name: str = "clients") -> None:
 
 
 def known(path: pathlib.Path) -> dict[str, dict[str, t.Any]]:
-    return store.describe(store.read_authorities(directory.ca_directory(str(path))), NOW)
+    return store.describe(store.read_authorities(layout.ca_directory(str(path))), NOW)
 
 
 def stages_of(path: pathlib.Path, name: str = "clients") -> dict[str, str]:
@@ -61,7 +61,7 @@ def issuer_of(path: pathlib.Path, **options: t.Any) -> str:
 def events(path: pathlib.Path) -> list[tuple[str, str]]:
     return [
         (entry["event"], entry["authority"])
-        for entry in ledger.entries(directory.ca_directory(str(path)))
+        for entry in ledger.entries(layout.ca_directory(str(path)))
         if entry["event"].startswith("authority-")
     ]
 
@@ -264,7 +264,7 @@ def test_generation_that_is_retired_while_the_authorities_are_read_is_none(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "listdir", then_retired)
-        stored = store.read_authorities(directory.ca_directory(str(ca)))
+        stored = store.read_authorities(layout.ca_directory(str(ca)))
     assert {name: [one.id for one in found] for name, found in stored.items()} == {
         "clients": ["clients-g2"],
         "server": ["server-g1"],

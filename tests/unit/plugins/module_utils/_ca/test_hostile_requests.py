@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
 from helpers_ca import client_request, ensure, request, sign
 from helpers_x509 import private_key
 
@@ -78,7 +78,7 @@ def test_sign_any_request_of_a_host_gives_its_own_names_or_nothing(
     content = hostile(subject, extensions)
     with contextlib.suppress(TlsError):
         (signed,) = sign(ca, request("web1", request_content=content)).signed.values()
-        view = inspect.view_certificate(inspect.load_certificate(signed.certificate_content, "what was signed"))
+        view = reader.view_certificate(reader.load_certificate(signed.certificate_content, "what was signed"))
         assert sorted(view.names) == sorted(OWN_NAMES)
         assert view.subject == "CN=web1.example.org"
         assert view.extended_key_usages == ("serverAuth",)
@@ -93,6 +93,6 @@ def test_sign_any_request_of_a_client_gives_its_own_identity_or_nothing(
     content = hostile(subject, extensions)
     with contextlib.suppress(TlsError):
         (signed,) = sign(ca, client_request("bob", request_content=content)).signed.values()
-        view = inspect.view_certificate(inspect.load_certificate(signed.certificate_content, "what was signed"))
+        view = reader.view_certificate(reader.load_certificate(signed.certificate_content, "what was signed"))
         assert (view.common_name, view.extended_key_usages, view.is_authority) == ("bob", ("clientAuth",), False)
         assert all("bob" in name for name in view.names)

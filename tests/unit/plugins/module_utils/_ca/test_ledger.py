@@ -13,32 +13,32 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import directory, ledger
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 
 @pytest.fixture
-def place(tmp_path: pathlib.Path) -> directory.CaDirectory:
-    return directory.ca_directory(str(tmp_path))
+def place(tmp_path: pathlib.Path) -> layout.CaDirectory:
+    return layout.ca_directory(str(tmp_path))
 
 
 def entry(serial: str, **more: t.Any) -> dict[str, t.Any]:
     return {"serial": serial, "event": "issued", **more}
 
 
-def write(place: directory.CaDirectory, *serials: str) -> ledger.Scan:
+def write(place: layout.CaDirectory, *serials: str) -> ledger.Scan:
     return ledger.append(place, ledger.scan(place), [entry(serial, subject=f"CN={serial}") for serial in serials])
 
 
-def lines(place: directory.CaDirectory) -> list[bytes]:
+def lines(place: layout.CaDirectory) -> list[bytes]:
     return pathlib.Path(place.ledger).read_bytes().splitlines(keepends=True)
 
 
-def put(place: directory.CaDirectory, content: list[bytes]) -> None:
+def put(place: layout.CaDirectory, content: list[bytes]) -> None:
     pathlib.Path(place.ledger).write_bytes(b"".join(content))
 
 
-def test_append_chains_the_lines(place: directory.CaDirectory) -> None:
+def test_append_chains_the_lines(place: layout.CaDirectory) -> None:
     write(place, "a1", "a2")
     write(place, "a3")
     previous = ledger.GENESIS
@@ -49,14 +49,14 @@ def test_append_chains_the_lines(place: directory.CaDirectory) -> None:
     assert ledger.scan(place).head == ledger.Head(3, previous)
 
 
-def test_append_makes_private_files(place: directory.CaDirectory) -> None:
+def test_append_makes_private_files(place: layout.CaDirectory) -> None:
     write(place, "a1")
     for path in (place.ledger, place.ledger_head):
         assert os.stat(path).st_mode & 0o777 == 0o600
 
 
 def test_append_of_a_batch_is_one_write_and_one_fsync(
-    place: directory.CaDirectory, monkeypatch: pytest.MonkeyPatch
+    place: layout.CaDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(place, "a0")
     calls: list[str] = []
@@ -70,7 +70,7 @@ def test_append_of_a_batch_is_one_write_and_one_fsync(
 
 
 @pytest.mark.parametrize("text", ['quote " and \\', "line\nfeed", "\x00\u2028é😀", '","event":"authority-created"'])
-def test_append_with_any_text_keeps_one_line_for_each_entry(place: directory.CaDirectory, text: str) -> None:
+def test_append_with_any_text_keeps_one_line_for_each_entry(place: layout.CaDirectory, text: str) -> None:
     ledger.append(place, ledger.scan(place), [entry("a1", subject=text, names=[text])])
     found = ledger.scan(place, asked={"a1"})
     assert found.head.seq == 1
@@ -79,12 +79,12 @@ def test_append_with_any_text_keeps_one_line_for_each_entry(place: directory.CaD
     assert next(iter(ledger.entries(place)))["subject"] == text
 
 
-def test_scan_tells_which_serials_are_used(place: directory.CaDirectory) -> None:
+def test_scan_tells_which_serials_are_used(place: layout.CaDirectory) -> None:
     write(place, "aa", "bb", "cc")
     assert ledger.scan(place, asked=["bb", "dd"]).used == {"bb"}
 
 
-def test_scan_knows_the_authorities_that_are_not_retired(place: directory.CaDirectory) -> None:
+def test_scan_knows_the_authorities_that_are_not_retired(place: layout.CaDirectory) -> None:
     made = [
         {"serial": "1", "event": "authority-created", "authority": "server-g1", "fingerprint_sha256": "f1"},
         {"serial": "2", "event": "authority-created", "authority": "ci-g1", "fingerprint_sha256": "f2"},
@@ -98,7 +98,7 @@ TORN = [b'{"seq":3,"prev":"', b'{"seq":3}', b"\x00" * 4096, b"x"]
 
 
 @pytest.mark.parametrize("tail", TORN, ids=["half", "whole-without-feed", "zeros", "letter"])
-def test_repair_of_a_torn_end_cuts_it_off_and_says_so(place: directory.CaDirectory, tail: bytes) -> None:
+def test_repair_of_a_torn_end_cuts_it_off_and_says_so(place: layout.CaDirectory, tail: bytes) -> None:
     write(place, "a1", "a2")
     whole = lines(place)
     put(place, [*whole, tail])
@@ -112,7 +112,7 @@ def test_repair_of_a_torn_end_cuts_it_off_and_says_so(place: directory.CaDirecto
     assert write(place, "a3").head.seq == 3
 
 
-def test_scan_with_lines_beyond_the_head_accepts_them(place: directory.CaDirectory) -> None:
+def test_scan_with_lines_beyond_the_head_accepts_them(place: layout.CaDirectory) -> None:
     """Killed between the ledger's fsync and the head's."""
     write(place, "a1")
     head = pathlib.Path(place.ledger_head).read_bytes()
@@ -146,7 +146,7 @@ CHANGES: dict[str, tuple[t.Callable[[list[bytes]], list[bytes]], str]] = {
 
 @pytest.mark.parametrize(("change", "where"), CHANGES.values(), ids=CHANGES)
 def test_scan_of_a_changed_ledger_is_refused_and_says_where(
-    place: directory.CaDirectory, change: t.Callable[[list[bytes]], list[bytes]], where: str
+    place: layout.CaDirectory, change: t.Callable[[list[bytes]], list[bytes]], where: str
 ) -> None:
     write(place, "a1", "a2", "a3", "a4")
     put(place, change(lines(place)))
@@ -158,7 +158,7 @@ def test_scan_of_a_changed_ledger_is_refused_and_says_where(
 
 
 @pytest.mark.parametrize("gone", ["ledger", "ledger_head"])
-def test_scan_with_one_of_the_two_files_gone_is_refused(place: directory.CaDirectory, gone: str) -> None:
+def test_scan_with_one_of_the_two_files_gone_is_refused(place: layout.CaDirectory, gone: str) -> None:
     write(place, "a1")
     os.unlink(getattr(place, gone))
     with pytest.raises(TlsError) as caught:
@@ -167,7 +167,7 @@ def test_scan_with_one_of_the_two_files_gone_is_refused(place: directory.CaDirec
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"seq":"x","digest":""}', b"\xff"])
-def test_scan_with_a_damaged_head_is_refused(place: directory.CaDirectory, content: bytes) -> None:
+def test_scan_with_a_damaged_head_is_refused(place: layout.CaDirectory, content: bytes) -> None:
     write(place, "a1")
     pathlib.Path(place.ledger_head).write_bytes(content)
     with pytest.raises(TlsError) as caught:
@@ -177,7 +177,7 @@ def test_scan_with_a_damaged_head_is_refused(place: directory.CaDirectory, conte
 
 @pytest.mark.parametrize("fault", ["short-write", "write-fails", "fsync-fails"])
 def test_append_on_a_failing_disk_leaves_the_ledger_as_it_was(
-    place: directory.CaDirectory, monkeypatch: pytest.MonkeyPatch, fault: str
+    place: layout.CaDirectory, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     write(place, "a1")
     before = lines(place)
@@ -206,7 +206,7 @@ def test_append_on_a_failing_disk_leaves_the_ledger_as_it_was(
     assert ledger.scan(place) == found
 
 
-def test_append_when_somebody_wrote_without_the_lock_is_refused(place: directory.CaDirectory) -> None:
+def test_append_when_somebody_wrote_without_the_lock_is_refused(place: layout.CaDirectory) -> None:
     write(place, "a1")
     found = ledger.scan(place)
     write(place, "a2")
@@ -216,7 +216,7 @@ def test_append_when_somebody_wrote_without_the_lock_is_refused(place: directory
     assert ledger.scan(place).head.seq == 2
 
 
-def test_set_aside_keeps_the_old_ledger_and_its_digest(place: directory.CaDirectory) -> None:
+def test_set_aside_keeps_the_old_ledger_and_its_digest(place: layout.CaDirectory) -> None:
     write(place, "a1")
     old = b"".join(lines(place))
     told = ledger.set_aside(place, "20261122T130000Z")

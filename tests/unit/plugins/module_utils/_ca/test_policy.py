@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import claims, ledger, policy, store
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import ledger, name_ownership, policy, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names
 from helpers_ca import client_request, csr, request, rules
 from helpers_x509 import NOW, authority, private_key
 
@@ -39,7 +39,7 @@ def approve(*requests: policy.SigningRequest, **changes: t.Any) -> list[policy.A
     authorities_found = stored() if authorities is None else authorities
     found, wanted = changes.pop("found", ledger.EMPTY), rules(**changes)
     approved, refused = policy.judge(requests, stored=authorities_found, rules=wanted, now=NOW)
-    refused.update(claims.refusals(approved, found, wanted, NOW))
+    refused.update(name_ownership.refusals(approved, found, wanted, NOW))
     if refused:
         raise policy.refusal(requests, refused)
     return approved

@@ -13,8 +13,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     access,
-    directory,
     generations,
+    layout,
     ledger,
     revocation,
     store,
@@ -46,7 +46,7 @@ def begin(
     listed = changes.pop("listed", [access.Client("a member", group) for group in members])
     clients = [*(access.Client(*one.split("/"), revoked=True) for one in revoked), *listed]
     return revocation.begin(
-        directory.ca_directory(str(path)),
+        layout.ca_directory(str(path)),
         revocation.Wish(tuple(clients), end_unlisted),
         spec("clients", common_name="Docker client CA"),
         PASSPHRASE,
@@ -56,7 +56,7 @@ def begin(
 
 
 def retire(path: pathlib.Path, name: str) -> None:
-    generations.change(directory.ca_directory(str(path)), spec(name), "retired", None, around(), predict=False)
+    generations.change(layout.ca_directory(str(path)), spec(name), "retired", None, around(), predict=False)
 
 
 def stages_of(outcome: revocation.Outcome, name: str) -> dict[str, str]:
@@ -72,7 +72,7 @@ def test_revoked_member_of_a_shared_group_makes_a_new_generation_sign(ca: pathli
     assert outcome.distrusted == frozenset()
     assert stages_of(outcome, "clients") == {"clients-g1": "old", "clients-g2": "signing"}
     assert stages_of(outcome, "ops") == {"ops-g1": "signing"}
-    last = list(ledger.entries(directory.ca_directory(str(ca))))[-1]
+    last = list(ledger.entries(layout.ca_directory(str(ca))))[-1]
     assert (last["event"], last["reasons"]) == ("authority-created", ["client-revoked: bob"])
 
 
@@ -120,9 +120,7 @@ def test_client_that_moved_to_another_group_is_shut_out_of_both(ca: pathlib.Path
 
 
 def test_generation_that_waits_is_taken(ca: pathlib.Path) -> None:
-    generations.change(
-        directory.ca_directory(str(ca)), spec("clients"), "introduced", PASSPHRASE, around(), predict=False
-    )
+    generations.change(layout.ca_directory(str(ca)), spec("clients"), "introduced", PASSPHRASE, around(), predict=False)
     outcome = begin(ca, "bob/clients")
     assert stages_of(outcome, "clients") == {"clients-g1": "old", "clients-g2": "signing"}
 
@@ -183,14 +181,14 @@ def test_without_a_ca_nothing_is_revoked(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("event", ["leaf-recorded", "leaf-adopted"])
 def test_certificate_that_was_found_on_a_host_is_one_to_revoke(ca: pathlib.Path, event: str) -> None:
-    place = directory.ca_directory(str(ca))
+    place = layout.ca_directory(str(ca))
     entries = [{**entry, "event": event} if entry["event"] == "issued" else entry for entry in ledger.entries(place)]
     found = revocation.holdings(entries, [revocation.Revoked("alice", "clients")], store.read_authorities(place), NOW)
     assert found == {"clients": {("alice", "clients-g1")}}
 
 
 def test_after_a_restore_a_client_without_an_entry_is_taken_to_hold_one(ca: pathlib.Path) -> None:
-    place, carol = directory.ca_directory(str(ca)), [revocation.Revoked("carol", "clients")]
+    place, carol = layout.ca_directory(str(ca)), [revocation.Revoked("carol", "clients")]
     entries, stored = list(ledger.entries(place)), store.read_authorities(place)
     assert revocation.holdings(entries, carol, stored, NOW) == {}
     restored = [*entries, {"event": "ledger-restored", "serial": ""}]
@@ -199,14 +197,14 @@ def test_after_a_restore_a_client_without_an_entry_is_taken_to_hold_one(ca: path
 
 def events(path: pathlib.Path) -> list[tuple[str, str]]:
     """Return event and authority of the ledger's lines about authorities and revocations."""
-    lines = ledger.entries(directory.ca_directory(str(path)))
+    lines = ledger.entries(layout.ca_directory(str(path)))
     return [(line["event"], line["authority"]) for line in lines if line["event"] != "issued"]
 
 
 def test_revocation_is_in_the_ledger_before_the_new_generation(ca: pathlib.Path) -> None:
     begin(ca, "bob/clients")
     assert events(ca)[-2:] == [("client-revoked", "clients-g1"), ("authority-created", "clients-g2")]
-    line = next(each for each in ledger.entries(directory.ca_directory(str(ca))) if each["event"] == "client-revoked")
+    line = next(each for each in ledger.entries(layout.ca_directory(str(ca))) if each["event"] == "client-revoked")
     assert (line["client"], line["names"], line["user"]) == ("bob", ["dirname:CN=bob"], "tester")
 
 
@@ -253,7 +251,7 @@ def test_unlisted_certificate_is_ended_where_that_is_wanted(ca: pathlib.Path) ->
 
 @pytest.mark.parametrize("event", ["leaf-recorded", "leaf-adopted"])
 def test_certificate_that_was_not_issued_here_is_not_ended_by_accident(ca: pathlib.Path, event: str) -> None:
-    place = directory.ca_directory(str(ca))
+    place = layout.ca_directory(str(ca))
     found = ledger.scan(place)
     issued = next(entry for entry in ledger.entries(place) if entry["event"] == "issued")
     foreign = {**issued, "event": event, "subject": "CN=zed", "names": ["dirname:CN=zed"], "request": ""}

@@ -18,7 +18,7 @@ import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import acme, acme_client, http01
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers.http import Endpoint
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, keys, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, names, reader, signing
 
 pytestmark = helpers_acme.needs_pebble
 NAMES = ("localhost", "127.0.0.1", "::1")
@@ -37,7 +37,7 @@ def client(server: helpers_acme.Pebble, key: t.Any = None, **changes: t.Any) -> 
 
 
 def request(wanted: t.Sequence[str]) -> bytes:
-    pem = issue.build_request(made.private_key(), names.SubjectNames(wanted[0], names.normalize_names(wanted)))
+    pem = signing.build_request(made.private_key(), names.SubjectNames(wanted[0], names.normalize_names(wanted)))
     return x509.load_pem_x509_csr(pem).public_bytes(serialization.Encoding.DER)
 
 
@@ -49,8 +49,8 @@ def ordered(
 
 
 def test_names_and_addresses_of_both_families_are_validated_and_issued(pebble: helpers_acme.Pebble) -> None:
-    leaf, *chain = inspect.load_certificates(ordered(pebble, client(pebble)), "the answer")
-    assert set(inspect.view_certificate(leaf).names) == {"localhost", "127.0.0.1", "::1"}
+    leaf, *chain = reader.load_certificates(ordered(pebble, client(pebble)), "the answer")
+    assert set(reader.view_certificate(leaf).names) == {"localhost", "127.0.0.1", "::1"}
     assert leaf.public_key() == made.private_key().public_key()
     assert chain
 
@@ -77,8 +77,8 @@ def test_account_is_kept_and_valid_authorizations_are_not_validated_again(pebble
 
 
 def test_chain_that_leads_to_an_anchor_is_taken(pebble: helpers_acme.Pebble) -> None:
-    (root,) = inspect.load_certificates(pebble.root, "the root")
-    leaf, *chain = inspect.load_certificates(ordered(pebble, client(pebble), anchors=[root]), "the answer")
+    (root,) = reader.load_certificates(pebble.root, "the root")
+    leaf, *chain = reader.load_certificates(ordered(pebble, client(pebble), anchors=[root]), "the answer")
     assert chain and leaf.issuer == chain[0].subject
 
 

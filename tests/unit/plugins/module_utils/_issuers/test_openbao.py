@@ -22,7 +22,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers imp
     openbao_batch,
     orders,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509 import inspect, issue, keys, names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, names, reader, signing
 
 pytestmark = helpers_bao.needs_bao
 RULES = policy.make_rules(reserved={}, shared=[], backdate="5m")
@@ -57,7 +57,7 @@ def order(name: str = "web1", profile: str = "server", **changes: t.Any) -> orde
         "authority": "server" if profile == "server" else "ops",
         "profile": profile,
         "requester": name,
-        "request_content": issue.build_request(key, names.SubjectNames(common_name, wanted)).decode(),
+        "request_content": signing.build_request(key, names.SubjectNames(common_name, wanted)).decode(),
         "common_name": common_name,
         "names": wanted if profile == "server" else (),
         "validity": "90d",
@@ -96,8 +96,8 @@ def test_server_certificate_is_accepted_and_openssl_verifies_it_below_the_root(
     found = accepted(order(), signed(bao, order()), root)
     assert set(found.view.names) == set(names.normalize_names(NAMES))
     assert found.authority_content.split() == root.split()
-    certificates = inspect.load_certificates(found.certificate_content, "the chain")
-    assert [inspect.view_certificate(one).common_name for one in certificates] == [
+    certificates = reader.load_certificates(found.certificate_content, "the chain")
+    assert [reader.view_certificate(one).common_name for one in certificates] == [
         "web1.example.test",
         "Example issuing CA 1",
     ]
@@ -146,7 +146,7 @@ def test_role_that_takes_the_names_from_the_csr_is_refused_where_it_adds_one(bao
     bao.make_role("pki-docker", "csr-names", use_csr_sans=True)
     asked = order()
     more = names.SubjectNames("web1.example.test", names.normalize_names([*NAMES, "web2.example.test"]))
-    request = issue.build_request(made.private_key(), more).decode()
+    request = signing.build_request(made.private_key(), more).decode()
     asked = order(request_content=request)
     with pytest.raises(TlsError, match=r"also has the names web2\.example\.test"):
         accepted(asked, signed(bao, asked, role="csr-names"), root)
@@ -157,7 +157,7 @@ def test_role_that_takes_the_names_from_the_csr_is_refused_where_it_adds_one(bao
 def test_role_that_leaves_out_a_name_is_refused(bao: helpers_bao.Bao, root: str) -> None:
     bao.make_role("pki-docker", "csr-only", use_csr_sans=True)
     fewer = names.SubjectNames("web1.example.test", ("web1.example.test",))
-    asked = order(request_content=issue.build_request(made.private_key(), fewer).decode())
+    asked = order(request_content=signing.build_request(made.private_key(), fewer).decode())
     with pytest.raises(TlsError, match="it lacks the names"):
         accepted(asked, signed(bao, asked, role="csr-only"), root)
 
@@ -257,7 +257,7 @@ def test_fifty_orders_are_signed_each_for_its_own_key(bao: helpers_bao.Bao, root
     for number in range(50):
         key = keys.generate_private_key("ecdsa-p256")
         subject = names.SubjectNames(f"h{number}.example.test", (f"h{number}.example.test",))
-        request = issue.build_request(key, subject).decode()
+        request = signing.build_request(key, subject).decode()
         asked.append(order(f"h{number}", request_content=request, names=subject.names, common_name=subject.common_name))
     found = openbao_batch.place(asked, settings(bao))
     views = [accepted(one, str(found[one.id]), root).view for one in asked]

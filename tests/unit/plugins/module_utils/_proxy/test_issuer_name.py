@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.reader import certificate_pem
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.issuer_name import issuer_name
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._x509.inspect import certificate_pem
 from helpers_x509 import authority, named_authority
 
 

@@ -1,0 +1,377 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wrong with an endpoint that others have made, and what would put it right. Pure. PRIVATE: may change."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .._pki import reader, renewal, strict
+from .._pki.reader import CertificateView
+from .._time import isoformat
+from . import effective_settings, unit_diff
+from .effective_settings import Endpoint
+from .files import FileFact
+
+CRITICAL, WARNING, INFO = "critical", "warning", "info"
+_ORDER = (CRITICAL, WARNING, INFO)
+_TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - to find what was left there
+_LEAF_SOON, _AUTHORITY_SOON = timedelta(days=30), timedelta(days=90)
+_WEAK_SIGNATURES = ("md5", "sha1")
+_SITE = "Adopting the CA and running site.yml issues a new one"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found; ``action`` is what ``repair`` can do about it: ``mode``, ``move``, ``unit``, or "" for nothing by itself."""
+
+    code: str
+    severity: str
+    path: str
+    message: str
+    repair: str
+    action: str = ""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Docker's unit: its file, the package that it is from, and whether it is as the package has it (None: not known).
+
+    ``text`` is what is in the file; ``original`` what is in the package's, byte for byte ("" where that is not known for certain).
+    ``packaged_path``: the package's file, where this one is in /etc and hides it.
+    """
+
+    path: str = ""
+    package: str = ""
+    changed: bool | None = None
+    reinstall: str = ""
+    text: str = ""
+    original: str = ""
+    packaged_path: str = ""
+
+    @property
+    def endpoint_lines(self) -> tuple[str, ...]:
+        """The lines of the file that name a TCP listener or TLS settings: no package of Docker does that."""
+        return unit_diff.endpoint_lines(self.text)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that is judged. ``in_use`` are paths that dockerd reads, or will read again when we are taken away.
+
+    ``is_ca_host``: the authorities are kept on this host anyway. ``ours``: directories that the collection keeps itself.
+    """
+
+    endpoint: Endpoint
+    files: tuple[FileFact, ...]
+    unit: Unit
+    in_use: frozenset[str]
+    now: datetime
+    managed: bool = False
+    is_ca_host: bool = False
+    ours: tuple[str, ...] = ()
+    served_fingerprint: str = ""
+
+    def file(self, key: str) -> FileFact | None:
+        """The file that dockerd's setting ``key`` names."""
+        path = os.path.realpath(self.endpoint.paths.get(key, ""))
+        return next((fact for fact in self.files if fact.path == path), None)
+
+    @property
+    def leaf(self) -> CertificateView | None:
+        """The server certificate."""
+        fact = self.file(effective_settings.CERTIFICATE)
+        return fact.certificates[0] if fact and fact.certificates else None
+
+    @property
+    def anchors(self) -> tuple[CertificateView, ...]:
+        """The authorities whose clients dockerd lets in."""
+        fact = self.file(effective_settings.CA)
+        return fact.certificates if fact else ()
+
+
+def judge(situation: Situation) -> tuple[Finding, ...]:
+    """Return all findings, the worst first."""
+    found = [
+        *_listeners(situation),
+        *_certificates(situation),
+        *_strict_clients(situation),
+        *_keys(situation),
+        *_unit(situation.unit),
+    ]
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: (_ORDER.index(one.severity), one.code, one.path)))
+
+
+def related_keys(situation: Situation) -> dict[str, str]:
+    """Return what the keys are that matter here: fingerprint of the public key -> ``ca``, ``server`` or ``client``."""
+    anchors = [*situation.anchors, *_issuers_of(situation.leaf, situation.files)]
+    found = {view.public_key_fingerprint: "ca" for view in anchors if view.is_authority}
+    for fact in situation.files:
+        for view in fact.certificates[:1]:
+            if not view.is_authority and any(renewal.is_below(view, anchor) for anchor in anchors):
+                kind = (
+                    "client" if "serverAuth" not in view.extended_key_usages and view.extended_key_usages else "server"
+                )
+                found.setdefault(view.public_key_fingerprint, kind)
+    if situation.leaf is not None:
+        found[situation.leaf.public_key_fingerprint] = "server"
+    return found
+
+
+def _issuers_of(leaf: CertificateView | None, files: t.Iterable[FileFact]) -> list[CertificateView]:
+    if leaf is None:
+        return []
+    return [view for fact in files for view in fact.certificates if view.is_authority and renewal.is_below(leaf, view)]
+
+
+def _listeners(situation: Situation) -> t.Iterator[Finding]:
+    endpoint = situation.endpoint
+    place = endpoint.where.get("hosts", "")
+    if endpoint.tcp and not endpoint.tls:
+        yield Finding(
+            "port-open",
+            CRITICAL,
+            place,
+            f"Docker's API is open without TLS on {', '.join(endpoint.tcp)}: whoever reaches it is root on this host",
+            "site.yml with docker_daemon_existing_settings: adopt secures the endpoint, proves it, and closes this",
+        )
+    elif endpoint.admits == effective_settings.UNVERIFIED:
+        yield Finding(
+            "clients-not-verified",
+            CRITICAL,
+            endpoint.where.get("tlsverify", place),
+            f"TLS on {', '.join(endpoint.tcp)} with tlsverify: false: clients need no certificate, so whoever reaches it is root on this host",
+            "site.yml with docker_daemon_existing_settings: adopt sets tlsverify",
+        )
+    for key, meant in endpoint.misspelled:
+        yield Finding(
+            "daemon-json-misspelled",
+            CRITICAL,
+            endpoint.where.get(meant, place),
+            f"daemon.json has the key {key}, which dockerd does not know: it does not start with it. {meant} was probably meant",
+            f"site.yml with docker_daemon_existing_settings: adopt removes it and sets {meant}; until then Docker fails at its next start",
+        )
+    if endpoint.tcp and endpoint.verify and situation.file(effective_settings.CA) is None:
+        yield Finding(
+            "anchors-missing",
+            CRITICAL,
+            endpoint.paths.get(effective_settings.CA, ""),
+            "tlscacert names no file with certificates, so the authorities of the operating system decide who may come in",
+            "site.yml with docker_daemon_existing_settings: adopt sets it",
+        )
+    for key, path in endpoint.paths.items():
+        if (os.path.realpath(path) + "/").startswith(_TEMPORARY) and endpoint.tcp:
+            yield Finding(
+                "files-not-lasting",
+                WARNING,
+                path,
+                f"dockerd's {key} is in a temporary directory, so Docker may not start after a reboot",
+                "site.yml keeps them in /etc/docker/certs",
+            )
+
+
+def _certificates(situation: Situation) -> t.Iterator[Finding]:
+    leaf, path, now = situation.leaf, situation.endpoint.paths.get(effective_settings.CERTIFICATE, ""), situation.now
+    if situation.endpoint.tcp and leaf is not None:
+        yield from _leaf(situation, leaf, path)
+    anchor_path = situation.endpoint.paths.get(effective_settings.CA, "")
+    for anchor in situation.anchors:
+        yield from _dates(anchor, anchor_path, now, _AUTHORITY_SOON, "the CA", "authority")
+        yield from _strength(anchor, anchor_path, "the CA")
+        if leaf is not None and renewal.is_below(leaf, anchor) and not situation.managed:
+            yield Finding(
+                "one-authority-for-both",
+                WARNING,
+                anchor_path,
+                f"the CA {anchor.subject} signs servers and lets clients in, so a server certificate that may also be a client's opens every host",
+                "It can be adopted for both; rotate away from it when that suits you (playbooks/rotate_ca.yml)",
+            )
+
+
+def _strict_clients(situation: Situation) -> t.Iterator[Finding]:
+    """Tell which CAs of dockerd's strict clients refuse, before anything depends on them."""
+    fact = situation.file(effective_settings.CA)
+    for certificate in reader.load_certificates(fact.content, fact.path) if fact and fact.certificates else ():
+        subject = reader.name_text(certificate.subject)
+        for code, words in strict.faults(certificate) if reader.view_certificate(certificate).is_authority else ():
+            text = (
+                f"the CA {subject} {words}: strict clients (Python from 3.13 on) refuse every certificate that it signs"
+            )
+            yield Finding(code, WARNING, situation.endpoint.paths.get(effective_settings.CA, ""), text, strict.WAY)
+
+
+def _leaf(situation: Situation, leaf: CertificateView, path: str) -> t.Iterator[Finding]:
+    yield from _dates(leaf, path, situation.now, _LEAF_SOON, "the server certificate", "certificate")
+    yield from _strength(leaf, path, "the server certificate")
+    if not leaf.names:
+        yield Finding(
+            "names-missing",
+            WARNING,
+            path,
+            "the server certificate has no subject alternative name; clients of today refuse it, so some were told not to verify",
+            _SITE,
+        )
+    if "clientAuth" in leaf.extended_key_usages or not leaf.extended_key_usages:
+        yield Finding(
+            "server-is-client",
+            WARNING,
+            path,
+            "the server certificate is good for clients too: this host's key opens every host that admits the same CA",
+            _SITE + " for servers only; the old one goes on being accepted until its CA is rotated away",
+        )
+    key = situation.file(effective_settings.KEY)
+    if key is not None and key.key is not None and key.key.fingerprint not in ("", leaf.public_key_fingerprint):
+        yield Finding("key-mismatch", CRITICAL, key.path, "dockerd's key is not that of its certificate", _SITE)
+    if situation.served_fingerprint not in ("", leaf.fingerprint_sha256):
+        yield Finding(
+            "served-not-stored",
+            WARNING,
+            path,
+            "dockerd still serves another certificate than the one in the file: it was not restarted",
+            "site.yml restarts it once, with its own files",
+        )
+
+
+def _dates(
+    view: CertificateView, path: str, now: datetime, soon: timedelta, what: str, code: str
+) -> t.Iterator[Finding]:
+    if now >= view.not_after:
+        yield Finding(
+            f"{code}-expired", CRITICAL, path, f"{what} ({view.subject}) expired at {isoformat(view.not_after)}",
+            "Run site.yml; an expired CA cannot be adopted" if code == "authority" else _SITE,
+        )  # fmt: skip
+    elif view.not_after - now < soon:
+        days = (view.not_after - now).days
+        yield Finding(
+            f"{code}-expires-soon", WARNING, path, f"{what} ({view.subject}) ends {isoformat(view.not_after)}, in {days} days",
+            "Adopt it and rotate away soon (playbooks/rotate_ca.yml)" if code == "authority" else _SITE,
+        )  # fmt: skip
+
+
+def _strength(view: CertificateView, path: str, what: str) -> t.Iterator[Finding]:
+    kind, _dash, size = view.key_type.partition("-")
+    if kind == "rsa" and size.isdigit() and int(size) < 2048:
+        yield Finding(
+            "key-weak", CRITICAL, path, f"{what} ({view.subject}) has a key of type {view.key_type}", "Replace it: run site.yml"
+        )  # fmt: skip
+    if not view.is_authority and any(word in view.signature_algorithm.lower() for word in _WEAK_SIGNATURES):
+        yield Finding(
+            "signature-weak", WARNING, path, f"{what} is signed with {view.signature_algorithm}, which clients refuse", _SITE
+        )  # fmt: skip
+
+
+def _keys(situation: Situation) -> t.Iterator[Finding]:
+    related = related_keys(situation)
+    ca_directories = {
+        os.path.dirname(fact.path)
+        for fact in situation.files
+        if any(related.get(view.public_key_fingerprint) == "ca" for view in fact.certificates)
+    }
+    for fact in situation.files:
+        if fact.key is None or fact.path.startswith(situation.ours):
+            continue
+        kind = related.get(fact.key.fingerprint, "")
+        if fact.key.encrypted and os.path.dirname(fact.path) in ca_directories:
+            kind = "ca"  # what else would have a passphrase there: dockerd and its clients read none
+        if fact.path in situation.in_use:
+            kind = kind or "server"
+        if kind:
+            yield from _key(situation, fact, kind)
+
+
+def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]:
+    whose = {"ca": "the CA's", "server": "the server's", "client": "a client's"}[kind]
+    encrypted = fact.key is not None and fact.key.encrypted
+    in_use = fact.path in situation.in_use
+    others = fact.mode & 0o077
+    if others:
+        who = "everybody" if others & 0o007 else "its group"
+        yield Finding(
+            "key-readable",
+            CRITICAL if others & 0o007 and not encrypted else WARNING,
+            fact.path,
+            f"{whose} private key has mode {fact.mode:04o}: {who} on this host can read it",
+            f"chmod {0o400 if fact.uid == 0 else 0o600:04o} {fact.path}; if that matters here, count the key as known to others",
+            "mode",
+        )
+    temporary = fact.path.startswith(_TEMPORARY)
+    if kind == "ca" and not situation.is_ca_host and not temporary:
+        yield Finding(
+            "authority-key-on-host",
+            WARNING if encrypted else CRITICAL,
+            fact.path,
+            f"the CA's private key{'' if encrypted else ', without a passphrase,'} is on a Docker host: whoever is root here can make clients for all hosts",
+            "Once the CA is adopted, this copy is not needed here any more",
+            "" if in_use else "move",
+        )
+    elif (temporary or kind == "ca" or _is_loose(fact, kind)) and not in_use:
+        yield Finding(
+            "key-left-behind",
+            CRITICAL if temporary and not encrypted else WARNING,
+            fact.path,
+            f"{whose} private key was left {'in a temporary directory' if temporary else 'where it was made'}",
+            "It is not used from there; it can be moved to a private directory",
+            "move",
+        )
+
+
+def _is_loose(fact: FileFact, kind: str) -> bool:
+    """Return whether a key lies where it was made, and not where a program looks for it: a client's belongs in ~/.docker."""
+    directory = os.path.dirname(fact.path)
+    home = directory == "/root" or os.path.dirname(directory) == "/home"
+    return home or (kind == "server" and not directory.startswith(("/etc/", "/var/docker", "/opt/", "/certs/")))
+
+
+def _unit(unit: Unit) -> t.Iterator[Finding]:
+    suspect = unit.endpoint_lines if unit.package and not unit.packaged_path else ()
+    if unit.changed or (unit.changed is None and suspect):
+        where = unit_diff.changed_lines(unit.original, unit.text) if unit.original else suspect
+        lines = f": {', '.join(where)}" if where else ""
+        action, how = _unit_repair(unit)
+        yield Finding(
+            "unit-edited",
+            WARNING,
+            unit.path,
+            f"the unit of the package {unit.package} was edited{lines}; the package's next upgrade undoes that or asks about it",
+            how,
+            action,
+        )
+    elif unit.packaged_path:
+        where = unit_diff.changed_lines(unit.original, unit.text) if unit.original else ()
+        lines = f" It differs in {', '.join(where)}." if where else ""
+        action, how = _unit_repair(unit)
+        yield Finding(
+            "unit-replaced",
+            INFO,
+            unit.path,
+            f"the whole unit was copied to /etc, so changes of the package's ({unit.packaged_path}) no longer reach it.{lines}",
+            how,
+            action,
+        )
+
+
+def _unit_repair(unit: Unit) -> tuple[str, str]:
+    """Return the action for an edited or copied unit, and what to do in words."""
+    if not unit.original:
+        reinstall = unit.reinstall or "Reinstall the package"
+        kept = "What it says about TLS and listeners is taken over by a drop-in"
+        if unit.packaged_path:
+            return (
+                "",
+                f"{unit.packaged_path} is not known to be the package's own either: {reinstall}, then run again. {kept}",
+            )
+        return "", f"{reinstall} (the package's own text is not on this host). {kept}"
+    dropin, obstacles = unit_diff.as_dropin(unit.original, unit.text, unit.path)
+    if obstacles:
+        by_hand = f"remove {unit.path}" if unit.packaged_path else unit.reinstall
+        return "", (
+            f"No drop-in can say what it says about {', '.join(obstacles)}: see what of that is needed, put it into a drop-in "
+            f"(systemctl edit docker.service), then {by_hand} and systemctl daemon-reload"
+        )
+    done = "takes the copy away" if unit.packaged_path else "puts the package's text back, byte for byte,"
+    kept = f" and keeps what was edited in the drop-in {unit_diff.DROPIN_NAME}" if dropin else ""
+    return "unit", f"docker_adopt_repair with units {done}{kept}; Docker is not restarted"

@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Certificates and keys that lie about on a host, read. PRIVATE: may change without notice.
+
+Only files that hold a certificate or a private key count, wherever Docker, its documentation, docker-machine and the common
+scripts put theirs, and where people leave copies. Nothing is opened that is no regular file, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .._host.file_owner import MAXIMUM_FILE_BYTES, read_regular
+from .._pki import keys, pem, reader
+
+#: Directories that are looked into (not below them); patterns are for glob(3).
+PLACES = (
+    "/etc/docker",
+    "/etc/docker/certs",
+    "/etc/docker/ssl",
+    "/etc/docker/tls",
+    "/etc/docker/ca",
+    "/etc/pki/docker",
+    "/etc/ssl/docker",
+    "/certs/*",
+    "/var/docker",
+    "/var/lib/boot2docker",
+    "/opt/docker",
+    "/opt/docker/certs",
+    "/root",
+    "/root/.docker",
+    "/root/certs",
+    "/root/docker-certs",
+    "/root/.docker/machine/certs",
+    "/home/*",
+    "/home/*/.docker",
+    "/home/*/certs",
+    "/home/*/docker-certs",
+    "/home/*/.docker/machine/certs",
+    "/tmp",  # noqa: S108 - to find what was left there
+    "/tmp/*",  # noqa: S108
+    "/var/tmp",  # noqa: S108
+    "/var/tmp/*",  # noqa: S108
+)
+_SUFFIXES = (".pem", ".crt", ".cer", ".cert", ".key")
+_MOST_IN_A_DIRECTORY = 500
+_MOST_BELOW = 50
+
+
+@dataclass(frozen=True)
+class KeyFact:
+    """A private key: ``fingerprint`` of its public key, "" where it is encrypted and so cannot be told."""
+
+    encrypted: bool
+    fingerprint: str
+    key_type: str
+
+
+@dataclass(frozen=True)
+class FileFact:
+    """A file with certificates, a key, or both."""
+
+    path: str
+    mode: int
+    uid: int
+    certificates: tuple[reader.CertificateView, ...]
+    content: str
+    key: KeyFact | None
+
+
+def search(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tuple[FileFact, ...]:
+    """Return the files of interest: those ``named``, what is beside them, and what is in ``places``; by path."""
+    paths = tuple(named)
+    wanted = {os.path.realpath(path) for path in paths if os.path.isabs(path)}
+    for directory in directories(paths, places):
+        wanted.update(os.path.join(directory, name) for name in _candidates(directory))
+    found = (read_fact(path) for path in sorted(wanted))
+    return tuple(fact for fact in found if fact is not None)
+
+
+def directories(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tuple[str, ...]:
+    """Return the directories that are looked into: those of the files ``named``, one below and one above them, and ``places``."""
+    beside: set[str] = set()
+    for path in named:
+        if os.path.isabs(path):
+            beside.update((os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))))
+    found = set(beside)
+    for directory in beside:
+        above = os.path.dirname(directory)
+        found.update(
+            [above] if os.path.dirname(above) != above else []
+        )  # not /etc or /root: what is below is in PLACES
+        found.update(sorted(filter(os.path.isdir, glob.glob(os.path.join(glob.escape(directory), "*"))))[:_MOST_BELOW])
+    for pattern in places:
+        found.update(glob.glob(os.path.expanduser(pattern)))
+    return tuple(sorted({os.path.realpath(path) for path in found if os.path.isdir(path)}))
+
+
+def _candidates(directory: str) -> list[str]:
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return []
+    chosen = [name for name in names if name.endswith(_SUFFIXES) or "key" in name.lower()][:_MOST_IN_A_DIRECTORY]
+    return [name for name in chosen if not os.path.islink(os.path.join(directory, name))]
+
+
+def read_fact(path: str) -> FileFact | None:
+    """Return what a file holds, None where that is neither a certificate nor a private key, or cannot be read."""
+    try:
+        status = os.stat(path)
+        data = read_regular(path) if status.st_size <= MAXIMUM_FILE_BYTES else None
+    except (OSError, TlsError):
+        return None
+    if not data:
+        return None
+    views, content = _certificates(data, path)
+    key = _key(data)
+    if not views and key is None:
+        return None
+    return FileFact(path, status.st_mode & 0o7777, status.st_uid, views, content, key)
+
+
+def _certificates(data: bytes, path: str) -> tuple[tuple[reader.CertificateView, ...], str]:
+    try:
+        loaded = reader.load_certificates(data, path)
+        views = tuple(reader.view_certificate(one, path) for one in loaded)
+    except TlsError:
+        return (), ""
+    return views, "".join(map(reader.certificate_pem, loaded))
+
+
+def _key(data: bytes) -> KeyFact | None:
+    blocks = pem.blocks(data, *pem.PRIVATE_KEY)
+    if not blocks:
+        return None
+    if b"ENCRYPTED" in blocks[0]:
+        return KeyFact(True, "", "")
+    try:
+        public = keys.load_private_key(blocks[0], what="the key").public_key()
+    except TlsError:
+        return None
+    return KeyFact(False, keys.public_key_fingerprint(public), keys.key_type_of(public))

@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host examined for adoption: read, judged, told. Changes nothing. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._docker.daemon_json import parse_daemon_json
+from .._docker.exec_start import ENDPOINT_FLAGS
+from .._docker.systemd import UNIT_DIRECTORY, Systemd
+from .._docker.unit_reader import environment_of
+from .._endpoint.existing_endpoint import socket_addresses
+from .._endpoint.journal import StateDirectory
+from .._endpoint.machine import Machine
+from .._endpoint.state import HostState, gather
+from .._errors import TlsError
+from .._pki import renewal
+from . import assess, effective_settings, files, packages, plain_port_proxy
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A host's situation, its layout, and what was found."""
+
+    situation: assess.Situation
+    layout: str
+    findings: tuple[assess.Finding, ...]
+    searched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where to look: our own certificate directory, that of the authorities, and more places for stray files."""
+
+    directory: str
+    ca_path: str
+    places: tuple[str, ...]
+
+
+#: The options that say where, documented by the fragment ``_adoption``.
+OPTIONS: dict[str, t.Any] = {
+    "directory": {"type": "path", "default": "/etc/docker/certs"},
+    "ca_path": {"type": "path", "default": "/etc/docker/ca"},
+    "places": {"type": "list", "elements": "str", "default": []},
+}
+
+
+_MOST_SHOWN = 200
+
+
+def look_here(parameters: t.Mapping[str, t.Any], now: datetime) -> Looked:
+    """Return what was found on this machine, where the ``OPTIONS`` say; raises as ``look`` does."""
+    where = Where(parameters["directory"], parameters["ca_path"], tuple(parameters["places"]))
+    return look(Machine(Systemd()), StateDirectory(), where, now)
+
+
+def look(machine: Machine, state: StateDirectory, where: Where, now: datetime) -> Looked:
+    """Return what was found on this host. Raises TlsError where there is no Docker that can be managed, or for unreadable files."""
+    host = gather(machine, state, now=now, directory=where.directory, strip_endpoint_flags=True)
+    if host.refused is not None:
+        raise TlsError(host.refused.message, hint=host.refused.hint, code=host.refused.code)
+    return looked_at(host, where, packages.unit_of(host.services.service.fragment_path))
+
+
+def looked_at(host: HostState, where: Where, unit: assess.Unit) -> Looked:
+    """Return the judgement of a host that was read."""
+    endpoint, managed = _endpoint(host, where)
+    in_use = {os.path.realpath(path) for path in endpoint.paths.values()} if endpoint.tcp else set()
+    if managed:
+        in_use |= {os.path.realpath(path) for path in _original(host).paths.values()}
+    keeps_ca = os.path.isfile(os.path.join(where.ca_path, "ledger.jsonl"))
+    ours = [where.directory] if managed else []
+    ours += [where.ca_path] if keeps_ca else []
+    ours += ["/var/lib/docker-tls"]
+    places = (*files.PLACES, *where.places)
+    named = {*in_use, *endpoint.paths.values()}
+    found = files.search(named, places)
+    situation = assess.Situation(
+        endpoint=endpoint,
+        files=found,
+        unit=unit,
+        in_use=frozenset(in_use),
+        now=host.now,
+        managed=managed,
+        is_ca_host=keeps_ca,
+        ours=tuple(os.path.realpath(path) + "/" for path in ours),
+        served_fingerprint=host.served.fingerprint_sha256 if host.served and endpoint.tls else "",
+    )
+    path = os.path.join(UNIT_DIRECTORY, f"{plain_port_proxy.UNIT}.socket")
+    relayed = () if not os.path.exists(path) else (_relay_finding(path),)
+    layout = effective_settings.layout_of(endpoint, host.services.service.drop_in_paths, managed=managed)
+    return Looked(situation, layout, (*relayed, *assess.judge(situation)), files.directories(named, places))
+
+
+def _relay_finding(path: str) -> assess.Finding:
+    return assess.Finding(
+        "plain-port-relayed",
+        assess.CRITICAL,
+        path,
+        "the old plain port is still served (docker_adopt_keep_2375): whoever reaches it is root on this host",
+        "Move its clients to the secured endpoint, then run adopt.yml with docker_adopt_keep_2375: false",
+    )
+
+
+def _endpoint(host: HostState, where: Where) -> tuple[effective_settings.Endpoint, bool]:
+    """Return the endpoint, and whether it is ours; then the unit's own flags are out of effect."""
+    ours = host.record is not None and host.record.written_config is not None
+    path = str(host.config_values.get("tlscert", ""))
+    managed = ours and path.startswith(where.directory.rstrip("/") + "/")
+    flags = host.derivation.flags if host.derivation else ()
+    if managed:
+        flags = tuple(use for use in flags if use.name not in ENDPOINT_FLAGS)
+    environment = environment_of(host.model) if host.model else {}
+    values = {name: variable.value for name, variable in environment.items()}
+    sockets = socket_addresses(host)
+    return effective_settings.read_endpoint(flags, host.config_values, values, host.config_path, sockets), managed
+
+
+def _original(host: HostState) -> effective_settings.Endpoint:
+    """Return the endpoint that comes back when ours is taken away: its files are still needed."""
+    values: dict[str, t.Any] = {}
+    if host.record is not None and host.record.original_config is not None:
+        try:
+            values = parse_daemon_json(host.record.original_config, host.config_path).values
+        except TlsError:
+            values = {}
+    flags = host.derivation.flags if host.derivation else ()
+    return effective_settings.read_endpoint(flags, values, {}, host.config_path, socket_addresses(host))
+
+
+def report(looked: Looked) -> dict[str, t.Any]:
+    """Return what the module tells: plain values, certificates as PEM, never a key."""
+    situation = looked.situation
+    endpoint = situation.endpoint
+    related = assess.related_keys(situation)
+    anchors = {view.fingerprint_sha256 for view in situation.anchors}
+    return {
+        "layout": looked.layout,
+        "managed": situation.managed,
+        "listeners": list(endpoint.hosts),
+        "plain_listeners": [] if endpoint.tls else list(endpoint.tcp),
+        "tls": endpoint.tls,
+        "tlsverify": endpoint.verify,
+        "paths": dict(endpoint.paths) if endpoint.tls else {},
+        "where": dict(endpoint.where),
+        "names": list(situation.leaf.names) if situation.leaf is not None and endpoint.tls else [],
+        "searched": list(looked.searched)[:_MOST_SHOWN],
+        "unit": {
+            "path": situation.unit.path,
+            "package": situation.unit.package,
+            "changed": situation.unit.changed,
+        },
+        "authorities": _authorities(situation, related, anchors),
+        "certificates": _certificates(situation, related),
+        "findings": [dict(vars(one)) for one in looked.findings],
+    }
+
+
+def _authorities(
+    situation: assess.Situation, related: t.Mapping[str, str], anchors: t.Container[str]
+) -> list[dict[str, t.Any]]:
+    """Return the CAs that matter here, with where a key of each lies."""
+    found: dict[str, dict[str, t.Any]] = {}
+    leaf = situation.leaf
+    for fact in situation.files:
+        for view, content in zip(fact.certificates, _each(fact.content)):
+            if not view.is_authority or related.get(view.public_key_fingerprint) != "ca":
+                continue
+            admits = view.fingerprint_sha256 in anchors
+            signs = ["server"] if leaf is not None and renewal.is_below(leaf, view) else []
+            found.setdefault(
+                view.fingerprint_sha256,
+                {
+                    "subject": view.subject,
+                    "fingerprint_sha256": view.fingerprint_sha256,
+                    "not_after": view.to_dict()["not_after"],
+                    "certificate_path": fact.path,
+                    "certificate_content": content,
+                    "signs": [*signs, *(["clients"] if admits else [])],
+                    "keys": _keys_of(situation, view.public_key_fingerprint, fact.path),
+                },
+            )
+    return list(found.values())
+
+
+def _each(content: str) -> list[str]:
+    """Return the certificates of a PEM text, one by one."""
+    end = "-----END CERTIFICATE-----"
+    return [f"{part.strip()}\n{end}\n" for part in content.split(end)[:-1]]
+
+
+def _keys_of(situation: assess.Situation, fingerprint: str, beside: str) -> list[dict[str, t.Any]]:
+    """Return where a CA's key lies; an encrypted one counts where it lies beside the certificate."""
+    return [
+        {"path": fact.path, "encrypted": fact.key.encrypted}
+        for fact in situation.files
+        if fact.key is not None
+        and (
+            fact.key.fingerprint == fingerprint
+            or (fact.key.encrypted and os.path.dirname(fact.path) == os.path.dirname(beside))
+        )
+    ]
+
+
+def _certificates(situation: assess.Situation, related: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
+    """Return the servers' and clients' certificates of these CAs, once each, as recorded_certificates takes them."""
+    found: dict[str, dict[str, t.Any]] = {}
+    for fact in situation.files:
+        for view in fact.certificates[:1]:
+            if not view.is_authority and view.public_key_fingerprint in related:
+                found.setdefault(
+                    view.fingerprint_sha256,
+                    {
+                        "content": fact.content,
+                        "source": fact.path,
+                        "subject": view.subject,
+                        "not_after": view.to_dict()["not_after"],
+                    },
+                )
+    return list(found.values())

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of what is done on a Docker host, as ``argument_spec`` pieces. PRIVATE: may change without notice.
+
+They are here and not in their modules because ``host_state`` takes them too: one list of options, one set of defaults.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._pki.keys import KEY_TYPES
+
+#: One entry of ``requests`` of M(certificate_requests).
+REQUEST_OPTIONS: dict[str, t.Any] = {
+    "id": {"type": "str", "required": True},
+    "profile": {"type": "str", "choices": ["server", "client"], "required": True},
+    "key_path": {"type": "str", "required": True, "no_log": False},
+    "certificate_path": {"type": "str", "required": True},
+    "key_type": {"type": "str", "choices": list(KEY_TYPES), "default": "ecdsa-p256", "no_log": False},
+    "common_name": {"type": "str", "default": ""},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "optional_names": {"type": "list", "elements": "str", "default": []},
+    "fact_names": {"type": "list", "elements": "str", "default": []},
+    "fqdn": {"type": "bool", "default": True},
+    "local_names": {"type": "bool", "default": True},
+    "addresses": {"type": "list", "elements": "str", "default": []},
+    "authority_content": {"type": "str", "required": True},
+    "external_issuer": {"type": "bool", "default": False},
+    "renew_before": {"type": "str", "default": "1/3"},
+    "renew_jitter": {"type": "str", "default": "0"},
+    "renew_jitter_name": {"type": "str", "default": ""},
+    "validity": {"type": "str", "default": ""},
+    "force": {"type": "bool", "default": False},
+    "owner": {"type": "str"},
+    "group": {"type": "str"},
+}
+
+#: The options of M(daemon_endpoint).
+ENDPOINT_OPTIONS: dict[str, t.Any] = {
+    "state": {"type": "str", "choices": ["present", "absent", "rolled_back", "confirmed"], "default": "present"},
+    "listen": {"type": "list", "elements": "str", "default": []},
+    "port": {"type": "int", "default": 2376},
+    "directory": {"type": "path", "default": "/etc/docker/certs"},
+    "certificate_content": {"type": "str", "default": ""},
+    "certificate_pending": {"type": "bool", "default": False},
+    "ca_content": {"type": "str", "default": ""},
+    "client_ca_content": {"type": "str", "default": ""},
+    "config_path": {"type": "path"},
+    "service": {"type": "str", "default": "docker.service"},
+    "existing_settings": {"type": "str", "choices": ["fail", "adopt", "replace"], "default": "fail"},
+    "allow_public_address": {"type": "bool", "default": False},
+    "allow_port_2375": {"type": "bool", "default": False},
+    "allow_dual_trust": {"type": "bool", "default": False},
+    "live_restore": {"type": "str", "choices": ["keep", "enable", "require"], "default": "keep"},
+    "listener": {"type": "str", "choices": ["hosts", "socket"], "default": "hosts"},
+    "start_timeout": {"type": "int", "default": 120},
+    "confirm_timeout": {"type": "int", "default": 0},
+    "lock_timeout": {"type": "int", "default": 30},
+    "controller_time": {"type": "str", "default": ""},
+    "prove": {"type": "bool", "default": False},
+    "verification_follows": {"type": "bool", "default": False},
+}

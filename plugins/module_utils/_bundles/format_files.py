@@ -1,0 +1,222 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where the formats' files go, and which are still right. PRIVATE: may change without notice.
+
+``.formats.json`` in the bundle's directory lists the files that were written there, so that what is no longer wanted
+(the context of a host that is gone, a format that was dropped) can be removed, and what somebody else put in the way is
+kept as ``<name>.<time>.bak`` instead, where it holds no private key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._errors import TlsError
+from .._files import ensure_directory, file_status, write_atomic
+from .._host.file_owner import Owner, acting_as, read_regular
+from .._pki import pem
+from .._time import isoformat
+from .formats.base import File, Identity
+from .formats.registry import MAKERS
+
+MANIFEST = ".formats.json"
+FILE_MODE, DIRECTORY_MODE = 0o600, 0o700
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there: the files that were ours, the contents of those that are to be, and which are open to others."""
+
+    ours: frozenset[str]
+    contents: dict[str, bytes]
+    loose: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be written and removed below the directory, what is kept, and why."""
+
+    directory: str
+    owner: Owner
+    wanted: dict[str, dict[str, File]]
+    found: Found
+    writes: tuple[str, ...]
+    removals: tuple[str, ...]
+    backups: tuple[str, ...]
+    reasons: tuple[str, ...]
+    lost_keys: tuple[str, ...] = ()  # files of somebody else with private keys, that are replaced and not kept
+
+    @property
+    def files(self) -> dict[str, File]:
+        """All files that are to be there, by their path below the directory."""
+        return {path: file for files in self.wanted.values() for path, file in files.items()}
+
+
+def plan(directory: str, owner: Owner, formats: t.Iterable[str], identity: Identity | None) -> Plan:
+    """Return what the ``formats`` of ``identity`` need; None is check mode before there is a certificate.
+
+    Raises TlsError ``endpoint-duplicate``, ``passphrase-missing``, ``owner-not-permitted``.
+    """
+    makers = {name: MAKERS[name] for name in sorted(set(formats)) if name in MAKERS}
+    if identity is None:
+        foretold = tuple(_reason(name) for name in makers)
+        return Plan(directory, owner, {}, Found(frozenset(), {}, frozenset()), (), (), (), foretold)
+    wanted = {name: make(identity) for name, make in makers.items()}
+    paths = [path for files in wanted.values() for path in files]
+    found = _observe(directory, owner, paths)
+    stale = {
+        name: [path for path, file in files.items() if not _is_current(file, found.contents.get(path))]
+        for name, files in wanted.items()
+    }
+    loose = [path for path in paths if path in found.loose]
+    reasons = [_reason(name) for name in makers if stale[name]]
+    reasons += ["permissions-changed"] if loose else []
+    removals = tuple(sorted(path for path in found.ours - set(paths) if _exists(directory, path, owner)))
+    reasons += ["format-dropped"] if removals else []
+    changed = [path for paths in stale.values() for path in paths]
+    foreign = [path for path in changed if path in found.contents and path not in found.ours]
+    lost = tuple(path for path in foreign if _holds_key(path, found.contents[path]))
+    backups = tuple(path for path in foreign if path not in lost)
+    writes = tuple(dict.fromkeys([*changed, *loose]))
+    return Plan(directory, owner, wanted, found, writes, removals, backups, tuple(reasons), lost)
+
+
+def _holds_key(path: str, data: bytes) -> bool:
+    """Return whether a file holds a private key; in PKCS#12 it is encrypted, and cannot be seen."""
+    return pem.holds_private_key(data) or path.endswith((".p12", ".pfx"))
+
+
+def _reason(name: str) -> str:
+    return f"{name.replace('_', '-')}-changed"
+
+
+def _is_current(file: File, data: bytes | None) -> bool:
+    return data is not None and file.is_current(data)
+
+
+def _observe(directory: str, owner: Owner, paths: t.Iterable[str]) -> Found:
+    contents, loose = {}, set()
+    with acting_as(owner):
+        for path in paths:
+            place = os.path.join(directory, path)
+            with contextlib.suppress(TlsError):
+                data = read_regular(place)
+                if data is None:
+                    continue
+                contents[path] = data
+                status = os.stat(place)
+                right_group = owner.gid is None or status.st_gid == owner.gid
+                if status.st_mode & 0o7777 != FILE_MODE or status.st_uid != owner.uid or not right_group:
+                    loose.add(path)
+        return Found(_manifest(directory), contents, frozenset(loose))
+
+
+def _manifest(directory: str) -> frozenset[str]:
+    """Return the paths that are listed as ours; only such as cannot leave the directory."""
+    try:
+        listed = json.loads(read_regular(os.path.join(directory, MANIFEST)) or b"{}").get("files", [])
+    except (TlsError, ValueError, AttributeError):
+        return frozenset()
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    return frozenset(name for name in names if _stays_inside(name))
+
+
+def _stays_inside(path: str) -> bool:
+    return bool(path) and not os.path.isabs(path) and not {"", ".", ".."} & set(path.split("/"))
+
+
+def _exists(directory: str, path: str, owner: Owner) -> bool:
+    with acting_as(owner):
+        return os.path.lexists(os.path.join(directory, path))
+
+
+def install(planned: Plan, now: datetime) -> list[str]:
+    """Write and remove what was planned as the owner, each file in one rename; return the paths of the backups.
+
+    Raises TlsError ``directory-unusable``, ``file-unwritable``, ``pkcs12-unsupported``.
+    """
+    files, directory, gid = planned.files, planned.directory, planned.owner.gid
+    contents = {path: files[path].make() for path in planned.writes}
+    stamp = isoformat(now).replace(":", "").replace("-", "")
+    kept = {path: os.path.join(directory, f"{path.replace('/', '-')}.{stamp}.bak") for path in planned.backups}
+    with acting_as(planned.owner):
+        _list(planned, planned.found.ours | set(files))
+        for path, backup in kept.items():
+            write_atomic(backup, planned.found.contents[path], FILE_MODE, gid=gid)
+        for path, data in contents.items():
+            _make_parents(directory, path, gid)
+            write_atomic(os.path.join(directory, path), data, FILE_MODE, gid=gid)
+        for path in planned.removals:
+            _remove(directory, path)
+        _list(planned, set(files))
+    return list(kept.values())
+
+
+def _list(planned: Plan, paths: set[str] | frozenset[str]) -> None:
+    """Write the manifest: before the files, so that a run that is cut off leaves nothing unlisted, and after them."""
+    place = os.path.join(planned.directory, MANIFEST)
+    if not paths:
+        _remove(planned.directory, MANIFEST)
+        return
+    data = (json.dumps({"files": sorted(paths)}, indent=1) + "\n").encode()
+    if _manifest(planned.directory) != paths:
+        write_atomic(place, data, FILE_MODE, gid=planned.owner.gid)
+
+
+def _make_parents(directory: str, path: str, gid: int | None) -> None:
+    """Make what is missing between the directory and the file; what is there (the CLI's own ``contexts``) stays as it is."""
+    place = directory
+    for part in os.path.dirname(path).split("/"):
+        place = os.path.join(place, part)
+        if part and file_status(place) is None:
+            ensure_directory(place, DIRECTORY_MODE, gid=gid)
+
+
+def _remove(directory: str, path: str) -> None:
+    """Remove a file and the directories that it leaves empty. Raises TlsError ``file-unwritable``."""
+    place = os.path.join(directory, path)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(place)
+    except OSError as error:
+        raise TlsError(
+            f"cannot remove {place}: {error.strerror}",
+            hint="It was written by an earlier run and is no longer wanted. Look at what it is.",
+            code="file-unwritable",
+        ) from error
+    parent = os.path.dirname(path)
+    with contextlib.suppress(OSError):
+        while parent:
+            os.rmdir(os.path.join(directory, parent))
+            parent = os.path.dirname(parent)
+
+
+def remove_all(directory: str) -> None:
+    """Remove every file that is listed as ours; as the owner. Raises TlsError ``file-unwritable``."""
+    for path in (*sorted(_manifest(directory)), MANIFEST):
+        _remove(directory, path)
+
+
+def report(planned: Plan) -> dict[str, list[str]]:
+    """Return the files of each format, as absolute paths."""
+    return {name: [os.path.join(planned.directory, path) for path in files] for name, files in planned.wanted.items()}
+
+
+def describe(planned: Plan, *, after: bool) -> dict[str, str]:
+    """Return one side of the diff by path, only of files that change: the text of those without secrets, else whether it is there."""
+    sides: dict[str, str] = {}
+    files = planned.files
+    for path in planned.writes:
+        found = planned.found.contents.get(path)
+        if files[path].private:
+            sides[path] = "private, written anew\n" if after else ("private\n" if found is not None else "")
+        else:
+            data = files[path].make() if after else found
+            sides[path] = "" if data is None else data.decode("utf-8", "replace")
+    return {**sides, **dict.fromkeys(planned.removals, "removed\n" if after else "no longer wanted\n")}

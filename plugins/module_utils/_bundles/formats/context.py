@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Docker contexts: the files that the CLI keeps below ``~/.docker/contexts``. PRIVATE: may change without notice.
+
+Layout and bytes are those of docker 28.2 (compared with what the CLI itself writes, in the tests):
+``contexts/meta/<sha256 of the name>/meta.json`` and ``contexts/tls/<the same>/docker/{ca,cert,key}.pem``. A bundle in
+``~/.docker`` is at once what ``docker --context NAME`` uses; anywhere else ``DOCKER_CONFIG`` points to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+from ..._errors import TlsError
+from .base import Endpoint, File, Identity, public, secret
+
+#: The CLI's own rule (cli/command/context), and the one name that it keeps for itself.
+_VALID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+")
+_RESERVED = "default"
+_GO_ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def files(identity: Identity) -> dict[str, File]:
+    """Return a context for each endpoint; the private ones first, so that no context is listed without its key."""
+    tls, meta = {}, {}
+    for name, endpoint in named(identity).items():
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        for file, data in material(identity).items():
+            tls[f"contexts/tls/{digest}/docker/{file}"] = secret(data)
+        meta[f"contexts/meta/{digest}/meta.json"] = public(metadata(name, endpoint, identity))
+    return {**tls, **meta}
+
+
+def named(identity: Identity) -> dict[str, Endpoint]:
+    """Return the endpoints by their contexts' names. Raises TlsError ``endpoint-duplicate``."""
+    contexts: dict[str, Endpoint] = {}
+    for endpoint in identity.endpoints:
+        name = context_name(endpoint.name)
+        if name in contexts:
+            raise TlsError(
+                f"the endpoints {contexts[name].name!r} and {endpoint.name!r} of {identity.client!r} would have the same "
+                f"docker context {name!r}",
+                hint="Give one of them another name.",
+                code="endpoint-duplicate",
+            )
+        contexts[name] = endpoint
+    return contexts
+
+
+def context_name(name: str) -> str:
+    """Return ``name`` as the CLI takes it: letters, digits and ``_.+-``, two at least, not ``default``."""
+    plain = re.sub(r"[^a-zA-Z0-9_.+-]", "-", name)
+    return plain if _VALID.fullmatch(plain) and plain != _RESERVED else f"docker-{plain.lstrip('-')}"
+
+
+def material(identity: Identity) -> dict[str, bytes]:
+    """Return the three files that a context has."""
+    return {"ca.pem": identity.ca, "cert.pem": identity.certificate, "key.pem": identity.key}
+
+
+def metadata(name: str, endpoint: Endpoint, identity: Identity) -> bytes:
+    """Return ``meta.json`` byte for byte as Go's encoder writes it: no spaces, no newline, HTML signs escaped."""
+    document = {
+        "Name": name,
+        "Metadata": {"Description": f"Client {identity.client}, by portcullis.docker_tls"},
+        "Endpoints": {"docker": {"Host": endpoint.docker_host, "SkipTLSVerify": False}},
+    }
+    written = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    for sign, escape in _GO_ESCAPES.items():
+        written = written.replace(sign, escape)
+    return written.encode()

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The bundles of clients that are revoked, removed. PRIVATE: may change.
+
+Only a bundle whose certificate is that client's is removed; a certificate of somebody else in the same place stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .._files import fsync_directory
+from .._host.file_owner import Owner, acting_as, check_links, expand_path, owner_of_place, read_regular, resolve_owner
+from .._pki import reader, renewal
+from . import format_files
+from .bundle_files import CA, CERTIFICATE, ENVIRONMENT, KEY, PENDING_KEY
+
+# The key goes first: a run that is cut off leaves no bundle that works.
+_FILES = (KEY, PENDING_KEY, ENVIRONMENT, CA, CERTIFICATE)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A bundle that is there and has to go."""
+
+    id: str
+    directory: str
+    owner: Owner
+    view: reader.CertificateView
+
+    def report(self) -> dict[str, t.Any]:
+        """Return the bundle as the module reports it."""
+        return {
+            "id": self.id,
+            "directory": self.directory,
+            "reasons": ["client-revoked"],
+            "certificate": None,
+            "backup_files": [],
+            "formats": {},
+        }
+
+
+def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[Leaving]:
+    """Return which of the module's ``bundles`` with ``state: absent`` are there.
+
+    A user who is not there (any more) has none. Raises TlsError ``path-invalid``, ``directory-unsafe``.
+    """
+    found = []
+    for each in options:
+        try:
+            owner = resolve_owner(each["owner"] or "", each["group"] or "")
+            directory = expand_path(each["directory"], owner, f"directory of {each['id']!r}")
+        except TlsError as error:
+            if error.code in ("user-unknown", "home-missing"):
+                continue
+            raise
+        if not each["owner"]:
+            owner = owner_of_place(directory, owner)
+        view = _certificate(directory, owner)
+        if view is not None and view.common_name == each["common_name"] and renewal.has_profile(view, "client"):
+            found.append(Leaving(each["id"], directory, owner, view))
+    return found
+
+
+def _certificate(directory: str, owner: Owner) -> reader.CertificateView | None:
+    path = os.path.join(directory, CERTIFICATE)
+    check_links(directory, owner)
+    try:
+        with acting_as(owner):
+            data = read_regular(path)
+        return reader.view_certificate(reader.load_certificate(data, path), path) if data else None
+    except TlsError:
+        return None
+
+
+def remove(leaving: Leaving) -> None:
+    """Remove the bundle's files, and its directory when nothing else is in it. Raises TlsError ``file-unwritable``."""
+    try:
+        with acting_as(leaving.owner):
+            format_files.remove_all(leaving.directory)
+            for name in _FILES:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(leaving.directory, name))
+            fsync_directory(leaving.directory)
+            with contextlib.suppress(OSError):
+                os.rmdir(leaving.directory)
+    except OSError as error:
+        raise TlsError(
+            f"cannot remove the bundle of the revoked client in {leaving.directory}: {error.strerror}",
+            hint="Remove it by hand; hosts refuse it all the same.",
+            code="file-unwritable",
+        ) from error

@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a module brings along to the CA directory; above all who did it, for the ledger. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import typing as t
+from datetime import datetime
+
+from . import create
+
+
+def origin(operator: str = "") -> dict[str, str]:
+    """Return the user and host of this process, who became that user by sudo, and the ``operator`` the controller names."""
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = str(os.geteuid())
+    found = {
+        "user": user,
+        "login": os.environ.get("SUDO_USER", ""),
+        "host": socket.gethostname(),
+        "operator": operator,
+    }
+    return {name: value[:200] for name, value in found.items() if value}
+
+
+def surroundings(parameters: t.Mapping[str, t.Any], now: datetime) -> create.Surroundings:
+    """Return what a run brings along, by the options ``_options.CA_OPTIONS`` and ``restart_ledger``, as far as a module has them."""
+    return create.Surroundings(
+        now=now,
+        origin=origin(parameters["operator"]),
+        lock_timeout=parameters["lock_timeout"],
+        allow_network_filesystem=parameters.get("allow_network_filesystem", False),
+        restart_ledger=parameters.get("restart_ledger", False),
+    )

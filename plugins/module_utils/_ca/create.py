@@ -1,0 +1,381 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Authorities made, and found again on the next run. PRIVATE: may change without notice.
+
+An authority is made in ``staging/<id>``, recorded in the ledger, and renamed into ``authorities``. A run killed before
+the record left nothing that counts; one killed after it is finished by the next run. So an authority that the ledger knows and the
+disk has not is a loss (a partial restore), never a reason to make a new CA in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .. import _files
+from .._errors import TlsError
+from .._pki import key_encryption, keys, names, reader, signing
+from .._pki.compat import NameOID
+from .._time import isoformat
+from . import layout, ledger, lock, stages, store, swap_keys
+from .policy import DEFAULT_BACKDATE
+
+# With restart_ledger the user accepts these; a sound ledger is never restarted.
+_LEDGER_FAULTS = frozenset({"ledger-tampered", "authority-lost", "authority-unrecorded", "clock-behind"})
+
+
+@dataclass(frozen=True)
+class AuthoritySpec:
+    """An authority as the user wants it."""
+
+    name: str
+    common_name: str
+    organization: str
+    key_type: str
+    validity: timedelta
+    generation: int = 1
+    #: Trusted and not signing yet.
+    is_next: bool = False
+
+    @property
+    def id(self) -> str:
+        return store.identifier(self.name, self.generation)
+
+
+def spec_like(one: store.StoredAuthority) -> AuthoritySpec:
+    """Return the spec that ``one`` was made by."""
+    organizations = one.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return AuthoritySpec(
+        name=one.name,
+        common_name=one.view.common_name,
+        organization=", ".join(str(each.value) for each in organizations),
+        key_type=one.view.key_type,
+        validity=one.view.not_after - one.view.not_before,
+        generation=one.generation,
+        is_next=one.is_next,
+    )
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run brings along: its clock, who it is for the ledger, and how it waits."""
+
+    now: datetime
+    origin: t.Mapping[str, str]
+    lock_timeout: float = 60
+    allow_network_filesystem: bool = False
+    restart_ledger: bool = False
+    rounds: int = key_encryption.ROUNDS
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What ``ensure`` did or, in a prediction, would do. ``missing`` are the authorities that were (would be) made.
+
+    ``ledger`` is how the ledger was found; that is how it is where there are no ``reasons``.
+    """
+
+    stored: store.Stored
+    missing: tuple[AuthoritySpec, ...]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    ledger: ledger.Scan
+
+
+def decide(
+    specs: t.Sequence[AuthoritySpec], stored: store.Stored, now: datetime
+) -> tuple[list[AuthoritySpec], list[str]]:
+    """Return which authorities are missing, and what the user should know about those that are there."""
+    warnings = []
+    for spec in specs:
+        if spec.name in stored:
+            current = store.signing(stored[spec.name])
+            warnings += _differences(spec, current)
+            warnings += _age_warning(current, now)
+    listed = {spec.name for spec in specs}
+    for name in sorted(set(stored) - listed):
+        warnings.append(
+            f"access-group-unlisted: the access group {name} is no longer listed; its authority {store.signing(stored[name]).id} stays "
+            "in the CA directory, and hosts that admit the group still do"
+        )
+    return [spec for spec in specs if spec.name not in stored], warnings
+
+
+def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[str]:
+    if current.is_adopted:
+        return []
+    view = current.view
+    lifetime = view.not_after - view.not_before
+    pairs = [
+        ("common name", view.common_name, spec.common_name),
+        ("organization", spec_like(current).organization, spec.organization),
+        ("key type", view.key_type, spec.key_type),
+    ]
+    if abs(lifetime - spec.validity) > timedelta(days=1):
+        pairs.append(("validity", f"{lifetime.days}d", f"{spec.validity.days}d"))
+    different = [f"{what} {has!r} instead of {wants!r}" for what, has, wants in pairs if has != wants]
+    if not different:
+        return []
+    return [
+        f"authority-differs: the authority {current.id} has {', '.join(different)}. It stays as it is, because a change means a "
+        "new CA: set the options to what it has, or replace it by a new generation that has what they say, key type included (rotation of "
+        "the CA, playbooks/rotate_ca.yml)"
+    ]
+
+
+def _age_warning(current: store.StoredAuthority, now: datetime) -> list[str]:
+    view = current.view
+    if now < view.not_after - (view.not_after - view.not_before) / 3:
+        return []
+    return [
+        f"authority-expires-soon: the authority {current.id} ends {isoformat(view.not_after)}, in {(view.not_after - now).days} days, "
+        "and nothing that it signs can be valid longer. Replace it by a new generation in time (rotation of the CA)"
+    ]
+
+
+def ensure(
+    place: layout.CaDirectory,
+    specs: t.Sequence[AuthoritySpec],
+    passphrase: bytes,
+    around: Surroundings,
+    *,
+    predict: bool,
+) -> Outcome:
+    """Make the authorities of ``specs`` that are missing, after verifying those that are there; repair modes and a torn ledger.
+
+    Everything that can be wrong is found before anything changes. Raises TlsError (codes of ``directory``, ``lock``, ``ledger``,
+    ``store``, ``keys``; ``authority-lost``).
+    """
+    for spec in specs:
+        keys.check_key_type(spec.key_type, f"key_type of the authority {spec.name}")
+        names.check_common_name(spec.common_name, f"common_name of the authority {spec.name}")
+        if spec.organization:
+            names.check_common_name(spec.organization, f"organization of the authority {spec.name}")
+    layout.check_parents(place.path)
+    layout.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    exists = os.path.isdir(place.path)
+    if exists:
+        layout.loose_entries(place, os.geteuid())
+    if predict:
+        return Run(place, specs, passphrase, around).predict()
+    if not exists:
+        layout.prepare(place)
+    with lock.locked(place.lock, around.lock_timeout), layout.disk_errors(place):
+        return Run(place, specs, passphrase, around).act()
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a run found: authorities, ledger, recorded authorities that were not moved in, and whether a new chain begins."""
+
+    stored: store.Stored
+    ledger: ledger.Scan
+    unfinished: tuple[str, ...]
+    restart: bool
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A CA directory after the repair of what an earlier run or somebody else left: safe to be changed."""
+
+    stored: store.Stored
+    ledger: ledger.Scan
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of ``ensure`` (or of ``generations``) between its checks of the place and its result."""
+
+    place: layout.CaDirectory
+    specs: t.Sequence[AuthoritySpec]
+    passphrase: bytes
+    around: Surroundings
+
+    def predict(self) -> Outcome:
+        state = self._verified()
+        missing, warnings = decide(self.specs, state.stored, self.around.now)
+        reasons = _reasons(state, layout.loose_entries(self.place), missing)
+        return Outcome(state.stored, tuple(missing), reasons, tuple(warnings), state.ledger)
+
+    def act(self) -> Outcome:
+        settled = self.settle()
+        stored = settled.stored
+        missing, advice = decide(self.specs, stored, self.around.now)
+        if missing:
+            self.create(missing, settled.ledger)
+            stored = store.read_authorities(self.place)
+        reasons = (*settled.reasons, *(("authority-missing",) if missing else ()))
+        return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice), settled.ledger)
+
+    def settle(self) -> Settled:
+        """Verify everything, then repair and finish what is to be. Only under the lock."""
+        place = self.place
+        state = self._verified()
+        loose = layout.loose_entries(place, os.geteuid())
+        layout.prepare(place)
+        layout.repair_modes(loose)
+        warnings = [*loose_warnings(loose), *ledger.repair(place, state.ledger)]
+        found, stored = state.ledger, state.stored
+        if state.restart:
+            found = self._restart_ledger(stored)
+        swapped = ("passphrase-change-finished",) if swap_keys.is_unfinished(place) else ()
+        found = swap_keys.finish(place, found)
+        stages.finish(place, found)
+        if state.unfinished:
+            self._move_in(state.unfinished)
+            stored = self._verified().stored
+        self._discard_staged()
+        return Settled(stored, found, (*swapped, *_reasons(state, loose, ())), tuple(warnings))
+
+    def _verified(self) -> _State:
+        """Return what is there after all checks: certificates, keys with the passphrase, the ledger's chain."""
+        stored = store.read_authorities(self.place)
+        for spec in self.specs:
+            if spec.name in stored:
+                store.check_authority(store.signing(stored[spec.name]), self.around.now)
+                store.open_key(store.signing(stored[spec.name]), self.passphrase)
+        try:
+            found = ledger.scan(self.place)
+            ledger.check_clock(self.place, found, self.around.now)
+            stored = stages.settled(stored, found)
+            check_recorded(self.place, found, [one for generations in stored.values() for one in generations])
+            return _State(stored, found, tuple(self._unfinished(found, stored)), restart=False)
+        except TlsError as error:
+            if not self.around.restart_ledger or error.code not in _LEDGER_FAULTS:
+                raise
+            return _State(stored, ledger.EMPTY, (), restart=True)
+
+    def _unfinished(self, found: ledger.Scan, stored: store.Stored) -> list[str]:
+        """Return the ids that a killed run recorded but had no time to move in. Raises TlsError ``authority-lost``."""
+        on_disk = {one.id for generations in stored.values() for one in generations}
+        unfinished = [name for name in found.authorities if name not in on_disk]
+        for name in unfinished:
+            path = os.path.join(self.place.staging, name)
+            raw = _files.read_bytes_or_none(os.path.join(path, store.CERTIFICATE))
+            if (
+                raw is None
+                or not os.path.exists(os.path.join(path, store.KEY))
+                or (
+                    reader.view_certificate(reader.load_certificate(raw, path)).fingerprint_sha256
+                    != found.authorities[name]
+                )
+            ):
+                raise TlsError(
+                    f"the ledger has the authority {name}, but {os.path.join(self.place.authorities, name)} is not there",
+                    hint="Restore the CA directory from its backup. To give that authority up for good and make a new one, "
+                    "run the module authorities once with restart_ledger: true.",
+                    code="authority-lost",
+                )
+        return unfinished
+
+    def _move_in(self, ids: t.Iterable[str]) -> None:
+        for name in ids:
+            os.rename(os.path.join(self.place.staging, name), os.path.join(self.place.authorities, name))
+        _files.fsync_directory(self.place.authorities)
+
+    def _discard_staged(self) -> None:
+        for name in os.listdir(self.place.staging):
+            shutil.rmtree(os.path.join(self.place.staging, name), ignore_errors=True)
+
+    def _restart_ledger(self, stored: store.Stored) -> ledger.Scan:
+        stamp = isoformat(self.around.now).replace(":", "")
+        old = ledger.set_aside(self.place, stamp)
+        common = {"time": isoformat(self.around.now), **self.around.origin}
+        entries = [{"serial": "", "event": "ledger-restarted", **old, **common}]
+        for generations in stored.values():
+            entries += [{**entry("authority-recorded", one.id, one.view), **common} for one in generations]
+        ledger.append(self.place, ledger.scan(self.place), entries)
+        return ledger.scan(self.place)
+
+    def create(self, missing: t.Sequence[AuthoritySpec], found: ledger.Scan, **told: t.Any) -> None:
+        """Make authorities; ``told`` is what the ledger is to say of them besides. Only under the lock, after ``settle``."""
+        common = {"time": isoformat(self.around.now), **self.around.origin}
+        entries = []
+        for spec in missing:
+            certificate = self._stage(spec)
+            view = reader.view_certificate(certificate)
+            entries.append({**entry("authority-created", spec.id, view), **told, **common})
+        _files.fsync_directory(self.place.staging)
+        ledger.append(self.place, found, entries)
+        self._move_in(spec.id for spec in missing)
+
+    def _stage(self, spec: AuthoritySpec) -> t.Any:
+        """Write the new authority's key and certificate into ``staging/<id>`` and return the certificate."""
+        name = spec.id
+        key = keys.generate_private_key(spec.key_type)
+        certificate = signing.self_sign_authority(
+            key,
+            common_name=spec.common_name,
+            organization=spec.organization,
+            unit=name,
+            purpose=store.purpose_of(spec.name),
+            not_before=self.around.now - DEFAULT_BACKDATE,
+            not_after=self.around.now + spec.validity,
+        )
+        encrypted = key_encryption.encrypt_private_key(key, self.passphrase, self.around.rounds)
+        path = os.path.join(self.place.staging, name)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+        _files.ensure_directory(path, layout.DIRECTORY_MODE)
+        _files.write_atomic(os.path.join(path, store.KEY), encrypted, layout.FILE_MODE)
+        content = reader.certificate_pem(certificate).encode("ascii")
+        _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
+        if spec.is_next:
+            _files.write_atomic(os.path.join(path, store.NEXT_MARK), b"", layout.FILE_MODE)
+        return certificate
+
+
+def _reasons(state: _State, loose: t.Sequence[str], missing: t.Sequence[AuthoritySpec]) -> tuple[str, ...]:
+    pairs = (
+        ("modes-repaired", bool(loose)),
+        ("ledger-repaired", bool(state.ledger.torn)),
+        ("ledger-restarted", state.restart),
+        ("authority-unfinished", bool(state.unfinished)),
+        ("authority-missing", bool(missing)),
+    )
+    return tuple(reason for reason, holds in pairs if holds)
+
+
+def loose_warnings(loose: t.Sequence[str]) -> list[str]:
+    """Return what to tell the user about paths that others had access to."""
+    if not loose:
+        return []
+    return [
+        f"modes-repaired: others could read or write {', '.join(loose)}; the modes are right again. Whoever had access to a "
+        "key file had only its encrypted form: think about a new passphrase, or a new generation if the passphrase was weak"
+    ]
+
+
+def entry(event: str, identifier: str, view: reader.CertificateView) -> dict[str, t.Any]:
+    """Return what the ledger keeps of an authority."""
+    return {
+        "serial": view.serial,
+        "event": event,
+        "authority": identifier,
+        "fingerprint_sha256": view.fingerprint_sha256,
+        "subject": view.subject,
+        "not_before": isoformat(view.not_before),
+        "not_after": isoformat(view.not_after),
+        "public_key_fingerprint": view.public_key_fingerprint,
+    }
+
+
+def check_recorded(
+    place: layout.CaDirectory, found: ledger.Scan, authorities: t.Iterable[store.StoredAuthority]
+) -> None:
+    """Refuse an authority that the ledger does not know, or knows with another certificate. Raises ``authority-unrecorded``."""
+    for one in authorities:
+        if found.authorities.get(one.id) != one.view.fingerprint_sha256:
+            raise TlsError(
+                f"the ledger {place.ledger} does not know the authority {one.id} as it is in {one.directory}",
+                hint="Ledger and authorities come from different backups, or somebody put the authority there: restore all of the CA "
+                "directory from one backup. To take what is there as right, run the module authorities once with restart_ledger: true.",
+                code="authority-unrecorded",
+            )

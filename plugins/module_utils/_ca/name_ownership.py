@@ -1,0 +1,202 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whom a server name belongs to. PRIVATE: may change without notice.
+
+A request has two kinds of names. Those in ``names`` are the controller's words, and if a requester cannot have one of them, its request is
+refused. Those in ``reported_names`` are the host's words: what it cannot have is left out (``reported``). For both:
+
+* a name that the inventory assigns to requesters (``Rules.reserved``) belongs to them and to no other;
+* a name that the inventory assigns to no host belongs to the host whose valid certificate contains it, according to the ledger. A
+  certificate that was recorded (adopted, or after a restored backup) counts until its host is issued one; where several hosts have
+  shown it, for each of them;
+* a name that has no holder and that two requesters of a batch ask for is given to neither. A reported name takes none from ``names``.
+
+A name becomes free by a newer certificate of its holder without it, or when the holder was renamed in the inventory: its old name is
+not there any more, and a name of its certificate is now assigned to the requester (the address of the same machine, for example).
+"""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._errors import TlsError
+from .._time import isoformat
+from . import ledger, reported_names
+from .policy import Approved, Rules, is_loopback, without_names
+
+_DECLARE = (
+    "Give the name to the host that it belongs to, or to both if both shall have it (a virtual address, a balancer): "
+    "docker_server_cert_names of that host, with the module itself reserved_names or shared_names."
+)
+
+
+@dataclass(frozen=True)
+class _Holding:
+    """A valid certificate of the ledger that carries a name that is asked for."""
+
+    owners: frozenset[str]
+    request: str  # "" for a certificate that was recorded
+    names: frozenset[str]
+    serial: str
+    not_after: str
+
+
+def owned_names(one: Approved, rules: Rules) -> list[str]:
+    """Return the names of a server request that can belong to somebody, in canonical spelling."""
+    if one.request.profile != "server":
+        return []
+    return [name for name in one.subject.names if name not in rules.shared and not is_loopback(name)]
+
+
+def undeclared_names(approved: t.Iterable[Approved], rules: Rules) -> set[str]:
+    """Return the names that the inventory assigns to no host: those that the ledger has to be asked about."""
+    found = {
+        name
+        for one in approved
+        for name in (*owned_names(one, rules), *reported_names.candidates(one.request, rules)[0])
+    }
+    return {name for name in found if name not in rules.reserved}
+
+
+def refusals(approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, now: datetime) -> dict[str, TlsError]:
+    """Return, by request id, why a request of ``approved`` cannot have one of its names (code ``name-taken``).
+
+    In: ``found``, a reading of the ledger that asked about ``undeclared_names``.
+    """
+    claimants: dict[str, set[str]] = {}
+    for one in approved:
+        for name in owned_names(one, rules):
+            claimants.setdefault(name, set()).add(one.request.owner)
+    holdings = _valid_holdings(found, now)
+    refused: dict[str, TlsError] = {}
+    while True:
+        left = [one for one in approved if one.request.id not in refused]
+        replaced = {(one.request.owner, name) for one in left for name in (one.request.id, "")}
+        held = [one for one in holdings if not any((owner, one.request) in replaced for owner in one.owners)]
+        objections = {one.request.id: next(_objections(one, claimants, held, holdings, rules), None) for one in left}
+        more = {name: error for name, error in objections.items() if error is not None}
+        if not more:
+            return refused
+        # Who is refused keeps his old certificate, and with it his names: look again.
+        refused.update(more)
+
+
+def settle(
+    approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, now: datetime
+) -> tuple[list[Approved], dict[str, TlsError]]:
+    """Return requests that ``refusals`` let pass with the reported names that they get, and which are refused for want of any name.
+
+    In: as ``refusals``. Raises nothing: what a host reports is left out at worst (``Approved.left_out``).
+    """
+    claimants: dict[str, set[str]] = {}
+    for one in approved:
+        for name in (*owned_names(one, rules), *reported_names.candidates(one.request, rules)[0]):
+            claimants.setdefault(name, set()).add(one.request.owner)
+    holdings = _valid_holdings(found, now)
+    replaced = {(one.request.owner, name) for one in approved for name in (one.request.id, "")}
+    held = [one for one in holdings if not any((owner, one.request) in replaced for owner in one.owners)]
+    settled: list[Approved] = []
+    refused: dict[str, TlsError] = {}
+    for one in approved:
+        if one.request.profile == "server":
+            objection = functools.partial(_other_claim, one.request.owner, claimants, held, holdings, rules)
+            one = reported_names.settle(one, objection, rules)
+        if one.subject.names:
+            settled.append(one)
+        else:
+            refused[one.request.id] = without_names()
+    return settled, refused
+
+
+def _other_claim(
+    owner: str,
+    claimants: t.Mapping[str, t.Collection[str]],
+    held: t.Sequence[_Holding],
+    holdings: t.Sequence[_Holding],
+    rules: Rules,
+    name: str,
+) -> str:
+    """Return which other host has or reports a name that ``owner`` reports, "" for none."""
+    if owner in rules.reserved.get(name, frozenset()) or name in rules.shared:
+        return ""
+    others = [each for each in held if name in each.names and not _is_same_host(each, owner, rules)]
+    if others:
+        holders = frozenset[str]().union(*(each.owners for each in others)) - {owner}
+        return f"it is in the valid certificate of {reported_names.some(sorted(holders))}"
+    if any(name in each.names and each.owners == {owner} for each in holdings):
+        return ""  # another host that reports it now does not take it from the one that has it
+    rivals = sorted({*claimants.get(name, ()), *rules.contested.get(name, ())} - {owner})
+    return f"{reported_names.some(rivals)} report{'s' if len(rivals) == 1 else ''} it too" if rivals else ""
+
+
+def _valid_holdings(found: ledger.Scan, now: datetime) -> list[_Holding]:
+    moment = isoformat(now)
+    return [
+        _Holding(
+            owners=ledger.owners(entry),
+            request=entry.get("request", ""),
+            names=frozenset(entry["names"]),
+            serial=entry["serial"],
+            not_after=entry["not_after"],
+        )
+        for entry in found.holders
+        if entry["not_after"] > moment and entry["authority"] in found.authorities
+    ]
+
+
+def _objections(
+    one: Approved,
+    claimants: t.Mapping[str, t.Collection[str]],
+    held: t.Sequence[_Holding],
+    holdings: t.Sequence[_Holding],
+    rules: Rules,
+) -> t.Iterator[TlsError]:
+    owner = one.request.owner
+    for name in owned_names(one, rules):
+        yield from _objections_of_the_inventory(name, owner, rules)
+        if name in rules.reserved:
+            continue
+        other = next((each for each in held if name in each.names and not _is_same_host(each, owner, rules)), None)
+        if other is not None:
+            yield TlsError(
+                f"the name {name} is in the certificate of {', '.join(sorted(other.owners))} that is valid until {other.not_after} "
+                f"(serial {other.serial}), and the inventory does not say whose it is",
+                hint=_DECLARE,
+                code="name-taken",
+            )
+        rivals = sorted(set(claimants.get(name, ())) - {owner})
+        if rivals and not any(name in each.names and each.owners == {owner} for each in holdings):
+            yield TlsError(
+                f"the name {name} is asked for by {', '.join(rivals)} too, and the inventory does not say whose it is",
+                hint=_DECLARE,
+                code="name-taken",
+            )
+
+
+def _objections_of_the_inventory(name: str, owner: str, rules: Rules) -> t.Iterator[TlsError]:
+    owners = rules.reserved.get(name, frozenset())
+    taken = set() if owner in owners else set(owners)
+    if name.startswith("*."):
+        under = [others for held, others in rules.reserved.items() if held.partition(".")[2] == name[2:]]
+        taken.update(*(others for others in under if owner not in others))
+    if taken:
+        yield TlsError(
+            f"the name {name} belongs to {', '.join(sorted(taken))}",
+            hint="Take it from the names of one of the two; if both shall have it (a virtual address, a balancer), write it out "
+            "for both in docker_server_cert_names (a fact or a template there is the host's own word), with the module itself in "
+            "shared_names.",
+            code="name-taken",
+        )
+
+
+def _is_same_host(holding: _Holding, owner: str, rules: Rules) -> bool:
+    """Return whether the holder is the requester, today or under an older name in the inventory."""
+    if owner in holding.owners:
+        return True
+    if any(holding.owners & owners for owners in rules.reserved.values()):
+        return False
+    return any(rules.reserved.get(name) == frozenset([owner]) and not is_loopback(name) for name in holding.names)

@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What dockerd itself says about a daemon.json before it has to start with it. PRIVATE: may change without notice.
+
+``dockerd --validate`` exists from 23.0 on. It checks the settings first and loads the TLS files last (measured on 26.1 and 28.5), so
+without the TLS settings everything else can be validated before there is a certificate.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._endpoint.machine import Machine
+from .._endpoint.state import HostState
+from .._errors import TlsError
+from . import daemon_json
+from .daemon_log import reason
+
+SINCE = 23
+TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")
+
+
+def validate_settings(machine: Machine, found: HostState, data: bytes) -> None:
+    """Raise TlsError ``validate-failed`` where dockerd refuses the settings in ``data`` other than those for TLS."""
+    if _is_able(found):
+        validate(machine, found, daemon_json.merge(data, {}, TLS_KEYS, found.config_path).encode("utf-8"))
+
+
+def validate(machine: Machine, found: HostState, data: bytes) -> None:
+    """Raise TlsError ``validate-failed`` where dockerd refuses ``data`` as its daemon.json; older dockerds are not asked.
+
+    ``data`` is in memory only: a daemon.json may hold the password of a proxy.
+    """
+    derivation = found.derivation
+    if derivation is None or not _is_able(found):
+        return
+    descriptor = os.memfd_create("daemon.json")
+    try:
+        _write(descriptor, data)
+        path = f"/proc/{os.getpid()}/fd/{descriptor}"
+        problem = machine.validate(derivation.binary, derivation.arguments, path)
+    finally:
+        os.close(descriptor)
+    if not problem or f"open {path}" in problem:  # a security module may keep dockerd from reading it
+        return
+    raise TlsError(
+        f"dockerd --validate refuses the new configuration: {(reason(problem) or problem).replace(path, found.config_path)}",
+        hint=f"Look at the settings of {found.config_path} that are not ours.",
+        code="validate-failed",
+    )
+
+
+def _is_able(found: HostState) -> bool:
+    release = found.engine.version.split(".")[0] if found.engine is not None else ""
+    return release.isdigit() and int(release) >= SINCE and found.derivation is not None
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    rest: t.Any = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The timer of a change that must be confirmed. PRIVATE: may change without notice.
+
+The unit files are in /etc/systemd/system and the timer is enabled, so that a reboot in the middle does not disarm it:
+``OnActiveSec`` counts anew from the boot, and the change is undone unless it is confirmed within that time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from .._docker.systemd import Systemd
+from .._errors import TlsError
+from .._files import fsync_directory, write_atomic
+
+NAME = "docker-tls-revert"
+_SERVICE = """\
+# Managed by Ansible (portcullis.docker_tls): undoes an unconfirmed change of Docker's TLS endpoint.
+[Unit]
+Description=Undo an unconfirmed change of Docker's TLS endpoint
+ConditionPathExists={journal}
+
+[Service]
+Type=oneshot
+ExecStart={command}
+"""
+_TIMER = """\
+# Managed by Ansible (portcullis.docker_tls): goes off unless the change is confirmed before.
+[Unit]
+Description=Time to confirm a change of Docker's TLS endpoint
+
+[Timer]
+OnActiveSec={seconds}
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def arm(systemd: Systemd, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
+    """Start the timer that runs ``command`` after ``seconds``. Raises TlsError."""
+    quoted = " ".join(f'"{word}"' for word in command)
+    write_atomic(
+        _path(systemd, "service"), _SERVICE.format(journal=journal_path, command=quoted).encode("utf-8"), 0o644
+    )
+    write_atomic(_path(systemd, "timer"), _TIMER.format(seconds=seconds).encode("utf-8"), 0o644)
+    systemd.daemon_reload()
+    systemd.command("enable", "--quiet", f"{NAME}.timer")
+    systemd.command("restart", f"{NAME}.timer")  # one that an earlier run has left counts anew, from now
+
+
+def is_armed(systemd: Systemd) -> bool:
+    """Return whether the timer runs."""
+    return systemd.is_active(f"{NAME}.timer")
+
+
+def disarm(systemd: Systemd) -> None:
+    """Stop the timer and remove its units; nothing happens where there is none."""
+    if not os.path.exists(_path(systemd, "timer")):
+        return
+    with contextlib.suppress(TlsError):
+        systemd.command("disable", "--quiet", "--now", f"{NAME}.timer")
+    for kind in ("timer", "service"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_path(systemd, kind))
+    fsync_directory(systemd.unit_directory)
+    systemd.daemon_reload()
+
+
+def _path(systemd: Systemd, kind: str) -> str:
+    return os.path.join(systemd.unit_directory, f"{NAME}.{kind}")

@@ -1,0 +1,316 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An endpoint from the options to the report: look, decide, act, tell. PRIVATE: may change without notice.
+
+Most runs change nothing. What only a change needs is imported when there is one: on the host a module is compiled anew each
+time, and that is most of what such a run costs.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from .._docker import findings as judged
+from .._docker.listeners import PLAIN_PORT, Listen
+from .._docker.local_listeners import listening
+from .._errors import TlsError
+from . import certificate_store
+from .existing_endpoint import managed_record
+from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
+from .machine import Machine
+from .options import Options
+from .plan import Done, Plan
+from .plan_present import Present, plan_present
+from .report import NOT_VERIFIED, Report, report
+from .state import HostState, gather
+
+_TASKS = {"present": "set up", "absent": "taken away", "rolled_back": "rolled back"}
+
+
+@dataclass(frozen=True)
+class Current:
+    """Whether the endpoint is as it is wanted; if not, why not."""
+
+    current: bool
+    reasons: tuple[str, ...]
+    warnings: tuple[judged.Finding, ...]
+    endpoint: t.Mapping[str, t.Any] | None = None
+
+
+def run(
+    options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """Make the host's endpoint what ``options`` say (or only tell what that would mean); return the module's result.
+
+    Raises TlsError; then the host is as it was.
+    """
+    if check_mode:
+        return _look(options, machine, state, now, check_mode=True)
+    if not state.exists():
+        result = _look(options, machine, state, now, check_mode=False)
+        if not result["changed"]:
+            return result
+        state.make()
+    _require_writable(state)
+    with state.lock(options.lock_timeout):
+        return _act(options, machine, state, now)
+
+
+def _require_writable(state: StateDirectory) -> None:
+    """Raise the errors of a check run where the lock could not even be opened."""
+    if not os.access(state.path, os.W_OK):
+        from . import replaceable
+
+        judged.raise_errors(replaceable.obstacles([state.journal_path]), "the endpoint cannot be changed")
+
+
+def is_current(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> Current:
+    """Return whether ``run`` would find nothing to do, by the same plan; where there is something, after every check before a change.
+
+    With ``certificate_pending`` in ``options`` this is the preflight of a certificate that nobody has signed yet. For the state
+    present only. Raises TlsError as ``run`` does. A host with an unfinished change is never refused here: ``run`` has to finish or
+    undo that first, and the plan is about what is there afterwards.
+    """
+    journal = _journal(state, options)
+    if journal is not None:
+        return Current(False, _journal_reasons(journal) or ("unconfirmed",), ())
+    found, planned = _plan(options, machine, state, now, check_mode=True)
+    waiting = (NOT_VERIFIED,) if options.verification_follows and found.unverified else ()
+    if planned.plan.changed or waiting:
+        return Current(False, (*planned.plan.reasons, *waiting), ())
+    told = report(Report(found, planned.plan, planned.listen, planned.findings, options, plain_port=planned.plain_port))
+    return Current(True, planned.plan.reasons, judged.warnings(planned.findings), told["endpoint"])
+
+
+def _look(
+    options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
+) -> dict[str, t.Any]:
+    """Report what would be done."""
+    journal = _journal(state, options)
+    found, planned = _plan(options, machine, state, now, check_mode=check_mode)
+    reasons = _journal_reasons(journal)
+    checks = _asked_proof(options, machine, planned)
+    summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=reasons, journal=journal)
+    return report(replace(summary, proof=checks, plain_port=planned.plain_port))
+
+
+def _asked_proof(options: Options, machine: Machine, planned: Present) -> tuple[dict[str, t.Any], ...]:
+    """Return the proof of what is there, where it is asked for: against what is wanted, also when that differs."""
+    if not options.prove or options.state != "present":
+        return ()
+    from . import verify_local
+
+    checks = verify_local.prove(machine, planned.plan.expected, verify_local.own_client(options.directory, options))
+    return tuple(check.to_dict() for check in checks)
+
+
+def _act(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> dict[str, t.Any]:
+    _journal(state, options)
+    recovered = _recover(state, machine)
+    found, planned = _plan(options, machine, state, now, check_mode=False)
+    if options.state == "confirmed":
+        return _confirm(options, machine, state, found)
+    journal = state.read_journal()
+    if journal is not None and planned.plan.changed:  # an unconfirmed change, and something else is wanted now
+        from .rollback import undo
+
+        undo(journal, state, machine)
+        machine.disarm_timer()
+        recovered = ("recovered-unconfirmed-change",)
+        found, planned = _plan(options, machine, state, now, check_mode=False)
+        journal = None
+    summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=recovered, journal=journal)
+    summary = replace(summary, plain_port=planned.plain_port)
+    if not planned.plan.changed:
+        return report(replace(summary, proof=_asked_proof(options, machine, planned)))
+    if not planned.plan.touches_docker:
+        _remove_leftovers(found, state)
+        return report(replace(summary, done=Done(False)))
+    from .transaction import apply
+
+    stopped = machine.running_containers() if planned.plan.containers_stopped else ()
+    done = apply(planned.plan, found, state, machine, options)
+    after = machine.engine_facts()
+    return report(replace(summary, done=done, stopped=stopped, after=after, journal=state.read_journal()))
+
+
+def _remove_leftovers(found: HostState, state: StateDirectory) -> None:
+    """Remove what an unfinished run has left on a host whose Docker is as it was."""
+    from .commit import give_back
+    from .plan_removal import has_record
+
+    mode = found.record.directory_mode if found.record is not None else None
+    give_back(found.directory, "", mode, all_of_it=True)
+    if has_record(found):
+        state.write_record(None)
+
+
+def _plan(
+    options: Options,
+    machine: Machine,
+    state: StateDirectory,
+    now: datetime,
+    *,
+    check_mode: bool,
+) -> tuple[HostState, Present]:
+    """Read the host and decide. Raises TlsError with all that forbids the change."""
+    found = gather(
+        machine,
+        state,
+        now=now,
+        directory=_directory(options, state),
+        config_path=options.config_path,
+        strip_endpoint_flags=options.takes_over,
+    )
+    if options.state == "confirmed":
+        return found, Present(Plan("confirmed"), None, ())
+    try:
+        return found, _decide(options, machine, state, found, check_mode=check_mode)
+    except TlsError as problem:
+        raise _with_docker_down(problem, found, machine) from problem
+
+
+def _decide(
+    options: Options, machine: Machine, state: StateDirectory, found: HostState, *, check_mode: bool
+) -> Present:
+    """Return the plan for the host ``found``. Raises TlsError with all that forbids the change."""
+    if options.state != "present":
+        from .plan_removal import plan_absent, plan_rolled_back, put_aside
+    if options.state == "absent":
+        planned = Present(plan_absent(found, options), None, put_aside(found))
+    elif options.state == "rolled_back":
+        planned = Present(plan_rolled_back(found), None, ())
+    else:
+        planned = plan_present(
+            found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, machine, found)
+        )
+        planned = _with_plain_port(planned, options, machine)
+    if planned.plan.touches_docker:
+        planned = replace(planned, findings=_with_places(options, found, planned, state))
+    judged.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
+    if check_mode and options.state == "present" and planned.plan.restart:
+        from .._docker import validate_daemon_json  # a change validates with its certificates, once they are staged
+
+        change = next((change.after for change in planned.plan.files if change.path == found.config_path), None)
+        validate_daemon_json.validate_settings(machine, found, change or found.config_data or b"")
+    return planned
+
+
+def _with_docker_down(problem: TlsError, found: HostState, machine: Machine) -> TlsError:
+    """Return the refusal of a change with the fact that Docker has failed on this host, and dockerd's own reason: the more urgent of the two."""
+    if found.services.service.active_state not in ("failed", "activating"):
+        return problem
+    from .._docker import daemon_log
+
+    why = daemon_log.reason(machine.log_tail(0.0))
+    message = f"{problem.message}. Docker is down on this host{f': {why}' if why else ''}"
+    hint = f"{problem.hint} `systemctl status docker` and `journalctl -u docker` on the host show more.".strip()
+    return TlsError(message, hint=hint, code=problem.code)
+
+
+def _directory(options: Options, state: StateDirectory) -> str:
+    """Return where the certificates are: to go back, where an earlier run has put them, whatever the option says by now."""
+    if options.state in ("present", "confirmed") or not state.exists():
+        return options.directory
+    record = state.read_record()
+    asked = os.path.realpath(options.config_path) if options.config_path else ""
+    if record is None or not record.directory or asked not in ("", record.config_path):
+        return options.directory
+    return record.directory
+
+
+def _with_places(
+    options: Options, found: HostState, planned: Present, state: StateDirectory
+) -> tuple[judged.Finding, ...]:
+    """Return the plan's findings and what keeps its files from being replaced, errors first."""
+    from . import replaceable
+
+    places = [change.path for change in planned.plan.files]
+    if planned.plan.certificates or planned.plan.generation or "certificate-pending" in planned.plan.reasons:
+        places += [
+            os.path.join(found.directory, name) for name in (certificate_store.CURRENT, *certificate_store.NAMES)
+        ]
+    obstacles = replaceable.obstacles([*places, state.journal_path])
+    if options.state == "present" and found.config_path in places:
+        exists = found.config_data is not None
+        obstacles += replaceable.link_findings(found.config_link, found.config_path, exists=exists)
+    together = (*planned.findings, *obstacles)
+    return judged.errors(together) + judged.warnings(together)
+
+
+def _listeners(listen: Listen, machine: Machine, found: HostState) -> tuple[tuple[str, int, str], ...]:
+    record = managed_record(found)
+    given = listening((), (record.settings if record else None) or {}).tcp
+    return machine.other_listeners({address.port for address in listen.addresses}, {port for _address, port in given})
+
+
+def _with_plain_port(planned: Present, options: Options, machine: Machine) -> Present:
+    """Return the plan with who else listens on 2375, and a warning of it; nothing where the user has allowed that port."""
+    others = machine.other_listeners({PLAIN_PORT})
+    if not others or options.allow_port_2375:
+        return planned
+    from .._docker import plain_port
+
+    found = plain_port.check_plain_port(others, api_only=not planned.plan.changed)
+    return replace(planned, findings=(*planned.findings, *found), plain_port=plain_port.shown(others))
+
+
+def _journal(state: StateDirectory, options: Options) -> Journal | None:
+    """Return the journal of an unfinished change. Raises TlsError ``change-unfinished`` where it is about another unit.
+
+    Undoing that change would restart the wrong one.
+    """
+    journal = state.read_journal() if state.exists() else None
+    if journal is not None and journal.service != options.service:
+        raise TlsError(
+            f"a change of {journal.service} is unfinished on this host, and this one is about {options.service}",
+            hint=f"Run again with service: {journal.service} first, which finishes it.",
+            code="change-unfinished",
+        )
+    return journal
+
+
+def _recover(state: StateDirectory, machine: Machine) -> tuple[str, ...]:
+    """Undo or finish what an earlier run has left; a change that waits for its confirmation is left to wait."""
+    journal = state.read_journal()
+    if journal is None or journal.phase == UNCONFIRMED:
+        return ()
+    from .commit import finish
+    from .rollback import undo
+
+    if journal.phase == COMMITTED:
+        finish(journal, state)
+    else:
+        undo(journal, state, machine)
+    return _journal_reasons(journal)
+
+
+def _journal_reasons(journal: Journal | None) -> tuple[str, ...]:
+    if journal is None or journal.phase == UNCONFIRMED:
+        return ()
+    return ("finished-interrupted-change",) if journal.phase == COMMITTED else ("recovered-interrupted-change",)
+
+
+def _confirm(options: Options, machine: Machine, state: StateDirectory, found: HostState) -> dict[str, t.Any]:
+    """Make an unconfirmed change one for good. Raises TlsError ``confirmation-too-late``."""
+    journal = state.read_journal()
+    if journal is None and found.record is not None and found.record.undone:
+        raise TlsError(
+            "there is nothing to confirm: the change was undone, because its confirmation did not come in time",
+            hint="Run again, with a larger docker_daemon_confirm_timeout where the time was too short.",
+            code="confirmation-too-late",
+        )
+    if journal is None:
+        state.clear_unverified()
+        return report(Report(found, Plan("confirmed"), None, (), options))
+    from .commit import finish
+
+    finish(state.move_to(journal, COMMITTED), state)
+    machine.disarm_timer()
+    state.clear_unverified()
+    plan = Plan("confirmed", reasons=("confirmed",))
+    return report(Report(found, plan, None, (), options, done=Done(False)))

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The endpoint that somebody else has made on this host: what of it must outlive a change to ours. PRIVATE: may change.
+
+Two things: its clients, who must not be shut out unless that was asked for, and the addresses that it listens on.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._docker import daemon_json, drop_in
+from .._docker.exec_start import ENDPOINT_FLAGS
+from .._docker.findings import Finding, error
+from .._docker.listeners import default_entries, kept_entries, undecided
+from .._docker.unit_reader import environment_of
+from .._errors import TlsError
+from .._files import read_bytes_or_none
+from .._pki import reader
+from .journal import Record
+from .options import Options
+from .state import HostState, same_path
+
+if t.TYPE_CHECKING:
+    from .._adoption.effective_settings import Endpoint
+
+_GIVE_UP = (
+    "Adopt the CA first (playbooks/adopt.yml with docker_adopt_authorities), or give it up, which shuts all of its clients out, with "
+    "docker_daemon_existing_settings: replace."
+)
+_NAME_ONE = (
+    "Set tlscacert to the CA whose clients are to be admitted, restart Docker and adopt that CA; or shut them all out with "
+    "docker_daemon_existing_settings: replace."
+)
+
+Read = t.Callable[[str], t.Optional[bytes]]
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The entries of docker_daemon_listen that count, which of them were kept from others, and what is wrong with that."""
+
+    entries: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def managed_record(state: HostState) -> Record | None:
+    """Return the record of our endpoint, None where the host has none of ours."""
+    record = state.record
+    return record if record is not None and record.written_config is not None and same_path(state) else None
+
+
+def endpoint_of_others(state: HostState) -> Endpoint:
+    """Return what dockerd was told by others. Only for a host without an endpoint of ours.
+
+    Raises TlsError ``daemon-json-invalid``, ``file-unreadable``.
+    """
+    from .._adoption import effective_settings  # the look of a host with an endpoint of ours needs none of it
+
+    flags = state.derivation.flags if state.derivation else ()
+    if state.dropin is not None and drop_in.is_ours(state.dropin.decode("utf-8", "replace")):
+        flags = tuple(use for use in flags if use.name not in ENDPOINT_FLAGS)
+    variables = environment_of(state.model) if state.model else {}
+    environment = {name: variable.value for name, variable in variables.items()}
+    return effective_settings.read_endpoint(
+        flags, state.config_values, environment, state.config_path, socket_addresses(state)
+    )
+
+
+def socket_addresses(state: HostState) -> list[tuple[str, str]]:
+    """Return (address, file) of the TCP listeners that others gave docker.socket; a number alone is a port on all addresses."""
+    found = [(item.value.partition("%")[0], item.path) for item in state.socket_listeners if item.is_tcp]
+    return [(f"0.0.0.0:{address}" if address.isdigit() else address, path) for address, path in found]
+
+
+def wanted_listen(state: HostState, options: Options) -> Listening:
+    """Return where to listen: as the options say; else where the endpoint that is taken over listens; else on all addresses."""
+    record = managed_record(state)
+    if record is not None:
+        kept = record.adopted_listen
+    else:
+        kept = _kept(endpoint_of_others(state), options.port) if options.takes_over else ()
+    if options.listen:
+        return Listening(options.listen, kept)
+    if not kept or record is not None:
+        return Listening(kept or default_entries(options.port), kept)
+    return Listening(kept, kept, undecided(kept, options.port))
+
+
+def _kept(endpoint: Endpoint, port: int) -> tuple[str, ...]:
+    return kept_entries(endpoint.tcp, 0 if endpoint.tls else port)
+
+
+def check_clients(
+    state: HostState, options: Options, client_ca: bytes, read: Read = read_bytes_or_none
+) -> tuple[Finding, ...]:
+    """Refuse to shut out clients of a CA that the new client authorities (``client_ca``, PEM) do not hold.
+
+    Not asked of an endpoint of ours: there, dockerd's anchors are the collection's own. Raises as ``endpoint_of_others``.
+    """
+    record = managed_record(state)
+    ours = record is not None and (record.settings or {}).get("tlscacert") == state.config_values.get("tlscacert")
+    if ours or options.existing_settings == "replace":
+        return ()
+    from .._adoption import effective_settings
+
+    endpoint = endpoint_of_others(state)
+    if endpoint.admits == effective_settings.SYSTEM:
+        text = "dockerd verifies clients without tlscacert, so it admits clients of every authority of the operating system, and they would be shut out"
+        return (error("clients-would-be-shut-out", text, _NAME_ONE),)
+    if endpoint.admits != effective_settings.CLIENTS:
+        return ()
+    path = endpoint.paths[effective_settings.CA]
+    admitted = _authorities(read(path), path)
+    kept = _authorities(client_ca, "the new client authorities")
+    lost = [name for key, name in admitted.items() if key not in kept]
+    if not lost:
+        return ()
+    place = f"{path}, set in {endpoint.where.get(effective_settings.CA, '?')}"
+    text = f"dockerd admits clients of {'; '.join(lost)} ({place}), and the new client authorities do not: all of them would be shut out"
+    return (error("clients-would-be-shut-out", text, _GIVE_UP),)
+
+
+def _authorities(data: bytes | None, what: str) -> dict[tuple[str, str], str]:
+    """Return the anchors of a file by name and key (a certificate that was renewed with both admits the same clients), with words."""
+    try:
+        found = reader.load_certificates(data or b"", what)
+        views = [reader.view_certificate(one, what) for one in found]
+    except TlsError:
+        return {}  # dockerd does not start with it either: nobody is let in
+    return {
+        (view.subject, view.public_key_fingerprint): f"{view.subject} (sha256 {view.fingerprint_sha256[:16]})"
+        for view in views
+    }
+
+
+def misspelled_keys(state: HostState, options: Options) -> tuple[str, ...]:
+    """Return the keys of daemon.json that were meant to be settings of the endpoint, where these are taken over."""
+    if not options.takes_over or managed_record(state) is not None:
+        return ()
+    found = daemon_json.misspelled_keys(state.config_values)
+    return tuple(key for key, meant in found if meant in daemon_json.ENDPOINT_KEYS)
+
+
+def without_refused_keys(state: HostState, keys: t.Sequence[str]) -> bytes | None:
+    """Return daemon.json as state absent is to bring it back: without ``keys`` that dockerd does not start with (all but host)."""
+    refused = [key for key in keys if key != "host"]
+    if not refused or state.config_data is None:
+        return state.config_data
+    return daemon_json.merge(state.config_data, {}, refused, state.config_path).encode("utf-8")

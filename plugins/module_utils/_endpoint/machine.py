@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host that a change acts on, beside its files: systemd, the engine, the clock. PRIVATE: may change without notice.
+
+``Machine`` is all that the transaction knows of the outside; the tests have one in memory that follows dockerd's rules
+for starting and can fail or die at any step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+import typing as t
+
+from .._docker.engine_api import Engine, EngineError, EngineFacts, listener_pid
+from .._docker.local_listeners import Listening
+from .._docker.local_listeners import listening as local_listening
+from .._docker.running_daemon import api_ports, engine_of, listening_of
+from .._docker.systemd import Restart, Services, Systemd, process_identity, running_arguments
+from .._errors import TlsError
+from .._files import read_bytes_or_none
+from .._host.addresses import Address, local_addresses
+
+
+class Machine:
+    """The real host."""
+
+    def __init__(self, systemd: Systemd) -> None:
+        self.systemd = systemd
+        self._seen: Services | None = None
+
+    @property
+    def unit_directory(self) -> str:
+        """Where the administrator's units and drop-ins are."""
+        return self.systemd.unit_directory
+
+    def init_system(self) -> str:
+        """Return the name of process 1."""
+        return (read_bytes_or_none("/proc/1/comm") or b"systemd").decode("utf-8", "replace").strip()
+
+    def has_program(self, binary: str) -> bool:
+        """Return whether the program of a unit is on this host."""
+        from .._docker import unit_reader
+
+        return unit_reader.has_program(binary)
+
+    def addresses(self, bridges: t.Collection[str]) -> tuple[Address, ...]:
+        """Return the host's addresses without those of Docker's ``bridges``."""
+        return tuple(local_addresses(bridges))
+
+    def services(self) -> Services:
+        """Return the state of docker.service and docker.socket."""
+        self._seen = self.systemd.show()
+        return self._seen
+
+    def identity(self, pid: int) -> str:
+        """Return a name of this very process, "" where there is none."""
+        return process_identity(pid) if pid else ""
+
+    def arguments(self, pid: int) -> tuple[str, ...]:
+        """Return the command line of a process, without its name."""
+        return running_arguments(pid) if pid else ()
+
+    def loaded_command(self) -> str:
+        """Return ExecStart as systemd has loaded it (busctl's JSON)."""
+        return self.systemd.exec_start()
+
+    def daemon_reload(self) -> None:
+        """Make systemd read the unit files anew."""
+        self.systemd.daemon_reload()
+
+    def remove_listeners(self) -> None:
+        """Remove the file that our drop-in has written, which nothing reads any more."""
+        self.systemd.remove_listeners()
+
+    def close_endpoint_socket(self) -> None:
+        """Stop our socket unit, where it is open. dockerd keeps the descriptors that it has; its next start opens the unit."""
+        self.systemd.close_endpoint_socket()
+
+    def restart(self, *, with_socket: bool) -> Restart:
+        """Forget earlier failures, then begin one restart."""
+        self.systemd.reset_failed()
+        return self.systemd.restart(with_socket=with_socket)
+
+    def stop(self, *, with_socket: bool) -> None:
+        """Stop dockerd, as somebody had done before us; its socket takes over its unit files where that is running."""
+        self.systemd.command("stop", "--", self.systemd.service)
+        if with_socket:
+            self.systemd.command("try-restart", "--", self.systemd.socket)
+
+    def kill(self, pid: int) -> None:
+        """End a dockerd that hangs. Containers are not its children and go on."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def hang_up(self, pid: int) -> None:
+        """Make dockerd read daemon.json's reloadable keys anew (SIGHUP); TLS and hosts are not among them."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGHUP)
+
+    def listening(self) -> Listening:
+        """Return where the running dockerd listens; nowhere where none runs."""
+        services = self._running()
+        pid = services.service.main_pid
+        return listening_of(pid, running_arguments(pid), services.socket.streams) if pid else Listening()
+
+    def engine(self) -> Engine | None:
+        """Return how the running dockerd can be asked, None where it serves only clients with a certificate, or none runs."""
+        return engine_of(self._running().service.main_pid, self.listening())
+
+    def _running(self) -> Services:
+        """Return the units as last seen, if that dockerd still runs; else as they are now."""
+        seen = self._seen
+        return seen if seen and running_arguments(seen.service.main_pid) else self.services()
+
+    def ping(self, timeout: float = 5.0) -> str:
+        """Return "" when dockerd answers where it can be asked, else what happened.
+
+        One that can be asked nowhere counts as answering once it has opened its TCP listeners.
+        """
+        engine = self.engine()
+        try:
+            if engine is not None:
+                engine.ping(timeout)
+                return ""
+        except EngineError as error:
+            return str(error)
+        return "" if self.api_ports() else "dockerd listens nowhere"
+
+    def engine_facts(self, *, networks: bool = False) -> EngineFacts | None:
+        """Return what the engine says of itself, None when it does not answer."""
+        engine = self.engine()
+        try:
+            return engine.facts(networks=networks) if engine else None
+        except EngineError:
+            return None
+
+    def running_containers(self) -> tuple[str, ...]:
+        """Return the names of the running containers."""
+        engine = self.engine()
+        try:
+            return engine.running_containers() if engine else ()
+        except EngineError:
+            return ()
+
+    def api_ports(self) -> set[int]:
+        """Return the TCP ports on which the running dockerd serves its API."""
+        return api_ports(self._running().service.main_pid, self.listening())
+
+    def serves(self, port: int) -> bool:
+        """Return whether the running dockerd serves its API on a TCP port.
+
+        A port that it holds, and that no container publishes, counts also where daemon.json has been changed since its start.
+        """
+        from .._host import listening_sockets
+
+        pid = self._running().service.main_pid
+        held = any(number == port for _address, number in listening_sockets.held_by(pid))
+        return port in self.api_ports() or (held and not self.publishers(port))
+
+    def other_listeners(
+        self, ports: t.Collection[int], given: t.Collection[int] = ()
+    ) -> tuple[tuple[str, int, str], ...]:
+        """Return (address, port, process) of the TCP listeners on ``ports`` that are not of Docker's API, with their containers.
+
+        ``given``: the API's ports as we wrote them last. Another tool may have rewritten daemon.json since dockerd's start.
+        """
+        from .._host import listening_sockets
+
+        services = self._running()
+        own = {port for _address, port in self.listening().tcp}
+        # dockerd can also hold a port because a container publishes it.
+        own |= {port for port in given if port in ports and port not in own and not self.publishers(port)}
+        streams = (*services.socket.streams, *self.systemd.endpoint_streams())
+        of_socket = {port for _address, port in local_listening(["-H", "fd://"], {}, streams).tcp}
+        found = listening_sockets.foreign_listeners(ports, services.service.main_pid, own, of_socket)
+        return tuple((address, port, self._with_containers(process, port)) for address, port, process in found)
+
+    def _with_containers(self, process: str, port: int) -> str:
+        """Return the name of a process, with the container that publishes the port where it is one of Docker's own."""
+        names = self.publishers(port) if process.startswith("docker") else ()
+        return f"{process} for the container {', '.join(names)}" if names else process
+
+    def publishers(self, port: int) -> tuple[str, ...]:
+        """Return the names of the running containers that publish a port of the host."""
+        engine = self.engine()
+        try:
+            return engine.publishers(port) if engine else ()
+        except EngineError:
+            return ()
+
+    def socket_is_systemds(self) -> bool:
+        """Return whether docker.socket's path leads to systemd's own listener (and not to dockerd's, or nowhere).
+
+        Where docker.socket has no path, there is none that could be lost.
+        """
+        paths = [stream for stream in self._running().socket.streams if stream.startswith(("/", "@"))]
+        return not paths or listener_pid(paths[0]) == 1
+
+    def log_tail(self, since: float) -> str:
+        """Return the last lines that dockerd has logged since ``since``."""
+        try:
+            return self.systemd.journal_tail(since, lines=200)
+        except TlsError:
+            return ""
+
+    def sockets_of_systemd(self, pid: int) -> tuple[tuple[str, int], ...]:
+        """Return (address, port) of the TCP listeners that dockerd has from systemd."""
+        from .._host import listening_sockets
+
+        return listening_sockets.handed_over(pid)
+
+    def validate(self, binary: str, arguments: t.Sequence[str], config_path: str) -> str:
+        """Return what ``dockerd --validate`` (23.0 and later) has against a daemon.json, "" where it is content."""
+        return self.systemd.validate([binary, *arguments, "--validate", "--config-file", config_path])
+
+    def arm_guard(self, command: t.Sequence[str]) -> None:
+        """Start the process that undoes the change if we die."""
+        self.systemd.start_transient(
+            f"docker-tls-guard-{os.getpid()}", command, "Undo an interrupted change of Docker's TLS endpoint"
+        )
+
+    def arm_timer(self, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
+        """Start the timer that undoes the change unless it is confirmed."""
+        from . import confirm_timer
+
+        confirm_timer.arm(self.systemd, command, journal_path, seconds)
+
+    def timer_is_armed(self) -> bool:
+        """Return whether that timer runs."""
+        from . import confirm_timer
+
+        return confirm_timer.is_armed(self.systemd)
+
+    def disarm_timer(self) -> None:
+        """Stop and remove that timer, where there is one."""
+        from . import confirm_timer
+
+        confirm_timer.disarm(self.systemd)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go backwards."""
+        return time.monotonic()
+
+    def time(self) -> float:
+        """Return seconds of the epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

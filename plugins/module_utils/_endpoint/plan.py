@@ -1,0 +1,220 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what is and what is wanted to what has to be done, and why. Pure. PRIVATE: may change without notice.
+
+The order of the swaps matters: dockerd must be able to start after every one of them, be it because the power failed or
+because it crashed before ``daemon-reload``. Two rules give that order (dockerd_facts 1.4, 1.5, a2):
+
+* daemon.json never has ``hosts`` while the unit still has ``-H`` (dockerd would refuse to start). The other way round,
+  neither of the two, is fine: dockerd then listens on its default local socket.
+* systemd never holds the TCP socket while daemon.json has no TLS keys, and never without the start guard in the unit.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .._docker import daemon_json, drop_in
+from .._docker.listeners import is_on_host
+from .journal import Record
+from .state import HostState
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file and its bytes to be; None: it goes."""
+
+    path: str
+    after: bytes | None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the host must show when the change is done. ``addresses``: (address, port) to connect to.
+
+    ``authority_names``: DER subject names of the anchors, None where they are not known.
+    """
+
+    addresses: tuple[tuple[str, int], ...] = ()
+    fingerprint: str = ""
+    authority_names: tuple[bytes, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be done. Nothing at all: ``changed`` is False.
+
+    ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``generation``: an older
+    one that is to be live again. ``interim``: daemon.json that only switches live-restore on, before everything else.
+    ``during``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
+    ``bridge``: the same for an undo. ``released``: the directory of the certificates is given back, with the files in
+    ``generation`` where another tool had some, and so are ``former`` ones. ``leftovers``: what an unfinished run has left (a key that waits for its
+    certificate, a record), removed without touching Docker.
+    """
+
+    action: str
+    files: tuple[Change, ...] = ()
+    certificates: t.Mapping[str, bytes] = field(default_factory=dict)
+    generation: str | None = None
+    restart: bool = False
+    reload: bool = False
+    with_socket: bool = False
+    interim: bytes | None = None
+    during: bytes | None = None
+    bridge: bytes | None = None
+    command: str = ""
+    expected: Expected = Expected()
+    reasons: tuple[str, ...] = ()
+    record: Record | None = None
+    containers_stopped: int = 0
+    released: bool = False
+    directory_mode: int | None = None
+    former: tuple[str, ...] = ()
+    leftovers: bool = False
+
+    @property
+    def touches_docker(self) -> bool:
+        """Whether anything has to be done to what dockerd or systemd read."""
+        return bool(self.files or self.certificates or self.generation or self.restart or self.reload)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything has to be done."""
+        return self.touches_docker or self.leftovers
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a transaction has done; ``proof`` as it is shown to users. ``warnings``: what else they should hear of."""
+
+    restarted: bool
+    proof: tuple[dict[str, t.Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Units:
+    """Our files for systemd as they are to be (None: no file): two drop-ins, and the socket unit of the listener ``socket``."""
+
+    service: bytes | None
+    socket: bytes | None
+    endpoint: bytes | None
+
+
+def ordered(state: HostState, config_after: bytes | None, after: Units) -> tuple[Change, ...]:
+    """Return the files that change, in an order in which dockerd could start after each."""
+    units = [
+        Change(state.dropin_path, after.service),
+        Change(state.socket_dropin_path, after.socket),
+        Change(state.endpoint_socket_path, after.endpoint),
+    ]
+    if after.endpoint is None:
+        units.reverse()
+    json_file = Change(state.config_path, config_after)
+    has_hosts = "hosts" in daemon_json.parse_daemon_json(config_after, state.config_path).values
+    leaves_socket_listener = state.endpoint_socket is not None and after.endpoint is None
+    sequence = [*units, json_file] if has_hosts or leaves_socket_listener else [json_file, *units]
+    before = {
+        state.config_path: state.config_data,
+        state.dropin_path: state.dropin,
+        state.socket_dropin_path: state.socket_dropin,
+        state.endpoint_socket_path: state.endpoint_socket,
+    }
+    return tuple(change for change in sequence if change.after != before[change.path])
+
+
+def config_reasons(
+    before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any], *, written: bool = False
+) -> tuple[str, ...]:
+    """Return why daemon.json changes, in the order of importance. ``written``: an earlier run has made the endpoint in it."""
+    changed = daemon_json.difference(before, after)
+    if not changed:
+        return ()
+    reasons = []
+    if "tlsverify" in after and "tlsverify" not in before:
+        reasons.append("daemon-json-rewritten" if written else "endpoint-new")
+    elif "hosts" in changed:
+        reasons.append("listen-changed")
+    if any(key in changed for key in ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")) and not {
+        "endpoint-new",
+        "daemon-json-rewritten",
+    } & {*reasons}:
+        reasons.append("daemon-json-changed")
+    if "live-restore" in changed:
+        reasons.append("live-restore-changed")
+    return tuple(reasons) or ("daemon-json-changed",)
+
+
+def needs_restart(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> bool:
+    """Return whether dockerd must restart for the difference: live-restore is reloaded (SIGHUP), all else of ours is not."""
+    return any(key != "live-restore" for key in daemon_json.difference(before, after))
+
+
+@dataclass(frozen=True)
+class LiveRestore:
+    """The daemon.json versions that carry running containers over a restart; see ``Plan``."""
+
+    interim: bytes | None = None
+    during: bytes | None = None
+    bridge: bytes | None = None
+    containers_stopped: int = 0
+
+
+def live_restore_steps(state: HostState, after: bytes | None, *, restart: bool, flagged: bool) -> LiveRestore:
+    """Return what has to be in daemon.json when, so that live-restore is on whenever dockerd stops and starts.
+
+    Measured on 20.10 and 26.1: switched on by SIGHUP before the first secured restart, the container's process goes on.
+    A dockerd that starts with live-restore off stops the containers that it finds, so an undo needs it on as well.
+    ``flagged``: it is a flag in the unit and so always on.
+    """
+    engine = state.engine
+    if not restart or engine is None or flagged:
+        return LiveRestore()
+    path = state.config_path
+    is_on = engine.live_restore
+    before_has = daemon_json.parse_daemon_json(state.config_data, path).values.get("live-restore") is True
+    after_has = daemon_json.parse_daemon_json(after, path).values.get("live-restore") is True
+    if not is_on and not after_has:
+        return LiveRestore(containers_stopped=engine.containers_running)
+    switch = {"live-restore": True}
+    old = daemon_json.merge(state.config_data, switch, path=path).encode("utf-8")
+    new = daemon_json.merge(after, switch, path=path).encode("utf-8")
+    return LiveRestore(
+        interim=None if is_on else old,
+        during=None if after_has else new,
+        bridge=None if before_has and is_on else old,
+    )
+
+
+def outdated_reasons(state: HostState, expected: Expected) -> tuple[str, ...]:
+    """Return why the running dockerd is not what its files say, () where it is (TLS files are read at its start only)."""
+    if not state.services.service.is_active:
+        return ("daemon-not-running",)
+    if not expected.addresses:
+        return ()
+    served = state.served
+    if served is None and not any(is_on_host(state.addresses, address) for address, _port in expected.addresses):
+        return ()  # an address that is away (a VPN that is down) shows nothing, right or wrong
+    same = (
+        served is not None
+        and (not expected.fingerprint or served.fingerprint_sha256 == expected.fingerprint)
+        and (expected.authority_names is None or set(served.authority_names) == set(expected.authority_names))
+    )
+    return () if same else ("running-daemon-outdated",)
+
+
+def dropin_reasons(current: bytes | None, wanted: bytes | None) -> tuple[str, ...]:
+    """Return why a drop-in of ours changes."""
+    reason = drop_in.outdated(_text(current), _text(wanted))
+    return (reason,) if reason else ()
+
+
+def encoded(text: str | None) -> bytes | None:
+    """Return the bytes of a file's text."""
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,398 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan for an endpoint that is to be there. Pure. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._docker import daemon_json, drop_in
+from .._docker.exec_start import Derivation, local_hosts
+from .._docker.findings import Finding, error, errors, raise_errors, warnings
+from .._docker.listeners import Listen, is_on_host, resolve_listen
+from .._docker.socket_unit import check_other_sockets, check_socket
+from .._errors import TlsError
+from .._pki import reader
+from . import certificate_store, existing_endpoint
+from .boot import check_boot, check_network
+from .journal import Record
+from .options import Options
+from .plan import (
+    Expected,
+    Plan,
+    config_reasons,
+    dropin_reasons,
+    encoded,
+    live_restore_steps,
+    needs_restart,
+    ordered,
+    outdated_reasons,
+)
+from .plan_units import wanted_command, wanted_units
+from .state import HostState, connectable, same_path
+from .wanted_files import changed_certificates, files_to_install, wanted_certificates
+
+_REASON_OF_FILE = {
+    certificate_store.CERTIFICATE: "certificate-changed",
+    certificate_store.KEY: "certificate-changed",
+    certificate_store.CLIENT_CA: "anchors-changed",
+    certificate_store.CA: "authority-changed",
+}
+
+
+# Asked only before a change: (address, port, process) of the TCP listeners on these ports that are not Docker's.
+Listeners = t.Callable[[Listen], t.Sequence[tuple[str, int, str]]]
+
+
+def no_listeners(_listen: Listen) -> t.Sequence[tuple[str, int, str]]:
+    """Return none."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Present:
+    """A plan, what the checks before it have found, and the listeners it is about.
+
+    ``plain_port``: the processes other than dockerd that listen on port 2375, as they are shown.
+    """
+
+    plan: Plan
+    listen: Listen | None
+    findings: tuple[Finding, ...]
+    plain_port: t.Sequence[str] = ()
+
+
+def plan_present(
+    state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = no_listeners
+) -> Present:
+    """Return what has to be done so that ``options`` hold. Raises TlsError where the host's Docker cannot be managed.
+
+    In check mode a certificate that is not there yet is taken as one that will be issued. What forbids a change is looked for only
+    where there is one: a host without a change pays for none of it.
+    """
+    derivation = _manageable(state)
+    listening = existing_endpoint.wanted_listen(state, options)
+    raise_errors(listening.findings, "the endpoint cannot be set up")
+    listen = resolve_listen(
+        listening.entries,
+        port=options.port,
+        addresses=state.addresses,
+        listener=options.listener,
+        allow_public_address=options.allow_public_address,
+        allow_port_2375=options.allow_port_2375,
+    )
+    if not listen.addresses:
+        raise_errors(listen.findings, "the endpoint cannot be set up")
+    settings = wanted_settings(state, options, listen, derivation)
+    files = wanted_certificates(state, options)
+    kept, doors = check_socket(state.socket_listeners, _text(state.socket_dropin), options.existing_settings)
+    plan = _plan(
+        state,
+        options,
+        derivation,
+        listen,
+        settings,
+        files,
+        kept,
+        kept_listen=listening.kept,
+        pending=_pending(state, options, check_mode),
+    )
+    doors = (*_left_behind(state), *doors, *_other_sockets(state, options, derivation))
+    findings: tuple[Finding, ...] = doors
+    if not plan.changed:
+        findings = (*listen.findings, *doors, *_check_standing(state, options, files))
+    else:
+        found = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
+        findings = (*errors(doors), *_unprovable(state, options, plan), *found, *warnings(doors))
+    findings = (*findings, *check_boot(state.services, options.listener))
+    return Present(plan, listen, findings)
+
+
+def _other_sockets(state: HostState, options: Options, derivation: Derivation) -> tuple[Finding, ...]:
+    """Return what other socket units open, where dockerd takes what systemd passes to it."""
+    activated = options.listener == "socket" or any(host.startswith("fd://") for host in derivation.hosts)
+    return check_other_sockets(state.services) if activated else ()
+
+
+def wanted_settings(state: HostState, options: Options, listen: Listen, derivation: Derivation) -> dict[str, t.Any]:
+    """Return the keys that daemon.json must have. Always all of the TLS keys: each one alone is a way to fail open."""
+    settings: dict[str, t.Any] = {}
+    if options.listener == "hosts":
+        local = derivation.hosts or _listed_hosts(state.config_values)
+        settings["hosts"] = [*local_hosts(local, state.socket_usable, state.socket_streams), *listen.urls()]
+    settings.update(
+        {
+            "tls": True,
+            "tlsverify": True,
+            "tlscacert": certificate_store.live_path(options.directory, certificate_store.CLIENT_CA),
+            "tlscert": certificate_store.live_path(options.directory, certificate_store.CERTIFICATE),
+            "tlskey": certificate_store.live_path(options.directory, certificate_store.KEY),
+        }
+    )
+    swarm = state.engine is not None and state.engine.swarm_active
+    if options.live_restore != "keep" and not live_restore_flag(derivation) and not swarm:
+        settings["live-restore"] = True
+    return settings
+
+
+def _listed_hosts(values: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """Return the listeners of a daemon.json: the local ones stay, also when the rest is adopted from another tool."""
+    hosts = values.get("hosts")
+    return tuple(host for host in hosts if isinstance(host, str)) if isinstance(hosts, list) else ()
+
+
+def live_restore_flag(derivation: Derivation) -> bool:
+    """Return whether live-restore is a flag of the unit; it must not be in daemon.json then."""
+    return any(use.name == "live-restore" for use in derivation.flags)
+
+
+def expected(listen: Listen, files: t.Mapping[str, bytes]) -> Expected:
+    """Return what the endpoint must show with ``files``."""
+    leaf = files.get(certificate_store.CERTIFICATE)
+    anchors = files.get(certificate_store.CLIENT_CA)
+    view = reader.view_certificate(reader.load_certificate(leaf, "the certificate")) if leaf else None
+    names = None
+    if anchors:
+        names = tuple(
+            item.subject.public_bytes() for item in reader.load_certificates(anchors, "the client authorities")
+        )
+    return Expected(
+        tuple((connectable(str(address.ip)), address.port) for address in listen.addresses),
+        view.fingerprint_sha256 if view else "",
+        names,
+    )
+
+
+def _manageable(state: HostState) -> Derivation:
+    if state.refused is not None or state.derivation is None:
+        unread = error(
+            "unit-unsupported", "the unit of Docker cannot be read", "Look at `systemctl cat docker.service`."
+        )
+        found = state.refused or unread
+        raise TlsError(found.message, hint=found.hint, code=found.code)
+    return state.derivation
+
+
+def _pending(state: HostState, options: Options, check_mode: bool) -> bool:
+    """Return whether a certificate would come that a check run cannot have."""
+    return (
+        check_mode and not options.certificate and (options.certificate_pending or not state.certificates.certificate)
+    )
+
+
+def _plan(
+    state: HostState,
+    options: Options,
+    derivation: Derivation,
+    listen: Listen,
+    settings: dict[str, t.Any],
+    files: dict[str, bytes],
+    kept: tuple[str, ...] | None,
+    *,
+    kept_listen: tuple[str, ...],
+    pending: bool,
+) -> Plan:
+    before = state.config_values
+    mistaken = existing_endpoint.misspelled_keys(state, options)
+    remove = (*mistaken, *(() if options.listener == "hosts" else ("hosts",)))
+    after = encoded(daemon_json.merge(state.config_data, settings, remove, state.config_path)) or b""
+    values = daemon_json.parse_daemon_json(after, state.config_path).values
+    wanted = wanted_units(state, options, derivation, listen, kept)
+    changes = ordered(state, after, wanted)
+    certificates = changed_certificates(state, files)
+    install = files_to_install(state, files)
+    shown = expected(listen, files)
+    reasons = [
+        *(("certificate-pending",) if pending else ()),
+        *config_reasons(before, values, written=existing_endpoint.managed_record(state) is not None),
+        *dict.fromkeys(_REASON_OF_FILE[name] for name in sorted(certificates)),
+        *dropin_reasons(state.dropin, wanted.service),
+        *dropin_reasons(state.socket_dropin, wanted.socket),
+        *dropin_reasons(state.endpoint_socket, wanted.endpoint),
+    ]
+    if install and not certificates:
+        reasons.append("certificate-links-missing")
+    generation = _loose_generation(state) if not install else None
+    if generation:
+        reasons += ["modes-repaired"] if state.certificates.loose else ["directory-mode-changed"]
+    units = any(change.path != state.config_path for change in changes)
+    restart = (
+        pending or needs_restart(before, values) or units or any(name != certificate_store.CA for name in certificates)
+    )
+    if not restart:
+        outdated = outdated_reasons(state, shown)
+        restart, reasons = bool(outdated), [*reasons, *outdated]
+    carry = live_restore_steps(state, after, restart=restart, flagged=live_restore_flag(derivation))
+    socket_changed = any(change.path == state.socket_dropin_path for change in changes)
+    return Plan(
+        action="present",
+        files=changes,
+        certificates=install,
+        generation=generation,
+        restart=restart,
+        reload=not restart and bool(changes),
+        with_socket=restart and (socket_changed or _needs_socket(state, settings)),
+        interim=carry.interim,
+        during=carry.during,
+        bridge=carry.bridge,
+        command=wanted_command(state, options, derivation),
+        expected=shown,
+        reasons=tuple(dict.fromkeys(reasons)),
+        record=_record(state, after, settings, mistaken, kept_listen),
+        containers_stopped=carry.containers_stopped,
+    )
+
+
+def _loose_generation(state: HostState) -> str | None:
+    """Return the live generation where others may look into it or its directory: making it live again closes that."""
+    certificates = state.certificates
+    loose = certificates.loose or certificates.directory_mode not in (None, 0o700)
+    return certificates.generation if loose else None
+
+
+def _text(data: bytes | None) -> str | None:
+    return None if data is None else data.decode("utf-8", "surrogateescape")
+
+
+def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
+    """Return whether docker.socket has to be restarted too: its path leads elsewhere, and ``fd://`` is wanted.
+
+    A dockerd that has bound /run/docker.sock itself has unlinked systemd's, and takes the path away when it ends
+    (measured): with ``fd://`` nobody would then reach the new one.
+    """
+    activated = any(str(host).startswith("fd://") for host in settings.get("hosts", ("fd://",)))
+    if not activated or not state.socket_usable:
+        return False
+    if not state.services.service.is_active:
+        return not state.services.socket.is_active
+    return not state.socket_is_systemds
+
+
+def _record(
+    state: HostState, after: bytes, settings: dict[str, t.Any], mistaken: t.Sequence[str], kept_listen: tuple[str, ...]
+) -> Record:
+    return Record(
+        original_config=_original(state, mistaken),
+        written_config=after,
+        config_path=state.config_path,
+        settings=settings,
+        adopted_listen=kept_listen,
+    )
+
+
+def _original(state: HostState, mistaken: t.Sequence[str]) -> bytes | None:
+    """Return the daemon.json that the host would have without us: as found first, with what others have changed since."""
+    record = existing_endpoint.managed_record(state)
+    if record is None or record.written_config is None:
+        return existing_endpoint.without_refused_keys(state, mistaken)
+    if state.config_data is None:
+        return None
+    return encoded(
+        daemon_json.unmerge(state.config_data, record.written_config, record.original_config, state.config_path)
+    )
+
+
+def _check(
+    state: HostState,
+    options: Options,
+    listen: Listen,
+    settings: dict[str, t.Any],
+    files: dict[str, bytes],
+    plan: Plan,
+    listeners: Listeners,
+    *,
+    check_mode: bool,
+) -> tuple[Finding, ...]:
+    """Return what the checks before a change find. What a check run cannot have yet, a certificate or a whole CA, is not missed."""
+    from .preflight import HostFacts, WantedEndpoint, check
+
+    engine = state.engine
+    pending = _pending(state, options, check_mode)
+    not_known_yet = _MISSING if pending else ()
+    facts = HostFacts(
+        now=state.now,
+        unit_facts=state.unit_facts,
+        unit=state.model,
+        derivation=state.derivation,
+        config_path=state.config_path,
+        config_data=state.config_data,
+        addresses=state.addresses,
+        config_in_use=state.config_in_use,
+        controller_now=options.controller_now,
+        engine_version=engine.version if engine else None,
+        swarm_active=bool(engine and engine.swarm_active),
+        live_restore_active=bool(engine and engine.live_restore),
+        containers_running=engine.containers_running if engine else None,
+        listeners=tuple(listeners(listen)),
+        running_arguments=state.running_arguments,
+        unit_in_use=state.unit_in_use,
+        socket_streams=state.socket_streams,
+    )
+    wanted = WantedEndpoint(
+        listen=listen,
+        settings=settings,
+        directory=options.directory,
+        certificate=b"" if pending else files.get(certificate_store.CERTIFICATE, b""),
+        key=b"" if pending else files.get(certificate_store.KEY, b""),
+        ca=files.get(certificate_store.CA, b""),
+        client_ca=files.get(certificate_store.CLIENT_CA, b""),
+        listener=options.listener,
+        existing_settings=options.existing_settings,
+        live_restore=options.live_restore,
+        restart_needed=plan.restart,
+        written=dict(state.record.settings or {}) if state.record and same_path(state) else None,
+        allow_dual_trust=options.allow_dual_trust,
+        new_certificate=certificate_store.CERTIFICATE in plan.certificates or "certificate-pending" in plan.reasons,
+        flags_taken_over=drop_in.replaces(_text(state.dropin), state.derivation),
+    )
+    found = (*check(facts, wanted), *check_network(listen, options.listener))
+    if options.takes_over or not errors(found):
+        unknown = check_mode and not wanted.client_ca  # a CA that a check run would make, or adopt
+        found = (*found, *(() if unknown else existing_endpoint.check_clients(state, options, wanted.client_ca)))
+    return tuple(item for item in found if item.code not in not_known_yet)
+
+
+def _check_standing(state: HostState, options: Options, files: t.Mapping[str, bytes]) -> tuple[Finding, ...]:
+    """Return what makes the files in place unusable: dockerd reads them at its next start, which nobody may be there to see."""
+    from .preflight_certificates import TlsFiles, check_certificates
+
+    given = TlsFiles(
+        files.get(certificate_store.CERTIFICATE, b""),
+        files.get(certificate_store.KEY, b""),
+        files.get(certificate_store.CA, b""),
+        files.get(certificate_store.CLIENT_CA, b""),
+    )
+    return check_certificates(given, state.now, (), allow_dual_trust=options.allow_dual_trust)
+
+
+def _unprovable(state: HostState, options: Options, plan: Plan) -> tuple[Finding, ...]:
+    """Refuse a restart that cannot be proved at an address that is away: it would be taken back, by a second one.
+
+    With ``hosts`` such an address is refused in any case; systemd's listeners wait for it, and then all goes by itself.
+    """
+    away = [address for address, _port in plan.expected.addresses if not is_on_host(state.addresses, address)]
+    if not plan.restart or not away or options.listener != "socket":
+        return ()
+    text = f"the host does not have the address {', '.join(away)} now, so the change could not be proved there, and would be taken back"
+    return (
+        error(
+            "listen-address-absent", text, "Bring it up (its VPN, for example) and run again. Docker goes on as it is."
+        ),
+    )
+
+
+def _left_behind(state: HostState) -> tuple[Finding, ...]:
+    """Refuse to leave our settings in one daemon.json and go on with another: ``absent`` would know the last one only."""
+    if not state.left_behind:
+        return ()
+    text = (
+        f"the endpoint was set up in {state.left_behind}, which still has it, and now {state.config_path} is to have it"
+    )
+    hint = f"Run with state absent and the path {state.left_behind} first; or remove hosts and tls* there, if dockerd does not read it."
+    return (error("config-path-changed", text, hint),)
+
+
+# Of a pending certificate the authorities are judged where they are known; on the first run in check mode there is no CA yet.
+_MISSING = ("certificate-missing", "authority-missing", "anchors-missing")

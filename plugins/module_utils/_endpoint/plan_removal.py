@@ -1,0 +1,190 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plans that take an endpoint away or go back to the last good state. Pure. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._docker import daemon_json, drop_in
+from .._docker.findings import Finding, warning
+from .._errors import TlsError
+from .._pki import reader
+from . import certificate_store
+from .journal import SavedFile
+from .options import Options
+from .plan import Expected, Plan, Units, encoded, live_restore_steps, ordered
+from .plan_present import live_restore_flag
+from .state import HostState, configured_listeners, same_path
+
+
+def plan_absent(state: HostState, options: Options) -> Plan:
+    """Return what has to be done so that Docker has the daemon.json and the units that it had without us.
+
+    Certificates and keys of another tool that were in our directory come back. Where there were none, ours stay: they belong
+    to docker_server_cert, and a key that is gone cannot be had back. A key that waits for its certificate goes.
+    """
+    own_dropin, own_socket, own_endpoint = map(_is_ours, (state.dropin, state.socket_dropin, state.endpoint_socket))
+    managed = state.record is not None and state.record.written_config is not None and same_path(state)
+    leftovers = state.pending_key is not None or has_record(state)
+    configured = own_dropin or own_socket or own_endpoint or managed
+    if not (configured or state.adopted):
+        reasons = ("staged-key-unwanted",) if state.pending_key is not None else ("record-unwanted",)
+        return Plan("absent", leftovers=leftovers, reasons=reasons if leftovers else ())
+    after = _without_us(state, options) if configured else state.config_data
+    units = Units(
+        None if own_dropin else state.dropin,
+        None if own_socket else state.socket_dropin,
+        None if own_endpoint else state.endpoint_socket,
+    )
+    changes = ordered(state, after, units)
+    # A Docker that somebody has stopped stays so.
+    runs = state.refused is None and state.services.service.active_state != "inactive"
+    restart = runs and (bool(changes) or _reads_other_certificates(state))
+    carry = live_restore_steps(state, after, restart=restart, flagged=_flagged(state))
+    return Plan(
+        action="absent",
+        files=changes,
+        generation=state.adopted,
+        restart=restart,
+        with_socket=own_socket or _socket_lost(state),
+        during=carry.during,
+        bridge=carry.bridge,
+        command=state.derivation.original if state.derivation else "",
+        reasons=(
+            *(("endpoint-unwanted",) if changes else ()),
+            *(("certificates-given-back",) if state.adopted or state.former else ()),
+            *(("staged-key-unwanted",) if state.pending_key is not None else ()),
+            *(() if changes or state.adopted or state.pending_key is not None else ("record-unwanted",)),
+        ),
+        record=None,
+        containers_stopped=carry.containers_stopped,
+        released=True,
+        directory_mode=state.record.directory_mode if state.record and same_path(state) else None,
+        former=state.former,
+        leftovers=leftovers,
+    )
+
+
+def has_record(state: HostState) -> bool:
+    """Return whether there is a record of a change of this daemon.json; one that only says "undone" is for a late confirmation."""
+    record = state.record
+    return record is not None and same_path(state) and (record.written_config is not None or record.rolled_back)
+
+
+def put_aside(state: HostState) -> tuple[Finding, ...]:
+    """Warn of files that somebody has put in the place of ours: giving back puts them aside."""
+    mixed = [name for name in certificate_store.NAMES if name in state.certificates.foreign]
+    names = list(dict.fromkeys([*mixed, *state.later])) if state.adopted else []
+    if not names:
+        return ()
+    text = (
+        f"in {state.directory}, {', '.join(names)} were written by another tool after the first run of this collection"
+    )
+    hint = "The files of before the first run are given back; later ones that differ are kept beside them as NAME.docker-tls-saved."
+    return (warning("files-put-aside", text, hint),)
+
+
+def plan_rolled_back(state: HostState) -> Plan:
+    """Return what has to be done to have the last good state again; nothing where that was done already.
+
+    Raises TlsError ``nothing-to-roll-back`` where no earlier state is known.
+    """
+    record = state.record
+    if record is not None and record.rolled_back:
+        return Plan("rolled_back")
+    if record is None or not record.good or not same_path(state):
+        raise TlsError(
+            "there is no earlier state of this host's Docker to go back to",
+            hint="The last good state is kept from the first change that this collection makes on a host.",
+            code="nothing-to-roll-back",
+        )
+    good = {saved.path: saved for saved in record.good}
+    after = _bytes(good, state.config_path, state.config_data)
+    units = Units(
+        _bytes(good, state.dropin_path, state.dropin),
+        _bytes(good, state.socket_dropin_path, state.socket_dropin),
+        _bytes(good, state.endpoint_socket_path, state.endpoint_socket),
+    )
+    changes = ordered(state, after, units)
+    first = record.good_generation is None and state.adopted is not None  # the set of before was another tool's
+    generation = record.good_generation if record.good_generation != state.certificates.generation else None
+    generation = state.adopted if first else generation
+    changed = bool(changes or generation)
+    carry = live_restore_steps(state, after, restart=changed, flagged=_flagged(state))
+    socket_changed = any(change.path == state.socket_dropin_path for change in changes)
+    return Plan(
+        action="rolled_back",
+        files=changes,
+        generation=generation,
+        restart=changed,
+        with_socket=socket_changed or _socket_lost(state),
+        interim=carry.interim,
+        during=carry.during,
+        bridge=carry.bridge,
+        expected=_expected(state, after, units.endpoint, generation),
+        reasons=("rolled-back",) if changed else (),
+        record=replace(record, written_config=after, rolled_back=True),
+        containers_stopped=carry.containers_stopped,
+        released=first,
+        directory_mode=record.directory_mode,
+    )
+
+
+def _without_us(state: HostState, options: Options) -> bytes | None:
+    """Return daemon.json without our settings; None: there was none."""
+    record = state.record if same_path(state) else None
+    if record is not None and record.written_config is not None and state.config_data is not None:
+        text = daemon_json.unmerge(state.config_data, record.written_config, record.original_config, state.config_path)
+        return encoded(text)
+    if record is not None and record.written_config is not None:
+        return record.original_config
+    values = daemon_json.parse_daemon_json(state.config_data, state.config_path).values
+    if not str(values.get("tlscert", "")).startswith(options.directory.rstrip("/") + "/"):
+        return state.config_data
+    return encoded(daemon_json.merge(state.config_data, {}, daemon_json.ENDPOINT_KEYS, state.config_path))
+
+
+def _expected(state: HostState, after: bytes | None, endpoint_socket: bytes | None, generation: str | None) -> Expected:
+    """Return what the former endpoint must show; nothing where there was none."""
+    values = daemon_json.parse_daemon_json(after, state.config_path).values
+    addresses = configured_listeners(values, endpoint_socket) if values.get("tlsverify") is True else ()
+    if not addresses:
+        return Expected()
+    files = certificate_store.read_generation(state.directory, generation) if generation else state.certificates.files()
+    leaf, anchors = files.get(certificate_store.CERTIFICATE), files.get(certificate_store.CLIENT_CA)
+    if not leaf or not anchors:
+        return Expected(addresses)
+    names = tuple(item.subject.public_bytes() for item in reader.load_certificates(anchors, "the client authorities"))
+    view = reader.view_certificate(reader.load_certificate(leaf, "the certificate"))
+    return Expected(addresses, view.fingerprint_sha256, names)
+
+
+def _reads_other_certificates(state: HostState) -> bool:
+    """Return whether the running dockerd has read other files from our directory than those that are given back."""
+    if state.adopted is None or not state.services.service.is_active:
+        return False
+    place = state.directory.rstrip("/") + "/"
+    named = [*state.running_arguments, *map(str, state.config_values.values())]
+    given = certificate_store.read_generation(state.directory, state.adopted)
+    return any(place in text for text in named) and given != state.certificates.files()
+
+
+def _bytes(good: dict[str, SavedFile], path: str, otherwise: bytes | None) -> bytes | None:
+    return good[path].data if path in good else otherwise
+
+
+def _is_ours(data: bytes | None) -> bool:
+    return data is not None and drop_in.is_ours(data.decode("utf-8", "replace"))
+
+
+def _flagged(state: HostState) -> bool:
+    return state.derivation is not None and live_restore_flag(state.derivation)
+
+
+def _socket_lost(state: HostState) -> bool:
+    """Return whether the local socket's path no longer leads to systemd's, which the unit's own ``-H fd://`` needs."""
+    hosts = state.derivation.hosts if state.derivation else ()
+    activated = any(host.startswith("fd://") for host in hosts)
+    return activated and state.services.service.is_active and state.socket_usable and not state.socket_is_systemds

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What becomes of an endpoint, as one line that reads like a plan. PRIVATE: may change without notice.
+
+For example: ``listen 0.0.0.0:2376, admits + clients-g1, restart yes, 14 containers kept (endpoint-new)``.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._docker.listeners import Listen
+from .._pki import plan_text as wording
+from .._pki import reader
+from . import certificate_store
+from .plan import Plan
+from .state import HostState
+
+_ACTIONS = {
+    "absent": "endpoint taken away, Docker as it was before",
+    "rolled_back": "back to the last good state",
+    "confirmed": "change confirmed",
+}
+
+
+def plan_text(
+    found: HostState, plan: Plan, listen: Listen | None, reasons: t.Sequence[str], after: t.Mapping[str, bytes]
+) -> str:
+    """Return the line for a change; ``after`` are the TLS files as they will be."""
+    if not plan.touches_docker and plan.leftovers:
+        return f"what an unfinished run has left is removed, Docker is not touched ({', '.join(reasons)})"
+    before = found.certificates.files()
+    parts = [_ACTIONS[plan.action]] if plan.action in _ACTIONS else []
+    parts += _listen_text(found, plan, listen)
+    parts += _authorities_text(
+        "admits", before.get(certificate_store.CLIENT_CA), after.get(certificate_store.CLIENT_CA)
+    )
+    parts += _authorities_text("ca.pem", before.get(certificate_store.CA), after.get(certificate_store.CA))
+    if plan.restart or plan.action not in _ACTIONS:
+        parts += [f"restart {'yes' if plan.restart else 'no'}", *_containers_text(found, plan)]
+    return f"{', '.join(parts)} ({', '.join(reasons)})"
+
+
+def _listen_text(found: HostState, plan: Plan, listen: Listen | None) -> list[str]:
+    if listen is None or not {"endpoint-new", "daemon-json-rewritten", "listen-changed"} & {*plan.reasons}:
+        return []
+    hosts = found.config_values.get("hosts")
+    listed = hosts if isinstance(hosts, list) else []
+    before = [str(host)[len("tcp://") :] for host in listed if str(host).startswith("tcp://")]
+    after = " ".join(address.endpoint() for address in listen.addresses)
+    return [f"listen {' '.join(before)} -> {after}" if before else f"listen {after}"]
+
+
+def _authorities_text(what: str, before: bytes | None, after: bytes | None) -> list[str]:
+    old, new = _authorities(before), _authorities(after)
+    signs = [*(f"+ {name}" for name in new if name not in old), *(f"- {name}" for name in old if name not in new)]
+    return [f"{what} {' '.join(signs)}"] if signs else []
+
+
+def _authorities(data: bytes | None) -> list[str]:
+    """Return the authorities in a file as people call them; none where it cannot be read."""
+    return [wording.authority_text(subject) for subject in reader.subjects(data or b"")]
+
+
+def _containers_text(found: HostState, plan: Plan) -> list[str]:
+    running = found.engine.containers_running if found.engine else 0
+    if not plan.restart or not running:
+        return []
+    stopped = min(plan.containers_stopped, running)
+    return [
+        f"{count} container{'' if count == 1 else 's'} {verb}"
+        for count, verb in ((running - stopped, "kept"), (stopped, "stopped"))
+        if count
+    ]

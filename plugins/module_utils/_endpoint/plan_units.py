@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Our files for systemd as they are to be, and the command that systemd has to load from them. Pure."""
+
+from __future__ import annotations
+
+from .._docker import drop_in, endpoint_socket_unit
+from .._docker.exec_start import Derivation, local_hosts
+from .._docker.listeners import Listen
+from .._docker.local_fallback import Fallback, local_fallback
+from .._docker.systemd import endpoint_socket_name
+from . import certificate_store
+from .options import Options
+from .plan import Units, encoded
+from .state import HostState
+
+
+def wanted_units(
+    state: HostState, options: Options, derivation: Derivation, listen: Listen, kept: tuple[str, ...] | None
+) -> Units:
+    """Return our files for systemd. ``kept``: see ``socket_unit.check_socket``."""
+    if options.listener == "hosts":
+        fallback = _fallback(state, derivation)
+        service = drop_in.service_dropin(derivation, after_network=listen.needs_network(), fallback=fallback)
+        return Units(encoded(service), encoded(drop_in.socket_dropin(kept)), None)
+    anchors = certificate_store.live_path(options.directory, certificate_store.CLIENT_CA)
+    service, socket = state.services.service.name, state.services.socket.name
+    name = endpoint_socket_name(service)
+    return Units(
+        encoded(drop_in.guard_dropin(state.config_path, anchors, derivation, name)),
+        encoded(drop_in.socket_dropin(kept, name)),
+        encoded(endpoint_socket_unit.unit_text(listen.endpoints(), service, socket)),
+    )
+
+
+def _fallback(state: HostState, derivation: Derivation) -> Fallback | None:
+    """Return how dockerd gets its local listeners where daemon.json names none; None: the unit's command stays as it is."""
+    if not derivation.changed:
+        return None
+    hosts = local_hosts(derivation.hosts, state.socket_usable, state.socket_streams)
+    return local_fallback(derivation.command, state.config_path, state.services.service.name, hosts)
+
+
+def wanted_command(state: HostState, options: Options, derivation: Derivation) -> str:
+    """Return the command that systemd must have loaded before the restart."""
+    if options.listener == "hosts":
+        fallback = _fallback(state, derivation)
+        return fallback.command if fallback else derivation.command
+    return drop_in.socket_command(derivation) or derivation.original

@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ``dockerd --validate`` does not see in the TLS files. PRIVATE: may change without notice.
+
+dockerd starts with an expired or clientAuth-only certificate, one without or with wrong names, one of a foreign authority,
+and with anchors that are no authorities (dockerd_facts 1.6, measured on 26.1, 28.5, 29.7; 20.10 has no --validate at all).
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._docker.findings import Finding, error, warning
+from .._errors import TlsError
+from .._pki import keys, reader, verify
+from .._pki.compat import x509
+from .._pki.reader import CertificateView
+from .._time import isoformat
+
+# RFC 8446 4.2.4 and RFC 5246 7.4.4: the list of authorities is a vector of at most 2^16-1 bytes, each name with 2 bytes of
+# length. Measured: one name too many breaks every connection, and nothing warns (dockerd_facts 2.e).
+MAXIMUM_NAMES_BYTES = 65535
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """The bytes that dockerd will read after the change; b"" where a file is missing."""
+
+    certificate: bytes
+    key: bytes
+    ca: bytes
+    client_ca: bytes
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A certificate with its plain values."""
+
+    certificate: x509.Certificate
+    view: CertificateView
+
+
+def check_certificates(
+    files: TlsFiles, now: datetime, names: t.Sequence[str], *, allow_dual_trust: bool = False
+) -> tuple[Finding, ...]:
+    """Judge key, certificate, authority and anchors; never raises for what it judges.
+
+    ``now``: the host's clock, aware. ``names``: addresses that clients connect to, which the certificate should name.
+    ``allow_dual_trust``: an adopted authority signs both servers and clients; warn instead of refusing.
+    """
+    findings: list[Finding] = []
+    chain = _load(files.certificate, "certificate", "the server certificate", findings)
+    authorities = _load(files.ca, "authority", "the server authority (ca.pem)", findings)
+    anchors = _load(files.client_ca, "anchors", "the client authorities (client-ca.pem)", findings)
+    if chain:
+        findings += _check_leaf(chain[0], now, names)
+        findings += _check_key(chain[0], files.key)
+    if chain and authorities:
+        findings += _check_issuer(chain, authorities, now)
+    findings += _check_anchors(anchors, now)
+    findings += _check_dual_trust(anchors, authorities, allow_dual_trust)
+    return tuple(findings)
+
+
+def _load(data: bytes, code: str, what: str, findings: list[Finding]) -> list[_Loaded]:
+    """Return the certificates of a file without doubles; append what is wrong with it."""
+    if not data.strip():
+        hint = "Run docker_server_cert first (playbooks/site.yml does), or give the files."
+        if code == "anchors":
+            hint = (
+                "Admit at least one access group. Without this file dockerd would trust every authority of the system."
+            )
+        findings.append(error(f"{code}-missing", f"{what} is missing", hint))
+        return []
+    try:
+        found = dict.fromkeys(reader.load_certificates(data, what))
+        return [_Loaded(item, reader.view_certificate(item, what)) for item in found]
+    except TlsError as problem:
+        findings.append(error(f"{code}-unreadable", problem.message, problem.hint))
+        return []
+
+
+def _check_leaf(leaf: _Loaded, now: datetime, names: t.Sequence[str]) -> list[Finding]:
+    view = leaf.view
+    findings = _check_dates(view, now)
+    if view.is_authority:
+        text = f"the server certificate ({view.subject}) is that of an authority"
+        findings.append(
+            error("certificate-is-authority", text, "Give the certificate that was signed for this server.")
+        )
+    usages = view.extended_key_usages
+    if usages and not {"serverAuth", "anyExtendedKeyUsage"} & set(usages):
+        text = f"the server certificate is not for servers (it has {', '.join(usages)}); every client would refuse it"
+        findings.append(error("certificate-usage", text, "It needs the extended key usage serverAuth."))
+    elif "clientAuth" in usages:
+        text = "the server certificate is for clients as well: where its authority is admitted, this host's key is a client's"
+        findings.append(warning("certificate-usage-both", text, "Issue it with serverAuth only."))
+    if not view.names:
+        text = "the server certificate has no subject alternative name, and no client of today looks at anything else"
+        findings.append(error("certificate-names-missing", text, "Issue it anew with the host's names and addresses."))
+    else:
+        missing = [name for name in names if name not in view.names]
+        if missing:
+            text = (
+                f"the server certificate does not name {', '.join(missing)}, so clients cannot connect by that address"
+            )
+            hint = "Add it to the host's names (docker_server_cert_names or docker_server_cert_addresses) if clients use it."
+            findings.append(warning("certificate-names", text, hint))
+    return findings
+
+
+def _check_dates(view: CertificateView, now: datetime) -> list[Finding]:
+    clock = f"The host's clock says {isoformat(now)}: set it if that is wrong, else issue the certificate anew."
+    if now < view.not_before:
+        text = f"the server certificate is valid only from {isoformat(view.not_before)} on"
+        return [error("certificate-not-yet-valid", text, clock)]
+    if now >= view.not_after:
+        return [
+            error("certificate-expired", f"the server certificate has expired at {isoformat(view.not_after)}", clock)
+        ]
+    return []
+
+
+def _check_key(leaf: _Loaded, data: bytes) -> list[Finding]:
+    if not data.strip():
+        return [
+            error("key-missing", "the server's key is missing", "Run docker_server_cert, which makes one on the host.")
+        ]
+    try:
+        public_key = keys.load_private_key(data, what="the server's key").public_key()
+    except TlsError as problem:
+        return [error("key-unreadable", problem.message, "dockerd needs it as PEM without a passphrase.")]
+    if keys.public_key_fingerprint(public_key) == leaf.view.public_key_fingerprint:
+        return []
+    text = (
+        f"the server's key does not belong to the server certificate ({leaf.view.subject}, serial {leaf.view.serial})"
+    )
+    return [
+        error("key-mismatch", text, "Put back the key that belongs to it, or let docker_server_cert issue a new pair.")
+    ]
+
+
+def _check_issuer(chain: t.Sequence[_Loaded], authorities: t.Sequence[_Loaded], now: datetime) -> list[Finding]:
+    """The leaf must lead to ca.pem, which is what clients have, over an authority that is valid."""
+    leaf, between = chain[0], [item.certificate for item in chain[1:]]
+    leading = [item for item in authorities if verify.leads_to(leaf.certificate, between, [item.certificate])]
+    if not leading:
+        have = ", ".join(item.view.subject for item in authorities)
+        text = f"the server certificate was not issued by the server authority: its issuer is {leaf.view.issuer}, ca.pem has {have}"
+        return [
+            error(
+                "certificate-foreign-authority", text, "Let docker_server_cert issue it, or install the right ca.pem."
+            )
+        ]
+    usable = [item for item in leading if item.view.not_before <= now < item.view.not_after]
+    if not usable:
+        view = leading[0].view
+        text = f"the server authority {view.subject} is valid from {isoformat(view.not_before)} to {isoformat(view.not_after)}"
+        return [error("authority-not-valid", text, f"The host's clock says {isoformat(now)}.")]
+    end = max(item.view.not_after for item in usable)
+    if end < leaf.view.not_after:
+        text = f"the server authority ends {isoformat(end)}, before the certificate ({isoformat(leaf.view.not_after)})"
+        return [
+            warning("authority-ends-first", text, "Clients refuse the certificate from then on; renew the authority.")
+        ]
+    return []
+
+
+def _check_anchors(anchors: t.Sequence[_Loaded], now: datetime) -> list[Finding]:
+    findings: list[Finding] = []
+    for item in anchors:
+        view = item.view
+        if not view.is_authority or (view.key_usages and "keyCertSign" not in view.key_usages):
+            text = f"client-ca.pem holds {view.subject}, which is no authority"
+            findings.append(error("anchors-not-authority", text, "Only authorities belong there."))
+        elif view.extended_key_usages and not {"clientAuth", "anyExtendedKeyUsage"} & set(view.extended_key_usages):
+            text = f"client-ca.pem holds {view.subject}, an authority that is not for clients ({', '.join(view.extended_key_usages)})"
+            findings.append(error("anchors-purpose", text, "dockerd would refuse all of its clients."))
+        if not view.not_before <= now < view.not_after:
+            text = f"client authority {view.subject} is valid from {isoformat(view.not_before)} to {isoformat(view.not_after)}"
+            findings.append(
+                warning("anchors-not-valid", text, f"Its clients are refused; the host's clock says {isoformat(now)}.")
+            )
+    if anchors and not any(item.view.not_before <= now < item.view.not_after for item in anchors):
+        text = "no client authority is valid now, so dockerd would refuse every client"
+        findings.append(error("anchors-all-invalid", text, f"The host's clock says {isoformat(now)}."))
+    size = sum(len(item.certificate.subject.public_bytes()) + 2 for item in anchors)
+    if size > MAXIMUM_NAMES_BYTES:
+        text = f"the names of the {len(anchors)} client authorities take {size} bytes, and TLS has room for {MAXIMUM_NAMES_BYTES}"
+        findings.append(
+            error("anchors-too-many", text, "Every connection would fail. Admit fewer groups on this host.")
+        )
+    return findings
+
+
+def _check_dual_trust(anchors: t.Sequence[_Loaded], authorities: t.Sequence[_Loaded], allowed: bool) -> list[Finding]:
+    """A server authority among the anchors makes each server's key a client's key of all hosts (measured)."""
+    server_keys = {item.view.public_key_fingerprint for item in authorities}
+    both = [item.view.subject for item in anchors if item.view.public_key_fingerprint in server_keys]
+    if not both:
+        return []
+    text = f"client-ca.pem admits the server authority {', '.join(both)}: certificates of servers could then act as clients"
+    judge = warning if allowed else error
+    return [judge("anchors-server-authority", text, "Keep the two kinds of authority apart.")]

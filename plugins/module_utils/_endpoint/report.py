@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run tells: the module's result, with diff and reasons, and never a key. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._docker import findings as judged
+from .._docker.engine_api import EngineFacts
+from .._docker.findings import Finding
+from .._docker.listeners import Listen, client_addresses
+from .._errors import TlsError
+from .._pki import reader
+from . import certificate_store
+from .boot import starts_at_boot
+from .journal import UNCONFIRMED, Journal
+from .options import Options
+from .plan import Done, Plan
+from .state import HostState
+
+#: The reason for a verification from the controller that is still due.
+NOT_VERIFIED = "not-verified"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a result is made of. ``before``: reasons from clearing up after an earlier run."""
+
+    found: HostState
+    plan: Plan
+    listen: Listen | None
+    findings: tuple[Finding, ...]
+    options: Options
+    before: tuple[str, ...] = ()
+    done: Done | None = None
+    stopped: tuple[str, ...] = ()
+    after: EngineFacts | None = None
+    journal: Journal | None = None
+    proof: tuple[dict[str, t.Any], ...] = ()
+    plain_port: t.Sequence[str] = ()  # other processes on port 2375
+
+
+def report(source: Report) -> dict[str, t.Any]:
+    """Return the result of the module ``daemon_endpoint``."""
+    plan, done = source.plan, source.done
+    pending = source.journal is not None and source.journal.phase == UNCONFIRMED
+    changed = plan.changed or bool(source.before) or done is not None
+    lines = _plan(source, changed)
+    waits = source.options.state == "present" and source.options.verification_follows
+    due = waits and source.found.unverified
+    return {
+        "changed": changed,
+        "plan": lines,
+        "restarted": done.restarted if done else False,
+        "restart_needed": plan.restart,
+        "reasons": [*source.before, *plan.reasons, *([NOT_VERIFIED] if due else [])],
+        "warnings": _warnings(source),
+        "containers_stopped": plan.containers_stopped,
+        "unconfirmed": pending,
+        "not_verified": due or (waits and done is not None),
+        "endpoint": _endpoint(source),
+        "proof": list(done.proof if done else source.proof),
+        "diff": _diff(source, lines),
+    }
+
+
+def _warnings(source: Report) -> list[str]:
+    found = [item.text() for item in judged.warnings(source.findings) if item.code != "containers-will-stop"]
+    found += source.done.warnings if source.done else ()
+    count = source.plan.containers_stopped
+    if count:
+        named = f": {', '.join(source.stopped)}" if source.stopped else ""
+        verb = "stopped" if source.done else "would stop"
+        found.append(
+            f"the restart of dockerd {verb} {count} running container{'' if count == 1 else 's'}{named}. "
+            + judged.keep_containers_hint(in_swarm=bool(source.found.engine and source.found.engine.swarm_active))
+        )
+    return found
+
+
+def _endpoint(source: Report) -> dict[str, t.Any]:
+    found, listen = source.found, source.listen
+    engine = source.after or found.engine
+    files = _files_after(source)
+    return {
+        "state": "present" if listen else source.plan.action,
+        "listen": [address.endpoint() for address in listen.addresses] if listen else [],
+        "addresses": list(client_addresses(listen, found.addresses)) if listen else [],
+        "config_path": found.config_path,
+        "directory": found.directory,
+        "certificate": _view(files.get(certificate_store.CERTIFICATE)),
+        "access": _subjects(files.get(certificate_store.CLIENT_CA)),
+        "engine_version": engine.version if engine else "",
+        "containers_running": engine.containers_running if engine else 0,
+        "live_restore": engine.live_restore if engine else False,
+        "swarm": engine.swarm_active if engine else False,
+        "starts_at_boot": starts_at_boot(found.services, source.options.listener),
+        "port_2375": list(source.plain_port),
+    }
+
+
+def _view(data: bytes | None) -> dict[str, t.Any] | None:
+    if not data:
+        return None
+    try:
+        return reader.view_certificate(reader.load_certificate(data, "the certificate")).to_dict()
+    except TlsError:
+        return None
+
+
+def _subjects(data: bytes | None) -> list[str]:
+    if not data:
+        return []
+    try:
+        return [reader.name_text(item.subject) for item in reader.load_certificates(data, "the client authorities")]
+    except TlsError:
+        return []
+
+
+def _plan(source: Report, changed: bool) -> list[str]:
+    """Return the change in one line, none where there is none."""
+    if not changed:
+        return []
+    from . import plan_text  # only what changes pays for its import
+
+    reasons = [*source.before, *source.plan.reasons]
+    return [plan_text.plan_text(source.found, source.plan, source.listen, reasons, _files_after(source))]
+
+
+def _files_after(source: Report) -> dict[str, bytes]:
+    """Return the TLS files as they are after the plan."""
+    if source.plan.released and source.done:  # the generation is gone, and its files are at their names again
+        return dict(certificate_store.read_set(source.found.directory).files())
+    if source.plan.generation is not None:
+        return dict(certificate_store.read_generation(source.found.directory, source.plan.generation))
+    return {**source.found.certificates.files(), **source.plan.certificates}
+
+
+def _diff(source: Report, plan: t.Sequence[str]) -> list[dict[str, str]]:
+    """Return the plan as it is read, then before and after of every text file that changes; never a key."""
+    found = source.found
+    before = {
+        found.config_path: found.config_data,
+        found.dropin_path: found.dropin,
+        found.socket_dropin_path: found.socket_dropin,
+        found.endpoint_socket_path: found.endpoint_socket,
+    }
+    files = [_part(change.path, before.get(change.path), change.after) for change in source.plan.files]
+    return [*({"prepared": f"{line}\n"} for line in plan), *files]
+
+
+def _part(path: str, before: bytes | None, after: bytes | None) -> dict[str, str]:
+    return {
+        "before_header": path if before is not None else f"{path} (absent)",
+        "after_header": path if after is not None else f"{path} (absent)",
+        "before": (before or b"").decode("utf-8", "replace"),
+        "after": (after or b"").decode("utf-8", "replace"),
+    }

@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Back to what was: from a journal alone, any number of times, from any point. PRIVATE: may change without notice.
+
+Used by the transaction when a step fails, by the next run when it finds an unfinished change, by the guard process
+when the run was killed, and by the timer of an unconfirmed change. Standard library only: the guard and the timer
+run it from a file (``rollback_guard.py``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._docker.systemd import UnitState, endpoint_socket_name
+from .._errors import TlsError
+from .._files import ensure_directory
+from . import atomic_swap, certificate_store, restart
+from .journal import UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
+from .machine import Machine
+
+# The old dockerd is known to start: a start timeout that was too short for a busy host must not count it as failed.
+_OLD_PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What an undo has done: ``restarted`` and paths of third parties' files that were put aside.
+
+    ``found``: systemd's word for docker.service before the change. ``problem``: why dockerd does not run now, where it did not
+    run before either.
+    """
+
+    restarted: bool
+    aside: tuple[str, ...]
+    found: str = "active"
+    problem: str = ""
+
+
+def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
+    """Bring files, links and units back, have Docker run as it did before, and end the journal.
+
+    dockerd is restarted only if it is not the process of before any more, and has to answer where it can be asked. A dockerd that
+    had been stopped is stopped; one that had failed is started once, and may fail again.
+    Raises TlsError ``rollback-failed``.
+    """
+    service = machine.services().service
+    untouched = _is_untouched(journal, machine, service)
+    aside = _files_back(journal, machine, bridge=not untouched)
+    _load_units(journal, machine)
+    if untouched:
+        if journal.bridge is not None and service.is_active:
+            machine.hang_up(service.main_pid)
+        _end(journal, state)
+        return Undone(False, aside, _found(journal))
+    if _found(journal) == "inactive":
+        machine.stop(with_socket=journal.with_socket)
+        aside += _files_back(journal, machine, bridge=False)
+        _end(journal, state)
+        return Undone(True, aside, "inactive")
+    outcome = _start_old(journal, machine)
+    with contextlib.suppress(TlsError, OSError):  # if we die now, the next undo need not restart dockerd again
+        journal = state.write_journal(replace(journal, process=machine.identity(outcome.pid)))
+    if journal.bridge is not None:
+        aside += _files_back(journal, machine, bridge=False)
+        machine.hang_up(outcome.pid)
+    _end(journal, state)
+    if outcome.problem and journal.was_active:
+        raise TlsError(
+            f"Docker's former configuration is back, but {outcome.problem}",
+            hint="Look at `systemctl status docker` and `journalctl -u docker` on the host.",
+            code="rollback-failed",
+        )
+    return Undone(True, aside, _found(journal), outcome.problem)
+
+
+def _found(journal: Journal) -> str:
+    """Return how docker.service was found: ``active``, ``inactive`` (somebody had stopped it) or ``failed``."""
+    if journal.was_active:
+        return "active"
+    return "inactive" if journal.found_state == "inactive" else "failed"
+
+
+def _is_untouched(journal: Journal, machine: Machine, service: UnitState) -> bool:
+    """Return whether dockerd is the process of before; where none ran, whether nobody has tried to start one."""
+    if service.job:
+        return False
+    if journal.was_active:
+        return bool(journal.process) and machine.identity(service.main_pid) == journal.process and service.is_active
+    same = (service.active_state, service.started) == (journal.found_state, journal.process_started)
+    return not service.is_active and same
+
+
+def _files_back(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[str, ...]:
+    """Put every file back, last swapped first; daemon.json as its bridge where asked.
+
+    As on the way there, systemd has loaded a unit before daemon.json counts on it.
+    """
+    aside = []
+    for position, saved in enumerate(reversed(journal.files)):
+        if position and saved.path == journal.config_path:
+            _load_units(journal, machine)
+        if bridge and journal.bridge is not None and saved.path == journal.config_path:
+            atomic_swap.cross_bridge(saved, journal.bridge)
+        else:
+            aside.append(atomic_swap.put_back(saved, ours=journal.ours))
+    if journal.certificates is not None:
+        _certificates_back(journal.certificates)
+    return tuple(path for path in aside if path)
+
+
+def _load_units(journal: Journal, machine: Machine) -> None:
+    """Have systemd read its units; where our socket unit changes, close it. dockerd's start opens the one that is loaded then."""
+    machine.daemon_reload()
+    name = endpoint_socket_name(journal.service)
+    if any(os.path.basename(saved.path) == name for saved in journal.files):
+        machine.close_endpoint_socket()
+
+
+def _certificates_back(before: SavedCertificates) -> None:
+    """Make dockerd read the set that it read before, at the names where it was."""
+    directory = before.directory
+    if before.layout == "generations" and before.generation is not None:
+        certificate_store.activate(directory, before.generation)
+        return
+    if before.layout == "mixed":  # the files were adopted as they were; the new set stands beside that generation
+        if certificates_digest(certificate_store.read_set(directory).files()) != before.digest:
+            for name in certificate_store.generations(directory):
+                if certificates_digest(certificate_store.read_generation(directory, name)) == before.digest:
+                    certificate_store.activate(directory, name)
+                    return
+        return
+    try:
+        _release(directory, before.mode)
+    except (TlsError, OSError) as error:  # a full or read-only disk: what reads the same as before is good enough
+        if certificates_digest(certificate_store.read_set(directory).files()) != before.digest:
+            raise TlsError(
+                f"cannot put back the certificates in {directory}: {error}",
+                hint="Make the file system writable, or make room on it, and run again: the next run finishes this.",
+                code="rollback-failed",
+            ) from error
+
+
+def _release(directory: str, mode: int | None) -> None:
+    """Take our names and generations away again, but not the pending key, which was there before (``mode``: so was the
+    directory). It waits under another name meanwhile: moving it needs no room on the disk."""
+    pending = os.path.join(directory, certificate_store.PENDING_KEY)
+    aside = atomic_swap.kept_path(pending)
+    if os.path.exists(pending):
+        os.rename(pending, aside)
+    try:
+        certificate_store.release(directory, certificate_store.adopted_generation(directory))
+    finally:
+        if os.path.exists(aside):
+            os.rename(aside, pending)
+    if mode is not None:
+        ensure_directory(directory, mode)
+
+
+def certificates_digest(files: t.Mapping[str, bytes]) -> str:
+    """Return a digest of a set, to see whether it is the same."""
+    return atomic_swap.digest(b"".join(name.encode() + b"\0" + data + b"\0" for name, data in sorted(files.items())))
+
+
+def _start_old(journal: Journal, machine: Machine) -> restart.Outcome:
+    """Restart dockerd with the old files; its socket too where the path no longer leads to systemd's.
+
+    A docker.socket that is stopped, and that the change did not touch, stays stopped.
+    """
+    socket = machine.services().socket
+    usable = socket.load_state == "loaded" and (journal.with_socket or socket.is_active)
+    with_socket = usable and (journal.with_socket or not machine.socket_is_systemds())
+    timeout = max(float(journal.timeout), _OLD_PATIENCE) if journal.was_active else float(journal.timeout)
+    outcome = restart.restart(machine, timeout, with_socket=with_socket)
+    if outcome.problem and journal.was_active:
+        outcome = restart.restart(machine, timeout, with_socket=usable)
+    return outcome
+
+
+def _end(journal: Journal, state: StateDirectory) -> None:
+    """Remove what the change has left lying about, and the journal last."""
+    for saved in journal.files:
+        atomic_swap.discard(saved.path)
+    atomic_swap.remove_empty(journal.directories)
+    record = state.read_record()
+    if journal.phase == UNCONFIRMED:
+        with contextlib.suppress(TlsError):  # for who comes too late to confirm
+            state.write_record(replace(record or Record(), undone=True))
+    if journal.certificates is not None:
+        with contextlib.suppress(TlsError, OSError):
+            good = record.good_generation if record else None
+            certificate_store.prune(journal.certificates.directory, (good,) if good else ())
+    state.remove_journal()

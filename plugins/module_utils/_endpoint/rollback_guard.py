@@ -1,0 +1,127 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Our own undo as one file that needs nothing but Python. PRIVATE: may change without notice.
+
+A run that is killed cannot clean up, and a module's code is gone from the host when it ends. So before anything is
+changed, the few files that an undo needs are put into ``/var/lib/docker-tls/revert.py`` as one program,
+which the guard process and the timer of an unconfirmed change start.
+
+The guard of nearly every change has nothing to do. So it waits with nothing loaded but Python, and its own text in memory:
+a later run may have written another capsule in its place by then.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+from .._docker.systemd import Systemd
+from .._errors import TlsError
+from .._files import write_atomic
+from .._standalone import PACKAGE, program
+from .commit import finish
+from .journal import COMMITTED, UNCONFIRMED, StateDirectory
+from .machine import Machine
+from .rollback import undo
+
+MODULES = (
+    "_errors",
+    "_files",
+    "_standalone",
+    "_host.addresses",
+    "_endpoint.adopted_files",
+    "_endpoint.certificate_store",
+    "_host.netlink",
+    "_endpoint.certificate_store_files",
+    "_endpoint.rollback_guard",
+    "_endpoint.confirm_timer",
+    "_docker.engine_api",
+    "_endpoint.commit",
+    "_docker.flags",
+    "_endpoint.journal",
+    "_host.listening_sockets",
+    "_docker.local_listeners",
+    "_endpoint.machine",
+    "_endpoint.restart",
+    "_docker.running_daemon",
+    "_endpoint.atomic_swap",
+    "_docker.systemd",
+    "_endpoint.rollback",
+)
+_LOCK_PATIENCE = 3600.0
+_ROOT = __name__.rpartition("._endpoint.")[0]
+
+_WAIT = """\
+import fcntl, os, sys
+
+HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
+if "--timer" not in sys.argv[1:]:
+    with open(os.path.join(HERE, %(lock)r), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    if not os.path.exists(os.path.join(HERE, %(journal)r)):
+        raise SystemExit
+"""
+
+
+def write_capsule(state: StateDirectory) -> None:
+    """Write the capsule into the state directory. Raises TlsError ``file-unwritable``."""
+    write_atomic(state.capsule_path, capsule_text(state).encode("ascii"), 0o600)
+
+
+def capsule_text(state: StateDirectory) -> str:
+    """Return the program, made of the sources that are running now."""
+    wait = _WAIT % {
+        "lock": os.path.basename(state.lock_path),
+        "journal": os.path.basename(state.journal_path),
+    }
+    sources = {name: _source(f"{_ROOT}.{name}") for name in MODULES}
+    return program(sources, before=wait, after=f"from {PACKAGE}._endpoint.rollback_guard import main\n\nmain()")
+
+
+def guard_command(state: StateDirectory, *options: str) -> list[str]:
+    """Return the command that runs the capsule; ``-I`` keeps other people's modules out."""
+    return [sys.executable, "-I", state.capsule_path, *options]
+
+
+def main() -> None:
+    """Wait for the host's lock, then undo or finish what a run has left unfinished. ``--timer``: the time is up."""
+    state = StateDirectory(os.path.dirname(os.path.abspath(sys.argv[0])))
+    try:
+        settle(state, timer="--timer" in sys.argv[1:])
+    except TlsError as error:
+        raise SystemExit(f"{error.message}. {error.hint}") from error
+
+
+def settle(state: StateDirectory, *, timer: bool) -> None:
+    """Undo an interrupted or unconfirmed change; leave one alone that still waits for its confirmation."""
+    with state.lock(_LOCK_PATIENCE):
+        journal = state.read_journal()
+        if journal is None:
+            return
+        if journal.phase == COMMITTED:
+            finish(journal, state)
+            return
+        machine = Machine(Systemd(journal.service, journal.socket))
+        if journal.phase == UNCONFIRMED and not timer and machine.timer_is_armed():
+            return
+        try:
+            undo(journal, state, machine)
+        finally:
+            if state.read_journal() is None:  # nothing is left to undo, also where dockerd does not run
+                machine.disarm_timer()
+
+
+def _source(name: str) -> str:
+    """Return the source of a module, from a file, from Ansible's zip or from a program of ours."""
+    specification = importlib.util.find_spec(name)
+    loader = specification.loader if specification else None
+    source = loader.get_source(name) if hasattr(loader, "get_source") else None  # type: ignore[union-attr]
+    if source is None:
+        raise TlsError(
+            f"the source of {name} cannot be found, so the program that undoes an interrupted change cannot be written",
+            hint="Nothing was changed. Install the collection again: a file of it is missing.",
+            code="capsule-incomplete",
+        )
+    return str(source)

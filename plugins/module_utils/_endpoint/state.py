@@ -1,0 +1,250 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything about Docker on this host, read in one pass; changes nothing. PRIVATE: may change without notice.
+
+One ``systemctl show``, a few small files, two or three requests to the engine and one look at what the port serves:
+about a tenth of a second. The engine is only asked when docker.service is active, because a connection to a socket of
+systemd's would start a dockerd that somebody has stopped.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._docker.daemon_json import parse_daemon_json
+from .._docker.drop_in import DROPIN_NAME
+from .._docker.engine_api import EngineFacts
+from .._docker.exec_start import ENDPOINT_FLAGS, HOST_FLAGS, Derivation, derive
+from .._docker.findings import Finding
+from .._docker.local_listeners import DEFAULT_CONFIG_PATH
+from .._docker.socket_unit import SocketListener, read_listeners
+from .._docker.systemd import Services, endpoint_socket_name
+from .._docker.tls_greeting import HandshakeError, ServerGreeting, read_greeting
+from .._docker.unit_environment import UnitModel
+from .._docker.unit_reader import environment_of, read_model, unit_facts
+from .._docker.unsupported import UnitFacts, program_missing, refusal
+from .._errors import TlsError
+from .._files import file_status, read_bytes_or_none
+from .._host.addresses import Address
+from .certificate_store import CertificateSet, adopted_generation, later_names, pending_key, read_set
+from .journal import Record, StateDirectory
+from .machine import Machine
+
+_GREETING_TIMEOUT = 3.0
+
+
+@dataclass(frozen=True)
+class HostState:
+    """What was found. ``model`` and ``derivation`` are None where ``refused`` says why Docker cannot be managed."""
+
+    now: datetime
+    services: Services
+    unit_facts: UnitFacts
+    refused: Finding | None
+    model: UnitModel | None
+    derivation: Derivation | None
+    config_path: str
+    config_data: bytes | None
+    config_in_use: bool
+    unit_in_use: bool  # the running dockerd was started with the unit's files as they are
+    left_behind: str  # another daemon.json that still has our settings
+    dropin_path: str
+    dropin: bytes | None
+    socket_dropin_path: str
+    socket_dropin: bytes | None
+    socket_listeners: tuple[SocketListener, ...]  # of other people's files
+    endpoint_socket_path: str  # our socket unit of the listener ``socket``
+    endpoint_socket: bytes | None
+    directory: str
+    certificates: CertificateSet
+    pending_key: bytes | None
+    engine: EngineFacts | None
+    addresses: tuple[Address, ...]
+    running_arguments: tuple[str, ...]
+    process: str
+    socket_is_systemds: bool
+    served: ServerGreeting | None
+    record: Record | None
+    config_link: str = ""  # the daemon.json that the unit names, where that is a link to ``config_path``
+    adopted: str | None = None  # the generation with the files that another tool had at our names
+    later: tuple[str, ...] = ()  # names where somebody has put other files since
+    former: tuple[str, ...] = ()  # directories of earlier runs that hold another tool's files
+    unverified: bool = False  # changed, and not verified from the controller since
+
+    @property
+    def config_values(self) -> dict[str, t.Any]:
+        """The keys of daemon.json. Raises TlsError ``daemon-json-invalid``."""
+        return parse_daemon_json(self.config_data, self.config_path).values
+
+    @property
+    def socket_usable(self) -> bool:
+        """Whether ``fd://`` can work: docker.socket is there and not masked."""
+        return self.services.socket.load_state == "loaded"
+
+    @property
+    def socket_streams(self) -> tuple[str, ...]:
+        """What docker.socket listens on, as systemd has loaded it."""
+        return self.services.socket.streams
+
+
+def gather(
+    machine: Machine,
+    state: StateDirectory,
+    *,
+    now: datetime,
+    directory: str,
+    config_path: str = "",
+    strip_endpoint_flags: bool = False,
+) -> HostState:
+    """Read the host. ``config_path`` "": the daemon.json that the unit names. Raises TlsError for unreadable files."""
+    services = machine.services()
+    dropin_path = _dropin_path(machine, services.service.name)
+    facts = unit_facts(services, machine.init_system())
+    refused = refusal(facts)
+    model = derivation = None
+    if refused is None:
+        model = read_model(services.service, dropin_path)
+        environment = environment_of(model, services.service.main_pid)
+        derivation = derive(model, environment, ENDPOINT_FLAGS if strip_endpoint_flags else HOST_FLAGS)
+        if not machine.has_program(derivation.binary):
+            refused = program_missing(derivation.binary, model.command_path)
+    named = config_path or (derivation.config_path if derivation else DEFAULT_CONFIG_PATH)
+    path = os.path.realpath(named)
+    config_data = _read_config(path)
+    active = services.service.is_active
+    engine = machine.engine_facts(networks=True) if active else None
+    socket_dropin_path = _dropin_path(machine, services.socket.name)
+    endpoint_socket_path = os.path.join(machine.unit_directory, endpoint_socket_name(services.service.name))
+    endpoint_socket = read_bytes_or_none(endpoint_socket_path)
+    record = state.read_record()
+    return HostState(
+        now=now,
+        services=services,
+        unit_facts=facts,
+        refused=refused,
+        model=model,
+        derivation=derivation,
+        config_path=path,
+        config_data=config_data,
+        left_behind=_left_behind(record, path, directory),
+        config_in_use=active and _in_use(machine, services, path, config_data, record),
+        unit_in_use=active and _unit_in_use(machine, services, model),
+        dropin_path=dropin_path,
+        dropin=read_bytes_or_none(dropin_path),
+        socket_dropin_path=socket_dropin_path,
+        socket_dropin=read_bytes_or_none(socket_dropin_path),
+        socket_listeners=read_listeners(services.socket, socket_dropin_path),
+        endpoint_socket_path=endpoint_socket_path,
+        endpoint_socket=endpoint_socket,
+        directory=directory,
+        certificates=read_set(directory),
+        pending_key=pending_key(directory),
+        engine=engine,
+        addresses=machine.addresses(engine.bridges if engine else ()),
+        running_arguments=machine.arguments(services.service.main_pid),
+        process=machine.identity(services.service.main_pid),
+        socket_is_systemds=active and machine.socket_is_systemds(),
+        served=_served(config_data, path, endpoint_socket) if active else None,
+        record=record,
+        config_link=named if os.path.islink(named) else "",
+        adopted=adopted_generation(directory),
+        later=later_names(directory),
+        former=tuple(one for one in (record.former if record else ()) if one != directory and adopted_generation(one)),
+        unverified=state.is_unverified(),
+    )
+
+
+def configured_listeners(values: t.Mapping[str, t.Any], endpoint_socket: bytes | None) -> tuple[tuple[str, int], ...]:
+    """Return (address to connect to, port) of the TCP listeners in daemon.json's hosts and in our socket unit."""
+    entries = [str(host)[6:] for host in values.get("hosts") or () if str(host).startswith("tcp://")]
+    for line in (endpoint_socket or b"").decode("utf-8", "replace").splitlines():
+        key, _equals, value = line.partition("=")
+        if key == "ListenStream":
+            entries.append(value)
+    found = []
+    for entry in entries:
+        host, _colon, port = entry.rpartition(":")
+        if port.isdigit():
+            found.append((connectable(host.strip("[]")), int(port)))
+    return tuple(found)
+
+
+def same_path(state: HostState) -> bool:
+    """Return whether the record of earlier runs is about this very daemon.json."""
+    return state.record is not None and state.record.config_path in ("", state.config_path)
+
+
+def connectable(address: str) -> str:
+    """Return where to connect to reach a listener on ``address``: loopback for the wildcards."""
+    return "127.0.0.1" if address in ("", "0.0.0.0", "::") else address
+
+
+def _dropin_path(machine: Machine, unit: str) -> str:
+    return os.path.join(machine.unit_directory, f"{unit}.d", DROPIN_NAME)
+
+
+def _read_config(path: str) -> bytes | None:
+    """Read daemon.json. Raises TlsError where that is no file: a rename onto /dev/null would break the whole host."""
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise TlsError(
+            f"{path} is no regular file, so daemon.json cannot be changed safely",
+            hint="Look where the file's link leads; put a file there, or remove the link.",
+            code="daemon-json-invalid",
+        )
+    return read_bytes_or_none(path)
+
+
+def _left_behind(record: Record | None, path: str, directory: str) -> str:
+    """Return another daemon.json that still has the endpoint that we gave it, "" where there is none."""
+    if record is None or record.written_config is None or record.config_path in ("", path):
+        return ""
+    try:
+        values = parse_daemon_json(read_bytes_or_none(record.config_path), record.config_path).values
+    except TlsError:
+        return ""
+    ours = str(values.get("tlscert", "")).startswith(directory.rstrip("/") + "/")
+    return record.config_path if ours else ""
+
+
+def _in_use(machine: Machine, services: Services, path: str, config_data: bytes | None, record: Record | None) -> bool:
+    """Return whether the running dockerd has read these very bytes: it is younger than the file, or we have proved them."""
+    if record is not None and config_data is not None and record.written_config == config_data:
+        return True
+    return _older(machine, services, [path])
+
+
+def _unit_in_use(machine: Machine, services: Services, model: UnitModel | None) -> bool:
+    """Return whether the running dockerd is younger than each of its unit's files, and systemd has loaded them as they are."""
+    service = services.service
+    files = [service.fragment_path, *service.drop_in_paths]
+    for source in model.environment_files if model else ():
+        files += glob.glob(source.pattern)
+    return not service.need_daemon_reload and _older(machine, services, [path for path in files if path])
+
+
+def _older(machine: Machine, services: Services, paths: t.Sequence[str]) -> bool:
+    """Return whether files are there and were last changed before dockerd's start."""
+    started = machine.time() - (machine.monotonic() - services.service.started)
+    found = [file_status(path) for path in paths]
+    return services.service.started > 0 and all(
+        status is not None and max(status.st_mtime, status.st_ctime) < started for status in found
+    )
+
+
+def _served(config_data: bytes | None, path: str, endpoint_socket: bytes | None) -> ServerGreeting | None:
+    """Return what the running daemon shows on its first configured TCP listener, None where there is none."""
+    try:
+        listeners = configured_listeners(parse_daemon_json(config_data, path).values, endpoint_socket)
+    except TlsError:
+        return None
+    for address, port in listeners:
+        try:
+            return read_greeting(address, port, _GREETING_TIMEOUT)
+        except (HandshakeError, OSError):
+            continue
+    return None

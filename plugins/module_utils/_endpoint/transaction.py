@@ -1,0 +1,376 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One change of Docker on a host: done and proved, or undone. PRIVATE: may change without notice.
+
+guard process → journal → stage → (live-restore) → swap → daemon-reload → one restart → proof → commit. The steps before
+the swap change nothing that dockerd or systemd reads. If we are killed anywhere, the guard process gets our lock at that
+moment and undoes the change from the journal; if the host goes down, the next run does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+
+from .._docker import daemon_json, validate_daemon_json
+from .._docker.daemon_log import LOG_MARK, reason, telling_lines
+from .._docker.exec_start import mismatch
+from .._errors import TlsError
+from .._files import read_bytes_or_none
+from . import atomic_swap, certificate_store, restart, rollback_guard, verify_local
+from .commit import finish
+from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
+from .machine import Machine
+from .options import Options
+from .plan import Change, Done, Plan
+from .rollback import Undone, certificates_digest, undo
+from .signals import Interrupted
+from .state import HostState
+
+_WHY_NOT_STARTED = (
+    "Correct what dockerd's log lines name (`journalctl -u docker` on the host shows all of them), then run again. "
+    "A host that starts slowly needs a larger docker_daemon_start_timeout."
+)
+_DOWN = (
+    "Docker had failed before the endpoint was taken away, and fails without it: {}. "
+    "`systemctl status docker` and `journalctl -u docker` on the host say why."
+)
+_FAILED_BEFORE = "Docker had failed before: `systemctl status docker` and `journalctl -u docker` on the host say why."
+
+
+def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine, options: Options) -> Done:
+    """Carry out ``plan`` on the host ``found``; the caller holds the lock.
+
+    Raises TlsError after everything is as it was: with the reason, dockerd's last log lines and what to do.
+    """
+    started = machine.time()
+    work = _Work(plan, found, state, machine, options)
+    work.arm()
+    journal = work.begin(started)
+    try:
+        done = work.change(journal)
+        journal = work.decide(journal, done)
+    except Exception as error:
+        raise _undone(error, journal, state, machine, started) from error
+    if journal.phase == UNCONFIRMED:
+        return done
+    with contextlib.suppress(TlsError, OSError):  # the change is for good; what is left over, the next run tidies up
+        finish(journal, state)
+        if plan.action == "absent":
+            machine.remove_listeners()
+    return done
+
+
+class _Work:
+    """The steps of one transaction, with what they all need."""
+
+    def __init__(self, plan: Plan, found: HostState, state: StateDirectory, machine: Machine, options: Options) -> None:
+        self.plan = plan
+        self.found = found
+        self.state = state
+        self.machine = machine
+        self.options = options
+        self.saved = {change.path: atomic_swap.save(change.path, change.after) for change in plan.files}
+        self.config = next((c for c in plan.files if c.path == found.config_path), None)
+        self.down = ""  # why Docker does not run, where it did not before either and need not
+
+    def arm(self) -> None:
+        """Start the guard process: it waits for our lock, and finds nothing to do where there is no journal."""
+        self.state.make()
+        rollback_guard.write_capsule(self.state)
+        self.machine.arm_guard(rollback_guard.guard_command(self.state))
+
+    def begin(self, started: float) -> Journal:
+        """Write the journal: from here on, an interrupted change is known."""
+        plan, found = self.plan, self.found
+        places = [change.path for change in plan.files]
+        certificates = None
+        if plan.certificates or plan.generation:
+            places.append(os.path.join(found.directory, certificate_store.KEY))
+            before = found.certificates
+            certificates = SavedCertificates(
+                found.directory,
+                before.layout,
+                before.generation,
+                certificates_digest(before.files()),
+                before.directory_mode,
+            )
+        return self.state.write_journal(
+            Journal(
+                action=plan.action,
+                phase=BEGUN,
+                started=started,
+                service=found.services.service.name,
+                socket=found.services.socket.name,
+                config_path=found.config_path,
+                files=tuple(self.saved[change.path] for change in plan.files),
+                directories=atomic_swap.missing_directories(places),
+                certificates=certificates,
+                process=found.process,
+                was_active=found.services.service.is_active,
+                bridge=plan.bridge if self.config is not None else None,
+                ours=tuple(
+                    atomic_swap.digest(data) for data in (plan.interim, plan.during, plan.bridge) if data is not None
+                ),
+                with_socket=plan.with_socket,
+                timeout=self.options.start_timeout,
+                record=self._record(),
+                found_state=found.services.service.active_state,
+                process_started=found.services.service.started,
+                released=plan.released,
+                adopted=(plan.generation or "") if plan.released else "",
+                directory=found.directory,
+                directory_mode=plan.directory_mode,
+                former=plan.former,
+            )
+        )
+
+    def change(self, journal: Journal) -> Done:
+        """Do everything up to the proof. Raises TlsError at the first thing that goes wrong."""
+        plan, machine = self.plan, self.machine
+        generation = self._prepare_certificates()
+        atomic_swap.make_directories(d for d in journal.directories if d != self.found.directory)
+        for change in plan.files:
+            atomic_swap.stage(self.saved[change.path], self._staged(change))
+            if change is self.config and plan.bridge is not None:
+                atomic_swap.stage_bridge(self.saved[change.path], plan.bridge)
+        self._validate(generation)
+        self._switch_live_restore_on()
+        if generation is not None:
+            certificate_store.activate(self.found.directory, generation)
+        if plan.released and plan.generation is not None:
+            certificate_store.put_back(self.found.directory, plan.generation)
+        for directory in plan.former:
+            certificate_store.put_back(directory, certificate_store.adopted_generation(directory) or "")
+        self._swap_files()
+        if not plan.restart:
+            self._reload()
+            # Docker is stopped, and its socket still holds what it had.
+            if plan.with_socket and not self.found.services.service.is_active:
+                machine.stop(with_socket=True)
+            return Done(False)
+        self._restart()
+        if self.down:
+            return Done(True, warnings=(_DOWN.format(self.down),))
+        checks = verify_local.prove(machine, plan.expected, verify_local.own_client(self.found.directory, self.options))
+        verify_local.require(checks)
+        self._settle_live_restore()
+        return Done(True, tuple(check.to_dict() for check in checks))
+
+    def decide(self, journal: Journal, done: Done) -> Journal:
+        """Make the change one for good, or one that waits for its confirmation; return the journal that says so."""
+        if self.options.verification_follows and self.plan.action == "present":
+            self.state.mark_unverified()
+        seconds = self.options.confirm_timeout
+        if not seconds or not done.restarted or self.plan.action == "absent":
+            return self.state.move_to(journal, COMMITTED)
+        journal = self.state.move_to(journal, UNCONFIRMED)
+        command = rollback_guard.guard_command(self.state, "--timer")
+        self.machine.arm_timer(command, self.state.journal_path, seconds)
+        return journal
+
+    def _record(self) -> Record | None:
+        """Return the record that the commit leaves: the state of now becomes the last good one."""
+        record = self.plan.record
+        if record is None or record.rolled_back:
+            return record
+        paths = (
+            self.found.config_path,
+            self.found.dropin_path,
+            self.found.socket_dropin_path,
+            self.found.endpoint_socket_path,
+        )
+        good = tuple(self.saved.get(path) or atomic_swap.save(path, None) for path in paths)
+        old = self.found.record
+        if old is not None and old.written_config is not None and old.config_path in ("", record.config_path):
+            former = old.former
+            if old.directory not in ("", self.found.directory, *former):
+                former = (*former, old.directory)
+            same = old.directory in ("", self.found.directory)
+            mode = old.directory_mode if same else self.found.certificates.directory_mode
+        else:
+            mode, former = self.found.certificates.directory_mode, ()
+        good_generation = self.found.certificates.generation
+        return replace(
+            record,
+            good=good,
+            good_generation=good_generation,
+            directory=self.found.directory,
+            directory_mode=mode,
+            former=former,
+        )
+
+    def _prepare_certificates(self) -> str | None:
+        if self.plan.generation is not None:
+            if self.plan.released:
+                return certificate_store.prepare_return(self.found.directory, self.plan.generation)
+            return self.plan.generation
+        if not self.plan.certificates:
+            return None
+        return certificate_store.prepare(self.found.directory, self.plan.certificates)
+
+    def _staged(self, change: Change) -> bytes | None:
+        """Return what is swapped in: daemon.json gets its final form only after the restart, where live-restore goes off."""
+        if change is self.config and self.plan.during is not None:
+            return self.plan.during
+        return change.after
+
+    def _validate(self, generation: str | None) -> None:
+        """Ask dockerd itself where it can: with the new files, from where they are now."""
+        data = self.config.after if self.config is not None else self.found.config_data
+        if data is None or (self.config is None and not self.plan.restart):
+            return
+        values = daemon_json.parse_daemon_json(data, self.found.config_path).values
+        staged = {}
+        for key, name in (
+            ("tlscacert", certificate_store.CLIENT_CA),
+            ("tlscert", certificate_store.CERTIFICATE),
+            ("tlskey", certificate_store.KEY),
+        ):
+            if generation is not None and str(values.get(key, "")).startswith(self.found.directory.rstrip("/") + "/"):
+                staged[key] = os.path.join(self.found.directory, generation, name)
+        validate_daemon_json.validate(self.machine, self.found, daemon_json.merge(data, staged).encode("utf-8"))
+
+    def _switch_live_restore_on(self) -> None:
+        """Write only live-restore and have dockerd reload, so that its stop leaves the containers running."""
+        if self.plan.interim is None or self.config is None:
+            return
+        self._require_unchanged(self.found.config_data)
+        atomic_swap.replace_contents(self.saved[self.config.path], self.plan.interim)
+        pid = self.found.services.service.main_pid
+        if not restart.set_live_restore(self.machine, pid, True) and self._containers_run():
+            raise TlsError(
+                "live-restore could not be switched on in the running dockerd, so a restart would stop its containers",
+                hint="Look at `journalctl -u docker`; with docker_daemon_live_restore: keep the containers are stopped.",
+                code="live-restore-failed",
+            )
+
+    def _containers_run(self) -> bool:
+        facts = self.machine.engine_facts()
+        return facts is None or facts.containers_running > 0
+
+    def _swap_files(self) -> None:
+        """Swap in the planned order; systemd has loaded a changed unit before daemon.json counts on it."""
+        units_changed = False
+        for change in self.plan.files:
+            if change is self.config:
+                if units_changed:
+                    self._load_units(True)
+                    units_changed = False
+                self._require_unchanged(self.plan.interim or self.found.config_data)
+            else:
+                units_changed = True
+            atomic_swap.swap(self.saved[change.path])
+        self._load_units(units_changed)
+
+    def _load_units(self, changed: bool) -> None:
+        if not changed and not self.found.services.service.need_daemon_reload:
+            return
+        self.machine.daemon_reload()
+        if any(change.path == self.found.endpoint_socket_path for change in self.plan.files):
+            self.machine.close_endpoint_socket()
+        if not self.plan.command:
+            return
+        difference = mismatch(self.plan.command, self.machine.loaded_command())
+        if difference:
+            raise TlsError(
+                f"systemd has loaded another command for dockerd than the one planned: {difference}",
+                hint="Another drop-in may override ExecStart: systemctl cat docker.service shows all of them.",
+                code="unit-mismatch",
+            )
+
+    def _restart(self) -> None:
+        outcome = restart.restart(self.machine, self.options.start_timeout, with_socket=self.plan.with_socket)
+        if outcome.problem and self.plan.action == "absent" and not self.found.services.service.is_active:
+            self.down = outcome.problem
+        elif outcome.problem:
+            raise TlsError(outcome.problem, hint=_WHY_NOT_STARTED, code="daemon-start-failed")
+
+    def _reload(self) -> None:
+        if not self.plan.reload:
+            return
+        wanted = (
+            daemon_json.parse_daemon_json(self.config.after if self.config else None, "").values.get("live-restore")
+            is True
+        )
+        if not restart.set_live_restore(self.machine, self.found.services.service.main_pid, wanted):
+            raise TlsError(
+                "dockerd did not take over live-restore from daemon.json",
+                hint="Look at `journalctl -u docker`.",
+                code="live-restore-failed",
+            )
+
+    def _settle_live_restore(self) -> None:
+        """Give daemon.json its final form, where live-restore was only on for the restart."""
+        if self.plan.during is None or self.config is None:
+            return
+        saved = self.saved[self.config.path]
+        if self.config.after is None:
+            os.unlink(saved.path)
+        else:
+            atomic_swap.replace_contents(saved, self.config.after)
+        self.machine.hang_up(self.machine.services().service.main_pid)
+
+    def _require_unchanged(self, expected: bytes | None) -> None:
+        if read_bytes_or_none(self.found.config_path) != expected:
+            raise TlsError(
+                f"someone has changed {self.found.config_path} while this change was being made",
+                hint="Their version is in place and ours is not. Run again.",
+                code="daemon-json-changed",
+            )
+
+
+def _undone(error: Exception, journal: Journal, state: StateDirectory, machine: Machine, started: float) -> TlsError:
+    """Undo everything and return the error that says so."""
+    log = machine.log_tail(started)
+    cause = _with_reason(_as_tls_error(error), log)
+    journal = _without_foreign(journal, cause.code)
+    try:
+        undone = undo(journal, state, machine)
+    except Exception as failure:
+        worse = _as_tls_error(failure)
+        message = f"{cause.message}. Going back failed as well: {worse.message}"
+        return TlsError(message, hint=worse.hint, code="rollback-failed")
+    tail = telling_lines(log)
+    shown = f". {LOG_MARK} {' | '.join(tail)}" if tail and undone.restarted else ""
+    aside = f". Files of someone else were put aside: {', '.join(undone.aside)}" if undone.aside else ""
+    message = f"{cause.message}. {_how_it_is(undone)}{aside}{shown}"
+    hint = cause.hint if undone.found == "active" or not undone.problem else f"{cause.hint} {_FAILED_BEFORE}"
+    return TlsError(message, hint=hint.strip(), code=cause.code or "change-failed")
+
+
+def _how_it_is(undone: Undone) -> str:
+    """Return the sentence on what an undo has left: Docker as it was, in whatever state that was."""
+    if undone.found == "inactive":
+        return "Everything is as it was before: Docker was stopped then, and is stopped"
+    if undone.found == "failed" and not undone.restarted:
+        return "The former configuration is back. Docker had failed before this change already, and was not touched"
+    if undone.problem:
+        return f"The former configuration is back. Docker had failed before this change already, and fails with it: {undone.problem}"
+    if undone.found == "failed":
+        return "The former configuration is back. Docker had failed before this change, and runs with it now"
+    way = "the old dockerd was started again" if undone.restarted else "dockerd was not touched"
+    return f"Everything is as it was before, {way}"
+
+
+def _with_reason(cause: TlsError, log: str) -> TlsError:
+    """Return the failure of a start with dockerd's own reason in it: log lines at a message's end get cut off elsewhere."""
+    found = reason(log) if cause.code == "daemon-start-failed" else ""
+    return TlsError(f"{cause.message}: {found}", hint=cause.hint, code=cause.code) if found else cause
+
+
+def _as_tls_error(error: Exception) -> TlsError:
+    if isinstance(error, TlsError):
+        return error
+    if isinstance(error, Interrupted):
+        return TlsError(str(error), hint="Run again.", code="interrupted")
+    return TlsError(f"{type(error).__name__}: {error}", hint="This should not happen: please report it.")
+
+
+def _without_foreign(journal: Journal, code: str) -> Journal:
+    """Leave daemon.json alone in the undo, when it was someone else who changed it and not we."""
+    if code != "daemon-json-changed":
+        return journal
+    return replace(journal, files=tuple(saved for saved in journal.files if saved.path != journal.config_path))

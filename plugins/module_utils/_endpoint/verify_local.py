@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What must be seen on the host before a change counts as done. PRIVATE: may change without notice.
+
+A good client cannot be tried here, for no client's key is on the host; the controller does that (``endpoint_info``).
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._docker.listeners import PLAIN_PORT
+from .._errors import TlsError
+from . import certificate_store
+from .machine import Machine
+from .options import Options
+from .plan import Expected
+from .probe import (
+    Check,
+    Client,
+    Target,
+    check_no_certificate,
+    check_plain_http,
+    check_refused,
+    check_served,
+)
+from .state import connectable
+
+_TIMEOUT = 10.0
+
+
+def prove(
+    machine: Machine, expected: Expected, server: Client | None = None, *, server_name: str = "localhost"
+) -> tuple[Check, ...]:
+    """Return all checks of a host: its local socket, and each listener of its endpoint.
+
+    ``server``: the host's own certificate and key, which must not open its own door (nor, so, any other host's).
+    """
+    checks = [check_local_socket(machine)]
+    for address, port in expected.addresses:
+        target = Target(address, port, server_name, _TIMEOUT)
+        found = [
+            *check_served(target, expected.fingerprint, expected.authority_names),
+            check_no_certificate(target),
+            check_plain_http(target),
+        ]
+        if server is not None:
+            found.append(check_refused(target, "server-certificate-as-client", server))
+        checks += [Check(item.check, item.passed, f"{target.text}: {item.detail}") for item in found]
+    if expected.addresses:
+        checks.append(check_handed_over(machine, expected))
+    if expected.addresses and all(port != PLAIN_PORT for _address, port in expected.addresses):
+        checks.append(check_plain_port(machine))
+    return tuple(checks)
+
+
+def own_client(directory: str, options: Options) -> Client | None:
+    """Return the certificate and key that dockerd serves with, to be tried as a client's; None where there are none."""
+    files = certificate_store.read_set(directory)
+    if not files.certificate or not files.key or options.allow_dual_trust:
+        return None
+    return Client(files.certificate.decode("ascii", "replace"), files.key.decode("ascii", "replace"))
+
+
+def check_local_socket(machine: Machine) -> Check:
+    """The engine answers on the local socket; one that serves only clients with a certificate has none, and cannot be asked here."""
+    problem = machine.ping()
+    if problem:
+        return Check("local-socket", False, problem)
+    facts = machine.engine_facts()
+    if facts is None and machine.engine() is None:
+        return Check("local-socket", True, "dockerd has no local socket, and listens on TCP")
+    return Check("local-socket", facts is not None, f"engine {facts.version}" if facts else "/info is not answered")
+
+
+def check_plain_port(machine: Machine) -> Check:
+    """dockerd does not listen on 2375, on any address. Another process may: the preflight has warned of it."""
+    closed = not machine.serves(PLAIN_PORT)
+    detail = "dockerd does not listen there" if closed else "SERVED: dockerd listens there"
+    return Check(f"port-{PLAIN_PORT}-closed", closed, detail)
+
+
+def check_handed_over(machine: Machine, expected: Expected) -> Check:
+    """systemd has given dockerd no other TCP listener than the endpoint's (a ``ListenStream=`` of somebody else's)."""
+    found = machine.sockets_of_systemd(machine.services().service.main_pid)
+    other = [f"{address}:{port}" for address, port in found if (connectable(address), port) not in expected.addresses]
+    detail = f"docker.socket also opens {', '.join(other)}" if other else "docker.socket opens no other port"
+    return Check("no-other-listener", not other, detail)
+
+
+def require(checks: t.Sequence[Check]) -> None:
+    """Raise TlsError ``proof-failed`` that names every check that failed."""
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        raise TlsError(
+            "dockerd runs with the new configuration, but the proof failed: "
+            + "; ".join(f"{check.check}: {check.detail}" for check in failed),
+            hint="The new configuration was not kept.",
+            code="proof-failed",
+        )

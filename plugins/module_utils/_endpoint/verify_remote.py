@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All checks of an endpoint from outside, in one call. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import socket
+import typing as t
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from .._docker.tls_greeting import HandshakeError, ServerGreeting, read_greeting
+from .._pki.der_name import name_text
+from .probe import (
+    Check,
+    Client,
+    Target,
+    check_good_client,
+    check_greeting,
+    check_no_certificate,
+    check_plain_http,
+    check_port_closed,
+    check_refused,
+)
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A further client, that must not be let in or must be; ``name`` is the word for its check."""
+
+    name: str
+    client: Client
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is to be looked at; empty texts: no expectation."""
+
+    target: Target
+    client: Client = field(default_factory=Client)
+    ca: str = ""
+    client_ca: str = ""
+    fingerprint: str = ""
+    engine_version: str = ""
+    suspects: tuple[Suspect, ...] = ()
+    admitted: tuple[Suspect, ...] = ()
+    foreign_client: bool = True
+    closed_ports: tuple[int, ...] = ()
+
+
+def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
+    """Carry out all checks and return what they have shown. Raises TlsError for options that cannot be used."""
+    names = _subjects(wanted.client_ca)
+    target = wanted.target
+    greeting, problem = _greeting(target)
+    if isinstance(problem, socket.timeout):  # TimeoutError from Python 3.10 on
+        return _unreachable(wanted, problem, now)
+    checks = (
+        [check_good_client(target, wanted.client, wanted.ca, wanted.engine_version)]
+        if wanted.client.certificate
+        else []
+    )
+    checks += [
+        replace(check_good_client(target, one.client, wanted.ca, wanted.engine_version), check=one.name)
+        for one in wanted.admitted
+    ]
+    if greeting is None:
+        checks.append(Check("served-certificate", False, f"no TLS server at {target.text}: {problem}"))
+    else:
+        checks += check_greeting(greeting, wanted.fingerprint, names)
+    checks.append(check_no_certificate(target))
+    checks += [check_refused(target, suspect.name, suspect.client) for suspect in _suspects(wanted, now)]
+    checks.append(check_plain_http(target))
+    checks += [check_port_closed(replace(target, port=port)) for port in wanted.closed_ports if port != target.port]
+    good = checks[0] if wanted.client.certificate else None
+    return {
+        "passed": all(check.passed for check in checks),
+        "checks": [check.to_dict() for check in checks],
+        "endpoint": target.text,
+        "engine_version": good.detail.partition(", engine ")[2] if good is not None and good.passed else "",
+        "certificate_fingerprint": greeting.fingerprint_sha256 if greeting else "",
+        "client_authorities": [name_text(name) for name in greeting.authority_names] if greeting else [],
+        **_message(target, checks, str(problem or "")),
+    }
+
+
+def _unreachable(wanted: Examination, problem: Exception, now: datetime) -> dict[str, t.Any]:
+    """Return the result where nothing answers in time: each further check would wait as long, and show the same."""
+    target = wanted.target
+    expected = [*(["good-client"] if wanted.client.certificate else []), *(one.name for one in wanted.admitted)]
+    names = [*expected, "no-certificate", *(one.name for one in _suspects(wanted, now)), "plain-http"]
+    checks = [Check("served-certificate", False, f"no TLS server at {target.text}: {problem}")]
+    checks += [Check(name, False, "not tried, because nothing answers") for name in names]
+    return {
+        "passed": False,
+        "checks": [check.to_dict() for check in checks],
+        "endpoint": target.text,
+        "engine_version": "",
+        "certificate_fingerprint": "",
+        "client_authorities": [],
+        **_message(target, checks, str(problem)),
+    }
+
+
+def _message(target: Target, checks: t.Sequence[Check], problem: str) -> dict[str, str]:
+    """Return ``msg``, which is what a task shows whose ``failed_when`` looks at ``passed``; nothing where all is well."""
+    failed = [f"{check.check}: {check.detail}" for check in checks if not check.passed]
+    if not failed:
+        return {}
+    if problem:
+        return {
+            "msg": f"{target.text}, as seen from here: no TLS server at {target.text}: {problem}. Does the name resolve here, and "
+            "does the host listen there, with no firewall between? docker_daemon_address is how the controller and clients reach it."
+        }
+    return {
+        "msg": f"{target.text}, as seen from here: {'; '.join(failed)}. Run site.yml again; where a check fails again, look at what "
+        "stands between here and dockerd on the host (a proxy, a port forwarding), and at `journalctl -u docker` there."
+    }
+
+
+def _greeting(target: Target) -> tuple[ServerGreeting | None, Exception | None]:
+    try:
+        return read_greeting(target.address, target.port, target.timeout), None
+    except (HandshakeError, OSError) as error:
+        return None, error
+
+
+def _suspects(wanted: Examination, now: datetime) -> tuple[Suspect, ...]:
+    if not wanted.foreign_client:
+        return wanted.suspects
+    try:
+        return (Suspect("foreign-authority", foreign_client(now)), *wanted.suspects)
+    except ImportError:
+        return wanted.suspects
+
+
+def foreign_client(now: datetime) -> Client:
+    """Return a client of an authority that is made up here and forgotten again. Raises ImportError without cryptography."""
+    from .._pki import keys, names, reader, signing
+
+    start, end = now - timedelta(minutes=5), now + timedelta(hours=1)
+    authority_key, key = keys.generate_private_key("ecdsa-p256"), keys.generate_private_key("ecdsa-p256")
+    authority = signing.self_sign_authority(
+        authority_key,
+        common_name="Foreign CA",
+        organization="",
+        unit="",
+        purpose="client",
+        not_before=start,
+        not_after=end,
+    )
+    leaf = signing.sign_leaf(
+        authority,
+        authority_key,
+        public_key=key.public_key(),
+        profile="client",
+        subject=names.SubjectNames("foreign", ("foreign",)),
+        not_before=start,
+        not_after=end - timedelta(minutes=5),
+    )
+    return Client(reader.certificate_pem(leaf), keys.encode_private_key(key).decode("ascii"))
+
+
+def _subjects(anchors: str) -> tuple[bytes, ...] | None:
+    """Return the subject names (DER) of the expected client authorities, None for no expectation."""
+    if not anchors.strip():
+        return None
+    from .._pki import reader
+
+    return tuple(item.subject.public_bytes() for item in reader.load_certificates(anchors, "client_ca_content"))

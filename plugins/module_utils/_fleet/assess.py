@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From facts to a report: authorities, the ledger, client bundles. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+from . import assess_access, assess_host, lifetimes, trust
+from .model import (
+    INVALID,
+    MISSING,
+    NOT_ASKED,
+    NOT_READABLE,
+    READ,
+    UNREACHABLE,
+    Anchor,
+    Authorities,
+    AuthorityStatus,
+    CaStatus,
+    Certificate,
+    CertificateFacts,
+    ClientFacts,
+    ClientStatus,
+    Finding,
+    HostFacts,
+    Ledger,
+    Report,
+    Stored,
+    order,
+    rank,
+)
+
+_SITE = "Run playbooks/site.yml."
+_NEXT_ANCHOR = "Add the issuer's next root or intermediate certificate to its ca_content, and run playbooks/site.yml."
+_ROTATE = "It needs a new generation; no certificate that it signed outlives it."
+
+
+def judge(
+    authorities: Authorities,
+    ledger: Ledger,
+    hosts: t.Iterable[HostFacts],
+    clients: t.Sequence[ClientFacts],
+    thresholds: lifetimes.Thresholds,
+    now: datetime,
+    certificates: t.Sequence[CertificateFacts] = (),
+) -> Report:
+    """Return the report about a fleet at ``now``; in each part the worst comes first, then by name."""
+    known = trust.gather(authorities, ledger, clients)
+    judged_hosts = [assess_host.judge_host(facts, known, thresholds, now) for facts in hosts]
+    judged_clients = [judge_client(facts, known, thresholds, now) for facts in clients]
+    return Report(
+        now=now,
+        warning=thresholds.warning,
+        critical=thresholds.critical,
+        ca=judge_ca(authorities, ledger),
+        authorities=tuple(judge_authority(anchor, thresholds, now) for anchor in authorities.anchors),
+        hosts=tuple(sorted(judged_hosts, key=lambda one: (-rank(one.level), one.facts.name))),
+        clients=tuple(sorted(judged_clients, key=lambda one: (-rank(one.level), one.facts.host, one.facts.id))),
+        certificates=assess_access.judge_certificates(certificates, judged_hosts),
+    )
+
+
+def judge_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: datetime) -> AuthorityStatus:
+    """Judge one generation of an authority: what it signed cannot outlive it."""
+    if not anchor.current:
+        text = "an older generation: it signs no more, but is still trusted"
+        return AuthorityStatus((Finding("older-generation", "ok", text),), anchor)
+    view = anchor.certificate.view
+    advice = _NEXT_ANCHOR if anchor.external else _ROTATE
+    finding = lifetimes.validity_finding(view, thresholds, now, f"the authority {anchor.id}", advice)
+    return AuthorityStatus(() if finding is None else (finding,), anchor)
+
+
+def judge_ca(authorities: Authorities, ledger: Ledger) -> CaStatus:
+    """Judge whether the CA host could be read and whether its ledger is what was written."""
+    findings = []
+    where = f"{authorities.path} on {authorities.host}"
+    if authorities.state in (NOT_READABLE, UNREACHABLE):
+        findings.append(
+            Finding(
+                "ca-not-readable",
+                "unknown",
+                f"the authorities in {where} could not be read: {authorities.problem}",
+                "Certificates are compared with what the clients' ca.pem trusts, and access groups by their names.",
+            )
+        )
+    elif authorities.state == MISSING:
+        findings.append(Finding("ca-missing", "warning", f"there is no CA in {where}", _SITE))
+    findings.extend(_ledger_findings(ledger, authorities))
+    return CaStatus(order(findings), authorities, ledger)
+
+
+def _ledger_findings(ledger: Ledger, authorities: Authorities) -> t.Iterator[Finding]:
+    if ledger.state == "tampered":
+        advice = "Nothing is issued any more until the CA directory is restored from its backup."
+        yield Finding("ledger-tampered", "critical", ledger.problem, advice)
+    elif ledger.state == "torn":
+        yield Finding("ledger-torn", "warning", ledger.problem, "The next run that issues anything repairs it.")
+    elif ledger.state == "missing" and authorities.anchors:
+        yield Finding("ledger-missing", "warning", f"there are authorities in {authorities.path}, but no ledger")
+    elif ledger.state == NOT_READABLE and authorities.state == READ:
+        yield Finding("ledger-not-readable", "unknown", ledger.problem)
+
+
+def judge_client(
+    facts: ClientFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime
+) -> ClientStatus:
+    """Judge one client bundle: its dates, its key, whom it trusts and who admits it."""
+    certificate = facts.stored.certificate
+    if certificate is None:
+        return ClientStatus((_no_bundle(facts.stored),), facts)
+    findings: list[Finding | None] = [
+        lifetimes.validity_finding(certificate.view, thresholds, now, "the certificate", _SITE),
+        _signed_by_its_group(facts, certificate, known),
+        _trusts_the_servers(facts.stored, known),
+    ]
+    if facts.stored.key_matches is False:
+        findings.append(Finding("key-mismatch", "critical", "key.pem is not the key of cert.pem", _SITE))
+    return ClientStatus(order(finding for finding in findings if finding is not None), facts)
+
+
+def _no_bundle(stored: Stored) -> Finding:
+    where = stored.path or "the bundle"
+    if stored.state == MISSING:
+        return Finding("missing", "warning", f"{where} is not there", _SITE)
+    if stored.state == INVALID:
+        return Finding("unreadable", "critical", f"{where}: {stored.problem}", _SITE)
+    if stored.state == UNREACHABLE:
+        return Finding("host-unreachable", "unknown", f"the machine cannot be reached: {stored.problem}")
+    if stored.state == NOT_ASKED:
+        return Finding("not-asked", "unknown", "disks were not looked at")
+    return Finding("not-readable", "unknown", f"{where} is not readable: {stored.problem}")
+
+
+def _signed_by_its_group(facts: ClientFacts, certificate: Certificate, known: trust.Trust) -> Finding | None:
+    if not known.complete:
+        return None
+    everyone = [anchor for anchor in known.anchors if anchor.purpose != trust.SERVER]
+    signer = known.signer(certificate, facts.stored.chain, everyone)
+    if signer is None:
+        text = f"its issuer {certificate.view.issuer!r} is no authority that is trusted now: no host lets it in"
+        return Finding("foreign", "critical", text, _SITE)
+    if signer.name != facts.group:
+        text = f"it is of the access group {signer.name}, but the inventory says {facts.group}"
+        return Finding("wrong-group", "warning", text, _SITE)
+    if signer.external:
+        return Finding(
+            "external", "ok", f"it is of another issuer, {certificate.view.issuer}, and leads to {signer.id}"
+        )
+    if known.is_unrecorded(certificate):
+        return trust.unrecorded_finding(signer, "the certificate")
+    return None
+
+
+def _trusts_the_servers(stored: Stored, known: trust.Trust) -> Finding | None:
+    if not known.complete:
+        return None
+    servers = known.named(trust.SERVER)
+    trusted = {anchor.view.fingerprint_sha256 for anchor in stored.anchors}
+    current = [anchor for anchor in servers if anchor.current]
+    if not current or all(anchor.certificate.view.fingerprint_sha256 in trusted for anchor in current):
+        return None
+    partly = any(anchor.certificate.view.fingerprint_sha256 in trusted for anchor in servers)
+    text = f"its ca.pem does not hold {', '.join(anchor.id for anchor in current)}"
+    return Finding("ca-outdated", "warning" if partly else "critical", text, _SITE)

@@ -1,0 +1,61 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Valid client certificates that nobody should use, against what the running daemons admit. PRIVATE: may change without notice.
+
+The ledger says which certificates there are and who was revoked; the wire says which authorities each daemon admits.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import access_text
+from .model import CertificateFacts, CertificateStatus, Finding, HostStatus, rank
+
+_SITE = "Run playbooks/site.yml for the whole inventory."
+
+
+def judge_certificates(
+    certificates: t.Iterable[CertificateFacts], hosts: t.Sequence[HostStatus]
+) -> tuple[CertificateStatus, ...]:
+    """Return what is to be said of each certificate, the worst first. Those that are refused everywhere for good are left out."""
+    judged = (_judge(facts, hosts) for facts in certificates)
+    found = [one for one in judged if one is not None]
+    return tuple(sorted(found, key=lambda one: (-rank(one.level), one.facts.client, one.facts.generation)))
+
+
+def _judge(facts: CertificateFacts, hosts: t.Sequence[HostStatus]) -> CertificateStatus | None:
+    opens = tuple(host.facts.name for host in hosts if admits(host, facts.generation))
+    finding = _revoked(facts, opens, hosts) if facts.is_revoked else _unlisted(facts, opens)
+    return None if finding is None else CertificateStatus((finding,), facts, opens)
+
+
+def admits(host: HostStatus, generation: str) -> bool:
+    """Return whether the running daemon names an authority: by its id, or, of one that was given up, by its organizational unit."""
+    return any(name == generation or f"OU={generation}" in name.split(",") for name in host.admits or ())
+
+
+def _revoked(facts: CertificateFacts, opens: t.Sequence[str], hosts: t.Sequence[HostStatus]) -> Finding | None:
+    who = f"{facts.client} is revoked"
+    if opens:
+        still = f"{access_text.named(opens)} still {'admits' if len(opens) == 1 else 'admit'} {facts.generation}"
+        text = f"{who}, and {still}: its certificate gets in until {facts.not_after:%Y-%m-%d}"
+        return Finding("revoked-admitted", "critical", text, _SITE)
+    if not facts.trusted:
+        return None
+    unseen = [host.facts.name for host in hosts if host.admits is None and facts.group in host.facts.access_groups]
+    if unseen:
+        text = f"{who}, and whether {access_text.named(unseen)} admits {facts.generation} could not be seen"
+        return Finding("revoked-not-seen", "unknown", text, _SITE)
+    text = f"{who}, and {facts.generation} is still an authority of the CA; no host admits it now"
+    return Finding("revocation-pending", "warning", text, _SITE)
+
+
+def _unlisted(facts: CertificateFacts, opens: t.Sequence[str]) -> Finding:
+    # What was adopted never was in the inventory; a host that admits nobody of that authority is no way in.
+    level = "warning" if opens and facts.source != "adopted" else "ok"
+    told = facts.told
+    text = f"{access_text.what(told)} {access_text.opens(told, opens)}: {access_text.why(told)}"
+    advice = access_text.how_to_end(told)
+    return Finding("unlisted", level, text, f"To end it, {advice}.")

@@ -1,0 +1,175 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Certificate files of a host read for a report, without ``cryptography``. PRIVATE: may change without notice.
+
+Root reads places that users own (``~alice/.docker``). So only regular files of a sane size are opened, nothing that
+could block, and only CERTIFICATE blocks leave this file: never a key, whatever a link points to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import ssl
+import stat
+import typing as t
+from dataclasses import dataclass
+
+from .._docker.systemd import UNIT_DIRECTORY, Systemd
+from .._endpoint.boot import starts_at_boot
+from .._errors import TlsError
+from .._pki import pem
+from .model import INVALID, MISSING, NOT_READABLE, READ
+
+LARGEST = 1 << 20
+# What OpenSSL says of a key of the same type, and of one of another type (for which no certificate was loaded).
+_MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The files of one certificate; empty paths are not looked at. ``~`` and ``~user`` are understood."""
+
+    id: str
+    certificate_path: str
+    key_path: str = ""
+    ca_path: str = ""
+    client_ca_path: str = ""
+    config_path: str = ""
+    unit: str = ""  # docker.service, where it is asked whether the boot starts it
+
+
+@dataclass(frozen=True)
+class _Looked:
+    state: str
+    problem: str = ""
+    data: bytes = b""
+
+
+def read_all(wanted: t.Iterable[Wanted]) -> list[dict[str, t.Any]]:
+    """Return for each what was found. A file that cannot be read is a result, no error."""
+    return [_read_set(one) for one in wanted]
+
+
+def _read_set(wanted: Wanted) -> dict[str, t.Any]:
+    path = os.path.expanduser(wanted.certificate_path)
+    looked, matches = _certificate_and_key(path, os.path.expanduser(wanted.key_path))
+    if matches is False:  # perhaps a renewal came between the two: once more
+        looked, matches = _certificate_and_key(path, os.path.expanduser(wanted.key_path))
+    return {
+        "id": wanted.id,
+        "path": path,
+        "state": looked.state,
+        "problem": looked.problem,
+        "certificate_content": _text(looked),
+        "key_matches": matches,
+        "ca_content": _optional(wanted.ca_path),
+        "client_ca_content": _optional(wanted.client_ca_path),
+        "configured": _configured(wanted.config_path, path),
+        "starts_at_boot": _starts_at_boot(wanted.unit) if wanted.unit else None,
+    }
+
+
+def _configured(config_path: str, certificate_path: str) -> bool | None:
+    """Return whether a daemon.json verifies clients with a certificate of this directory; None where it cannot be read."""
+    found = _open(config_path) if config_path else _Looked(MISSING)
+    if found.state != READ:
+        return None
+    try:
+        values = json.loads(found.data or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return False
+    named = str(values.get("tlscert", ""))
+    return values.get("tlsverify") is True and named.startswith(os.path.dirname(certificate_path).rstrip("/") + "/")
+
+
+def _starts_at_boot(service: str) -> bool | None:
+    """Return whether the boot opens the endpoint's port; None where systemd cannot be asked, or has no such unit."""
+    try:
+        systemd = Systemd(service, service.rpartition(".")[0] + ".socket", UNIT_DIRECTORY)
+        services = systemd.show()
+        listener = "socket" if systemd.endpoint_streams() else "hosts"
+    except TlsError:
+        return None
+    return starts_at_boot(services, listener) if services.service.load_state == "loaded" else None
+
+
+def _certificate_and_key(path: str, key_path: str) -> tuple[_Looked, bool | None]:
+    looked = _look(path)
+    if looked.state != READ or not key_path:
+        return looked, None
+    key = _open(key_path)
+    return looked, key_matches(looked.data, key.data) if key.state == READ else None
+
+
+def _optional(path: str) -> str:
+    return _text(_look(os.path.expanduser(path))) if path else ""
+
+
+def _text(looked: _Looked) -> str:
+    return looked.data.decode("ascii", "replace")
+
+
+def _look(path: str) -> _Looked:
+    """Return the CERTIFICATE blocks of a file and nothing else of it."""
+    looked = _open(path)
+    if looked.state != READ:
+        return looked
+    blocks = pem.blocks(looked.data, *pem.CERTIFICATE)
+    return _Looked(READ, data=b"".join(blocks)) if blocks else _Looked(INVALID, "holds no certificate in PEM form")
+
+
+def _open(path: str) -> _Looked:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError):
+        return _Looked(MISSING)
+    except OSError as error:
+        return _Looked(NOT_READABLE, (error.strerror or str(error)).lower())
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            return _Looked(INVALID, "is no regular file of a sane size")
+        with open(descriptor, "rb", closefd=False) as stream:
+            return _Looked(READ, data=stream.read(LARGEST))
+    except OSError as error:
+        return _Looked(NOT_READABLE, (error.strerror or str(error)).lower())
+    finally:
+        os.close(descriptor)
+
+
+def key_matches(certificate: bytes, key: bytes) -> bool | None:
+    """Return whether a PEM key belongs to the first certificate of a PEM text, None where OpenSSL cannot tell."""
+    blocks = pem.blocks(key, *pem.PRIVATE_KEY)
+    if not blocks or not hasattr(os, "memfd_create"):
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        with _in_memory(certificate + blocks[0]) as path:
+            context.load_cert_chain(path, password=_no_passphrase)
+    except ssl.SSLError as error:
+        return False if error.reason in _MISMATCHES else None
+    except (OSError, ValueError):
+        return None
+    return True
+
+
+def _no_passphrase() -> str:
+    """Keep OpenSSL from asking the terminal for the passphrase of an encrypted key."""
+    raise ValueError("the key is encrypted")
+
+
+@contextlib.contextmanager
+def _in_memory(data: bytes) -> t.Iterator[str]:
+    """Give bytes a path that OpenSSL can open; they never touch a disk."""
+    descriptor = os.memfd_create("status", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, data)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)

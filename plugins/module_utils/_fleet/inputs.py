@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the options of the module fleet_status to facts. PRIVATE: may change without notice.
+
+What comes from hosts is not trusted: whatever a file holds becomes at worst an ``invalid`` with an explanation.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing as t
+from dataclasses import replace
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from .._errors import TlsError
+from .._pki import reader
+from .._pki.compat import UNREADABLE, x509
+from .._time import from_isoformat
+from .model import (
+    INVALID,
+    MISSING,
+    NOT_ASKED,
+    READ,
+    Anchor,
+    Authorities,
+    Certificate,
+    CertificateFacts,
+    ClientFacts,
+    HostFacts,
+    Ledger,
+    Served,
+    Stored,
+)
+
+Mapping = t.Mapping[str, t.Any]
+_UNIT = re.compile(r"(?:^|,)OU=(?P<id>[a-z0-9][a-z0-9_-]*-g[0-9]+)(?:,|$)")
+
+
+@functools.lru_cache(maxsize=4096)
+def certificates_from_pem(text: str, what: str) -> tuple[Certificate, ...]:
+    """Return the certificates in a PEM text. Raises TlsError ``certificate-unreadable``."""
+    return tuple(Certificate(raw, reader.view_certificate(raw, what)) for raw in reader.load_certificates(text, what))
+
+
+def certificate_from_der(der: bytes) -> Certificate:
+    """Return a certificate from the wire. Raises TlsError ``certificate-unreadable``."""
+    try:
+        raw = x509.load_der_x509_certificate(der)
+    except UNREADABLE as error:
+        raise TlsError(
+            "the server's certificate cannot be read",
+            hint="Check what answers on that port: its certificate is not X.509 as RFC 5280 has it.",
+            code="certificate-unreadable",
+        ) from error
+    return Certificate(raw, reader.view_certificate(raw, "the server's certificate"))
+
+
+def stored(raw: Mapping | None) -> Stored:
+    """Return the files of a host or a bundle from what the module certificate_files_info reported."""
+    if not raw:
+        return Stored(NOT_ASKED)
+    boot = raw.get("starts_at_boot")
+    found = _stored(raw)
+    return replace(found, starts_at_boot=boot) if isinstance(boot, bool) else found
+
+
+def _stored(raw: Mapping) -> Stored:
+    state, path, problem = raw["state"], raw.get("path") or "", raw.get("problem") or ""
+    if state != READ:
+        return Stored(state, problem, path)
+    try:
+        certificate, *chain = certificates_from_pem(raw.get("certificate_content") or "", "the file")
+    except TlsError as error:
+        return Stored(INVALID, error.message, path)
+    client_ca = raw.get("client_ca_content")
+    return Stored(
+        READ,
+        path=path,
+        certificate=certificate,
+        chain=tuple(chain),
+        key_matches=raw.get("key_matches"),
+        anchors=_bundle(raw.get("ca_content")),
+        client_anchors=None if not client_ca else _bundle(client_ca),
+        configured=raw.get("configured"),
+    )
+
+
+def _bundle(text: str | None) -> tuple[Certificate, ...]:
+    """Return the certificates of a bundle, none where it cannot be read: nobody could be trusted by it."""
+    try:
+        return certificates_from_pem(text, "the bundle") if text else ()
+    except TlsError:
+        return ()
+
+
+def host(raw: Mapping, served: t.Mapping[tuple[str, int], Served]) -> HostFacts:
+    """Return a Docker host; ``served`` is what the wire showed, by (address, port)."""
+    address, port = endpoint(raw["endpoint"])
+    return HostFacts(
+        name=raw["name"],
+        address=address,
+        port=port,
+        wanted=raw["state"] == "present",
+        access_groups=tuple(raw["access_groups"] or ()),
+        stored=stored(raw.get("stored")),
+        served=served.get((address, port), Served(NOT_ASKED)),
+    )
+
+
+def endpoint(url: str) -> tuple[str, int]:
+    """Return (address, port) of ``tcp://ADDRESS:PORT``. Raises TlsError ``endpoint-invalid``."""
+    try:
+        parts = urlsplit(url if "://" in url else f"tcp://{url}")
+        address, port = parts.hostname, parts.port
+    except ValueError:
+        address = port = None
+    if not address or not port:
+        raise TlsError(
+            f"hosts: the endpoint {url!r} is not of the form tcp://ADDRESS:PORT",
+            hint="Set docker_daemon_address and docker_daemon_port (or docker_daemon_listen) of that host.",
+            code="endpoint-invalid",
+        )
+    return address, port
+
+
+def client(raw: Mapping) -> ClientFacts:
+    """Return a client bundle."""
+    return ClientFacts(raw["id"], raw["client"], raw["group"], raw["host"], stored(raw.get("stored")))
+
+
+def authorities(raw: Mapping) -> Authorities:
+    """Return what the module authority_info reported, or why it did not."""
+    found = raw.get("authorities") or {}
+    problem = raw.get("problem") or ""
+    state = READ if found else raw.get("state") or MISSING
+    anchors = tuple(anchor for name in sorted(found, key=_server_first) for anchor in _anchors(name, found[name]))
+    return Authorities(raw.get("host") or "", raw.get("path") or "", state, problem, anchors)
+
+
+def _server_first(name: str) -> tuple[bool, str]:
+    return name != "server", name
+
+
+def _anchors(name: str, raw: Mapping) -> t.Iterator[Anchor]:
+    """Yield what certificates lead to now (a generation, or the anchors of another issuer), then older ones that are still trusted."""
+    current, *more = certificates_from_pem(raw["certificate_content"], f"the authority {name}")
+    external = bool(raw.get("external"))
+    older = certificates_from_pem(raw["trusted_content"], f"the authority {name}") if raw.get("trusted_content") else ()
+    known = {current.view.fingerprint_sha256}
+    yield replace(_anchor(raw["id"], name, raw["purpose"], True, current), external=external)
+    for number, certificate in enumerate(more if external else (), start=2):
+        known.add(certificate.view.fingerprint_sha256)
+        yield replace(_anchor(f"{raw['id']}-{number}", name, raw["purpose"], True, certificate), external=True)
+    for number, certificate in enumerate(older, start=1):
+        if certificate.view.fingerprint_sha256 in known:
+            continue
+        known.add(certificate.view.fingerprint_sha256)
+        unit = _UNIT.search(certificate.view.subject)
+        yield _anchor(unit["id"] if unit else f"{name}-older-{number}", name, raw["purpose"], False, certificate)
+
+
+def _anchor(identifier: str, name: str, purpose: str, current: bool, certificate: Certificate) -> Anchor:
+    return Anchor(identifier, name, purpose, current, certificate, certificate.raw.subject.public_bytes())
+
+
+def ledger(raw: Mapping | None) -> Ledger:
+    """Return what the module ledger_info reported of the ledger and of the certificates that are valid now."""
+    if not raw:
+        return Ledger(NOT_ASKED)
+    begins = raw.get("begins")
+    return Ledger(
+        state=raw["state"],
+        problem=raw.get("problem") or "",
+        line=raw.get("line"),
+        lines=raw.get("lines") or 0,
+        begins=moment(begins) if begins else None,
+        known=frozenset(raw.get("known") or ()),
+    )
+
+
+def certificates(raw: t.Iterable[Mapping]) -> list[CertificateFacts]:
+    """Return the client certificates that nobody should use. Raises TlsError ``ledger-unreadable``."""
+    texts = ("client", "group", "generation", "request", "requester", "source", "reason")
+    return [
+        CertificateFacts(
+            **{name: str(one.get(name) or "") for name in texts},
+            not_after=moment(str(one.get("not_after") or "")),
+            trusted=bool(one.get("trusted")),
+            told=one,
+        )
+        for one in raw
+    ]
+
+
+def moment(text: str) -> datetime:
+    """Return the time of a ledger line (``2026-11-22T13:00:00Z``; Python 3.9 knows no Z)."""
+    try:
+        return from_isoformat(text)
+    except ValueError as error:
+        raise TlsError(
+            f"ledger: {text!r} is no time of a ledger",
+            hint="Give the times as ledger_info returns them, for example 2026-11-22T13:00:00Z.",
+            code="ledger-unreadable",
+        ) from error

@@ -1,0 +1,267 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is known of a fleet, and what is said about it. PRIVATE: may change without notice.
+
+Two halves: the *facts* (what was read from disks and from the wire) and the *report* (the same with findings).
+``judge`` makes the second from the first; the renderers know the report only.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .._pki.reader import CertificateView
+
+if t.TYPE_CHECKING:
+    from .._pki.compat import x509
+
+#: Levels, the better first. ``unknown``: nothing could be seen (no permission, a machine that is off).
+LEVELS = ("ok", "unknown", "warning", "critical")
+
+#: How a look at something ended.
+READ, MISSING, NOT_READABLE, UNREACHABLE, INVALID, NOT_ASKED = (
+    "read",
+    "missing",
+    "not-readable",
+    "unreachable",
+    "invalid",
+    "not-asked",
+)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate as it was found, and read."""
+
+    raw: x509.Certificate
+    view: CertificateView
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The certificate of an authority generation. ``current`` generations sign; the others are still trusted."""
+
+    id: str
+    name: str
+    purpose: str
+    current: bool
+    certificate: Certificate
+    subject_der: bytes
+    #: An anchor of another issuer: its certificates are in no ledger, and nothing here can make a new one.
+    external: bool = False
+
+
+@dataclass(frozen=True)
+class Authorities:
+    """What the CA host said. ``state`` is READ, or why it said nothing (``problem``)."""
+
+    host: str
+    path: str
+    state: str
+    problem: str
+    anchors: tuple[Anchor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What became of checking the ledger: intact, torn, tampered, missing, not-readable or not-asked."""
+
+    state: str
+    problem: str = ""
+    line: int | None = None
+    lines: int = 0
+    begins: datetime | None = None
+    known: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Certificate files on a disk. ``anchors`` are what stands in ca.pem, ``client_anchors`` in client-ca.pem.
+
+    ``starts_at_boot``: of a daemon's host, whether the boot opens the endpoint; None where that is not known.
+    """
+
+    state: str
+    problem: str = ""
+    path: str = ""
+    certificate: Certificate | None = None
+    key_matches: bool | None = None
+    anchors: tuple[Certificate, ...] = ()
+    client_anchors: tuple[Certificate, ...] | None = None
+    chain: tuple[Certificate, ...] = ()  # what stands behind the certificate in its file
+    configured: bool | None = None  # whether daemon.json has the settings of the endpoint; None: not known
+    starts_at_boot: bool | None = None
+
+
+@dataclass(frozen=True)
+class Served:
+    """What an endpoint showed to a client without a certificate. ``authority_names`` are DER subjects."""
+
+    state: str
+    problem: str = ""
+    certificate: Certificate | None = None
+    chain: tuple[Certificate, ...] = ()
+    asks_for_certificate: bool = True
+    authority_names: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """One Docker host: what the inventory wants, what its disk and its endpoint show."""
+
+    name: str
+    address: str
+    port: int
+    wanted: bool
+    access_groups: tuple[str, ...]
+    stored: Stored
+    served: Served
+
+
+@dataclass(frozen=True)
+class ClientFacts:
+    """One bundle of a client: on the controller or on a client machine."""
+
+    id: str
+    client: str
+    group: str
+    host: str
+    stored: Stored
+
+
+@dataclass(frozen=True)
+class CertificateFacts:
+    """A valid client certificate of the ledger that nobody should use. ``told`` is what the module authority_info said of it."""
+
+    client: str
+    group: str
+    generation: str
+    request: str
+    requester: str
+    source: str
+    not_after: datetime
+    reason: str
+    trusted: bool
+    told: t.Mapping[str, t.Any]
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether its client is revoked; else the inventory does not list it."""
+        return self.reason == "client-revoked"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth saying. ``code`` is a stable kebab-case word, ``advice`` what to do about it."""
+
+    code: str
+    level: str
+    message: str
+    advice: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the finding as it is reported."""
+        return {"code": self.code, "level": self.level, "message": self.message, "advice": self.advice}
+
+
+def rank(level: str) -> int:
+    """Return how bad a level is."""
+    return LEVELS.index(level)
+
+
+def worst(levels: t.Iterable[str]) -> str:
+    """Return the worst of ``levels``, ``ok`` for none."""
+    return max(levels, key=rank, default="ok")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What every line of the report has: its findings, the worst first."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def level(self) -> str:
+        """The level of the worst finding."""
+        return worst(finding.level for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """The word for the whole: the code of the worst finding that is no mere note, else ``ok``."""
+        return next((finding.code for finding in self.findings if finding.level != "ok"), "ok")
+
+
+def order(findings: t.Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings with the worst first, otherwise as they came."""
+    return tuple(sorted(findings, key=lambda finding: -rank(finding.level)))
+
+
+@dataclass(frozen=True)
+class AuthorityStatus(Judged):
+    """One generation of an authority."""
+
+    anchor: Anchor
+
+
+@dataclass(frozen=True)
+class HostStatus(Judged):
+    """One Docker host. ``admits`` names what the daemon advertises; None where it could not be asked."""
+
+    facts: HostFacts
+    admits: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class ClientStatus(Judged):
+    """One client bundle."""
+
+    facts: ClientFacts
+
+
+@dataclass(frozen=True)
+class CertificateStatus(Judged):
+    """A client certificate that nobody should use; ``opens`` are the hosts whose running daemons admit its authority."""
+
+    facts: CertificateFacts
+    opens: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CaStatus(Judged):
+    """The CA host and its ledger."""
+
+    authorities: Authorities
+    ledger: Ledger
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is known of the fleet at ``now``, judged."""
+
+    now: datetime
+    warning: tuple[str, ...]
+    critical: tuple[str, ...]
+    ca: CaStatus
+    authorities: tuple[AuthorityStatus, ...]
+    hosts: tuple[HostStatus, ...]
+    clients: tuple[ClientStatus, ...]
+    certificates: tuple[CertificateStatus, ...] = ()
+
+    @property
+    def items(self) -> tuple[Judged, ...]:
+        """Every line of the report."""
+        return (self.ca, *self.authorities, *self.hosts, *self.clients, *self.certificates)
+
+    @property
+    def level(self) -> str:
+        """The worst level of all."""
+        return worst(item.level for item in self.items)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many authorities, hosts and clients have each level, the worst first; the CA counts when it has a fault."""
+        levels = [item.level for item in self.items if item is not self.ca or item.level != "ok"]
+        return {level: levels.count(level) for level in reversed(LEVELS)}

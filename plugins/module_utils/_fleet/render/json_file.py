@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report as plain values: what the module returns and what the JSON file holds. PRIVATE: may change without notice.
+
+The keys are an interface for other programs: they are added to, not renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from datetime import datetime
+
+from ..._time import isoformat
+from .. import assess_host, authority_names, lifetimes
+from ..model import (
+    UNREACHABLE,
+    AuthorityStatus,
+    Certificate,
+    CertificateStatus,
+    ClientStatus,
+    Finding,
+    HostStatus,
+    Judged,
+    Ledger,
+    Report,
+    Stored,
+)
+
+SCHEMA = 1
+_WORDS = {"ok": "OK", "unknown": "UNKNOWN", "warning": "WARNING", "critical": "CRITICAL"}
+# Exit codes of monitoring plugins (Nagios Plugin Development Guidelines, "Plugin Return Codes").
+EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
+
+
+def summary(report: Report) -> str:
+    """Return one line in the manner of monitoring plugins: ``CRITICAL: 1 critical, 2 warning, 5 ok; web2 unreachable``."""
+    worst = report.level
+    counts = ", ".join(f"{count} {level}" for level, count in report.counts.items() if count)
+    first = [f"{label(item)} {item.verdict}" for item in report.items if item.level == worst != "ok"]
+    more = f" and {len(first) - 3} more" if len(first) > 3 else ""
+    tail = f"; {', '.join(first[:3])}{more}" if first else ""
+    return f"{_WORDS[worst]}: {counts}{tail}"
+
+
+def label(item: Judged) -> str:
+    """Return the name by which people know a line of the report."""
+    if isinstance(item, AuthorityStatus):
+        return item.anchor.id
+    if isinstance(item, HostStatus):
+        return item.facts.name
+    if isinstance(item, ClientStatus):
+        return bundle_name(item)
+    if isinstance(item, CertificateStatus):
+        return f"{item.facts.client} by {item.facts.generation}"
+    return "CA"
+
+
+def bundle_name(item: ClientStatus) -> str:
+    """Return ``alice`` for a bundle on the controller, ``desk: root:alice`` for one on a client machine."""
+    return item.facts.id if item.facts.host == "localhost" else f"{item.facts.host}: {item.facts.id}"
+
+
+def explained(item: Judged, *, notes: bool) -> t.Iterator[tuple[Finding, str]]:
+    """Yield (finding, advice) for people: advice that the next finding has too is given once, after the last.
+
+    ``notes`` is whether findings that are no fault are wanted.
+    """
+    shown = [finding for finding in item.findings if notes or finding.level != "ok"]
+    for finding, following in zip(shown, [*shown[1:], None]):
+        repeated = following is not None and following.advice == finding.advice
+        yield finding, "" if repeated else finding.advice
+
+
+def to_document(report: Report) -> dict[str, t.Any]:
+    """Return the whole report as plain values."""
+    now = report.now
+    return {
+        "schema": SCHEMA,
+        "generated": isoformat(now),
+        "level": report.level,
+        "exit_code": EXIT_CODES[report.level],
+        "summary": summary(report),
+        "counts": report.counts,
+        "thresholds": {"warning": list(report.warning), "critical": list(report.critical)},
+        "ca": {
+            "host": report.ca.authorities.host,
+            "path": report.ca.authorities.path,
+            "state": report.ca.authorities.state,
+            "ledger": _ledger(report.ca.ledger),
+            **_judged(report.ca),
+        },
+        "authorities": [_authority(one, now) for one in report.authorities],
+        "hosts": [_host(one, now) for one in report.hosts],
+        "clients": [_client(one, now) for one in report.clients],
+        "certificates": [_unwanted(one) for one in report.certificates],
+    }
+
+
+def to_json(document: t.Mapping[str, t.Any]) -> str:
+    """Return the document as the text of the JSON file."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _judged(item: Judged) -> dict[str, t.Any]:
+    return {
+        "level": item.level,
+        "verdict": item.verdict,
+        "findings": [finding.to_dict() for finding in item.findings],
+    }
+
+
+def _ledger(ledger: Ledger) -> dict[str, t.Any]:
+    return {"state": ledger.state, "lines": ledger.lines, "line": ledger.line, "problem": ledger.problem}
+
+
+def certificate(found: Certificate | None, now: datetime) -> dict[str, t.Any] | None:
+    """Return what is told of one certificate, None for none."""
+    if found is None:
+        return None
+    return {**found.view.to_dict(), "days_left": lifetimes.days_left(found.view, now)}
+
+
+def _authority(one: AuthorityStatus, now: datetime) -> dict[str, t.Any]:
+    anchor = one.anchor
+    return {
+        "id": anchor.id,
+        "name": anchor.name,
+        "purpose": anchor.purpose,
+        "current": anchor.current,
+        **_judged(one),
+        "certificate": certificate(anchor.certificate, now),
+    }
+
+
+def _host(one: HostStatus, now: datetime) -> dict[str, t.Any]:
+    facts, served = one.facts, one.facts.served
+    return {
+        "name": facts.name,
+        "endpoint": assess_host.endpoint(facts),
+        "wanted": facts.wanted,
+        **_judged(one),
+        "stored": _stored(facts.stored, now),
+        "served": {
+            "state": served.state,
+            "problem": served.problem,
+            "certificate": certificate(served.certificate, now),
+            "asks_for_certificate": served.asks_for_certificate if served.certificate else None,
+            "authority_names": [authority_names.text(name) for name in served.authority_names],
+        },
+        "served_is_stored": served_is_stored(one),
+        "starts_at_boot": facts.stored.starts_at_boot,
+        "access": {"wanted": list(facts.access_groups), "admits": None if one.admits is None else list(one.admits)},
+    }
+
+
+def served_is_stored(one: HostStatus) -> bool | None:
+    """Return whether disk and wire show the same certificate, None where one of them is unknown."""
+    stored, served = one.facts.stored.certificate, one.facts.served.certificate
+    if stored is None or served is None:
+        return None
+    return stored.view.fingerprint_sha256 == served.view.fingerprint_sha256
+
+
+def names_of(one: HostStatus) -> list[str]:
+    """Return the names and addresses of the certificate that a host serves, else of the one on disk; of both where they differ."""
+    served, stored = one.facts.served.certificate, one.facts.stored.certificate
+    found = [" ".join(each.view.names) or "none" for each in (served, stored) if each is not None]
+    if len(found) == 2 and found[0] != found[1]:
+        return [found[0], f"on disk: {found[1]}"]
+    return found[:1]
+
+
+def wire_state(one: HostStatus) -> str:
+    """Return how the look at the endpoint ended, in a word: where none is wanted, ``closed`` is not a fault."""
+    state = one.facts.served.state
+    return "closed" if state == UNREACHABLE and not one.facts.wanted else state
+
+
+def _stored(stored: Stored, now: datetime) -> dict[str, t.Any]:
+    return {
+        "state": stored.state,
+        "problem": stored.problem,
+        "path": stored.path,
+        "key_matches": stored.key_matches,
+        "certificate": certificate(stored.certificate, now),
+    }
+
+
+def _client(one: ClientStatus, now: datetime) -> dict[str, t.Any]:
+    facts = one.facts
+    return {
+        "id": facts.id,
+        "client": facts.client,
+        "group": facts.group,
+        "host": facts.host,
+        **_judged(one),
+        **_stored(facts.stored, now),
+    }
+
+
+def _unwanted(one: CertificateStatus) -> dict[str, t.Any]:
+    facts = one.facts
+    texts = ("client", "group", "generation", "request", "requester", "source", "reason", "trusted")
+    return {
+        **{name: getattr(facts, name) for name in texts},
+        "not_after": isoformat(facts.not_after),
+        "opens": list(one.opens),
+        **_judged(one),
+    }

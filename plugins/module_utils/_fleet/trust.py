@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who signed what, and which anchors a host should admit. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._pki import verify
+from . import authority_names
+from .model import READ, Anchor, Authorities, Certificate, ClientFacts, Finding, Ledger
+
+_GENERATION = re.compile(r"(?P<name>.+)-g[0-9]+")
+SERVER = "server"
+CONTROLLER = "localhost"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The anchors of the fleet. ``complete`` is False where the CA host was not read: then ``anchors`` are at most
+    the server authorities that the bundles on the controller trust, and access is judged by the names alone."""
+
+    anchors: tuple[Anchor, ...]
+    complete: bool
+    ledger: Ledger
+
+    def named(self, name: str) -> tuple[Anchor, ...]:
+        """Return the anchors of the authority ``name`` (``server``, or an access group)."""
+        return tuple(anchor for anchor in self.anchors if anchor.name == name)
+
+    def signer(
+        self, certificate: Certificate, chain: t.Iterable[Certificate], candidates: t.Iterable[Anchor]
+    ) -> Anchor | None:
+        """Return which of ``candidates`` a certificate leads to."""
+        links = [link.raw for link in chain]
+        for anchor in candidates:
+            if verify.leads_to(certificate.raw, links, [anchor.certificate.raw]):
+                return anchor
+        return None
+
+    def is_unrecorded(self, certificate: Certificate) -> bool:
+        """Return whether the ledger should know this certificate of ours and does not.
+
+        Certificates from before the ledger's first line (an adopted CA, a restarted ledger) are not its business.
+        """
+        ledger = self.ledger
+        begins = ledger.begins
+        if ledger.state not in ("intact", "torn") or begins is None or certificate.view.not_before <= begins:
+            return False
+        return certificate.view.fingerprint_sha256 not in ledger.known
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a daemon admits against what it should: readable names, and the differences."""
+
+    admits: tuple[str, ...]
+    unwanted: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def gather(authorities: Authorities, ledger: Ledger, clients: t.Iterable[ClientFacts]) -> Trust:
+    """Return the anchors to judge by: those of the CA host, else what the bundles on the controller trust.
+
+    The bundles of other machines do not count: whoever owns such a machine could vouch for any authority.
+    """
+    if authorities.state == READ:
+        return Trust(authorities.anchors, True, ledger)
+    found: dict[str, Anchor] = {}
+    for client in clients:
+        if client.host != CONTROLLER:
+            continue
+        for certificate in client.stored.anchors:
+            der = certificate.raw.subject.public_bytes()
+            view = certificate.view
+            found[view.fingerprint_sha256] = Anchor(
+                authority_names.unit(der) or view.subject, SERVER, SERVER, True, certificate, der
+            )
+    return Trust(tuple(found.values()), False, ledger)
+
+
+def compare_access(trust: Trust, advertised: t.Sequence[bytes], groups: t.Sequence[str]) -> Access:
+    """Compare the names that a daemon advertises with the authorities of the access groups it should admit.
+
+    Every current generation of a wanted group has to be there; its older, still trusted ones may be.
+    """
+    if not trust.complete:
+        return _compare_by_unit(advertised, groups)
+    ids = {anchor.subject_der: anchor.id for anchor in trust.anchors}
+    wanted = [anchor for group in groups for anchor in trust.named(group)]
+    allowed = {anchor.subject_der for anchor in wanted}
+    label = [ids.get(name) or authority_names.text(name) for name in advertised]
+    return Access(
+        admits=tuple(label),
+        unwanted=tuple(text for text, name in zip(label, advertised) if name not in allowed),
+        missing=tuple(anchor.id for anchor in wanted if anchor.current and anchor.subject_der not in advertised),
+    )
+
+
+def _compare_by_unit(advertised: t.Sequence[bytes], groups: t.Sequence[str]) -> Access:
+    """The same without the CA: authorities of this collection carry ``<group>-g<generation>`` as their unit."""
+    labels, unwanted, seen = [], [], set()
+    for name in advertised:
+        unit = authority_names.unit(name)
+        match = _GENERATION.fullmatch(unit)
+        labels.append(unit or authority_names.text(name))
+        if match is None or match["name"] not in groups:
+            unwanted.append(labels[-1])
+        else:
+            seen.add(match["name"])
+    return Access(tuple(labels), tuple(unwanted), tuple(group for group in groups if group not in seen))
+
+
+def unrecorded_finding(signer: Anchor, what: str) -> Finding:
+    """Return the finding for a certificate that one of our authorities signed behind the ledger's back."""
+    return Finding(
+        "unrecorded",
+        "warning",
+        f"{what} is signed by {signer.id}, but the ledger does not know it",
+        "Either the CA directory was restored from an older backup, or somebody else has the authority's key.",
+    )
+
+
+def covers(names: t.Iterable[str], address: str) -> bool:
+    """Return whether a certificate with ``names`` is good for ``address`` (RFC 6125 §6.4: wildcard for one label)."""
+    wanted = address.lower().rstrip(".")
+    try:
+        ip = ipaddress.ip_address(wanted)
+    except ValueError:
+        rest = wanted.partition(".")[2]
+        return any(name == wanted or (name.startswith("*.") and rest and name[2:] == rest) for name in names)
+    return str(ip) in names

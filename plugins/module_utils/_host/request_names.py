@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which names a request asks for, and which of them are only the host's own word. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .._pki import names
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a request may take from its host; ``select_addresses`` resolves selectors such as ``private``.
+
+    ``machine``: the identity of the machine (``_host/machine_identity``).
+    """
+
+    fqdn: str
+    select_addresses: t.Callable[[t.Sequence[str]], t.Sequence[str]]
+    machine: str = ""
+
+
+@dataclass(frozen=True)
+class WantedNames:
+    """Common name and names of a request. ``reported``: those that only the host reports, so that the CA may leave them out.
+
+    ``chosen``: the common name is a variable's. Else any of the names is one.
+    """
+
+    subject: names.SubjectNames
+    reported: frozenset[str] = frozenset()
+    chosen: bool = True
+
+
+def host_fqdn() -> str:
+    """Return this host's full name; its plain name where the resolver only says ``localhost`` (a common /etc/hosts)."""
+    name = socket.getfqdn()
+    if name.split(".")[0] in ("localhost", "localhost6", "ip6-localhost") or not names.is_name(name):
+        return socket.gethostname()
+    return name
+
+
+def wanted_names(request: t.Mapping[str, t.Any], host: Host) -> WantedNames:
+    """Return the names of a request. Raises TlsError ``name-invalid``, ``common-name-invalid``, ``address-selector-invalid``."""
+    return _client(request) if request["profile"] == "client" else _server(request, host)
+
+
+def machine_of(host: Host, key_path: str) -> str:
+    """Return what stands for a machine and a key on it, "" where the machine cannot be told from others."""
+    text = f"{host.machine} {key_path}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if host.machine else ""
+
+
+def foretold(requests: t.Iterable[t.Mapping[str, t.Any]], host: Host) -> list[dict[str, t.Any]]:
+    """Return what a host without ``cryptography`` can say of its server requests; nothing of those that are wrong, which a run will say."""
+    found = []
+    for request in requests:
+        if request["profile"] == "server":
+            try:
+                asked = list(wanted_names(request, host).subject.names)
+            except TlsError:
+                continue
+            found.append({"id": request["id"], "names": asked, "machine": machine_of(host, request["key_path"])})
+    return found
+
+
+def _client(request: t.Mapping[str, t.Any]) -> WantedNames:
+    common_name = request["common_name"] or request["id"]
+    names.check_common_name(common_name, f"common_name of {request['id']!r}")
+    found = names.normalize_names(request["names"], _what(request))
+    return WantedNames(names.SubjectNames(common_name, found or (names.client_identity(common_name),)))
+
+
+def _what(request: t.Mapping[str, t.Any]) -> str:
+    return f"the entry of names of {request['id']!r}"
+
+
+def _server(request: t.Mapping[str, t.Any], host: Host) -> WantedNames:
+    what = _what(request)
+    declared = set(names.normalize_names(_declared(request), what))
+    of_facts = {names.normalize_name(name) for name in request["fact_names"] if names.is_name(name)}
+    reported = set(names.normalize_names(_reported(request, host), what))
+    found = names.normalize_names(declared | reported)
+    if not found or any(name.startswith(names.CLIENT_PREFIX) for name in found):
+        problem = "has a client's name among its names" if found else "has no names"
+        raise TlsError(
+            f"the server certificate {request['id']!r} {problem}",
+            hint="Set names, fqdn, local_names or addresses.",
+            code="name-invalid",
+        )
+    common_name = request["common_name"]
+    if common_name:
+        names.check_common_name(common_name, f"common_name of {request['id']!r} (docker_server_cert_common_name)")
+    preferred = [*([host.fqdn] if request["fqdn"] else []), *request["optional_names"]]
+    spelled = [names.normalize_name(name) for name in preferred if names.is_name(name)]
+    return WantedNames(
+        names.SubjectNames(common_name or names.default_common_name([*spelled, *found]), found),
+        frozenset((reported - declared) | (of_facts & declared)),
+        chosen=bool(common_name) and common_name not in request["fact_names"],
+    )
+
+
+def _declared(request: t.Mapping[str, t.Any]) -> list[str]:
+    """Return the names that are the controller's words."""
+    found = list(request["names"])
+    found += [name for name in request["optional_names"] if names.is_name(name)]
+    # Who writes a host name into common_name expects it to work, and clients look only at the names.
+    if "." in request["common_name"] and names.is_name(request["common_name"]):
+        found.append(request["common_name"])
+    if request["local_names"]:
+        found.extend(LOCAL_NAMES)
+    return found + [entry for entry in request["addresses"] if _is_address(entry)]
+
+
+def _is_address(entry: str) -> bool:
+    """Return whether an entry of ``addresses`` is an address itself, and no selector such as ``private``."""
+    return names.is_name(entry) and names.address_or_none(names.normalize_name(entry)) is not None
+
+
+def _reported(request: t.Mapping[str, t.Any], host: Host) -> list[str]:
+    found = [host.fqdn] if request["fqdn"] else []
+    if request["addresses"]:
+        found.extend(host.select_addresses(request["addresses"]))
+    return found

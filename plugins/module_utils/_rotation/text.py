@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan of a rotation as lines of text and as plain values. PRIVATE: may change without notice."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import phases
+
+NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e rotate_ca_execute=true"
+_CHANGES = {
+    "introduced": "the CA makes {target}, which is trusted and does not sign yet",
+    "signing": "in the CA, {target} signs from now on",
+    "retired": "the CA gives {leaving} up; its private key is destroyed",
+}
+_ONE_RESTART = "each host's dockerd is restarted once"
+_RESTART = {
+    (phases.REISSUE, True): _ONE_RESTART,
+    (phases.TRUST, False): _ONE_RESTART,
+    (phases.RETIRE, False): _ONE_RESTART,
+}
+
+
+def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -> list[str]:
+    """Return the plan as text: where everything is, what comes next, what is in the way."""
+    stages = ", ".join(f"{one.id} ({one.stage})" for one in situation.generations)
+    lines = [f"Rotation of the authority {situation.name}: {stages}"]
+    lines += _table([_row(place) for place in (*situation.hosts, *situation.bundles)])
+    if plan.phase == phases.DONE:
+        return [*lines, f"Nothing to do: {plan.note}."]
+    lines.append(f"Phase {phases.PHASES.index(plan.phase) + 1} of 3, {plan.phase}:")
+    lines += [f"  ({plan.note})"] if plan.note else []
+    if plan.changes:
+        text = _what_changes(plan).format(target=plan.target, leaving=", ".join(plan.leaving))
+        lines.append(f"  first  {text}")
+    lines += [f"  then   {step.place.name}: {step.what}" for step in plan.steps]
+    restart = _RESTART.get((plan.phase, situation.name == phases.SERVER)) or (
+        "signing" in plan.changes and _ONE_RESTART
+    )
+    if restart and plan.hosts:
+        lines.append(f"  ({restart})")
+    lines += [f"  IN THE WAY  {blocker}" for blocker in plan.blockers]
+    return lines if executing else [*lines, NOTHING_CHANGED]
+
+
+def _what_changes(plan: phases.Plan) -> str:
+    if plan.changes == (phases.INTRODUCED, phases.MADE_TO_SIGN):
+        return "the CA makes {target}, which signs at once"
+    return _CHANGES[plan.change]
+
+
+def _row(place: phases.Place) -> tuple[str, str]:
+    if place.problem:
+        return place.name, f"NOT KNOWN: {place.problem}"
+    parts = []
+    if place.issuers:
+        parts.append(f"certificate of {', '.join(sorted(place.issuers))}")
+    if place.still_trusts or not place.client:
+        partly = place.still_trusts - place.trusts
+        text = f"trusts {', '.join(sorted(place.trusts)) or 'none'}"
+        parts.append(f"{text} (and {', '.join(sorted(partly))} either on disk or on the wire)" if partly else text)
+    return place.name, "; ".join(parts)
+
+
+def _table(rows: t.Sequence[tuple[str, str]]) -> list[str]:
+    width = max((len(name) for name, unused in rows), default=0)
+    return [f"  {name.ljust(width)}  {text}" for name, text in rows]
+
+
+def to_dict(plan: phases.Plan) -> dict[str, t.Any]:
+    """Return the plan as the module reports it."""
+    return {
+        "authority": plan.name,
+        "phase": plan.phase,
+        "change": plan.change,
+        "changes": [{"name": plan.name, "state": state, "generation": _number(plan.target)} for state in plan.changes],
+        "target": plan.target,
+        "leaving": list(plan.leaving),
+        "steps": [{"name": step.place.name, "host": step.place.host, "what": step.what} for step in plan.steps],
+        "hosts": list(plan.hosts),
+        "bundle_hosts": list(plan.bundle_hosts),
+        "blockers": list(plan.blockers),
+        "risk": plan.risk,
+        "note": plan.note,
+        "idle": plan.is_idle,
+    }
+
+
+def _number(identifier: str) -> int:
+    return int(identifier.rpartition("-g")[2])

@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from types import SimpleNamespace as Given
+from typing import Any
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan_present import wanted_settings
+
+TCP = "tcp://10.0.0.5:2376"
+
+
+@pytest.mark.parametrize(
+    ("unit", "listed", "expected"),
+    [
+        (("fd://",), None, ["fd://", TCP]),
+        ((), None, ["unix:///var/run/docker.sock", TCP]),
+        ((), ["fd://", "tcp://127.0.0.1:2377"], ["fd://", TCP]),
+        ((), ["unix:///srv/docker.sock", TCP], ["unix:///srv/docker.sock", TCP]),
+        ((), "fd://", ["unix:///var/run/docker.sock", TCP]),
+    ],
+    ids=["unit-names-fd", "nobody-names-any", "adopted-file-names-fd", "adopted-file-names-a-socket", "file-is-wrong"],
+)
+def test_local_listeners_stay_whoever_named_them(unit: tuple[str, ...], listed: Any, expected: list[str]) -> None:
+    state = Given(
+        config_values={} if listed is None else {"hosts": listed}, socket_usable=True, socket_streams=(), engine=None
+    )
+    options = Given(listener="hosts", directory="/etc/docker/certs", live_restore="keep")
+    settings = wanted_settings(state, options, Given(urls=lambda: [TCP]), Given(hosts=unit, flags=()))
+    assert settings["hosts"] == expected

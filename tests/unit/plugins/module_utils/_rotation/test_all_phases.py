@@ -1,0 +1,158 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All authorities in one run: which phase is due, who waits, and what a second run makes of an interrupted one."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+import helpers_status as fleet
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import all_phases, phases
+from ansible_collections.portcullis.docker_tls.plugins.modules import rotation_plan
+from helpers_modules import run_module
+
+NOW = datetime(2026, 11, 22, 13, tzinfo=timezone.utc)
+AGES = {"g1": 900, "g2": 30, "g3": 2}
+
+
+def authority(name: str, stages: dict[str, str], at: tuple[int, ...], **more: t.Any) -> phases.Situation:
+    """Return an authority of which the host `a` and the bundle `x` have the generations ``at``."""
+    ids = frozenset(f"{name}-g{number}" for number in at)
+    newest = frozenset([f"{name}-g{max(at)}"])
+    host = phases.Place("a", "a", issuers=newest, trusts=ids, still_trusts=ids)
+    bundle = phases.Place("localhost: x", "localhost", "x", issuers=newest, trusts=ids, still_trusts=ids)
+    ages: dict[str, int] = {**AGES, **more.pop("ages", {})}
+    return phases.Situation(
+        name,
+        tuple(
+            phases.Generation(f"{name}-{number}", stage, NOW - timedelta(days=ages[number]))
+            for number, stage in stages.items()
+        ),
+        (host,),
+        (bundle,),
+        now=NOW,
+        again_after=more.pop("again_after", timedelta(days=1)),
+        **more,
+    )
+
+
+BEGIN, WAITING = {"g1": "signing"}, {"g1": "signing", "g2": "next"}
+BOTH, END = {"g1": "old", "g2": "signing"}, {"g2": "signing"}
+
+# situations; the phase that is due, what the CA does in it, who has something to do
+TABLE: dict[str, tuple[list[phases.Situation], str, list[str], bool]] = {
+    "begin": (
+        [authority("server", BEGIN, (1,)), authority("ops", BEGIN, (1,))],
+        *("trust", ["server introduced", "ops introduced"], True),
+    ),
+    "killed-between-the-two": (
+        [authority("server", WAITING, (1,), ages={"g2": 0}), authority("ops", BEGIN, (1,))],
+        *("trust", ["ops introduced"], False),
+    ),
+    "one-is-further": (
+        [authority("server", BOTH, (1, 2)), authority("ops", WAITING, (1,))],
+        *("trust", [], False),
+    ),
+    "both-trusted": (
+        [authority("server", WAITING, (1, 2)), authority("ops", WAITING, (1, 2))],
+        *("reissue", ["server signing", "ops signing"], False),
+    ),
+    "one-is-complete-the-other-goes-on": (
+        [authority("server", END, (2,)), authority("ops", BOTH, (1, 2))],
+        *("retire", ["ops retired"], False),
+    ),
+    "both-complete-and-young": (
+        [authority("server", END, (2,), ages={"g2": 0}), authority("ops", END, (2,), ages={"g2": 0})],
+        *("done", [], True),
+    ),
+    "both-complete-and-old": (
+        [authority("server", END, (2,)), authority("ops", END, (2,))],
+        *("trust", ["server introduced", "ops introduced"], True),
+    ),
+    "one-was-rotated-years-ago": (
+        [authority("server", END, (2,), ages={"g2": 700}), authority("ops", WAITING, (1,))],
+        *("trust", ["server introduced"], False),
+    ),
+    "new-group-beside-a-rotation": (
+        [authority("server", BOTH, (1, 2)), authority("ops", BEGIN, (1,), ages={"g1": 0})],
+        *("trust", ["ops introduced"], False),
+    ),
+}
+
+
+@pytest.mark.parametrize(("situations", "phase", "changes", "idle"), TABLE.values(), ids=TABLE)
+def test_all_stand_in_the_earliest_phase_of_any(
+    situations: list[phases.Situation], phase: str, changes: list[str], idle: bool
+) -> None:
+    plan = all_phases.to_dict(all_phases.decide(situations))
+    assert (plan["authority"], plan["phase"], plan["idle"]) == ("all", phase, idle)
+    assert [f"{one['name']} {one['state']}" for one in plan["changes"]] == changes
+    assert bool(plan["change"]) == bool(changes)
+
+
+def test_hosts_are_restarted_once_a_phase_for_all_of_them() -> None:
+    plans = all_phases.decide([authority("server", BEGIN, (1,)), authority("ops", BEGIN, (1,))])
+    plan = all_phases.to_dict(plans)
+    assert (plan["hosts"], plan["bundle_hosts"], plan["target"]) == (["a"], ["localhost"], "server-g2, ops-g2")
+
+
+def test_what_is_in_the_way_of_one_is_in_the_way_of_all_and_its_risk_is_told() -> None:
+    lost = phases.Place("b", "b", problem="unreachable")
+    blocked = authority("ops", WAITING, (1, 2))
+    blocked = phases.Situation(
+        **{**vars(blocked), "hosts": (*blocked.hosts, lost)},
+    )
+    plan = all_phases.to_dict(all_phases.decide([authority("server", WAITING, (1, 2)), blocked]))
+    assert plan["blockers"] == ["b: whether it admits ops-g2 is not known (unreachable)"]
+    assert "Hosts that do not admit ops-g2" in plan["risk"] and "server" not in plan["risk"]
+
+
+def test_text_says_who_waits_and_that_nothing_was_changed_once() -> None:
+    situations = [authority("server", BOTH, (1, 2)), authority("ops", WAITING, (1,))]
+    plans = all_phases.decide(situations)
+    text = "\n".join(all_phases.render(situations, plans, executing=False))
+    assert "waits until the others have done the phase trust" in text
+    assert text.index("authority server") < text.index("waits until") < text.index("authority ops")
+    assert text.count("Nothing has been changed") == 1
+    assert "Nothing has been changed" not in "\n".join(all_phases.render(situations, plans, executing=True))
+
+
+def known(name: str, pair: t.Any) -> dict[str, t.Any]:
+    one = {
+        "id": f"{name}-g1",
+        "stage": "signing",
+        "certificate_content": pair.pem,
+        "not_before": "2024-01-01T00:00:00Z",
+    }
+    return {"generations": [one]}
+
+
+def plan(authority_: str) -> dict[str, t.Any]:
+    authorities = {
+        "clients": known("clients", fleet.clients_authority()),
+        "server": known("server", fleet.server_authority()),
+    }
+    return run_module(rotation_plan, {"authority": authority_, "authorities": authorities})
+
+
+def test_module_plans_all_with_the_server_first() -> None:
+    result = plan("all")
+    assert list(result["plans"]) == ["server", "clients"]
+    assert [one["name"] for one in result["plan"]["changes"]] == ["server", "clients"]
+    assert result["table"][0].startswith("Rotation of the authority server")
+
+
+def test_module_plans_one_with_the_same_keys() -> None:
+    assert set(plan("clients")["plan"]) == set(plan("all")["plan"])
+    assert list(plan("clients")["plans"]) == ["clients"]
+
+
+def test_module_names_what_there_is_where_the_authority_is_unknown() -> None:
+    result = plan("clientz")
+    assert (result["failed"], result["code"]) == (True, "authority-unknown")
+    assert "there are: clients, server" in result["msg"]
+    assert "or to all" in result["hint"]
