@@ -54,7 +54,7 @@ ENDPOINT_OPTIONS: dict[str, t.Any] = {
     "allow_port_2375": {"type": "bool", "default": False},
     "allow_dual_trust": {"type": "bool", "default": False},
     "live_restore": {"type": "str", "choices": ["keep", "enable", "require"], "default": "keep"},
-    "listener": {"type": "str", "choices": ["hosts", "socket"], "default": "hosts"},
+    "listener": {"type": "str", "choices": ["dockerd", "systemd"], "default": "dockerd"},
     "start_timeout": {"type": "int", "default": 120},
     "confirm_timeout": {"type": "int", "default": 0},
     "lock_timeout": {"type": "int", "default": 30},

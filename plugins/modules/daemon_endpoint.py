@@ -120,14 +120,14 @@ options:
   listener:
     description:
       - Who holds the TCP port.
-      - V(hosts) is dockerd itself, by C(hosts) in C(daemon.json), with a drop-in that takes C(-H) out of the unit's command.
-      - V(socket) is systemd, by a socket unit C(docker-tls.socket). No connection is refused during a restart, and addresses that are
+      - V(dockerd) is dockerd itself, by C(hosts) in C(daemon.json), with a drop-in that takes C(-H) out of the unit's command.
+      - V(systemd) is systemd, by a socket unit C(docker-tls.socket). No connection is refused during a restart, and addresses that are
         not there at boot do no harm.
       - Where another tool removes these settings from C(daemon.json), Docker starts with its local socket only. The drop-in checks
         that before each start; the journal of C(docker.service) names the file and the command that restores the endpoint.
     type: str
-    choices: [hosts, socket]
-    default: hosts
+    choices: [dockerd, systemd]
+    default: dockerd
   start_timeout:
     description: How many seconds dockerd may take to start before the change is undone.
     type: int

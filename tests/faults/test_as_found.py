@@ -180,7 +180,7 @@ def test_docker_that_is_not_enabled_is_reported(odd: Host) -> None:
     assert answer.result["endpoint"]["starts_at_boot"] is False
     again = host.run()
     assert any("docker.service is not enabled" in text for text in again.result["warnings"])
-    assert host.run(listener="socket").result["endpoint"]["starts_at_boot"] is True
+    assert host.run(listener="systemd").result["endpoint"]["starts_at_boot"] is True
     host.sh("systemctl enable --quiet docker.service")
     assert host.run().result["endpoint"]["starts_at_boot"] is True
 

@@ -24,7 +24,7 @@ done
 OTHERS = "for path in /etc/docker /etc/docker/daemon.json; do stat -c '%n %a %u%g' $path; done"
 
 
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 def test_tls_checks_of_docker_bench_security_pass(host: Host, listener: str) -> None:
     host.sh("""echo '{"log-driver": "json-file"}' > /etc/docker/daemon.json""")
     host.secure(listener=listener)
@@ -33,7 +33,7 @@ def test_tls_checks_of_docker_bench_security_pass(host: Host, listener: str) -> 
         assert found == {"tlscacert": "444 00", "tlscert": "444 00", "tlskey": "400 00"}
         assert host.sh("tr , '\\n' < /etc/docker/daemon.json | grep '\"tlsverify\":' | grep -c true") == "1"
         listens = host.sh("grep -cE 'host.*tcp://' /etc/docker/daemon.json", check=False)
-        assert listens == ("1" if listener == "hosts" else "0")
+        assert listens == ("1" if listener == "dockerd" else "0")
         others = dict(line.split(" ", 1) for line in host.sh(OTHERS).splitlines())
         assert others == {"/etc/docker": "755 00", "/etc/docker/daemon.json": "644 00"}
         host.run(certificate=host.issue().pem, listener=listener)

@@ -215,7 +215,7 @@ def test_bad_dockerd_is_undone(host: Host, what: str, action: str) -> None:
     assert "stop-sigterm' timed out" not in host.sh("journalctl -u docker -o cat"), "systemd has ended it, and not we"
 
 
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 def test_tcp_listener_that_someone_gave_docker_socket_is_refused_and_can_be_adopted(host: Host, listener: str) -> None:
     host.put("/etc/systemd/system/docker.socket.d/50-tcp.conf", "[Socket]\nListenStream=0.0.0.0:2375\n")
     host.sh("systemctl daemon-reload; systemctl restart docker.socket docker.service; docker start keeper >/dev/null")

@@ -45,7 +45,7 @@ class Prober:
         self.thread.join()
 
 
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 def test_listener_during_a_renewal(host: Host, listener: str) -> None:
     host.secure(listener=listener, live_restore="enable")
     pair = host.issue()
@@ -55,19 +55,19 @@ def test_listener_during_a_renewal(host: Host, listener: str) -> None:
     assert answer.result["restarted"]
     print(f"{host.suite} {listener}: {prober.opened} connections, {prober.refused} refused")
     assert prober.opened
-    if listener == "socket":
+    if listener == "systemd":
         assert prober.refused == 0
 
 
 def test_socket_listener_boots_without_its_address(host: Host) -> None:
     host.sh("ip address add 10.99.99.1/32 dev lo")
     pair = host.issue(subject_names=("10.99.99.1",))
-    done = host.run(certificate=pair.pem, listen=["10.99.99.1:2376"], listener="socket")
+    done = host.run(certificate=pair.pem, listen=["10.99.99.1:2376"], listener="systemd")
     assert done.result["restarted"], done.error
     host.reboot()  # the address is gone with it
     assert host.works()
     host.sh("ip address add 10.99.99.1/32 dev lo")
-    assert not host.run(listen=["10.99.99.1:2376"], listener="socket").result["changed"]
+    assert not host.run(listen=["10.99.99.1:2376"], listener="systemd").result["changed"]
 
 
 def test_hosts_listener_on_an_address_that_is_gone_after_boot_is_repaired_by_the_next_run(host: Host) -> None:

@@ -45,13 +45,13 @@ def test_endpoint_is_renewed_and_rolled_back(host: Host) -> None:
 
 def test_endpoint_with_the_socket_listener(host: Host) -> None:
     before = host.files()
-    done = host.secure(listener="socket", live_restore="enable")
+    done = host.secure(listener="systemd", live_restore="enable")
     assert all(check["passed"] for check in done.result["proof"])
     process = host.keeper()
-    assert not host.run(listener="socket", live_restore="enable").result["changed"]
-    changed = host.run(listener="hosts", live_restore="enable")
+    assert not host.run(listener="systemd", live_restore="enable").result["changed"]
+    changed = host.run(listener="dockerd", live_restore="enable")
     assert changed.result["restarted"], changed.error
-    back = host.run(listener="socket", live_restore="enable")
+    back = host.run(listener="systemd", live_restore="enable")
     assert back.result["restarted"], back.error
     gone = host.run(state="absent")
     assert gone.result["changed"]

@@ -64,8 +64,8 @@ def assert_closed(host: Host) -> None:
 
 @pytest.mark.important
 def test_daemon_json_rewritten_by_another_tool_closes_the_port_and_docker_runs(host: Host) -> None:
-    """With the socket listener: the journal says why, and what restores it; the next run does, and keeps the containers."""
-    settings = {"listener": "socket", "live_restore": "enable"}
+    """With the systemd listener: the journal says why, and what restores it; the next run does, and keeps the containers."""
+    settings = {"listener": "systemd", "live_restore": "enable"}
     host.secure(**settings)
     rewrite(host, "options")
     assert_closed(host)
@@ -136,7 +136,7 @@ def test_absent_after_a_rewrite_leaves_what_the_other_tool_wrote(host: Host, lis
 
 def test_start_guard_does_not_start_docker_when_the_port_cannot_be_closed(host: Host) -> None:
     """systemctl fails for it: better no Docker than Docker's API in plain text."""
-    host.secure(listener="socket")
+    host.secure(listener="systemd")
     host.sh(
         "mkdir -p /opt/broken && printf '#!/bin/sh\\nexit 1\\n' > /opt/broken/systemctl && chmod 755 /opt/broken/systemctl"
     )
@@ -152,8 +152,8 @@ def test_start_guard_does_not_start_docker_when_the_port_cannot_be_closed(host: 
 
 
 def test_socket_listener_follows_a_change_of_its_address(host: Host) -> None:
-    host.secure(listener="socket", listen=["127.0.0.1:2376"])
-    answer = host.run(listener="socket", listen=["127.0.0.1:2377", f"{host.address}:2376"])
+    host.secure(listener="systemd", listen=["127.0.0.1:2376"])
+    answer = host.run(listener="systemd", listen=["127.0.0.1:2377", f"{host.address}:2376"])
     assert answer.result["restarted"], answer.error
     assert host.sh("ss -Hltn sport = :2376 or sport = :2377 | awk '{print $4}' | sort").split() == sorted(
         ["127.0.0.1:2377", f"{host.address}:2376"]
@@ -186,7 +186,7 @@ def test_port_that_another_tool_opens_without_client_checks_is_not_served(
     host: Host, settings: dict[str, t.Any]
 ) -> None:
     """Only our drop-in makes ``hosts`` in daemon.json possible; with the packaged unit dockerd does not start with it at all."""
-    host.secure(listener="hosts")
+    host.secure(listener="dockerd")
     ours = json.loads(host.sh(f"cat {PATH}"))
     files = {key: ours[key] for key in ("tlscacert", "tlscert", "tlskey")} if settings else {}
     host.put(PATH, json.dumps({"hosts": ours["hosts"], **files, **settings}))
@@ -195,7 +195,7 @@ def test_port_that_another_tool_opens_without_client_checks_is_not_served(
     assert not answers(host, "http")
     assert not answers(host, "https")
     assert "so dockerd is not started" in host.sh("journalctl -u docker -p err -n 20 -o cat")
-    answer = host.run(listener="hosts", existing_settings="adopt")
+    answer = host.run(listener="dockerd", existing_settings="adopt")
     assert answer.result["restarted"], answer.error
     assert host.works()
     assert listens(host)

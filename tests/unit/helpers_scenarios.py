@@ -136,11 +136,11 @@ SCENARIOS = {
 
 
 def socket(world: World) -> Options:
-    return given(world, certificate=issued(world), listener="socket")
+    return given(world, certificate=issued(world), listener="systemd")
 
 
 def secure_by_socket(world: World) -> None:
-    secure(world, listener="socket")
+    secure(world, listener="systemd")
 
 
 def rewritten(**listener: str) -> t.Callable[[World], None]:
@@ -158,15 +158,15 @@ def rewritten(**listener: str) -> t.Callable[[World], None]:
 SCENARIOS["socket-first"] = Scenario(nothing, socket)
 SCENARIOS["socket-absent"] = Scenario(secure_by_socket, lambda world: given(world, state="absent"))
 SCENARIOS["socket-to-hosts"] = Scenario(secure_by_socket, given)
-SCENARIOS["hosts-to-socket"] = Scenario(secure, lambda world: given(world, listener="socket"))
+SCENARIOS["hosts-to-socket"] = Scenario(secure, lambda world: given(world, listener="systemd"))
 SCENARIOS["socket-listen"] = Scenario(
-    secure_by_socket, lambda world: given(world, listener="socket", listen=("127.0.0.1:2376",))
+    secure_by_socket, lambda world: given(world, listener="systemd", listen=("127.0.0.1:2376",))
 )
 SCENARIOS["hosts-rewritten"] = Scenario(
     rewritten(), lambda world: given(world, live_restore="enable"), keeps_containers=True
 )
 SCENARIOS["socket-rewritten"] = Scenario(
-    rewritten(listener="socket"),
-    lambda world: given(world, listener="socket", live_restore="enable"),
+    rewritten(listener="systemd"),
+    lambda world: given(world, listener="systemd", live_restore="enable"),
     keeps_containers=True,
 )

@@ -183,11 +183,11 @@ def test_certificates_that_the_inventory_does_not_list_are_ended(host: Any, copi
 
 
 def test_listener_of_systemd_and_back(host: Any) -> None:
-    applied(host, docker_daemon_listener="socket")
-    assert_settled(docker_daemon_listener="socket")
+    applied(host, docker_daemon_listener="systemd")
+    assert_settled(docker_daemon_listener="systemd")
     assert "hosts" not in json.loads(host.file("/etc/docker/daemon.json").content_string)
     assert answered(host, "alice")
-    applied(host, docker_daemon_listener="hosts")
+    applied(host, docker_daemon_listener="dockerd")
     assert answered(host, "alice")
 
 

@@ -24,7 +24,7 @@ _REMOVE = "# To take it away: docker_daemon_state: absent"
 
 
 def service_dropin(derivation: Derivation, *, after_network: bool, fallback: Fallback | None = None) -> str | None:
-    """Return docker.service.d/zz-docker-tls.conf for the ``hosts`` listener; None: the unit is right without one.
+    """Return docker.service.d/zz-docker-tls.conf for the ``dockerd`` listener; None: the unit is right without one.
 
     ``after_network``: start after network-online.target, for listeners on addresses that must be up before dockerd
     binds them (dockerd_facts 2.k). ``fallback``: see local_fallback.py. dockerd refuses ``-H`` together with ``hosts`` in daemon.json, hence the ExecStart.
@@ -42,7 +42,7 @@ def service_dropin(derivation: Derivation, *, after_network: bool, fallback: Fal
 
 
 def guard_dropin(config_path: str, client_ca_path: str, derivation: Derivation, endpoint_socket: str) -> str:
-    """Return docker.service.d/zz-docker-tls.conf for the ``socket`` listener: opens ``endpoint_socket`` behind the start guard.
+    """Return docker.service.d/zz-docker-tls.conf for the ``systemd`` listener: opens ``endpoint_socket`` behind the start guard.
 
     Where the unit names TCP listeners, ExecStart is replaced without them.
     """
@@ -65,7 +65,7 @@ def socket_dropin(kept: t.Sequence[str] | None, endpoint_socket: str = "") -> st
     """Return docker.socket.d/zz-docker-tls.conf; None: nothing to say.
 
     ``kept``: the lines that stay of all other files', whose TCP listeners go (an empty assignment takes every listener away).
-    ``endpoint_socket``: our unit of the ``socket`` listener, which opens with docker.socket also where docker.service is
+    ``endpoint_socket``: our unit of the ``systemd`` listener, which opens with docker.socket also where docker.service is
     only started by a connection.
     """
     lines = [] if not endpoint_socket else ["[Unit]", f"Wants={endpoint_socket}"]
@@ -75,7 +75,7 @@ def socket_dropin(kept: t.Sequence[str] | None, endpoint_socket: str = "") -> st
 
 
 def socket_command(derivation: Derivation) -> str | None:
-    """Return the command for the ``socket`` listener where the unit's own cannot stay, because it names TCP listeners."""
+    """Return the command for the ``systemd`` listener where the unit's own cannot stay, because it names TCP listeners."""
     if all(host.startswith(("fd://", "unix://")) for host in derivation.hosts):
         return None
     flags = " ".join(f"-H {quote_word(host)}" for host in local_hosts(derivation.hosts))

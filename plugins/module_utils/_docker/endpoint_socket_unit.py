@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The socket unit of the listener ``socket``: systemd holds the TCP port and passes it to dockerd, beside docker.socket.
+"""The socket unit of the listener ``systemd``: systemd holds the TCP port and passes it to dockerd, beside docker.socket.
 
 It is a unit of its own, not a drop-in of docker.socket, so that the TCP port can be closed while the local socket stays: the
 start guard does that when daemon.json has lost its TLS settings. Measured with systemd 247, 252, 257 and 262: a socket that is

@@ -66,7 +66,7 @@ class _Rules:
     """How the entries are to be judged."""
 
     addresses: tuple[Address, ...]
-    freebind: bool  # listener "socket": bound by systemd with FreeBind, and 0.0.0.0 is IPv4 only
+    freebind: bool  # listener "systemd": bound by systemd with FreeBind, and 0.0.0.0 is IPv4 only
     allow_public_address: bool
     allow_port_2375: bool
 
@@ -76,16 +76,16 @@ def resolve_listen(
     *,
     port: int,
     addresses: t.Sequence[Address],
-    listener: str = "hosts",
+    listener: str = "dockerd",
     allow_public_address: bool = False,
     allow_port_2375: bool = False,
 ) -> Listen:
     """Resolve ``private``, ADDRESS:PORT and [V6]:PORT, each also with tcp://; equal listeners count once.
 
-    ``port`` is that of ``private``. ``addresses`` are the host's; ``listener``: hosts or socket. Never raises: what is wrong
+    ``port`` is that of ``private``. ``addresses`` are the host's; ``listener``: dockerd or systemd. Never raises: what is wrong
     is in ``findings`` (errors and warnings), and only what can be used is in ``addresses``.
     """
-    rules = _Rules(tuple(addresses), listener == "socket", allow_public_address, allow_port_2375)
+    rules = _Rules(tuple(addresses), listener == "systemd", allow_public_address, allow_port_2375)
     findings: list[Finding] = []
     found: dict[ListenAddress, None] = {}
     if not entries:
@@ -302,7 +302,7 @@ def _judge(item: ListenAddress, rules: _Rules) -> list[Finding]:
             error(
                 "listen-address-absent",
                 f"the host does not have the address {item.ip} (it has: {have}); dockerd would not start, nor Docker's local socket",
-                "Correct docker_daemon_listen, or set docker_daemon_listener: socket, which binds addresses that come later.",
+                "Correct docker_daemon_listen, or set docker_daemon_listener: systemd, which binds addresses that come later.",
             )
         )
     return findings

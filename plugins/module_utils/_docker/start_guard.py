@@ -3,7 +3,7 @@
 
 """What runs before each start of dockerd: without its TLS settings no TCP port is opened.
 
-With the listener ``socket``: dockerd serves a socket that systemd passes to it in plain text, without a word in the log, when daemon.json has no TLS settings
+With the listener ``systemd``: dockerd serves a socket that systemd passes to it in plain text, without a word in the log, when daemon.json has no TLS settings
 (dockerd_facts a2). Other tools render the whole of daemon.json. So the settings are checked each time, and where they are not
 ours any more the TCP socket is closed and Docker starts with its local socket. If the socket cannot be closed, Docker does not
 start. The script stands in the unit itself: a file of its own could be deleted, and Docker would not start then.
@@ -50,7 +50,7 @@ or run on the controller: ansible-playbook portcullis.docker_tls.site" >&2; exit
 
 
 def refuse_open_port(config_path: str) -> str:
-    """Return the line of the drop-in for the listener ``hosts``: dockerd does not start where ``hosts`` opens a port to everyone.
+    """Return the line of the drop-in for the listener ``dockerd``: dockerd does not start where ``hosts`` opens a port to everyone.
 
     With the packaged unit dockerd does not start with ``hosts`` in daemon.json at all; our drop-in is what makes it possible.
     """

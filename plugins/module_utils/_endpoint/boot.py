@@ -15,8 +15,8 @@ from .._docker.systemd import Services, UnitState
 
 
 def starts_at_boot(services: Services, listener: str) -> bool:
-    """Return whether the boot opens the endpoint's port; ``listener``: hosts (dockerd opens it) or socket (systemd does)."""
-    return at_boot(services.service) or (listener == "socket" and at_boot(services.socket))
+    """Return whether the boot opens the endpoint's port; ``listener``: dockerd or systemd, whichever opens it."""
+    return at_boot(services.service) or (listener == "systemd" and at_boot(services.socket))
 
 
 def at_boot(unit: UnitState) -> bool:
@@ -35,20 +35,20 @@ def check_boot(services: Services, listener: str) -> tuple[Finding, ...]:
         return ()
     name = services.service.name
     hint = f"Run systemctl enable {name}."
-    if listener == "socket":
+    if listener == "systemd":
         text = f"neither {name} nor {services.socket.name} is enabled, so the endpoint is closed after a boot"
     else:
         text = f"{name} is not enabled: after a boot the endpoint is closed until a local client starts dockerd"
         if at_boot(services.socket):
-            hint = f"Run systemctl enable {name}; or set docker_daemon_listener: socket, with which systemd opens the port at boot."
+            hint = f"Run systemctl enable {name}; or set docker_daemon_listener: systemd, with which systemd opens the port at boot."
     return (warning("not-started-at-boot", text, hint),)
 
 
 def check_network(listen: Listen, listener: str) -> tuple[Finding, ...]:
     """Return a warning of what can still happen with dockerd's own listeners on single addresses (dockerd_facts 2.k)."""
-    if listener != "hosts" or not listen.needs_network():
+    if listener != "dockerd" or not listen.needs_network():
         return ()
     named = ", ".join(address.endpoint() for address in listen.addresses)
     text = f"dockerd listens on {named} and starts after the network; if an address is missing then, Docker does not start at all"
-    hint = "docker_daemon_listener: socket binds addresses that are not there yet."
+    hint = "docker_daemon_listener: systemd binds addresses that are not there yet."
     return (warning("address-needed-at-boot", text, hint),)

@@ -31,7 +31,7 @@ class Options:
     allow_public_address: bool = False
     allow_port_2375: bool = False
     live_restore: str = "keep"
-    listener: str = "hosts"
+    listener: str = "dockerd"
     start_timeout: int = 120
     confirm_timeout: int = 0
     lock_timeout: int = 30

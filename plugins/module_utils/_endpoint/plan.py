@@ -96,7 +96,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Units:
-    """Our files for systemd as they are to be (None: no file): two drop-ins, and the socket unit of the listener ``socket``."""
+    """Our files for systemd as they are to be (None: no file): two drop-ins, and the socket unit of the listener ``systemd``."""
 
     service: bytes | None
     socket: bytes | None

@@ -112,14 +112,14 @@ def plan_present(
 
 def _other_sockets(state: HostState, options: Options, derivation: Derivation) -> tuple[Finding, ...]:
     """Return what other socket units open, where dockerd takes what systemd passes to it."""
-    activated = options.listener == "socket" or any(host.startswith("fd://") for host in derivation.hosts)
+    activated = options.listener == "systemd" or any(host.startswith("fd://") for host in derivation.hosts)
     return check_other_sockets(state.services) if activated else ()
 
 
 def wanted_settings(state: HostState, options: Options, listen: Listen, derivation: Derivation) -> dict[str, t.Any]:
     """Return the keys that daemon.json must have. Always all of the TLS keys: each one alone is a way to fail open."""
     settings: dict[str, t.Any] = {}
-    if options.listener == "hosts":
+    if options.listener == "dockerd":
         local = derivation.hosts or _listed_hosts(state.config_values)
         settings["hosts"] = [*local_hosts(local, state.socket_usable, state.socket_streams), *listen.urls()]
     settings.update(
@@ -196,7 +196,7 @@ def _plan(
 ) -> Plan:
     before = state.config_values
     mistaken = existing_endpoint.misspelled_keys(state, options)
-    remove = (*mistaken, *(() if options.listener == "hosts" else ("hosts",)))
+    remove = (*mistaken, *(() if options.listener == "dockerd" else ("hosts",)))
     after = encoded(daemon_json.merge(state.config_data, settings, remove, state.config_path)) or b""
     values = daemon_json.parse_daemon_json(after, state.config_path).values
     wanted = wanted_units(state, options, derivation, listen, kept)
@@ -373,7 +373,7 @@ def _unprovable(state: HostState, options: Options, plan: Plan) -> tuple[Finding
     With ``hosts`` such an address is refused in any case; systemd's listeners wait for it, and then all goes by itself.
     """
     away = [address for address, _port in plan.expected.addresses if not is_on_host(state.addresses, address)]
-    if not plan.restart or not away or options.listener != "socket":
+    if not plan.restart or not away or options.listener != "systemd":
         return ()
     text = f"the host does not have the address {', '.join(away)} now, so the change could not be proved there, and would be taken back"
     return (

@@ -20,7 +20,7 @@ def wanted_units(
     state: HostState, options: Options, derivation: Derivation, listen: Listen, kept: tuple[str, ...] | None
 ) -> Units:
     """Return our files for systemd. ``kept``: see ``socket_unit.check_socket``."""
-    if options.listener == "hosts":
+    if options.listener == "dockerd":
         fallback = _fallback(state, derivation)
         service = drop_in.service_dropin(derivation, after_network=listen.needs_network(), fallback=fallback)
         return Units(encoded(service), encoded(drop_in.socket_dropin(kept)), None)
@@ -44,7 +44,7 @@ def _fallback(state: HostState, derivation: Derivation) -> Fallback | None:
 
 def wanted_command(state: HostState, options: Options, derivation: Derivation) -> str:
     """Return the command that systemd must have loaded before the restart."""
-    if options.listener == "hosts":
+    if options.listener == "dockerd":
         fallback = _fallback(state, derivation)
         return fallback.command if fallback else derivation.command
     return drop_in.socket_command(derivation) or derivation.original

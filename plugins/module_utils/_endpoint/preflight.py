@@ -97,7 +97,7 @@ class WantedEndpoint:
     key: bytes
     ca: bytes  # server authority: signs the certificate
     client_ca: bytes  # anchors of the admitted groups
-    listener: str = "hosts"
+    listener: str = "dockerd"
     existing_settings: str = "fail"  # or adopt, replace
     live_restore: str = "keep"  # keep, enable, require
     restart_needed: bool = True
@@ -194,9 +194,9 @@ def _check_socket(facts: HostFacts, wanted: WantedEndpoint, derivation: Derivati
         )
         text = f"docker.service requires docker.socket, which is {state}; dockerd could not start again"
         return [error("socket-masked" if state == "masked" else "socket-missing", text, hint)]
-    if wanted.listener == "socket" and (state != "loaded" or not activated):
-        text = "the listener socket needs a docker.socket and a docker.service that takes it (-H fd://), which this host has not"
-        return [error("socket-listener-unsupported", text, "Set docker_daemon_listener: hosts.")]
+    if wanted.listener == "systemd" and (state != "loaded" or not activated):
+        text = "the listener systemd needs a docker.socket and a docker.service that takes it (-H fd://), which this host has not"
+        return [error("socket-listener-unsupported", text, "Set docker_daemon_listener: dockerd.")]
     return []
 
 

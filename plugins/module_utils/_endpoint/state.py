@@ -58,7 +58,7 @@ class HostState:
     socket_dropin_path: str
     socket_dropin: bytes | None
     socket_listeners: tuple[SocketListener, ...]  # of other people's files
-    endpoint_socket_path: str  # our socket unit of the listener ``socket``
+    endpoint_socket_path: str  # our socket unit of the listener ``systemd``
     endpoint_socket: bytes | None
     directory: str
     certificates: CertificateSet

@@ -29,7 +29,7 @@ from .model import (
 
 _RESTART = "Restart dockerd there: systemctl restart docker, or run playbooks/site.yml."
 _SITE = "Run playbooks/site.yml."
-_ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_listener: socket."
+_ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_listener: systemd."
 
 
 def judge_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> HostStatus:

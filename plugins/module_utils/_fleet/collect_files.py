@@ -92,7 +92,7 @@ def _starts_at_boot(service: str) -> bool | None:
     try:
         systemd = Systemd(service, service.rpartition(".")[0] + ".socket", UNIT_DIRECTORY)
         services = systemd.show()
-        listener = "socket" if systemd.endpoint_streams() else "hosts"
+        listener = "systemd" if systemd.endpoint_streams() else "dockerd"
     except TlsError:
         return None
     return starts_at_boot(services, listener) if services.service.load_state == "loaded" else None

@@ -149,7 +149,7 @@ def _options() -> argparse.Namespace:
     add("--baseline-hosts", type=int, default=50, help=f"largest simulated fleet for {BASELINE} (50)")
     add("--signing", type=int, help="CSRs in one play (100)")
     add("--requests", type=int, help="CSRs in one call of the CA (10000)")
-    add("--listeners", type=_words(("hosts", "socket")), help="of hosts,socket: the API during a renewal")
+    add("--listeners", type=_words(("dockerd", "systemd")), help="of dockerd,systemd: the API during a renewal")
     add("--repetitions", type=int, default=3)
     add("--time-limit", type=float, default=90, metavar="MINUTES", help="what is not begun by then is left out (90)")
     add("--key-type", default="ecdsa-p256", choices=["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"])
@@ -173,7 +173,7 @@ def _options() -> argparse.Namespace:
     options.simulated = options.simulated or (1, 50, 200, 1000)
     options.signing = options.signing or 100
     options.requests = options.requests or 10000
-    options.listeners = options.listeners or ("hosts", "socket")
+    options.listeners = options.listeners or ("dockerd", "systemd")
     return options
 
 

@@ -109,7 +109,7 @@ def _ca(section: t.Optional[Section]) -> Goal:
 
 
 def _gap_hosts(section: t.Optional[Section]) -> Goal:
-    case, goal = "API gap during renewal, live-restore on, `hosts` listener", "one restart"
+    case, goal = "API gap during renewal, live-restore on, `dockerd` listener", "one restart"
     if section is None or not section.facts:
         return Goal(case, goal)
     facts = section.facts
@@ -118,7 +118,7 @@ def _gap_hosts(section: t.Optional[Section]) -> Goal:
 
 
 def _gap_socket(section: t.Optional[Section]) -> Goal:
-    case, goal = "API gap during renewal, live-restore on, `socket` listener", "no refused connection"
+    case, goal = "API gap during renewal, live-restore on, `systemd` listener", "no refused connection"
     if section is None or not section.facts:
         return Goal(case, goal)
     facts = section.facts

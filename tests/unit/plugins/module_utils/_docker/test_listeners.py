@@ -164,7 +164,7 @@ SOCKET = {
 @pytest.mark.parametrize("name", SOCKET)
 def test_resolve_listen_socket_listener_has_other_rules(name: str) -> None:
     entries, addresses, wanted = SOCKET[name]
-    found = resolve(entries, addresses, listener="socket")
+    found = resolve(entries, addresses, listener="systemd")
     assert [(item.severity, item.code) for item in found.findings] == wanted
 
 

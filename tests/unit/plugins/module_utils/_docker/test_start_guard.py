@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The start guard of the listener ``socket``, run as systemd would, with a systemctl that records its calls."""
+"""The start guard of the listener ``systemd``, run as systemd would, with a systemctl that records its calls."""
 
 from __future__ import annotations
 

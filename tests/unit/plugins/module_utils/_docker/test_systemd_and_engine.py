@@ -240,16 +240,16 @@ ENABLED = systemd.UnitState("docker.service", file_state="enabled", wanted_by=("
 @pytest.mark.parametrize(
     ("service", "socket", "listener", "starts"),
     [
-        (ENABLED, ENABLED, "hosts", True),
-        (systemd.UnitState("docker.service"), ENABLED, "hosts", True),
-        (replace(ENABLED, file_state="disabled", wanted_by=()), ENABLED, "hosts", False),
-        (replace(ENABLED, file_state="disabled", wanted_by=()), ENABLED, "socket", True),
-        (replace(ENABLED, file_state="disabled", wanted_by=("app.service",)), ENABLED, "hosts", True),
-        (replace(ENABLED, file_state="static"), ENABLED, "hosts", True),
-        (replace(ENABLED, file_state="static", wanted_by=()), ENABLED, "hosts", False),
-        (replace(ENABLED, file_state="enabled-runtime"), ENABLED, "hosts", False),
-        (replace(ENABLED, file_state="generated"), ENABLED, "hosts", True),
-        (replace(ENABLED, file_state="disabled", wanted_by=()), replace(ENABLED, file_state="disabled", wanted_by=()), "socket", False),
+        (ENABLED, ENABLED, "dockerd", True),
+        (systemd.UnitState("docker.service"), ENABLED, "dockerd", True),
+        (replace(ENABLED, file_state="disabled", wanted_by=()), ENABLED, "dockerd", False),
+        (replace(ENABLED, file_state="disabled", wanted_by=()), ENABLED, "systemd", True),
+        (replace(ENABLED, file_state="disabled", wanted_by=("app.service",)), ENABLED, "dockerd", True),
+        (replace(ENABLED, file_state="static"), ENABLED, "dockerd", True),
+        (replace(ENABLED, file_state="static", wanted_by=()), ENABLED, "dockerd", False),
+        (replace(ENABLED, file_state="enabled-runtime"), ENABLED, "dockerd", False),
+        (replace(ENABLED, file_state="generated"), ENABLED, "dockerd", True),
+        (replace(ENABLED, file_state="disabled", wanted_by=()), replace(ENABLED, file_state="disabled", wanted_by=()), "systemd", False),
     ],
 )  # fmt: skip
 def test_starts_at_boot_is_what_the_boot_opens(

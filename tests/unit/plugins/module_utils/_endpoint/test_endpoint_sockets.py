@@ -30,7 +30,7 @@ def foreign_socket(bench: Bench, text: str, name: str = "50-tcp.conf") -> pathli
     return path
 
 
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 @pytest.mark.parametrize("value", ["0.0.0.0:2375", "2375", "[::]:4243", "127.0.0.1:2376"])
 def test_tcp_listener_of_docker_socket_that_is_not_ours_is_refused(bench: Bench, value: str, listener: str) -> None:
     path = foreign_socket(bench, f"ListenStream={value}")
@@ -44,7 +44,7 @@ def test_tcp_listener_of_docker_socket_that_is_not_ours_is_refused(bench: Bench,
     assert bench.world.restarts == 0
 
 
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 def test_tcp_listener_of_docker_socket_that_comes_later_is_found_without_a_change(bench: Bench, listener: str) -> None:
     bench.secure(listener=listener)
     foreign_socket(bench, "ListenStream=0.0.0.0:2375")
@@ -53,7 +53,7 @@ def test_tcp_listener_of_docker_socket_that_comes_later_is_found_without_a_chang
     assert caught.value.code == "socket-listener-foreign"
 
 
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 def test_tcp_listener_of_docker_socket_is_adopted_and_comes_back_with_absent(bench: Bench, listener: str) -> None:
     foreign_socket(bench, "ListenStream=0.0.0.0:2375\nListenStream=/run/other.sock\nListenFIFO=/run/fifo")
     before = bench.world.snapshot()
@@ -103,25 +103,25 @@ def test_tcp_listener_in_a_file_that_is_read_after_ours_cannot_be_adopted(bench:
 
 def test_address_that_is_away_makes_no_restart_where_nothing_is_due(bench: Bench) -> None:
     """A VPN is down when the nightly run comes: nothing can be seen at its address, and nothing is wrong there."""
-    bench.secure(listener="socket")
+    bench.secure(listener="systemd")
     restarts = bench.world.restarts
     bench.world.addresses.discard(ADDRESS)
-    result = bench.run(listener="socket")
+    result = bench.run(listener="systemd")
     assert (result["changed"], result["reasons"], bench.world.restarts) == (False, [], restarts)
     assert any(ADDRESS in warning for warning in result["warnings"])
 
 
 def test_change_that_could_not_be_proved_is_refused_before_it_is_made(bench: Bench) -> None:
     """Else it would be made, found unproved and taken back: two restarts for nothing."""
-    bench.secure(listener="socket")
+    bench.secure(listener="systemd")
     restarts, before = bench.world.restarts, bench.world.snapshot()
     bench.world.addresses.discard(ADDRESS)
     certificate = bench.issue(7)
     with pytest.raises(TlsError, match=f"does not have the address {ADDRESS} now") as caught:
-        bench.run(certificate=certificate, listener="socket")
+        bench.run(certificate=certificate, listener="systemd")
     assert caught.value.code == "listen-address-absent"
     assert bench.world.restarts == restarts
     kept = {path: data for path, data in bench.world.snapshot().items() if "certs" not in path}
     assert kept == {path: data for path, data in before.items() if "certs" not in path}
     bench.world.addresses.add(ADDRESS)
-    assert bench.run(certificate=certificate, listener="socket")["restarted"]
+    assert bench.run(certificate=certificate, listener="systemd")["restarted"]

@@ -428,7 +428,7 @@ def test_absent_is_done_where_docker_had_failed_before_and_says_that_it_still_fa
     assert not bench.run(state="absent")["changed"]
 
 
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 def test_absent_leaves_a_docker_stopped_that_somebody_has_stopped(bench: Bench, listener: str) -> None:
     bench.secure(listener=listener)
     bench.world.end()

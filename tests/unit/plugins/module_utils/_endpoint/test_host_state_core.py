@@ -69,7 +69,7 @@ CHANGES: dict[str, dict[str, t.Any]] = {
     "another group": {"client_ca": OTHERS.pem},
     "another authority": {"ca": SERVER.pem + OTHERS.pem},
     "live-restore": {"live_restore": "enable"},
-    "the socket listener": {"listener": "socket"},
+    "the systemd listener": {"listener": "systemd"},
     "a certificate that would come": {"certificate_pending": True},
 }
 

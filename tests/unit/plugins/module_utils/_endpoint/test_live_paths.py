@@ -43,7 +43,7 @@ def one_plain_file(directory: pathlib.Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("listener", ["hosts", "socket"])
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 def test_paths_given_to_dockerd_are_regular_files_without_following_a_link(bench: Bench, listener: str) -> None:
     """docker-bench-security calls stat(2) on them without -L: a link has mode 0777 there (3.10, 3.12, 3.14)."""
     bench.secure(listener=listener)

@@ -28,6 +28,6 @@ def test_local_listeners_stay_whoever_named_them(unit: tuple[str, ...], listed: 
     state = Given(
         config_values={} if listed is None else {"hosts": listed}, socket_usable=True, socket_streams=(), engine=None
     )
-    options = Given(listener="hosts", directory="/etc/docker/certs", live_restore="keep")
+    options = Given(listener="dockerd", directory="/etc/docker/certs", live_restore="keep")
     settings = wanted_settings(state, options, Given(urls=lambda: [TCP]), Given(hosts=unit, flags=()))
     assert settings["hosts"] == expected

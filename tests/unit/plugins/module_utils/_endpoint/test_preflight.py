@@ -156,7 +156,7 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
         wanted(),
         [(E, "flag-listener-foreign"), (W, "environment-inlined"), (W, "listener-replaced")],
     ),
-    "socket listener keeps -H, hosts not written": (
+    "systemd listener keeps -H, hosts not written": (
         host(strip=frozenset()),
         wanted(settings={k: v for k, v in SETTINGS.items() if k != "hosts"}),
         [],
@@ -221,15 +221,15 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
     "masked socket": (host(head=REQUIRES, unit_facts=masked()), wanted(), [(E, "socket-masked")]),
     "missing socket": (host(head=REQUIRES, unit_facts=masked("not-found")), wanted(), [(E, "socket-missing")]),
     "masked socket that nobody needs": (host(unit_facts=masked()), wanted(), []),
-    "socket listener": (host(), wanted(listener="socket", settings={"tls": True}), []),
-    "socket listener without a socket": (
+    "systemd listener": (host(), wanted(listener="systemd", settings={"tls": True}), []),
+    "systemd listener without a socket": (
         host(unit_facts=masked("not-found")),
-        wanted(listener="socket"),
+        wanted(listener="systemd"),
         [(E, "socket-listener-unsupported")],
     ),
-    "socket listener without fd": (
+    "systemd listener without fd": (
         host("/usr/bin/dockerd"),
-        wanted(listener="socket"),
+        wanted(listener="systemd"),
         [(E, "socket-listener-unsupported")],
     ),
     # ports

@@ -99,13 +99,13 @@ def test_refusal_says_that_docker_is_down_and_why(
     bench: Bench, check_mode: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The unit has -H fd://, so dockerd does not start with hosts in daemon.json."""
-    bench.secure(listener="socket")
+    bench.secure(listener="systemd")
     rewrite(bench, HOSTS)
     assert not bench.world.answers_locally
     reason = "unable to configure the Docker daemon: the following directives are specified both as a flag and in the file: hosts"
     monkeypatch.setattr(bench.machine, "log_tail", lambda _since: reason)
     with pytest.raises(TlsError) as caught:
-        bench.run(listener="socket", check_mode=check_mode)
+        bench.run(listener="systemd", check_mode=check_mode)
     assert caught.value.code == "existing-settings"
     assert "already says where or how Docker listens: hosts" in caught.value.message
     assert caught.value.message.endswith(f"Docker is down on this host: {reason}")
@@ -142,10 +142,10 @@ def test_settings_that_the_other_tool_renders_too_need_no_change(bench: Bench, l
 
 
 def test_settings_that_come_back_without_a_restart_open_the_port_at_the_next_run(bench: Bench) -> None:
-    bench.secure(listener="socket")
+    bench.secure(listener="systemd")
     ours = bench.world.config.read_text()
     rewrite(bench)
     bench.world.config.write_text(ours)
-    result = bench.run(listener="socket")
+    result = bench.run(listener="systemd")
     assert result["reasons"] == ["running-daemon-outdated"]
     assert bench.world.tcp == (f"{ADDRESS}:2376",)
