@@ -235,7 +235,7 @@ def test_one_of_the_group_is_revoked(hosts: dict[str, Any]) -> None:
 def test_old_authority_is_replaced(hosts: dict[str, Any], authority: str, times: int) -> None:
     former = kept("bob")
     with asked_without_a_pause(hosts, "alice") as restarts:
-        succeeds("rotate_ca", rotate_ca_authority=authority, rotate_ca_execute=True)
+        succeeds("rotate_ca", docker_rotate_ca_authority=authority, docker_rotate_ca_execute=True)
     assert restarts == {"oldest": times, "newest": times}
     # The former ca.pem does not know the servers, the former certificate does not open them.
     assert who_gets_in(hosts, former) == set()

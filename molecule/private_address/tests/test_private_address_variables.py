@@ -16,7 +16,7 @@ from testinfra_helpers import address_of, client_bundle, docker
 testinfra_hosts = ["ansible://edge"]
 # Nothing listens at port 1, so Ansible does not reach `desk`.
 DESK_IS_AWAY = {"ansible_port": "{{ 1 if inventory_hostname == 'desk' else 22 }}"}
-SERVER = {"playbook": "playbooks/rotate_ca.yml", "rotate_ca_authority": "server", "rotate_ca_execute": True}
+SERVER = {"playbook": "playbooks/rotate_ca.yml", "docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True}
 
 
 def user_gets_in(host: Any) -> bool:
@@ -29,12 +29,12 @@ def test_rotation_leaves_out_who_is_away_only_where_it_is_forced(host: Any) -> N
     assert "reissue of the rotation of server must not begin" in run.output, run.output
     assert "OU=server-g1" in served_certificate(address_of(host)).issuer.rfc4514_string()
 
-    run = play(**SERVER, **DESK_IS_AWAY, rotate_ca_force_reissue=True)
+    run = play(**SERVER, **DESK_IS_AWAY, docker_rotate_ca_force_reissue=True)
     assert "retire of the rotation of server must not begin" in run.output, run.output
     assert "OU=server-g2" in served_certificate(address_of(host)).issuer.rfc4514_string()
     assert not user_gets_in(host)
 
-    play(**SERVER, **DESK_IS_AWAY, rotate_ca_force_retire=True)
+    play(**SERVER, **DESK_IS_AWAY, docker_rotate_ca_force_retire=True)
     assert client_bundle().directory.joinpath("ca.pem").read_text().count("BEGIN CERTIFICATE") == 1
     assert docker(address_of(host), client_bundle(), "version").succeeded
 

@@ -47,8 +47,8 @@ def site(*clients: dict[str, Any], **variables: Any) -> Run:
 def rotate(authority: str, *clients: dict[str, Any], execute: bool = True, **variables: Any) -> Run:
     return play(
         playbook=ROTATE,
-        rotate_ca_authority=authority,
-        rotate_ca_execute=execute,
+        docker_rotate_ca_authority=authority,
+        docker_rotate_ca_execute=execute,
         docker_daemon_access_groups=GROUPS,
         docker_client_cert_clients=list(clients),
         **variables,
@@ -123,7 +123,7 @@ def test_server_authority_is_planned_first_and_nothing_changes(hosts: dict[str, 
     before = {name: served_certificate(address_of(host)) for name, host in hosts.items()}
     run = rotate("server", ALICE, BOB, OLGA, execute=False)
     assert_changed_nothing(run)
-    assert "Phase 1 of 3, trust" in run.output and "rotate_ca_execute=true" in run.output
+    assert "Phase 1 of 3, trust" in run.output and "docker_rotate_ca_execute=true" in run.output
     assert before == {name: served_certificate(address_of(host)) for name, host in hosts.items()}
 
 
@@ -156,7 +156,7 @@ def test_server_authority_is_replaced_when_the_host_is_back(hosts: dict[str, Any
 def test_client_authority_waits_for_a_certificate_that_nobody_renewed(hosts: dict[str, Any]) -> None:
     forgotten = kept("bob")
     with asked_without_a_pause(hosts, "alice"):
-        run = rotate("clients", ALICE, OLGA, rotate_ca_again_after="0s")
+        run = rotate("clients", ALICE, OLGA, docker_rotate_ca_again_after="0s")
     assert run.returncode != 0
     assert "localhost/bob: the certificate of bob from clients-g2" in run.output, run.output
     assert "OU=clients-g3" in issuer_of("alice")
@@ -180,7 +180,7 @@ def test_client_authority_is_replaced_when_everybody_is_renewed(hosts: dict[str,
 def test_all_authorities_are_replaced_in_one_run(hosts: dict[str, Any]) -> None:
     former = kept("alice")
     with asked_without_a_pause(hosts, "alice") as restarts:
-        run = rotate("all", ALICE, BOB, OLGA, rotate_ca_again_after="0s")
+        run = rotate("all", ALICE, BOB, OLGA, docker_rotate_ca_again_after="0s")
     assert run.returncode == 0, run.output
     # Once a phase, for all authorities together.
     assert restarts == {"oldest": 3, "newest": 3}

@@ -57,4 +57,4 @@ def how_to_end(one: Mapping) -> str:
         ways.append(
             f"give docker_client_cert_clients the entry {{name: {client}, group: {group}, state: revoked}} and run site.yml"
         )
-    return ", or ".join(ways or [f"replace the authority of the group (rotate_ca_authority={group})"])
+    return ", or ".join(ways or [f"replace the authority of the group (docker_rotate_ca_authority={group})"])

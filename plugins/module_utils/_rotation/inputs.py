@@ -81,7 +81,7 @@ def situation(
     if name not in ca:
         raise TlsError(
             f"there is no authority {name!r} in the CA; there are: {', '.join(sorted(ca)) or 'none'}",
-            hint="Set rotate_ca_authority to server, to the name of an access group, or to all.",
+            hint="Set docker_rotate_ca_authority to server, to the name of an access group, or to all.",
             code="authority-unknown",
         )
     generations = ca[name]["generations"]

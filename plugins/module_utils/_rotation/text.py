@@ -9,7 +9,7 @@ import typing as t
 
 from . import phases
 
-NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e rotate_ca_execute=true"
+NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e docker_rotate_ca_execute=true"
 _CHANGES = {
     "introduced": "the CA makes {target}, which is trusted and does not sign yet",
     "signing": "in the CA, {target} signs from now on",

@@ -88,7 +88,7 @@ def settings_of(scenario: str) -> list[tuple[str, t.Any]]:
 def test_playbooks_are_read_for_their_variables() -> None:
     assert {
         "docker_daemon_serial",
-        "rotate_ca_authority",
+        "docker_rotate_ca_authority",
         "docker_adopt_places",
         "docker_status_become",
     } <= of_playbooks()

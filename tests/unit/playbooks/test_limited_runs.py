@@ -89,7 +89,7 @@ def test_revocation_that_leaves_the_controller_out_waits_for_the_bundles_there(t
 def test_rotation_that_leaves_the_controller_out_is_refused(tmp_path: pathlib.Path) -> None:
     """The plan is made there: without it nothing would happen, and that would look like success."""
     site(tmp_path)
-    wanted = {"rotate_ca_authority": "server", "rotate_ca_execute": True}
+    wanted = {"docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True}
     code, output = play(tmp_path, "rotate_ca.yml", "--limit", "all", **wanted)
     assert (code, "--limit leaves localhost out" in output) == (2, True), output
     assert sorted(one.name for one in (tmp_path / "ca/authorities").iterdir()) == ["clients-g1", "server-g1"]

@@ -76,7 +76,7 @@ def site(directory: pathlib.Path, **variables: t.Any) -> Run:
 
 
 def rotate(directory: pathlib.Path, authority: str, *, execute: bool = True, **variables: t.Any) -> Run:
-    return play(directory, "rotate_ca.yml", rotate_ca_authority=authority, rotate_ca_execute=execute, **variables)
+    return play(directory, "rotate_ca.yml", docker_rotate_ca_authority=authority, docker_rotate_ca_execute=execute, **variables)
 
 
 def generations(directory: pathlib.Path) -> list[str]:
@@ -122,7 +122,7 @@ def test_expired_authorities_are_replaced(tmp_path: pathlib.Path, authority: str
     refused = site(tmp_path)
     assert refused.code != 0
     assert f"the authority {short[0]}-g1 expired at" in refused.flat
-    assert f"rotate_ca_authority={short[0]}" in refused.flat
+    assert f"docker_rotate_ca_authority={short[0]}" in refused.flat
     run = rotate(tmp_path, authority)
     assert run.code == 0, run.output
     assert "has expired, and with it everything that it signed" in run.output
@@ -166,7 +166,7 @@ def test_tampered_ledger_in_the_middle_is_named_by_its_line(tmp_path: pathlib.Pa
 
 BAD = {
     "unknown": (
-        {"rotate_ca_authority": "opz"},
+        {"docker_rotate_ca_authority": "opz"},
         "there is no authority 'opz' in the CA; there are: clients, ops, server",
     ),
     "host-admits-unknown-group": ({"docker_ca_access_groups": ["clients"]}, "which docker_ca_access_groups"),
@@ -185,7 +185,7 @@ def test_bad_input_of_a_rotation_is_one_message_and_changes_nothing(
     fleet: pathlib.Path, variables: dict[str, t.Any], message: str
 ) -> None:
     before = tree(ca_of(fleet))
-    run = play(fleet, "rotate_ca.yml", **{"rotate_ca_authority": "server", "rotate_ca_execute": True, **variables})
+    run = play(fleet, "rotate_ca.yml", **{"docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True, **variables})
     assert run.code != 0
     assert message in run.flat, run.output
     assert tree(ca_of(fleet)) == before

@@ -293,4 +293,4 @@ def test_render_says_what_is_known_what_comes_and_what_is_in_the_way() -> None:
     assert "the CA gives ops-g1 up; its private key is destroyed" in text
     assert "a: drops ops-g1" in text
     assert "IN THE WAY  b: what it has is not known (unreachable)" in text
-    assert text.endswith("-e rotate_ca_execute=true")
+    assert text.endswith("-e docker_rotate_ca_execute=true")

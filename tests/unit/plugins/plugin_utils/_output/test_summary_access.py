@@ -59,7 +59,7 @@ WAYS: dict[str, tuple[dict[str, t.Any], str]] = {
     "bundle-unlisted": ({**BOB, "reason": "bundle-unlisted"}, SWITCH),
     "recorded-elsewhere": (
         {**BOB, "source": "recorded", "reason": "bundle-unlisted"},
-        "replace the authority of the group (rotate_ca_authority=clients)",
+        "replace the authority of the group (docker_rotate_ca_authority=clients)",
     ),
     "recorded": ({**BOB, "source": "recorded"}, "the entry {name: bob, group: clients, state: revoked}"),
 }
