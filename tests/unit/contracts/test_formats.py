@@ -33,7 +33,7 @@ def test_choices_are_the_same_in_module_documentation_and_role() -> None:
     options = role_options()
     of_a_client = options["docker_client_cert_clients"]["options"]["bundles"]
     assert documented["choices"] == list(registry.NAMES)
-    assert options["docker_client_cert_bundles"]["choices"] == list(registry.NAMES)
+    assert options["docker_client_cert_bundle_formats"]["choices"] == list(registry.NAMES)
     assert of_a_client["choices"] == list(registry.NAMES)
 
 

@@ -36,7 +36,7 @@ PLAY = [
         "vars": {
             "docker_ca_passphrase": PASSPHRASE_TEXT,
             "docker_client_cert_pkcs12_passphrase": P12,
-            "docker_client_cert_bundles": list(registry.NAMES),
+            "docker_client_cert_bundle_formats": list(registry.NAMES),
             "docker_client_cert_clients": [
                 {"name": "alice", "group": "ops"},
                 {"name": "bob", "bundles": ["context"], "consumer_directory": "/certs"},

@@ -120,7 +120,7 @@ def test_problem_is_named(groups: dict[str, list[str]], variables: dict[str, Any
         ({"docker_ca_key_type": "dsa"}, "docker_ca_key_type must be one of"),
         ({"docker_ca_lock_timeout": "long"}, "docker_ca_lock_timeout"),
         ({"docker_client_cert_clients": [{"name": "a", "validity": ["1d"], "colour": "red"}]}, "colour"),
-        ({"docker_client_cert_bundles": {"docker": True}}, "docker_client_cert_bundles"),
+        ({"docker_client_cert_bundle_formats": {"docker": True}}, "docker_client_cert_bundle_formats"),
     ],
     ids=str,
 )
