@@ -168,7 +168,7 @@ def _where_was_looked(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
     lines += [shown(f"        {host}: {', '.join(paths)}") for host, paths in places.items() if paths]
     return [
         *lines,
-        "        -> docker_adopt_places: [/path/to/the/directory] adds directories on all of them. The key may also be on the machine of",
+        "        -> docker_adopt_search_paths: [/path/to/the/directory] adds directories on all of them. The key may also be on the machine of",
         "           the one who made the CA: then give host, certificate_path and key_path above (docker-machine: ~/.docker/machine/certs there).",
     ]
 

@@ -107,7 +107,7 @@ def test_adoption_looks_into_more_places(host: Any) -> None:
     host.run_expect([0], f"mkdir -p /opt/forgotten && cp -L /etc/docker/certs/server-key.pem {key} && chmod 644 {key}")
     adopt = {"playbook": "playbooks/adopt.yml"}
     assert "/opt/forgotten" not in succeeded(play(**adopt)).output
-    assert "/opt/forgotten" in succeeded(play(**adopt, docker_adopt_places=["/opt/forgotten"])).output
+    assert "/opt/forgotten" in succeeded(play(**adopt, docker_adopt_search_paths=["/opt/forgotten"])).output
     host.run_expect([0], "rm -r /opt/forgotten")
 
 

@@ -89,7 +89,7 @@ def test_playbooks_are_read_for_their_variables() -> None:
     assert {
         "docker_daemon_serial",
         "docker_rotate_ca_authority",
-        "docker_adopt_places",
+        "docker_adopt_search_paths",
         "docker_status_become",
     } <= of_playbooks()
 

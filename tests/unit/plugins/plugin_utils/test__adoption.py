@@ -282,7 +282,7 @@ def test_plan_without_a_key_says_where_was_looked_and_what_adds_a_place() -> Non
     text = plan({"web1": host}, ca_host="ca1", keys={"keys": [], "searched": ["/home/ops"]})
     assert "web1: /etc/docker, /root\n" in text
     assert "ca1: /home/ops\n" in text
-    assert "docker_adopt_places" in text
+    assert "docker_adopt_search_paths" in text
 
 
 @pytest.mark.parametrize("answer", [None, {}, [], {"keys": None}, {"keys": ["x"], "searched": None}, {"skipped": True}])
