@@ -16,7 +16,11 @@ from testinfra_helpers import address_of, client_bundle, docker
 testinfra_hosts = ["ansible://edge"]
 # Nothing listens at port 1, so Ansible does not reach `desk`.
 DESK_IS_AWAY = {"ansible_port": "{{ 1 if inventory_hostname == 'desk' else 22 }}"}
-SERVER = {"playbook": "playbooks/rotate_ca.yml", "docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True}
+SERVER = {
+    "playbook": "playbooks/rotate_ca.yml",
+    "docker_rotate_ca_authority": "server",
+    "docker_rotate_ca_execute": True,
+}
 
 
 def user_gets_in(host: Any) -> bool:

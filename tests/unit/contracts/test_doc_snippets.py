@@ -29,7 +29,7 @@ OF_OTHERS = set(
 )
 GROUPS = {"docker_ca", "docker_clients", "docker_hosts"}
 #: Modules have options such as docker_host.
-LIKE_A_VARIABLE = re.compile(r"(docker_(?!host$)|rotate_ca_)")
+LIKE_A_VARIABLE = re.compile(r"docker_(?!host$)")
 #: Names that begin like a variable of a playbook, and are something else.
 NO_VARIABLES = {"docker_status"}
 #: Variables of other people's roles, in the recipe beside one: geerlingguy.docker.

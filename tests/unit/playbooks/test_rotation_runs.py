@@ -76,7 +76,9 @@ def site(directory: pathlib.Path, **variables: t.Any) -> Run:
 
 
 def rotate(directory: pathlib.Path, authority: str, *, execute: bool = True, **variables: t.Any) -> Run:
-    return play(directory, "rotate_ca.yml", docker_rotate_ca_authority=authority, docker_rotate_ca_execute=execute, **variables)
+    return play(
+        directory, "rotate_ca.yml", docker_rotate_ca_authority=authority, docker_rotate_ca_execute=execute, **variables
+    )
 
 
 def generations(directory: pathlib.Path) -> list[str]:
@@ -185,7 +187,11 @@ def test_bad_input_of_a_rotation_is_one_message_and_changes_nothing(
     fleet: pathlib.Path, variables: dict[str, t.Any], message: str
 ) -> None:
     before = tree(ca_of(fleet))
-    run = play(fleet, "rotate_ca.yml", **{"docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True, **variables})
+    run = play(
+        fleet,
+        "rotate_ca.yml",
+        **{"docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True, **variables},
+    )
     assert run.code != 0
     assert message in run.flat, run.output
     assert tree(ca_of(fleet)) == before
