@@ -43,7 +43,7 @@ SERVER = authority("server")
 CLIENTS = authority("client", number=1)
 BOTH = authority("both", unit="both-g1", number=2)
 OLD_CLIENTS = authority("client", unit="old-g1", number=3, end=NOW - timedelta(days=1))
-SOURCES = pathlib.Path(preflight.__file__).parent
+SOURCES = pathlib.Path(preflight.__file__).parents[1]
 
 
 class Host:
@@ -388,11 +388,13 @@ def codes_of(file: str) -> t.Iterator[str]:
 
 
 FILES = (
-    "listen others plan_present preflight preflight_certificates preflight_keys replaceable socket_unit unmanageable"
+    *("_docker/listeners.py", "_docker/socket_unit.py", "_docker/unsupported.py", "_endpoint/existing_endpoint.py"),
+    *("_endpoint/plan_present.py", "_endpoint/preflight.py", "_endpoint/preflight_certificates.py"),
+    *("_endpoint/preflight_keys.py", "_endpoint/replaceable.py"),
 )
 
 
-@pytest.mark.parametrize("file", [f"{name}.py" for name in FILES.split()])
+@pytest.mark.parametrize("file", FILES)
 def test_every_refusal_of_the_preflight_has_its_case(file: str) -> None:
     found = set(codes_of(file))
     assert found
