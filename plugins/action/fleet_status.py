@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Prints the table of M(portcullis.docker_tls.fleet_status) as it is."""
+"""Prints the table of M(portcullis.docker_tls.fleet_status) as it is, and writes its page: Jinja2 is certain to be here only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._errors import TlsError
+from ..module_utils._fleet import write_files
+from ..plugin_utils._fleet_page import page
 from ..plugin_utils._output import table
+
+Result = dict[str, t.Any]
 
 
 class ActionModule(ActionBase):
@@ -17,9 +22,32 @@ class ActionModule(ActionBase):
 
     _supports_check_mode = True
 
-    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Return the module's result."""
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        result.update(self._execute_module(task_vars=task_vars))
-        table.show(self._display, result.get("table") or [])
-        return result
+    def run(self, tmp: t.Any = None, task_vars: Result | None = None) -> Result:
+        """Return the module's result; the page's file counts like those of the module."""
+        result: Result = super().run(tmp, task_vars)
+        path = str(self._task.args.get("html_path") or "")
+        try:
+            if path:
+                self._check_place(path)
+            result.update(self._execute_module(task_vars=task_vars))
+            table.show(self._display, result.get("table") or [])
+            return self._with_page(result, path) if path and not result.get("failed") else result
+        except TlsError as error:
+            return {**result, "failed": True, "msg": str(error), "hint": error.hint, "code": error.code}
+
+    def _check_place(self, path: str) -> None:
+        """Raise TlsError where the page could not be written, before anything else is."""
+        if self._connection.transport != "local":
+            raise TlsError(
+                f"html_path is {path}, and this task runs on another host: the page is made on the controller",
+                hint="Add delegate_to: localhost to the task.",
+                code="html-not-here",
+            )
+        write_files.check_directory(path)
+
+    def _with_page(self, result: Result, path: str) -> Result:
+        content = page.render(result["report"], str(self._task.args.get("title") or page.TITLE))
+        mode = write_files.parse_mode(str(self._task.args.get("file_mode") or write_files.MODE))
+        wanted = [write_files.Output(path, content, shown=False)]
+        changed, diff = write_files.write(wanted, mode, check_mode=bool(self._task.check_mode))
+        return {**result, "changed": result["changed"] or changed, "diff": [*result["diff"], *diff]}

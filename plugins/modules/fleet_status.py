@@ -295,7 +295,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._fleet import assess, collect_endpoints, inputs, lifetimes, model, write_files
-from ..module_utils._fleet.html import page
 from ..module_utils._fleet.render import json_file, prometheus, text
 from ..module_utils._module import run_module
 
@@ -338,11 +337,12 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "timeout": {"type": "int", "default": 5},
     "connections": {"type": "int", "default": 64},
     "table": {"type": "str", "choices": ["all", "problems", "none"], "default": "all"},
+    # The page is written by the action plugin, on the controller.
     "title": {"type": "str", "default": "Docker TLS status"},
     "json_path": {"type": "path", "default": ""},
     "prometheus_path": {"type": "path", "default": ""},
     "html_path": {"type": "path", "default": ""},
-    "file_mode": {"type": "str", "default": "0644"},
+    "file_mode": {"type": "str", "default": write_files.MODE},
 }
 
 
@@ -369,8 +369,6 @@ def _outputs(options: Options, report: model.Report, found: Options) -> list[wri
         wanted.append(write_files.Output(options["json_path"], json_file.to_json(found)))
     if options["prometheus_path"]:
         wanted.append(write_files.Output(options["prometheus_path"], prometheus.render(report)))
-    if options["html_path"]:
-        wanted.append(write_files.Output(options["html_path"], page.render(report, options["title"]), shown=False))
     return wanted
 
 

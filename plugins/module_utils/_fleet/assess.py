@@ -35,7 +35,8 @@ from .model import (
 
 _SITE = "Run playbooks/site.yml."
 _NEXT_ANCHOR = "Add the issuer's next root or intermediate certificate to its ca_content, and run playbooks/site.yml."
-_ROTATE = "It needs a new generation; no certificate that it signed outlives it."
+_LEDGER = "Restore the CA directory from its backup (portcullis.docker_tls.restore_ca)."
+_ROTATE = "It needs a new generation; no certificate that it signed outlives it. Run portcullis.docker_tls.rotate_ca."
 
 
 def judge(
@@ -100,9 +101,16 @@ def _ledger_findings(ledger: Ledger, authorities: Authorities) -> t.Iterator[Fin
     elif ledger.state == "torn":
         yield Finding("ledger-torn", "warning", ledger.problem, "The next run that issues anything repairs it.")
     elif ledger.state == "missing" and authorities.anchors:
-        yield Finding("ledger-missing", "warning", f"there are authorities in {authorities.path}, but no ledger")
+        yield Finding(
+            "ledger-missing", "warning", f"there are authorities in {authorities.path}, but no ledger", _LEDGER
+        )
     elif ledger.state == NOT_READABLE and authorities.state == READ:
-        yield Finding("ledger-not-readable", "unknown", ledger.problem)
+        yield Finding(
+            "ledger-not-readable",
+            "unknown",
+            ledger.problem,
+            "Correct its owner and mode (root or the account of the CA, 0600).",
+        )
 
 
 def judge_client(
@@ -129,10 +137,12 @@ def _no_bundle(stored: Stored) -> Finding:
     if stored.state == INVALID:
         return Finding("unreadable", "critical", f"{where}: {stored.problem}", _SITE)
     if stored.state == UNREACHABLE:
-        return Finding("host-unreachable", "unknown", f"the machine cannot be reached: {stored.problem}")
+        return Finding(
+            "host-unreachable", "unknown", f"the machine cannot be reached: {stored.problem}", assess_host.REACH
+        )
     if stored.state == NOT_ASKED:
-        return Finding("not-asked", "unknown", "disks were not looked at")
-    return Finding("not-readable", "unknown", f"{where} is not readable: {stored.problem}")
+        return Finding("not-asked", "unknown", "disks were not looked at", "docker_status_read_hosts: true reads them.")
+    return Finding("not-readable", "unknown", f"{where} is not readable: {stored.problem}", assess_host.READABLE)
 
 
 def _signed_by_its_group(facts: ClientFacts, certificate: Certificate, known: trust.Trust) -> Finding | None:

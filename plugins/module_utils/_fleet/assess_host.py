@@ -28,6 +28,13 @@ from .model import (
 )
 
 _RESTART = "Restart dockerd there: systemctl restart docker, or run playbooks/site.yml."
+_NO_ANSWER = (
+    "Check systemctl status docker there. If dockerd runs, a firewall on the way may drop the port: portcullis.docker_tls.verify asks "
+    "from the host itself too."
+)
+#: What judge.py says of client machines too.
+REACH = "Bring the machine or its network up, then run this again; ssh has to work from here."
+READABLE = "Read it as root (docker_status_become: true), or correct the mode of the directories above it."
 _SITE = "Run playbooks/site.yml."
 _ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_listener: systemd."
 
@@ -70,7 +77,7 @@ def _wire(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds
         yield Finding("endpoint-closed", "critical", text, _SITE)
         return
     if served.state == UNREACHABLE:
-        yield Finding("unreachable", "critical", f"{endpoint(facts)} does not answer: {served.problem}")
+        yield Finding("unreachable", "critical", f"{endpoint(facts)} does not answer: {served.problem}", _NO_ANSWER)
         return
     if served.state == INVALID:
         yield Finding("no-tls", "critical", f"{endpoint(facts)}: {served.problem}", _SITE)
@@ -150,7 +157,7 @@ def _boot(facts: HostFacts) -> t.Iterator[Finding]:
 
 def _no_disk(stored: Stored, is_served: bool) -> t.Iterator[Finding]:
     if stored.state == UNREACHABLE:
-        yield Finding("host-unreachable", "warning", f"Ansible cannot reach the host: {stored.problem}")
+        yield Finding("host-unreachable", "warning", f"Ansible cannot reach the host: {stored.problem}", REACH)
     elif stored.state == MISSING:
         yield Finding("missing", "warning", f"{stored.path} is not there", _SITE)
     elif stored.state == INVALID:
@@ -158,7 +165,7 @@ def _no_disk(stored: Stored, is_served: bool) -> t.Iterator[Finding]:
         yield Finding("unreadable", "critical", text, _SITE)
     elif stored.state == NOT_READABLE:
         level = "ok" if is_served else "unknown"
-        yield Finding("not-readable", level, f"on disk not readable: {stored.problem}")
+        yield Finding("not-readable", level, f"on disk not readable: {stored.problem}", READABLE)
 
 
 def _difference(stored: Certificate | None, served: Certificate | None) -> t.Iterator[Finding]:

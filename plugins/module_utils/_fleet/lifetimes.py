@@ -9,12 +9,23 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .._pki.reader import CertificateView
 from .._time import parse_renew_before
 from .model import Finding
 
 # The lifetime that thresholds are tried on when only their spelling is to be checked.
 _ANY_LIFETIME = timedelta(days=36500)
+
+
+class Dates(t.Protocol):
+    """What has a beginning and an end."""
+
+    @property
+    def not_before(self) -> datetime:
+        """When it begins."""
+
+    @property
+    def not_after(self) -> datetime:
+        """When it ends."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +57,7 @@ def limit(texts: t.Iterable[str], lifetime: timedelta) -> timedelta:
     return max((length for length in lengths if length < lifetime), default=timedelta(0))
 
 
-def validity_finding(
-    view: CertificateView, thresholds: Thresholds, now: datetime, what: str, advice: str
-) -> Finding | None:
+def validity_finding(view: Dates, thresholds: Thresholds, now: datetime, what: str, advice: str) -> Finding | None:
     """Return what is to be said about the dates of a certificate, None when all is well.
 
     ``what`` names the certificate, ``advice`` says how to get another.
@@ -66,7 +75,7 @@ def validity_finding(
     return None
 
 
-def days_left(view: CertificateView, now: datetime) -> float:
+def days_left(view: Dates, now: datetime) -> float:
     """Return the days until a certificate ends, negative after its end; to a hundredth, rounded down."""
     return ((view.not_after - now) // timedelta(seconds=864)) / 100
 
@@ -80,13 +89,13 @@ def ago(length: timedelta) -> str:
     return plural(seconds, "second")
 
 
-def left_text(view: CertificateView, now: datetime) -> str:
+def left_text(view: Dates, now: datetime) -> str:
     """Return ``364 days`` or ``-3 days`` for the time until the end of a certificate."""
     left = view.not_after - now
     return ago(left) if left >= timedelta(0) else f"-{ago(-left)}"
 
 
-def end_text(view: CertificateView) -> str:
+def end_text(view: Dates) -> str:
     """Return the day on which a certificate ends, with the time of day (UTC) where it lives less than three days."""
     short = view.not_after - view.not_before < timedelta(days=3)
     return view.not_after.strftime("%Y-%m-%d %H:%M" if short else "%Y-%m-%d")

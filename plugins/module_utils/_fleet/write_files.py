@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from .. import _files
 from .._errors import TlsError
 
+MODE = "0644"
+
 
 @dataclass(frozen=True)
 class Output:
@@ -35,6 +37,17 @@ def parse_mode(text: str) -> int:
     return mode
 
 
+def check_directory(path: str) -> None:
+    """Raise TlsError ``directory-missing`` where there is no directory for the file ``path``."""
+    directory = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(directory):
+        raise TlsError(
+            f"{path} cannot be written: there is no directory {directory}",
+            hint="Make the directory, or name a path in one that exists.",
+            code="directory-missing",
+        )
+
+
 def write(outputs: t.Iterable[Output], mode: int, *, check_mode: bool) -> tuple[bool, list[dict[str, str]]]:
     """Write the outputs that differ from what is there; return whether any did, and the diffs.
 
@@ -42,13 +55,7 @@ def write(outputs: t.Iterable[Output], mode: int, *, check_mode: bool) -> tuple[
     """
     diffs = []
     for output in outputs:
-        directory = os.path.dirname(os.path.abspath(output.path))
-        if not os.path.isdir(directory):
-            raise TlsError(
-                f"{output.path} cannot be written: there is no directory {directory}",
-                hint="Make the directory, or name a path in one that exists.",
-                code="directory-missing",
-            )
+        check_directory(output.path)
         data = output.content.encode("utf-8")
         before = _files.read_bytes_or_none(output.path)
         if before == data:

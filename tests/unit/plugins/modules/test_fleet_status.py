@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import types
 import typing as t
 
 import pytest
@@ -25,7 +26,7 @@ def endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def paths(directory: pathlib.Path) -> dict[str, t.Any]:
-    return {f"{kind}_path": str(directory / f"status.{kind}") for kind in ("json", "prometheus", "html")}
+    return {f"{kind}_path": str(directory / f"status.{kind}") for kind in ("json", "prometheus")}
 
 
 def test_fleet_status_with_names_and_endpoints_only_judges_the_wire() -> None:
@@ -36,7 +37,7 @@ def test_fleet_status_with_names_and_endpoints_only_judges_the_wire() -> None:
     assert result["report"]["hosts"][0]["served"]["certificate"]["names"] == ["web.example.org", "10.0.0.5"]
 
 
-def test_fleet_status_writes_three_files_that_agree(tmp_path: pathlib.Path) -> None:
+def test_fleet_status_writes_two_files_that_agree(tmp_path: pathlib.Path) -> None:
     known = {**ca(), "certificates": [unwanted()]}
     result = run_module(fleet_status, {"hosts": [host()], "ca": known, **paths(tmp_path)})
     assert result["changed"] is True
@@ -44,7 +45,6 @@ def test_fleet_status_writes_three_files_that_agree(tmp_path: pathlib.Path) -> N
     document = json.loads((tmp_path / "status.json").read_text())
     assert document == result["report"]
     assert "docker_tls_report_timestamp_seconds" in (tmp_path / "status.prometheus").read_text()
-    assert (tmp_path / "status.html").read_text().startswith("<!DOCTYPE html>")
     assert (tmp_path / "status.json").stat().st_mode & 0o777 == 0o644
 
 
@@ -54,7 +54,6 @@ def test_fleet_status_in_check_mode_writes_nothing_and_shows_the_diff(tmp_path: 
     assert [entry.get("after_header", "page") for entry in result["diff"]] == [
         str(tmp_path / "status.json"),
         str(tmp_path / "status.prometheus"),
-        "page",
     ]
 
 
@@ -96,18 +95,52 @@ def test_fleet_status_of_bad_options_names_them(options: dict[str, t.Any], code:
     assert (result["failed"], result["code"]) == (True, code)
 
 
-def test_action_prints_the_table_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    printed = []
+class Action(action.ActionModule):
+    """The action plugin with the module in this process, and what it prints."""
 
-    class Display:
-        def display(self, line: str, color: str | None = None) -> None:
-            printed.append((line, color))
+    def __init__(self, arguments: dict[str, t.Any], *, check: bool = False, transport: str = "local") -> None:
+        self._task = types.SimpleNamespace(args=arguments, check_mode=check)
+        self._connection = types.SimpleNamespace(transport=transport)
+        self.printed: list[str] = []
+        self._display = types.SimpleNamespace(display=lambda line, color=None: self.printed.append(line))
+        self.check = check
 
-    plugin = object.__new__(action.ActionModule)
-    plugin._display = Display()
+    def _execute_module(self, *_arguments: t.Any, **_options: t.Any) -> dict[str, t.Any]:
+        return run_module(fleet_status, dict(self._task.args), check=self.check)
+
+
+@pytest.fixture
+def no_base(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(action.ActionBase, "run", lambda *_arguments: {})
-    monkeypatch.setattr(
-        action.ActionModule, "_execute_module", lambda *_arguments, **_options: {"table": ["OK: 1 ok", "x"]}
-    )
-    assert plugin.run()["table"] == ["OK: 1 ok", "x"]
-    assert [line for line, _color in printed] == ["OK: 1 ok", "x"]
+
+
+@pytest.mark.usefixtures("no_base")
+def test_action_prints_the_table_line_by_line() -> None:
+    plugin = Action({"hosts": [host()]})
+    result = plugin.run()
+    assert plugin.printed == result["table"] and plugin.printed[-1].startswith("OK: ")
+
+
+@pytest.mark.usefixtures("no_base")
+@pytest.mark.parametrize("check", [True, False])
+def test_action_writes_the_page_and_counts_it_as_a_change(tmp_path: pathlib.Path, check: bool) -> None:
+    path = tmp_path / "status.html"
+    result = Action({"hosts": [host()], "html_path": str(path), "title": "My <fleet>"}, check=check).run()
+    assert (result["changed"], path.exists()) == (True, not check)
+    assert result["diff"][-1]["prepared"].startswith(f"{path}: ")
+    if not check:
+        assert "<h1>My &lt;fleet&gt;</h1>" in path.read_text() and path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.usefixtures("no_base")
+@pytest.mark.parametrize(
+    ("transport", "path", "code"),
+    [("ssh", "/tmp/status.html", "html-not-here"), ("local", "/nonexistent/status.html", "directory-missing")],
+)  # fmt: skip
+def test_action_that_cannot_write_the_page_runs_nothing(
+    transport: str, path: str, code: str, tmp_path: pathlib.Path
+) -> None:
+    json_path = tmp_path / "status.json"
+    result = Action({"hosts": [host()], "html_path": path, "json_path": str(json_path)}, transport=transport).run()
+    assert (result["failed"], result["code"], bool(result["hint"])) == (True, code, True)
+    assert not json_path.exists()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.html import page
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file, prometheus, text
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page
 from helpers_status import add_authority, authority, ca, clients_authority, host, report, served, server, unwanted
 
 OPS = authority("ops-g1", 5)
@@ -64,7 +64,7 @@ def test_verdict_is_by_what_the_daemons_admit(
 
 def test_without_certificates_nothing_is_said() -> None:
     assert not any("should not be used" in line for line in text.render(reported()))
-    assert "should not be used" not in page.render(reported())
+    assert "should not be used" not in page.render(json_file.to_document(reported()))
     assert "unwanted" not in prometheus.render(reported())
 
 
@@ -88,7 +88,7 @@ def test_every_output_names_client_authority_end_and_hosts() -> None:
         'docker_tls_problem{kind="certificate",host="localhost",name="localhost/olga ops-g1",code="unlisted",level="warning"} 1'
         in metrics
     )
-    html = page.render(found)
+    html = page.render(json_file.to_document(found))
     assert html.count("Client certificates that should not be used") == 2 and "web2" in html
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import html.parser
 import json
 import re
 from datetime import timedelta
@@ -14,12 +13,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.html import markup, page, style, timeline
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file, prometheus, text
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page
 from helpers_status import NOW, bundle, client, host, ledger, mixed_report, report, served, server, stored
 
 WORDS = tuple(text.WORDS.values())
-VOID = {"meta", "br", "rect", "line"}
 
 
 # The table
@@ -70,7 +68,7 @@ def test_names_of_a_certificate_are_in_the_table_the_page_and_the_document(
     (row,) = [line for line in text.render(found) if "  web1  " in line]
     assert row.endswith(f"  {'; '.join(expected) or '-'}")
     for each in expected:
-        assert f">{each}</span>" in page.render(found)
+        assert f">{each}</span>" in page.render(json_file.to_document(found))
     entry = json_file.to_document(found)["hosts"][0]
     for place, pair in (("served", wire), ("stored", disk)):
         certificate = entry[place]["certificate"]
@@ -189,173 +187,3 @@ def test_metrics_labels_stay_the_same_over_a_renewal() -> None:
 
     before, after = at(200, 0), at(364, 1)
     assert series(before) == series(after)
-
-
-# The page
-
-
-class Page(html.parser.HTMLParser):
-    """Collects what a page has, and complains where an element is not closed in order."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.attributes: list[tuple[str, str, str]] = []
-        self.texts: list[str] = []
-        self.feed(source)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
-def test_page_is_well_formed_and_shows_everything() -> None:
-    found = Page(page.render(mixed_report(), "Fleet & more"))
-    for shown in (
-        "Fleet & more",
-        "web2",
-        "<script>alert(1)</script>",
-        "portainer & <b>co</b>",
-        "SERVED IS NOT STORED",
-        "server-g0",
-    ):
-        assert any(shown in words for words in found.texts), shown
-
-
-def test_page_holds_no_script_and_nothing_from_elsewhere() -> None:
-    source = page.render(mixed_report())
-    found = Page(source)
-    assert not any(
-        tag in ("script", "link", "img", "iframe", "object", "form", "a") for tag, _name, _value in found.attributes
-    )
-    assert not any(
-        name.startswith("on") or name in ("src", "href", "srcset", "action") for _tag, name, _value in found.attributes
-    )
-    assert "<script" not in source
-    assert not re.search(r"url\(|@import|https?:", source)
-    assert ("meta", "content", "default-src 'none'; style-src 'unsafe-inline'") in found.attributes
-
-
-def test_page_is_ready_for_phones_and_screen_readers() -> None:
-    found = Page(page.render(mixed_report()))
-    assert ("html", "lang", "en") in found.attributes
-    assert ("meta", "content", "width=device-width, initial-scale=1") in found.attributes
-    scopes = [value for tag, name, value in found.attributes if tag == "th" and name == "scope"]
-    assert {"col", "row"} == set(scopes)
-    assert (
-        sum(1 for tag, name, value in found.attributes if tag == "svg" and (name, value) == ("aria-hidden", "true"))
-        > 10
-    )
-
-
-def test_page_of_a_sound_fleet_says_so() -> None:
-    found = Page(page.render(report([host()], [bundle()])))
-    assert "Nothing needs attention." in found.texts
-
-
-def test_page_of_nothing_has_no_timeline() -> None:
-    empty = report(authorities={"host": "a", "path": "/b", "state": "not-asked"})
-    assert "When certificates end" not in page.render(empty)
-
-
-@pytest.mark.parametrize("hostile", ['"><script>', "a\x00b", "x\u202egnp.exe", "'\"&<>"])
-def test_markup_makes_hostile_text_harmless(hostile: str) -> None:
-    made = markup.tag("p", hostile, title=hostile)
-    found = Page(made)
-    assert found.attributes == [("p", "title", markup.html.unescape(str(markup.text(hostile))))]
-    assert "\x00" not in made
-    assert "\u202e" not in made
-
-
-def colours(scheme: str) -> dict[str, str]:
-    light, dark = style.CSS.split("prefers-color-scheme: dark", 1)
-    return dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{3,6})", light if scheme == "light" else dark))
-
-
-def luminance(colour: str) -> float:
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
-    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    high, low = sorted((luminance(one), luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_style_has_enough_contrast(scheme: str) -> None:
-    found = colours(scheme)
-    pairs = [("text", "card"), ("text", "ground"), ("soft", "card"), ("soft", "ground")]
-    pairs += [(level, f"{level}-ground") for level in ("ok", "unknown", "warning", "critical")]
-    pairs += [(level, "critical-ground") for level in ("ok", "unknown", "warning")]
-    for one, other in pairs:
-        assert contrast(found[one], found[other]) >= 4.5, (one, other)
-    for level in ("ok", "warning", "critical"):
-        if level != "warning" or scheme == "dark":
-            assert contrast(found[f"bar-{level}"], found["card"]) >= 2
-
-
-# The timeline
-
-
-def test_timeline_puts_what_ends_first_first_and_cuts_authorities() -> None:
-    line = timeline.build(report([host()], [bundle("ci", client("ci", 30))]))
-    assert line is not None
-    assert [(row.name, row.cut) for row in line.bars] == [
-        ("ci", False),
-        ("web1", False),
-        ("clients-g1", True),
-        ("server-g1", True),
-    ]
-    assert all(0 <= row.start <= row.end <= timeline.WIDTH for row in line.bars)
-    assert all(row.warns <= row.alarms <= timeline.WIDTH for row in line.bars)
-
-
-def test_timeline_shows_both_certificates_where_served_is_not_stored() -> None:
-    line = timeline.build(mixed_report())
-    assert line is not None
-    assert {"web2 (served)", "web2 (on disk)"} <= {row.name for row in line.bars}
-
-
-def test_timeline_of_a_large_fleet_is_cut_and_says_how_much() -> None:
-    line = timeline.build(mixed_report(100))
-    assert line is not None
-    assert (len(line.bars), line.hidden) == (timeline.MOST_ROWS, 100 + 18 - timeline.MOST_ROWS)
-    assert "58 more end later." in page.render(mixed_report(100))
-
-
-@pytest.mark.parametrize("hours", [0.01, 1, 8, 48, 24 * 20, 24 * 90, 24 * 365, 24 * 365 * 4])
-def test_timeline_has_a_fair_number_of_ticks_whatever_the_span(hours: float) -> None:
-    life = timedelta(hours=hours * 2)
-    line = timeline.build(report([], [bundle("ci", client("ci", hours / 24, life=life))]))
-    assert line is not None
-    assert 3 <= len(line.ticks) <= 15
-    assert 0 < line.now < timeline.WIDTH
-    places = [tick.place for tick in line.ticks]
-    assert places == sorted(places)
-    assert all(abs(tick.place - line.now) > 75 for tick in line.labels())
-
-
-def test_timeline_without_leaves_ends_with_the_authorities() -> None:
-    line = timeline.build(report())
-    assert line is not None
-    assert not any(row.cut for row in line.bars)
-
-
-def test_timeline_of_what_is_all_over_still_has_an_axis() -> None:
-    line = timeline.build(report([], [bundle("ci", client("ci", -3))]))
-    assert line is not None
-    assert line.bars[0].level == "critical"

@@ -13,18 +13,31 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
-from ..._pki.reader import CertificateView
-from .. import lifetimes
-from ..model import Report
-from ..render import json_file
+from ...module_utils import _time
+from ...module_utils._fleet import lifetimes
+
+Report = t.Mapping[str, t.Any]
 
 WIDTH = 1000
 MOST_ROWS = 60
-_MOST_TICKS = 14
+_MOST_TICKS = 8
 # Room that a label needs on a wide page, in thousandths; on a phone it is twice as much.
 _LABEL = 75
 _SHORTEST = timedelta(hours=1)
 _DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Dates:
+    """The life of a certificate."""
+
+    not_before: datetime
+    not_after: datetime
+
+    @classmethod
+    def of(cls, certificate: Report) -> Dates:
+        """Return the dates of a certificate of the report."""
+        return cls(_time.from_isoformat(certificate["not_before"]), _time.from_isoformat(certificate["not_after"]))
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class Tick:
 class Bar:
     """The life of one certificate: from ``warns`` on it is a warning, from ``alarms`` on critical.
 
-    ``level`` is about its dates alone. ``cut``: it goes on behind the end of the axis.
+    ``level`` is about its dates alone. ``cut``: it continues beyond the end of the axis.
     """
 
     name: str
@@ -53,6 +66,19 @@ class Bar:
     warns: int
     alarms: int
     cut: bool
+
+    def stretches(self) -> list[tuple[int, int, str]]:
+        """Return (start, width, kind) of each part that is to be drawn; an end has a mark even where it has no width."""
+        parts = (
+            (self.start, self.warns, "life"),
+            (max(self.warns, self.start), self.alarms, "due"),
+            (self.alarms, self.end, "late"),
+        )
+        return [
+            (start, max(end - start, 2), kind)
+            for start, end, kind in parts
+            if end > start or (kind == "late" and not self.cut)
+        ]
 
 
 @dataclass(frozen=True)
@@ -77,25 +103,25 @@ class Timeline:
 class _Life:
     name: str
     kind: str
-    view: CertificateView
+    dates: Dates
     fades: bool = False  # an older authority, which is meant to end
 
 
-def build(report: Report) -> Timeline | None:
+def build(report: Report, now: datetime) -> Timeline | None:
     """Return the timeline of a report, None where there is no certificate to show."""
-    lives = sorted(_lives(report), key=lambda life: (life.view.not_after, life.name))
+    lives = sorted(_lives(report), key=lambda life: (life.dates.not_after, life.name))
     if not lives:
         return None
-    leaves = [life.view.not_after for life in lives if life.kind != "authority"]
-    last = max(leaves or [lives[-1].view.not_after])
-    ahead = max(last - report.now, _SHORTEST) * 26 / 25
-    start, end = report.now - ahead / 8, report.now + ahead
-    axis = _Axis(start, end)
+    leaves = [life.dates.not_after for life in lives if life.kind != "authority"]
+    last = max(leaves or [lives[-1].dates.not_after])
+    ahead = max(last - now, _SHORTEST) * 26 / 25
+    axis = _Axis(now - ahead / 8, now + ahead)
     shown = lives[:MOST_ROWS]
+    thresholds = lifetimes.Thresholds(tuple(report["thresholds"]["warning"]), tuple(report["thresholds"]["critical"]))
     return Timeline(
         ticks=tuple(_ticks(axis)),
-        now=axis.place(report.now),
-        bars=tuple(_bar(life, axis, report) for life in shown),
+        now=axis.place(now),
+        bars=tuple(_bar(life, axis, thresholds, now) for life in shown),
         hidden=len(lives) - len(shown),
     )
 
@@ -112,37 +138,37 @@ class _Axis:
 
 
 def _lives(report: Report) -> t.Iterator[_Life]:
-    for authority in report.authorities:
-        yield _Life(authority.anchor.id, "authority", authority.anchor.certificate.view, not authority.anchor.current)
-    for host in report.hosts:
-        stored, served = host.facts.stored.certificate, host.facts.served.certificate
-        both = stored is not None and served is not None and not json_file.served_is_stored(host)
+    for authority in report["authorities"]:
+        yield _Life(authority["id"], "authority", Dates.of(authority["certificate"]), not authority["current"])
+    for host in report["hosts"]:
+        stored, served = host["stored"]["certificate"], host["served"]["certificate"]
+        both = host["served_is_stored"] is False
         if served is not None:
-            yield _Life(f"{host.facts.name} (served)" if both else host.facts.name, "server", served.view)
+            yield _Life(f"{host['name']} (served)" if both else host["name"], "server", Dates.of(served))
         if stored is not None and (served is None or both):
-            yield _Life(f"{host.facts.name} (on disk)", "server", stored.view)
-    for client in report.clients:
-        if client.facts.stored.certificate is not None:
-            yield _Life(json_file.bundle_name(client), "client", client.facts.stored.certificate.view)
+            yield _Life(f"{host['name']} (on disk)", "server", Dates.of(stored))
+    for client in report["clients"]:
+        if client["certificate"] is not None:
+            name = client["id"] if client["host"] == "localhost" else f"{client['host']}: {client['id']}"
+            yield _Life(name, "client", Dates.of(client["certificate"]))
 
 
-def _bar(life: _Life, axis: _Axis, report: Report) -> Bar:
-    view = life.view
-    lifetime = view.not_after - view.not_before
-    thresholds = lifetimes.Thresholds(report.warning, report.critical)
-    finding = lifetimes.validity_finding(view, thresholds, report.now, "", "")
-    alarms = view.not_after - lifetimes.limit(report.critical, lifetime)
+def _bar(life: _Life, axis: _Axis, thresholds: lifetimes.Thresholds, now: datetime) -> Bar:
+    dates = life.dates
+    lifetime = dates.not_after - dates.not_before
+    finding = lifetimes.validity_finding(dates, thresholds, now, "", "")
+    alarms = dates.not_after - lifetimes.limit(thresholds.critical, lifetime)
     return Bar(
         name=life.name,
         kind=life.kind,
         level="ok" if finding is None or life.fades else finding.level,
-        left=lifetimes.left_text(view, report.now),
-        ends=lifetimes.end_text(view),
-        start=axis.place(view.not_before),
-        end=axis.place(view.not_after),
-        warns=axis.place(min(alarms, view.not_after - lifetimes.limit(report.warning, lifetime))),
+        left=lifetimes.left_text(dates, now),
+        ends=lifetimes.end_text(dates),
+        start=axis.place(dates.not_before),
+        end=axis.place(dates.not_after),
+        warns=axis.place(min(alarms, dates.not_after - lifetimes.limit(thresholds.warning, lifetime))),
         alarms=axis.place(alarms),
-        cut=view.not_after > axis.end,
+        cut=dates.not_after > axis.end,
     )
 
 
@@ -153,17 +179,25 @@ def _ticks(axis: _Axis) -> t.Iterator[Tick]:
 
 
 def _marks(axis: _Axis) -> tuple[list[datetime], str]:
-    """Return round moments on the axis, as close together as there is room for, and how to write them."""
+    """Return round moments on the axis, as close together as there is room for, and how to write them: from a day on with the year."""
+    hour = timedelta(hours=1)
     for step, form in (
-        (timedelta(minutes=10), "%H:%M"),
-        (timedelta(hours=1), "%H:%M"),
-        (timedelta(hours=6), "%d %b %H:%M"),
-        (_DAY, "%d %b"),
-        (7 * _DAY, "%d %b"),
+        *((size * hour, "%H:%M") for size in (1 / 6, 0.5, 1, 2)),
+        *((size * hour, "%d %b %H:%M") for size in (6, 12)),
+        *((size * _DAY, "%Y-%m-%d") for size in (1, 2, 7, 14)),
     ):
         if (axis.end - axis.start) / step <= _MOST_TICKS:
             return list(_every(axis, step)), form
-    for months, form in ((1, "%b %y"), (3, "%b %y"), (12, "%Y"), (60, "%Y")):
+    for months, form in (
+        (1, "%b %Y"),
+        (2, "%b %Y"),
+        (3, "%b %Y"),
+        (6, "%b %Y"),
+        (12, "%Y"),
+        (24, "%Y"),
+        (60, "%Y"),
+        (120, "%Y"),
+    ):
         if (axis.end - axis.start) / (months * timedelta(days=30.4)) <= _MOST_TICKS:
             return list(_every_months(axis, months)), form
     return [], ""
