@@ -14,6 +14,7 @@ import os
 import typing as t
 
 from ansible import constants as C
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
@@ -84,7 +85,8 @@ class CallbackModule(CallbackBase):
             return
         failed, unreachable = ({host for host, count in each.items() if count} for each in (stats.failures, stats.dark))
         groups = self._inventory.get_groups_dict() if self._inventory is not None else None
-        self._run.end(failed, unreachable, stats.processed, groups)
+        limited = groups is None or bool(context.CLIARGS.get("subset"))
+        self._run.end(failed, unreachable, stats.processed, groups, limited)
         if "json" not in C.DEFAULT_STDOUT_CALLBACK:  # what another program reads is left alone
             table.show(self._display, summary.text(self._run))
         path = os.environ.get(PATH, "")

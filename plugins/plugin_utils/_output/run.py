@@ -218,9 +218,15 @@ class Run:
         unreachable: t.Container[str],
         all_hosts: t.Iterable[str],
         groups: t.Optional[Groups] = None,
+        limited: bool = True,
     ) -> None:
-        """Take in what Ansible says of each host at the end. ``groups``: the inventory's, without any limit; None where it is not known."""
+        """Take in what Ansible says of each host at the end.
+
+        ``groups``: the inventory's, without any limit; None where it is not known. Without a limit (``limited``) the controller belongs to the
+        run, and where it is not among ``all_hosts`` its tasks were left out.
+        """
         hosts = list(all_hosts)
+        hosts += [] if limited or CONTROLLER in hosts else [CONTROLLER]
         if self.check_mode:
             self._plan_revocations(hosts)
         self.stopped = any(host in unreachable or (host in failed and not self.host(host).refused) for host in hosts)

@@ -258,7 +258,7 @@ def test_answer_that_is_right_has_no_problem() -> None:
 def test_problems_name_the_ca_whose_clients_would_be_shut_out(authorities: Any, refused: bool) -> None:
     problems = adoption.adoption_problems(["web1"], {"web1": found()}, {**SETTINGS, "authorities": authorities})
     assert bool(problems) == refused
-    assert all(problem.startswith("clients-would-be-shut-out: web1") for problem in problems)
+    assert all(problem.startswith("clients-would-be-shut-out: web1 has clients of ") for problem in problems)
 
 
 # --- where a key was looked for

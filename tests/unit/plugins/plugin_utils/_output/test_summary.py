@@ -404,6 +404,15 @@ def test_hosts_that_were_inspected_for_what_they_are_are_as_they_should_be() -> 
     assert told(run) == ["Docker TLS: 6 as it should be"]
 
 
+@pytest.mark.parametrize(("limited", "state"), [(False, "not-checked"), (True, None)])
+def test_controller_whose_tasks_a_tag_left_out_is_not_checked(limited: bool, state: str | None) -> None:
+    """Ansible counts only hosts that a task has run for."""
+    run = runs.Run()
+    run.note_success("web1", "host_state", CURRENT)
+    run.end([], [], ["web1"], GROUPS, limited)
+    assert run.states.get("localhost") == state
+
+
 def test_client_machine_without_users_has_nothing_to_inspect() -> None:
     run = runs.Run()
     run.note_skipped("desk", "certificate_bundles")
