@@ -49,6 +49,8 @@ def _listen_text(found: HostState, plan: Plan, listen: Listen | None) -> list[st
     listed = hosts if isinstance(hosts, list) else []
     before = [str(host)[len("tcp://") :] for host in listed if str(host).startswith("tcp://")]
     after = " ".join(address.endpoint() for address in listen.addresses)
+    if " ".join(before) == after:  # only who holds the port changes
+        return [f"listen {after}"]
     return [f"listen {' '.join(before)} -> {after}" if before else f"listen {after}"]
 
 
