@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
 from ..plugin_utils import _endpoint_program, _pipe
 from ..plugin_utils import _role_arguments as role_arguments
@@ -19,6 +21,8 @@ class ActionModule(ProgramAction, CertificateAction):
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result: of its program, or of itself where that cannot be sent, did not begin, or has nothing to go by."""
+        if arguments.get("state") == "confirmed" and not self._task.check_mode and self._is_confirmed():
+            return dict(_endpoint_program.CONFIRMED)
         options = _options(arguments) if self.can_send() else None
         if options is not None:
             asked = {"options": options, "check_mode": bool(self._task.check_mode)}
@@ -28,6 +32,11 @@ class ActionModule(ProgramAction, CertificateAction):
             if found is not None and found.get("code") not in CRYPTOGRAPHY_CODES:
                 return self._admitted(found)
         return super().execute(module, arguments, task_vars)
+
+    def _is_confirmed(self) -> bool:
+        """Confirm by one command of the shell; return whether that was enough. Every changed host is confirmed, so it must cost little."""
+        run: t.Any = self._low_level_execute_command
+        return bool(run(_endpoint_program.CONFIRM, sudoable=True).get("rc") == 0)
 
     def predict(self, arguments: Result) -> Result:
         """Return an endpoint of which only the wanted addresses are known."""

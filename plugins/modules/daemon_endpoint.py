@@ -235,7 +235,7 @@ not_verified:
   type: bool
   returned: success
 endpoint:
-  description: The endpoint as it is now (in check mode, as it would be).
+  description: The endpoint as it is now (in check mode, as it would be). With O(state=confirmed) only where a change waited for that.
   type: dict
   returned: success
   contains:

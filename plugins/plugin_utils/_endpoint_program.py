@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import typing as t
 
+from ..module_utils._endpoint.journal import STATE_DIRECTORY, StateDirectory
 from . import _answers, _pipe
 from ._answers import Maybe
 from ._sources import SHARED
@@ -63,6 +64,30 @@ _CRASHES = {
     128
     + number: f", {number.name}: a native library of it, such as cryptography's, may be damaged or for another processor"
     for number in (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV)
+}
+
+
+def confirm_command(directory: str) -> str:
+    """Return the command by which a host forgets that its endpoint is not verified; it fails where a change waits for its confirmation.
+
+    ``directory`` is that of journal, record and lock (``journal.StateDirectory``).
+    """
+    state = StateDirectory(directory)
+    return f"test ! -e {state.journal_path} && rm -f -- {state.unverified_path}"
+
+
+CONFIRM = confirm_command(STATE_DIRECTORY)
+#: The module's result where that command was enough.
+CONFIRMED: dict[str, t.Any] = {
+    "changed": False,
+    "plan": [],
+    "restarted": False,
+    "restart_needed": False,
+    "reasons": [],
+    "containers_stopped": 0,
+    "unconfirmed": False,
+    "not_verified": False,
+    "proof": [],
 }
 
 

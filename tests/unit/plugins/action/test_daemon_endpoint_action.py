@@ -19,7 +19,11 @@ from ansible_collections.portcullis.docker_tls.plugins.action import daemon_endp
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _standalone
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import rollback_guard
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import CHANGE, answer
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import (
+    CHANGE,
+    answer,
+    confirm_command,
+)
 from helpers_look import ROOT, asked
 
 BEGUN = "docker_tls: begun\n"
@@ -50,7 +54,7 @@ def change(
     programs: list[bytes] = []
     modules: list[dict[str, t.Any]] = []
 
-    def low_level(command: str, in_data: bytes, sudoable: bool) -> dict[str, t.Any]:
+    def low_level(command: str, in_data: bytes = b"", sudoable: bool = False) -> dict[str, t.Any]:
         programs.append(in_data)
         return {"stdout": output, "rc": code}
 
@@ -221,3 +225,29 @@ def test_guard_is_made_of_the_sources_that_came_through_the_pipe(tmp_path: pathl
         [sys.executable, "-I", "-"], input=sent, capture_output=True, check=True, text=True, cwd=tmp_path
     )
     assert done.stdout == text
+
+
+@pytest.mark.parametrize(("journal", "mark"), [(False, True), (True, True), (False, False)])
+def test_verification_is_confirmed_by_a_command_unless_a_change_waits(
+    tmp_path: pathlib.Path, journal: bool, mark: bool
+) -> None:
+    state = StateDirectory(str(tmp_path / "state"))
+    state.make()
+    if mark:
+        state.mark_unverified()
+    if journal:
+        pathlib.Path(state.journal_path).write_text("{}")
+    done = subprocess.run(["sh", "-c", confirm_command(state.path)], check=False)
+    assert (done.returncode == 0) is not journal
+    assert state.is_unverified() is journal
+
+
+def test_verification_of_a_host_without_our_state_is_confirmed(tmp_path: pathlib.Path) -> None:
+    assert subprocess.run(["sh", "-c", confirm_command(str(tmp_path / "none"))], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("code", "check", "programs"), [(0, False, 0), (1, False, 1), (0, True, 1)])
+def test_confirmation_needs_the_program_only_where_a_change_waits(code: int, check: bool, programs: int) -> None:
+    result, sent, modules = change(said(DONE), {"state": "confirmed"}, code=code, check=check)
+    assert (len([one for one in sent if one]), modules) == (programs, [])
+    assert result["changed"] is bool(programs)
