@@ -22,6 +22,7 @@ from ansible.module_utils.urls import open_url
 
 from ._errors import TlsError
 from ._files import ensure_directory, read_bytes_or_none, write_atomic
+from ._text_table import clean
 
 DOCKER_ENVIRONMENT = 1
 _FILES = (("ca", "TLSCACertFile", "ca.pem"), ("cert", "TLSCertFile", "cert.pem"), ("key", "TLSKeyFile", "key.pem"))
@@ -207,7 +208,7 @@ def _said(error: t.Any) -> str:
         parts = [str(answer[name]) for name in ("message", "details") if answer.get(name)]
     except Exception:  # an answer of any shape, or none
         return ""
-    line = "".join(character if character.isprintable() else " " for character in ": ".join(parts))
+    line = clean(" ".join(": ".join(parts).split()))
     return f": {line[:_LONGEST_ANSWER]}" if line else ""
 
 

@@ -294,6 +294,7 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
+from ..module_utils._ca import client_certificate
 from ..module_utils._fleet import assess, collect_endpoints, inputs, lifetimes, model, write_files
 from ..module_utils._fleet.render import json_file, prometheus, text
 from ..module_utils._module import run_module
@@ -359,7 +360,7 @@ def make_report(options: Options, now: datetime) -> model.Report:
         [inputs.client(client) for client in options["clients"]],
         thresholds,
         now,
-        inputs.certificates(options["ca"].get("certificates") or []),
+        [client_certificate.from_dict(one) for one in options["ca"].get("certificates") or []],
     )
 
 

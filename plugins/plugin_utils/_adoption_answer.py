@@ -15,6 +15,8 @@ import json
 import re
 import typing as t
 
+from ..module_utils._text_table import clean
+
 Mapping = t.Mapping[str, t.Any]
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -118,4 +120,4 @@ def fingerprint(content: str) -> str:
 
 def shown(text: t.Any) -> str:
     """Return a host's text for a line of a plan: it begins no line of its own and moves no cursor."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(text))
+    return clean(str(text))

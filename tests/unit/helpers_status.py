@@ -10,6 +10,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 import helpers_x509 as made
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import client_certificate
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import assess, inputs, lifetimes, model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, names
 
@@ -188,7 +189,7 @@ def report(
         [inputs.client(one) for one in clients],
         thresholds,
         now,
-        inputs.certificates((authorities or {}).get("certificates") or []),
+        [client_certificate.from_dict(one) for one in (authorities or {}).get("certificates") or []],
     )
 
 

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from .._pki import names
 from .._time import from_isoformat
 from . import ledger, store
+from .client_certificate import ClientCertificate
 from .layout import CaDirectory
 
 Entry = t.Mapping[str, t.Any]
@@ -44,43 +45,14 @@ class Client:
 
 
 @dataclass(frozen=True)
-class Held:
-    """The valid certificates of one client, generation and request: ``not_after`` is the last end of them.
-
-    ``reason`` says why the inventory does not want them: ``client-unlisted``, ``group-changed``, ``bundle-unlisted``, or ``client-revoked``.
-    ``trusted`` is whether the generation is still an authority of the CA.
-    """
-
-    client: str
-    group: str
-    generation: str
-    request: str
-    requester: str
-    source: str
-    not_after: str
-    reason: str
-    trusted: bool
-
-    @property
-    def can_be_ended(self) -> bool:
-        """Whether the certificate was issued here: one that was adopted or restored ends by the client's name only."""
-        return self.source == "issued"
-
-    def to_dict(self) -> dict[str, t.Any]:
-        """Return it as modules report it."""
-        shown = ("client", "generation", "request", "requester", "source", "not_after", "reason", "trusted")
-        return {"group": self.group, **{name: getattr(self, name) for name in shown}}
-
-
-@dataclass(frozen=True)
 class Access:
     """Valid client certificates that nobody should use: of ``revoked`` clients, and ``unlisted`` ones (of generations that are trusted).
 
     ``unknown`` are revoked clients of the inventory that the ledger has never heard of.
     """
 
-    revoked: tuple[Held, ...] = ()
-    unlisted: tuple[Held, ...] = ()
+    revoked: tuple[ClientCertificate, ...] = ()
+    unlisted: tuple[ClientCertificate, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
@@ -117,7 +89,7 @@ def compare(found: t.Iterable[Entry], clients: t.Sequence[Client], stored: store
     for one in clients:
         if not one.revoked:
             wanted.setdefault(names.client_identity(one.name), []).append(one)
-    held: dict[tuple[str, ...], Held] = {}
+    held: dict[tuple[str, ...], ClientCertificate] = {}
     known: set[str] = set()
     for entry in filter(is_client_certificate, lines):
         identities = set(identities_of(entry))
@@ -178,16 +150,16 @@ def end_of(entry: Entry) -> datetime:
     return from_isoformat(entry["not_after"])
 
 
-def _held(entry: Entry, there: t.Mapping[str, str]) -> Held:
+def _held(entry: Entry, there: t.Mapping[str, str]) -> ClientCertificate:
     generation = str(entry.get("authority", ""))
-    return Held(
+    return ClientCertificate(
         client=_client_name(entry),
         group=there.get(generation) or generation.rpartition("-g")[0],
         generation=generation,
         request=str(entry.get("request") or ""),
         requester=str(entry.get("requester") or ""),
         source=_SOURCES[entry["event"]],
-        not_after=str(entry["not_after"]),
+        not_after=end_of(entry),
         reason="",
         trusted=generation in there,
     )
@@ -198,7 +170,7 @@ def _client_name(entry: Entry) -> str:
     return re.sub(r"\\(.)", r"\1", subject[3:] if subject.startswith("CN=") else subject)
 
 
-def _unwanted(one: Held, wanted: t.Sequence[Client]) -> str:
+def _unwanted(one: ClientCertificate, wanted: t.Sequence[Client]) -> str:
     """Return why the inventory does not want a certificate, "" where it does."""
     if not wanted:
         return "client-unlisted"
@@ -208,14 +180,14 @@ def _unwanted(one: Held, wanted: t.Sequence[Client]) -> str:
     return "" if any(_covers(client, one) for client in of_group) else "bundle-unlisted"
 
 
-def _covers(client: Client, one: Held) -> bool:
+def _covers(client: Client, one: ClientCertificate) -> bool:
     if client.requests is None or one.request in client.requests:
         return True
     # What was found on a host carries the host and not the request.
     return not one.request and any(request.partition("/")[0] == one.requester for request in client.requests)
 
 
-def _join(held: dict[tuple[str, ...], Held], one: Held) -> None:
+def _join(held: dict[tuple[str, ...], ClientCertificate], one: ClientCertificate) -> None:
     key = (one.client, one.generation, one.request or one.requester, one.source)
     if key not in held or held[key].not_after < one.not_after:
         held[key] = one

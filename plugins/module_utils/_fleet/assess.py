@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._ca.client_certificate import ClientCertificate
 from . import assess_access, assess_host, lifetimes, trust
 from .model import (
     INVALID,
@@ -21,7 +22,6 @@ from .model import (
     AuthorityStatus,
     CaStatus,
     Certificate,
-    CertificateFacts,
     ClientFacts,
     ClientStatus,
     Finding,
@@ -46,7 +46,7 @@ def judge(
     clients: t.Sequence[ClientFacts],
     thresholds: lifetimes.Thresholds,
     now: datetime,
-    certificates: t.Sequence[CertificateFacts] = (),
+    certificates: t.Sequence[ClientCertificate] = (),
 ) -> Report:
     """Return the report about a fleet at ``now``; in each part the worst comes first, then by name."""
     known = trust.gather(authorities, ledger, clients)

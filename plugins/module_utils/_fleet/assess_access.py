@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import typing as t
 
+from .._ca.client_certificate import ClientCertificate
 from . import access_text
-from .model import CertificateFacts, CertificateStatus, Finding, HostStatus, rank
+from .model import CertificateStatus, Finding, HostStatus, rank
 
 _SITE = "Run playbooks/site.yml for the whole inventory."
 
 
 def judge_certificates(
-    certificates: t.Iterable[CertificateFacts], hosts: t.Sequence[HostStatus]
+    certificates: t.Iterable[ClientCertificate], hosts: t.Sequence[HostStatus]
 ) -> tuple[CertificateStatus, ...]:
     """Return what is to be said of each certificate, the worst first. Those that are refused everywhere for good are left out."""
     judged = (_judge(facts, hosts) for facts in certificates)
@@ -25,7 +26,7 @@ def judge_certificates(
     return tuple(sorted(found, key=lambda one: (-rank(one.level), one.facts.client, one.facts.generation)))
 
 
-def _judge(facts: CertificateFacts, hosts: t.Sequence[HostStatus]) -> CertificateStatus | None:
+def _judge(facts: ClientCertificate, hosts: t.Sequence[HostStatus]) -> CertificateStatus | None:
     opens = tuple(host.facts.name for host in hosts if admits(host, facts.generation))
     finding = _revoked(facts, opens, hosts) if facts.is_revoked else _unlisted(facts, opens)
     return None if finding is None else CertificateStatus((finding,), facts, opens)
@@ -36,7 +37,7 @@ def admits(host: HostStatus, generation: str) -> bool:
     return any(name == generation or f"OU={generation}" in name.split(",") for name in host.admits or ())
 
 
-def _revoked(facts: CertificateFacts, opens: t.Sequence[str], hosts: t.Sequence[HostStatus]) -> Finding | None:
+def _revoked(facts: ClientCertificate, opens: t.Sequence[str], hosts: t.Sequence[HostStatus]) -> Finding | None:
     who = f"{facts.client} is revoked"
     if opens:
         still = f"{access_text.named(opens)} still {'admits' if len(opens) == 1 else 'admit'} {facts.generation}"
@@ -52,10 +53,10 @@ def _revoked(facts: CertificateFacts, opens: t.Sequence[str], hosts: t.Sequence[
     return Finding("revocation-pending", "warning", text, _SITE)
 
 
-def _unlisted(facts: CertificateFacts, opens: t.Sequence[str]) -> Finding:
+def _unlisted(facts: ClientCertificate, opens: t.Sequence[str]) -> Finding:
     # What was adopted never was in the inventory; a host that admits nobody of that authority is no way in.
     level = "warning" if opens and facts.source != "adopted" else "ok"
-    told = facts.told
+    told = facts.to_dict()
     text = f"{access_text.what(told)} {access_text.opens(told, opens)}: {access_text.why(told)}"
     advice = access_text.how_to_end(told)
     return Finding("unlisted", level, text, f"To end it, {advice}.")

@@ -12,13 +12,12 @@ import functools
 import re
 import typing as t
 from dataclasses import replace
-from datetime import datetime
 from urllib.parse import urlsplit
 
+from .._ca.client_certificate import ledger_time
 from .._errors import TlsError
 from .._pki import reader
 from .._pki.compat import UNREADABLE, x509
-from .._time import from_isoformat
 from .model import (
     INVALID,
     MISSING,
@@ -27,7 +26,6 @@ from .model import (
     Anchor,
     Authorities,
     Certificate,
-    CertificateFacts,
     ClientFacts,
     HostFacts,
     Ledger,
@@ -176,32 +174,6 @@ def ledger(raw: Mapping | None) -> Ledger:
         problem=raw.get("problem") or "",
         line=raw.get("line"),
         lines=raw.get("lines") or 0,
-        begins=moment(begins) if begins else None,
+        begins=ledger_time(begins) if begins else None,
         known=frozenset(raw.get("known") or ()),
     )
-
-
-def certificates(raw: t.Iterable[Mapping]) -> list[CertificateFacts]:
-    """Return the client certificates that nobody should use. Raises TlsError ``ledger-unreadable``."""
-    texts = ("client", "group", "generation", "request", "requester", "source", "reason")
-    return [
-        CertificateFacts(
-            **{name: str(one.get(name) or "") for name in texts},
-            not_after=moment(str(one.get("not_after") or "")),
-            trusted=bool(one.get("trusted")),
-            told=one,
-        )
-        for one in raw
-    ]
-
-
-def moment(text: str) -> datetime:
-    """Return the time of a ledger line (``2026-11-22T13:00:00Z``; Python 3.9 knows no Z)."""
-    try:
-        return from_isoformat(text)
-    except ValueError as error:
-        raise TlsError(
-            f"ledger: {text!r} is no time of a ledger",
-            hint="Give the times as ledger_info returns them, for example 2026-11-22T13:00:00Z.",
-            code="ledger-unreadable",
-        ) from error

@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
+from .._ca.client_certificate import ClientCertificate
 from .._pki.reader import CertificateView
 
 if t.TYPE_CHECKING:
@@ -133,27 +134,6 @@ class ClientFacts:
 
 
 @dataclass(frozen=True)
-class CertificateFacts:
-    """A valid client certificate of the ledger that nobody should use. ``told`` is what the module authority_info said of it."""
-
-    client: str
-    group: str
-    generation: str
-    request: str
-    requester: str
-    source: str
-    not_after: datetime
-    reason: str
-    trusted: bool
-    told: t.Mapping[str, t.Any]
-
-    @property
-    def is_revoked(self) -> bool:
-        """Whether its client is revoked; else the inventory does not list it."""
-        return self.reason == "client-revoked"
-
-
-@dataclass(frozen=True)
 class Finding:
     """One thing worth saying. ``code`` is a stable kebab-case word, ``advice`` what to do about it."""
 
@@ -225,7 +205,7 @@ class ClientStatus(Judged):
 class CertificateStatus(Judged):
     """A client certificate that nobody should use; ``opens`` are the hosts whose running daemons admit its authority."""
 
-    facts: CertificateFacts
+    facts: ClientCertificate
     opens: tuple[str, ...]
 
 

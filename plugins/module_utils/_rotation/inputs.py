@@ -9,6 +9,7 @@ import re
 import typing as t
 from datetime import datetime, timedelta
 
+from .._ca.client_certificate import ledger_time
 from .._errors import TlsError
 from .._fleet import authority_names, inputs, model
 from .._pki import verify
@@ -91,7 +92,7 @@ def situation(
     return phases.Situation(
         name=name,
         generations=tuple(
-            phases.Generation(one["id"], one["stage"], inputs.moment(one["not_before"]), known.end_of(one["id"]))
+            phases.Generation(one["id"], one["stage"], ledger_time(one["not_before"]), known.end_of(one["id"]))
             for one in generations
         ),
         hosts=tuple(_host(one, known) for one in concerned),

@@ -150,7 +150,7 @@ def test_only_certificates_that_open_something_for_long_count(
 def test_renewals_of_one_bundle_are_one_line_until_the_last_end(ca: pathlib.Path) -> None:
     ends = ("2027-11-22T12:00:00Z", "2028-02-01T12:00:00Z", "2027-12-22T12:00:00Z")
     found = found_in(ca, *(entry(not_after=end) for end in ends)).unlisted
-    assert [one.not_after for one in found] == ["2028-02-01T12:00:00Z"]
+    assert [one.to_dict()["not_after"] for one in found] == ["2028-02-01T12:00:00Z"]
 
 
 def test_certificate_that_was_recorded_belongs_to_the_bundle_of_its_host(ca: pathlib.Path) -> None:
