@@ -18,8 +18,8 @@ _PURPOSES = ("server", "clients")
 _MOST_PLACES = 10
 _FATES = {
     "portcullis": "is this collection's already",
-    "local": "has no TCP listener; site.yml makes one",
-    "open": "is open; site.yml secures it, proves it, and the open port is gone",
+    "local": "has no TCP listener; portcullis.docker_tls.site makes one",
+    "open": "is open; portcullis.docker_tls.site secures it, proves it, and the open port is gone",
 }
 
 
@@ -116,7 +116,7 @@ def _host_lines(host: str, variables: Mapping) -> list[str]:
     tcp = [str(url) for url in found["listeners"] if not str(url).startswith(("fd://", "unix://"))]
     fate = _FATES.get(
         str(found["layout"]),
-        "is secured by another tool; site.yml takes its settings over and gives them back with state absent",
+        "is secured by another tool; portcullis.docker_tls.site takes its settings over and gives them back with state absent",
     )
     lines = [f"{host}: {found['layout']}{f', {chr(44).join(tcp)}' if tcp else ''}: {fate}"]
     lines += [
@@ -227,7 +227,9 @@ def _quoted(text: t.Any) -> str:
 
 def _what_follows(hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) -> list[str]:
     steps = [_about_authorities(hosts, hostvars, settings.get("authorities"))]
-    steps.append("site.yml secures each endpoint in one transaction, proved on the host and from here, or undone")
+    steps.append(
+        "portcullis.docker_tls.site secures each endpoint in one transaction, proved on the host and from here, or undone"
+    )
     plain = [host for host in hosts if _adoption(hostvars[host]).get("plain_listeners")]
     if plain and settings.get("keep_2375"):
         steps.append(

@@ -109,12 +109,12 @@ def undone_revocations(groups: Groups, hostvars: Mapping) -> list[str]:
     sentences = [
         f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can get in with certificates of {', '.join(one['generations'])} on "
         f"{access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
-        "or tasks (--limit, --tags), so the revocation was not begun. Run site.yml without these options."
+        "or tasks (--limit, --tags), so the revocation was not begun. Run portcullis.docker_tls.site without these options."
         for one in answer.get("revocations_deferred") or []
     ]
     if answer.get("authorities") and answer.get("compared") is False:
         sentences.append(
-            "Whether revoked clients still have access is not known: the ledger of the CA cannot be read. Run site.yml without --limit and "
+            "Whether revoked clients still have access is not known: the ledger of the CA cannot be read. Run portcullis.docker_tls.site without --limit and "
             "--tags; it says what is wrong with the ledger."
         )
     return sentences + _misspelt(answer)
@@ -128,7 +128,7 @@ def _misspelt(answer: Mapping) -> list[str]:
         if alike:
             sentences.append(
                 f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. {', '.join(sorted(alike))} has a valid "
-                "certificate. Write the name as the certificate has it, and run site.yml again."
+                "certificate. Write the name as the certificate has it, and run portcullis.docker_tls.site again."
             )
     return sentences
 
@@ -144,7 +144,8 @@ def _unread(groups: Groups, hostvars: Mapping) -> list[str]:
     if not names:
         return []
     return [
-        f"Whether {', '.join(names)} still have access, though revoked, is not known: this run has not read the CA. Run site.yml from its beginning."
+        f"Whether {', '.join(names)} still have access, though revoked, is not known: this run has not read the CA. "
+        "Run portcullis.docker_tls.site from its beginning."
     ]
 
 
@@ -262,9 +263,7 @@ def _is_rolled_back(variables: Mapping) -> bool:
 
 def _why(variables: Mapping) -> str:
     if _is_rolled_back(variables):
-        return (
-            "docker_daemon_state is rolled_back, which gives the host its former authorities; run site.yml with present"
-        )
+        return "docker_daemon_state is rolled_back, which gives the host its former authorities; run portcullis.docker_tls.site with present"
     endpoint, proof = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_proof") or {}
     failed = [check for check in proof.get("checks") or [] if not check["passed"]]
     if endpoint and not endpoint.get("failed") and not endpoint.get("unreachable") and failed:

@@ -22,7 +22,7 @@ _ORDER = (CRITICAL, WARNING, INFO)
 _TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - to find what was left there
 _LEAF_SOON, _AUTHORITY_SOON = timedelta(days=30), timedelta(days=90)
 _WEAK_SIGNATURES = ("md5", "sha1")
-_SITE = "Adopting the CA and running site.yml issues a new one"
+_SITE = "Adopting the CA and running portcullis.docker_tls.site issues a new one"
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
             CRITICAL,
             place,
             f"Docker's API is open without TLS on {', '.join(endpoint.tcp)}: whoever reaches it is root on this host",
-            "site.yml with docker_daemon_existing_settings: adopt secures the endpoint, proves it, and closes this",
+            "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt secures the endpoint, proves it, and closes this",
         )
     elif endpoint.admits == effective_settings.UNVERIFIED:
         yield Finding(
@@ -145,7 +145,7 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
             CRITICAL,
             endpoint.where.get("tlsverify", place),
             f"TLS on {', '.join(endpoint.tcp)} with tlsverify: false: clients need no certificate, so whoever reaches it is root on this host",
-            "site.yml with docker_daemon_existing_settings: adopt sets tlsverify",
+            "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt sets tlsverify",
         )
     for key, meant in endpoint.misspelled:
         yield Finding(
@@ -153,7 +153,7 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
             CRITICAL,
             endpoint.where.get(meant, place),
             f"daemon.json has the key {key}, which dockerd does not know: it does not start with it. {meant} was probably meant",
-            f"site.yml with docker_daemon_existing_settings: adopt removes it and sets {meant}; until then Docker fails at its next start",
+            f"portcullis.docker_tls.site with docker_daemon_existing_settings: adopt removes it and sets {meant}; until then Docker fails at its next start",
         )
     if endpoint.tcp and endpoint.verify and situation.file(effective_settings.CA) is None:
         yield Finding(
@@ -161,7 +161,7 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
             CRITICAL,
             endpoint.paths.get(effective_settings.CA, ""),
             "tlscacert names no file with certificates, so the authorities of the operating system decide who may come in",
-            "site.yml with docker_daemon_existing_settings: adopt sets it",
+            "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt sets it",
         )
     for key, path in endpoint.paths.items():
         if (os.path.realpath(path) + "/").startswith(_TEMPORARY) and endpoint.tcp:
@@ -170,7 +170,7 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
                 WARNING,
                 path,
                 f"dockerd's {key} is in a temporary directory, so Docker may not start after a reboot",
-                "site.yml keeps them in /etc/docker/certs",
+                "portcullis.docker_tls.site keeps them in /etc/docker/certs",
             )
 
 
@@ -188,7 +188,7 @@ def _certificates(situation: Situation) -> t.Iterator[Finding]:
                 WARNING,
                 anchor_path,
                 f"the CA {anchor.subject} signs servers and lets clients in, so a server certificate that may also be a client's opens every host",
-                "It can be adopted for both; rotate away from it when that suits you (playbooks/rotate_ca.yml)",
+                "It can be adopted for both; rotate away from it when that suits you (portcullis.docker_tls.rotate_ca)",
             )
 
 
@@ -232,7 +232,7 @@ def _leaf(situation: Situation, leaf: CertificateView, path: str) -> t.Iterator[
             WARNING,
             path,
             "dockerd still serves another certificate than the one in the file: it was not restarted",
-            "site.yml restarts it once, with its own files",
+            "portcullis.docker_tls.site restarts it once, with its own files",
         )
 
 
@@ -242,13 +242,13 @@ def _dates(
     if now >= view.not_after:
         yield Finding(
             f"{code}-expired", CRITICAL, path, f"{what} ({view.subject}) expired at {isoformat(view.not_after)}",
-            "Run site.yml; an expired CA cannot be adopted" if code == "authority" else _SITE,
+            "Run portcullis.docker_tls.site; an expired CA cannot be adopted" if code == "authority" else _SITE,
         )  # fmt: skip
     elif view.not_after - now < soon:
         days = (view.not_after - now).days
         yield Finding(
             f"{code}-expires-soon", WARNING, path, f"{what} ({view.subject}) ends {isoformat(view.not_after)}, in {days} days",
-            "Adopt it and rotate away soon (playbooks/rotate_ca.yml)" if code == "authority" else _SITE,
+            "Adopt it and rotate away soon (portcullis.docker_tls.rotate_ca)" if code == "authority" else _SITE,
         )  # fmt: skip
 
 
@@ -256,7 +256,7 @@ def _strength(view: CertificateView, path: str, what: str) -> t.Iterator[Finding
     kind, _dash, size = view.key_type.partition("-")
     if kind == "rsa" and size.isdigit() and int(size) < 2048:
         yield Finding(
-            "key-weak", CRITICAL, path, f"{what} ({view.subject}) has a key of type {view.key_type}", "Replace it: run site.yml"
+            "key-weak", CRITICAL, path, f"{what} ({view.subject}) has a key of type {view.key_type}", "Replace it: run portcullis.docker_tls.site"
         )  # fmt: skip
     if not view.is_authority and any(word in view.signature_algorithm.lower() for word in _WEAK_SIGNATURES):
         yield Finding(

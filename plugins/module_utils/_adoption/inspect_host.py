@@ -103,7 +103,7 @@ def _relay_finding(path: str) -> assess.Finding:
         assess.CRITICAL,
         path,
         "the old plain port is still served (docker_adopt_keep_2375): whoever reaches it is root on this host",
-        "Move its clients to the secured endpoint, then run adopt.yml with docker_adopt_keep_2375: false",
+        "Move its clients to the secured endpoint, then run portcullis.docker_tls.adopt with docker_adopt_keep_2375: false",
     )
 
 

@@ -124,7 +124,7 @@ def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[st
     return [
         f"authority-differs: the authority {current.id} has {', '.join(different)}. It stays as it is, because a change means a "
         "new CA: set the options to what it has, or replace it by a new generation that has what they say, key type included (rotation of "
-        "the CA, playbooks/rotate_ca.yml)"
+        "the CA, portcullis.docker_tls.rotate_ca)"
     ]
 
 

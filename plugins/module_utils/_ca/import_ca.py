@@ -138,8 +138,8 @@ def _missing(names: t.Sequence[str], stored: store.Stored, view: reader.Certific
         if generations:
             raise TlsError(
                 f"there is an authority {generations[-1].id} already, and it is another one than {view.subject}",
-                hint="Adopt before the first run of site.yml. To move from one to the other, adopt into an empty CA directory "
-                "and rotate (playbooks/rotate_ca.yml), or give the CA another name.",
+                hint="Adopt before the first run of portcullis.docker_tls.site. To move from one to the other, adopt into an empty CA directory "
+                "and rotate (portcullis.docker_tls.rotate_ca), or give the CA another name.",
                 code="authority-exists",
             )
         missing.append(name)
@@ -162,7 +162,7 @@ def check_foreign(foreign: Foreign, names: t.Sequence[str], now: datetime) -> tu
     if now >= view.not_after:
         raise TlsError(
             f"{what} ({view.subject}) expired at {isoformat(view.not_after)}",
-            hint="There is nothing to continue with: run site.yml, which makes new authorities.",
+            hint="There is nothing to continue with: run portcullis.docker_tls.site, which makes new authorities.",
             code="authority-expired",
         )
     if now < view.not_before:
@@ -214,14 +214,14 @@ def _check_suitable(certificate: t.Any, view: reader.CertificateView, names: t.S
     if fault:
         raise TlsError(
             f"{what} ({view.subject}) {fault}",
-            hint="It cannot be continued with. Run site.yml without it, and hand the new client bundles out.",
+            hint="It cannot be continued with. Run portcullis.docker_tls.site without it, and hand the new client bundles out.",
             code="authority-unsuitable",
         )
     kind, _dash, size = view.key_type.partition("-")
     if kind == "rsa" and size.isdigit() and int(size) < _WEAK_RSA:
         raise TlsError(
             f"{what} ({view.subject}) has a key of type {view.key_type}, which today's clients refuse and which can be broken",
-            hint="Run site.yml without it, which makes new authorities.",
+            hint="Run portcullis.docker_tls.site without it, which makes new authorities.",
             code="authority-weak",
         )
 
@@ -246,7 +246,7 @@ def _open(foreign: Foreign) -> t.Any:
 def _warnings(
     certificate: t.Any, view: reader.CertificateView, names: t.Sequence[str], now: datetime
 ) -> t.Iterator[str]:
-    away = "Rotate away from it when that suits you (playbooks/rotate_ca.yml)"
+    away = "Rotate away from it when that suits you (portcullis.docker_tls.rotate_ca)"
     if len({store.purpose_of(name) for name in names}) == 2:
         yield (
             f"authority-of-both: {view.subject} signs servers and clients, so a certificate that it has made for both lets one host "

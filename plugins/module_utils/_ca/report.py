@@ -49,7 +49,7 @@ def bootstrap_warnings(outcome: create.Outcome, issuers: t.Sequence[anchors.Issu
         if one.authority in external and one.trust_local_ca and one.authority in outcome.stored:
             yield (
                 f"local-ca-trusted: {one.issuer} issues the certificates of {one.authority} now, and those of the CA of this collection are still "
-                "accepted. When playbooks/status.yml shows that all of them are replaced, set trust_local_ca: false for this issuer."
+                "accepted. When portcullis.docker_tls.status shows that all of them are replaced, set trust_local_ca: false for this issuer."
             )
 
 

@@ -125,7 +125,7 @@ def _existing_parent(path: str) -> str:
 def _unreadable(archive: str, problem: str) -> TlsError:
     return TlsError(
         f"{archive} is no backup of a CA of this collection: {problem}",
-        hint="Use an archive that authority_backup (playbooks/backup_ca.yml) has made.",
+        hint="Use an archive that authority_backup (portcullis.docker_tls.backup_ca) has made.",
         code="backup-unreadable",
     )
 

@@ -202,7 +202,7 @@ def check_authority(stored: StoredAuthority, now: datetime) -> None:
     if now >= view.not_after:
         raise TlsError(
             f"the authority {stored.id} expired at {isoformat(view.not_after)}",
-            hint="Nothing that it signed is accepted any more. Replace it by a new generation: playbooks/rotate_ca.yml with "
+            hint="Nothing that it signed is accepted any more. Replace it by a new generation: portcullis.docker_tls.rotate_ca with "
             f"docker_rotate_ca_authority={stored.name} (or all) and docker_rotate_ca_execute=true; see docs/operations.md.",
             code="authority-expired",
         )

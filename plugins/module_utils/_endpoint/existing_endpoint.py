@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
     from .._adoption.effective_settings import Endpoint
 
 _GIVE_UP = (
-    "Adopt the CA first (playbooks/adopt.yml with docker_adopt_authorities), or give it up, which shuts all of its clients out, with "
+    "Adopt the CA first (portcullis.docker_tls.adopt with docker_adopt_authorities), or give it up, which shuts all of its clients out, with "
     "docker_daemon_existing_settings: replace."
 )
 _NAME_ONE = (

@@ -68,7 +68,7 @@ def check_certificates(
 def _load(data: bytes, code: str, what: str, findings: list[Finding]) -> list[_Loaded]:
     """Return the certificates of a file without doubles; append what is wrong with it."""
     if not data.strip():
-        hint = "Run docker_server_cert first (playbooks/site.yml does), or give the files."
+        hint = "Run docker_server_cert first (portcullis.docker_tls.site does), or give the files."
         if code == "anchors":
             hint = (
                 "Admit at least one access group. Without this file dockerd would trust every authority of the system."

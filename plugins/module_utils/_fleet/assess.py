@@ -33,8 +33,10 @@ from .model import (
     rank,
 )
 
-_SITE = "Run playbooks/site.yml."
-_NEXT_ANCHOR = "Add the issuer's next root or intermediate certificate to its ca_content, and run playbooks/site.yml."
+_SITE = "Run portcullis.docker_tls.site."
+_NEXT_ANCHOR = (
+    "Add the issuer's next root or intermediate certificate to its ca_content, and run portcullis.docker_tls.site."
+)
 _LEDGER = "Restore the CA directory from its backup (portcullis.docker_tls.restore_ca)."
 _ROTATE = "It needs a new generation; no certificate that it signed outlives it. Run portcullis.docker_tls.rotate_ca."
 

@@ -14,7 +14,7 @@ from .._ca.client_certificate import ClientCertificate
 from . import access_text
 from .model import CertificateStatus, Finding, HostStatus, rank
 
-_SITE = "Run playbooks/site.yml for the whole inventory."
+_SITE = "Run portcullis.docker_tls.site for the whole inventory."
 
 
 def judge_certificates(

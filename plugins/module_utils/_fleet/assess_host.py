@@ -27,7 +27,7 @@ from .model import (
     order,
 )
 
-_RESTART = "Restart dockerd there: systemctl restart docker, or run playbooks/site.yml."
+_RESTART = "Restart dockerd there: systemctl restart docker, or run portcullis.docker_tls.site."
 _NO_ANSWER = (
     "Check systemctl status docker there. If dockerd runs, a firewall on the way may drop the port: portcullis.docker_tls.verify asks "
     "from the host itself too."
@@ -35,7 +35,7 @@ _NO_ANSWER = (
 #: What judge.py says of client machines too.
 REACH = "Bring the machine or its network up, then run this again; ssh has to work from here."
 READABLE = "Read it as root (docker_status_become: true), or correct the mode of the directories above it."
-_SITE = "Run playbooks/site.yml."
+_SITE = "Run portcullis.docker_tls.site."
 _ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_listener: systemd."
 
 

@@ -20,9 +20,7 @@ _FAULTS = {
     "authority-constraints-not-critical": "has basicConstraints that are not critical",
     "authority-without-identifier": "has no subject key identifier",
 }
-WAY = (
-    "Adopt it, then rotate away from it (playbooks/rotate_ca.yml): the new authority is accepted by strict clients too"
-)
+WAY = "Adopt it, then rotate away from it (portcullis.docker_tls.rotate_ca): the new authority is accepted by strict clients too"
 
 
 def faults(authority: x509.Certificate) -> tuple[tuple[str, str], ...]:

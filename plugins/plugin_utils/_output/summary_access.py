@@ -65,13 +65,13 @@ def _possibly_admitted(access: Access, not_inspected: t.Collection[str]) -> list
 def next_steps(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
     """Return by what this access ends, each way once."""
     steps = [
-        f"shut {_names(one, 'clients')} out: run site.yml for the whole inventory, without --limit and --tags"
+        f"shut {_names(one, 'clients')} out: run portcullis.docker_tls.site for the whole inventory, without --limit and --tags"
         for one in access.deferred
     ]
     steps += [
-        f"run site.yml for {access_text.named(hosts)} too: that host drops the authority of {one.get('client')} then"
+        f"run portcullis.docker_tls.site for {access_text.named(hosts)} too: that host drops the authority of {one.get('client')} then"
         if len(hosts) == 1
-        else f"run site.yml for {access_text.named(hosts)} too: these hosts drop the authority of {one.get('client')} then"
+        else f"run portcullis.docker_tls.site for {access_text.named(hosts)} too: these hosts drop the authority of {one.get('client')} then"
         for one, hosts in _possibly_admitted(access, not_inspected)
     ]
     for one in access.unlisted[:MOST_CERTIFICATES]:

@@ -73,7 +73,11 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
         return
     # That it was not verified is no difference from the variables, and this is the verification.
     reasons = [reason for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
-    settled = "as the variables want it" if not reasons else f"site.yml would change it: {', '.join(reasons)}"
+    settled = (
+        "as the variables want it"
+        if not reasons
+        else f"portcullis.docker_tls.site would change it: {', '.join(reasons)}"
+    )
     yield _row(host, "host", "configuration", not reasons, settled)
     for seen_from, checks in (("host", endpoint.get("proof")), ("controller", outside.get("checks"))):
         for check in checks or []:
@@ -85,7 +89,7 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
 def _not_examined(endpoint: Mapping, outside: Mapping) -> str:
     there = endpoint.get("endpoint") or {}
     if "certificate" in there and not there["certificate"]:
-        return "the host has no server certificate yet: run site.yml"
+        return "the host has no server certificate yet: run portcullis.docker_tls.site"
     return _complaint(outside) or "nothing was seen from the controller"
 
 

@@ -26,7 +26,7 @@ OLGA = {
 }
 BOB = {**OLGA, "client": "bob", "group": "clients", "generation": "clients-g1", "reason": "client-unlisted"}
 DEFERRED = {"clients": ["carol"], "generations": ["clients-g1"], "hosts": ["web1"]}
-SWITCH = "run site.yml with docker_ca_unlisted_certificates=revoke"
+SWITCH = "run portcullis.docker_tls.site with docker_ca_unlisted_certificates=revoke"
 
 
 def run_of(module: str = "authorities", *, check_mode: bool = False, **result: t.Any) -> runs.Run:
@@ -104,7 +104,9 @@ def test_host_outside_the_run_that_may_still_admit_a_revoked_client_is_named(
     said = told(run)
     assert ("NOT CHECKED: " in said) == bool(expected)
     assert expected in said
-    assert ("run site.yml for web2 too: that host drops the authority of bob then" in said) == bool(expected)
+    assert ("run portcullis.docker_tls.site for web2 too: that host drops the authority of bob then" in said) == bool(
+        expected
+    )
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -112,7 +114,7 @@ def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) 
     run = run_of(check_mode=check_mode, revocations_deferred=[DEFERRED])
     said = told(run)
     assert "NOT REVOKED: carol can get in with certificates of clients-g1 on web1" in said
-    assert "shut carol out: run site.yml for the whole inventory, without --limit and --tags" in said
+    assert "shut carol out: run portcullis.docker_tls.site for the whole inventory, without --limit and --tags" in said
     assert json.loads(summary.document(run))["revocations_deferred"] == [DEFERRED]
 
 

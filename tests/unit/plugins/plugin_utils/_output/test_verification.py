@@ -44,7 +44,7 @@ def test_rows_of_a_sound_host_say_what_was_seen_from_where() -> None:
         (
             variables({"endpoint": {"certificate": None}}, {"failed": True, "msg": "'NoneType' has no attribute"}),
             "examined",
-            "no server certificate yet: run site.yml",
+            "no server certificate yet: run portcullis.docker_tls.site",
         ),
     ],
     ids=[
