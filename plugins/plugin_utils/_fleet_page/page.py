@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from ...module_utils import _time
 from ...module_utils._fleet import lifetimes
+from ...module_utils._text_table import clean
 from . import timeline
 
 Report = t.Mapping[str, t.Any]
@@ -70,9 +71,7 @@ def _environment() -> Environment:
 
 def _printable(value: t.Any) -> t.Any:
     """Return a text with ? for what no page should hold (control and direction marks)."""
-    if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
-        return "".join(letter if letter.isprintable() else "?" for letter in value)
-    return value
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def label(kind: str, item: Report) -> str:
