@@ -173,11 +173,14 @@ class Host:
         subprocess.run(["docker", "kill", self.name], check=True, capture_output=True)
         subprocess.run(["docker", "start", self.name], check=True, capture_output=True)
         self.wait(60)
+        self.address = self.sh("hostname -I").split()[0]  # the engine may give it another one
 
 
 RESET = """\
 timeout 10 docker kill keeper >/dev/null 2>&1
-systemctl stop docker-tls.socket 'docker-tls-*' 2>/dev/null
+systemctl stop docker-tls.socket docker-tls-proxy.service 'docker-tls-*' 2>/dev/null
+rm -rf /etc/docker-tls-proxy /run/docker-tls-proxy /etc/systemd/system/docker-tls-proxy.service \
+    /etc/systemd/system/multi-user.target.wants/docker-tls-proxy.service
 for unit in docker-tls-revert.timer docker-tls-revert.service; do systemctl disable $unit 2>/dev/null; rm -f /etc/systemd/system/$unit; done
 umount /etc/docker /etc 2>/dev/null
 ip address del 10.99.99.1/32 dev lo 2>/dev/null
@@ -192,9 +195,12 @@ systemctl reset-failed
 systemctl restart docker.socket docker.service
 """
 LISTING = """\
-cd / && find etc/docker etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d etc/systemd/system/docker-tls.socket ! -name key.json \
+cd / && find etc/docker etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d etc/systemd/system/docker-tls.socket \
+    etc/docker-tls-proxy etc/systemd/system/docker-tls-proxy.service \
+    etc/systemd/system/multi-user.target.wants/docker-tls-proxy.service ! -name key.json \
     ! -name server-key.pem.new ! -path etc/docker ! -path etc/docker/certs -printf '%p %M %U %G %l\\n' 2>/dev/null | sort
-find etc/docker etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d etc/systemd/system/docker-tls.socket -type f ! -name key.json \
+find etc/docker etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d etc/systemd/system/docker-tls.socket \
+    etc/docker-tls-proxy etc/systemd/system/docker-tls-proxy.service -type f ! -name key.json \
     ! -name server-key.pem.new -exec sha256sum {} + 2>/dev/null | sort
 systemctl show -p ExecStart --value docker | sed 's/;.*//'
 """

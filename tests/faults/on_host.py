@@ -74,6 +74,7 @@ def main() -> None:
         ("close_endpoint_socket", "close-socket", ""),
         ("restart", "restart", "restarted"),
         ("hang_up", "hang-up", ""),
+        ("change_proxy", "change-proxy", "proxy-changed"),
         ("arm_guard", "arm-guard", ""),
         ("arm_timer", "arm-timer", ""),
     ):

@@ -21,7 +21,11 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint im
     verify_local,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.probe import Check
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files import ProxyFiles, proxy_files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.package import Package
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import RELOAD, STOP, enable
 from helpers_world import Effects, Killed, World
 
 #: Whose listener world.others has where dockerd itself holds it by a daemon.json that was rewritten since its start.
@@ -107,6 +111,37 @@ class FakeMachine:
         if self.world.endpoint_open:
             self.effects.tick("close-socket")
             self.world.endpoint_open = ()
+
+    @property
+    def proxy_files(self) -> ProxyFiles:
+        return proxy_files("docker.service", self.unit_directory, str(self.world.root))
+
+    def proxy_package(self) -> Package:
+        return Package(self.world.haproxy, has_account=bool(self.world.haproxy))
+
+    def proxy_is_active(self) -> bool:
+        return self.world.proxy is not None
+
+    def local_socket(self) -> tuple[str, str]:
+        return "/run/docker.sock", "docker"
+
+    def validate_proxy(self, config: bytes, contents: t.Mapping[str, bytes]) -> None:
+        if "refused" in self.world.problems:
+            raise TlsError("HAProxy refuses it", hint="Correct it.", code="proxy-config-refused")
+
+    def change_proxy(self, step: str) -> None:
+        world = self.world
+        self.effects.tick(f"proxy-{step}")
+        if step == STOP:
+            world.proxy_link.unlink(missing_ok=True)
+            world.proxy = None
+            return
+        enable(self.proxy_files)
+        if step != RELOAD:
+            world.proxy = None
+        if not world.start_proxy():
+            raise TlsError("the proxy did not start", hint="Look.", code="proxy-start-failed")
+        self.effects.tick(f"proxy-{step} done")
 
     def restart(self, *, with_socket: bool) -> Restarted:
         self.effects.tick("restart")
@@ -201,18 +236,21 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
     _count_file_effects(monkeypatch, effects)
 
     def prove(host: t.Any, expected: t.Any, _server: t.Any = None) -> tuple[Check, ...]:
-        process = world.process
-        good = process is not None and not host.ping()
+        good = world.process is not None and not host.ping()
+        process = world.proxy if expected.by_proxy else world.process
+        if expected.by_proxy:
+            good = good and process is not None and not world.tcp
         if expected.addresses and process is not None:
-            good = good and process.fingerprint == expected.fingerprint and bool(world.tcp)
+            good = good and process.fingerprint == expected.fingerprint and bool(world.reachable)
             good = good and {address for address, _port in expected.addresses} <= world.addresses
             good = good and process.anchors == frozenset(expected.authority_names or ())
         return (Check("proof", good and "unproved" not in world.problems, "seen"),)
 
     def greet(address: str, port: int, timeout: float) -> ServerGreeting:
-        if world.process is None or not world.tcp or address not in world.addresses:
+        process = world.proxy or world.process
+        if process is None or not world.reachable or address not in world.addresses:
             raise ConnectionRefusedError
-        return _Greeting((b"",), True, tuple(sorted(world.process.anchors)), world.process.fingerprint)
+        return _Greeting((b"",), True, tuple(sorted(process.anchors)), process.fingerprint)
 
     monkeypatch.setattr(verify_local, "prove", prove)
     monkeypatch.setattr(state, "read_greeting", greet)

@@ -55,7 +55,7 @@ def secure(world: World, **changes: t.Any) -> None:
         machine = install(patch, world, Effects())
         certificate = issued(world)
         run(world, machine, given(world, certificate=certificate, **changes))
-        assert world.tcp
+        assert world.reachable
 
 
 class Scenario(t.NamedTuple):
@@ -169,4 +169,32 @@ SCENARIOS["socket-rewritten"] = Scenario(
     rewritten(listener="systemd"),
     lambda world: given(world, listener="systemd", live_restore="enable"),
     keeps_containers=True,
+)
+
+
+def proxied(world: World) -> Options:
+    return given(world, certificate=issued(world), listener="proxy")
+
+
+def secure_by_proxy(world: World) -> None:
+    secure(world, listener="proxy")
+    world.containers = {"web"}
+
+
+def secure_again_by_proxy(world: World) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        run(world, install(patch, world, Effects()), given(world, listener="proxy"))
+
+
+SCENARIOS["proxy-first"] = Scenario(nothing, proxied)
+SCENARIOS["proxy-renewal"] = Scenario(
+    secure_by_proxy,
+    lambda world: given(world, certificate=issued(world, 6), client_ca=CLIENTS.pem + OTHERS.pem, listener="proxy"),
+    keeps_containers=True,
+)
+SCENARIOS["proxy-absent"] = Scenario(secure_by_proxy, lambda world: given(world, state="absent"), keeps_containers=True)
+SCENARIOS["proxy-to-hosts"] = Scenario(secure_by_proxy, given)
+SCENARIOS["socket-to-proxy"] = Scenario(secure_by_socket, lambda world: given(world, listener="proxy"))
+SCENARIOS["proxy-rolled-back"] = Scenario(
+    lambda world: (secure(world), secure_again_by_proxy(world))[0], lambda world: given(world, state="rolled_back")
 )

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start_words import split_words
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import parse_unit
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files import listeners
 
 UNIT = """\
 [Unit]
@@ -118,6 +119,9 @@ class World:
         self.restarts = 0
         self.started = 0  # how often dockerd was started, well or not
         self.timer = False
+        self.proxy: Process | None = None
+        self.haproxy: tuple[int, ...] = (2, 6, 12)
+        self.proxy_starts = 0  # how often its unit was started or reloaded
 
     # paths
     @property
@@ -160,11 +164,13 @@ class World:
 
     def boot(self) -> None:
         """Power failure, or the first start: memory is gone, what is on disk counts."""
-        self.process = None
+        self.process = self.proxy = None
         self.load()
         self.endpoint_open = ()
         self.socket_owner, self.socket_listens = "systemd", self.loaded.listens
         self.start()
+        if self.proxy_link.exists():  # a link to a unit that is gone starts nothing
+            self.start_proxy()
 
     def crash(self) -> None:
         """dockerd ends by itself, and systemd starts it again with what it has loaded."""
@@ -225,6 +231,31 @@ class World:
             self.stopped |= self.containers
             self.containers.clear()
 
+    # the proxy
+    @property
+    def proxy_unit(self) -> pathlib.Path:
+        return self.units / "docker-tls-proxy.service"
+
+    @property
+    def proxy_link(self) -> pathlib.Path:
+        return self.units / "multi-user.target.wants/docker-tls-proxy.service"
+
+    def start_proxy(self) -> bool:
+        """Start or reload it with the files there are; return whether that works. One that cannot start tries again by itself."""
+        self.proxy_starts += 1
+        binds = listeners((self.root / "etc/docker-tls-proxy/haproxy.cfg").read_bytes())
+        if any(place in map(_place, self.tcp) for place in binds) or "proxy-dies" in self.problems:
+            return False
+        live = self.certificates / "current"
+        files = {"tlscert": "server-cert.pem", "tlskey": "server-key.pem", "tlscacert": "client-ca.pem"}
+        try:
+            fingerprint, anchors = self.load_tls({key: str(live / name) for key, name in files.items()})
+        except (OSError, KeyError, ValueError, AssertionError):
+            return False
+        hosts = tuple(f"tcp://{address}:{port}" for address, port in binds)
+        self.proxy = Process(1, hosts, (), True, fingerprint, anchors, live_restore=False)
+        return True
+
     # dockerd
     def new_process(self) -> Process | None:
         """Return the dockerd that would run with the unit loaded and the files there are; None: it would not start."""
@@ -253,6 +284,8 @@ class World:
                 return None
             if host[6:] in (*self.socket_listens, *self.endpoint_open):
                 return None  # address already in use: by systemd
+            if self.proxy is not None and host in self.proxy.hosts:
+                return None  # by the proxy
         fingerprint, anchors = "", frozenset()
         if values.get("tls") or "tlsverify" in values:
             try:
@@ -301,13 +334,18 @@ class World:
         return (*(host[6:] for host in self.process.hosts if host.startswith("tcp://")), *self.process.inherited)
 
     @property
+    def reachable(self) -> tuple[str, ...]:
+        """Where clients reach Docker's API."""
+        return (*self.tcp, *(host[6:] for host in (self.proxy.hosts if self.proxy else ())))
+
+    @property
     def open_to_anybody(self) -> bool:
         return bool(self.tcp) and not (self.process is not None and self.process.tls)
 
     def snapshot(self) -> dict[str, t.Any]:
         """Return everything that dockerd and systemd read: path -> bytes, mode or link target."""
         found: dict[str, t.Any] = {}
-        for top in (self.config.parent, self.units):
+        for top in (self.config.parent, self.root / "etc/docker-tls-proxy", self.units):
             for path in sorted(top.rglob("*")):
                 name = str(path.relative_to(self.root))
                 if path.is_symlink():
@@ -315,3 +353,8 @@ class World:
                 elif path.is_file():
                     found[name] = (path.read_bytes(), path.stat().st_mode & 0o7777)
         return found
+
+
+def _place(text: str) -> tuple[str, int]:
+    address, _colon, port = text.rpartition(":")
+    return address, int(port)

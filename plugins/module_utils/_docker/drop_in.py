@@ -61,6 +61,14 @@ def guard_dropin(config_path: str, client_ca_path: str, derivation: Derivation, 
     return "\n".join(lines) + "\n"
 
 
+def local_dropin(derivation: Derivation) -> str | None:
+    """Return docker.service.d/zz-docker-tls.conf for the ``proxy`` listener; None: the unit names local listeners only."""
+    command = socket_command(derivation)
+    if command is None:
+        return None
+    return "\n".join([HEADER, _REMOVE, "[Service]", *_command(derivation, command)]) + "\n"
+
+
 def socket_dropin(kept: t.Sequence[str] | None, endpoint_socket: str = "") -> str | None:
     """Return docker.socket.d/zz-docker-tls.conf; None: nothing to say.
 

@@ -85,7 +85,7 @@ def resolve_listen(
     ``port`` is that of ``private``. ``addresses`` are the host's; ``listener``: dockerd or systemd. Never raises: what is wrong
     is in ``findings`` (errors and warnings), and only what can be used is in ``addresses``.
     """
-    rules = _Rules(tuple(addresses), listener == "systemd", allow_public_address, allow_port_2375)
+    rules = _Rules(tuple(addresses), listener != "dockerd", allow_public_address, allow_port_2375)
     findings: list[Finding] = []
     found: dict[ListenAddress, None] = {}
     if not entries:

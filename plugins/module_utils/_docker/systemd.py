@@ -130,6 +130,15 @@ class Systemd:
         units = parse_show(_output(["systemctl", "show", "--no-pager", "-p", _PROPERTIES, "--", *names]), names)
         return [units.get(name, UnitState(name)) for name in names]
 
+    def unit_state(self, name: str) -> UnitState:
+        """Return the state of another unit. Raises TlsError ``systemd-command-failed``."""
+        return self._show((name,))[0]
+
+    def unit_log(self, name: str, lines: int) -> str:
+        """Return the last lines that a unit has logged, "" where there are none."""
+        result = _run(["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(lines), "-u", name])
+        return result.stdout.strip() if result.returncode == 0 else ""
+
     def endpoint_streams(self) -> tuple[str, ...]:
         """Return what our socket unit listens on, by its file; nothing where there is none."""
         text = read_bytes_or_none(os.path.join(self.unit_directory, self.endpoint_socket)) or b""

@@ -12,9 +12,12 @@ from __future__ import annotations
 import os
 import typing as t
 
+from .._endpoint import certificate_store
 from .._endpoint.machine import Machine
+from .._endpoint.plan import Plan
 from .._endpoint.state import HostState
 from .._errors import TlsError
+from .._proxy.service import STOP
 from . import daemon_json
 from .daemon_log import reason
 
@@ -50,6 +53,20 @@ def validate(machine: Machine, found: HostState, data: bytes) -> None:
         hint=f"Look at the settings of {found.config_path} that are not ours.",
         code="validate-failed",
     )
+
+
+def validate_proxy(machine: Machine, found: HostState, plan: Plan, revision: str | None) -> None:
+    """Raise TlsError ``proxy-config-refused`` where HAProxy refuses what it is to read. ``revision``: of the certificates to be."""
+    files = found.proxy.files
+    after = {**found.proxy.contents, **{change.path: change.after for change in plan.files}}
+    text = after[files.config]
+    if plan.proxy in ("", STOP) or text is None:
+        return
+    kept = revision if revision is not None else found.certificates.generation
+    given = certificate_store.read_generation(found.directory, kept) if kept is not None else found.certificates.files()
+    pieces = [given.get(name, b"").strip() for name in (certificate_store.CERTIFICATE, certificate_store.KEY)]
+    contents = {files.bundle: b"\n".join(pieces) + b"\n", files.client_ca: given.get(certificate_store.CLIENT_CA, b"")}
+    machine.validate_proxy(text, {**contents, files.crl: after[files.crl] or b""})
 
 
 def _is_able(found: HostState) -> bool:

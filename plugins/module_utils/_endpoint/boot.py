@@ -15,7 +15,9 @@ from .._docker.systemd import Services, UnitState
 
 
 def starts_at_boot(services: Services, listener: str) -> bool:
-    """Return whether the boot opens the endpoint's port; ``listener``: dockerd or systemd, whichever opens it."""
+    """Return whether the boot opens the endpoint's port; ``listener``: dockerd, systemd or proxy, whichever opens it."""
+    if listener == "proxy":  # its unit is enabled, wants docker.socket, and a connection starts dockerd through that
+        return True
     return at_boot(services.service) or (listener == "systemd" and at_boot(services.socket))
 
 

@@ -29,6 +29,9 @@ def finish(journal: Journal, state: StateDirectory) -> None:
         with contextlib.suppress(TlsError, OSError):
             _tidy(journal, journal.certificates.directory)
     _remove_empty_dropin_directories(journal)
+    for directory in {os.path.dirname(saved.path) for saved in journal.files if journal.proxy and not saved.after}:
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
     if journal.record is None:
         state.clear_unverified()
         with contextlib.suppress(OSError):

@@ -165,6 +165,7 @@ def _plan(
         directory=_directory(options, state),
         config_path=options.config_path,
         strip_endpoint_flags=options.takes_over,
+        proxy_wanted=options.listener == "proxy" and options.state == "present",
     )
     if options.state == "confirmed":
         return found, Present(Plan("confirmed"), None, ())

@@ -87,6 +87,7 @@ class Journal:
     nobody has started it since.
     ``released``: the certificates' directory is given back, ``adopted`` being the generation with another tool's files;
     so are ``former`` directories.
+    ``proxy``: what the change does to the proxy's unit ("": nothing), which ran before or not.
     """
 
     action: str
@@ -112,6 +113,8 @@ class Journal:
     directory: str = ""
     directory_mode: int | None = None
     former: tuple[str, ...] = ()
+    proxy: str = ""
+    proxy_was_active: bool = False
 
 
 _FORMAT = 1

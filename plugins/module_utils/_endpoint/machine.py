@@ -10,8 +10,10 @@ for starting and can fail or die at any step.
 from __future__ import annotations
 
 import contextlib
+import grp
 import os
 import signal
+import stat
 import time
 import typing as t
 
@@ -23,6 +25,8 @@ from .._docker.systemd import Restart, Services, Systemd, process_identity, runn
 from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._host.addresses import Address, local_addresses
+from .._proxy import service as proxy_service
+from .._proxy.files import ProxyFiles, proxy_files
 
 
 class Machine:
@@ -79,6 +83,59 @@ class Machine:
     def close_endpoint_socket(self) -> None:
         """Stop our socket unit, where it is open. dockerd keeps the descriptors that it has; its next start opens the unit."""
         self.systemd.close_endpoint_socket()
+
+    @property
+    def proxy_files(self) -> ProxyFiles:
+        """Where the files of the listener ``proxy`` are."""
+        return proxy_files(self.systemd.service, self.systemd.unit_directory)
+
+    def proxy_package(self) -> t.Any:
+        """Return the HAProxy of this host (``_proxy/package.py``)."""
+        from .._proxy import package
+
+        return package.find_package()
+
+    def proxy_is_active(self) -> bool:
+        """Return whether the proxy's unit runs."""
+        return self.systemd.unit_state(self.proxy_files.unit).is_active
+
+    def change_proxy(self, step: str) -> None:
+        """Start, restart, reload or stop the proxy. Raises TlsError ``proxy-start-failed``, ``proxy-reload-failed``."""
+        proxy_service.apply(step, self.proxy_files, self.systemd, self)
+
+    def proxy_processes(self) -> frozenset[int]:
+        """Return the proxy's master and its workers."""
+        if not os.path.exists(self.proxy_files.unit_path):
+            return frozenset()
+        master = self.systemd.unit_state(self.proxy_files.unit).main_pid
+        return proxy_service.workers(master) | {master} if master else frozenset()
+
+    def proxy_listens(self) -> frozenset[tuple[str, int]]:
+        """Return (address, port) of the TCP listeners of the proxy."""
+        from .._host import listening_sockets
+
+        return frozenset(place for pid in self.proxy_processes() for place in listening_sockets.held_by(pid))
+
+    def validate_proxy(self, config: bytes, contents: t.Mapping[str, bytes]) -> None:
+        """Raise TlsError ``proxy-config-refused`` where HAProxy refuses a configuration with these files."""
+        from .._proxy import package, validate
+
+        validate.validate(self.systemd.validate, package.PROGRAM, config, contents)
+
+    def local_socket(self) -> tuple[str, str]:
+        """Return the path of Docker's local socket, and the name of the group that may use it; "" for a group where there is none."""
+        services = self._running()
+        found = self.listening().unix if services.service.main_pid else services.socket.streams
+        path = next((each for each in found if each.startswith("/")), "/run/docker.sock")
+        with contextlib.suppress(OSError, KeyError):
+            status = os.stat(path)
+            usable = status.st_gid and status.st_mode & (stat.S_IRGRP | stat.S_IWGRP) == stat.S_IRGRP | stat.S_IWGRP
+            return path, grp.getgrgid(status.st_gid).gr_name if usable else ""
+        with contextlib.suppress(
+            KeyError
+        ):  # nobody listens there now; Docker's packages have this group in docker.socket
+            return path, grp.getgrnam("docker").gr_name
+        return path, ""
 
     def restart(self, *, with_socket: bool) -> Restart:
         """Forget earlier failures, then begin one restart."""
@@ -176,7 +233,9 @@ class Machine:
         own |= {port for port in given if port in ports and port not in own and not self.publishers(port)}
         streams = (*services.socket.streams, *self.systemd.endpoint_streams())
         of_socket = {port for _address, port in local_listening(["-H", "fd://"], {}, streams).tcp}
-        found = listening_sockets.foreign_listeners(ports, services.service.main_pid, own, of_socket)
+        found = listening_sockets.foreign_listeners(
+            ports, services.service.main_pid, own, of_socket, self.proxy_processes()
+        )
         return tuple((address, port, self._with_containers(process, port)) for address, port, process in found)
 
     def _with_containers(self, process: str, port: int) -> str:

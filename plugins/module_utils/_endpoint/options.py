@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._errors import TlsError
@@ -40,6 +40,11 @@ class Options:
     allow_dual_trust: bool = False
     prove: bool = False
     verification_follows: bool = False  # from the controller, which then confirms
+    group_authorities: tuple[tuple[str, str], ...] = ()  # of the listener proxy: group, PEM of its authorities
+    group_rights: t.Mapping[str, t.Any] = field(default_factory=dict)
+    crl: str = ""
+    stream_timeout: int = 3600
+    allowed_sources: tuple[str, ...] = ()
 
     @property
     def takes_over(self) -> bool:

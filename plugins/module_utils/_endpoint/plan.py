@@ -21,6 +21,9 @@ from .._docker.listeners import is_on_host
 from .journal import Record
 from .state import HostState
 
+#: daemon.json in the record of a host that has none: the listener ``proxy`` needs no settings.
+NOTHING = b"{}\n"
+
 
 @dataclass(frozen=True)
 class Change:
@@ -34,12 +37,14 @@ class Change:
 class Expected:
     """What the host must show when the change is done. ``addresses``: (address, port) to connect to.
 
-    ``authority_names``: DER subject names of the anchors, None where they are not known.
+    ``authority_names``: DER subject names of the anchors, None where they are not known. ``by_proxy``: the proxy holds the
+    ports, and dockerd none.
     """
 
     addresses: tuple[tuple[str, int], ...] = ()
     fingerprint: str = ""
     authority_names: tuple[bytes, ...] | None = None
+    by_proxy: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Plan:
     ``during``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
     ``bridge``: the same for an undo. ``released``: the directory of the certificates is given back, with the files in
     ``generation`` where another tool had some, and so are ``former`` ones. ``leftovers``: what an unfinished run has left (a key that waits for its
-    certificate, a record), removed without touching Docker.
+    certificate, a record), removed without touching Docker. ``proxy``: what is done to its unit (``_proxy/service.py``).
     """
 
     action: str
@@ -73,11 +78,12 @@ class Plan:
     directory_mode: int | None = None
     former: tuple[str, ...] = ()
     leftovers: bool = False
+    proxy: str = ""
 
     @property
     def touches_docker(self) -> bool:
-        """Whether anything has to be done to what dockerd or systemd read."""
-        return bool(self.files or self.certificates or self.generation or self.restart or self.reload)
+        """Whether anything has to be done to what dockerd, its proxy or systemd read."""
+        return bool(self.files or self.certificates or self.generation or self.restart or self.reload or self.proxy)
 
     @property
     def changed(self) -> bool:
@@ -96,15 +102,22 @@ class Done:
 
 @dataclass(frozen=True)
 class Units:
-    """Our files for systemd as they are to be (None: no file): two drop-ins, and the socket unit of the listener ``systemd``."""
+    """Our files for systemd as they are to be (None: no file): two drop-ins, and the socket unit of the listener ``systemd``.
+
+    ``proxy``: path -> bytes of those of the listener ``proxy``.
+    """
 
     service: bytes | None
     socket: bytes | None
     endpoint: bytes | None
+    proxy: t.Mapping[str, bytes | None]
 
 
 def ordered(state: HostState, config_after: bytes | None, after: Units) -> tuple[Change, ...]:
-    """Return the files that change, in an order in which dockerd could start after each."""
+    """Return the files that change, in an order in which dockerd could start after each.
+
+    Those of a new proxy come last and those of an old one go first: the port is never asked for by both.
+    """
     units = [
         Change(state.dropin_path, after.service),
         Change(state.socket_dropin_path, after.socket),
@@ -116,11 +129,15 @@ def ordered(state: HostState, config_after: bytes | None, after: Units) -> tuple
     has_hosts = "hosts" in daemon_json.parse_daemon_json(config_after, state.config_path).values
     leaves_socket_listener = state.endpoint_socket is not None and after.endpoint is None
     sequence = [*units, json_file] if has_hosts or leaves_socket_listener else [json_file, *units]
+    proxy = [Change(path, data) for path, data in after.proxy.items()]
+    leaves = after.proxy.get(state.proxy.files.unit_path) is None
+    sequence = [*reversed(proxy), *sequence] if leaves else [*sequence, *proxy]
     before = {
         state.config_path: state.config_data,
         state.dropin_path: state.dropin,
         state.socket_dropin_path: state.socket_dropin,
         state.endpoint_socket_path: state.endpoint_socket,
+        **state.proxy.contents,
     }
     return tuple(change for change in sequence if change.after != before[change.path])
 
@@ -188,11 +205,16 @@ def live_restore_steps(state: HostState, after: bytes | None, *, restart: bool, 
     )
 
 
+def of_dockerd(state: HostState, changes: t.Iterable[Change]) -> tuple[Change, ...]:
+    """Return the changes of files that dockerd's start depends on: all but those of the proxy."""
+    return tuple(change for change in changes if change.path not in state.proxy.files.paths)
+
+
 def outdated_reasons(state: HostState, expected: Expected) -> tuple[str, ...]:
-    """Return why the running dockerd is not what its files say, () where it is (TLS files are read at its start only)."""
+    """Return why the running dockerd or proxy is not what its files say, () where it is (TLS files are read at its start only)."""
     if not state.services.service.is_active:
         return ("daemon-not-running",)
-    if not expected.addresses:
+    if not expected.addresses or (expected.by_proxy and not state.proxy.active):
         return ()
     served = state.served
     if served is None and not any(is_on_host(state.addresses, address) for address, _port in expected.addresses):
@@ -202,7 +224,7 @@ def outdated_reasons(state: HostState, expected: Expected) -> tuple[str, ...]:
         and (not expected.fingerprint or served.fingerprint_sha256 == expected.fingerprint)
         and (expected.authority_names is None or set(served.authority_names) == set(expected.authority_names))
     )
-    return () if same else ("running-daemon-outdated",)
+    return () if same else ("proxy-outdated" if expected.by_proxy else "running-daemon-outdated",)
 
 
 def dropin_reasons(current: bytes | None, wanted: bytes | None) -> tuple[str, ...]:

@@ -6,30 +6,31 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._docker import daemon_json, drop_in
-from .._docker.exec_start import Derivation, local_hosts
+from .._docker.exec_start import Derivation
 from .._docker.findings import Finding, error, errors, raise_errors, warnings
 from .._docker.listeners import Listen, is_on_host, resolve_listen
 from .._docker.socket_unit import check_other_sockets, check_socket
 from .._errors import TlsError
 from .._pki import reader
+from .._proxy import plan as proxy_plan
 from . import certificate_store, existing_endpoint
 from .boot import check_boot, check_network
-from .journal import Record
 from .options import Options
 from .plan import (
     Expected,
     Plan,
     config_reasons,
     dropin_reasons,
-    encoded,
     live_restore_steps,
     needs_restart,
+    of_dockerd,
     ordered,
     outdated_reasons,
 )
+from .plan_settings import config_after, live_restore_flag, new_record, wanted_settings
 from .plan_units import wanted_command, wanted_units
 from .state import HostState, connectable, same_path
 from .wanted_files import changed_certificates, files_to_install, wanted_certificates
@@ -116,38 +117,6 @@ def _other_sockets(state: HostState, options: Options, derivation: Derivation) -
     return check_other_sockets(state.services) if activated else ()
 
 
-def wanted_settings(state: HostState, options: Options, listen: Listen, derivation: Derivation) -> dict[str, t.Any]:
-    """Return the keys that daemon.json must have. Always all of the TLS keys: each one alone is a way to fail open."""
-    settings: dict[str, t.Any] = {}
-    if options.listener == "dockerd":
-        local = derivation.hosts or _listed_hosts(state.config_values)
-        settings["hosts"] = [*local_hosts(local, state.socket_usable, state.socket_streams), *listen.urls()]
-    settings.update(
-        {
-            "tls": True,
-            "tlsverify": True,
-            "tlscacert": certificate_store.live_path(options.directory, certificate_store.CLIENT_CA),
-            "tlscert": certificate_store.live_path(options.directory, certificate_store.CERTIFICATE),
-            "tlskey": certificate_store.live_path(options.directory, certificate_store.KEY),
-        }
-    )
-    swarm = state.engine is not None and state.engine.swarm_active
-    if options.live_restore != "keep" and not live_restore_flag(derivation) and not swarm:
-        settings["live-restore"] = True
-    return settings
-
-
-def _listed_hosts(values: t.Mapping[str, t.Any]) -> tuple[str, ...]:
-    """Return the listeners of a daemon.json: the local ones stay, also when the rest is adopted from another tool."""
-    hosts = values.get("hosts")
-    return tuple(host for host in hosts if isinstance(host, str)) if isinstance(hosts, list) else ()
-
-
-def live_restore_flag(derivation: Derivation) -> bool:
-    """Return whether live-restore is a flag of the unit; it must not be in daemon.json then."""
-    return any(use.name == "live-restore" for use in derivation.flags)
-
-
 def expected(listen: Listen, files: t.Mapping[str, bytes]) -> Expected:
     """Return what the endpoint must show with ``files``."""
     leaf = files.get(certificate_store.CERTIFICATE)
@@ -196,14 +165,13 @@ def _plan(
 ) -> Plan:
     before = state.config_values
     mistaken = existing_endpoint.misspelled_keys(state, options)
-    remove = (*mistaken, *(() if options.listener == "dockerd" else ("hosts",)))
-    after = encoded(daemon_json.merge(state.config_data, settings, remove, state.config_path)) or b""
+    after = config_after(state, options, settings, mistaken)
     values = daemon_json.parse_daemon_json(after, state.config_path).values
-    wanted = wanted_units(state, options, derivation, listen, kept)
+    wanted = wanted_units(state, options, derivation, listen, kept, files.get(certificate_store.CLIENT_CA, b""))
     changes = ordered(state, after, wanted)
     certificates = changed_certificates(state, files)
     install = files_to_install(state, files)
-    shown = expected(listen, files)
+    shown = replace(expected(listen, files), by_proxy=options.listener == "proxy")
     reasons = [
         *(("certificate-pending",) if pending else ()),
         *config_reasons(before, values, written=existing_endpoint.managed_record(state) is not None),
@@ -211,19 +179,24 @@ def _plan(
         *dropin_reasons(state.dropin, wanted.service),
         *dropin_reasons(state.socket_dropin, wanted.socket),
         *dropin_reasons(state.endpoint_socket, wanted.endpoint),
+        *proxy_plan.reasons(state.proxy, wanted.proxy),
     ]
     if install and not certificates:
         reasons.append("certificate-links-missing")
     generation = _loose_generation(state) if not install else None
     if generation:
         reasons += ["modes-repaired"] if state.certificates.loose else ["directory-mode-changed"]
-    units = any(change.path != state.config_path for change in changes)
-    restart = (
-        pending or needs_restart(before, values) or units or any(name != certificate_store.CA for name in certificates)
-    )
-    if not restart:
-        outdated = outdated_reasons(state, shown)
-        restart, reasons = bool(outdated), [*reasons, *outdated]
+    own = of_dockerd(state, changes)
+    units = any(change.path != state.config_path for change in own)
+    read = pending or any(name != certificate_store.CA for name in certificates)  # what the endpoint reads at its start
+    proxied = options.listener == "proxy"
+    restart = needs_restart(before, values) or units or (read and not proxied)
+    outdated = () if restart else outdated_reasons(state, shown)
+    if read and proxied:  # its reload is for the new certificate
+        outdated = tuple(reason for reason in outdated if reason != "proxy-outdated")
+    reasons += outdated
+    restart = restart or bool(set(outdated) - {"proxy-outdated"})
+    step = proxy_plan.step(state.proxy, wanted.proxy, certificates_change=read, outdated="proxy-outdated" in outdated)
     carry = live_restore_steps(state, after, restart=restart, flagged=live_restore_flag(derivation))
     socket_changed = any(change.path == state.socket_dropin_path for change in changes)
     return Plan(
@@ -232,7 +205,7 @@ def _plan(
         certificates=install,
         generation=generation,
         restart=restart,
-        reload=not restart and bool(changes),
+        reload=not restart and bool(own),
         with_socket=restart and (socket_changed or _needs_socket(state, settings)),
         interim=carry.interim,
         during=carry.during,
@@ -240,8 +213,9 @@ def _plan(
         command=wanted_command(state, options, derivation),
         expected=shown,
         reasons=tuple(dict.fromkeys(reasons)),
-        record=_record(state, after, settings, mistaken, kept_listen),
+        record=new_record(state, after, settings, mistaken, kept_listen),
         containers_stopped=carry.containers_stopped,
+        proxy=step,
     )
 
 
@@ -268,30 +242,6 @@ def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
     if not state.services.service.is_active:
         return not state.services.socket.is_active
     return not state.socket_is_systemds
-
-
-def _record(
-    state: HostState, after: bytes, settings: dict[str, t.Any], mistaken: t.Sequence[str], kept_listen: tuple[str, ...]
-) -> Record:
-    return Record(
-        original_config=_original(state, mistaken),
-        written_config=after,
-        config_path=state.config_path,
-        settings=settings,
-        adopted_listen=kept_listen,
-    )
-
-
-def _original(state: HostState, mistaken: t.Sequence[str]) -> bytes | None:
-    """Return the daemon.json that the host would have without us: as found first, with what others have changed since."""
-    record = existing_endpoint.managed_record(state)
-    if record is None or record.written_config is None:
-        return existing_endpoint.without_refused_keys(state, mistaken)
-    if state.config_data is None:
-        return None
-    return encoded(
-        daemon_json.unmerge(state.config_data, record.written_config, record.original_config, state.config_path)
-    )
 
 
 def _check(
@@ -373,7 +323,7 @@ def _unprovable(state: HostState, options: Options, plan: Plan) -> tuple[Finding
     With ``hosts`` such an address is refused in any case; systemd's listeners wait for it, and then all goes by itself.
     """
     away = [address for address, _port in plan.expected.addresses if not is_on_host(state.addresses, address)]
-    if not plan.restart or not away or options.listener != "systemd":
+    if not (plan.restart or plan.proxy) or not away or options.listener == "dockerd":
         return ()
     text = f"the host does not have the address {', '.join(away)} now, so the change could not be proved there, and would be taken back"
     return (

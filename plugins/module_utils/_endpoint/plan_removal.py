@@ -11,12 +11,14 @@ from .._docker import daemon_json, drop_in
 from .._docker.findings import Finding, warning
 from .._errors import TlsError
 from .._pki import reader
+from .._proxy.files import listeners
+from .._proxy.plan import no_files, step
 from . import certificate_store
 from .journal import SavedFile
 from .options import Options
-from .plan import Expected, Plan, Units, encoded, live_restore_steps, ordered
-from .plan_present import live_restore_flag
-from .state import HostState, configured_listeners, same_path
+from .plan import NOTHING, Expected, Plan, Units, encoded, live_restore_steps, of_dockerd, ordered
+from .plan_settings import live_restore_flag
+from .state import HostState, configured_listeners, connectable, same_path
 
 
 def plan_absent(state: HostState, options: Options) -> Plan:
@@ -26,9 +28,10 @@ def plan_absent(state: HostState, options: Options) -> Plan:
     to docker_server_cert, and a key that is gone cannot be had back. A key that waits for its certificate goes.
     """
     own_dropin, own_socket, own_endpoint = map(_is_ours, (state.dropin, state.socket_dropin, state.endpoint_socket))
+    proxy = no_files(state.proxy)
     managed = state.record is not None and state.record.written_config is not None and same_path(state)
     leftovers = state.pending_key is not None or has_record(state)
-    configured = own_dropin or own_socket or own_endpoint or managed
+    configured = own_dropin or own_socket or own_endpoint or managed or state.proxy.is_there
     if not (configured or state.adopted):
         reasons = ("staged-key-unwanted",) if state.pending_key is not None else ("record-unwanted",)
         return Plan("absent", leftovers=leftovers, reasons=reasons if leftovers else ())
@@ -37,11 +40,12 @@ def plan_absent(state: HostState, options: Options) -> Plan:
         None if own_dropin else state.dropin,
         None if own_socket else state.socket_dropin,
         None if own_endpoint else state.endpoint_socket,
+        proxy,
     )
     changes = ordered(state, after, units)
     # A Docker that somebody has stopped stays so.
     runs = state.refused is None and state.services.service.active_state != "inactive"
-    restart = runs and (bool(changes) or _reads_other_certificates(state))
+    restart = runs and (bool(of_dockerd(state, changes)) or _reads_other_certificates(state))
     carry = live_restore_steps(state, after, restart=restart, flagged=_flagged(state))
     return Plan(
         action="absent",
@@ -64,6 +68,7 @@ def plan_absent(state: HostState, options: Options) -> Plan:
         directory_mode=state.record.directory_mode if state.record and same_path(state) else None,
         former=state.former,
         leftovers=leftovers,
+        proxy=step(state.proxy, proxy, certificates_change=False, outdated=False),
     )
 
 
@@ -106,26 +111,31 @@ def plan_rolled_back(state: HostState) -> Plan:
         _bytes(good, state.dropin_path, state.dropin),
         _bytes(good, state.socket_dropin_path, state.socket_dropin),
         _bytes(good, state.endpoint_socket_path, state.endpoint_socket),
+        {path: _bytes(good, path, data) for path, data in state.proxy.contents.items()},
     )
     changes = ordered(state, after, units)
+    own = of_dockerd(state, changes)
+    proxied = units.proxy[state.proxy.files.unit_path] is not None
     first = record.good_generation is None and state.adopted is not None  # the set of before was another tool's
     generation = record.good_generation if record.good_generation != state.certificates.generation else None
     generation = state.adopted if first else generation
     changed = bool(changes or generation)
-    carry = live_restore_steps(state, after, restart=changed, flagged=_flagged(state))
+    restart = bool(own) or (bool(generation) and not proxied)
+    carry = live_restore_steps(state, after, restart=restart, flagged=_flagged(state))
     socket_changed = any(change.path == state.socket_dropin_path for change in changes)
     return Plan(
         action="rolled_back",
         files=changes,
         generation=generation,
-        restart=changed,
-        with_socket=socket_changed or _socket_lost(state),
+        restart=restart,
+        with_socket=socket_changed or (restart and _socket_lost(state)),
         interim=carry.interim,
         during=carry.during,
         bridge=carry.bridge,
-        expected=_expected(state, after, units.endpoint, generation),
+        expected=_expected(state, after, units, generation),
         reasons=("rolled-back",) if changed else (),
-        record=replace(record, written_config=after, rolled_back=True),
+        record=replace(record, written_config=NOTHING if after is None and proxied else after, rolled_back=True),
+        proxy=step(state.proxy, units.proxy, certificates_change=bool(generation), outdated=False),
         containers_stopped=carry.containers_stopped,
         released=first,
         directory_mode=record.directory_mode,
@@ -146,19 +156,23 @@ def _without_us(state: HostState, options: Options) -> bytes | None:
     return encoded(daemon_json.merge(state.config_data, {}, daemon_json.ENDPOINT_KEYS, state.config_path))
 
 
-def _expected(state: HostState, after: bytes | None, endpoint_socket: bytes | None, generation: str | None) -> Expected:
+def _expected(state: HostState, after: bytes | None, units: Units, generation: str | None) -> Expected:
     """Return what the former endpoint must show; nothing where there was none."""
     values = daemon_json.parse_daemon_json(after, state.config_path).values
-    addresses = configured_listeners(values, endpoint_socket) if values.get("tlsverify") is True else ()
+    addresses = configured_listeners(values, units.endpoint) if values.get("tlsverify") is True else ()
+    places = state.proxy.files
+    by_proxy = units.proxy[places.unit_path] is not None
+    if by_proxy:
+        addresses = tuple((connectable(address), port) for address, port in listeners(units.proxy[places.config]))
     if not addresses:
         return Expected()
     files = certificate_store.read_generation(state.directory, generation) if generation else state.certificates.files()
     leaf, anchors = files.get(certificate_store.CERTIFICATE), files.get(certificate_store.CLIENT_CA)
     if not leaf or not anchors:
-        return Expected(addresses)
+        return Expected(addresses, by_proxy=by_proxy)
     names = tuple(item.subject.public_bytes() for item in reader.load_certificates(anchors, "the client authorities"))
     view = reader.view_certificate(reader.load_certificate(leaf, "the certificate"))
-    return Expected(addresses, view.fingerprint_sha256, names)
+    return Expected(addresses, view.fingerprint_sha256, names, by_proxy)
 
 
 def _reads_other_certificates(state: HostState) -> bool:

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .._docker import drop_in, endpoint_socket_unit
 from .._docker.exec_start import Derivation, local_hosts
 from .._docker.listeners import Listen
 from .._docker.local_fallback import Fallback, local_fallback
 from .._docker.systemd import endpoint_socket_name
+from .._pki import reader
+from .._proxy.plan import Wanted, no_files, wanted_files
 from . import certificate_store
 from .options import Options
 from .plan import Units, encoded
@@ -17,13 +21,22 @@ from .state import HostState
 
 
 def wanted_units(
-    state: HostState, options: Options, derivation: Derivation, listen: Listen, kept: tuple[str, ...] | None
+    state: HostState,
+    options: Options,
+    derivation: Derivation,
+    listen: Listen,
+    kept: tuple[str, ...] | None,
+    client_ca: bytes,
 ) -> Units:
-    """Return our files for systemd. ``kept``: see ``socket_unit.check_socket``."""
+    """Return our files for systemd and for the proxy. ``kept``: see ``socket_unit.check_socket``; ``client_ca``: all anchors."""
+    if options.listener == "proxy":
+        service = drop_in.local_dropin(derivation)
+        proxy = wanted_files(state.proxy, proxy_wanted(state, options, listen, client_ca))
+        return Units(encoded(service), encoded(drop_in.socket_dropin(kept)), None, proxy)
     if options.listener == "dockerd":
         fallback = _fallback(state, derivation)
         service = drop_in.service_dropin(derivation, after_network=listen.needs_network(), fallback=fallback)
-        return Units(encoded(service), encoded(drop_in.socket_dropin(kept)), None)
+        return Units(encoded(service), encoded(drop_in.socket_dropin(kept)), None, no_files(state.proxy))
     anchors = certificate_store.live_path(options.directory, certificate_store.CLIENT_CA)
     service, socket = state.services.service.name, state.services.socket.name
     name = endpoint_socket_name(service)
@@ -31,6 +44,25 @@ def wanted_units(
         encoded(drop_in.guard_dropin(state.config_path, anchors, derivation, name)),
         encoded(drop_in.socket_dropin(kept, name)),
         encoded(endpoint_socket_unit.unit_text(listen.endpoints(), service, socket)),
+        no_files(state.proxy),
+    )
+
+
+def proxy_wanted(state: HostState, options: Options, listen: Listen, client_ca: bytes) -> Wanted:
+    """Return what is asked of the listener ``proxy``. One group has all authorities where none are named."""
+    named: t.Sequence[tuple[str, t.Any]] = options.group_authorities or (("clients", client_ca),)
+    groups = {
+        name: reader.load_certificates(text, f"the authorities of {name}") for name, text in named if text.strip()
+    }
+    return Wanted(
+        listen=tuple((str(address.ip), address.port) for address in listen.addresses),
+        groups=groups,
+        rights=options.group_rights,
+        certificates=f"{options.directory.rstrip('/')}/{certificate_store.CURRENT}",
+        crl=options.crl,
+        stream_timeout=options.stream_timeout,
+        sources=options.allowed_sources,
+        docker_socket_unit=state.services.socket.name,
     )
 
 
@@ -44,6 +76,8 @@ def _fallback(state: HostState, derivation: Derivation) -> Fallback | None:
 
 def wanted_command(state: HostState, options: Options, derivation: Derivation) -> str:
     """Return the command that systemd must have loaded before the restart."""
+    if options.listener == "proxy":
+        return drop_in.socket_command(derivation) or derivation.original
     if options.listener == "dockerd":
         fallback = _fallback(state, derivation)
         return fallback.command if fallback else derivation.command

@@ -147,6 +147,7 @@ def _diff(source: Report, plan: t.Sequence[str]) -> list[dict[str, str]]:
         found.dropin_path: found.dropin,
         found.socket_dropin_path: found.socket_dropin,
         found.endpoint_socket_path: found.endpoint_socket,
+        **found.proxy.contents,
     }
     files = [_part(change.path, before.get(change.path), change.after) for change in source.plan.files]
     return [*({"prepared": f"{line}\n"} for line in plan), *files]

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from .._docker.systemd import UnitState, endpoint_socket_name
 from .._errors import TlsError
 from .._files import ensure_directory
+from .._proxy import service as proxy
 from . import atomic_swap, certificate_store, restart
 from .journal import UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
@@ -49,19 +50,24 @@ def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
     """
     service = machine.services().service
     untouched = _is_untouched(journal, machine, service)
+    if journal.proxy and not _had_proxy(journal, machine):  # its port may be that of the old listener
+        machine.change_proxy(proxy.STOP)
     aside = _files_back(journal, machine, bridge=not untouched)
     _load_units(journal, machine)
     if untouched:
+        _proxy_back(journal, machine)
         if journal.bridge is not None and service.is_active:
             machine.hang_up(service.main_pid)
         _end(journal, state)
         return Undone(False, aside, _found(journal))
     if _found(journal) == "inactive":
         machine.stop(with_socket=journal.with_socket)
+        _proxy_back(journal, machine)
         aside += _files_back(journal, machine, bridge=False)
         _end(journal, state)
         return Undone(True, aside, "inactive")
     outcome = _start_old(journal, machine)
+    _proxy_back(journal, machine)
     with contextlib.suppress(TlsError, OSError):  # if we die now, the next undo need not restart dockerd again
         journal = state.write_journal(replace(journal, process=machine.identity(outcome.pid)))
     if journal.bridge is not None:
@@ -75,6 +81,23 @@ def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
             code="rollback-failed",
         )
     return Undone(True, aside, _found(journal), outcome.problem)
+
+
+def _had_proxy(journal: Journal, machine: Machine) -> bool:
+    path = machine.proxy_files.unit_path
+    before = [saved.data is not None for saved in journal.files if saved.path == path]
+    return before[0] if before else os.path.exists(path)
+
+
+def _proxy_back(journal: Journal, machine: Machine) -> None:
+    """Have the proxy run with the old files, or not at all, as before. Raises TlsError ``proxy-start-failed``."""
+    if not journal.proxy:
+        return
+    if not _had_proxy(journal, machine) or not journal.proxy_was_active:
+        machine.change_proxy(proxy.STOP)
+        return
+    changed = any(saved.path == machine.proxy_files.unit_path for saved in journal.files)
+    machine.change_proxy(proxy.RESTART if changed else proxy.RELOAD)
 
 
 def _found(journal: Journal) -> str:

@@ -49,6 +49,8 @@ MODULES = (
     "_endpoint.atomic_swap",
     "_docker.systemd",
     "_endpoint.rollback",
+    "_proxy.files",
+    "_proxy.service",
 )
 _LOCK_PATIENCE = 3600.0
 _ROOT = __name__.rpartition("._endpoint.")[0]

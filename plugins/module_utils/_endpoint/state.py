@@ -31,6 +31,8 @@ from .._docker.unsupported import UnitFacts, program_missing, refusal
 from .._errors import TlsError
 from .._files import file_status, read_bytes_or_none
 from .._host.addresses import Address
+from .._proxy.files import listeners as proxy_listeners
+from .._proxy.state import ProxyState, read_proxy
 from .certificate_store import CertificateSet, adopted_generation, later_names, pending_key, read_set
 from .journal import Record, StateDirectory
 from .machine import Machine
@@ -60,6 +62,7 @@ class HostState:
     socket_listeners: tuple[SocketListener, ...]  # of other people's files
     endpoint_socket_path: str  # our socket unit of the listener ``systemd``
     endpoint_socket: bytes | None
+    proxy: ProxyState
     directory: str
     certificates: CertificateSet
     pending_key: bytes | None
@@ -100,6 +103,7 @@ def gather(
     directory: str,
     config_path: str = "",
     strip_endpoint_flags: bool = False,
+    proxy_wanted: bool = False,
 ) -> HostState:
     """Read the host. ``config_path`` "": the daemon.json that the unit names. Raises TlsError for unreadable files."""
     services = machine.services()
@@ -122,6 +126,7 @@ def gather(
     endpoint_socket_path = os.path.join(machine.unit_directory, endpoint_socket_name(services.service.name))
     endpoint_socket = read_bytes_or_none(endpoint_socket_path)
     record = state.read_record()
+    proxy = read_proxy(machine, wanted=proxy_wanted)
     return HostState(
         now=now,
         services=services,
@@ -141,6 +146,7 @@ def gather(
         socket_listeners=read_listeners(services.socket, socket_dropin_path),
         endpoint_socket_path=endpoint_socket_path,
         endpoint_socket=endpoint_socket,
+        proxy=proxy,
         directory=directory,
         certificates=read_set(directory),
         pending_key=pending_key(directory),
@@ -149,7 +155,7 @@ def gather(
         running_arguments=machine.arguments(services.service.main_pid),
         process=machine.identity(services.service.main_pid),
         socket_is_systemds=active and machine.socket_is_systemds(),
-        served=_served(config_data, path, endpoint_socket) if active else None,
+        served=_served(config_data, path, endpoint_socket, proxy) if active or proxy.active else None,
         record=record,
         config_link=named if os.path.islink(named) else "",
         adopted=adopted_generation(directory),
@@ -236,10 +242,16 @@ def _older(machine: Machine, services: Services, paths: t.Sequence[str]) -> bool
     )
 
 
-def _served(config_data: bytes | None, path: str, endpoint_socket: bytes | None) -> ServerGreeting | None:
-    """Return what the running daemon shows on its first configured TCP listener, None where there is none."""
+def _served(
+    config_data: bytes | None, path: str, endpoint_socket: bytes | None, proxy: ProxyState
+) -> ServerGreeting | None:
+    """Return what the proxy or the running daemon shows on its first configured TCP listener, None where there is none."""
     try:
-        listeners = configured_listeners(parse_daemon_json(config_data, path).values, endpoint_socket)
+        listeners = (
+            tuple((connectable(address), port) for address, port in proxy_listeners(proxy.config))
+            if proxy.is_there
+            else configured_listeners(parse_daemon_json(config_data, path).values, endpoint_socket)
+        )
     except TlsError:
         return None
     for address, port in listeners:

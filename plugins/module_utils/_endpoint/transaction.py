@@ -19,6 +19,7 @@ from .._docker.daemon_log import LOG_MARK, reason, telling_lines
 from .._docker.exec_start import mismatch
 from .._errors import TlsError
 from .._files import read_bytes_or_none
+from .._proxy.service import STOP
 from . import atomic_swap, certificate_store, restart, rollback_guard, verify_local
 from .commit import finish
 from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
@@ -124,6 +125,8 @@ class _Work:
                 directory=found.directory,
                 directory_mode=plan.directory_mode,
                 former=plan.former,
+                proxy=plan.proxy,
+                proxy_was_active=found.proxy.active,
             )
         )
 
@@ -144,27 +147,34 @@ class _Work:
             certificate_store.put_back(self.found.directory, plan.generation)
         for directory in plan.former:
             certificate_store.put_back(directory, certificate_store.adopted_generation(directory) or "")
+        if plan.proxy == STOP:  # from here on its port is free for a dockerd that starts by itself
+            machine.change_proxy(STOP)
         self._swap_files()
-        if not plan.restart:
+        if not plan.restart and (not plan.proxy or plan.proxy == STOP):
             self._reload()
             # Docker is stopped, and its socket still holds what it had.
             if plan.with_socket and not self.found.services.service.is_active:
                 machine.stop(with_socket=True)
             return Done(False)
-        self._restart()
+        if plan.restart:
+            self._restart()
+        else:
+            self._reload()
         if self.down:
             return Done(True, warnings=(_DOWN.format(self.down),))
+        if plan.proxy and plan.proxy != STOP:
+            machine.change_proxy(plan.proxy)
         checks = verify_local.prove(machine, plan.expected, verify_local.own_client(self.found.directory, self.options))
         verify_local.require(checks)
         self._settle_live_restore()
-        return Done(True, tuple(check.to_dict() for check in checks))
+        return Done(plan.restart, tuple(check.to_dict() for check in checks))
 
     def decide(self, journal: Journal, done: Done) -> Journal:
         """Make the change one for good, or one that waits for its confirmation; return the journal that says so."""
         if self.options.verification_follows and self.plan.action == "present":
             self.state.mark_unverified()
         seconds = self.options.confirm_timeout
-        if not seconds or not done.restarted or self.plan.action == "absent":
+        if not seconds or not (done.restarted or self.plan.proxy) or self.plan.action == "absent":
             return self.state.move_to(journal, COMMITTED)
         journal = self.state.move_to(journal, UNCONFIRMED)
         command = rollback_guard.guard_command(self.state, "--timer")
@@ -181,6 +191,7 @@ class _Work:
             self.found.dropin_path,
             self.found.socket_dropin_path,
             self.found.endpoint_socket_path,
+            *self.found.proxy.files.paths,
         )
         good = tuple(self.saved.get(path) or atomic_swap.save(path, None) for path in paths)
         old = self.found.record
@@ -219,6 +230,7 @@ class _Work:
 
     def _validate(self, generation: str | None) -> None:
         """Ask dockerd itself where it can: with the new files, from where they are now."""
+        validate_daemon_json.validate_proxy(self.machine, self.found, self.plan, generation)
         data = self.config.after if self.config is not None else self.found.config_data
         if data is None or (self.config is None and not self.plan.restart):
             return
@@ -260,7 +272,7 @@ class _Work:
                     self._load_units(True)
                     units_changed = False
                 self._require_unchanged(self.plan.interim or self.found.config_data)
-            else:
+            elif change.path not in (self.found.proxy.files.config, self.found.proxy.files.crl):
                 units_changed = True
             atomic_swap.swap(self.saved[change.path])
         self._load_units(units_changed)

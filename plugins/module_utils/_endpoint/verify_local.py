@@ -12,6 +12,7 @@ import typing as t
 
 from .._docker.listeners import PLAIN_PORT
 from .._errors import TlsError
+from .._proxy.files import addresses_text
 from . import certificate_store
 from .machine import Machine
 from .options import Options
@@ -48,7 +49,9 @@ def prove(
         if server is not None:
             found.append(check_refused(target, "server-certificate-as-client", server))
         checks += [Check(item.check, item.passed, f"{target.text}: {item.detail}") for item in found]
-    if expected.addresses:
+    if expected.by_proxy:
+        checks += [check_proxy_holds(machine, expected), check_dockerd_closed(machine)]
+    elif expected.addresses:
         checks.append(check_handed_over(machine, expected))
     if expected.addresses and all(port != PLAIN_PORT for _address, port in expected.addresses):
         checks.append(check_plain_port(machine))
@@ -87,6 +90,21 @@ def check_handed_over(machine: Machine, expected: Expected) -> Check:
     other = [f"{address}:{port}" for address, port in found if (connectable(address), port) not in expected.addresses]
     detail = f"docker.socket also opens {', '.join(other)}" if other else "docker.socket opens no other port"
     return Check("no-other-listener", not other, detail)
+
+
+def check_proxy_holds(machine: Machine, expected: Expected) -> Check:
+    """The listener's ports are the proxy's, on all addresses where it was told to listen."""
+    held = {(connectable(address), port) for address, port in machine.proxy_listens()}
+    missing = [place for place in expected.addresses if place not in held]
+    detail = f"the proxy does not listen on {addresses_text(missing)}" if missing else "the proxy listens there"
+    return Check("proxy-holds-port", not missing, detail)
+
+
+def check_dockerd_closed(machine: Machine) -> Check:
+    """dockerd itself serves its API on no TCP port, neither of its own nor of systemd's: it would go around the proxy."""
+    ports = sorted(machine.api_ports())
+    detail = f"dockerd listens on {', '.join(map(str, ports))} as well" if ports else "dockerd listens on no TCP port"
+    return Check("dockerd-holds-no-port", not ports, detail)
 
 
 def require(checks: t.Sequence[Check]) -> None:

@@ -19,13 +19,18 @@ Listener = tuple[str, int, str]
 
 
 def foreign_listeners(
-    ports: t.Collection[int], pid: int = 0, own_ports: t.Collection[int] = (), socket_ports: t.Collection[int] = ()
+    ports: t.Collection[int],
+    pid: int = 0,
+    own_ports: t.Collection[int] = (),
+    socket_ports: t.Collection[int] = (),
+    proxy: t.Collection[int] = (),
 ) -> tuple[Listener, ...]:
     """Return (address, port, process) of the listeners on ``ports`` that are not those of Docker's API.
 
     The API's are those of dockerd (``pid``) on the ports ``own_ports`` that it is configured for, what systemd has handed over
     to it, and systemd's on ``socket_ports``, those of docker.socket. dockerd itself holds further ones where it reserves the
-    published ports of containers. Only if there is one, all processes are searched for its name; "" where it cannot be seen.
+    published ports of containers. ``proxy``: the processes of our proxy. Only if there is another listener, all processes are
+    searched for its name; "" where it cannot be seen.
     """
     sockets = {inode: place for inode, place in _listening(ports).items() if place[1] in ports}
     if not sockets:
@@ -33,6 +38,7 @@ def foreign_listeners(
     dockerds, systemds = _inodes(pid) if pid else set(), _inodes(1)
     own = {i for i in dockerds if i in systemds or (i in sockets and sockets[i][1] in own_ports)}
     own |= {i for i in systemds if i in sockets and sockets[i][1] in socket_ports}
+    own |= {inode for each in proxy for inode in _inodes(each)}
     foreign = {inode: place for inode, place in sockets.items() if inode not in own}
     owners = _owners(foreign) if foreign else {}
     return tuple((address, port, owners.get(inode, "")) for inode, (address, port) in sorted(foreign.items()))

@@ -87,13 +87,12 @@ class ProxyGroup:
 class ProxyConfig:
     """Everything that the configuration depends on.
 
-    ``listen``: IP addresses. ``certificate_path``: one PEM with certificate, chain and key. ``crl_path``: CRLs of *all* authorities in
+    ``listen``: IP addresses with their ports. ``certificate_path``: one PEM with certificate, chain and key. ``crl_path``: CRLs of *all* authorities in
     ``ca_path``, for HAProxy refuses the clients of an authority without one; "" where there are none. ``stream_timeout_seconds``: how long
     connections that are open at a reload may go on. ``haproxy_version``: as ``haproxy -v`` says.
     """
 
-    listen: tuple[str, ...]
-    port: int
+    listen: tuple[tuple[str, int], ...]
     certificate_path: str
     ca_path: str
     crl_path: str
@@ -179,7 +178,7 @@ def _global(config: ProxyConfig) -> str:
 def _frontend(config: ProxyConfig) -> str:
     crl = f" crl-file {config.crl_path}" if config.crl_path else ""
     tls = f"ssl crt {config.certificate_path} ca-file {config.ca_path}{crl} verify required alpn http/1.1"
-    lines = [f"bind {_address(each)}:{config.port} transparent {tls}" for each in config.listen]
+    lines = [f"bind {_address(address)}:{port} transparent {tls}" for address, port in config.listen]
     lines += [
         f"log-format {quoted(log_format(REQUEST_FIELDS))}",
         f"error-log-format {quoted(log_format(CONNECTION_FIELDS))}",
@@ -298,10 +297,8 @@ def _check(config: ProxyConfig) -> None:
         _check_file_name(option, getattr(config, option))
     if config.crl_path:
         _check_file_name("crl_path", config.crl_path)
-    if not config.listen or not all(map(_is_address, config.listen)):
-        raise _invalid("listen", config.listen, "Write one or more IP addresses.")
-    if not 1 <= config.port <= 65535:
-        raise _invalid("port", config.port, "Write a number from 1 to 65535.")
+    if not config.listen or not all(_is_address(address) and 1 <= port <= 65535 for address, port in config.listen):
+        raise _invalid("listen", config.listen, "Write one or more IP addresses, each with a port from 1 to 65535.")
     if not 1 <= config.stream_timeout_seconds <= _YEAR:
         raise _invalid(
             "stream_timeout_seconds", config.stream_timeout_seconds, "Write at least one second, at most a year."

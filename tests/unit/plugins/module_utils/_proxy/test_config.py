@@ -23,8 +23,7 @@ LIMITED = config.ProxyGroup.of("monitoring", [MONITORING.certificate], rights.pa
 
 def wanted(*groups: config.ProxyGroup, **changes: t.Any) -> config.ProxyConfig:
     values: dict[str, t.Any] = {
-        "listen": ("0.0.0.0",),
-        "port": 2376,
+        "listen": (("0.0.0.0", 2376),),
         "certificate_path": "/etc/docker-tls-proxy/server.pem",
         "ca_path": "/etc/docker-tls-proxy/client-ca.pem",
         "crl_path": "/etc/docker-tls-proxy/crl.pem",
@@ -57,9 +56,9 @@ def test_render_without_crl_names_none() -> None:
 
 
 def test_render_listens_on_each_address() -> None:
-    text = config.render(wanted(listen=("10.0.0.5", "fd00::5"), port=2377))
+    text = config.render(wanted(listen=(("10.0.0.5", 2377), ("fd00::5", 2378))))
     binds = [line.split()[1] for line in section(text, "frontend docker") if line.startswith("bind")]
-    assert binds == ["ipv4@10.0.0.5:2377", "ipv6@[fd00::5]:2377"]
+    assert binds == ["ipv4@10.0.0.5:2377", "ipv6@[fd00::5]:2378"]
 
 
 def test_render_gives_unfiltered_connections_to_full_rights_only() -> None:
@@ -144,12 +143,12 @@ def test_render_quotes_names_of_authorities() -> None:
     "changes",
     [
         {"listen": ()},
-        {"listen": ("example.org",)},
-        {"listen": ("10.0.0.5:2376",)},
-        {"listen": ("fe80::1%eth0",)},
-        {"listen": ("10.0.0.5 ssl crt /x",)},
-        {"port": 0},
-        {"port": 65536},
+        {"listen": (("example.org", 2376),)},
+        {"listen": (("10.0.0.5:2376", 2376),)},
+        {"listen": (("fe80::1%eth0", 2376),)},
+        {"listen": (("10.0.0.5 ssl crt /x", 2376),)},
+        {"listen": (("10.0.0.5", 0),)},
+        {"listen": (("10.0.0.5", 65536),)},
         {"certificate_path": "/etc/a b.pem"},
         {"certificate_path": "server.pem"},
         {"ca_path": "/etc/ca.pem verify none"},

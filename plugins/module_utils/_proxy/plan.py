@@ -1,0 +1,136 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the listener ``proxy`` needs on a host: its files, and whether its unit starts, reloads or stops. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from .package import PROGRAM, check_package
+from .service import RELOAD, RESTART, START, STOP
+from .state import ProxyState
+from .unit import ProxyUnit, unit_text
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The listener as it is asked for.
+
+    ``listen``: (address, port). ``groups``: name -> certificates of its authorities. ``certificates``: the directory of the live set.
+    ``crl``: PEM, "" for none. ``sources``: networks that may connect, () for all.
+    """
+
+    listen: tuple[tuple[str, int], ...]
+    groups: t.Mapping[str, t.Sequence[t.Any]]
+    rights: t.Mapping[str, t.Any]
+    certificates: str
+    crl: str
+    stream_timeout: int
+    sources: tuple[str, ...]
+    docker_socket_unit: str
+
+
+def wanted_files(state: ProxyState, wanted: Wanted) -> dict[str, bytes | None]:
+    """Return path -> bytes (None: no file) of the files of the listener.
+
+    Raises TlsError ``proxy-package-missing``, ``proxy-package-too-old``, ``proxy-socket-unreachable``, and those of ``config.render``.
+    """
+    from .config import ProxyConfig, ProxyGroup, render  # hosts with another listener do not pay for them
+    from .rights import parse_group_rights
+
+    package = state.package
+    if package is None:
+        raise TlsError("the HAProxy of this host was not read", hint="Please report it.", code="proxy-package-missing")
+    check_package(package)
+    if not state.socket_group:
+        raise TlsError(
+            f"no group may use Docker's local socket {state.docker_socket}, and the proxy does not run as root",
+            hint="Create the group docker and run systemctl restart docker.socket; Docker's packages do both.",
+            code="proxy-socket-unreachable",
+        )
+    files = state.files
+    if not wanted.groups:  # in check mode, before the first run has made the authorities
+        return {**dict.fromkeys(files.paths), files.unit_path: b"", files.config: b""}
+    has_crl = bool(wanted.crl.strip())
+    rights = parse_group_rights(wanted.rights, list(wanted.groups), "group_rights")
+    config = render(
+        ProxyConfig(
+            listen=wanted.listen,
+            certificate_path=files.bundle,
+            ca_path=files.client_ca,
+            crl_path=files.crl if has_crl else "",
+            groups=tuple(
+                ProxyGroup.of(name, certificates, rights[name]) for name, certificates in wanted.groups.items()
+            ),
+            docker_socket=state.docker_socket,
+            stream_timeout_seconds=wanted.stream_timeout,
+            haproxy_version=package.version,
+        )
+    )
+    unit = unit_text(
+        ProxyUnit(
+            config_path=files.config,
+            certificates=wanted.certificates,
+            runtime=files.runtime,
+            docker_socket_unit=wanted.docker_socket_unit,
+            socket_group=state.socket_group,
+            program=PROGRAM,
+            sources=wanted.sources,
+            own_addresses=tuple(address for address, _port in wanted.listen if address not in ("0.0.0.0", "::")),
+        )
+    )
+    return {
+        files.config: config.encode("utf-8"),
+        files.crl: f"{wanted.crl.strip()}\n".encode("ascii") if has_crl else None,
+        files.unit_path: unit.encode("utf-8"),
+    }
+
+
+def no_files(state: ProxyState) -> dict[str, bytes | None]:
+    """Return the same for a host without the listener: nothing stays where the unit is ours, all stays where it is not."""
+    return dict.fromkeys(state.files.paths) if state.is_there else state.contents
+
+
+def step(state: ProxyState, after: t.Mapping[str, bytes | None], *, certificates_change: bool, outdated: bool) -> str:
+    """Return what has to be done to the unit, "" for nothing. ``outdated``: it shows another certificate than its files say."""
+    if after.get(state.files.unit_path) is None:
+        return STOP if state.is_there else ""
+    changed = [path for path, data in after.items() if data != state.contents[path]]
+    if not state.active:
+        return START
+    if state.files.unit_path in changed:
+        return RESTART
+    return RELOAD if changed or certificates_change or outdated or not state.enabled else ""
+
+
+def reasons(state: ProxyState, after: t.Mapping[str, bytes | None]) -> tuple[str, ...]:
+    """Return why the listener changes, as stable words."""
+    files, found = state.files, []
+    if after.get(files.unit_path) is None:
+        return ("proxy-unwanted",) if state.is_there else ()
+    if not state.is_there:
+        return ("proxy-new",)
+    if after[files.config] != state.config:
+        found.append("proxy-config-changed")
+    if after[files.crl] != state.crl:
+        found.append("crl-changed")
+    if after[files.unit_path] != state.unit:
+        found.append("proxy-unit-changed")
+    if not state.active:
+        found.append("proxy-not-running")
+    elif not state.enabled:
+        found.append("proxy-not-enabled")
+    return tuple(found)
+
+
+def check_foreign(state: ProxyState) -> None:
+    """Raise TlsError ``proxy-unit-foreign`` where somebody else has a unit of our name."""
+    if state.unit is not None and not state.is_there:
+        raise TlsError(
+            f"{state.files.unit_path} is there and was not written by this collection",
+            hint="Move it away (systemctl disable --now, then rename it), or take another docker_daemon_listener.",
+            code="proxy-unit-foreign",
+        )

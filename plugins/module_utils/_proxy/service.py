@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The proxy's unit: started, reloaded and stopped, each watched to its end. Standard library only: the rollback guard uses it.
+
+``systemctl reload`` returns when the signal is sent. HAProxy's master then starts a new worker; where that cannot begin, the old one
+goes on and systemd still says active (measured, 2.6 to 3.2). So a reload counts as done when the master has a worker that it did not have
+before, and the unit is active again. Workers of before may live until their last connection ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from .._errors import TlsError
+from .files import ProxyFiles
+
+START, RESTART, RELOAD, STOP = "start", "restart", "reload", "stop"
+_PATIENCE = 20.0
+_POLL = 0.1
+
+
+class Units(t.Protocol):
+    """What is needed of systemd."""
+
+    def command(self, *arguments: str) -> None:
+        """Run ``systemctl``. Raises TlsError."""
+
+    def unit_state(self, name: str) -> t.Any:
+        """Return a unit's ``active_state``, ``sub_state``, ``result``, ``main_pid`` and ``is_active``."""
+
+    def unit_log(self, name: str, lines: int) -> str:
+        """Return the last lines that a unit has logged."""
+
+
+class Clock(t.Protocol):
+    """The time, injected."""
+
+    def monotonic(self) -> float:
+        """Return seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+def apply(step: str, files: ProxyFiles, units: Units, clock: Clock) -> None:
+    """Carry out ``step``; the unit is loaded as its file says. Raises TlsError ``proxy-start-failed``, ``proxy-reload-failed``."""
+    if step == STOP:
+        stop(files, units)
+        return
+    enable(files)
+    if step == RELOAD and units.unit_state(files.unit).is_active:
+        _reload(files, units, clock)
+    else:
+        _start(files, units, clock)
+
+
+def stop(files: ProxyFiles, units: Units) -> None:
+    """Stop the unit, also where its file is gone already, and never start it at boot again."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(files.link)
+    state = units.unit_state(files.unit)
+    if state.active_state not in ("inactive", "failed"):
+        units.command("stop", "--", files.unit)
+    elif state.active_state == "failed":
+        with contextlib.suppress(TlsError):
+            units.command("reset-failed", "--", files.unit)
+
+
+def enable(files: ProxyFiles) -> None:
+    """Start the unit at boot. The link that ``systemctl enable`` makes, without its reload of all units."""
+    if os.path.islink(files.link) and os.readlink(files.link) == files.unit_path:
+        return
+    os.makedirs(os.path.dirname(files.link), mode=0o755, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(files.link)
+    os.symlink(files.unit_path, files.link)
+
+
+def is_enabled(files: ProxyFiles) -> bool:
+    """Return whether the link is there that starts the unit at boot."""
+    return os.path.islink(files.link)
+
+
+def workers(master: int) -> frozenset[int]:
+    """Return the processes whose parent is ``master`` (proc(5), field 4 of stat)."""
+    found = set()
+    for name in os.listdir("/proc") if master else ():
+        if not name.isdigit():
+            continue
+        with (
+            contextlib.suppress(OSError, ValueError, IndexError),
+            open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as stream,
+        ):
+            if int(stream.read().rpartition(")")[2].split()[1]) == master:
+                found.add(int(name))
+    return frozenset(found)
+
+
+def _start(files: ProxyFiles, units: Units, clock: Clock) -> None:
+    """Start or restart the unit. One that fails goes on trying (``Restart=always``): the first failure counts here."""
+    problem = ""
+    try:
+        units.command("restart", "--", files.unit)
+    except TlsError as error:
+        problem = error.message
+    state = units.unit_state(files.unit)
+    if problem or not state.is_active:
+        raise _failed("start", files, units, "proxy-start-failed")
+
+
+def _reload(files: ProxyFiles, units: Units, clock: Clock) -> None:
+    master = units.unit_state(files.unit).main_pid
+    before = workers(master)
+    try:
+        units.command("reload", "--", files.unit)
+    except TlsError:
+        raise _failed("reload", files, units, "proxy-reload-failed") from None
+    deadline = clock.monotonic() + _PATIENCE
+    while True:
+        state = units.unit_state(files.unit)
+        if state.active_state == "active" and state.main_pid == master and workers(master) - before:
+            return
+        if clock.monotonic() >= deadline or state.active_state in ("inactive", "failed") or state.main_pid != master:
+            raise _failed("reload", files, units, "proxy-reload-failed")
+        clock.sleep(_POLL)
+
+
+def _failed(what: str, files: ProxyFiles, units: Units, code: str) -> TlsError:
+    state = units.unit_state(files.unit)
+    lines = [line for line in units.unit_log(files.unit, 12).splitlines() if "ALERT" in line or "rror" in line]
+    shown = f": {' | '.join(lines[-3:])}" if lines else ""
+    return TlsError(
+        f"{files.unit} did not {what} ({state.result or state.active_state}){shown}",
+        hint=f"Check `systemctl status {files.unit}` and `journalctl -u {files.unit}` on the host, then run again.",
+        code=code,
+    )

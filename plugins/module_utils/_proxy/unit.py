@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The unit of the listener ``proxy``: HAProxy in front of Docker's local socket, unprivileged and in a sandbox. Pure.
+
+Certificate, key and client authorities stay in the certificate store, which only root can read. Each start and each reload copies
+the live set into a directory in memory (/run) that root owns and the proxy's group can read: no second copy of the key is on disk,
+and a renewal is a new revision of the store and a reload. HAProxy 2.6 needs chain and key in one file.
+
+Measured on Debian 12 (HAProxy 2.6, systemd 252), 13 (3.0, 257) and testing (3.2): ``MemoryDenyWriteExecute=`` keeps HAProxy from
+starting (PCRE compiles at run time); a reload (USR2 to the master of ``-Ws``) interrupts no connection. Commands with the prefix
+``+`` run as root and outside of the sandbox (systemd.service(5)).
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+OWN_MARK = "# Managed by Ansible (portcullis.docker_tls)"
+
+_COPY = """\
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; umask 077; mkdir -p "$1"; chgrp "$2" "$1"; chmod 0750 "$1"; cd "$0"; \
+{ cat server-cert.pem; echo; cat server-key.pem; } >"$1/.server.pem"; cat client-ca.pem >"$1/.client-ca.pem"; \
+chgrp "$2" "$1/.server.pem" "$1/.client-ca.pem"; chmod 0640 "$1/.server.pem" "$1/.client-ca.pem"; \
+mv -f "$1/.server.pem" "$1/server.pem"; mv -f "$1/.client-ca.pem" "$1/client-ca.pem\""""
+
+_SANDBOX = """\
+CapabilityBoundingSet=
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectProc=invisible
+ProcSubset=pid
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RemoveIPC=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+InaccessiblePaths=-/etc/docker -/var/lib/docker -/root
+UMask=0077
+"""
+
+
+@dataclass(frozen=True)
+class ProxyUnit:
+    """What the unit depends on. Paths are absolute.
+
+    ``certificates``: the directory of the live set; ``runtime``: where its copies go; ``socket_group``: who may use Docker's socket.
+    ``sources``: networks that may connect (CIDR); empty: all. ``own_addresses``: where the proxy listens, which has to reach itself.
+    """
+
+    config_path: str
+    certificates: str
+    runtime: str
+    docker_socket_unit: str
+    socket_group: str
+    program: str = "/usr/sbin/haproxy"
+    user: str = "haproxy"
+    group: str = "haproxy"
+    sources: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = ()
+
+
+def unit_text(unit: ProxyUnit) -> str:
+    """Return the unit's text.
+
+    Its restarts have no limit: where an address of the endpoint appears late (a VPN), the next attempt binds it.
+    ``IPAddressAllow=`` filters in the kernel, in both directions; the proxy's only other traffic is on a Unix socket.
+    """
+    copy = f"+/bin/sh -ec {_quoted(_COPY)} {_quoted(unit.certificates)} {_quoted(unit.runtime)} {unit.group}"
+    check = f"{unit.program} -c -f {unit.config_path}"
+    lines = [
+        f"{OWN_MARK}. Do not edit: the next run writes it anew.",
+        "# To take it away: docker_daemon_state: absent",
+        "[Unit]",
+        "Description=TLS endpoint of Docker (HAProxy in front of its local socket)",
+        f"After=network.target {unit.docker_socket_unit}",
+        f"Wants={unit.docker_socket_unit}",
+        "StartLimitIntervalSec=0",
+        "[Service]",
+        "Type=notify",
+        f"User={unit.user}",
+        f"Group={unit.group}",
+        f"SupplementaryGroups={unit.socket_group}",
+        "# Certificate and key for this group only, in memory.",
+        f"ExecStartPre={copy}",
+        f"ExecStart={unit.program} -Ws -f {unit.config_path}",
+        f"ExecReload={copy}",
+        f"ExecReload={check}",
+        "ExecReload=/bin/kill -USR2 $MAINPID",
+        f"ExecStopPost=+/bin/rm -rf {unit.runtime}",
+        "KillMode=mixed",
+        "Restart=always",
+        "RestartSec=2",
+        "TimeoutStopSec=15",
+        "SuccessExitStatus=143",
+        *_filter(unit),
+        *_SANDBOX.splitlines(),
+        "[Install]",
+        "WantedBy=multi-user.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def is_ours(data: bytes | None) -> bool:
+    """Return whether a file was written by this collection."""
+    return data is not None and data.startswith(OWN_MARK.encode("ascii"))
+
+
+def allowed(text: str) -> tuple[str, ...]:
+    """Return the networks of ``IPAddressAllow=`` in a unit's text, as they are written there."""
+    lines = [line.partition("=")[2] for line in text.splitlines() if line.startswith("IPAddressAllow=")]
+    return tuple(word for line in lines for word in line.split())
+
+
+def _filter(unit: ProxyUnit) -> t.Sequence[str]:
+    """Return the lines that let only ``sources`` connect, and the host itself at its own addresses."""
+    if not unit.sources:
+        return ()
+    listed = dict.fromkeys((*unit.sources, "127.0.0.1", "::1", *unit.own_addresses))
+    return ("IPAddressDeny=any", f"IPAddressAllow={' '.join(listed)}")
+
+
+def _quoted(text: str) -> str:
+    """Return a text as one word of a unit's command: systemd expands ``$`` and ``%`` there."""
+    text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{text}"'
