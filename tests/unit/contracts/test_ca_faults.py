@@ -78,7 +78,15 @@ def test_every_test_of_faults_of_the_ca_is_in_a_row() -> None:
 
 def test_every_module_that_changes_a_ca_directory_is_tried() -> None:
     """A new module with an option for the CA's directory that writes there has to come into the harness."""
-    readers = {"authority_info", "fleet_status", "ledger_info", "temporary_client", "client_session", "host_state"}
+    readers = {
+        "authority_info",
+        "fleet_status",
+        "ledger_info",
+        "temporary_client",
+        "client_session",
+        "host_state",
+        "issued_certificates",
+    }
     modules = {
         path.stem
         for path in (ROOT / "plugins/modules").glob("*.py")

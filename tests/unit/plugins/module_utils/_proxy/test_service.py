@@ -107,7 +107,7 @@ def test_start_that_fails_says_why(files: ProxyFiles, broken: bool) -> None:
 def test_stop_disables_it_and_can_be_repeated(files: ProxyFiles) -> None:
     units = Units()
     service.apply(service.START, files, units, Clock())
-    for _ in range(2):
+    for _attempt in range(2):
         service.apply(service.STOP, files, units, Clock())
         assert units.state == "inactive"
         assert not os.path.lexists(files.link)
