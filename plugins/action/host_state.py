@@ -17,7 +17,7 @@ from ..plugin_utils._remote import host_timeout, time_limit
 
 _ROLES = ("docker_server_cert", "docker_daemon")
 _REQUESTS = "portcullis.docker_tls.certificate_requests"
-_ENDPOINT = "portcullis.docker_tls.daemon_endpoint"
+_ENDPOINT = "portcullis.docker_tls.endpoint"
 _OPTIONS: dict[str, t.Any] = {
     "roles": {"type": "list", "elements": "str", "choices": list(_ROLES), "default": list(_ROLES)},
     "requests": {"type": "list", "elements": "dict", "options": REQUEST_OPTIONS},

@@ -37,7 +37,7 @@ REQUEST_OPTIONS: dict[str, t.Any] = {
     "group": {"type": "str"},
 }
 
-#: The options of M(daemon_endpoint).
+#: The options of M(endpoint).
 ENDPOINT_OPTIONS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back", "confirmed"], "default": "present"},
     "listen": {"type": "list", "elements": "str", "default": []},

@@ -14,7 +14,7 @@ description:
   - Looks at each certificate and key, decides whether a new certificate is needed and says why. Where one is, it makes a private key on the host
     and a certificate signing request (CSR) for it, all identities of a host in one call.
   - A new key waits at O(requests[].key_path) with C(.new) appended, readable for its owner only, until M(portcullis.docker_tls.server_certificate),
-    M(portcullis.docker_tls.daemon_endpoint) or M(portcullis.docker_tls.certificate_bundles) puts it in place together with its certificate.
+    M(portcullis.docker_tls.endpoint) or M(portcullis.docker_tls.certificate_bundles) puts it in place together with its certificate.
     The live key and certificate are never touched here, and the key never leaves the host. A run that was cut off finds the waiting key again.
   - The requests are signed by M(portcullis.docker_tls.signed_certificates) on the CA host.
 extends_documentation_fragment:

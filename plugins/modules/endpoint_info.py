@@ -100,7 +100,7 @@ attributes:
   idempotent:
     support: full
 seealso:
-  - module: portcullis.docker_tls.daemon_endpoint
+  - module: portcullis.docker_tls.endpoint
   - module: portcullis.docker_tls.temporary_client
 """
 

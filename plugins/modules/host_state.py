@@ -12,10 +12,10 @@ version_added: 1.0.0
 author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
   - Decides in one remote call, which changes nothing unless O(prepare) is set, what M(portcullis.docker_tls.certificate_requests) and
-    M(portcullis.docker_tls.daemon_endpoint) would decide with the arguments that the roles give them. A host that is current can be
+    M(portcullis.docker_tls.endpoint) would decide with the arguments that the roles give them. A host that is current can be
     left out of the roles, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
   - Whatever is in doubt is not current, be it a missing library, or another state than V(present). Then the roles say what is wrong.
-  - Where there is something to do, every check that M(portcullis.docker_tls.daemon_endpoint) makes before a change is made here. A host that
+  - Where there is something to do, every check that M(portcullis.docker_tls.endpoint) makes before a change is made here. A host that
     would be refused there is refused here with the same words, in check mode too, and makes no key. So no certificate is signed for it.
     A variable that is not what the roles' argument specifications say is refused without asking the host.
   - The arguments are read from the roles' own files and from the host's variables. Variables that are given to a role only
@@ -45,7 +45,7 @@ options:
     elements: dict
   endpoint:
     description:
-      - Instead of O(roles), the options of M(portcullis.docker_tls.daemon_endpoint) to ask about.
+      - Instead of O(roles), the options of M(portcullis.docker_tls.endpoint) to ask about.
     type: dict
   prepare:
     description:
@@ -70,7 +70,7 @@ notes:
     it is sent as a module like any other.
 seealso:
   - module: portcullis.docker_tls.certificate_requests
-  - module: portcullis.docker_tls.daemon_endpoint
+  - module: portcullis.docker_tls.endpoint
 """
 
 EXAMPLES = r"""
@@ -100,7 +100,7 @@ current:
 reasons:
   description:
     - Why the host is not current, as in RV(portcullis.docker_tls.certificate_requests#module:requests) and
-      RV(portcullis.docker_tls.daemon_endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed),
+      RV(portcullis.docker_tls.endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed),
       V(forced), V(client-revoked) (what the host lets in has to be proved), V(ledger-behind) (the CA's ledger may be older than the
       certificate, so the CA has to be asked) or V(undecided).
   returned: success
@@ -115,7 +115,7 @@ requests:
   type: list
   elements: dict
 endpoint:
-  description: Of a host that is current, what RV(portcullis.docker_tls.daemon_endpoint#module:endpoint) would be.
+  description: Of a host that is current, what RV(portcullis.docker_tls.endpoint#module:endpoint) would be.
   returned: when RV(current)
   type: dict
 prepared:
@@ -140,7 +140,7 @@ msg:
 code:
   description:
     - A stable word for the failure. It is V(role-arguments-invalid) for a variable of the roles, else that of
-      M(portcullis.docker_tls.certificate_requests) or M(portcullis.docker_tls.daemon_endpoint).
+      M(portcullis.docker_tls.certificate_requests) or M(portcullis.docker_tls.endpoint).
   returned: failure
   type: str
 hint:

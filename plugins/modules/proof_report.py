@@ -37,7 +37,7 @@ attributes:
     support: full
 seealso:
   - module: portcullis.docker_tls.endpoint_info
-  - module: portcullis.docker_tls.daemon_endpoint
+  - module: portcullis.docker_tls.endpoint
 """
 
 EXAMPLES = r"""

@@ -16,7 +16,7 @@ description:
   - The key is the one that M(portcullis.docker_tls.certificate_requests) made and left in the directory as C(server-key.pem.new), or the live one.
   - In the directory, C(ca.pem), C(server-cert.pem) and C(server-key.pem) are links to the current of the sets below it, and the set before it is kept.
     Plain files of another tool become a set of their own first.
-  - Nothing is restarted. dockerd reads these files when it starts; M(portcullis.docker_tls.daemon_endpoint) installs and restarts in one transaction.
+  - Nothing is restarted. dockerd reads these files when it starts; M(portcullis.docker_tls.endpoint) installs and restarts in one transaction.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
@@ -49,7 +49,7 @@ options:
     default: {}
 seealso:
   - module: portcullis.docker_tls.certificate_requests
-  - module: portcullis.docker_tls.daemon_endpoint
+  - module: portcullis.docker_tls.endpoint
 """
 
 EXAMPLES = r"""

@@ -92,7 +92,7 @@ class Host:
         timeout: float = 900,
         **options: t.Any,
     ) -> Answer:
-        """Run ``daemon_endpoint`` with the options of a usual endpoint, and with faults."""
+        """Run ``endpoint`` with the options of a usual endpoint, and with faults."""
         order = {"options": {**usual(), **options}, "hooks": hooks or {}, "die_at": die_at, "check_mode": check_mode}
         start = time.monotonic()
         done = subprocess.run(

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the core of ``daemon_endpoint`` on a test host, with faults at named steps. Copied there by conftest.py.
+"""Runs the core of ``endpoint`` on a test host, with faults at named steps. Copied there by conftest.py.
 
 usage: python3 on_host.py < {"options": {...}, "check_mode": false, "hooks": {"STEP": "COMMAND"}, "die_at": 0}
 

@@ -3,7 +3,7 @@
 
 """Whether a Docker host has anything to do, and whether that is possible, in one call. PRIVATE: may change without notice.
 
-The decisions are those of ``certificate_requests`` and ``daemon_endpoint``, by the same functions. A host that the change of its
+The decisions are those of ``certificate_requests`` and ``endpoint``, by the same functions. A host that the change of its
 daemon would refuse is refused here, before it makes a key and before a CA signs anything for it.
 """
 
@@ -86,7 +86,7 @@ def look(
 ) -> dict[str, t.Any]:
     """Return ``current``, the ``reasons`` why not, and ``warnings``; for a current host also what the two modules would report.
 
-    In: the options of ``certificate_requests`` and of ``daemon_endpoint`` (None: only certificates are asked about), with
+    In: the options of ``certificate_requests`` and of ``endpoint`` (None: only certificates are asked about), with
     their defaults. With ``prepare``, a host where something is due makes the keys and requests that it needs at once, and
     ``prepared`` is what ``certificate_requests`` would have said. Never raises TlsError: the host is ``refused`` then (message,
     hint and code), and nothing was made.

@@ -16,7 +16,7 @@ DEFAULT_DIRECTORY = "/etc/docker/certs"
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the module ``daemon_endpoint``. Times in seconds; certificates as PEM, "" to keep what is there."""
+    """The options of the module ``endpoint``. Times in seconds; certificates as PEM, "" to keep what is there."""
 
     state: str = "present"
     listen: tuple[str, ...] = ()  # where the endpoint that is taken over listens, else on all addresses

@@ -10,11 +10,11 @@ import typing as t
 from .._docker import daemon_json
 from .._docker.exec_start import Derivation, is_local, local_hosts
 from .._docker.listeners import Listen
-from .._endpoint import certificate_store, existing_endpoint
-from .._endpoint.journal import Record
-from .._endpoint.options import Options
-from .._endpoint.plan import NOTHING, encoded
-from .._endpoint.state import HostState
+from . import certificate_store, existing_endpoint
+from .journal import Record
+from .options import Options
+from .plan import NOTHING, encoded
+from .state import HostState
 
 
 def wanted_settings(state: HostState, options: Options, listen: Listen, derivation: Derivation) -> dict[str, t.Any]:

@@ -44,7 +44,7 @@ class Report:
 
 
 def report(source: Report) -> dict[str, t.Any]:
-    """Return the result of the module ``daemon_endpoint``."""
+    """Return the result of the module ``endpoint``."""
     plan, done = source.plan, source.done
     pending = source.journal is not None and source.journal.phase == UNCONFIRMED
     changed = plan.changed or bool(source.before) or done is not None

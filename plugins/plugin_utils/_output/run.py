@@ -28,14 +28,14 @@ _LONGEST_OF_OURS = 2000
 # What a host is inspected for, by the module that does it.
 ENDPOINT, BUNDLES, AUTHORITIES = "its endpoint", "its client bundles", "its authorities"
 _INSPECTS = {
-    "daemon_endpoint": ENDPOINT,
+    "endpoint": ENDPOINT,
     "certificate_bundles": BUNDLES,
     "authorities": AUTHORITIES,
     "authority_info": AUTHORITIES,
 }
 _OF_GROUP = {"docker_hosts": ENDPOINT, "docker_clients": BUNDLES, "docker_ca": AUTHORITIES}
 _CA = {"authorities", "authority_info"}
-_CHANGING = {"daemon_endpoint", "endpoint_info"}
+_CHANGING = {"endpoint", "endpoint_info"}
 
 
 @dataclass
@@ -157,7 +157,7 @@ class Run:
         """Take in the verification that an earlier run has left undone, or that it would be made."""
         if module == "endpoint_info" and result.get("passed"):
             there.done.append("verified from the controller, for the first time since its last change")
-        elif module == "daemon_endpoint" and self.check_mode and not result.get("changed"):
+        elif module == "endpoint" and self.check_mode and not result.get("changed"):
             there.done.append(f"verification from the controller ({NOT_VERIFIED})")
 
     def _note_change(self, host: str, module: str, result: Mapping) -> None:

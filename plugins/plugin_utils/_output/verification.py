@@ -18,7 +18,7 @@ Row = dict[str, t.Any]
 def hosts_to_prove(hosts: t.Iterable[str], hostvars: Mapping, verify: str) -> list[str]:
     """Return the hosts that may want a proof after what was done to them; rather one too many.
 
-    In: inventory names, ``hostvars`` after M(daemon_endpoint), and docker_daemon_verify where the role was given it, or of one host.
+    In: inventory names, ``hostvars`` after M(endpoint), and docker_daemon_verify where the role was given it, or of one host.
     """
     return [host for host in hosts if _may_want_proof(hostvars[host], verify)]
 

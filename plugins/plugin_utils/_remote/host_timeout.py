@@ -27,7 +27,7 @@ _STATUS = "docker_status_host_timeout"
 _DEFAULTS = {_STATUS: 60}
 #: The roles' variables, which a role's own tasks take.
 VARIABLES = (_CA, _SERVER, _CLIENT, _DAEMON)
-_ENDPOINT = "daemon_endpoint"
+_ENDPOINT = "endpoint"
 #: Module, without its collection: its variable outside of our roles, and what a task waits for.
 _MODULES = {
     "adopted_authority": (_CA, "the adoption of a CA"),

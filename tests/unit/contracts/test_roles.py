@@ -118,7 +118,7 @@ def test_readme_table_is_the_specification(role: str) -> None:
     assert module.with_table(text, options(role)) == text, "run tools/role-readme"
 
 
-# Options of daemon_endpoint that no user of the role needs, and why.
+# Options of endpoint that no user of the role needs, and why.
 NOT_IN_THE_ROLE = {
     "allow_dual_trust",  # follows from the authorities
     "lock_timeout",  # two runs at once are an accident, not a policy
@@ -128,10 +128,8 @@ NOT_IN_THE_ROLE = {
 
 def test_every_option_of_daemon_endpoint_is_reached_by_the_role() -> None:
     tasks = yaml.safe_load((ROOT / "roles/docker_daemon/tasks/change.yml").read_text())
-    (passed,) = [
-        t["portcullis.docker_tls.daemon_endpoint"] for t in tasks if "portcullis.docker_tls.daemon_endpoint" in t
-    ]
-    text = (ROOT / "plugins/modules/daemon_endpoint.py").read_text()
+    (passed,) = [t["portcullis.docker_tls.endpoint"] for t in tasks if "portcullis.docker_tls.endpoint" in t]
+    text = (ROOT / "plugins/modules/endpoint.py").read_text()
     documented = yaml.safe_load(text.split('DOCUMENTATION = r"""')[1].split('"""')[0])["options"]
     assert set(documented) - NOT_IN_THE_ROLE <= set(passed)
     assert set(documented) >= NOT_IN_THE_ROLE

@@ -48,9 +48,7 @@ class Heard:
         return "\n".join(self.lines)
 
 
-def result_of(
-    found: dict[str, t.Any], *, old: bool = False, action: str = "portcullis.docker_tls.daemon_endpoint"
-) -> t.Any:
+def result_of(found: dict[str, t.Any], *, old: bool = False, action: str = "portcullis.docker_tls.endpoint") -> t.Any:
     """Return a result as ansible-core 2.19 and later hand it over, with its old names, or as 2.18 did, with these alone.
 
     What the callback leaves to the class that it inherits from reads the names of the ansible-core that is there.

@@ -18,10 +18,12 @@ from ansible_collections.portcullis.docker_tls.plugins.action import (
     authority_info,
     certificate_bundles,
     certificate_requests,
-    daemon_endpoint,
     server_certificate,
     signed_certificates,
     temporary_client,
+)
+from ansible_collections.portcullis.docker_tls.plugins.action import (
+    endpoint as endpoint_module,
 )
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action, _in_process
 
@@ -116,7 +118,7 @@ ALL = {
     "authority_info": authority_info,
     "certificate_bundles": certificate_bundles,
     "certificate_requests": certificate_requests,
-    "daemon_endpoint": daemon_endpoint,
+    "endpoint": endpoint_module,
     "server_certificate": server_certificate,
     "signed_certificates": signed_certificates,
 }
@@ -125,7 +127,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "certificate_bundles": {"bundles": [{"id": "a", "directory": "/d"}]},
     "certificate_requests": {"requests": [{"id": "a", "profile": "server"}]},
     "signed_certificates": {"requests": [{"id": "a"}], "passphrase": "p"},
-    "daemon_endpoint": {"listen": ["private"]},
+    "endpoint": {"listen": ["private"]},
 }
 
 
@@ -288,9 +290,7 @@ LIE = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", ["certificate_requests", "daemon_endpoint", "server_certificate", "certificate_bundles"]
-)
+@pytest.mark.parametrize("name", ["certificate_requests", "endpoint", "server_certificate", "certificate_bundles"])
 def test_run_of_a_lying_host_sets_no_variable(name: str) -> None:
     found = action(importlib.import_module(f"{ACTIONS}.{name}"), {}, [dict(LIE)])
     result = run(found)
@@ -308,8 +308,8 @@ NONSENSE: list[tuple[str, dict[str, t.Any]]] = [
         for files in (5, [5], [{"id": "server"}], [{**FILE, "ca_content": 5}])
     ),
     ("certificate_files_info", {"failed": True, "files": 5}),
-    *(("daemon_endpoint", {"proof": proof}) for proof in (5, [5], [{**CHECK, "detail": 5}], [{"check": "c"}])),
-    *(("daemon_endpoint", {"reasons": reasons}) for reasons in (5, [5], "x")),
+    *(("endpoint", {"proof": proof}) for proof in (5, [5], [{**CHECK, "detail": 5}], [{"check": "c"}])),
+    *(("endpoint", {"reasons": reasons}) for reasons in (5, [5], "x")),
     *(
         ("certificate_bundles", {"bundles": bundles})
         for bundles in (5, [{}], [{"id": "a", "directory": "", "certificate": 5}])

@@ -66,7 +66,7 @@ class Machine:
         return dict(result["requests"][0])
 
     def gets(self, asked: dict[str, t.Any], *left_out: str, common_name: str = "web1") -> None:
-        """Install the certificate with the key as ``daemon_endpoint`` does: the bytes as they are."""
+        """Install the certificate with the key as ``endpoint`` does: the bytes as they are."""
         found = signing.sign_leaf(
             AUTHORITY.certificate,
             AUTHORITY.key,

@@ -36,7 +36,6 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
     adoption_info,
     authority_backup,
     certificate_files_info,
-    daemon_endpoint,
     endpoint_info,
     fleet_status,
     host_state,
@@ -44,6 +43,9 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
     recorded_certificates,
     rotation_plan,
     signed_certificates,
+)
+from ansible_collections.portcullis.docker_tls.plugins.modules import (
+    endpoint as endpoint_module,
 )
 from helpers_ca import PASSPHRASE_TEXT, csr, ensure
 from helpers_foreign import docker_recipe, endpoint, situation
@@ -248,7 +250,7 @@ def test_host_state_of_a_secured_host_tells_what_it_has(
         "ca_content": SERVER.pem,
         "client_ca_content": CLIENTS.pem,
     }
-    assert run_module(daemon_endpoint, {**wish, "certificate_content": pair.pem})["changed"]
+    assert run_module(endpoint_module, {**wish, "certificate_content": pair.pem})["changed"]
 
     host = request_names.Host("box.example.test", lambda selectors: [])
     around = _host_state.Surroundings(host=host, machine=lambda options: machine, state=state)

@@ -88,7 +88,7 @@ def test_arguments_of_the_roles_are_resolved_without_a_template(role: str) -> No
 
 @pytest.mark.parametrize(
     ("role", "module"),
-    [("docker_server_cert", "certificate_requests"), ("docker_daemon", "daemon_endpoint")],
+    [("docker_server_cert", "certificate_requests"), ("docker_daemon", "endpoint")],
 )
 def test_arguments_are_those_that_the_role_would_pass(role: str, module: str) -> None:
     known = variables(**CASES["everything named"])

@@ -87,7 +87,7 @@ def test_text_of_a_renewal_says_certificate_and_restart() -> None:
     run = run_of(
         ("web3", "certificate_requests", CERTIFICATE),
         ("web1", "signed_certificates", SIGNED),
-        ("web3", "daemon_endpoint", DAEMON),
+        ("web3", "endpoint", DAEMON),
         current=["web1", "web2"],
     )
     assert told(run) == [
@@ -130,20 +130,20 @@ def test_text_of_a_server_certificate_is_what_the_ca_signed(
 
 
 def test_text_of_a_plan_says_that_nothing_was_done() -> None:
-    run = run_of(("web3", "daemon_endpoint", DAEMON), check_mode=True)
+    run = run_of(("web3", "endpoint", DAEMON), check_mode=True)
     assert told(run)[0] == "Docker TLS, a plan: 1 would change"
     assert told(run)[-2:] == ["Next:", "  - run without --check to do it"]
 
 
 def test_text_of_nothing_to_do_is_one_line() -> None:
-    run = run_of(("web1", "daemon_endpoint", {"changed": False, "plan": []}))
+    run = run_of(("web1", "endpoint", {"changed": False, "plan": []}))
     assert told(run) == ["Docker TLS: 1 as it should be"]
     assert run.outcome == "nothing-to-do"
 
 
 def test_text_names_failed_and_unreachable_hosts_first_with_their_problem() -> None:
     run = run_of(
-        ("a", "daemon_endpoint", DAEMON),
+        ("a", "endpoint", DAEMON),
         ("b", "certificate_requests", CERTIFICATE),
         ("b", "", {"msg": "port 2376\nis taken"}),
         ("c", "", {"msg": "ssh: connect to host 10.0.0.9 port 22: No route to host"}),
@@ -257,9 +257,9 @@ def test_refused_host_is_not_what_others_were_stopped_by() -> None:
 def test_hosts_that_had_their_turn_beside_a_failed_one_are_done() -> None:
     run = run_of(
         ("web1", "host_state", LOOK),
-        ("web1", "daemon_endpoint", DAEMON),
+        ("web1", "endpoint", DAEMON),
         ("web2", "host_state", LOOK),
-        ("web2", "daemon_endpoint", {"changed": False}),
+        ("web2", "endpoint", {"changed": False}),
         ("web3", "", {"msg": "gone"}),
         ("localhost", "certificate_bundles", {"changed": False}),
         unreachable=["web3"],
@@ -291,7 +291,7 @@ def test_text_of_a_bundle_alone_says_what_is_written() -> None:
 
 
 def test_text_of_a_large_fleet_is_cut_and_the_document_is_whole() -> None:
-    run = run_of(*((f"web{number:04}", "daemon_endpoint", DAEMON) for number in range(1000)))
+    run = run_of(*((f"web{number:04}", "endpoint", DAEMON) for number in range(1000)))
     lines = told(run)
     assert len(lines) == summary.MOST_HOSTS + 2
     assert lines[-1].startswith(f"... and {1000 - summary.MOST_HOSTS} hosts more")
@@ -300,9 +300,7 @@ def test_text_of_a_large_fleet_is_cut_and_the_document_is_whole() -> None:
 
 def test_text_of_a_missing_library_says_what_comes() -> None:
     result = {"changed": True, "reasons": ["cryptography-missing"], "msg": "The package would be installed"}
-    assert (
-        told(run_of(("web1", "daemon_endpoint", result)))[1] == "changed      web1  package for Python's cryptography"
-    )
+    assert told(run_of(("web1", "endpoint", result)))[1] == "changed      web1  package for Python's cryptography"
 
 
 def test_text_of_a_change_without_a_plan_says_its_reasons() -> None:
@@ -343,7 +341,7 @@ def test_problem_has_its_hint_once(message: str) -> None:
 
 
 def test_host_that_recovered_from_a_failure_is_not_failed() -> None:
-    run = run_of(("web1", "", {"msg": "rescued"}), ("web1", "daemon_endpoint", DAEMON))
+    run = run_of(("web1", "", {"msg": "rescued"}), ("web1", "endpoint", DAEMON))
     assert run.outcome == "changed"
     assert "rescued" not in "".join(told(run))
 
@@ -397,7 +395,7 @@ def test_hosts_that_were_inspected_for_what_they_are_are_as_they_should_be() -> 
         ("ca1", "authorities", AUTHORITIES),
         ("desk", "certificate_bundles", nothing),
         ("localhost", "certificate_bundles", nothing),
-        ("web2", "daemon_endpoint", nothing),
+        ("web2", "endpoint", nothing),
         current=["web1", "web3"],
         groups=GROUPS,
     )
@@ -441,7 +439,7 @@ NOT_VERIFIED = {"current": False, "reasons": ["not-verified"]}
 def test_host_that_was_verified_late_is_said_to_be() -> None:
     run = run_of(
         ("web1", "host_state", NOT_VERIFIED),
-        ("web1", "daemon_endpoint", {"changed": False, "reasons": ["not-verified"]}),
+        ("web1", "endpoint", {"changed": False, "reasons": ["not-verified"]}),
         ("web1", "endpoint_info", {"changed": False, "passed": True}),
         groups=GROUPS,
     )
@@ -451,7 +449,7 @@ def test_host_that_was_verified_late_is_said_to_be() -> None:
 def test_plan_of_a_host_that_is_not_verified_says_that_it_would_be() -> None:
     run = run_of(
         ("web1", "host_state", NOT_VERIFIED),
-        ("web1", "daemon_endpoint", {"changed": False, "reasons": ["not-verified"]}),
+        ("web1", "endpoint", {"changed": False, "reasons": ["not-verified"]}),
         check_mode=True,
     )
     assert told(run)[:2] == [

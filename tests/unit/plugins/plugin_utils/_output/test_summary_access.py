@@ -148,7 +148,7 @@ def test_plan_of_a_revocation_names_the_hosts_that_will_restart() -> None:
     run.note_success("localhost", "authorities", {"revocations": [revocation]})
     for host in ("web1", "web2"):
         run.note_success(host, "host_state", {"current": False, "reasons": ["client-revoked"]})
-        run.note_success(host, "daemon_endpoint", {"changed": False})
+        run.note_success(host, "endpoint", {"changed": False})
     run.end([], [], ["web1", "web2"])
     assert told(run).splitlines()[1:3] == [
         "Docker TLS, a plan: 1 would change, 1 as it should be",

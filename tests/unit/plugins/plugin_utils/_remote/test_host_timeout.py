@@ -64,9 +64,9 @@ def test_value_of_a_variable_is_templated() -> None:
         ("authorities", {"lock_timeout": 60}, 360),
         ("authorities", {"lock_timeout": "60"}, 360),
         ("authorities", {"lock_timeout": "soon"}, 300),
-        ("daemon_endpoint", {}, 300 + 30 + 120 + 120 + 240),
-        ("daemon_endpoint", {"start_timeout": 600, "lock_timeout": 0}, 300 + 600 + 600 + 240),
-        ("daemon_endpoint", {"start_timeout": "5"}, 300 + 30 + 5 + 120 + 240),
+        ("endpoint", {}, 300 + 30 + 120 + 120 + 240),
+        ("endpoint", {"start_timeout": 600, "lock_timeout": 0}, 300 + 600 + 600 + 240),
+        ("endpoint", {"start_timeout": "5"}, 300 + 30 + 5 + 120 + 240),
     ],
 )
 def test_what_the_module_itself_may_wait_for_comes_on_top(
@@ -84,7 +84,7 @@ def test_value_that_is_no_number_of_seconds_is_rejected_by_name(value: t.Any) ->
 
 
 def test_failure_names_the_wait_the_seconds_and_the_variable() -> None:
-    failure = limits.failure(limit("daemon_endpoint", f"{OURS}.docker_daemon", {"start_timeout": 5}))
+    failure = limits.failure(limit("endpoint", f"{OURS}.docker_daemon", {"start_timeout": 5}))
     assert failure["failed"] is True
     assert failure["code"] == "host-timeout"
     assert "695 seconds" in failure["msg"] and "the change of Docker's endpoint" in failure["msg"]

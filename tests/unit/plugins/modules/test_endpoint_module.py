@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module daemon_endpoint: options in, one result or one failure out."""
+"""The module endpoint: options in, one result or one failure out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import entry
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.modules import daemon_endpoint
+from ansible_collections.portcullis.docker_tls.plugins.modules import endpoint as endpoint_module
 from helpers_machine import install
 from helpers_modules import run_module
 from helpers_world import ADDRESS, Effects, World
@@ -53,7 +53,7 @@ def issue(world: World) -> str:
 
 
 def test_endpoint_is_set_up_and_kept(world: World) -> None:
-    result = run_module(daemon_endpoint, arguments(world, certificate_content=issue(world)), diff=True)
+    result = run_module(endpoint_module, arguments(world, certificate_content=issue(world)), diff=True)
     assert not result["failed"], result
     assert result["changed"]
     assert result["restarted"]
@@ -64,20 +64,20 @@ def test_endpoint_is_set_up_and_kept(world: World) -> None:
     because = ", ".join(result["reasons"])
     assert line == f"listen {ADDRESS}:2376, admits + client-g1, ca.pem + server-g1, restart yes ({because})"
     assert "PRIVATE KEY" not in json.dumps(result)
-    again = run_module(daemon_endpoint, arguments(world))
+    again = run_module(endpoint_module, arguments(world))
     assert (again["changed"], again["reasons"]) == (False, [])
 
 
 def test_other_process_on_port_2375_and_the_boot_are_returned(world: World) -> None:
     world.others = (("127.0.0.1", 2375, "docker-proxy (12) for the container proxy"),)
-    result = run_module(daemon_endpoint, arguments(world, certificate_content=issue(world)))
+    result = run_module(endpoint_module, arguments(world, certificate_content=issue(world)))
     assert not result["failed"], result
     assert result["endpoint"]["port_2375"] == ["docker-proxy (12) for the container proxy on 127.0.0.1"]
     assert result["endpoint"]["starts_at_boot"] is True
 
 
 def test_check_mode_changes_nothing(world: World) -> None:
-    result = run_module(daemon_endpoint, arguments(world), check=True)
+    result = run_module(endpoint_module, arguments(world), check=True)
     assert result["changed"]
     assert "certificate-pending" in result["reasons"]
     assert not world.config.exists()
@@ -85,7 +85,7 @@ def test_check_mode_changes_nothing(world: World) -> None:
 
 def test_failure_has_message_hint_and_code(world: World) -> None:
     world.config.write_text('{"debug": true,}')
-    result = run_module(daemon_endpoint, arguments(world, certificate_content=issue(world)))
+    result = run_module(endpoint_module, arguments(world, certificate_content=issue(world)))
     assert result["failed"]
     assert result["code"] == "daemon-json-invalid"
     assert "line 1, column 16" in result["msg"]
@@ -94,14 +94,14 @@ def test_failure_has_message_hint_and_code(world: World) -> None:
 
 def test_two_problems_are_reported_together(world: World) -> None:
     world.config.write_text('{"hosts": ["tcp://0.0.0.0:2375"], "host": 1}')
-    result = run_module(daemon_endpoint, arguments(world, certificate_content=issue(world)))
+    result = run_module(endpoint_module, arguments(world, certificate_content=issue(world)))
     assert result["code"] == "preflight-failed"
     assert "existing" in result["msg"]
     assert "'host'" in result["msg"]
 
 
 def test_warning_is_given_where_an_address_must_be_there_at_boot(world: World) -> None:
-    result = run_module(daemon_endpoint, arguments(world, certificate_content=issue(world)))
+    result = run_module(endpoint_module, arguments(world, certificate_content=issue(world)))
     assert any("starts after the network" in warning for warning in result["warnings"])
 
 
@@ -117,7 +117,7 @@ def test_warning_is_given_where_an_address_must_be_there_at_boot(world: World) -
     ids=["directory", "time", "no-port", "address-not-here", "server-authority-as-client-authority"],
 )
 def test_bad_option_is_refused(world: World, changes: dict[str, t.Any], code: str) -> None:
-    result = run_module(daemon_endpoint, arguments(world, certificate_content=issue(world), **changes))
+    result = run_module(endpoint_module, arguments(world, certificate_content=issue(world), **changes))
     assert result["failed"]
     assert result["code"] == code, result["msg"]
     assert not world.config.exists()
@@ -125,7 +125,7 @@ def test_bad_option_is_refused(world: World, changes: dict[str, t.Any], code: st
 
 def test_user_who_is_not_root_is_told_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    result = run_module(daemon_endpoint, arguments(world))
+    result = run_module(endpoint_module, arguments(world))
     assert (result["failed"], result["code"]) == (True, "not-root")
 
 
@@ -139,7 +139,7 @@ def test_error_that_nobody_expected_undoes_the_change_too(world: World, monkeypa
     monkeypatch.setattr(
         "ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.transaction.mismatch", fail
     )
-    result = run_module(daemon_endpoint, arguments(world, certificate_content=certificate))
+    result = run_module(endpoint_module, arguments(world, certificate_content=certificate))
     assert result["failed"]
     assert "ValueError: not expected. Everything is as it was before" in result["msg"]
     after = {name: value for name, value in world.snapshot().items() if not name.endswith(".pem.new")}

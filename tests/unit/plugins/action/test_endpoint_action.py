@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.action import daemon_endpoint
+from ansible_collections.portcullis.docker_tls.plugins.action import endpoint as endpoint_module
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _standalone
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import rollback_guard
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
@@ -49,7 +49,7 @@ def change(
     connection._shell = types.SimpleNamespace(tmpdir="/tmp")
     given = {"args": arguments or {}, "check_mode": check, "async_val": 0, "environment": [], "action": "x", **task}
     templar = types.SimpleNamespace(template=lambda value: value)
-    make: t.Any = daemon_endpoint.ActionModule
+    make: t.Any = endpoint_module.ActionModule
     plugin = make(types.SimpleNamespace(**given), connection, None, None, templar, None)
     programs: list[bytes] = []
     modules: list[dict[str, t.Any]] = []
@@ -180,7 +180,7 @@ def test_refusal_in_another_shape_is_refused_by_the_name_of_its_option(rejected:
 
 def test_program_runs_in_a_bare_python_and_refuses_as_the_module_does(tmp_path: pathlib.Path) -> None:
     """An option that no host can have: the program ends before it looks at this machine."""
-    options = daemon_endpoint._options({"directory": "/etc"})
+    options = endpoint_module._options({"directory": "/etc"})
     program = CHANGE.script({"options": options, "check_mode": True})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
     found = answer(done.stdout.decode(), done.returncode)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: daemon_endpoint
+module: endpoint
 short_description: Put Docker's API on a host behind mutual TLS, proved or undone
 version_added: 1.0.0
 author: portcullis.docker_tls contributors (@portcullis-docker-tls)
@@ -183,7 +183,7 @@ notes:
 
 EXAMPLES = r"""
 - name: Docker's API for clients with a certificate, on the private addresses
-  portcullis.docker_tls.daemon_endpoint:
+  portcullis.docker_tls.endpoint:
     listen: [private]
     certificate_content: "{{ issued.certificates[inventory_hostname].certificate_content }}"
     ca_content: "{{ ansible_facts.docker_ca_authorities.server.trusted_content }}"
@@ -191,13 +191,13 @@ EXAMPLES = r"""
     live_restore: enable
 
 - name: Only look what would happen, and how many containers a restart would stop
-  portcullis.docker_tls.daemon_endpoint:
+  portcullis.docker_tls.endpoint:
     listen: ["10.0.0.5:2376"]
   check_mode: true
   register: plan
 
 - name: Back to Docker without an endpoint
-  portcullis.docker_tls.daemon_endpoint:
+  portcullis.docker_tls.endpoint:
     state: absent
 """
 

@@ -16,7 +16,7 @@ from ..plugin_utils._program_action import ProgramAction
 class ActionModule(ProgramAction, CertificateAction):
     """Secure the endpoint; install cryptography where it is missing."""
 
-    MODULE = "portcullis.docker_tls.daemon_endpoint"
+    MODULE = "portcullis.docker_tls.endpoint"
     ANSWER = {"proof": [{"check": str, "passed": bool, "detail": str}]}
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
