@@ -4,7 +4,7 @@
 # One menu for people and for continuous integration; each target is one script in tools/.
 
 .DEFAULT_GOAL := help
-.PHONY: help tools engine images images-all lint format unit sanity docs fuzz matrix changelog build release molecule faults bench test test-all demo demo-down clean
+.PHONY: help tools engine images images-all lint format unit integration sanity docs fuzz matrix changelog build release molecule faults bench test test-all demo demo-down clean
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,8 @@ format: tools ## Write Python as the linters want it
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format .
 unit: ## Tests of the core, the modules and the contracts between files
 	@tools/unit
+integration: ## Real runs of ansible-playbook on this machine
+	@tools/unit tests/integration
 sanity: ## ansible-test sanity
 	@tools/sanity
 docs: ## The documentation site, in .cache/docs/html

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from helpers_x509 import Pair, authority, leaf
+from support.ca.certificates import Pair, authority, leaf
 
 ROOT = pathlib.Path(__file__).parents[2]
 HOSTS = ROOT / "tests/hosts"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from conftest import CLIENTS, SERVER, Host
-from helpers_x509 import Pair, leaf
+from support.ca.certificates import Pair, leaf
 
 PORT = 2376
 

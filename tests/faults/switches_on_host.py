@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starts a second dockerd on a test host for each row of helpers_tls_switches, and says who gets in. Copied there by its test.
+"""Starts a second dockerd on a test host for each row of support/hosts/tls_switches, and says who gets in. Copied there by its test.
 
 usage: python3 switches_on_host.py < [{"name", "values", "flags", "environment"}, ...]; the answer is {name: [admits, CA's name]}.
 """

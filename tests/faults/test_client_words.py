@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from conftest import CLIENTS, ROOT, SERVER, Host
-from helpers_x509 import authority, leaf
+from support.ca.certificates import authority, leaf
 
 #: The authority of a group that the host does not admit.
 OTHER_GROUP = authority("client", unit="other-g1", number=5)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from conftest import Answer, Host, certificate
-from helpers_x509 import LONG_AGO, NOW, authority
+from support.ca.certificates import LONG_AGO, NOW, authority
 
 WRAPPER = """\
 #!/bin/sh

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from conftest import CERTIFICATES, CLIENTS, Host
-from helpers_x509 import authority, leaf
+from support.ca.certificates import authority, leaf
 
 OLD_SERVERS = authority("server", unit="old-servers", number=8)
 OLD_CLIENTS = authority("client", unit="old-clients", number=9)

@@ -16,7 +16,7 @@ import pytest
 from proxy_clients import PORT, Clients, Prober, client_pair
 
 from conftest import CLIENTS, SERVER, Answer, Host, certificate
-from helpers_x509 import authority
+from support.ca.certificates import authority
 
 UNIT = "docker-tls-proxy.service"
 TOO_OLD = ("bullseye",)

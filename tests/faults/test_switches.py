@@ -12,8 +12,8 @@ import pathlib
 import pytest
 
 from conftest import CLIENTS, Host
-from helpers_tls_switches import FILES, ROWS, D, H
-from helpers_x509 import foreign_authority, leaf
+from support.ca.certificates import foreign_authority, leaf
+from support.hosts.tls_switches import FILES, ROWS, D, H
 
 SCRIPT = pathlib.Path(__file__).with_name("switches_on_host.py")
 NEW = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-import helpers_judgement
-import helpers_records
+from support.contracts import session
 
 set_hypothesis_home_dir(Path(__file__).parents[2] / ".cache" / "hypothesis")
 
@@ -22,5 +21,4 @@ settings.load_profile("untimed")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Note what the code returns and says from here on."""
-    helpers_records.note_errors()
-    config.pluginmanager.register(helpers_judgement.Session())
+    session.begin(config)

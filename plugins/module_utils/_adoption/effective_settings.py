@@ -4,7 +4,7 @@
 """What the dockerd of this host was told about TLS, whoever told it, and who gets in. Pure. PRIVATE: may change without notice.
 
 Source: moby cmd/dockerd/daemon.go (loadDaemonCliConfig) and options.go (SetDefaultOptions); measured on 20.10.5, 20.10.24, 26.1 and
-28.5 with the table of tests/unit/helpers_tls_switches.py:
+28.5 with the table of tests/unit/support/hosts/tls_switches.py:
 
 * ``tlsverify``, true or false, turns TLS on. ``tls`` alone verifies clients too. Only ``tlsverify: false`` asks for no certificate.
 * ``tlscacert``, ``tlscert`` and ``tlskey`` turn nothing on: without a switch the API is open in plain text.

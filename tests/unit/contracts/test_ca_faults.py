@@ -12,12 +12,16 @@ import re
 
 import pytest
 
-import helpers_operations
+from support.ca import operations
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/operations.md").read_text()
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "`test_" in line]
-SOURCES = [*sorted((ROOT / "tests/unit").rglob("test_*.py")), *sorted((ROOT / "molecule").glob("*/tests/test_*.py"))]
+SOURCES = [
+    *sorted((ROOT / "tests/unit").rglob("test_*.py")),
+    *sorted((ROOT / "tests/integration").rglob("test_*.py")),
+    *sorted((ROOT / "molecule").glob("*/tests/test_*.py")),
+]
 # Every fault that must be shown, by words of its row, and the tests that show it.
 DEMANDED = {
     "still admitted by a host": ["test_problem_is_named", "test_clean_host_is_left_clean"],
@@ -92,4 +96,4 @@ def test_every_module_that_changes_a_ca_directory_is_tried() -> None:
         for path in (ROOT / "plugins/modules").glob("*.py")
         if re.search(r"from \.\.module_utils\._ca import|CA_OPTIONS", path.read_text())
     }
-    assert modules - readers == {one.module.__name__.rpartition(".")[2] for one in helpers_operations.OPERATIONS}
+    assert modules - readers == {one.module.__name__.rpartition(".")[2] for one in operations.OPERATIONS}

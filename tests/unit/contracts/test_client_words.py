@@ -17,9 +17,8 @@ import typing as t
 
 import pytest
 
-import helpers_records
-import helpers_troubleshooting
-import helpers_x509 as made
+from support.ca import certificates as made
+from support.contracts import records, troubleshooting
 
 pytestmark = pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command here")
 
@@ -91,7 +90,7 @@ def docker_says(directory: pathlib.Path, port: int, identity: made.Pair | None, 
     environment = {"PATH": os.environ["PATH"], "DOCKER_CONFIG": str(bundle)}
     command = ["docker", "-H", f"tcp://127.0.0.1:{port}", *options, "version"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    return helpers_records.said(done.stdout + done.stderr, code=helpers_troubleshooting.OF_CLIENTS)
+    return records.said(done.stdout + done.stderr, code=troubleshooting.OF_CLIENTS)
 
 
 def server(names: t.Sequence[str] = HERE, **validity: t.Any) -> made.Pair:

@@ -18,8 +18,18 @@ from ansible.cli.playbook import PlaybookCLI
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.splitter import parse_kv
 
-import helpers_snippets as snippets
-from helpers_documentation import FILTERS, MODULES, PLAYBOOKS, ROLES, ROOT, block, of_playbooks, of_roles, options_of
+from support.contracts import snippets
+from support.contracts.documentation import (
+    FILTERS,
+    MODULES,
+    PLAYBOOKS,
+    ROLES,
+    ROOT,
+    block,
+    of_playbooks,
+    of_roles,
+    options_of,
+)
 
 OURS = "portcullis.docker_tls."
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())

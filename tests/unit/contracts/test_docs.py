@@ -14,8 +14,8 @@ import unicodedata
 import pytest
 import yaml
 
-from helpers_documentation import ROOT
-from helpers_troubleshooting import CLIENTS, Entry, entries, says
+from support.contracts.documentation import ROOT
+from support.contracts.troubleshooting import CLIENTS, Entry, entries, says
 
 PAGES = sorted(
     [

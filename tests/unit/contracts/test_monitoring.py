@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import prometheus
-from helpers_documentation import ROOT
+from support.contracts.documentation import ROOT
 
 EXAMPLES = ROOT / "docs/examples/monitoring"
 PAGE = (ROOT / "docs/monitoring.md").read_text()

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 import yaml
 
-from helpers_documentation import ROOT
+from support.contracts.documentation import ROOT
 
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
 TASKS = sorted(path for top in ("roles", "playbooks") for path in (ROOT / top).rglob("*.yml"))

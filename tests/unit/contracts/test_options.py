@@ -17,7 +17,7 @@ import pytest
 import yaml
 from ansible.plugins.action import ActionBase
 
-from helpers_documentation import FILTERS, MODULES, ROOT, Options, block, options_of
+from support.contracts.documentation import FILTERS, MODULES, ROOT, Options, block, options_of
 
 PLUGINS = "ansible_collections.portcullis.docker_tls.plugins"
 #: Modules that nothing but their action plugin runs; the code of the module is its documentation.

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from helpers_documentation import ROOT
+from support.contracts.documentation import ROOT
 
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 FILES = sorted((ROOT / "plugins").rglob("*.py"))

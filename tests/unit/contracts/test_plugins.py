@@ -12,7 +12,7 @@ import re
 import pytest
 import yaml
 
-from helpers_documentation import MODULES, ROOT, block
+from support.contracts.documentation import MODULES, ROOT, block
 
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
 #: Pylint of ansible-test looks at these too; it takes minutes, and `make test` leaves it to `--all`.

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output.reasons import WORDS
-from helpers_documentation import ROOT
+from support.contracts.documentation import ROOT
 
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+)+")
 #: Literals in the same places that are no reasons: a key of daemon.json, an error's code.

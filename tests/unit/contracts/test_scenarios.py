@@ -15,7 +15,7 @@ import typing as t
 import pytest
 import yaml
 
-from helpers_documentation import ROOT, of_playbooks, of_roles
+from support.contracts.documentation import ROOT, of_playbooks, of_roles
 
 TABLE = yaml.safe_load(pathlib.Path(__file__).with_name("variables.yml").read_text())
 #: A value that is only known when the test runs, so that it counts as another than the default.

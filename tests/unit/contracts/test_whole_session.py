@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is judged when the whole session has run (helpers_judgement.py) is judged strictly: each kind of disagreement is found."""
+"""What is judged when the whole session has run (support/contracts/session.py) is judged strictly: each kind of disagreement is found."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import typing as t
 import pytest
 import yaml
 
-import helpers_records
-import helpers_returns
-import helpers_troubleshooting
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_documentation import ROOT
+from support.contracts import records, return_values, troubleshooting
+from support.contracts.documentation import ROOT
 
 SPECS = yaml.safe_load("""
 reasons: {description: Why., returned: success, type: list, elements: str}
@@ -39,10 +37,10 @@ FAILURE = {"failed": True, "msg": "no", "code": "not-so"}
 
 
 def problems(*results: dict[str, t.Any]) -> list[str]:
-    facts: helpers_records.Facts = collections.Counter()
+    facts: records.Facts = collections.Counter()
     for result in results:
-        facts.update(helpers_returns.facts_of("a", result, SPECS))
-    return helpers_returns.problems("a", facts, SPECS)
+        facts.update(return_values.facts_of("a", result, SPECS))
+    return return_values.problems("a", facts, SPECS)
 
 
 def test_results_as_documented_are_no_problem() -> None:
@@ -77,10 +75,10 @@ def test_disagreement_is_a_problem(results: list[dict[str, t.Any]], problem: str
 
 
 def test_notes_of_two_processes_are_one() -> None:
-    first = helpers_records.Records(collections.Counter({("a", "", "success"): 1}), {("x", "quote"): "one"})
-    second = helpers_records.Records(collections.Counter({("a", "", "success"): 2}), {})
-    sent = [helpers_records.unpacked(helpers_records.packed(part)) for part in (first, second)]
-    assert helpers_records.together(sent) == ({("a", "", "success"): 3}, {("x", "quote"): "one"})
+    first = records.Records(collections.Counter({("a", "", "success"): 1}), {("x", "quote"): "one"})
+    second = records.Records(collections.Counter({("a", "", "success"): 2}), {})
+    sent = [records.unpacked(records.packed(part)) for part in (first, second)]
+    assert records.together(sent) == ({("a", "", "success"): 3}, {("x", "quote"): "one"})
 
 
 def test_error_counts_where_the_collection_raises_it_and_not_where_a_test_does() -> None:
@@ -88,23 +86,21 @@ def test_error_counts_where_the_collection_raises_it_and_not_where_a_test_does()
         _time.parse_duration("soon", "of_this_test")
     with pytest.raises(TlsError):
         raise TlsError("made by a test alone", code="duration-invalid")
-    said = [text for code, text in helpers_records._said if code == "duration-invalid"]
+    said = [text for code, text in records._said if code == "duration-invalid"]
     assert any("of_this_test" in text for text in said) and "made by a test alone" not in said
 
 
 def test_text_counts_under_its_code_only() -> None:
-    (entry,) = [one for one in helpers_troubleshooting.entries() if one.code == "name-taken"]
+    (entry,) = [one for one in troubleshooting.entries() if one.code == "name-taken"]
     text = "the name web1 belongs to web2"
-    assert (
-        helpers_troubleshooting.problems(entry, helpers_troubleshooting.produced({("name-taken", text): "here"})) == []
-    )
-    assert helpers_troubleshooting.problems(entry, helpers_troubleshooting.produced({("other", text): "here"}))
+    assert troubleshooting.problems(entry, troubleshooting.produced({("name-taken", text): "here"})) == []
+    assert troubleshooting.problems(entry, troubleshooting.produced({("other", text): "here"}))
 
 
-@pytest.mark.parametrize("heading", helpers_troubleshooting.ON_HOSTS)
+@pytest.mark.parametrize("heading", troubleshooting.ON_HOSTS)
 def test_text_that_only_a_host_says_is_in_a_test_on_hosts(heading: str) -> None:
-    (entry,) = [one for one in helpers_troubleshooting.entries() if one.heading == heading]
-    file, name = helpers_troubleshooting.ON_HOSTS[heading]
+    (entry,) = [one for one in troubleshooting.entries() if one.heading == heading]
+    file, name = troubleshooting.ON_HOSTS[heading]
     text = (ROOT / file).read_text()
     (body,) = [
         ast.unparse(node) for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name == name

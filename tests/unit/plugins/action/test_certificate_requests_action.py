@@ -10,11 +10,11 @@ import typing as t
 
 from test__action import MISSING, action
 
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.action import certificate_requests
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests as module
-from helpers_modules import run_module
-from helpers_x509 import authority
+from support.ansible.modules import run_module
+from support.ca.certificates import authority
+from support.contracts import records
 
 REQUEST: dict[str, t.Any] = {
     "id": "server",
@@ -50,7 +50,7 @@ def test_result_of_the_module_gets_the_controllers_words(tmp_path: pathlib.Path)
     request = {**REQUEST, "key_path": str(tmp_path / "key.pem"), "certificate_path": str(tmp_path / "cert.pem")}
     given = {**request, "addresses": [], "authority_content": authority("server").pem}
     made = run_module(module, {"requests": [given]}, check=True)
-    result = helpers_records.returned("certificate_requests", run(made)[0])
+    result = records.returned("certificate_requests", run(made)[0])
     assert result["asked"]["server"]["extends"] == ["web1"]
 
 

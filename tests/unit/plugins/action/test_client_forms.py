@@ -14,10 +14,10 @@ import typing as t
 import pytest
 import yaml
 
-import helpers_ansible
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats import registry
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
-from helpers_ca import PASSPHRASE_TEXT, ensure, tree
+from support.ansible import playbook_runs
+from support.ca.ca_directory import PASSPHRASE_TEXT, ensure, tree
 
 P12 = "the passphrase of client.p12"
 INVENTORY = {
@@ -62,8 +62,8 @@ def play(directory: pathlib.Path, *arguments: str) -> Run:
     (directory / "play.yml").write_text(yaml.safe_dump(PLAY))
     local = {"hosts": {"localhost": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}
     (directory / "inventory.yml").write_text(yaml.safe_dump({**INVENTORY, "ungrouped": local}))
-    command = [helpers_ansible.PLAYBOOK, "-i", "inventory.yml", "play.yml", *arguments]
-    done = helpers_ansible.run(command, helpers_ansible.keeping(directory, directory), directory)
+    command = [playbook_runs.PLAYBOOK, "-i", "inventory.yml", "play.yml", *arguments]
+    done = playbook_runs.run(command, playbook_runs.keeping(directory, directory), directory)
     assert done.returncode == 0, done.stdout + done.stderr
     return Run(directory, done.stdout + done.stderr)
 

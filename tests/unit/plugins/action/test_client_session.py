@@ -19,9 +19,6 @@ import typing as t
 import pytest
 import yaml
 
-import helpers_ansible
-import helpers_docker_api as api
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.action import client_session as action
 from ansible_collections.portcullis.docker_tls.plugins.doc_fragments import _ca, _cryptography
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
@@ -31,8 +28,11 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
     client_session,
     signed_certificates,
 )
-from helpers_ca import PASSPHRASE_TEXT, ensure
-from helpers_modules import run_module
+from support.ansible import playbook_runs
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.ca.ca_directory import PASSPHRASE_TEXT, ensure
+from support.clients import docker_api as api
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 CONSUMERS = ROOT / ".cache/consumers"
@@ -52,7 +52,7 @@ class World(t.NamedTuple):
         directory = self.home / "project"
         temporary = self.home / "tmp"
         settings = {
-            **helpers_ansible.environment(directory, self.home, temporary, CONSUMERS),
+            **playbook_runs.environment(directory, self.home, temporary, CONSUMERS),
             "ANSIBLE_LOCAL_TEMP": str(temporary),
             "ANSIBLE_REMOTE_TEMP": str(temporary),
             "XDG_RUNTIME_DIR": str(self.runtime),
@@ -62,8 +62,8 @@ class World(t.NamedTuple):
         host = (
             f"web1 docker_daemon_address={address} docker_daemon_port={port} docker_ca_passphrase='{PASSPHRASE_TEXT}'"
         )
-        (directory / "inventory").write_text(f"localhost {helpers_ansible.LOCAL}\n[docker_hosts]\n{host}\n")
-        command = [helpers_ansible.PLAYBOOK, "-vvv", "--diff", "-i", "inventory", "play.yml"]
+        (directory / "inventory").write_text(f"localhost {playbook_runs.LOCAL}\n[docker_hosts]\n{host}\n")
+        command = [playbook_runs.PLAYBOOK, "-vvv", "--diff", "-i", "inventory", "play.yml"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(
             command, env=settings, cwd=directory, text=True, start_new_session=True, **{**pipes, **more}

@@ -24,7 +24,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_pr
     answer,
     confirm_command,
 )
-from helpers_look import ROOT, asked
+from support.ansible.role_variables import ROOT, asked
 
 BEGUN = "docker_tls: begun\n"
 DONE = {"changed": True, "reasons": ["certificate-changed"], "proof": []}

@@ -17,7 +17,6 @@ import typing as t
 import pytest
 import yaml
 
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import (
     _installed,
@@ -26,7 +25,19 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import (
     _prepared,
     _role_arguments,
 )
-from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, asked, facts, jinja, role_variables, variables
+from support.ansible.role_variables import (
+    AUTHORITIES,
+    ROLES,
+    ROOT,
+    HostVars,
+    Reported,
+    asked,
+    facts,
+    jinja,
+    role_variables,
+    variables,
+)
+from support.contracts import records
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +118,7 @@ def test_host_that_says_so_is_current() -> None:
 def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
     result = look(answer)
     assert result.pop("sent")
-    assert helpers_records.returned("host_state", result)["current"] is False
+    assert records.returned("host_state", result)["current"] is False
 
 
 @pytest.mark.parametrize(
@@ -126,7 +137,7 @@ def test_answer_that_is_none_leaves_the_host_to_the_roles(answer: str) -> None:
 def test_host_is_not_even_asked_where_it_is_clear_that_the_roles_run(changes: dict[str, t.Any]) -> None:
     result = look(CURRENT, **changes)
     assert result.pop("sent") == []
-    assert helpers_records.returned("host_state", result)["current"] is False
+    assert records.returned("host_state", result)["current"] is False
 
 
 @pytest.mark.parametrize(
@@ -148,7 +159,7 @@ def test_variable_of_the_wrong_type_is_refused_before_the_host_is_asked(changes:
     """site.yml enters the roles without Ansible's own check of their arguments."""
     result = look(CURRENT, **changes)
     assert result.pop("sent") == []
-    helpers_records.returned("host_state", result)
+    records.returned("host_state", result)
     assert (result["failed"], result["code"]) == (True, "role-arguments-invalid")
     assert re.search(r"docker_(daemon|server_cert)_\w+", result["msg"])
     assert result["hint"]
@@ -224,7 +235,7 @@ REFUSED = json.dumps(
 def test_refused_host_fails_in_the_words_of_the_change(verify: str) -> None:
     result = look(REFUSED, arguments={"prepare": True}, docker_daemon_verify=verify)
     assert result.pop("sent")
-    helpers_records.returned("host_state", result)
+    records.returned("host_state", result)
     assert (result["failed"], "prepared" in result) == (True, False)
     assert {name: result[name] for name in REFUSAL} == REFUSAL
 
@@ -232,7 +243,7 @@ def test_refused_host_fails_in_the_words_of_the_change(verify: str) -> None:
 def test_refused_host_that_is_to_fail_later_is_reported_and_fails_later() -> None:
     reported = look(REFUSED, arguments={"prepare": True, "refusal": "report"})
     assert reported.pop("sent")
-    helpers_records.returned("host_state", reported)
+    records.returned("host_state", reported)
     assert ("failed" in reported, reported["refused"]) == (False, REFUSAL)
     later = look(CURRENT, arguments={"refused": reported["refused"]})
     assert (later["failed"], later["sent"]) == (True, [])

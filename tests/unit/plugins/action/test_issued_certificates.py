@@ -12,12 +12,12 @@ import typing as t
 
 import pytest
 
-import helpers_ansible
-import helpers_bao
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, reader, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import issued_certificates
-from helpers_modules import run_module
+from support.ansible import playbook_runs
+from support.ansible.modules import run_module
+from support.ca import bao_server
+from support.ca import certificates as made
 
 ROOT = made.authority(unit="company-root", number=61)
 KEY = made.private_key()
@@ -235,10 +235,10 @@ def test_check_mode_leaves_no_request(tmp_path: pathlib.Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
-@helpers_bao.needs_bao
+@bao_server.needs_bao
 def test_play_with_openbao_shows_its_credentials_nowhere(tmp_path: pathlib.Path) -> None:
     """A real run with all there is to see: -vvv, ANSIBLE_DEBUG, kept files, a refused role and a good one."""
-    for bao in helpers_bao.started(tmp_path / "bao"):
+    for bao in bao_server.started(tmp_path / "bao"):
         root = bao.make_ca("pki", "Root")
         bao.make_role("pki", "dockerd")
         credentials = bao.make_approle("docker", 'path "pki/sign/dockerd" { capabilities = ["update"] }')
@@ -282,16 +282,16 @@ def test_play_with_openbao_shows_its_credentials_nowhere(tmp_path: pathlib.Path)
         ]
         (tmp_path / "play.yml").write_text(json.dumps(play))
         (tmp_path / "secrets.yml").write_text(json.dumps({"bao": settings}))
-        environment = helpers_ansible.keeping(tmp_path / "project", tmp_path / "kept")
+        environment = playbook_runs.keeping(tmp_path / "project", tmp_path / "kept")
         command = [
-            helpers_ansible.PLAYBOOK,
+            playbook_runs.PLAYBOOK,
             "-vvv",
             "--diff",
             "-e",
             f"@{tmp_path}/secrets.yml",
             str(tmp_path / "play.yml"),
         ]
-        done = helpers_ansible.run(command, {**environment, "ANSIBLE_DEBUG": "1"}, tmp_path)
+        done = playbook_runs.run(command, {**environment, "ANSIBLE_DEBUG": "1"}, tmp_path)
         assert done.returncode == 0, done.stdout[-3000:]
         assert "web1/server" in done.stdout
         assert "issuer-denied" in done.stdout

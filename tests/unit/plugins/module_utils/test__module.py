@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _module
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_modules import run_module
+from support.ansible.modules import run_module
 
 
 def module_of(function: t.Callable[[t.Any], dict[str, t.Any]], **more: t.Any) -> types.ModuleType:

@@ -11,21 +11,21 @@ import typing as t
 
 import pytest
 
-import helpers_acme
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, reader, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import acme_certificate, issued_certificates
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca import acme_server
+from support.ca import certificates as made
 
-pytestmark = helpers_acme.needs_pebble
+pytestmark = acme_server.needs_pebble
 
 
 @pytest.fixture(scope="module")
-def pebble(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[helpers_acme.Pebble]:
-    yield from helpers_acme.started(tmp_path_factory.mktemp("acme") / "pebble")
+def pebble(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[acme_server.Pebble]:
+    yield from acme_server.started(tmp_path_factory.mktemp("acme") / "pebble")
 
 
-def run(server: helpers_acme.Pebble, place: pathlib.Path, *, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
+def run(server: acme_server.Pebble, place: pathlib.Path, *, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
     pending = place / "server-key.pem.new"
     if not pending.exists():
         pending.write_bytes(made.Pair(None, made.private_key()).key_pem)
@@ -44,7 +44,7 @@ def run(server: helpers_acme.Pebble, place: pathlib.Path, *, check: bool = False
 
 
 def test_certificate_is_for_the_waiting_key_and_the_account_is_kept(
-    pebble: helpers_acme.Pebble, tmp_path: pathlib.Path
+    pebble: acme_server.Pebble, tmp_path: pathlib.Path
 ) -> None:
     found = run(pebble, tmp_path)
     assert found["changed"] is True
@@ -59,7 +59,7 @@ def test_certificate_is_for_the_waiting_key_and_the_account_is_kept(
 
 
 def test_certificate_with_both_usages_is_refused_by_the_controller(
-    pebble: helpers_acme.Pebble, tmp_path: pathlib.Path
+    pebble: acme_server.Pebble, tmp_path: pathlib.Path
 ) -> None:
     """pebble 2.4 writes serverAuth and clientAuth: such a server certificate would be root on every host that trusts this CA."""
     answer = run(pebble, tmp_path)
@@ -84,7 +84,7 @@ def test_certificate_with_both_usages_is_refused_by_the_controller(
     assert "serverAuth alone" in refused["hint"]
 
 
-def test_check_mode_asks_nobody(pebble: helpers_acme.Pebble, tmp_path: pathlib.Path) -> None:
+def test_check_mode_asks_nobody(pebble: acme_server.Pebble, tmp_path: pathlib.Path) -> None:
     before = pebble.log.read_text()
     assert run(pebble, tmp_path, check=True)["certificate_content"] == ""
     assert pebble.log.read_text() == before
@@ -102,7 +102,7 @@ def test_check_mode_asks_nobody(pebble: helpers_acme.Pebble, tmp_path: pathlib.P
     ],
 )
 def test_failure_says_what_to_do(
-    pebble: helpers_acme.Pebble, tmp_path: pathlib.Path, changes: dict[str, t.Any], code: str
+    pebble: acme_server.Pebble, tmp_path: pathlib.Path, changes: dict[str, t.Any], code: str
 ) -> None:
     found = run(pebble, tmp_path, **changes)
     assert found["failed"]

@@ -14,8 +14,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, files, inspect_host
 from ansible_collections.portcullis.docker_tls.plugins.modules import adoption_info, adoption_repair, plain_relay
-from helpers_foreign import docker_recipe, endpoint, situation
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca.foreign import docker_recipe, endpoint, situation
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, ledger, report
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authorities
-from helpers_ca import PASSPHRASE_TEXT, ROUNDS, client_request, sign, tree
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca.ca_directory import PASSPHRASE_TEXT, ROUNDS, client_request, sign, tree
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ import typing as t
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.modules import authorities, authority_info
-from helpers_ca import PASSPHRASE_TEXT
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.ca.ca_directory import PASSPHRASE_TEXT
 
 ROOT = made.authority(unit="company-root", number=51)
 CLIENT_CA = made.authority("client", unit="company-clients", number=52)

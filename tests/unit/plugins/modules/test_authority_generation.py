@@ -13,8 +13,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_generation, authority_info
-from helpers_ca import PASSPHRASE_TEXT, ROUNDS, ensure, spec, tree
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca.ca_directory import PASSPHRASE_TEXT, ROUNDS, ensure, spec, tree
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import files, key_search
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_key_info
-from helpers_foreign import docker_recipe
-from helpers_modules import run_module
-from helpers_x509 import authority
+from support.ansible.modules import run_module
+from support.ca.certificates import authority
+from support.ca.foreign import docker_recipe
 
 OPEN = authority("server")
 LOCKED = docker_recipe()

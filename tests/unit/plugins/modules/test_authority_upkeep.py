@@ -22,10 +22,10 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
     recorded_certificates,
     signed_certificates,
 )
-from helpers_ca import PASSPHRASE_TEXT, ROUNDS, csr, ensure, tree
-from helpers_foreign import OLD_PASSPHRASE, docker_recipe
-from helpers_modules import run_module
-from helpers_x509 import NOW
+from support.ansible.modules import run_module
+from support.ca.ca_directory import PASSPHRASE_TEXT, ROUNDS, csr, ensure, tree
+from support.ca.certificates import NOW
+from support.ca.foreign import OLD_PASSPHRASE, docker_recipe
 
 NEW = "another unusual sequence"
 

@@ -13,10 +13,10 @@ import typing as t
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_bundles
-from helpers_accounts import mode
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.hosts.accounts import mode
 
 SERVERS = made.authority("server", unit="server-g1")
 SERVERS_2 = made.authority("server", unit="server-g2", number=21)

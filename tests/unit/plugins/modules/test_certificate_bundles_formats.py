@@ -12,12 +12,12 @@ import typing as t
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles import format_files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats import registry
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_bundles
-from helpers_accounts import GID, UID, account, add_accounts, home_of, mode, needs_root
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.hosts.accounts import GID, UID, account, add_accounts, home_of, mode, needs_root
 
 SERVERS = made.authority("server", unit="server-g1")
 CLIENTS = made.authority("client", unit="clients-g1", number=2)

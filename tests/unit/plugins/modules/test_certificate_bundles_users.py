@@ -11,7 +11,7 @@ import pathlib
 import pytest
 from test_certificate_bundles import CLIENT, bundle, run, wait
 
-from helpers_accounts import GID, UID, account, add_accounts, home_of, needs_root
+from support.hosts.accounts import GID, UID, account, add_accounts, home_of, needs_root
 
 
 @needs_root

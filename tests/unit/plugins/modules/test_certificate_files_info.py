@@ -14,8 +14,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_files
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_files_info
-from helpers_modules import run_module
-from helpers_status import client
+from support.ansible.modules import run_module
+from support.hosts.fleet import client
 
 
 def test_certificate_files_info_returns_each_set_by_its_id(tmp_path: pathlib.Path) -> None:

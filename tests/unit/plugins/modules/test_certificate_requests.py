@@ -13,12 +13,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
-from helpers_accounts import mode
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.hosts.accounts import mode
 
 FQDN = "docker1.example.org"
 AUTHORITY = made.authority()

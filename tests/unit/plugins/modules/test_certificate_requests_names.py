@@ -16,13 +16,13 @@ from datetime import timedelta
 
 import pytest
 
-import helpers_records
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, names_record, request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.contracts import records
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 #: Gives a module its arguments; ansible-core 2.18 has another way than its successors.
@@ -201,7 +201,7 @@ def test_host_without_cryptography_says_in_check_mode_what_it_would_report(tmp_p
         env={**os.environ, "PYTHONPATH": str(ROOT / ".collections")},
     )
     result = json.loads(done.stdout)
-    helpers_records.returned("certificate_requests", result)
+    records.returned("certificate_requests", result)
     assert (result["failed"], result["code"]) == (True, "cryptography-missing")
     assert [entry["id"] for entry in result.get("foretold", [])] == (["server"] if check else [])
     for entry in result.get("foretold", []):

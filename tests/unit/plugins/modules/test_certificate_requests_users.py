@@ -13,7 +13,7 @@ import typing as t
 import pytest
 from test_certificate_requests import CLIENTS, run
 
-from helpers_accounts import GID, UID, account, add_accounts, home_of, mode, needs_root
+from support.hosts.accounts import GID, UID, account, add_accounts, home_of, mode, needs_root
 
 
 @contextlib.contextmanager

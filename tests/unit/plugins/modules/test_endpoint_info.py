@@ -11,8 +11,8 @@ import socket
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.modules import endpoint_info
-from helpers_modules import run_module
-from helpers_x509 import authority, leaf
+from support.ansible.modules import run_module
+from support.ca.certificates import authority, leaf
 
 CLIENTS = authority("client", number=1)
 GOOD = leaf(CLIENTS, "client", common_name="me")

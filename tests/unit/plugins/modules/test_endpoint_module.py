@@ -14,10 +14,10 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import entry
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.modules import endpoint as endpoint_module
-from helpers_machine import install
-from helpers_modules import run_module
-from helpers_world import ADDRESS, Effects, World
-from helpers_x509 import authority, leaf
+from support.ansible.modules import run_module
+from support.ca.certificates import authority, leaf
+from support.hosts.machine import install
+from support.hosts.world import ADDRESS, Effects, World
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)

@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.action import fleet_status as action
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_endpoints
 from ansible_collections.portcullis.docker_tls.plugins.modules import fleet_status
-from helpers_modules import run_module
-from helpers_status import ca, host, served, server, stored, unwanted
+from support.ansible.modules import run_module
+from support.hosts.fleet import ca, host, served, server, stored, unwanted
 
 
 @pytest.fixture(autouse=True)

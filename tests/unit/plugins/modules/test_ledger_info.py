@@ -10,8 +10,8 @@ import pathlib
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.modules import ledger_info
-from helpers_ca import client_request, ensure, request, sign, tree
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca.ca_directory import client_request, ensure, request, sign, tree
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import typing as t
 
 import pytest
 
-import helpers_portainer as fake
 from ansible_collections.portcullis.docker_tls.plugins.modules import portainer_environment
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.clients import portainer as fake
 
 HOST = "tcp://web1.example.org:2376"
 

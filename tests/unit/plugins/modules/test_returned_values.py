@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs of modules that show what no other test of them does: every documented value is seen filled (helpers_judgement.py asks for it)."""
+"""Runs of modules that show what no other test of them does: every documented value is seen filled (support/contracts/session.py asks for it)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-import helpers_docker_api as api
-import helpers_status as fleet
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import (
     assess,
     files,
@@ -47,12 +44,15 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     endpoint as endpoint_module,
 )
-from helpers_ca import PASSPHRASE_TEXT, csr, ensure
-from helpers_foreign import docker_recipe, endpoint, situation
-from helpers_machine import install
-from helpers_modules import run_module
-from helpers_systemd import Manager
-from helpers_world import ADDRESS, Effects, World
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.ca.ca_directory import PASSPHRASE_TEXT, csr, ensure
+from support.ca.foreign import docker_recipe, endpoint, situation
+from support.clients import docker_api as api
+from support.hosts import fleet
+from support.hosts.machine import install
+from support.hosts.unit_directory import Manager
+from support.hosts.world import ADDRESS, Effects, World
 
 SERVER, CLIENTS = made.authority("server"), made.authority("client", number=1)
 G1, G2 = fleet.server_authority(), fleet.authority("server-g2", 31)

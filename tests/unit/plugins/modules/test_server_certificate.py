@@ -11,10 +11,10 @@ import typing as t
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.modules import server_certificate
-from helpers_accounts import mode
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.hosts.accounts import mode
 
 AUTHORITY = made.authority()
 LEAF = made.leaf(AUTHORITY)

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import ledger
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.layout import ca_directory
 from ansible_collections.portcullis.docker_tls.plugins.modules import signed_certificates
-from helpers_ca import PASSPHRASE_TEXT, csr, ensure, tree
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca.ca_directory import PASSPHRASE_TEXT, csr, ensure, tree
+from support.contracts import records
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_signed_certificates_leaves_out_what_a_host_reports_of_others(ca: pathli
     result = run(ca, server(reported_names=["vault.corp.example.org"], extends=["web1"]))
     one = result["certificates"]["web1/server"]
     assert (one["left_out"], "vault.corp.example.org" in one["names"]) == (["vault.corp.example.org"], False)
-    (warning,) = [helpers_records.said(text) for text in result["warnings"] if "only the host itself reports" in text]
+    (warning,) = [records.said(text) for text in result["warnings"] if "only the host itself reports" in text]
     assert "docker_server_cert_names" in warning
 
 

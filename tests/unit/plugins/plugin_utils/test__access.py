@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _access, _preflight, _rotation
+from support.contracts import records
 
 CLIENTS = "docker_client_cert_clients"
 GROUPS = {
@@ -90,7 +90,7 @@ def test_client_that_is_revoked_and_given_a_bundle_is_refused_with_the_hosts_it_
     hostvars: dict[str, dict[str, Any]], maker: str
 ) -> None:
     problems = [one for one in _preflight.inventory_problems(GROUPS, hostvars) if "is revoked in" in one]
-    said = helpers_records.said(problems[0])
+    said = records.said(problems[0])
     assert f"{maker} is to get a bundle for it" in said
     assert "still has access to web1, web2" in said
 
@@ -124,7 +124,7 @@ def test_entry_that_would_be_passed_over_is_refused_wherever_it_is_written(
     hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]})
     hostvars[host] = {**hostvars[host], CLIENTS: [ALICE, entry]}
     problems = _preflight.inventory_problems(GROUPS, hostvars)
-    assert problems and all(expected in helpers_records.said(problem) for problem in problems)
+    assert problems and all(expected in records.said(problem) for problem in problems)
 
 
 def requests_of(found: list[dict[str, Any]]) -> dict[tuple[str, str], Any]:
@@ -217,9 +217,7 @@ def test_list_by_a_template_is_read_for_each_host() -> None:
 def test_list_that_nobody_can_compute_is_refused_because_it_may_revoke_somebody() -> None:
     hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]}, web1=TEXT)
     problems = _preflight.inventory_problems(GROUPS, hostvars)
-    assert any(
-        "web1: docker_client_cert_clients cannot be computed" in helpers_records.said(problem) for problem in problems
-    )
+    assert any("web1: docker_client_cert_clients cannot be computed" in records.said(problem) for problem in problems)
 
 
 def test_template_of_all_hosts_that_only_some_can_fill_in_is_known_from_those() -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-import helpers_documentation
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action, _ansible_version, _preflight
+from support.contracts import documentation, records
 
 MINIMUM = ".".join(map(str, _ansible_version.MINIMUM))
 
@@ -38,11 +37,11 @@ def test_every_module_of_ours_fails_before_it_is_sent(monkeypatch: pytest.Monkey
     monkeypatch.setattr(_action, "RUNNING", "2.17.14")
     action = object.__new__(_action.ModuleAction)
     monkeypatch.setattr(_action.ActionBase, "run", lambda self, tmp, task_vars: {})
-    outcome = helpers_records.returned("authorities", action.run(None, {}))
+    outcome = records.returned("authorities", action.run(None, {}))
     assert (outcome["failed"], outcome["code"]) == (True, "ansible-too-old")
     assert "2.17.14" in outcome["msg"] and "pipx" in outcome["hint"]
 
 
 def test_metadata_says_the_same() -> None:
-    runtime = yaml.safe_load((helpers_documentation.ROOT / "meta/runtime.yml").read_text())
+    runtime = yaml.safe_load((documentation.ROOT / "meta/runtime.yml").read_text())
     assert runtime["requires_ansible"] == f">={MINIMUM}.0"

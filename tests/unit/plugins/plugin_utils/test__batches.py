@@ -8,8 +8,8 @@ from typing import Any
 import jinja2
 import pytest
 
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._batches import daemon_serial, serial_problems
+from support.contracts import records
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def test_batches_that_ansible_takes_are_no_problem(serial: object) -> None:
 )
 def test_batches_that_ansible_would_stumble_over_at_night_are_named(serial: object) -> None:
     (problem,) = serial_problems({"a": serial, "b": serial})
-    assert helpers_records.said(problem).startswith(f"a: docker_daemon_serial is {serial!r}. Write how many hosts")
+    assert records.said(problem).startswith(f"a: docker_daemon_serial is {serial!r}. Write how many hosts")
 
 
 def test_hosts_with_different_batches_are_named() -> None:
     """One host's word would silently count for all, or for none."""
     (problem,) = serial_problems({"a": None, "b": None, "canary": 1})
-    assert helpers_records.said(problem).startswith("docker_daemon_serial is not set for a and 1 for canary")
+    assert records.said(problem).startswith("docker_daemon_serial is not set for a and 1 for canary")
 
 
 def test_batches_of_a_variable_that_is_not_defined_are_named() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory as inventory
+from support.contracts import records
 
 AUTHORITIES = {
     "server": {"purpose": "server", "certificate_content": "S", "trusted_content": "S\n"},
@@ -130,7 +130,7 @@ def test_client_certificate_requests_of_an_unknown_group_say_which_there_are() -
     bundles = inventory.client_bundles("localhost", {"localhost": {}}, [{"name": "alice"}], [])
     with pytest.raises(ValueError, match=r"'alice' is of the group 'opz'.*clients, ops") as caught:
         inventory.client_certificate_requests(bundles, [{"name": "alice", "group": "opz"}], AUTHORITIES, SETTINGS)
-    helpers_records.said(str(caught.value))
+    records.said(str(caught.value))
 
 
 def test_client_certificate_requests_of_an_unknown_client_say_which_there_are() -> None:

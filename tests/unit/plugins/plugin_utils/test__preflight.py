@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.action import authorities, authority_info
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._preflight import inventory_problems
+from support.contracts import records
 
 SET = {"docker_ca_passphrase": "{{ lookup('x') }}"}
 
@@ -111,7 +111,7 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
 def test_problem_is_named(groups: dict[str, list[str]], variables: dict[str, Any], expected: str) -> None:
     problems = inventory_problems(groups, {"localhost": {**SET, **variables}, "h": variables})
     assert len(problems) == 1
-    assert expected in helpers_records.said(problems[0])
+    assert expected in records.said(problems[0])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_variable_of_the_wrong_type_is_named_before_the_roles_are_entered(
 ) -> None:
     """site.yml enters them without Ansible's own check of their arguments."""
     problems = inventory_problems({}, {"localhost": {**SET, **variables}})
-    assert [problem for problem in problems if expected in helpers_records.said(problem)] == problems
+    assert [problem for problem in problems if expected in records.said(problem)] == problems
     assert problems[0].startswith("localhost: ")
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _revocation as revocation
+from support.contracts import records
 
 CLIENTS = [{"name": "alice"}, {"name": "bob", "state": "revoked"}, {"name": "olga", "group": "ops"}]
 PENDING = {
@@ -220,7 +220,7 @@ def test_run_that_leaves_a_revocation_undone_says_who_still_gets_in_where(
     hostvars = fleet(**variables)
     sentences = revocation.undone_revocations(GROUPS, hostvars)
     assert len(sentences) == len(expected)
-    assert all(part in helpers_records.said(sentence) for part, sentence in zip(expected, sentences))
+    assert all(part in records.said(sentence) for part, sentence in zip(expected, sentences))
     hosts = ["localhost", "web1", "web2", "db1", "gone", "desk"] if expected else []
     assert revocation.hosts_of_undone_revocations(GROUPS, hostvars) == hosts
     assert revocation.hosts_of_undone_revocations(GROUPS, hostvars, predicting=True) == []

@@ -14,7 +14,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.filter import roles
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _role_arguments
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._as_written import has_template
-from helpers_look import AUTHORITIES, ROLES, ROOT, HostVars, Reported, facts, jinja, variables
+from support.ansible.role_variables import AUTHORITIES, ROLES, ROOT, HostVars, Reported, facts, jinja, variables
 
 SIGNED = {"certificates": {"web1/server": {"certificate_content": "LEAF\n"}}}
 

@@ -12,9 +12,9 @@ import ansible.template
 import pytest
 from ansible.parsing.dataloader import DataLoader
 
-import helpers_ansible
-import helpers_records
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _secret_templates
+from support.ansible import playbook_runs
+from support.contracts import records
 
 MISTAKES = {
     "statement": "Xk9{%vault#not-a-real-phrase",
@@ -40,7 +40,7 @@ RIGHT = {
 @pytest.mark.parametrize("name", _secret_templates.SECRETS)
 def test_mistake_is_named_and_not_quoted(name: str, value: str) -> None:
     (found,) = _secret_templates.problems(_loaded({name: value}), "web1")
-    assert helpers_records.said(found).startswith(f"{name} of web1 ") and "!unsafe" in found
+    assert records.said(found).startswith(f"{name} of web1 ") and "!unsafe" in found
     assert "phrase" not in found.replace(name, "") and "Xk9" not in found and "vault" not in found
 
 
@@ -68,9 +68,9 @@ def test_run_of_site_fails_in_its_first_task_without_the_secret(tmp_path: pathli
     inventory.write_text(
         f"all: {{vars: {{docker_ca_passphrase: '{MISTAKES['statement']}', docker_ca_path: {tmp_path}/ca}}}}\n"
     )
-    settings = helpers_ansible.environment(tmp_path, tmp_path / "home", tmp_path / "tmp")
-    command = [helpers_ansible.PLAYBOOK, "portcullis.docker_tls.site", "-i", str(inventory), "-vvv"]
-    done = helpers_ansible.run(command, settings, tmp_path)
+    settings = playbook_runs.environment(tmp_path, tmp_path / "home", tmp_path / "tmp")
+    command = [playbook_runs.PLAYBOOK, "portcullis.docker_tls.site", "-i", str(inventory), "-vvv"]
+    done = playbook_runs.run(command, settings, tmp_path)
     assert done.returncode == 2 and "!unsafe" in done.stdout
     assert "not-a-real-phrase" not in done.stdout + done.stderr and not (tmp_path / "ca").exists()
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import effective_settings
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start import FlagUse
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.flags import find_flags
-from helpers_tls_switches import ROWS, D, H, Switches
+from support.hosts.tls_switches import ROWS, D, H, Switches
 
 UNIT, JSON = "/lib/systemd/system/docker.service", "/etc/docker/daemon.json"
 TCP = {"hosts": ["tcp://127.0.0.1:2399"]}

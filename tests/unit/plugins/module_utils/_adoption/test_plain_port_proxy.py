@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import plain_port_proxy
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_systemd import Manager
+from support.hosts.unit_directory import Manager
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption im
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Services, UnitState
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_edited_units import EDITS, ORIGINAL, effective
+from support.hosts.edited_units import EDITS, ORIGINAL, effective
 
 
 class FakeSystemd:

@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, packages, unit_diff
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import OWN_MARK
-from helpers_edited_units import EDITS, ORIGINAL, UNIT, effective
+from support.hosts.edited_units import EDITS, ORIGINAL, UNIT, effective
 
 
 @pytest.mark.parametrize(("original", "edited"), EDITS.values(), ids=EDITS)

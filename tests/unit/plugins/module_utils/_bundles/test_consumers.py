@@ -16,11 +16,11 @@ import typing as t
 
 import pytest
 
-import helpers_docker_api as api
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_bundles
-from helpers_accounts import mode
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.ca import certificates as made
+from support.clients import docker_api as api
+from support.hosts.accounts import mode
 
 PASSPHRASE = "öpen sesame $x"
 needs_docker = pytest.mark.skipif(shutil.which("docker") is None, reason="no docker CLI")

@@ -10,12 +10,12 @@ import shutil
 
 import pytest
 
-import helpers_operations
+from support.ca import operations
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    return helpers_operations.make_ca(tmp_path_factory.mktemp("model"))
+    return operations.make_ca(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(name="place")

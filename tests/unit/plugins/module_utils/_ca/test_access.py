@@ -13,8 +13,8 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import access, layout, ledger, revocation, store
-from helpers_ca import client_request, csr, ensure, request, sign
-from helpers_x509 import NOW
+from support.ca.ca_directory import client_request, csr, ensure, request, sign
+from support.ca.certificates import NOW
 
 Client = access.Client
 

@@ -24,8 +24,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     restore,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_ca import PASSPHRASE, around, ensure, modes, request, sign, tree
-from helpers_x509 import authority, leaf
+from support.ca.ca_directory import PASSPHRASE, around, ensure, modes, request, sign, tree
+from support.ca.certificates import authority, leaf
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import call_context
-from helpers_x509 import NOW
+from support.ca.certificates import NOW
 
 _LEAST: dict[str, t.Any] = {"operator": "anna@controller", "lock_timeout": 7}
 

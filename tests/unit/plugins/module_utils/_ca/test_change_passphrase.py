@@ -21,7 +21,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     swap_keys,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, around, ensure, request, sign, tree
+from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, around, ensure, request, sign, tree
 
 NEW = "another unusual sequence"
 

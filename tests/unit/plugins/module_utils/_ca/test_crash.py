@@ -18,8 +18,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_ca import client_request, ensure, request, sign
-from helpers_operations import ended, in_child
+from support.ca.ca_directory import client_request, ensure, request, sign
+from support.ca.operations import ended, in_child
 
 #: System calls at which a child can be made to die: each is one step towards the disk.
 STEPS = ("open", "write", "fsync", "ftruncate", "rename", "mkdir", "unlink")

@@ -17,8 +17,8 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, ledger, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
-from helpers_ca import PASSPHRASE, PASSPHRASE_TEXT, FillingDisk, ensure, modes, spec, specs, tree
-from helpers_x509 import NOW, leaf, openssl_verify
+from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, FillingDisk, ensure, modes, spec, specs, tree
+from support.ca.certificates import NOW, leaf, openssl_verify
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_ensure_with_every_key_type_makes_an_authority_that_openssl_trusts(
     one = outcome.stored["server"][0]
     assert one.view.key_type == key_type
     key = store.open_key(one, PASSPHRASE)
-    from helpers_x509 import Pair
+    from support.ca.certificates import Pair
 
     issued = leaf(Pair(one.certificate, key), begin=NOW, end=NOW + timedelta(days=90))
     issued.write(tmp_path, "leaf")
@@ -221,7 +221,7 @@ def put_leaf(ca: pathlib.Path) -> None:
 
 
 def _pair(ca: pathlib.Path) -> t.Any:
-    from helpers_x509 import authority
+    from support.ca.certificates import authority
 
     return authority()
 

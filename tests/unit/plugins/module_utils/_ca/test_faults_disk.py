@@ -13,8 +13,8 @@ import subprocess
 
 import pytest
 
-import helpers_operations as operations
-from helpers_operations import Operation
+from support.ca import operations
+from support.ca.operations import Operation
 
 BOTH = (operations.PASSPHRASE_TEXT, operations.NEW_PASSPHRASE)
 PAGE = 4096

@@ -12,8 +12,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import generations, layout
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_ca import PASSPHRASE, around, client_request, ensure, request, sign, spec, tree
-from helpers_x509 import NOW
+from support.ca.ca_directory import PASSPHRASE, around, client_request, ensure, request, sign, spec, tree
+from support.ca.certificates import NOW
 
 MONTH = timedelta(days=30)
 AFTER = NOW + MONTH + timedelta(days=1)

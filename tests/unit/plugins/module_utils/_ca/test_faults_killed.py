@@ -13,9 +13,9 @@ import signal
 
 import pytest
 
-import helpers_operations as operations
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, stages, store
-from helpers_operations import Operation
+from support.ca import operations
+from support.ca.operations import Operation
 
 BOTH = (operations.PASSPHRASE_TEXT, operations.NEW_PASSPHRASE)
 

@@ -14,11 +14,11 @@ from datetime import timedelta
 
 import pytest
 
-import helpers_operations as operations
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import ledger
-from helpers_ca import tree
-from helpers_operations import Operation
+from support.ca import operations
+from support.ca.ca_directory import tree
+from support.ca.operations import Operation
 
 TORN = b'{"seq":99,"prev":"0000'
 

@@ -10,10 +10,10 @@ import typing as t
 
 import pytest
 
-import helpers_operations as operations
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
-from helpers_ca import PASSPHRASE, ROUNDS, tree
-from helpers_operations import BY_NAME, NEW_PASSPHRASE, PASSPHRASE_TEXT
+from support.ca import operations
+from support.ca.ca_directory import PASSPHRASE, ROUNDS, tree
+from support.ca.operations import BY_NAME, NEW_PASSPHRASE, PASSPHRASE_TEXT
 
 STATES = ["introduced", "signing", "retired"]
 

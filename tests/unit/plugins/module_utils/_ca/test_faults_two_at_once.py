@@ -14,10 +14,10 @@ import typing as t
 
 import pytest
 
-import helpers_operations as operations
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, lock, store
-from helpers_ca import tree
-from helpers_operations import BY_NAME, Operation
+from support.ca import operations
+from support.ca.ca_directory import tree
+from support.ca.operations import BY_NAME, Operation
 
 BOTH = (operations.PASSPHRASE_TEXT, operations.NEW_PASSPHRASE)
 ROUNDS = 3

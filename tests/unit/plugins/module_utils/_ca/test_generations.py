@@ -20,8 +20,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     store,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_ca import PASSPHRASE, around, client_request, ensure, request, sign, spec, tree
-from helpers_x509 import NOW
+from support.ca.ca_directory import PASSPHRASE, around, client_request, ensure, request, sign, spec, tree
+from support.ca.certificates import NOW
 
 
 @pytest.fixture(name="ca")

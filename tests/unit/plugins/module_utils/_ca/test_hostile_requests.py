@@ -16,8 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
-from helpers_ca import client_request, ensure, request, sign
-from helpers_x509 import private_key
+from support.ca.ca_directory import client_request, ensure, request, sign
+from support.ca.certificates import private_key
 
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies

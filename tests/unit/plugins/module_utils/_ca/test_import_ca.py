@@ -23,9 +23,9 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
-from helpers_ca import PASSPHRASE, around, client_request, ensure, request, rules, sign, tree
-from helpers_foreign import OLD_PASSPHRASE, Recipe, docker_machine, docker_recipe
-from helpers_x509 import authority, leaf
+from support.ca.ca_directory import PASSPHRASE, around, client_request, ensure, request, rules, sign, tree
+from support.ca.certificates import authority, leaf
+from support.ca.foreign import OLD_PASSPHRASE, Recipe, docker_machine, docker_recipe
 
 NOW = datetime.now(timezone.utc) + timedelta(days=1)
 BOTH = ("server", "clients")

@@ -14,8 +14,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import ledger_query
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.layout import CaDirectory, ca_directory
-from helpers_ca import client_request, ensure, request, sign
-from helpers_x509 import NOW
+from support.ca.ca_directory import client_request, ensure, request, sign
+from support.ca.certificates import NOW
 
 DAY = timedelta(days=1)
 

@@ -13,8 +13,8 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy, sign_batch
-from helpers_ca import client_request, ensure, request, rules, sign
-from helpers_x509 import NOW
+from support.ca.ca_directory import client_request, ensure, request, rules, sign
+from support.ca.certificates import NOW
 
 NAME = "web1.example.org"
 DAY = timedelta(days=1)

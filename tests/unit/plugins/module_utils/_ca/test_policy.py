@@ -19,8 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import ledger, name_ownership, policy, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names
-from helpers_ca import client_request, csr, request, rules
-from helpers_x509 import NOW, authority, private_key
+from support.ca.ca_directory import client_request, csr, request, rules
+from support.ca.certificates import NOW, authority, private_key
 
 
 def stored(*groups: str) -> dict[str, list[store.StoredAuthority]]:

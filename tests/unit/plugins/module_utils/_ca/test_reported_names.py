@@ -12,8 +12,8 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy, sign_batch
-from helpers_ca import csr, ensure, request, rules, sign
-from helpers_x509 import NOW
+from support.ca.ca_directory import csr, ensure, request, rules, sign
+from support.ca.certificates import NOW
 
 OWN = {"web1": "web1", "web2": "web2", "192.0.2.11": "web1", "192.0.2.12": "web2"}
 

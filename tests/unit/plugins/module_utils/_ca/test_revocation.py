@@ -19,8 +19,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     revocation,
     store,
 )
-from helpers_ca import PASSPHRASE, around, client_request, csr, ensure, request, sign, spec, tree
-from helpers_x509 import NOW
+from support.ca.ca_directory import PASSPHRASE, around, client_request, csr, ensure, request, sign, spec, tree
+from support.ca.certificates import NOW
 
 DAY = timedelta(days=1)
 

@@ -24,7 +24,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
-from helpers_ca import (
+from support.ca.ca_directory import (
     PASSPHRASE,
     FillingDisk,
     around,
@@ -37,7 +37,7 @@ from helpers_ca import (
     spec,
     tree,
 )
-from helpers_x509 import NOW, openssl_verify, private_key
+from support.ca.certificates import NOW, openssl_verify, private_key
 
 AT = str(int((NOW + timedelta(days=1)).timestamp()))
 

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy, sign_batch
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.reader import CertificateView
-from helpers_ca import ensure, request, sign
+from support.ca.ca_directory import ensure, request, sign
 
 
 @pytest.fixture

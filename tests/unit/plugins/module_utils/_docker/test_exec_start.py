@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import helpers_units
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import (
     drop_in,
     exec_start,
@@ -25,8 +24,9 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit
     parse_unit,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from support.hosts import unit_fixtures
 
-GOOD = [name for name in helpers_units.NAMES if not name.startswith("refused")]
+GOOD = [name for name in unit_fixtures.NAMES if not name.startswith("refused")]
 
 
 def model_of(command: str) -> UnitModel:
@@ -40,27 +40,27 @@ def derive(
     return exec_start.derive(model_of(command), variables, strip)
 
 
-@pytest.mark.parametrize("name", helpers_units.NAMES)
+@pytest.mark.parametrize("name", unit_fixtures.NAMES)
 def test_derive_unit_of_a_distribution_gives_the_expected_dropin(name: str) -> None:
-    text, learned = helpers_units.outcome(name)
-    expected = helpers_units.ROOT / name / "expected.conf"
+    text, learned = unit_fixtures.outcome(name)
+    expected = unit_fixtures.ROOT / name / "expected.conf"
     assert text == (expected.read_text() if expected.exists() else None)
-    assert learned == json.loads((helpers_units.ROOT / name / "expected.json").read_text())
+    assert learned == json.loads((unit_fixtures.ROOT / name / "expected.json").read_text())
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_derive_second_run_with_our_dropin_gives_the_same(name: str) -> None:
-    text, _learned = helpers_units.outcome(name)
+    text, _learned = unit_fixtures.outcome(name)
     if text is not None:
-        again = helpers_units.derive(name, extra=((helpers_units.OWN_PATH, text),))
+        again = unit_fixtures.derive(name, extra=((unit_fixtures.OWN_PATH, text),))
         assert drop_in.service_dropin(again, after_network=False) == text
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_derive_of_what_was_derived_changes_nothing(name: str) -> None:
-    found = helpers_units.derive(name)
-    model = parse_unit(helpers_units.unit_files(name), helpers_units.OWN_PATH)
-    again = exec_start.derive(replace(model, commands=(found.command,)), helpers_units.environment_of(name, model))
+    found = unit_fixtures.derive(name)
+    model = parse_unit(unit_fixtures.unit_files(name), unit_fixtures.OWN_PATH)
+    again = exec_start.derive(replace(model, commands=(found.command,)), unit_fixtures.environment_of(name, model))
     assert again.hosts == ()
     assert not again.changed
     assert again.command == found.command
@@ -68,7 +68,7 @@ def test_derive_of_what_was_derived_changes_nothing(name: str) -> None:
 
 
 def test_derive_endpoint_flags_takes_tls_flags_of_another_tool_away() -> None:
-    found = helpers_units.derive("tls-flags-of-another-tool", exec_start.ENDPOINT_FLAGS)
+    found = unit_fixtures.derive("tls-flags-of-another-tool", exec_start.ENDPOINT_FLAGS)
     assert found.command == "/usr/bin/dockerd"
     assert exec_start.conflicts(found, ["hosts", "tlsverify", "tlscacert"]) == ()
     assert [note.code for note in found.notes] == ["listener-replaced", *["flag-replaced"] * 4]

@@ -18,13 +18,13 @@ import typing as t
 
 import pytest
 
-import helpers_units
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import (
     drop_in,
     exec_start,
     exec_start_words,
     unit_environment,
 )
+from support.hosts import unit_fixtures
 
 HOSTS = os.environ.get("DOCKER_TLS_SYSTEMD_HOSTS", "").split()
 pytestmark = pytest.mark.skipif(not HOSTS, reason="DOCKER_TLS_SYSTEMD_HOSTS names no host")
@@ -189,21 +189,21 @@ def local(text: str) -> str:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("name", [name for name in helpers_units.NAMES if not name.startswith("refused")])
+@pytest.mark.parametrize("name", [name for name in unit_fixtures.NAMES if not name.startswith("refused")])
 def test_dropins_of_the_fixtures_do_what_they_say(host: str, name: str) -> None:
-    model = unit_environment.parse_unit(helpers_units.unit_files(name), helpers_units.OWN_PATH)
-    derivation = exec_start.derive(model, helpers_units.environment_of(name, model))
+    model = unit_environment.parse_unit(unit_fixtures.unit_files(name), unit_fixtures.OWN_PATH)
+    derivation = exec_start.derive(model, unit_fixtures.environment_of(name, model))
     files = [
-        (f"{FRAGMENT}.d/{path.rpartition('/')[2]}", local(text)) for path, text in helpers_units.unit_files(name)[1:]
+        (f"{FRAGMENT}.d/{path.rpartition('/')[2]}", local(text)) for path, text in unit_fixtures.unit_files(name)[1:]
     ]
     own = drop_in.service_dropin(derivation, after_network=False)
     files += [] if own is None else [(f"{FRAGMENT}.d/{drop_in.DROPIN_NAME}", local(own))]
     environments = {
         f"/run/tls-oracle.d{source.pattern}": path.read_text()
         for source in model.environment_files
-        for path in [helpers_units.ROOT / name / "env" / source.pattern.lstrip("/")]
+        for path in [unit_fixtures.ROOT / name / "env" / source.pattern.lstrip("/")]
         if path.exists()
     }
-    loaded = load(host, [(FRAGMENT, local(helpers_units.unit_files(name)[0][1])), *files], environments)
+    loaded = load(host, [(FRAGMENT, local(unit_fixtures.unit_files(name)[0][1])), *files], environments)
     assert loaded.arguments[1:] == [word.replace("%n", UNIT) for word in derivation.arguments]
     assert exec_start.mismatch(local(derivation.command).rstrip("\n"), loaded.busctl) == ""

@@ -15,9 +15,9 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import atomic_swap, restart, rollback
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import FakeMachine, install
-from helpers_scenarios import first, given, issued, run, secure
-from helpers_world import ADDRESS, Effects, Killed, World
+from support.hosts.machine import FakeMachine, install
+from support.hosts.scenarios import first, given, issued, run, secure
+from support.hosts.world import ADDRESS, Effects, Killed, World
 
 
 class Killing(t.NamedTuple):

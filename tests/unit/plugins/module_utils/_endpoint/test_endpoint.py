@@ -14,9 +14,9 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options, parse_time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import DOCKERD, FakeMachine, install
-from helpers_world import ADDRESS, UNIT, Effects, World
-from helpers_x509 import NOW, authority, leaf, private_key
+from support.ca.certificates import NOW, authority, leaf, private_key
+from support.hosts.machine import DOCKERD, FakeMachine, install
+from support.hosts.world import ADDRESS, UNIT, Effects, World
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)

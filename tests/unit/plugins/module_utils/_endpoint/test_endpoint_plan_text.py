@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import plan_text
-from helpers_x509 import authority, leaf
+from support.ca.certificates import authority, leaf
 
 SERVER, CLIENTS, OPS = authority("server"), authority("client", number=1), authority("client", unit="ops-g1", number=2)
 CERTIFICATE = leaf(SERVER, subject_names=("web1",))

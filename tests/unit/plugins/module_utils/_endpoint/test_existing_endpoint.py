@@ -15,9 +15,9 @@ from test_endpoint import Bench
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption.effective_settings import Endpoint
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import listeners
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import install
-from helpers_world import UNIT, Effects, World
-from helpers_x509 import authority, leaf
+from support.ca.certificates import authority, leaf
+from support.hosts.machine import install
+from support.hosts.world import UNIT, Effects, World
 
 THEIRS, MORE = authority("client", unit="theirs", number=5), authority("client", unit="more", number=6)
 OURS = authority("client", number=1)

@@ -25,9 +25,9 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint im
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat
-from helpers_machine import install
-from helpers_world import ADDRESS, UNIT, Effects, World
-from helpers_x509 import leaf, private_key
+from support.ca.certificates import leaf, private_key
+from support.hosts.machine import install
+from support.hosts.world import ADDRESS, UNIT, Effects, World
 
 NAMES = ("ca.pem", "server-cert.pem", "server-key.pem")
 

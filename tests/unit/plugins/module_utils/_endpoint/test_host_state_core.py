@@ -16,9 +16,9 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_sp
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint, host_state, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import request_names
-from helpers_machine import FakeMachine, install
-from helpers_world import ADDRESS, Effects, World
-from helpers_x509 import NOW, authority, leaf, private_key
+from support.ca.certificates import NOW, authority, leaf, private_key
+from support.hosts.machine import FakeMachine, install
+from support.hosts.world import ADDRESS, Effects, World
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)

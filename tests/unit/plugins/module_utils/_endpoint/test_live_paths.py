@@ -16,8 +16,8 @@ import pytest
 from test_endpoint import Bench
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import certificate_store
-from helpers_machine import install
-from helpers_world import Effects, World
+from support.hosts.machine import install
+from support.hosts.world import Effects, World
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from test_probe import ANSWER, PlainServer
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import plain_port
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import install
-from helpers_scenarios import given, issued, run
-from helpers_world import Effects, World
+from support.hosts.machine import install
+from support.hosts.scenarios import given, issued, run
+from support.hosts.world import Effects, World
 
 PROXY = "docker-proxy (12) for the container proxy"
 

@@ -18,7 +18,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import preflight
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
-from helpers_x509 import NOW, authority, leaf
+from support.ca.certificates import NOW, authority, leaf
 
 SERVER = authority("server")
 LEAF = leaf(SERVER)

@@ -16,7 +16,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.pr
     check_certificates,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, keys
-from helpers_x509 import FAR_AHEAD, LONG_AGO, NOW, Pair, authority, leaf, private_key
+from support.ca.certificates import FAR_AHEAD, LONG_AGO, NOW, Pair, authority, leaf, private_key
 
 DAY = timedelta(days=1)
 SERVER = authority("server")

@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import tls_greeting
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import probe, verify_remote
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import der_name, reader
-from helpers_x509 import NOW, Pair, authority, foreign_authority, leaf
+from support.ca.certificates import NOW, Pair, authority, foreign_authority, leaf
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)

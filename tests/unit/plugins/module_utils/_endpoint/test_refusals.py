@@ -35,9 +35,9 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors impo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import requests
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader
-from helpers_machine import FakeMachine, install
-from helpers_world import ADDRESS, Effects, World
-from helpers_x509 import NOW, authority, leaf, private_key
+from support.ca.certificates import NOW, authority, leaf, private_key
+from support.hosts.machine import FakeMachine, install
+from support.hosts.world import ADDRESS, Effects, World
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)

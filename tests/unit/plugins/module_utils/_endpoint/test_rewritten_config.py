@@ -13,8 +13,8 @@ import pytest
 from test_endpoint import Bench
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import install
-from helpers_world import ADDRESS, Effects, World
+from support.hosts.machine import install
+from support.hosts.world import ADDRESS, Effects, World
 
 OTHERS: dict[str, t.Any] = {"log-driver": "local"}
 LISTENERS = ["hosts", "socket"]

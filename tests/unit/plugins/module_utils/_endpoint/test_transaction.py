@@ -21,10 +21,10 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint im
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import COMMITTED, StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import Restarted, install
-from helpers_scenarios import SCENARIOS, Scenario, first, first_with_live_restore, run, with_settings
-from helpers_world import Effects, Killed, World
-from helpers_x509 import NOW
+from support.ca.certificates import NOW
+from support.hosts.machine import Restarted, install
+from support.hosts.scenarios import SCENARIOS, Scenario, first, first_with_live_restore, run, with_settings
+from support.hosts.world import Effects, Killed, World
 
 
 @pytest.fixture(params=sorted(SCENARIOS))

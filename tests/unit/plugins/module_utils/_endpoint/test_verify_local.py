@@ -18,10 +18,10 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint im
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import Expected
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
-from helpers_machine import install
-from helpers_scenarios import given, issued, run
-from helpers_world import Effects, World
-from helpers_x509 import leaf
+from support.ca.certificates import leaf
+from support.hosts.machine import install
+from support.hosts.scenarios import given, issued, run
+from support.hosts.world import Effects, World
 
 SERVED = leaf(SERVER, "server", subject_names=("localhost", "127.0.0.1"))
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file, prometheus, text
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page
-from helpers_status import add_authority, authority, ca, clients_authority, host, report, served, server, unwanted
+from support.hosts.fleet import add_authority, authority, ca, clients_authority, host, report, served, server, unwanted
 
 OPS = authority("ops-g1", 5)
 RETIRED = authority("clients-g0", 6)

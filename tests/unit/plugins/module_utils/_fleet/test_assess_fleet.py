@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
-from helpers_status import (
+from support.hosts.fleet import (
     NOW,
     YEAR,
     add_authority,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import authority_names, trust
-from helpers_status import clients_authority, subject_der
+from support.hosts.fleet import clients_authority, subject_der
 
 
 def test_text_and_unit_of_our_authorities() -> None:

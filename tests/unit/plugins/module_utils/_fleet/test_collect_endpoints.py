@@ -16,8 +16,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.tls_
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_endpoints, model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat
-from helpers_status import clients_authority, server, server_authority, subject_der
-from helpers_x509 import Pair, of_an_unknown_version
+from support.ca.certificates import Pair, of_an_unknown_version
+from support.hosts.fleet import clients_authority, server, server_authority, subject_der
 
 PATIENCE = collect_endpoints.Patience(timeout=1, connections=8)
 

@@ -13,8 +13,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
-from helpers_status import client, server_authority
-from helpers_x509 import private_key
+from support.ca.certificates import private_key
+from support.hosts.fleet import client, server_authority
 
 
 def read(path: pathlib.Path | str, **paths: Any) -> dict[str, Any]:

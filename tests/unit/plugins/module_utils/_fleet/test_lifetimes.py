@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import lifetimes
-from helpers_status import NOW, THRESHOLDS, server
+from support.hosts.fleet import NOW, THRESHOLDS, server
 
 DAY = timedelta(days=1)
 

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file, prometheus, text
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page
-from helpers_status import NOW, bundle, client, host, ledger, mixed_report, report, served, server, stored
+from support.hosts.fleet import NOW, bundle, client, host, ledger, mixed_report, report, served, server, stored
 
 WORDS = tuple(text.WORDS.values())
 

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import file_owner
-from helpers_accounts import GID, UID, account, add_accounts, home_of, needs_root
+from support.hosts.accounts import GID, UID, account, add_accounts, home_of, needs_root
 
 
 @pytest.fixture

@@ -13,23 +13,23 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-import helpers_acme
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import acme, acme_client, http01
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers.http import Endpoint
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, names, reader, signing
+from support.ca import acme_server
+from support.ca import certificates as made
 
-pytestmark = helpers_acme.needs_pebble
+pytestmark = acme_server.needs_pebble
 NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 @pytest.fixture(scope="module")
-def pebble(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[helpers_acme.Pebble]:
-    yield from helpers_acme.started(tmp_path_factory.mktemp("acme") / "pebble")
+def pebble(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[acme_server.Pebble]:
+    yield from acme_server.started(tmp_path_factory.mktemp("acme") / "pebble")
 
 
-def client(server: helpers_acme.Pebble, key: t.Any = None, **changes: t.Any) -> acme_client.Client:
+def client(server: acme_server.Pebble, key: t.Any = None, **changes: t.Any) -> acme_client.Client:
     endpoint = Endpoint(server.directory, server.ca_content, timeout=10, sleep=time.sleep)
     return acme_client.Client(
         acme_client.Settings(endpoint, poll=0.1, **changes), key or keys.generate_private_key("ecdsa-p256")
@@ -42,20 +42,20 @@ def request(wanted: t.Sequence[str]) -> bytes:
 
 
 def ordered(
-    server: helpers_acme.Pebble, asking: acme_client.Client, wanted: t.Sequence[str] = NAMES, **more: t.Any
+    server: acme_server.Pebble, asking: acme_client.Client, wanted: t.Sequence[str] = NAMES, **more: t.Any
 ) -> str:
     with http01.Listener(server.challenge_port) as listener:
         return asking.certificate(request(wanted), wanted, listener, **more)
 
 
-def test_names_and_addresses_of_both_families_are_validated_and_issued(pebble: helpers_acme.Pebble) -> None:
+def test_names_and_addresses_of_both_families_are_validated_and_issued(pebble: acme_server.Pebble) -> None:
     leaf, *chain = reader.load_certificates(ordered(pebble, client(pebble)), "the answer")
     assert set(reader.view_certificate(leaf).names) == {"localhost", "127.0.0.1", "::1"}
     assert leaf.public_key() == made.private_key().public_key()
     assert chain
 
 
-def test_account_is_kept_and_valid_authorizations_are_not_validated_again(pebble: helpers_acme.Pebble) -> None:
+def test_account_is_kept_and_valid_authorizations_are_not_validated_again(pebble: acme_server.Pebble) -> None:
     """Without a listener the second order can only succeed by what was validated for the first."""
     key = keys.generate_private_key("ecdsa-p256")
     ordered(pebble, client(pebble, key), ["localhost"])
@@ -76,14 +76,14 @@ def test_account_is_kept_and_valid_authorizations_are_not_validated_again(pebble
     assert pebble.log.read_text().count("Pulled a task from the Tasks queue") == seen
 
 
-def test_chain_that_leads_to_an_anchor_is_taken(pebble: helpers_acme.Pebble) -> None:
+def test_chain_that_leads_to_an_anchor_is_taken(pebble: acme_server.Pebble) -> None:
     (root,) = reader.load_certificates(pebble.root, "the root")
     leaf, *chain = reader.load_certificates(ordered(pebble, client(pebble), anchors=[root]), "the answer")
     assert chain and leaf.issuer == chain[0].subject
 
 
-def test_name_that_nobody_answers_for_is_refused_with_its_reason(pebble: helpers_acme.Pebble) -> None:
-    with http01.Listener(helpers_acme.free_port()) as elsewhere, pytest.raises(TlsError) as caught:
+def test_name_that_nobody_answers_for_is_refused_with_its_reason(pebble: acme_server.Pebble) -> None:
+    with http01.Listener(acme_server.free_port()) as elsewhere, pytest.raises(TlsError) as caught:
         client(pebble).certificate(request(["localhost"]), ["localhost"], elsewhere)
     assert caught.value.code == "issuer-refused"
     assert "the name localhost was refused by the issuer acme" in caught.value.message
@@ -91,22 +91,22 @@ def test_name_that_nobody_answers_for_is_refused_with_its_reason(pebble: helpers
 
 
 def test_account_binding_is_asked_for_and_accepted(tmp_path: pathlib.Path) -> None:
-    for server in helpers_acme.started(tmp_path / "pebble", eab=True):
+    for server in acme_server.started(tmp_path / "pebble", eab=True):
         with pytest.raises(TlsError, match="externalAccountRequired") as caught:
             ordered(server, client(server))
         assert "eab_kid" in caught.value.hint
         with pytest.raises(TlsError) as wrong:
-            ordered(server, client(server, eab_kid=helpers_acme.EAB[0], eab_key="AAAA" * 12))
+            ordered(server, client(server, eab_kid=acme_server.EAB[0], eab_key="AAAA" * 12))
         assert "AAAA" not in wrong.value.message + wrong.value.hint
-        assert ordered(server, client(server, eab_kid=helpers_acme.EAB[0], eab_key=helpers_acme.EAB[1]), ["localhost"])
+        assert ordered(server, client(server, eab_kid=acme_server.EAB[0], eab_key=acme_server.EAB[1]), ["localhost"])
 
 
 def test_forgotten_nonces_are_replaced(tmp_path: pathlib.Path) -> None:
-    for server in helpers_acme.started(tmp_path / "pebble", reject_nonces=20):
+    for server in acme_server.started(tmp_path / "pebble", reject_nonces=20):
         assert ordered(server, client(server), ["localhost"])
 
 
-def test_address_that_is_no_directory_is_named(pebble: helpers_acme.Pebble) -> None:
+def test_address_that_is_no_directory_is_named(pebble: acme_server.Pebble) -> None:
     endpoint = Endpoint(pebble.directory.replace("/dir", "/nothing"), pebble.ca_content, sleep=time.sleep)
     with pytest.raises(TlsError) as caught:
         acme_client.Client(acme_client.Settings(endpoint), made.private_key())
@@ -125,7 +125,7 @@ def test_web_root_holds_the_answer_while_it_is_needed(tmp_path: pathlib.Path) ->
 
 
 def test_port_in_use_is_named_with_the_way_around_it() -> None:
-    port = helpers_acme.free_port()
+    port = acme_server.free_port()
     with http01.Listener(port), pytest.raises(TlsError) as caught, http01.Listener(port):
         pass
     assert caught.value.code == "challenge-port-unusable"

@@ -10,9 +10,9 @@ from datetime import timedelta
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import anchors
+from support.ca import certificates as made
 
 OURS = made.authority(unit="server-g1")
 ROOT, NEXT_ROOT = made.authority(unit="company-root-1", number=41), made.authority(unit="company-root-2", number=42)

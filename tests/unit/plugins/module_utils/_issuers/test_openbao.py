@@ -12,8 +12,6 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-import helpers_bao
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import (
@@ -23,24 +21,26 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers imp
     orders,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, names, reader, signing
+from support.ca import bao_server
+from support.ca import certificates as made
 
-pytestmark = helpers_bao.needs_bao
+pytestmark = bao_server.needs_bao
 RULES = policy.make_rules(reserved={}, shared=[], backdate="5m")
 NAMES = ("web1.example.test", "web1", "localhost", "10.0.0.5", "127.0.0.1", "::1", "fd00::5")
 
 
 @pytest.fixture(scope="module")
-def bao(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[helpers_bao.Bao]:
-    for server in helpers_bao.started(tmp_path_factory.mktemp("bao")):
+def bao(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[bao_server.Bao]:
+    for server in bao_server.started(tmp_path_factory.mktemp("bao")):
         server.make_ca("pki-root", "Example root")
         server.make_intermediate("pki-docker", "pki-root", "Example issuing CA 1")
         server.make_role("pki-docker", "dockerd")
-        server.call("pki-docker/roles/operator", helpers_bao.CLIENT_ROLE)
+        server.call("pki-docker/roles/operator", bao_server.CLIENT_ROLE)
         yield server
 
 
 @pytest.fixture(scope="module")
-def root(bao: helpers_bao.Bao) -> str:
+def root(bao: bao_server.Bao) -> str:
     return bao.text("pki-root/ca/pem")
 
 
@@ -67,17 +67,17 @@ def order(name: str = "web1", profile: str = "server", **changes: t.Any) -> orde
     return found.orders[0]
 
 
-def settings(bao: helpers_bao.Bao, **changes: t.Any) -> openbao.Settings:
+def settings(bao: bao_server.Bao, **changes: t.Any) -> openbao.Settings:
     given = {
         **{name: option.get("default", "") for name, option in openbao.OPTIONS.items()},
         **{"url": bao.url, "ca_content": bao.ca_content, "mount": "pki-docker", "role": "dockerd"},
-        "token": helpers_bao.ADMINISTRATOR,
+        "token": bao_server.ADMINISTRATOR,
         **changes,
     }
     return openbao.settings_from(given, "the issuer of the test", lambda seconds: None)
 
 
-def signed(bao: helpers_bao.Bao, asked: orders.Order, **changes: t.Any) -> str:
+def signed(bao: bao_server.Bao, asked: orders.Order, **changes: t.Any) -> str:
     """Return what the server has answered to one order; the error is raised."""
     found = openbao_batch.place([asked], settings(bao, **changes))[asked.id]
     if isinstance(found, TlsError):
@@ -91,7 +91,7 @@ def accepted(asked: orders.Order, text: str, root: str) -> answer.Accepted:
 
 
 def test_server_certificate_is_accepted_and_openssl_verifies_it_below_the_root(
-    bao: helpers_bao.Bao, root: str, tmp_path: pathlib.Path
+    bao: bao_server.Bao, root: str, tmp_path: pathlib.Path
 ) -> None:
     found = accepted(order(), signed(bao, order()), root)
     assert set(found.view.names) == set(names.normalize_names(NAMES))
@@ -115,7 +115,7 @@ def test_server_certificate_is_accepted_and_openssl_verifies_it_below_the_root(
     assert judged.returncode == 0, judged.stderr
 
 
-def test_client_certificate_has_the_common_name_and_the_usage_of_a_client(bao: helpers_bao.Bao, root: str) -> None:
+def test_client_certificate_has_the_common_name_and_the_usage_of_a_client(bao: bao_server.Bao, root: str) -> None:
     asked = order("ops-alice", "client")
     found = accepted(asked, signed(bao, asked, role="operator"), root)
     assert found.view.common_name == "ops-alice"
@@ -123,7 +123,7 @@ def test_client_certificate_has_the_common_name_and_the_usage_of_a_client(bao: h
 
 
 def test_role_with_its_defaults_is_refused_for_both_usages_and_named_with_the_setting(
-    bao: helpers_bao.Bao, root: str
+    bao: bao_server.Bao, root: str
 ) -> None:
     bao.make_role("pki-docker", "default-flags", client_flag=True)
     given = settings(bao, role="default-flags")
@@ -142,7 +142,7 @@ def test_role_with_its_defaults_is_refused_for_both_usages_and_named_with_the_se
     assert "bao patch pki-docker/roles/default-flags" in caught.value.hint
 
 
-def test_role_that_takes_the_names_from_the_csr_is_refused_where_it_adds_one(bao: helpers_bao.Bao, root: str) -> None:
+def test_role_that_takes_the_names_from_the_csr_is_refused_where_it_adds_one(bao: bao_server.Bao, root: str) -> None:
     bao.make_role("pki-docker", "csr-names", use_csr_sans=True)
     asked = order()
     more = names.SubjectNames("web1.example.test", names.normalize_names([*NAMES, "web2.example.test"]))
@@ -154,7 +154,7 @@ def test_role_that_takes_the_names_from_the_csr_is_refused_where_it_adds_one(bao
     assert "web2.example.test" not in accepted(asked, signed(bao, asked), root).view.names
 
 
-def test_role_that_leaves_out_a_name_is_refused(bao: helpers_bao.Bao, root: str) -> None:
+def test_role_that_leaves_out_a_name_is_refused(bao: bao_server.Bao, root: str) -> None:
     bao.make_role("pki-docker", "csr-only", use_csr_sans=True)
     fewer = names.SubjectNames("web1.example.test", ("web1.example.test",))
     asked = order(request_content=signing.build_request(made.private_key(), fewer).decode())
@@ -162,14 +162,14 @@ def test_role_that_leaves_out_a_name_is_refused(bao: helpers_bao.Bao, root: str)
         accepted(asked, signed(bao, asked, role="csr-only"), root)
 
 
-def test_role_that_shortens_the_life_gives_a_warning(bao: helpers_bao.Bao, root: str) -> None:
+def test_role_that_shortens_the_life_gives_a_warning(bao: bao_server.Bao, root: str) -> None:
     bao.make_role("pki-docker", "short", max_ttl="24h")
     found = accepted(order(), signed(bao, order(), role="short"), root)
     assert [warning.partition(":")[0] for warning in found.warnings] == ["life-shortened"]
     assert "asked for were 90d" in found.warnings[0]
 
 
-def test_role_that_shortens_the_life_below_renew_before_is_refused(bao: helpers_bao.Bao, root: str) -> None:
+def test_role_that_shortens_the_life_below_renew_before_is_refused(bao: bao_server.Bao, root: str) -> None:
     bao.make_role("pki-docker", "short", max_ttl="24h")
     asked = order()
     due = orders.approve([policy.SigningRequest(**_request_of(asked))], {asked.id: "30d"}, RULES, now()).orders[0]
@@ -184,20 +184,20 @@ def _request_of(asked: orders.Order) -> dict[str, t.Any]:
     return {**same, "requester": asked.requester, "validity": "90d"}
 
 
-def test_new_issuing_ca_of_the_engine_is_accepted_below_the_same_root(bao: helpers_bao.Bao, root: str) -> None:
+def test_new_issuing_ca_of_the_engine_is_accepted_below_the_same_root(bao: bao_server.Bao, root: str) -> None:
     before = accepted(order(), signed(bao, order()), root)
     bao.make_intermediate("pki-docker", "pki-root", "Example issuing CA 2")
     after = accepted(order(), signed(bao, order()), root)
     assert (before.view.issuer, after.view.issuer) == ("CN=Example issuing CA 1", "CN=Example issuing CA 2")
 
 
-def test_certificate_of_another_root_is_refused(bao: helpers_bao.Bao) -> None:
+def test_certificate_of_another_root_is_refused(bao: bao_server.Bao) -> None:
     other = bao.make_ca("pki-other", "Other root")
     with pytest.raises(TlsError, match="does not lead to CN=Other root"):
         accepted(order(), signed(bao, order()), other)
 
 
-def test_approle_signs_on_its_path_and_its_token_is_ended(bao: helpers_bao.Bao, root: str) -> None:
+def test_approle_signs_on_its_path_and_its_token_is_ended(bao: bao_server.Bao, root: str) -> None:
     credentials = bao.make_approle("docker", 'path "pki-docker/sign/dockerd" { capabilities = ["update"] }')
     before = bao.call("auth/token/accessors", method="LIST")["data"]["keys"]
     accepted(order(), signed(bao, order(), token="", **credentials), root)
@@ -217,7 +217,7 @@ def test_approle_signs_on_its_path_and_its_token_is_ended(bao: helpers_bao.Bao, 
     ],
 )
 def test_whole_batch_has_the_reason_and_no_secret(
-    bao: helpers_bao.Bao, changes: dict[str, t.Any], code: str, says: str
+    bao: bao_server.Bao, changes: dict[str, t.Any], code: str, says: str
 ) -> None:
     bao.call("sys/auth/approle", {"type": "approle"}) if "approle/" not in bao.call("sys/auth")["data"] else None
     asked = [order("web1"), order("web2", names=("web2.example.test",))]
@@ -228,10 +228,10 @@ def test_whole_batch_has_the_reason_and_no_secret(
         assert error.code == code
         assert says in error.message.lower() or says in error.message
         assert error.hint
-        assert not any(secret in error.message + error.hint for secret in ("wrong-token", helpers_bao.ADMINISTRATOR))
+        assert not any(secret in error.message + error.hint for secret in ("wrong-token", bao_server.ADMINISTRATOR))
 
 
-def test_name_that_the_role_refuses_is_the_failure_of_its_host_alone(bao: helpers_bao.Bao, root: str) -> None:
+def test_name_that_the_role_refuses_is_the_failure_of_its_host_alone(bao: bao_server.Bao, root: str) -> None:
     good, bad = order("web1"), order("web2", names=("web2.elsewhere.test",), common_name="web2.elsewhere.test")
     found = openbao_batch.place([bad, good], settings(bao))
     error = found[bad.id]
@@ -240,7 +240,7 @@ def test_name_that_the_role_refuses_is_the_failure_of_its_host_alone(bao: helper
     accepted(good, str(found[good.id]), root)
 
 
-def test_sealed_server_keeps_what_was_signed_before_and_is_not_asked_again(bao: helpers_bao.Bao, root: str) -> None:
+def test_sealed_server_keeps_what_was_signed_before_and_is_not_asked_again(bao: bao_server.Bao, root: str) -> None:
     asked = [order("web1"), *(order(f"web{number}", names=(f"web{number}.example.test",)) for number in range(2, 6))]
     bao.seal()
     try:
@@ -252,7 +252,7 @@ def test_sealed_server_keeps_what_was_signed_before_and_is_not_asked_again(bao: 
     accepted(asked[0], signed(bao, asked[0]), root)
 
 
-def test_fifty_orders_are_signed_each_for_its_own_key(bao: helpers_bao.Bao, root: str) -> None:
+def test_fifty_orders_are_signed_each_for_its_own_key(bao: bao_server.Bao, root: str) -> None:
     asked = []
     for number in range(50):
         key = keys.generate_private_key("ecdsa-p256")
@@ -264,7 +264,7 @@ def test_fifty_orders_are_signed_each_for_its_own_key(bao: helpers_bao.Bao, root
     assert len({view.serial for view in views}) == 50
 
 
-def test_life_of_the_certificate_is_what_was_asked_for(bao: helpers_bao.Bao, root: str) -> None:
+def test_life_of_the_certificate_is_what_was_asked_for(bao: bao_server.Bao, root: str) -> None:
     found = accepted(order(), signed(bao, order()), root)
     assert abs(found.view.not_after - now() - timedelta(days=90)) < timedelta(minutes=5)
     assert not found.warnings

@@ -18,10 +18,10 @@ from datetime import datetime, timezone
 import cryptography
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _outcome
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, reader
+from support.ca import certificates as made
 
 KEY_TYPES = ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"]
 

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-import helpers_x509 as made
+from support.ca import certificates as made
 
 SERVER_AUTHORITY = made.authority("server")
 CLIENT_AUTHORITY = made.authority("client", number=2)

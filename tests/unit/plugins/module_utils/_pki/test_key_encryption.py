@@ -10,9 +10,9 @@ import subprocess
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
+from support.ca import certificates as made
 
 PASSPHRASE = "größer als zwölf Zeichen"
 

@@ -9,9 +9,9 @@ import contextlib
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
+from support.ca import certificates as made
 
 hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies

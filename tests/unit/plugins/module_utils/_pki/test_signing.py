@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, keys, names, reader, signing
+from support.ca import certificates as made
 
 SUBJECT = names.SubjectNames("docker1.example.org", names.normalize_names(made.SERVER_NAMES))
 KEY = made.private_key()

@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import strict
+from support.ca import certificates as made
 
 
 @pytest.mark.parametrize(

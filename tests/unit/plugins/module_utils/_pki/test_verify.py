@@ -12,9 +12,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, reader, signing, verify
+from support.ca import certificates as made
 
 AUTHORITY = made.authority(unit="server-g1")
 OTHER = made.authority(unit="server-g2", number=5)

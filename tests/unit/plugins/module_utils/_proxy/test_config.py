@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import access_log, config, rights
-from helpers_x509 import authority, named_authority
+from support.ca.certificates import authority, named_authority
 
 OPERATORS = authority("client", unit="operators-g1", number=20)
 MONITORING = authority("client", unit="monitoring-g1", number=21)

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.reader import certificate_pem
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.issuer_name import issuer_name
-from helpers_x509 import authority, named_authority
+from support.ca.certificates import authority, named_authority
 
 
 def as_openssl_writes(certificate: object, directory: pathlib.Path) -> str:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-import helpers_status as fleet
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import all_phases, phases
 from ansible_collections.portcullis.docker_tls.plugins.modules import rotation_plan
-from helpers_modules import run_module
+from support.ansible.modules import run_module
+from support.hosts import fleet
 
 NOW = datetime(2026, 11, 22, 13, tzinfo=timezone.utc)
 AGES = {"g1": 900, "g2": 30, "g3": 2}

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 import pytest
 
-import helpers_status as fleet
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import inputs, model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import inputs as rotation_inputs
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import phases
+from support.hosts import fleet
 
 S1, S2 = fleet.server_authority(), fleet.authority("server-g2", 31)
 C1, C2 = fleet.clients_authority(), fleet.authority("clients-g2", 32)

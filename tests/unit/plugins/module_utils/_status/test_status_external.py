@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-import helpers_x509 as made
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import inputs, model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import anchors
-from helpers_status import NOW, bundle, ca, client, clients_authority, host, ledger, report, served, server, stored
+from support.ca import certificates as made
+from support.hosts.fleet import NOW, bundle, ca, client, clients_authority, host, ledger, report, served, server, stored
 
 ROOT, NEXT_ROOT = made.authority(unit="company", number=71), made.authority(unit="company-2", number=72)
 ISSUING = made.intermediate(ROOT, "Issuing CA 1", 73)

@@ -18,8 +18,8 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page, timeline
-from helpers_status import bundle, client, host, mixed_report, report, stored, unwanted
-from helpers_status import ca as ca_of
+from support.hosts.fleet import bundle, client, host, mixed_report, report, stored, unwanted
+from support.hosts.fleet import ca as ca_of
 
 VOID = {"meta", "br", "rect", "line", "input"}
 HERE = pathlib.Path(page.__file__).parent

@@ -1,0 +1,14 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real runs of ansible-playbook against this machine. What they return counts in the judgement of the session, as in tests/unit."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.contracts import session
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note what the code returns and says from here on."""
+    session.begin(config)

@@ -1,0 +1,157 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real runs that --limit confines to a part of the inventory, or that know of the CA in another way than most.
+
+The fleet has bundles only, so no dockerd is needed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import pathlib
+import sys
+import typing as t
+
+from cryptography import x509
+
+from support.ansible import playbook_runs
+from support.ca.ca_directory import PASSPHRASE_TEXT
+
+PLAYBOOKS = pathlib.Path(__file__).resolve().parents[2] / "playbooks"
+INVENTORY = f"[docker_ca]\ncahost {playbook_runs.LOCAL} ansible_become=false\n"
+
+
+def play(
+    directory: pathlib.Path,
+    playbook: str,
+    *options: str,
+    revoked: bool = False,
+    more: str = "",
+    settings: t.Mapping[str, str] | None = None,
+    **variables: t.Any,
+) -> tuple[int, str]:
+    """Run a playbook for alice, who may be revoked, and bob; both have their bundles on the controller. Return how it ended and what it said.
+
+    ``more`` goes into the inventory, ``settings`` into the environment.
+    """
+    alice = {"name": "alice", "state": "revoked" if revoked else "present"}
+    given: dict[str, t.Any] = {
+        "docker_ca_path": str(directory / "ca"),
+        "docker_ca_passphrase": PASSPHRASE_TEXT,
+        "docker_client_cert_path": str(directory / "bundles"),
+        "docker_client_cert_clients": [alice, {"name": "bob"}],
+        **variables,
+    }
+    (directory / "inventory").write_text(INVENTORY + more)
+    environment = playbook_runs.environment(directory, directory / "home", directory / "tmp")
+    command = [
+        playbook_runs.PLAYBOOK,
+        "-i",
+        str(directory / "inventory"),
+        str(PLAYBOOKS / playbook),
+        "-e",
+        json.dumps(given),
+    ]
+    environment = {**environment, "ANSIBLE_NOCOLOR": "1", **(settings or {})}
+    done = playbook_runs.run([*command, *options], environment, directory)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def site(directory: pathlib.Path, *options: str, **more: t.Any) -> str:
+    code, output = play(directory, "site.yml", *options, **more)
+    assert code == 0, output
+    return output
+
+
+def issuer(directory: pathlib.Path) -> str:
+    """Return which generation has signed bob's certificate."""
+    found = x509.load_pem_x509_certificate((directory / "bundles/bob/cert.pem").read_bytes())
+    return found.issuer.rfc4514_string().partition("OU=")[2].partition(",")[0]
+
+
+def generations(directory: pathlib.Path) -> list[str]:
+    return sorted(one.name for one in (directory / "ca/authorities").iterdir() if one.name.startswith("clients"))
+
+
+def test_revocation_that_leaves_the_controller_out_waits_for_the_bundles_there(tmp_path: pathlib.Path) -> None:
+    """``all`` is not the localhost that Ansible makes itself: no play would give bob his new certificate."""
+    site(tmp_path)
+    code, limited = play(tmp_path, "site.yml", "--limit", "all", revoked=True)
+    assert (code, "revocation-deferred: alice" in limited) == (2, True), limited
+    assert "REVOKED, AND STILL ADMITTED: alice can get in with certificates of clients-g1" in limited
+    assert (generations(tmp_path), issuer(tmp_path)) == (["clients-g1"], "clients-g1")
+    site(tmp_path, "--limit", "all,localhost", revoked=True)
+    assert (generations(tmp_path), issuer(tmp_path)) == (["clients-g2"], "clients-g2")
+
+
+def test_rotation_that_leaves_the_controller_out_is_refused(tmp_path: pathlib.Path) -> None:
+    """The plan is made there: without it nothing would happen, and that would look like success."""
+    site(tmp_path)
+    wanted = {"docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True}
+    code, output = play(tmp_path, "rotate_ca.yml", "--limit", "all", **wanted)
+    assert (code, "--limit leaves localhost out" in output) == (2, True), output
+    assert sorted(one.name for one in (tmp_path / "ca/authorities").iterdir()) == ["clients-g1", "server-g1"]
+
+
+def test_bundles_are_renewed_by_a_run_of_the_controller_alone(tmp_path: pathlib.Path) -> None:
+    site(tmp_path)
+    before = (tmp_path / "bundles/bob/cert.pem").read_bytes()
+    here = f"[controllers]\nlocalhost {playbook_runs.LOCAL}\n"
+    site(tmp_path, "--limit", "localhost", more=here, docker_client_cert_force_renewal=True)
+    assert (tmp_path / "bundles/bob/cert.pem").read_bytes() != before
+
+
+def test_facts_need_not_be_variables(tmp_path: pathlib.Path) -> None:
+    """What the authorities are is a fact, and later versions of Ansible make no variables of facts unless asked to."""
+    site(tmp_path, settings={"ANSIBLE_INJECT_FACT_VARS": "False"})
+    assert issuer(tmp_path) == "clients-g1"
+
+
+def test_role_docker_ca_that_was_skipped_has_read_nothing(tmp_path: pathlib.Path) -> None:
+    site(tmp_path)
+    ours = "portcullis.docker_tls."
+    plays = [
+        {"hosts": "cahost", "gather_facts": False, "roles": [{"role": f"{ours}docker_ca", "when": False}]},
+        {"hosts": "localhost", "gather_facts": False, "roles": [f"{ours}docker_client_cert"]},
+    ]
+    (tmp_path / "plays.yml").write_text(json.dumps(plays))
+    code, output = play(tmp_path, str(tmp_path / "plays.yml"), docker_client_cert_force_renewal=True)
+    assert code == 0, output
+
+
+def test_host_that_names_itself_the_ca_host_is_refused_also_where_the_run_is_its_own(tmp_path: pathlib.Path) -> None:
+    """Facts are above the inventory: the CA's passphrase would have gone to it, and certificates for names of others come from there."""
+    said = {
+        "changed": False,
+        "ansible_facts": {"docker_server_cert_ca_host": "web1", "docker_server_cert_names": ["db1"]},
+    }
+    liar, asked = tmp_path / "liar", tmp_path / "asked"
+    liar.write_text(
+        f"#!{sys.executable}\nimport sys\nopen({str(asked)!r}, 'a').write(sys.stdin.read())\nprint({json.dumps(said)!r})\n"
+    )
+    liar.chmod(0o755)
+    plays = [
+        {"hosts": "docker_hosts", "gather_facts": True, "tasks": []},
+        {"import_playbook": str(PLAYBOOKS / "site.yml")},
+    ]
+    (tmp_path / "plays.yml").write_text(json.dumps(plays))
+    hosts = f"[docker_hosts]\nweb1 ansible_connection=local ansible_become=false ansible_python_interpreter={liar}\n"
+    for options in ([], ["--limit", "web1"], ["--limit", "web1", "--tags", "none"]):
+        code, output = play(tmp_path, str(tmp_path / "plays.yml"), *options, more=hosts)
+        assert (code, "web1: the facts of this host hold docker_server_cert_ca_host" in output) == (2, True), output
+        assert "Traceback" not in output
+    assert not asked.exists() or PASSPHRASE_TEXT not in asked.read_text()
+
+
+def test_variable_that_only_client_machines_can_compute_does_not_stop_the_controller(tmp_path: pathlib.Path) -> None:
+    users = json.dumps([{"user": getpass.getuser(), "client": "bob", "directory": str(tmp_path / "desk")}])
+    machine = f"[docker_clients]\ndesk {playbook_runs.LOCAL} ansible_become=false bundles_here='{users}'\n"
+    site(tmp_path, more=machine + '[all:vars]\ndocker_client_cert_users="{{ bundles_here }}"\n')
+    assert (tmp_path / "desk/cert.pem").exists()
+
+
+def test_empty_order_of_batches_means_all_at_once(tmp_path: pathlib.Path) -> None:
+    site(tmp_path, docker_daemon_serial=None)
+    assert (tmp_path / "bundles/bob/cert.pem").exists()
