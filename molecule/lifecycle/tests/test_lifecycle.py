@@ -90,7 +90,7 @@ def test_certificate_near_its_end_is_renewed_with_one_restart_and_nothing_else(h
     assert "certificate expires " in plan.output and "restart yes, 1 container kept" in plan.output, plan.output
     assert dockerd_starts(host) == starts
     run = applied(host, **due)
-    assert "(expires-soon)" in run.output, run.output
+    assert "(expires soon)" in run.output, run.output
     assert served_certificate(address_of(host)).serial_number != before.serial_number
     assert (dockerd_starts(host), what_stays(host)) == (starts + 1, others)
     assert_settled(**due)
@@ -194,9 +194,30 @@ def test_listener_of_systemd_and_back(host: Any) -> None:
 def test_change_is_confirmed_by_the_controller(host: Any) -> None:
     run = play(docker_daemon_confirm_timeout=120, docker_server_cert_force_renewal=True)
     assert run.returncode == 0, run.output
-    assert run.did("Keep what was proved")
+    assert run.did("Report to the host that it is verified")
     assert host.run("systemctl is-active docker-tls-revert.timer").stdout.strip() != "active"
     assert answered(host, "alice")
+
+
+def test_host_that_the_controller_cannot_verify_is_verified_by_every_run_until_it_can(host: Any) -> None:
+    """A firewall between the two: the host has verified its change itself, so it stays, and no later run is green before that."""
+    rule = "INPUT ! -i lo -p tcp --dport 2376 -j REJECT --reject-with tcp-reset"
+    host.run_expect([0], f"iptables -I {rule}")
+    try:
+        for variables in ({"docker_server_cert_force_renewal": True}, {}):
+            run = play(**variables)
+            assert run.returncode == 2, run.output
+            assert "FAILED       box" in run.output and "no TLS server at" in run.output, run.output
+        starts = dockerd_starts(host)
+        plan = play("--check")
+        assert "would change  box  verification from the controller (not verified from" in plan.output, plan.output
+    finally:
+        host.run_expect([0], f"iptables -D {rule}")
+    verified = play("--limit", "localhost,box")
+    assert verified.returncode == 0, verified.output
+    assert "box  verified from the controller, for the first time since its last change" in verified.output
+    assert dockerd_starts(host) == starts
+    assert_settled()
 
 
 def test_last_good_state_comes_back(host: Any) -> None:
