@@ -89,7 +89,7 @@ def controller(
     return Controller(host, tmp_path, key, request.param)
 
 
-LISTENERS = pytest.mark.parametrize("controller", ["hosts", "socket"], indirect=True)
+LISTENERS = pytest.mark.parametrize("controller", ["dockerd", "systemd"], indirect=True)
 
 
 def dockerd(host: Host) -> str:

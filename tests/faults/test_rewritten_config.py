@@ -15,7 +15,7 @@ import pytest
 
 from conftest import Host
 
-LISTENERS = ["hosts", "socket"]
+LISTENERS = ["dockerd", "systemd"]
 PATH = "/etc/docker/daemon.json"
 # What the other tool makes of our settings.
 REWRITTEN: dict[str, t.Callable[[dict[str, t.Any]], dict[str, t.Any]]] = {
@@ -118,6 +118,25 @@ def test_rewrite_without_a_restart_is_mended_before_the_port_is_ever_closed(host
     assert listens(host)
     assert not answers(host, "http")
     assert not host.run(**settings).result["changed"]
+
+
+def test_hosts_in_a_rewritten_daemon_json_stop_docker_and_the_next_run_says_so(host: Host) -> None:
+    """With the systemd listener the unit keeps -H fd://, and dockerd refuses hosts beside it."""
+    settings = {"listener": "systemd", "live_restore": "enable"}
+    host.secure(**settings)
+    host.put(PATH, json.dumps({"hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2375"]}))
+    host.sh(f"{FORGET}; systemctl restart docker", check=False)
+    assert not host.works(2)
+    assert not listens(host)
+    log = host.sh("journalctl -u docker -p err -n 20 -o cat")
+    assert f"{PATH} has hosts, and the unit says with -H where dockerd listens" in log
+    assert "Docker starts" not in log
+    answer = host.run(**settings)
+    assert answer.error["code"] == "existing-settings"
+    assert "Docker is down on this host: " in answer.error["message"]
+    assert "specified both as a flag and in the configuration file" in answer.error["message"]
+    assert host.run(existing_settings="adopt", **settings).result["changed"]
+    assert host.works(30) and listens(host)
 
 
 @pytest.mark.parametrize("listener", LISTENERS)

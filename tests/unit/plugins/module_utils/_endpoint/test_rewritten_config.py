@@ -17,7 +17,7 @@ from support.hosts.machine import install
 from support.hosts.world import ADDRESS, Effects, World
 
 OTHERS: dict[str, t.Any] = {"log-driver": "local"}
-LISTENERS = ["hosts", "socket"]
+LISTENERS = ["dockerd", "systemd"]
 
 
 @pytest.fixture
