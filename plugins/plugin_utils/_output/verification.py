@@ -10,6 +10,7 @@ import typing as t
 
 from ...module_utils import _text_table
 from ...module_utils._fleet import access_text
+from . import reasons
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -72,13 +73,11 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
         yield _row(host, "host", "examined", False, _complaint(endpoint) or "the host was not reached")
         return
     # That it was not verified is no difference from the variables, and this is the verification.
-    reasons = [reason for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
+    due = [str(reason) for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
     settled = (
-        "as the variables want it"
-        if not reasons
-        else f"portcullis.docker_tls.site would change it: {', '.join(reasons)}"
+        "as the variables want it" if not due else f"portcullis.docker_tls.site would change it ({reasons.words(due)})"
     )
-    yield _row(host, "host", "configuration", not reasons, settled)
+    yield _row(host, "host", "configuration", not due, settled)
     for seen_from, checks in (("host", endpoint.get("proof")), ("controller", outside.get("checks"))):
         for check in checks or []:
             yield _row(host, seen_from, check["check"], bool(check["passed"]), check["detail"])

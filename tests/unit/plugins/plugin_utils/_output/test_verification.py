@@ -37,7 +37,11 @@ def test_rows_of_a_sound_host_say_what_was_seen_from_where() -> None:
         ({}, "examined", "not reached"),
         ({"docker_daemon_endpoint": {"unreachable": True, "msg": "no route"}}, "examined", "no route"),
         ({"docker_daemon_endpoint": {"failed": True, "msg": "daemon.json is broken"}}, "examined", "broken"),
-        (variables({"reasons": ["listen-changed"]}, {"checks": [GOOD]}), "configuration", "listen-changed"),
+        (
+            variables({"reasons": ["listen-changed"]}, {"checks": [GOOD]}),
+            "configuration",
+            "would change it (other addresses)",
+        ),
         (variables(outside={"checks": [BAD]}), "good-client", "refused"),
         (variables(outside={"failed": True, "msg": "no certificate"}), "examined", "no certificate"),
         (variables(), "examined", "nothing was seen"),
