@@ -124,6 +124,8 @@ def _plan(source: Report, changed: bool) -> list[str]:
     """Return the change in one line, none where there is none."""
     if not changed:
         return []
+    if source.before and not source.plan.changed:
+        return [f"unfinished change of an earlier run ({', '.join(source.before)})"]
     from . import plan_text  # only what changes pays for its import
 
     reasons = [*source.before, *source.plan.reasons]

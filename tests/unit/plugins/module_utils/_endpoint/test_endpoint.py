@@ -390,6 +390,19 @@ def test_confirmed_change_is_verified(bench: Bench) -> None:
     assert bench.run(verification_follows=True)["reasons"] == []
 
 
+def test_unfinished_change_is_named_by_inspection_plan_and_run(bench: Bench) -> None:
+    bench.secure(confirm_timeout=60)
+    state = journal.StateDirectory(str(bench.world.state))
+    left = state.read_journal()
+    assert left is not None
+    state.move_to(left, journal.COMMITTED)  # killed before it was tidied up
+    assert bench.inspect() == (False, ("finished-interrupted-change",))
+    for check_mode in (True, False):
+        result = bench.run(check_mode=check_mode)
+        assert result["plan"] == ["unfinished change of an earlier run (finished-interrupted-change)"]
+    assert bench.inspect() == (True, ())
+
+
 def test_unconfirmed_change_gives_way_to_another(bench: Bench) -> None:
     bench.secure(confirm_timeout=60)
     result = bench.run(state="absent")
