@@ -19,7 +19,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run, summary, table
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import empty_plays, run, summary, table
 
 DOCUMENTATION = """
 name: docker_tls_summary
@@ -47,6 +47,7 @@ class CallbackModule(CallbackBase):
         self._run = run.Run()
         self._inventory: t.Any = None
         self._asked = self._wanted = False
+        empty_plays.hide(self._display)
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         """Find out whether this playbook is one that wants a summary."""

@@ -113,6 +113,12 @@ def test_run_with_nothing_to_do_says_so_in_a_line(story: dict[str, Run]) -> None
     assert story["again"].told.strip() == "Docker TLS: 1 as it should be"
 
 
+def test_run_with_nothing_to_do_is_a_screen(story: dict[str, Run]) -> None:
+    lines = [line for line in story["again"].output.splitlines() if line.strip()]
+    assert len(lines) <= 25, story["again"].output
+    assert "no hosts matched" not in story["again"].output
+
+
 def test_run_whose_tasks_are_left_out_by_tags_is_no_success(story: dict[str, Run]) -> None:
     assert story["tagged"].code == 3, story["tagged"].output
     assert "as it should be" not in story["tagged"].output
