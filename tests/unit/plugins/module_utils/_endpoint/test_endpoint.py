@@ -287,7 +287,7 @@ def test_rolled_back_without_an_earlier_state_is_an_error(bench: Bench) -> None:
     assert caught.value.code == "nothing-to-roll-back"
 
 
-@pytest.mark.parametrize(("first", "second"), [("hosts", "socket"), ("socket", "hosts")])
+@pytest.mark.parametrize(("first", "second"), [("dockerd", "systemd"), ("systemd", "dockerd")])
 def test_rolled_back_after_another_listener_listens_as_before(bench: Bench, first: str, second: str) -> None:
     bench.secure(listener=first)
     before = bench.world.snapshot()
