@@ -25,7 +25,7 @@ DOCUMENTATION = """
 name: docker_tls_summary
 type: aggregate
 short_description: What a run of site.yml did, where, why, and what to do next
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Prints a summary after the recap, and writes it as JSON to the file that the environment variable C(DOCKER_TLS_SUMMARY_PATH) names.
 """

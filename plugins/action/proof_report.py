@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
+import re
 import typing as t
 
 from ansible.plugins.action import ActionBase
 
 from ..module_utils import _files
 from ..module_utils._errors import TlsError
+from ..module_utils._time import utc_now
+from ..plugin_utils._action import controller_user
+from ..plugin_utils._inventory import endpoint_url
 from ..plugin_utils._output import table, verification
 
 
@@ -28,6 +34,7 @@ class ActionModule(ActionBase):
             {
                 "rows": {"type": "list", "elements": "dict", "required": True},
                 "json_path": {"type": "str", "default": ""},
+                "authorities": {"type": "dict", "default": {}},
             }
         )
         rows = options["rows"]
@@ -35,7 +42,9 @@ class ActionModule(ActionBase):
         proved = bool(rows) and all(row["passed"] for row in rows)
         result.update(changed=False, checks=rows, proved=proved)
         try:
-            result["changed"] = self._write(options["json_path"], verification.proof_json(rows))
+            result["changed"] = self._write(
+                options["json_path"], verification.proof_json(rows, self._about(options, task_vars or {}))
+            )
         except TlsError as error:
             result.update(failed=True, msg=error.message, hint=error.hint, code=error.code)
             return result
@@ -43,9 +52,25 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=verification.summary(rows))
         return result
 
+    def _about(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        hosts = dict.fromkeys(row["host"] for row in options["rows"])
+        hostvars = task_vars.get("hostvars", {})
+        endpoints = {host: endpoint_url(host, hostvars) for host in hosts if host in hostvars}
+        return verification.head(utc_now(), controller_user(), _version(), options["authorities"], endpoints)
+
     def _write(self, path: str, text: str) -> bool:
         if not path or _files.read_bytes_or_none(path) == text.encode():
             return False
         if not self._task.check_mode:
             _files.write_atomic(path, text.encode(), 0o644)
         return True
+
+
+def _version() -> str:
+    """Return the collection's version: an installed one has it in its manifest, a checkout in galaxy.yml."""
+    root = pathlib.Path(__file__).parents[2]
+    manifest = root / "MANIFEST.json"
+    if manifest.exists():
+        return str(json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"])
+    found = re.search(r"^version: (\S+)$", (root / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: acme_certificate
 short_description: Get a host's server certificate by ACME
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Orders a certificate for the key that M(portcullis.docker_tls.certificate_requests) has left beside the live one, and answers the http-01
     challenges of its names and addresses on this host. Needs no further program or library.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: adopted_authority
 short_description: Go on with a CA that was made by hand or by another tool
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Takes the certificate and the key of a CA (Docker's openssl recipe, docker-machine, a script) into a CA directory as generation 1 of the server authority,
     of an access group, or of both. Clients and servers that have its certificates go on working and need no new ones.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: adoption_info
 short_description: Examine a Docker host that others have set up, before it is adopted
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Reads what dockerd was told about TLS, whoever told it (C(daemon.json), flags in the unit, in drop-ins and in environment files), recognises the
     layout (Docker's documented openssl recipe, docker-machine and others), and looks at the certificates and keys that are on the host.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: adoption_repair
 short_description: Tidy up keys and units that other tools left behind on a Docker host
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Examines the host as M(portcullis.docker_tls.adoption_info) does, and then closes keys that others can read, and moves away keys that nobody uses where
     they lie (in temporary directories, in homes, a CA's key on a Docker host).

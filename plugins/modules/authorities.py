@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: authorities
 short_description: Make and verify the certificate authorities of a CA directory
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Makes the server authority, which signs the certificates of Docker's API, and one client authority for each access group.
   - A second run verifies them. The modes of the directory are repaired; each key must open with the passphrase and belong to its

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: authority_backup
 short_description: Write a CA directory into one archive
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Writes authorities, ledger and issued certificates into one gzipped tar archive of mode C(0600), which is complete or not there.
   - It is made under the lock of the CA, after the ledger's chain was checked, so it is one moment of a sound CA.
@@ -65,7 +65,7 @@ archive:
       elements: str
       sample: [clients-g1, server-g1]
     ledger:
-      description: Number (C(seq)) and C(digest) of the last line of the ledger in it.
+      description: Number (C(seq)) and C(digest) of the last line of the ledger in it, and both as C(head) (V(LINES:DIGEST)).
       type: dict
 code:
   description: A stable word for the failure.
@@ -100,7 +100,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             "sha256": made.digest,
             "files": made.files,
             "authorities": list(made.authorities),
-            "ledger": {"seq": made.head.seq, "digest": made.head.digest},
+            "ledger": {"seq": made.head.seq, "digest": made.head.digest, "head": str(made.head)},
         },
         "warnings": list(made.warnings),
     }

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: authority_generation
 short_description: Replace a certificate authority by a new generation, step by step
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Does the part of a rotation that happens in the CA directory. C(playbooks/rotate_ca.yml) does all of it, in an order in which everything
     keeps working; with this module alone that order is up to you.

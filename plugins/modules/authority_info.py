@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: authority_info
 short_description: Show the certificate authorities of a CA directory
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Reads the certificates of the authorities that M(portcullis.docker_tls.authorities) made. Needs no passphrase, changes nothing, takes no lock.
   - Where there is no CA directory the result is empty.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: authority_passphrase
 short_description: Change the passphrase of a CA's keys
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Encrypts the keys of all authorities of a CA directory with a new passphrase, all of them or none.
   - A run that is killed at any point leaves keys that all have the old passphrase or all the new one; the next run finishes what is left.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: authority_restore
 short_description: Make a CA directory from its archive
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Unpacks an archive of M(portcullis.docker_tls.authority_backup) beside the place, checks all of it (ledger, authorities, passphrase), records
     the restore in the ledger, and makes it the CA directory in one rename.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: certificate_bundles
 short_description: Install client certificates for the docker command line and other clients
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Puts C(ca.pem), C(cert.pem) and C(key.pem), the names that docker itself uses, into a directory of a user, with a file C(env.sh) that sets
     C(DOCKER_HOST), C(DOCKER_TLS_VERIFY) and C(DOCKER_CERT_PATH).
@@ -190,7 +190,7 @@ bundles:
       elements: str
       sample: [certificate-changed, key-changed]
     certificate:
-      description: The certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates), none where it is not known (check mode).
+      description: The certificate with C(serial), C(subject), C(names), C(not_after) and others, none where it is not known (check mode).
       type: dict
     formats:
       description: The files of each format, empty where they are not known (check mode).

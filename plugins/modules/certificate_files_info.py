@@ -61,7 +61,6 @@ options:
         type: str
         default: ""
 seealso:
-  - module: portcullis.docker_tls.certificate_info
   - module: portcullis.docker_tls.fleet_status
 """
 

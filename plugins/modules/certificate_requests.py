@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: certificate_requests
 short_description: Decide which certificates of a host are due, and make keys and requests for them
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Looks at each certificate and key, decides whether a new certificate is needed and says why. Where one is, it makes a private key on the host
     and a certificate signing request (CSR) for it, all identities of a host in one call.
@@ -263,7 +263,7 @@ requests:
       type: str
       sample: /etc/docker/certs/server-cert.pem
     certificate:
-      description: The live certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates), none where there is no readable one.
+      description: The live certificate with C(serial), C(subject), C(names), C(not_after) and others, none where there is no readable one.
       type: dict
     authority_fingerprint_sha256:
       description: SHA-256 fingerprint of the authority of the live certificate, with the reason V(authority-changed) and where a C(ca.pem) beside it has it.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: client_session
 short_description: Give a play a client certificate for minutes or hours, and leave nothing behind
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Makes a key on the controller, has the CA host sign a client certificate for it, as M(portcullis.docker_tls.temporary_client) does, and puts both
     with C(ca.pem) into a directory of the controller that only its user can read, in memory where the system has a tmpfs.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: endpoint
 short_description: Put Docker's API on a host behind mutual TLS, proved or undone
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Makes dockerd on this host listen on TCP for clients with a certificate, and for nobody else.
   - Certificates, client authorities, C(daemon.json) and the systemd drop-in are one change. It is checked before anything is
@@ -175,8 +175,6 @@ requirements:
   - Docker Engine 20.10 or later, as a system service
 seealso:
   - module: portcullis.docker_tls.endpoint_info
-  - module: portcullis.docker_tls.daemon_config
-  - module: portcullis.docker_tls.daemon_dropin
 notes:
   - The task must run as root on the host.
 """

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: endpoint_info
 short_description: See a Docker endpoint as its clients and its attackers see it
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Connects to a Docker endpoint and tells who is let in, which certificate it serves and which client authorities it names.
   - Somebody is let in when an HTTP response comes back, and refused when none does. Error texts are not looked at, because under

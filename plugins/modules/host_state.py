@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: host_state
 short_description: Ask a Docker host in one look whether the roles have anything to do there
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Decides in one remote call, which changes nothing unless O(prepare) is set, what M(portcullis.docker_tls.certificate_requests) and
     M(portcullis.docker_tls.endpoint) would decide with the arguments that the roles give them. A host that is current can be

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: issued_certificates
 short_description: Have certificates issued by OpenBao, Vault or another issuer, and check them
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Asks an issuer other than the CA of M(portcullis.docker_tls.authorities) for a batch of certificates, and returns them in the shape of
     M(portcullis.docker_tls.signed_certificates).

@@ -59,6 +59,12 @@ options:
     description: Only certificates that have not expired, renewed or not.
     type: bool
     default: false
+  expected_head:
+    description:
+      - A head that this ledger had once, as RV(ledger.head) and the summary of C(site.yml) have it (V(LINES:DIGEST)).
+      - A ledger that does not continue it is V(tampered), whoever wrote its chain. Root on the CA host can write a new chain, so keep the head elsewhere.
+    type: str
+    default: ""
   limit:
     description: Return at most this many entries, the newest. V(0) returns all.
     type: int
@@ -131,6 +137,9 @@ ledger:
       sample: 12
     digest:
       description: SHA-256 of the last line. Kept elsewhere, it proves later that nothing before it was changed.
+      type: str
+    head:
+      description: Lines and digest as O(expected_head) takes them, V(LINES:DIGEST).
       type: str
     begins:
       description: Time of the first entry, null where there is none.
@@ -252,7 +261,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import ledger_query
+from ..module_utils._ca import ledger_head, ledger_query
 from ..module_utils._ca.layout import ca_directory
 from ..module_utils._module import run_module
 
@@ -265,6 +274,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "serial": {"type": "str", "default": ""},
     "expiring_within": {"type": "str", "default": ""},
     "valid": {"type": "bool", "default": False},
+    "expected_head": {"type": "str", "default": ""},
     "limit": {"type": "int", "default": 100},
     "fields": {"type": "list", "elements": "str", "default": []},
 }
@@ -285,7 +295,8 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         fields=tuple(options["fields"]),
     )
     place = ca_directory(options["path"])
-    verdict = ledger_query.verify(place)
+    noted = options["expected_head"]
+    verdict = ledger_query.verify(place, ledger_head.Head.parse(noted, "expected_head") if noted else None)
     if verdict["problem"] and verdict["state"] != "missing":
         module.warn(verdict["problem"])
     found = ledger_query.find(lambda: ledger_query.read(place), query, _time.utc_now())

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: plain_relay
 short_description: Serve clients of Docker's plain TCP port on for a while
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - One dockerd cannot listen with TLS and without it. After its endpoint was secured, this lets systemd hold the old plain addresses and pass what
     comes there to Docker's local socket, so that clients can move one by one. With O(state=absent) the port is closed.

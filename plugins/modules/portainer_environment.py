@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: portainer_environment
 short_description: Give Portainer a Docker host with the client certificate of today
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Makes an environment of the type Docker (API over TLS) in Portainer, or gives the one of that name the address and the certificate that it is to have.
   - Portainer keeps copies of the files, so they have to be given again after every renewal. What it was given is noted in O(directory) below

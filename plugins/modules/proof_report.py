@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 module: proof_report
 short_description: Show the proof of a fleet of Docker endpoints
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Prints what was proved of each host, from the host itself and from the controller, as one table, and writes it as JSON.
   - Fails when a check of any host was not passed, or a host could not be examined.
@@ -26,6 +26,10 @@ options:
     description: Where to write the proof as JSON on the controller. Empty writes nothing.
     type: str
     default: ""
+  authorities:
+    description: RV(portcullis.docker_tls.authority_info#module:authorities), whose fingerprints the JSON names.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: recorded_certificates
 short_description: Record certificates that the ledger of a CA does not know
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Takes certificates that were found on hosts. Those that an authority of this CA has signed and its ledger does not know are recorded there and in
     C(issued/), so that the ledger is whole again and its chain goes on.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: server_certificate
 short_description: Install a server certificate with its key
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Puts a certificate and the key it was made for into the directory that dockerd reads, as one set that changes in one rename. At no moment, even at a
     power loss, does a key stand beside another key's certificate.
@@ -74,7 +74,7 @@ directory:
   type: str
   sample: /etc/docker/certs
 certificate:
-  description: The certificate as in RV(portcullis.docker_tls.certificate_info#module:certificates).
+  description: The certificate with C(serial), C(subject), C(names), C(not_after) and others.
   returned: success
   type: dict
 code:

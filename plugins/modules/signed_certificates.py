@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: signed_certificates
 short_description: Sign a batch of certificate requests with the authorities of a CA directory
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Signs all requests of a play in one call, under one lock, with one opening of each key.
   - By default either all are signed or none is; then one message tells every problem of every request. With O(partial) the good ones are signed
@@ -179,7 +179,7 @@ options:
         type: str
         required: true
       issuer:
-        description: Its issuer, as M(portcullis.docker_tls.certificate_info) writes it.
+        description: Its issuer, such as V(CN=Docker CA,OU=server-g1).
         type: str
         required: true
       not_before:

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: temporary_client
 short_description: Make a short-lived client key and certificate in memory
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Makes a key in the controller's memory and has M(portcullis.docker_tls.signed_certificates) sign a client certificate for it on the
     CA host, for a task that talks to a Docker endpoint once, such as a proof that it works.

@@ -100,6 +100,8 @@ def test_proof_is_written(host: Any, tmp_path: Path) -> None:
     succeeded(play(playbook="playbooks/verify.yml", docker_verify_json_path=str(proof)))
     document = json.loads(proof.read_text())
     assert document["proved"] and {row["host"] for row in document["checks"]} == {"box"}
+    assert document["endpoints"].keys() == {"box"} and document["operator"] and document["schema"] == 1
+    assert all(len(each["fingerprint_sha256"]) == 64 for each in document["authorities"])
 
 
 def test_adoption_looks_into_more_places(host: Any) -> None:

@@ -26,6 +26,7 @@ from .._errors import TlsError
 from .._pki import pem
 from .._time import isoformat
 from . import create, layout, ledger, lock, stages, store, swap_keys
+from .ledger_head import Head
 
 MANIFEST = "backup.json"
 #: The names of files that an archive may have: all that this collection writes.
@@ -43,7 +44,7 @@ class Backup:
     path: str
     digest: str
     files: int
-    head: ledger.Head
+    head: Head
     authorities: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 

@@ -26,6 +26,7 @@ from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
 from .layout import FILE_MODE, CaDirectory
+from .ledger_head import Head
 
 GENESIS = "0" * 64
 _READ_BUFFER = 1 << 20
@@ -41,14 +42,6 @@ _SERVER, _AFTER_REQUESTER, _NAMES = b'"profile":"server","request":', b',"reason
 _REQUESTER = b',"requester":'
 # leaf-adopted and leaf-recorded: certificates that others have issued, or an older state of this CA; behind seq, prev and the serial.
 _LEAF_EVENT, _LEAF_WITHIN = b'"event":"leaf-', 400
-
-
-@dataclass(frozen=True)
-class Head:
-    """The last line: its number (from 1; 0 for an empty ledger) and its sha256."""
-
-    seq: int
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -104,8 +97,12 @@ def _write_head(place: CaDirectory, head: Head) -> None:
     _files.write_atomic(place.ledger_head, data.encode("ascii"), FILE_MODE)
 
 
-def scan(place: CaDirectory, *, asked: t.Collection[str] = (), names: t.Iterable[str] = ()) -> Scan:
+def scan(
+    place: CaDirectory, *, asked: t.Collection[str] = (), names: t.Iterable[str] = (), noted: Head | None = None
+) -> Scan:
     """Read the ledger once, check its chain, tell which of the serials ``asked`` about it holds, and who has ``names``.
+
+    ``noted`` is a head that this ledger had once, kept on another machine: whoever may write here can make a new chain, but none with that line.
 
     Raises TlsError ``ledger-tampered`` naming the line, also where the ledger is cut off or gone although its head
     record is there. A torn end is no error (see ``repair``).
@@ -114,8 +111,9 @@ def scan(place: CaDirectory, *, asked: t.Collection[str] = (), names: t.Iterable
     try:
         stream = open(place.ledger, "rb", buffering=_READ_BUFFER)  # noqa: SIM115
     except FileNotFoundError:
-        if recorded is not None and recorded.seq:
-            raise _tampered(f"the ledger {place.ledger} is gone; it had {recorded.seq} lines") from None
+        known = noted if recorded is None else recorded
+        if known is not None and known.seq:
+            raise _tampered(f"the ledger {place.ledger} is gone; it had {known.seq} lines") from None
         return EMPTY
     except OSError as error:
         raise TlsError(
@@ -124,7 +122,7 @@ def scan(place: CaDirectory, *, asked: t.Collection[str] = (), names: t.Iterable
     with stream:
         if recorded is None:
             raise _tampered(f"{place.ledger_head} is gone, so the end of the ledger cannot be checked")
-        return _scan_lines(place, stream, recorded, frozenset(asked), _Holders(names))
+        return _scan_lines(place, stream, recorded, frozenset(asked), _Holders(names), noted)
 
 
 class _Holders:
@@ -175,7 +173,12 @@ def owners(entry: t.Mapping[str, t.Any]) -> frozenset[str]:
 
 
 def _scan_lines(
-    place: CaDirectory, stream: t.BinaryIO, recorded: Head, asked: frozenset[str], holders: _Holders
+    place: CaDirectory,
+    stream: t.BinaryIO,
+    recorded: Head,
+    asked: frozenset[str],
+    holders: _Holders,
+    noted: Head | None,
 ) -> Scan:
     seq, size, torn = 0, 0, 0
     digest = GENESIS
@@ -205,8 +208,14 @@ def _scan_lines(
         size += len(line)
         if seq == recorded.seq and digest != recorded.digest:
             raise _tampered(f"{place.ledger} was changed: line {seq} is not the one that was recorded as its last")
+        if noted is not None and seq == noted.seq and digest != noted.digest:
+            raise _tampered(f"{place.ledger} was rewritten: line {seq} is not the one of the expected head {noted}")
     if seq < recorded.seq:
         raise _tampered(f"{place.ledger} was cut off: it ends at line {seq} and had {recorded.seq} lines")
+    if noted is not None and seq < noted.seq:
+        raise _tampered(
+            f"{place.ledger} was cut off or is an older one: it ends at line {seq}, before the expected head {noted}"
+        )
     return Scan(
         Head(seq, digest),
         size,

@@ -19,6 +19,7 @@ from .._errors import TlsError
 from .._time import from_isoformat
 from . import ledger
 from .layout import CaDirectory
+from .ledger_head import Head
 
 Entry = t.Mapping[str, t.Any]
 _LINE = re.compile(r"\bline (\d+)\b")
@@ -40,20 +41,23 @@ class Query:
     fields: tuple[str, ...] = ()
 
 
-def verify(place: CaDirectory) -> dict[str, t.Any]:
+def verify(place: CaDirectory, noted: Head | None = None) -> dict[str, t.Any]:
     """Return whether the ledger is ``intact``, ``torn``, ``tampered`` (with the line) or ``missing``.
+
+    ``noted`` is a head that it had once: a ledger that does not continue it is ``tampered``.
 
     Raises TlsError ``file-unreadable`` or ``ledger-unreadable`` where this user may not read it.
     """
-    found = {"path": place.ledger, "state": "intact", "problem": "", "line": None, "lines": 0, "digest": ""}
+    found = {"path": place.ledger, "state": "intact", "problem": "", "line": None, "lines": 0, "digest": "", "head": ""}
     try:
-        seen = ledger.scan(place)
+        seen = ledger.scan(place, noted=noted)
     except TlsError as error:
         if error.code != "ledger-tampered":
             raise
         number = _LINE.search(error.message)
         return {**found, "state": "tampered", "problem": error.message, "line": int(number[1]) if number else None}
     found = {**found, "lines": seen.head.seq, "digest": seen.head.digest if seen.head.seq else ""}
+    found["head"] = str(seen.head) if seen.head.seq else ""
     if seen.torn:
         problem = (
             f"the last {seen.torn} bytes of {place.ledger} are no whole line: a run that issues certificates was "

@@ -25,6 +25,7 @@ from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
 from . import backup, create, layout, ledger, stages, store
+from .ledger_head import Head
 
 _STAGING = ".docker-ca-restore-"
 _STAGED = re.compile(rf"{re.escape(_STAGING)}[0-9a-f]{{12}}")
@@ -37,7 +38,7 @@ class Restored:
     changed: bool
     made: str
     digest: str
-    head: ledger.Head
+    head: Head
     authorities: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
@@ -183,7 +184,7 @@ def _checked(
     return found, tuple(one.id for one in stored)
 
 
-def _is_there(place: layout.CaDirectory, archive: str, digest: str, head: ledger.Head) -> bool:
+def _is_there(place: layout.CaDirectory, archive: str, digest: str, head: Head) -> bool:
     """Return whether this archive was restored to the place before. Raises TlsError where something else is there."""
     if not os.path.isdir(place.path) or not os.listdir(place.path):
         return False
@@ -205,7 +206,7 @@ def _is_there(place: layout.CaDirectory, archive: str, digest: str, head: ledger
     )
 
 
-def _knows(place: layout.CaDirectory, head: ledger.Head) -> bool:
+def _knows(place: layout.CaDirectory, head: Head) -> bool:
     """Return whether line ``head.seq`` of the ledger in ``place`` is the backup's last one."""
     import hashlib
 

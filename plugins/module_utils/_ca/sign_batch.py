@@ -34,6 +34,7 @@ from . import (
     swap_keys,
     unknown_issuer,
 )
+from .ledger_head import Head
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class BatchResult:
 
     signed: t.Mapping[str, Signed]
     stored: store.Stored
-    ledger: ledger.Head
+    ledger: Head
     refused: t.Mapping[str, TlsError] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

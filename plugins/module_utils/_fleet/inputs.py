@@ -174,6 +174,7 @@ def ledger(raw: Mapping | None) -> Ledger:
         problem=raw.get("problem") or "",
         line=raw.get("line"),
         lines=raw.get("lines") or 0,
+        head=raw.get("head") or "",
         begins=ledger_time(begins) if begins else None,
         known=frozenset(raw.get("known") or ()),
     )

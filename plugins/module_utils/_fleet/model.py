@@ -74,6 +74,7 @@ class Ledger:
     problem: str = ""
     line: int | None = None
     lines: int = 0
+    head: str = ""
     begins: datetime | None = None
     known: frozenset[str] = frozenset()
 

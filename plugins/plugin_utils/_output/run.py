@@ -105,6 +105,8 @@ class Run:
     the run did not come to; ``docker_hosts``: how many there are.
     """
 
+    #: Head of the ledger, ``LINES:DIGEST``; "" where no CA of ours was asked.
+    ledger: str = ""
     check_mode: bool = False
     change_failed: bool = False
     hosts: dict[str, HostRun] = field(default_factory=dict)
@@ -130,6 +132,7 @@ class Run:
             there.finished = there.finished or module not in _CA
         if module in _CA:
             self.access.note(result)
+        self._note_ledger(result)
         if module == "signed_certificates":
             for name, signed in signed_certificate.by_host(result).items():
                 self.host(name).note_signed(signed)
@@ -137,6 +140,13 @@ class Run:
             self._note_verification(there, module, result)
         if result.get("changed"):
             self._note_change(host, module, result)
+
+    def _note_ledger(self, result: Mapping) -> None:
+        """Keep the ledger's head after this call: kept on another machine, it shows later whether the ledger was rewritten."""
+        facts = result.get("ansible_facts") or {}
+        found = facts.get("docker_ca_ledger") or result.get("ledger")
+        if isinstance(found, t.Mapping) and found.get("seq") and found.get("digest"):
+            self.ledger = f"{found['seq']}:{found['digest']}"
 
     def note_skipped(self, host: str, module: str) -> None:
         """Take in that a module had nothing to do: a client machine without users, for example."""

@@ -46,6 +46,8 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
     if run.outside:
         lines.append(_outside(run))
     lines += [_text_table.clean(line) for line in summary_access.lines(run.access, _not_inspected(run))]
+    if run.ledger and not run.check_mode and run.in_state("changed"):
+        lines.append(_text_table.clean(f"Ledger: {run.ledger}"))
     following = next_steps(run, has_file=has_file)
     return [*lines, *(["Next:", *(f"  - {_text_table.clean(step)}" for step in following)] if following else []), ""]
 
@@ -161,5 +163,6 @@ def document(run: Run) -> str:
         unlisted_certificates=list(run.access.unlisted),
         revocations_deferred=list(run.access.deferred),
         revoked_unknown=run.access.unknown,
+        ledger=run.ledger,
     )
     return json.dumps({**found, "next": next_steps(run)}, indent=2) + "\n"

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import json
 import typing as t
+from datetime import datetime
 
 from ...module_utils import _text_table
 from ...module_utils._fleet import access_text
+from ...module_utils._time import isoformat
 from . import reasons
 
 Mapping = t.Mapping[str, t.Any]
+
+#: Version of the document's form: fields are added without a new one.
+SCHEMA = 1
 Row = dict[str, t.Any]
 
 
@@ -122,7 +127,31 @@ def summary(rows: t.Sequence[Row]) -> str:
     return f"Proved: {len(rows)} checks on {len(hosts)} hosts, all passed."
 
 
-def proof_json(rows: t.Sequence[Row]) -> str:
-    """Return the rows as a JSON document."""
+def head(now: datetime, operator: str, version: str, authorities: Mapping, endpoints: Mapping) -> Row:
+    """Return what the document says of itself: its form, when and by whom it was made, of which authorities and endpoints.
+
+    In: the controller's user and host, the collection's version, RV(authorities) of M(authority_info) (empty where the CA could not be read), and
+    the URL of each host's endpoint.
+    """
+    known = [
+        {"name": name, "id": one.get("id"), "purpose": one.get("purpose"), "fingerprint_sha256": _fingerprint(one)}
+        for name, one in sorted(authorities.items())
+    ]
+    return {
+        "schema": SCHEMA,
+        "generated": isoformat(now),
+        "collection": {"name": "portcullis.docker_tls", "version": version},
+        "operator": operator,
+        "authorities": known,
+        "endpoints": dict(sorted(endpoints.items())),
+    }
+
+
+def _fingerprint(authority: Mapping) -> str | None:
+    return (authority.get("certificate") or {}).get("fingerprint_sha256")
+
+
+def proof_json(rows: t.Sequence[Row], about: Mapping) -> str:
+    """Return the rows as a JSON document; ``about`` is its ``head``."""
     proved = bool(rows) and all(row["passed"] for row in rows)
-    return json.dumps({"proved": proved, "summary": summary(rows), "checks": list(rows)}, indent=2) + "\n"
+    return json.dumps({**about, "proved": proved, "summary": summary(rows), "checks": list(rows)}, indent=2) + "\n"

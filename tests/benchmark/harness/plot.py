@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Growth with the number of hosts, as an SVG that is readable on white and on black."""
+"""Growth with the number of hosts, as an SVG with a ground of its own: a page may be dark where the system is light."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ LINES = {
     f"{BASELINE}/no-change": ("#d55e00", f"{BASELINE}, no change"),
 }
 WIDTH, HEIGHT, LEFT, TOP, PANEL_WIDTH, PANEL_HEIGHT = 920, 380, 60, 40, 370, 250
-STYLE = (
-    "text{font:13px sans-serif;fill:#333}.grid{stroke:#8884}.axis{stroke:#888}path{fill:none;stroke-width:2}"
-    "@media(prefers-color-scheme:dark){text{fill:#ddd}}"
-)
+STYLE = "text{font:15px sans-serif;fill:#333}.grid{stroke:#8884}.axis{stroke:#888}path{fill:none;stroke-width:2}.ground{fill:#fff}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,20 @@ def draw(sections: t.Sequence[Section]) -> str:
     header = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" role="img">'
     title = "<title>Cost of a run by the number of simulated hosts</title>"
     licence = "<!-- SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors -->\n<!-- SPDX-License-Identifier: GPL-3.0-or-later -->"
-    return "\n".join([header, licence, title, f"<style>{STYLE}</style>", *parts, "</svg>"]) + "\n"
+    return (
+        "\n".join(
+            [
+                header,
+                licence,
+                title,
+                f"<style>{STYLE}</style>",
+                '<rect class="ground" width="100%" height="100%"/>',
+                *parts,
+                "</svg>",
+            ]
+        )
+        + "\n"
+    )
 
 
 def _panel(sections: t.Sequence[Section], what: str, title: str, left: float, largest_x: int) -> str:

@@ -112,7 +112,13 @@ def _judged(item: Judged) -> dict[str, t.Any]:
 
 
 def _ledger(ledger: Ledger) -> dict[str, t.Any]:
-    return {"state": ledger.state, "lines": ledger.lines, "line": ledger.line, "problem": ledger.problem}
+    return {
+        "state": ledger.state,
+        "lines": ledger.lines,
+        "head": ledger.head,
+        "line": ledger.line,
+        "problem": ledger.problem,
+    }
 
 
 def certificate(found: Certificate | None, now: datetime) -> dict[str, t.Any] | None:

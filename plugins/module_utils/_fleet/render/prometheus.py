@@ -89,6 +89,11 @@ def render(report: Report) -> str:
             "1 where the hash chain of the CA's ledger holds, 0 where it is torn, tampered with or missing.",
             _ledger_intact(report),
         ),
+        _Metric(
+            "docker_tls_ledger_head",
+            "Number of lines of the CA's ledger; the label digest is that of the last line, as ledger_info takes it in expected_head.",
+            _ledger_head(report),
+        ),
     ]
     return "".join(_text(metric) for metric in metrics if metric.samples)
 
@@ -139,6 +144,11 @@ def _certificates(report: Report) -> t.Iterator[tuple[Labels, Certificate]]:
 def _ledger_intact(report: Report) -> Samples:
     state = report.ca.ledger.state
     return [((), float(state == "intact"))] if state in ("intact", "torn", "tampered", "missing") else []
+
+
+def _ledger_head(report: Report) -> Samples:
+    lines, _colon, digest = report.ca.ledger.head.partition(":")
+    return [((("digest", digest),), float(lines))] if digest else []
 
 
 def _labels(kind: str, host: str, name: str) -> Labels:

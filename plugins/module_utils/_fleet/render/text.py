@@ -85,7 +85,8 @@ def _ca_title(report: Report) -> str:
     if authorities.state == NOT_ASKED:
         return "Authorities (not looked at)"
     count = f", {lifetimes.plural(ledger.lines, 'line')}" if ledger.state in ("intact", "torn") else ""
-    return f"Authorities in {authorities.path} on {authorities.host} (ledger: {ledger.state}{count})"
+    head = f", head {ledger.head}" if ledger.head else ""
+    return f"Authorities in {authorities.path} on {authorities.host} (ledger: {ledger.state}{count}{head})"
 
 
 def _section(

@@ -57,3 +57,44 @@ def test_ledger_info_of_a_bad_duration_names_the_option(path: pathlib.Path) -> N
     result = run_module(ledger_info, {"path": str(path), "expiring_within": "soon"})
     assert (result["failed"], result["code"]) == (True, "duration-invalid")
     assert "expiring_within" in result["msg"]
+
+
+def test_ledger_that_continues_the_expected_head_is_intact(path: pathlib.Path) -> None:
+    noted = run_module(ledger_info, {"path": str(path)})["ledger"]["head"]
+    assert noted.startswith("4:")
+    sign(path, request("web2"))
+    later = run_module(ledger_info, {"path": str(path), "expected_head": noted})["ledger"]
+    assert (later["state"], later["lines"], later["head"] != noted) == ("intact", 5, True)
+
+
+def test_ledger_whose_whole_chain_was_written_anew_is_noticed_by_the_expected_head(
+    path: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Root on the CA host can do this; without a head that was noted elsewhere nothing shows it."""
+    noted = run_module(ledger_info, {"path": str(path)})["ledger"]["head"]
+    ensure(tmp_path / "other")
+    sign(tmp_path / "other", request("web1"), client_request("mallory"))
+    for name in ("ledger.jsonl", "ledger.head"):
+        (path / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    assert run_module(ledger_info, {"path": str(path)})["ledger"]["state"] == "intact"
+    found = run_module(ledger_info, {"path": str(path), "expected_head": noted})
+    assert (found["ledger"]["state"], found["ledger"]["line"]) == ("tampered", 4)
+    assert "expected head" in str(found["warnings"])
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["older-backup", "removed"])
+def test_ledger_that_is_shorter_than_the_expected_head_is_noticed(path: pathlib.Path, gone: bool) -> None:
+    kept = {name: (path / name).read_bytes() for name in ("ledger.jsonl", "ledger.head")}
+    sign(path, request("web2"))
+    noted = run_module(ledger_info, {"path": str(path)})["ledger"]["head"]
+    for name, data in kept.items():
+        (path / name).unlink() if gone else (path / name).write_bytes(data)
+    found = run_module(ledger_info, {"path": str(path), "expected_head": noted.upper()})
+    assert found["ledger"]["state"] == "tampered"
+
+
+@pytest.mark.parametrize("text", ["4", "4:abc", "x:" + "0" * 64, "4:" + "g" * 64, "-1:" + "0" * 64, "4:" + "0" * 65])
+def test_expected_head_that_is_none_is_refused(path: pathlib.Path, text: str) -> None:
+    result = run_module(ledger_info, {"path": str(path), "expected_head": text})
+    assert (result["failed"], result["code"]) == (True, "head-invalid")
+    assert "expected_head" in result["msg"] and result["hint"]

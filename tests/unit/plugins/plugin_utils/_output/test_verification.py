@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import verification as proof
+from support.ca.certificates import NOW
 
 GOOD = {"check": "no-certificate", "passed": True, "detail": "no HTTP\n response"}
 BAD = {"check": "good-client", "passed": False, "detail": "refused"}
@@ -122,7 +123,24 @@ def test_host_that_was_not_verified_before_is_configured_as_the_variables_want_i
 
 
 def test_json_of_nothing_is_no_proof() -> None:
-    assert json.loads(proof.proof_json([])) == {"proved": False, "summary": "There is no host to prove.", "checks": []}
+    found = json.loads(proof.proof_json([], {}))
+    assert found == {"proved": False, "summary": "There is no host to prove.", "checks": []}
+
+
+def test_json_says_when_and_by_whom_and_of_what_it_was_made() -> None:
+    known = {"server": {"id": "server-g1", "purpose": "server", "certificate": {"fingerprint_sha256": "ab12"}}}
+    about = proof.head(NOW, "ops@desk", "1.0.0", known, {"web1": "tcp://10.0.0.5:2376"})
+    found = json.loads(proof.proof_json([], about))
+    assert list(found)[:6] == ["schema", "generated", "collection", "operator", "authorities", "endpoints"]
+    assert (found["schema"], found["generated"], found["operator"]) == (1, "2026-11-22T13:00:00Z", "ops@desk")
+    assert found["authorities"] == [
+        {"name": "server", "id": "server-g1", "purpose": "server", "fingerprint_sha256": "ab12"}
+    ]
+    assert found["endpoints"] == {"web1": "tcp://10.0.0.5:2376"}
+
+
+def test_json_without_a_readable_ca_names_no_authority() -> None:
+    assert proof.head(NOW, "ops@desk", "1.0.0", {}, {})["authorities"] == []
 
 
 @pytest.mark.parametrize(
