@@ -63,7 +63,7 @@ def test_host_with_clients_of_a_ca_is_not_changed_before_it_is_named(host: Host,
 PROBE = """\
 import json, ssl, sys
 sys.path.insert(0, "/opt/faults")
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import probe
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import probe
 asked = json.load(sys.stdin)
 target = probe.Target("127.0.0.1", 2376, "localhost", 5.0)
 found = probe.check_good_client(target, probe.Client(asked["certificate"], asked["key"]), asked["ca"])

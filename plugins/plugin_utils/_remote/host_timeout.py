@@ -30,6 +30,7 @@ VARIABLES = (_CA, _SERVER, _CLIENT, _DAEMON)
 _ENDPOINT = "endpoint"
 #: Module, without its collection: its variable outside of our roles, and what a task waits for.
 _MODULES = {
+    "acme_certificate": (_SERVER, "the order of a certificate by ACME"),
     "adopted_authority": (_CA, "the adoption of a CA"),
     "adoption_info": (_DAEMON, "the inspection of this host"),
     "adoption_repair": (_DAEMON, "the repair of this host"),

@@ -249,7 +249,7 @@ def test_sign_with_an_adopted_ca_ends_no_later_than_it(tmp_path: pathlib.Path) -
 def test_sign_of_an_expired_client_works_right_after_the_ca_was_made(tmp_path: pathlib.Path) -> None:
     begun = of_recipe()
     start = import_ca.check_foreign(begun, BOTH, NOW)[0]
-    moment = import_ca.inspect.view_certificate(start).not_before + timedelta(seconds=5)
+    moment = import_ca.reader.view_certificate(start).not_before + timedelta(seconds=5)
     take_in(tmp_path / "ca", begun, now=moment)
     view = sign(tmp_path / "ca", client_request(expired=True), now=moment).signed["alice"].view
     assert view is not None

@@ -27,7 +27,7 @@ MOUNTINFO = (
 LOOK = """\
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._daemon import replaceable
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import replaceable
 print(json.dumps([[item.code, item.message, item.hint] for item in replaceable.obstacles(sys.argv[2:])]))
 """
 
