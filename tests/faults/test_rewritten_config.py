@@ -179,7 +179,7 @@ def test_socket_listener_follows_a_change_of_its_address(host: Host) -> None:
     )
 
 
-@pytest.mark.parametrize(("first", "second"), [("hosts", "socket"), ("socket", "hosts")])
+@pytest.mark.parametrize(("first", "second"), [("dockerd", "systemd"), ("systemd", "dockerd")])
 def test_listener_is_exchanged_rolled_back_and_taken_away(host: Host, first: str, second: str) -> None:
     before = host.files()
     host.secure(listener=first)

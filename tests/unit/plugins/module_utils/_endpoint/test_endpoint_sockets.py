@@ -73,7 +73,7 @@ def test_tcp_listener_of_docker_socket_is_adopted_and_comes_back_with_absent(ben
     assert not bench.world.process.tls, "dockerd runs with the daemon.json that is there"
 
 
-@pytest.mark.parametrize(("first", "second"), [("hosts", "socket"), ("socket", "hosts")])
+@pytest.mark.parametrize(("first", "second"), [("dockerd", "systemd"), ("systemd", "dockerd")])
 def test_tcp_listener_of_docker_socket_stays_away_when_the_listener_changes(
     bench: Bench, first: str, second: str
 ) -> None:
