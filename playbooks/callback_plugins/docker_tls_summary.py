@@ -47,7 +47,8 @@ class CallbackModule(CallbackBase):
         self._run = run.Run()
         self._inventory: t.Any = None
         self._asked = self._wanted = False
-        empty_plays.hide(self._display)
+        if C.DEFAULT_STDOUT_CALLBACK in empty_plays.CALLBACKS:
+            empty_plays.hide(self._display)
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         """Find out whether this playbook is one that wants a summary."""

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import typing as t
 
-#: What the stdout callback of ansible-core prints (``default`` and those that inherit from it), 2.18 to 2.21.
+#: The stdout callback of ansible-core. Others (of AWX, for example) attribute what is printed to events: they get it as it comes.
+CALLBACKS = ("default", "ansible.builtin.default")
+#: What it prints, 2.18 to 2.21.
 _HEADING = "\nPLAY ["
 _NO_HOSTS = "skipping: no hosts matched"
 

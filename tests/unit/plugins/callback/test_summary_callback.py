@@ -146,3 +146,16 @@ def test_callback_names_the_docker_hosts_outside_the_limit(plugin: t.Any) -> Non
     said = heard.end()
     assert "Not in this run: 1 of 2 Docker hosts (web2)." in said
     assert "NOT CHECKED  localhost  this run has not inspected its client bundles" in said
+
+
+@pytest.mark.parametrize(
+    ("callback", "hidden"), [("default", True), ("awx_display", False), ("ansible.posix.json", False)]
+)
+def test_callback_hides_empty_plays_of_the_usual_output_only(
+    plugin: t.Any, monkeypatch: pytest.MonkeyPatch, callback: str, hidden: bool
+) -> None:
+    monkeypatch.setattr(C, "DEFAULT_STDOUT_CALLBACK", callback)
+    seen: list[t.Any] = []
+    monkeypatch.setattr(plugin.empty_plays, "hide", seen.append)
+    plugin.CallbackModule()
+    assert bool(seen) is hidden
