@@ -203,7 +203,8 @@ authorities:
 revocations:
   description:
     - What has to leave because a client is revoked, until it has. C(playbooks/site.yml) does the rest, that is new certificates for the members, then
-      M(portcullis.docker_tls.authority_generation) with O(portcullis.docker_tls.authority_generation#module:state=retired), then the hosts.
+      M(portcullis.docker_tls.authority_generation) with O(portcullis.docker_tls.authority_generation#module:state=retired), then the C(hosts), which
+      each entry names where the task knows the inventory.
   returned: success
   type: list
   elements: dict
@@ -227,7 +228,6 @@ revocations:
     members:
       description: Whether others of the group stay.
       type: bool
-    hosts: {description: "The Docker hosts that admit the group, as the inventory has it.", type: list, elements: str}
 revocations_deferred:
   description: What was not begun because of O(revocation_deferred), as RV(revocations).
   returned: success

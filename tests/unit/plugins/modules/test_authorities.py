@@ -159,6 +159,7 @@ def test_authorities_with_a_revoked_client_says_what_has_to_leave(tmp_path: path
             "members": True,
         }
     ]
+    assert [(one["client"], one["trusted"]) for one in result["revoked"]] == [("bob", True)]
     assert result["authorities"]["clients"]["trusted_content"].count("BEGIN CERTIFICATE") == 2
     assert not run(tmp_path / "ca", **revoking("bob", staying=["alice"]))["changed"]
 
