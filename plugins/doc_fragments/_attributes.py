@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be said once about all modules. PRIVATE: may change without notice."""
+"""What can be said once about all modules."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of modules that work in a CA directory. PRIVATE: may change without notice."""
+"""Options of modules that work in a CA directory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom the inventory gives access to, for modules that compare that with the ledger. PRIVATE: may change without notice."""
+"""Whom the inventory gives access to, for modules that compare that with the ledger."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option of modules that need the Python library cryptography. PRIVATE: may change without notice."""
+"""The option of modules that need the Python library cryptography."""
 
 from __future__ import annotations
 

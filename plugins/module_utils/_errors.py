@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one error type of the collection. PRIVATE: may change without notice."""
+"""The one error type of the collection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that are either the old ones or the new ones, at every moment. PRIVATE: may change without notice.
+"""Files that are either the old ones or the new ones, at every moment.
 
 Every write goes to a temporary file in the same directory (created 0600, so a key is never readable by others),
 is flushed to disk, gets its owner and mode, and is renamed over the old name; then the directory is flushed too.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every module does around its one call. PRIVATE: may change without notice."""
+"""What every module does around its one call."""
 
 from __future__ import annotations
 

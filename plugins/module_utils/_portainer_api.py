@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Docker environments in Portainer, by its HTTP API. PRIVATE: may change without notice.
+"""Docker environments in Portainer, by its HTTP API.
 
 Portainer's API documentation (2.39): ``GET /api/endpoints``; ``POST /api/endpoints`` (multipart, with the three files);
 ``POST /api/upload/tls/{ca,cert,key}`` (multipart, into the folder that is named as the environment's id) and

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules of ours as one Python program that needs nothing beside it. PRIVATE: may change without notice.
+"""Modules of ours as one Python program that needs nothing beside it.
 
 For what outlives a module's own code on a host (``_endpoint/rollback_guard.py``), and for what reaches a host without AnsiballZ.
 """

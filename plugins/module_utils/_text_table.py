@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rows as aligned lines of text for a terminal. PRIVATE: may change without notice."""
+"""Rows as aligned lines of text for a terminal."""
 
 from __future__ import annotations
 

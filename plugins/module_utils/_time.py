@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Times and durations as users write and read them. PRIVATE: may change without notice."""
+"""Times and durations as users write and read them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom the inventory gives access to, wherever that is written. PRIVATE: may change without notice.
+"""Whom the inventory gives access to, wherever that is written.
 
 Lists of clients differ from host to host: one may be in ``host_vars/localhost``, another in the variables of the CA host or of a client machine.
 Certificates are made by the lists that the controller and the client machines have. An entry with ``state: revoked`` counts in any list of any host.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the action plugins around the modules do. PRIVATE: may change without notice.
+"""What the action plugins around the modules do.
 
 Two things, beside keeping a host's answer from setting variables (``without_side_doors``):
 

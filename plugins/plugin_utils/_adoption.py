@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the adoption of a fleet would do, in words, and what it passes on. PRIVATE: may change without notice."""
+"""What the adoption of a fleet would do, in words, and what it passes on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where hosts listen before and after an adoption, and by which names their clients know them. Pure. PRIVATE: may change."""
+"""Where hosts listen before and after an adoption, and by which names their clients know them. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the ansible-core that runs is one that the collection supports. PRIVATE: may change without notice.
+"""Whether the ansible-core that runs is one that the collection supports.
 
 ``requires_ansible`` in meta/runtime.yml only warns, unless the user has set COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH (ansible-core 2.14 to 2.21).
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether an answer of a host has the shape that later plays rely on. PRIVATE: may change without notice.
+"""Whether an answer of a host has the shape that later plays rely on.
 
 What hosts report is read on the controller for all of them at once: a report, the plan of a rotation, a summary. An answer
 that is not shaped as it should be would stop that for everybody, so it is the failure of its host and of nobody else.

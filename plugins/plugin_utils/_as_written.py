@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host's variables before Ansible fills in their templates, and what is one. PRIVATE: may change without notice."""
+"""A host's variables before Ansible fills in their templates, and what is one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""In which batches a play changes its hosts. PRIVATE: may change without notice."""
+"""In which batches a play changes its hosts."""
 
 from __future__ import annotations
 

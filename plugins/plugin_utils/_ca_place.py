@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the authorities are, said once for all roles and playbooks. PRIVATE: may change without notice."""
+"""Where the authorities are, said once for all roles and playbooks."""
 
 from __future__ import annotations
 

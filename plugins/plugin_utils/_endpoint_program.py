@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The change of the daemon (``_endpoint.entry``) as a program for a pipe. PRIVATE: may change without notice."""
+"""The change of the daemon (``_endpoint.entry``) as a program for a pipe."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What filters have in common. PRIVATE: may change without notice."""
+"""What filters have in common."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which formats a client's bundle has, and which hosts they name. PRIVATE: may change without notice."""
+"""Which formats a client's bundle has, and which hosts they name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules for the controller itself, run without a process of their own. PRIVATE: may change without notice.
+"""Modules for the controller itself, run without a process of their own.
 
 A module that acts on the controller as the user who runs Ansible gains nothing from being packed, written to another
 Python and compiled there; that costs about a second each, more than all it does. So its ``main`` is called here, in the

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which certificates hosts say that they have, and whether the ledger looks older than those. PRIVATE: may change.
+"""Which certificates hosts say that they have, and whether the ledger looks older than those.
 
 A host's answer is not trusted: what is not shaped as it should be is left out, and the rest makes a warning at most.
 """

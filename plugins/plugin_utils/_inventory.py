@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the controller itself decides from the inventory. PRIVATE: may change without notice.
+"""What the controller itself decides from the inventory.
 
 A host's answer is not trusted: whatever it says, profile, authority, validity and requester of a signing request
 are taken from the controller's own variables, and a client request counts only if that client is assigned to the host.
@@ -330,7 +330,7 @@ def client_anchors(authorities: Mapping, groups: t.Iterable[str]) -> str:
 def dual_trust(authorities: Mapping, groups: t.Iterable[str]) -> bool:
     """Return whether one adopted CA is both the server authority and that of an admitted group.
 
-    Whoever adopted it has said so; dockerd_facts and the preflight would refuse it otherwise.
+    Whoever adopted it has said so; dockerd and the preflight would refuse it otherwise.
     """
     server = authorities.get("server") or {}
     of_server = _certificates(server.get("trusted_content", ""))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The look at a host (``_host_state``) as a program for a pipe, and what is taken of its answer. PRIVATE: may change without notice.
+"""The look at a host (``_host_state``) as a program for a pipe, and what is taken of its answer.
 
 It writes nothing but the key that waits for its certificate; where its answer is not understood, the real modules are asked.
 """

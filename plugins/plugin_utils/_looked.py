@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the look at the Docker hosts has found (``host_state``, registered as ``__docker_tls_looked``). PRIVATE: may change."""
+"""What the look at the Docker hosts has found (``host_state``, registered as ``__docker_tls_looked``)."""
 
 from __future__ import annotations
 

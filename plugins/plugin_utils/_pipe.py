@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A function of ours on a host, sent as one program through a pipe, without AnsiballZ around it. PRIVATE: may change.
+"""A function of ours on a host, sent as one program through a pipe, without AnsiballZ around it.
 
 Why not always a module: building AnsiballZ costs the controller about as much as reaching eight hosts, and on every host
 Python compiles ``ansible.module_utils.basic`` and all that comes with it before it begins with ours (0.25 s of CPU,

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a connection can take a program through a pipe, and that it does for a while. PRIVATE: may change without notice."""
+"""Whether a connection can take a program through a pipe, and that it does for a while."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be seen to be wrong in an inventory before any host is touched. PRIVATE: may change without notice."""
+"""What can be seen to be wrong in an inventory before any host is touched."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Requests for certificates that the look at a host has brought already, so that the host is not asked twice. PRIVATE: may change.
+"""Requests for certificates that the look at a host has brought already, so that the host is not asked twice.
 
 ``host_state`` with ``prepare`` lets a host where a certificate is due make its key and its request in the same call.
 ``certificate_requests`` takes them over if they are the answer to exactly what it would have asked.

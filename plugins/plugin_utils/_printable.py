@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text of a host without what a terminal would take for a command. PRIVATE: may change without notice.
+"""Text of a host without what a terminal would take for a command.
 
 Ansible prints messages, warnings and diffs of a module as they are, so a hostile host could move the cursor, change colours
 or hide lines. Everything that a host answers goes through here, at the one place where answers come in.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An action that sends a program of ours (``_pipe``) where it can, and its module where it cannot. PRIVATE: may change."""
+"""An action that sends a program of ours (``_pipe``) where it can, and its module where it cannot."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the controller asks of a host's certificate, and what the hosts of a run report side by side. PRIVATE: may change.
+"""What the controller asks of a host's certificate, and what the hosts of a run report side by side.
 
 A host's answer is not trusted. What is the controller's own word about a certificate is put beside the answer by the action that
 asked for it (``asked``), over whatever the host may have put there.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names the inventory assigns to which host. PRIVATE: may change without notice."""
+"""Which names the inventory assigns to which host."""
 
 from __future__ import annotations
 

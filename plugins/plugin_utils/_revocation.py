@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of a revocation that the inventory knows: whom it concerns, where, and what became of it. PRIVATE.
+"""The part of a revocation that the inventory knows: whom it concerns, where, and what became of it.
 
 The CA says what has to leave (result ``revocations`` of the module authorities, kept by the role docker_ca as
 ``docker_ca_checked``); without any, every list here is empty and ``site.yml`` does nothing more than usual.

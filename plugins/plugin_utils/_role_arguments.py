@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a role passes to a module, without running the role. PRIVATE: may change without notice.
+"""What a role passes to a module, without running the role.
 
 The role's own task files are the one source: its arguments are read there and resolved as Ansible would. Ansible compiles
 every template anew for every host and task, 3.5 ms each, and two roles have forty; so the usual ones are computed in

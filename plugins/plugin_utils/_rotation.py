@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``playbooks/rotate_ca.yml`` looks at, and on which hosts each of its plays works. PRIVATE: may change without notice."""
+"""What ``playbooks/rotate_ca.yml`` looks at, and on which hosts each of its plays works."""
 
 from __future__ import annotations
 

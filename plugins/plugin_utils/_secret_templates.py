@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Passphrases that Ansible would take for templates. PRIVATE: may change without notice.
+"""Passphrases that Ansible would take for templates.
 
 A passphrase may contain ``{{``, ``{%`` or ``{#``. Written into an inventory as it is, it is a template: Ansible then fails and prints the line
 with the passphrase (ansible-core 2.19 and later), or drops a part of it without a word (``{# #}`` is a comment). So this is found

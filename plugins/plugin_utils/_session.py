@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A client's files on the controller for as long as a run lasts. PRIVATE: may change without notice.
+"""A client's files on the controller for as long as a run lasts.
 
 They are in memory (a tmpfs) where there is one, in a directory that is closed to all others. Two things remove them:
 the play itself, and, because a play can be killed before it comes to that, a watcher: a small process of its own that

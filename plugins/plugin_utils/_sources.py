@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What both programs for a pipe import, the look and the change. PRIVATE: may change without notice.
+"""What both programs for a pipe import, the look and the change.
 
 Paths below ``module_utils``. The tests of each program compare its list with what its imports reach.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the status report reads where, and what became of it. PRIVATE: may change without notice.
+"""What the status report reads where, and what became of it.
 
 Defaults that the roles have are repeated here, since a play without the roles does not know them; a test compares them.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with an endpoint that others have made, and what would put it right. Pure. PRIVATE: may change."""
+"""What is wrong with an endpoint that others have made, and what would put it right. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the dockerd of this host was told about TLS, whoever told it, and who gets in. Pure. PRIVATE: may change without notice.
+"""What the dockerd of this host was told about TLS, whoever told it, and who gets in. Pure.
 
 Source: moby cmd/dockerd/daemon.go (loadDaemonCliConfig) and options.go (SetDefaultOptions); measured on 20.10.5, 20.10.24, 26.1 and
 28.5 with the table of tests/unit/support/hosts/tls_switches.py:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates and keys that lie about on a host, read. PRIVATE: may change without notice.
+"""Certificates and keys that lie about on a host, read.
 
 Only files that hold a certificate or a private key count, wherever Docker, its documentation, docker-machine and the common
 scripts put theirs, and where people leave copies. Nothing is opened that is no regular file, and nothing is changed.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host examined for adoption: read, judged, told. Changes nothing. PRIVATE: may change without notice."""
+"""A host examined for adoption: read, judged, told. Changes nothing."""
 
 from __future__ import annotations
 

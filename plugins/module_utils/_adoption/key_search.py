@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the private keys of given CAs lie on a machine, be it one with Docker or not. PRIVATE: may change without notice."""
+"""Where the private keys of given CAs lie on a machine, be it one with Docker or not."""
 
 from __future__ import annotations
 

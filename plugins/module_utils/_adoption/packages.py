@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a unit is as its package has it, asked of dpkg and rpm; both know without a network. PRIVATE: may change."""
+"""Whether a unit is as its package has it, asked of dpkg and rpm; both know without a network."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clients of a plain port served on for a while, beside the secured endpoint. PRIVATE: may change without notice.
+"""Clients of a plain port served on for a while, beside the secured endpoint.
 
-One dockerd cannot have both: TLS is for all of its TCP listeners (dockerd_facts 1.5). So systemd holds the old addresses
+One dockerd cannot have both: TLS is for all of its TCP listeners (dockerd-facts 1.5). So systemd holds the old addresses
 and passes what comes there to Docker's local socket. It is no more open than the port was before, and it is one unit to take away.
 """
 

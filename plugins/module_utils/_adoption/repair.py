@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the recipes left behind, tidied up: modes closed, stray keys moved away, units put back. PRIVATE: may change.
+"""What the recipes left behind, tidied up: modes closed, stray keys moved away, units put back.
 
 A key is moved, never deleted: the copy that looks superfluous may be the only one. It goes to a directory that only root can
 enter, with a name that says where it was.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An edited unit put back to what its package has, the edit kept in a drop-in. PRIVATE: may change without notice.
+"""An edited unit put back to what its package has, the edit kept in a drop-in.
 
 Docker is not restarted, and what systemd would start next time is the same after every step: first the former text is kept, then the
 drop-in says what the edited file says, then the file is the package's. Systemd is asked before and after; where it does not say

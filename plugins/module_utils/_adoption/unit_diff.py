@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An edited unit: what its package's file said, and the edit as a drop-in. Pure. PRIVATE: may change without notice.
+"""An edited unit: what its package's file said, and the edit as a drop-in. Pure.
 
 The package manager keeps a checksum of the file, not the file. But most edits are a sed over ExecStart, so undoing what the recipes do
 gives a few texts, and the checksum says for certain whether one of them is the original (``candidates``). What the edit said then moves

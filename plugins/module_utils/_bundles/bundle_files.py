@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Client bundles: ``ca.pem``, ``cert.pem``, ``key.pem`` as docker names them, and ``env.sh``. PRIVATE: may change.
+"""Client bundles: ``ca.pem``, ``cert.pem``, ``key.pem`` as docker names them, and ``env.sh``.
 
 A key is born beside its place (``key.pem.new``, see ``_requests``) and takes it here, only together with the
 certificate that was made for it. What is replaced but was not ours (another authority's certificate in a user's

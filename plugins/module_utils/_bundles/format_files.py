@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the formats' files go, and which are still right. PRIVATE: may change without notice.
+"""Where the formats' files go, and which are still right.
 
 ``.formats.json`` in the bundle's directory lists the files that were written there, so that what is no longer wanted
 (the context of a host that is gone, a format that was dropped) can be removed, and what somebody else put in the way is

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a bundle and the module's options to its formats. PRIVATE: may change without notice."""
+"""From a bundle and the module's options to its formats."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What becomes of client bundles, one line each that reads like a plan. PRIVATE: may change without notice.
+"""What becomes of client bundles, one line each that reads like a plan.
 
 For example: ``client ci: new bundle in /home/ci/.docker, certificate until 2027-11-22 (directory-missing, certificate-changed)``.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The bundles of clients that are revoked, removed. PRIVATE: may change.
+"""The bundles of clients that are revoked, removed.
 
 Only a bundle whose certificate is that client's is removed; a certificate of somebody else in the same place stays.
 """

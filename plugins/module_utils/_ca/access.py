@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The valid client certificates in the ledger, compared with the clients of the inventory. PRIVATE: may change without notice.
+"""The valid client certificates in the ledger, compared with the clients of the inventory.
 
 Pure: entries of the ledger, the clients and the time go in. Who is revoked is known from the inventory and from the ledger, which has a line
 ``client-revoked`` for each client and generation; a certificate that such a client gets later, of a later generation, is not revoked.

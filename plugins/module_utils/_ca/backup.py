@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A CA directory in one archive. PRIVATE: may change without notice.
+"""A CA directory in one archive.
 
 The archive is made under the lock and after the ledger's chain was checked, so it is one moment of a sound CA. Keys are in
 it as they are on disk, encrypted. It is a gzipped tar that begins with ``backup.json``, which says what is in it.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module brings along to the CA directory; above all who did it, for the ledger. PRIVATE: may change without notice."""
+"""What a module brings along to the CA directory; above all who did it, for the ledger."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of a batch written durably without one fsync each. PRIVATE: may change without notice."""
+"""Files of a batch written durably without one fsync each."""
 
 from __future__ import annotations
 

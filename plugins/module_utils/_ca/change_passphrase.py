@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A new passphrase for every key of a CA, all at once. PRIVATE: may change without notice.
+"""A new passphrase for every key of a CA, all at once.
 
 The keys are encrypted anew in ``staging/passphrase``; one rename of that directory to ``passphrase.change`` is the moment
 at which the new passphrase holds for all of them: ``store.open_key`` reads a key there first. Then they are moved to their places,

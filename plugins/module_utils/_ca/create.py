@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Authorities made, and found again on the next run. PRIVATE: may change without notice.
+"""Authorities made, and found again on the next run.
 
 An authority is made in ``staging/<id>``, recorded in the ledger, and renamed into ``authorities``. A run killed before
 the record left nothing that counts; one killed after it is finished by the next run. So an authority that the ledger knows and the

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A new generation of an authority: introduced, made to sign, and the old ones retired. PRIVATE: may change without notice.
+"""A new generation of an authority: introduced, made to sign, and the old ones retired.
 
 Who trusts what is not this file's business; it keeps the order within the CA. Each step is one line of the ledger and
 then one change on disk (``stages``); a step that is done already changes nothing.

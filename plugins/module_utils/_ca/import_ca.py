@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A CA that somebody made by hand or with another tool becomes ours. PRIVATE: may change without notice.
+"""A CA that somebody made by hand or with another tool becomes ours.
 
 Its certificate stays as it is, so everything that it has signed goes on working; its key is encrypted with our
 passphrase. It becomes generation 1 of the server authority, of an access group, or of both: only an adopted CA has both purposes.

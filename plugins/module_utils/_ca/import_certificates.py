@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates of our authorities that the ledger does not know, recorded afterwards. PRIVATE: may change without notice.
+"""Certificates of our authorities that the ledger does not know, recorded afterwards.
 
 They come from hosts, so only what an authority of this CA has signed is taken, and it says in the ledger that it was
 recorded, not issued. For CAs that were adopted, and after an older state of the CA directory came back.

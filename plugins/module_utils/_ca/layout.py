@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a CA lives on disk, and whether that place can be trusted. PRIVATE: may change without notice.
+"""Where a CA lives on disk, and whether that place can be trusted.
 
 ``<path>/`` 0700, everything in it 0600 (directories 0700), all owned by the user that runs the task::
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The append-only, hash-chained record of every certificate issued. PRIVATE: may change without notice.
+"""The append-only, hash-chained record of every certificate issued.
 
 One JSON object a line. Every line begins with ``{"seq":<n>,"prev":"<sha256 of the line before>","serial":"<hex>",``,
 so the whole chain is checked by hashing lines and comparing their beginnings, without parsing JSON (measured:

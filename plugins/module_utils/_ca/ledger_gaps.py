@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A ledger that is older than the certificates on the hosts, noticed. PRIVATE: may change without notice.
+"""A ledger that is older than the certificates on the hosts, noticed.
 
 After an old backup or a snapshot of the CA host came back, hosts have certificates of this CA that its ledger does not
 know. What hosts report is not believed: it makes a warning, and what is recorded afterwards is checked by its signature.

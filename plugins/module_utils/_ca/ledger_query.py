@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Questions to the ledger: is it whole, what was issued for whom and why, what ends soon. PRIVATE: may change.
+"""Questions to the ledger: is it whole, what was issued for whom and why, what ends soon.
 
 Reads without the lock, so that a question never waits for a run that signs: the ledger only ever grows at its end, and
 its head is written after its lines.

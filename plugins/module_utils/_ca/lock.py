@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One lock for a CA directory, held by the kernel for as long as its process lives. PRIVATE: may change without notice.
+"""One lock for a CA directory, held by the kernel for as long as its process lives.
 
 flock(2), never a pid file: the kernel frees it when the process dies, however it dies (measured: easy-rsa's pid file
 stays after kill -9 and blocks everybody until somebody removes it by hand).

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom a server name belongs to. PRIVATE: may change without notice.
+"""Whom a server name belongs to.
 
 A request has two kinds of names. Those in ``names`` are the controller's words, and if a requester cannot have one of them, its request is
 refused. Those in ``reported_names`` are the host's words: what it cannot have is left out (``reported``). For both:

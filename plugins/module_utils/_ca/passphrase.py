@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What makes a passphrase acceptable. PRIVATE: may change without notice."""
+"""What makes a passphrase acceptable."""
 
 from __future__ import annotations
 

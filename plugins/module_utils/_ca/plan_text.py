@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What becomes of authorities and certificates at the CA, one line each that reads like a plan. PRIVATE: may change without notice."""
+"""What becomes of authorities and certificates at the CA, one line each that reads like a plan."""
 
 from __future__ import annotations
 

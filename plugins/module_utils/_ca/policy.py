@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which requests are signed, and as what. PRIVATE: may change without notice.
+"""Which requests are signed, and as what.
 
 A request comes from a host, and a host may be hostile: of the CSR only the public key is used, after its own signature
 has proved that the requester holds the key. Names, profile, authority and validity are the controller's words. What the

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What modules report of a CA: plain values, never a key. PRIVATE: may change without notice."""
+"""What modules report of a CA: plain values, never a key."""
 
 from __future__ import annotations
 

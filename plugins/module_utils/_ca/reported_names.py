@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names a host gets only because it reports them. PRIVATE: may change without notice.
+"""Which names a host gets only because it reports them.
 
 A host reports its full name and its addresses itself, and a hostile host reports the name of another machine. So:
 

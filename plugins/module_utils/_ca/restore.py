@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A CA directory from its archive. PRIVATE: may change without notice.
+"""A CA directory from its archive.
 
 Everything is unpacked and checked beside the place (ledger, authorities, passphrase), recorded in the ledger there, and
 becomes the CA in one rename. Serials are random (159 bits), so an old state repeats none; what it lacks are the entries of what was

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clients that may come in no more, and what that means for their groups. PRIVATE: may change without notice.
+"""Clients that may come in no more, and what that means for their groups.
 
 dockerd knows no revocation list; what it trusts are the authorities in its ``client-ca.pem``. So a group with a revoked client gets
 a new generation that signs, and the generations under which that client holds a valid certificate have to leave. The ledger

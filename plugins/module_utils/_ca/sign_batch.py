@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A batch of requests signed: one lock, one opening of each key, one write of the ledger. PRIVATE.
+"""A batch of requests signed: one lock, one opening of each key, one write of the ledger.
 
 The order is what makes kill -9 safe at every point: sign in memory, check, ledger (write and fsync), files of the
 certificates (flushed together), and only then the result. What dies on the way leaves at worst a certificate in the

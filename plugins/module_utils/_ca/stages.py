@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From one stage of an authority's generation to the next, on disk. PRIVATE: may change without notice.
+"""From one stage of an authority's generation to the next, on disk.
 
 The ledger is written first (``authority-signing``, ``authority-retired``), then the directory changes in one step: the mark
 ``next`` is removed, or ``authorities/<id>`` is renamed to ``retired/<id>`` and its key removed. What a killed run left undone

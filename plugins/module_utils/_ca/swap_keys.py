@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The last step of a change of the passphrase, which needs no passphrase. PRIVATE: may change without notice.
+"""The last step of a change of the passphrase, which needs no passphrase.
 
 ``rekey`` makes ``passphrase.change`` appear in one rename, with every key in its new encryption. Whoever works under the
 lock next brings them to their places here, also after a crash in the middle.

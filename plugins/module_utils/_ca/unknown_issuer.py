@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates of an authority that this CA has never had. PRIVATE: may change without notice.
+"""Certificates of an authority that this CA has never had.
 
 A CA that moved without its directory (the group docker_ca was added, the controller is another one) would make new
 authorities, and every daemon would change over to them: all clients of the old ones shut out in one run. So a certificate

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""daemon.json: read strictly, change only our keys, give back what was there. PRIVATE: may change without notice.
+"""daemon.json: read strictly, change only our keys, give back what was there.
 
 The file is edited as text: every byte that is not part of one of our members stays, so order, indent, spelling of numbers
-and escapes of foreign values survive. Keys and their meaning: dockerd_facts 1 (moby daemon/config/config.go).
+and escapes of foreign values survive. Keys and their meaning: dockerd-facts 1 (moby daemon/config/config.go).
 """
 
 from __future__ import annotations

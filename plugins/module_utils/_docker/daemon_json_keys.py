@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The names that dockerd takes at the top of daemon.json, by engine. Data. PRIVATE: may change without notice.
+"""The names that dockerd takes at the top of daemon.json, by engine. Data.
 
 Source: measured. dockerd 20.10.5, 20.10.24, 26.1.5 and 28.5.2 were each given a daemon.json with every name of their ``--help``,
 every JSON tag in their binary and some made-up ones; each names all that it does not know in one message ("the following

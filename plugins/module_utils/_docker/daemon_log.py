@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What dockerd's log says about a start that failed. Pure. PRIVATE: may change without notice.
+"""What dockerd's log says about a start that failed. Pure.
 
 dockerd prints the reason for not starting as plain text on stderr ("failed to start daemon: ...", measured on 20.10 to 29),
 beside its structured log; systemd's own lines about the unit stand in the same journal, and each restart repeats all of it.

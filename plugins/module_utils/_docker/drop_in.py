@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The text of our systemd drop-ins; byte-stable. PRIVATE: may change without notice.
+"""The text of our systemd drop-ins; byte-stable.
 
 The name sorts after what people and packages use (``override.conf``, ``50-…``), because the last ExecStart= counts.
 """
@@ -27,7 +27,7 @@ def service_dropin(derivation: Derivation, *, after_network: bool, fallback: Fal
     """Return docker.service.d/zz-docker-tls.conf for the ``dockerd`` listener; None: the unit is right without one.
 
     ``after_network``: start after network-online.target, for listeners on addresses that must be up before dockerd
-    binds them (dockerd_facts 2.k). ``fallback``: see local_fallback.py. dockerd refuses ``-H`` together with ``hosts`` in daemon.json, hence the ExecStart.
+    binds them (dockerd-facts 2.5). ``fallback``: see local_fallback.py. dockerd refuses ``-H`` together with ``hosts`` in daemon.json, hence the ExecStart.
     """
     if not derivation.changed and not after_network:
         return None

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The engine's answers where it needs no certificate, asked without the docker CLI. PRIVATE: may change without notice."""
+"""The engine's answers where it needs no certificate, asked without the docker CLI."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The command that systemd starts dockerd with, derived without -H. PRIVATE: may change without notice.
+"""The command that systemd starts dockerd with, derived without -H.
 
 Why from the unit's files and not from ``busctl get-property … ExecStart`` alone: on the second run the effective command
 is our own drop-in's, so the vendor's (which a package upgrade may have changed) is only in the files; and the raw spelling
@@ -37,7 +37,7 @@ from .unit_environment import UnitModel, Variable
 
 DEFAULT_SOCKET = f"unix://{DEFAULT_PATH}"
 HOST_FLAGS = frozenset({"host"})
-# dockerd refuses a setting that is both a flag and a key of daemon.json (dockerd_facts 1.4); only this name differs.
+# dockerd refuses a setting that is both a flag and a key of daemon.json (dockerd-facts 1.4); only this name differs.
 _FLAG_OF_KEY = {"hosts": "host"}
 ENDPOINT_FLAGS = frozenset(_FLAG_OF_KEY.get(key, key) for key in ENDPOINT_KEYS)
 _PREFIXES = "-@:+!|"
@@ -162,7 +162,7 @@ def local_hosts(
     hosts: t.Sequence[str], socket_usable: bool = True, streams: t.Sequence[str] = ("/run/docker.sock",)
 ) -> tuple[str, ...]:
     """Return the local entries for daemon.json's hosts: ``fd://`` where the unit had it, Unix sockets that it had, else
-    Docker's default socket. Without one of them every local client hangs (dockerd_facts 1.5).
+    Docker's default socket. Without one of them every local client hangs (dockerd-facts 1.5).
 
     ``socket_usable``: whether docker.socket is there and not masked; without it ``fd://`` cannot work. ``streams``: what it
     listens on; dockerd would unlink a socket that systemd holds, so such a path is not given to dockerd as well.

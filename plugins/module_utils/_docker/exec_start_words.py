@@ -3,7 +3,7 @@
 
 """Words of a command line as systemd reads them: quotes, escapes, specifiers, variables.
 
-PRIVATE: may change without notice. Source: systemd.service(5) "COMMAND LINES", systemd.syntax(7) "QUOTING",
+Source: systemd.service(5) "COMMAND LINES", systemd.syntax(7) "QUOTING",
 systemd src/basic/extract-word.c, escape.c (cunescape_one), env-util.c (replace_env_argv); tests compare with
 ``busctl`` and with the argv of a running service on systemd 247, 252, 257.
 """

@@ -3,7 +3,7 @@
 
 """dockerd's flags in a list of arguments, found as dockerd's own parser (spf13/pflag) finds them.
 
-PRIVATE: may change without notice. Source: pflag parseLongArg/parseSingleShortArg; ``dockerd --help`` of 20.10.24, 26.1.5
+Source: pflag parseLongArg/parseSingleShortArg; ``dockerd --help`` of 20.10.24, 26.1.5
 and 28.5.2 (measured) for which flags take a value.
 """
 

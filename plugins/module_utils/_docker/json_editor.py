@@ -3,8 +3,8 @@
 
 """Strict JSON with positions, so that a file can be edited without touching what is not ours.
 
-PRIVATE: may change without notice. Stricter than Python's json (RFC 8259 only, no NaN, no duplicate names) because
-dockerd takes the last of two equal keys in silence, and so would hide which value is in force (dockerd_facts 1.2).
+Stricter than Python's json (RFC 8259 only, no NaN, no duplicate names) because
+dockerd takes the last of two equal keys in silence, and so would hide which value is in force (dockerd-facts 1.2).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where dockerd listens: checked, and resolved against the host's addresses. PRIVATE: may change without notice.
+"""Where dockerd listens: checked, and resolved against the host's addresses.
 
-Source of the traps: dockerd_facts 1.5 (measured, dockerd 20.10.5 to 29.7): no port means 2375 even with TLS, ``:2376`` is
+Source of the traps: dockerd-facts 1.5 (measured, dockerd 20.10.5 to 29.7): no port means 2375 even with TLS, ``:2376`` is
 loopback only, ``0.0.0.0`` is IPv6 as well, an address that is missing at the start takes the whole daemon down.
 """
 
@@ -119,7 +119,7 @@ def is_wildcard(entry: str) -> bool:
 
 
 def _kept_entry(url: str, port: int) -> str:
-    """Return ADDRESS:PORT of a listener; dockerd takes 127.0.0.1 and 2375 where nothing is said (dockerd_facts 1.5)."""
+    """Return ADDRESS:PORT of a listener; dockerd takes 127.0.0.1 and 2375 where nothing is said (dockerd-facts 1.5)."""
     text = url.partition("://")[2] if "://" in url else url
     text = text.partition("/")[0]
     host, _colon, number = text.rpartition(":") if not text.endswith("]") else (text, "", "")

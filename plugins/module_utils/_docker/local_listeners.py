@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where dockerd listens, and where it can be asked without a certificate. Pure. PRIVATE: may change without notice.
+"""Where dockerd listens, and where it can be asked without a certificate. Pure.
 
 Source: moby opts/hosts.go (ParseHost) and daemon/listeners (listenFD); measured on dockerd 20.10.24:
 
@@ -25,7 +25,7 @@ DEFAULT_CONFIG_PATH = "/etc/docker/daemon.json"
 DEFAULT_PATH = "/var/run/docker.sock"
 _FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START, sd_listen_fds(3)
 _DEFAULT_TLS = "localhost:2376"
-_PLAIN_PORT = 2375  # of a TCP listener without a port, with TLS as well (dockerd_facts 1.5)
+_PLAIN_PORT = 2375  # of a TCP listener without a port, with TLS as well (dockerd-facts 1.5)
 _ADDRESS = re.compile(r"(?:(?P<host>\[[^\]]*\]|[^:/]*):)?(?P<port>[0-9]+)(?:/.*)?")
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What else listens on port 2375, where clients expect Docker's API without TLS. PRIVATE: may change without notice.
+"""What else listens on port 2375, where clients expect Docker's API without TLS.
 
 dockerd's own listener there is closed by the change, and verified. Another process (a socket proxy published by a container,
 an HTTP server) is not ours to close: it is reported with its name, and blocks nothing.

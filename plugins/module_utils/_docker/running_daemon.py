@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The dockerd that runs as docker.service: where it listens and where to ask it. PRIVATE: may change without notice.
+"""The dockerd that runs as docker.service: where it listens and where to ask it.
 
 A host can have several daemons (a second unit, one in a container, a rootless one), and any of them may own
 /var/run/docker.sock. So the place comes from the command line of the service's main process, and who answers must be that

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What other people's files make docker.socket listen on. PRIVATE: may change without notice.
+"""What other people's files make docker.socket listen on.
 
 A TCP listener of docker.socket is handed to dockerd with ``fd://``, beside those that we set up: with TLS settings in
-daemon.json it is one door more, and the day they go it is plain text without a word in the log (dockerd_facts a2, measured).
+daemon.json it is one door more, and the day they go it is plain text without a word in the log (dockerd-facts 2.2, measured).
 Unix sockets, abstract ones too, are left alone. Source: systemd.socket(5); an empty assignment takes all listeners away.
 """
 

@@ -4,7 +4,7 @@
 """What runs before each start of dockerd: without its TLS settings no TCP port is opened.
 
 With the listener ``systemd``: dockerd serves a socket that systemd passes to it in plain text, without a word in the log, when daemon.json has no TLS settings
-(dockerd_facts a2). Other tools render the whole of daemon.json. So the settings are checked each time, and where they are not
+(dockerd-facts 2.2). Other tools render the whole of daemon.json. So the settings are checked each time, and where they are not
 ours any more the TCP socket is closed and Docker starts with its local socket. If the socket cannot be closed, Docker does not
 start. The script stands in the unit itself: a file of its own could be deleted, and Docker would not start then.
 """

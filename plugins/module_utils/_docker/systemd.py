@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Docker's units as systemd sees them, and the few commands that change them. PRIVATE: may change without notice.
+"""Docker's units as systemd sees them, and the few commands that change them.
 
 Every command has a time limit and a fixed locale, but for the restart: Docker's vendor units have no start timeout at all, so
 a hanging dockerd would hang us. ``Restart`` is that command at work, and ``restart.py`` watches it.

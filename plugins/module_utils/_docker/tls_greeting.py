@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a TLS server says in clear before it knows who asks. PRIVATE: may change without notice.
+"""What a TLS server says in clear before it knows who asks.
 
 Python's ``ssl`` hides the names of the authorities that a server accepts for clients. That list is the only way to see
 from outside which anchors the *running* dockerd has loaded, and whether it has any: with ``tlsverify`` and no

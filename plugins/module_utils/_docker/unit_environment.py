@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a unit's files say, and the environment that its variables are taken from. PRIVATE: may change without notice.
+"""What a unit's files say, and the environment that its variables are taken from.
 
 Source: systemd.unit(5) (drop-ins sort by file name, an empty assignment resets a list), systemd.exec(5) ENVIRONMENT
 (files override Environment=, later files earlier ones), systemd src/core/execute.c.

@@ -3,7 +3,7 @@
 
 """The two file formats of systemd that a command line comes from: unit files and environment files.
 
-PRIVATE: may change without notice. Source: systemd.syntax(7), systemd.exec(5) EnvironmentFile=, systemd
+Source: systemd.syntax(7), systemd.exec(5) EnvironmentFile=, systemd
 src/shared/conf-parser.c (config_parse, parse_line) and src/basic/env-file.c (parse_env_file_internal).
 """
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Docker's unit on this host: its files, its environment, what kind of Docker it is. PRIVATE: may change without notice."""
+"""Docker's unit on this host: its files, its environment, what kind of Docker it is."""
 
 from __future__ import annotations
 

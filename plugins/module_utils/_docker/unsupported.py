@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which Docker cannot be managed, and what is there instead. Pure. PRIVATE: may change without notice."""
+"""Which Docker cannot be managed, and what is there instead. Pure."""
 
 from __future__ import annotations
 

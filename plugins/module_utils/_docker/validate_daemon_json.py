@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What dockerd itself says about a daemon.json before it has to start with it. PRIVATE: may change without notice.
+"""What dockerd itself says about a daemon.json before it has to start with it.
 
 ``dockerd --validate`` exists from 23.0 on. It checks the settings first and loads the TLS files last (measured on 26.1 and 28.5), so
 without the TLS settings everything else can be validated before there is a certificate.

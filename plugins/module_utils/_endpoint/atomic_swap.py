@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that change places: everything is written first, then swapped by renames alone. PRIVATE: may change without notice.
+"""Files that change places: everything is written first, then swapped by renames alone.
 
 New contents are staged beside their files, and the old ones get a second name (a hard link). So neither the swap nor
 its undoing needs room on the disk, and an undone file is the very same inode as before, with its times and labels.

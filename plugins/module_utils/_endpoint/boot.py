@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the endpoint is there after a boot. Pure. PRIVATE: may change without notice.
+"""Whether the endpoint is there after a boot. Pure.
 
 A docker.service that is not enabled is started by the first local client, through docker.socket (systemd.socket(5)). Until
 then dockerd's own TCP port is closed, so remote clients cannot be the first.
@@ -47,7 +47,7 @@ def check_boot(services: Services, listener: str) -> tuple[Finding, ...]:
 
 
 def check_network(listen: Listen, listener: str) -> tuple[Finding, ...]:
-    """Return a warning of what can still happen with dockerd's own listeners on single addresses (dockerd_facts 2.k)."""
+    """Return a warning of what can still happen with dockerd's own listeners on single addresses (dockerd-facts 2.5)."""
     if listener != "dockerd" or not listen.needs_network():
         return ()
     named = ", ".join(address.endpoint() for address in listen.addresses)

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The TLS files of a host as one set that changes in one rename. PRIVATE: may change without notice.
+"""The TLS files of a host as one set that changes in one rename.
 
 In the directory, ``ca.pem`` and its like are links to ``current/<name>``, and ``current`` is a link to ``generation-<n>``,
 a directory with a complete set. So there is no moment, even at a power loss, in which a key stands beside another key's
-certificate (dockerd would not start; dockerd_facts 2.b). Files of another tool found at these names are adopted: the same
+certificate (dockerd would not start; dockerd-facts 2.3). Files of another tool found at these names are adopted: the same
 bytes become a generation, then link by link takes the place of a file that reads the same.
 
 dockerd is given ``current/<name>`` (``live_path``): that is a regular file, and docker-bench-security (3.10, 3.12, 3.14) and

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The end of a change that is for good; can be repeated after a crash at any point. PRIVATE: may change without notice."""
+"""The end of a change that is for good; can be repeated after a crash at any point."""
 
 from __future__ import annotations
 

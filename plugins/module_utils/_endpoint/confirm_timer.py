@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The timer of a change that must be confirmed. PRIVATE: may change without notice.
+"""The timer of a change that must be confirmed.
 
 The unit files are in /etc/systemd/system and the timer is enabled, so that a reboot in the middle does not disarm it:
 ``OnActiveSec`` counts anew from the boot, and the change is undone unless it is confirmed within that time.

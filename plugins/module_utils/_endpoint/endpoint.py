@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An endpoint from the options to the report: look, decide, act, tell. PRIVATE: may change without notice.
+"""An endpoint from the options to the report: look, decide, act, tell.
 
 Most runs change nothing. What only a change needs is imported when there is one: on the host a module is compiled anew each
 time, and that is most of what such a run costs.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module endpoint as one call: the real host, a lock against signals, then ``endpoint.run``. PRIVATE: may change.
+"""The module endpoint as one call: the real host, a lock against signals, then ``endpoint.run``.
 
 It is called by the module, and by the same code that came through a pipe without Ansible around it.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The endpoint that somebody else has made on this host: what of it must outlive a change to ours. PRIVATE: may change.
+"""The endpoint that somebody else has made on this host: what of it must outlive a change to ours.
 
 Two things: its clients, who must not be shut out unless that was asked for, and the addresses that it listens on.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a Docker host has anything to do, and whether that is possible, in one call. PRIVATE: may change without notice.
+"""Whether a Docker host has anything to do, and whether that is possible, in one call.
 
 The decisions are those of ``certificate_requests`` and ``endpoint``, by the same functions. A host that the change of its
 daemon would refuse is refused here, before it makes a key and before a CA signs anything for it.

@@ -3,7 +3,7 @@
 
 """What must outlive us: the journal of a change, the record of what was found first, the last good state.
 
-PRIVATE: may change without notice. All of it is in one directory (0700, files 0600), and none of it holds a key.
+All of it is in one directory (0700, files 0600), and none of it holds a key.
 The journal is written and flushed before the first change and removed after the last: while it is there, a change is
 unfinished. It holds the exact bytes, owners and modes of before, so that ``rollback.py`` needs nothing else.
 """

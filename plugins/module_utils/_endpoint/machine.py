@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host that a change acts on, beside its files: systemd, the engine, the clock. PRIVATE: may change without notice.
+"""The host that a change acts on, beside its files: systemd, the engine, the clock.
 
 ``Machine`` is all that the transaction knows of the outside; the tests have one in memory that follows dockerd's rules
 for starting and can fail or die at any step.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a user asks of an endpoint. PRIVATE: may change without notice."""
+"""What a user asks of an endpoint."""
 
 from __future__ import annotations
 

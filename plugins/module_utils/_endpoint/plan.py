@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what is and what is wanted to what has to be done, and why. Pure. PRIVATE: may change without notice.
+"""From what is and what is wanted to what has to be done, and why. Pure.
 
 The order of the swaps matters: dockerd must be able to start after every one of them, be it because the power failed or
-because it crashed before ``daemon-reload``. Two rules give that order (dockerd_facts 1.4, 1.5, a2):
+because it crashed before ``daemon-reload``. Two rules give that order (dockerd-facts 1.4, 1.5, 2.2):
 
 * daemon.json never has ``hosts`` while the unit still has ``-H`` (dockerd would refuse to start). The other way round,
   neither of the two, is fine: dockerd then listens on its default local socket.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan for an endpoint that is to be there. Pure. PRIVATE: may change without notice."""
+"""The plan for an endpoint that is to be there. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plans that take an endpoint away or go back to the last good state. Pure. PRIVATE: may change without notice."""
+"""The plans that take an endpoint away or go back to the last good state. Pure."""
 
 from __future__ import annotations
 

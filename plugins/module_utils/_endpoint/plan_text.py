@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What becomes of an endpoint, as one line that reads like a plan. PRIVATE: may change without notice.
+"""What becomes of an endpoint, as one line that reads like a plan.
 
 For example: ``listen 0.0.0.0:2376, admits + clients-g1, restart yes, 14 containers kept (endpoint-new)``.
 """

@@ -1,8 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every check before a change, all reported together, with the same verdict on every engine. PRIVATE: may change
-without notice. Source of the rules: dockerd_facts 1 and 2 (measured on dockerd 20.10.5 to 29.7)."""
+"""Every check before a change, all reported together, with the same verdict on every engine.
+
+Source of the rules: dockerd-facts 1 and 2 (measured on dockerd 20.10.5 to 29.7).
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``dockerd --validate`` does not see in the TLS files. PRIVATE: may change without notice.
+"""What ``dockerd --validate`` does not see in the TLS files.
 
 dockerd starts with an expired or clientAuth-only certificate, one without or with wrong names, one of a foreign authority,
-and with anchors that are no authorities (dockerd_facts 1.6, measured on 26.1, 28.5, 29.7; 20.10 has no --validate at all).
+and with anchors that are no authorities (dockerd-facts 1.6, measured on 26.1, 28.5, 29.7; 20.10 has no --validate at all).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .._pki.reader import CertificateView
 from .._time import isoformat
 
 # RFC 8446 4.2.4 and RFC 5246 7.4.4: the list of authorities is a vector of at most 2^16-1 bytes, each name with 2 bytes of
-# length. Measured: one name too many breaks every connection, and nothing warns (dockerd_facts 2.e).
+# length. Measured: one name too many breaks every connection, and nothing warns (dockerd-facts 2.4).
 MAXIMUM_NAMES_BYTES = 65535
 
 

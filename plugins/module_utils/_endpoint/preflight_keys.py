@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys of daemon.json that the engine in hand does not know, found without its help. PRIVATE: may change without notice.
+"""Keys of daemon.json that the engine in hand does not know, found without its help.
 
 dockerd does not start with such a key; before 23.0 it has no ``--validate`` that would say so. Where our table does not reach
 (``daemon_json_keys.py``), nothing is found here.

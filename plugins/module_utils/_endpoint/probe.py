@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Judge a Docker endpoint from outside, as a client would see it. PRIVATE: may change without notice.
+"""Judge a Docker endpoint from outside, as a client would see it.
 
 A client is *let in* when an HTTP response comes back, and *refused* when none does. The text of an error proves
 nothing: under TLS 1.3 the server's refusal comes after the client's handshake, so what the client sees is a race

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether files can be replaced by a rename, found out without writing anything. PRIVATE: may change without notice.
+"""Whether files can be replaced by a rename, found out without writing anything.
 
 A rename onto a mount point fails with EBUSY (rename(2)), onto or inside what is immutable or append-only with EPERM
 (ioctl_iflags(2)), on a read-only file system with EROFS. In check mode nothing may be written, so no probe file is made:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One restart of dockerd, watched to its end. PRIVATE: may change without notice."""
+"""One restart of dockerd, watched to its end."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Back to what was: from a journal alone, any number of times, from any point. PRIVATE: may change without notice.
+"""Back to what was: from a journal alone, any number of times, from any point.
 
 Used by the transaction when a step fails, by the next run when it finds an unfinished change, by the guard process
 when the run was killed, and by the timer of an unconfirmed change. Standard library only: the guard and the timer

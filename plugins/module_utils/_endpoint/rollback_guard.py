@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Our own undo as one file that needs nothing but Python. PRIVATE: may change without notice.
+"""Our own undo as one file that needs nothing but Python.
 
 A run that is killed cannot clean up, and a module's code is gone from the host when it ends. So before anything is
 changed, the few files that an undo needs are put into ``/var/lib/docker-tls/revert.py`` as one program,

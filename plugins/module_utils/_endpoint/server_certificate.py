@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A server certificate takes its place with its key, in one switch. PRIVATE: may change without notice."""
+"""A server certificate takes its place with its key, in one switch."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What to do when somebody wants us to end in the middle of a change. PRIVATE: may change without notice."""
+"""What to do when somebody wants us to end in the middle of a change."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Everything about Docker on this host, read in one pass; changes nothing. PRIVATE: may change without notice.
+"""Everything about Docker on this host, read in one pass; changes nothing.
 
 One ``systemctl show``, a few small files, two or three requests to the engine and one look at what the port serves:
 about a tenth of a second. The engine is only asked when docker.service is active, because a connection to a socket of

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One change of Docker on a host: done and proved, or undone. PRIVATE: may change without notice.
+"""One change of Docker on a host: done and proved, or undone.
 
 guard process → journal → stage → (live-restore) → swap → daemon-reload → one restart → proof → commit. The steps before
 the swap change nothing that dockerd or systemd reads. If we are killed anywhere, the guard process gets our lock at that

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must be seen on the host before a change counts as done. PRIVATE: may change without notice.
+"""What must be seen on the host before a change counts as done.
 
 A good client cannot be tried here, for no client's key is on the host; the controller does that (``endpoint_info``).
 """

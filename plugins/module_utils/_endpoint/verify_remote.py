@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All checks of an endpoint from outside, in one call. PRIVATE: may change without notice."""
+"""All checks of an endpoint from outside, in one call."""
 
 from __future__ import annotations
 

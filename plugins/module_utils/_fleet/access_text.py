@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is said of valid client certificates that nobody should use: in a run's summary, in the status. PRIVATE: may change without notice."""
+"""What is said of valid client certificates that nobody should use: in a run's summary, in the status."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From facts to a report: authorities, the ledger, client bundles. PRIVATE: may change without notice."""
+"""From facts to a report: authorities, the ledger, client bundles."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Valid client certificates that nobody should use, against what the running daemons admit. PRIVATE: may change without notice.
+"""Valid client certificates that nobody should use, against what the running daemons admit.
 
 The ledger says which certificates there are and who was revoked; the wire says which authorities each daemon admits.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One Docker host judged: on the wire, on the disk, and the one against the other. PRIVATE: may change without notice.
+"""One Docker host judged: on the wire, on the disk, and the one against the other.
 
 dockerd reads its TLS files once, when it starts (measured, 20.10 to 29.7). So a certificate or an anchor on the disk
 says what will count after the next restart; only the wire says what counts now.

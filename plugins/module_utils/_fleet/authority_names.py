@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names of authorities as TLS servers advertise them: DER, and for people. PRIVATE: may change without notice.
+"""Names of authorities as TLS servers advertise them: DER, and for people.
 
 ``cryptography`` reads a Name only inside a certificate or a request, so this file walks the DER by hand (X.690): a Name is a
 SEQUENCE of SETs of SEQUENCEs of an object identifier and a string.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What all endpoints show to a client without a certificate, read side by side. PRIVATE: may change without notice."""
+"""What all endpoints show to a client without a certificate, read side by side."""
 
 from __future__ import annotations
 

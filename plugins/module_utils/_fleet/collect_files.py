@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificate files of a host read for a report, without ``cryptography``. PRIVATE: may change without notice.
+"""Certificate files of a host read for a report, without ``cryptography``.
 
 Root reads places that users own (``~alice/.docker``). So only regular files of a sane size are opened, nothing that
 could block, and only CERTIFICATE blocks leave this file: never a key, whatever a link points to.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the options of the module fleet_status to facts. PRIVATE: may change without notice.
+"""From the options of the module fleet_status to facts.
 
 What comes from hosts is not trusted: whatever a file holds becomes at worst an ``invalid`` with an explanation.
 """

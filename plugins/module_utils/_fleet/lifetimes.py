@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How much life is left, when that is too little, and how people say it. PRIVATE: may change without notice."""
+"""How much life is left, when that is too little, and how people say it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is known of a fleet, and what is said about it. PRIVATE: may change without notice.
+"""What is known of a fleet, and what is said about it.
 
 Two halves: the *facts* (what was read from disks and from the wire) and the *report* (the same with findings).
 ``judge`` makes the second from the first; the renderers know the report only.

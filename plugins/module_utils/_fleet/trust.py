@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who signed what, and which anchors a host should admit. PRIVATE: may change without notice."""
+"""Who signed what, and which anchors a host should admit."""
 
 from __future__ import annotations
 

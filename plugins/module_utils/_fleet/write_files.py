@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files that a report is written to: each whole or not at all. PRIVATE: may change without notice."""
+"""The files that a report is written to: each whole or not at all."""
 
 from __future__ import annotations
 

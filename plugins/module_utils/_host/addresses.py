@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The addresses of this host, Docker's own bridges left out. PRIVATE: may change without notice.
+"""The addresses of this host, Docker's own bridges left out.
 
 ``private`` means RFC 1918, fc00::/7 and also 100.64.0.0/10: a host that has an address of that range has it nearly always
 from a VPN such as Tailscale. All that is unicast and not private, loopback or link-local counts as public, documentation

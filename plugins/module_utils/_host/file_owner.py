@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose files they are, and how to work in a user's own directory as root. PRIVATE: may change without notice.
+"""Whose files they are, and how to work in a user's own directory as root.
 
 A user's home belongs to the user, who may put a link where root is about to write. So root takes the user's identity
 for every step there: what the user could not do alone does not happen, and new files are the user's by themselves.

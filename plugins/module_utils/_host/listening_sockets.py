@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who listens on a TCP port of this host, by /proc alone. PRIVATE: may change without notice."""
+"""Who listens on a TCP port of this host, by /proc alone."""
 
 from __future__ import annotations
 

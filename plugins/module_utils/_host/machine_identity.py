@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether two inventory names are one machine. PRIVATE: may change without notice.
+"""Whether two inventory names are one machine.
 
 The machine id does not tell: virtual machines of one template share it, and the keys of their SSH server. What tells is
 

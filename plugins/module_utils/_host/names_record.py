@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names of its own a host asked for with a key, kept with the key. PRIVATE: may change without notice.
+"""Which names of its own a host asked for with a key, kept with the key.
 
 The CA leaves out names that only the host reports and that may belong to another machine (``_ca/reported_names``). Without a record the
 host would miss them in its new certificate, and each run would issue another one. The record is text before the PEM block, which

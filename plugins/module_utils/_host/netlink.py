@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask the kernel for the addresses of all interfaces, without the ip command. PRIVATE: may change without notice.
+"""Ask the kernel for the addresses of all interfaces, without the ip command.
 
 Source: rtnetlink(7), RTM_GETADDR; linux/if_addr.h for the flags.
 """

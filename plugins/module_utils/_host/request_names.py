@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names a request asks for, and which of them are only the host's own word. PRIVATE: may change without notice."""
+"""Which names a request asks for, and which of them are only the host's own word."""
 
 from __future__ import annotations
 

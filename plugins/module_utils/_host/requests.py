@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Identities of a host: what there is, what is wanted, a key and a request where they differ. PRIVATE: may change.
+"""Identities of a host: what there is, what is wanted, a key and a request where they differ.
 
 The live key is never touched here. A new key is born beside it (``<key_path>.new``) and waits there for its
 certificate; a run that was cut off finds it again.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one place that imports ``cryptography`` and knows its versions (3.3.2 to 50). PRIVATE: may change any time.
+"""The one place that imports ``cryptography`` and knows its versions (3.3.2 to 50).
 
 Everything else here takes its names from this file. Where the library is missing or broken the names stand for nothing:
 the files can still be imported (ansible-test does that), and whatever uses one of them fails with the library's problem.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Distinguished names from their DER bytes, for people to read. PRIVATE: may change without notice.
+"""Distinguished names from their DER bytes, for people to read.
 
 A CertificateRequest carries bare names, which ``cryptography`` cannot load; and the probe should work without it.
 """

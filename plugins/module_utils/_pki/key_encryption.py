@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Encrypted private keys that withstand guessing. PRIVATE: may change without notice.
+"""Encrypted private keys that withstand guessing.
 
 ``cryptography`` writes PKCS#8 with 2,048 rounds of PBKDF2 and offers no other number (measured, 38 to 50); this writes
 600,000 (the floor for PBKDF2-HMAC-SHA256 in OWASP's Password Storage Cheat Sheet). openssl 1.1.1 and 3, every

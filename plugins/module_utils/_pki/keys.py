@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private and public keys. PRIVATE: may change without notice."""
+"""Private and public keys."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The short names of a distinguished name's attributes (RFC 4514 section 3). PRIVATE: may change without notice."""
+"""The short names of a distinguished name's attributes (RFC 4514 section 3)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names that a certificate can carry, in one canonical spelling. PRIVATE: may change without notice.
+"""Names that a certificate can carry, in one canonical spelling.
 
 What is taken, and why:
 

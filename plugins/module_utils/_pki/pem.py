@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PEM blocks in a text (RFC 7468). PRIVATE: may change without notice.
+"""PEM blocks in a text (RFC 7468).
 
 Files of users hold more than one block, and text around them (``openssl x509 -text``, ``EC PARAMETERS`` before a key);
 ``cryptography`` differs from version to version in what it takes from such a file, so the blocks are cut out here.

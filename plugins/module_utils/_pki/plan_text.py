@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What becomes of a certificate, as one line that reads like a plan. PRIVATE: may change without notice.
+"""What becomes of a certificate, as one line that reads like a plan.
 
 For example: ``certificate expires 2026-12-01 -> 2027-11-22, SAN + 10.0.0.7 (expires-soon, names-changed)``.
 """

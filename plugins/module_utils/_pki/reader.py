@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates read, and shown as plain values. PRIVATE: may change without notice."""
+"""Certificates read, and shown as plain values."""
 
 from __future__ import annotations
 

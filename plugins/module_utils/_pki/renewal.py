@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a certificate is issued anew, and why. PRIVATE: may change without notice.
+"""Whether a certificate is issued anew, and why.
 
 Nothing here reads a file or a clock: what is wanted and what is there go in, a decision with its reasons comes out.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Requests, authorities and leaves made. PRIVATE: may change without notice."""
+"""Requests, authorities and leaves made."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Why a strict client refuses a self-signed authority, and with it every certificate below. Pure. PRIVATE: may change.
+"""Why a strict client refuses a self-signed authority, and with it every certificate below. Pure.
 
 Strict are the clients that follow RFC 5280 to the letter: Python from 3.13 on (ssl.VERIFY_X509_STRICT is part of
 ssl.create_default_context there) and all that use OpenSSL's X509_V_FLAG_X509_STRICT. Go (the docker CLI, dockerd itself) and older

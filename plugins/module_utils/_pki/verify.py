@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What came back from an issuer, checked before it is installed. PRIVATE: may change without notice.
+"""What came back from an issuer, checked before it is installed.
 
 The checks are the same for every issuer. They do not ask for what public issuers leave out or put in as they like: the
 common name of a server, a subject key identifier, keyEncipherment. Names are exactly those of the request: one more would

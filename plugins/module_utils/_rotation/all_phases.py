@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All authorities rotated in one run: their plans, phase by phase side by side. PRIVATE: may change without notice.
+"""All authorities rotated in one run: their plans, phase by phase side by side.
 
 Pure. The earliest phase that any authority stands in is due for all; those that are further wait for it. So a host is restarted
 once a phase, not once a phase and authority.

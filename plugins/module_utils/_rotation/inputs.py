@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what was read of a fleet to the situation of one authority's rotation. PRIVATE: may change without notice."""
+"""From what was read of a fleet to the situation of one authority's rotation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rotation of one authority: in which phase it is, what comes next, and what is in the way. PRIVATE: may change.
+"""The rotation of one authority: in which phase it is, what comes next, and what is in the way.
 
 Pure. There is no state file: the phase follows from the generations in the CA and from the certificates on the hosts, on the
 wire and in the bundles. So whatever stopped a rotation, the next run goes on from what is really there.

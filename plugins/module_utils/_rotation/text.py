@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan of a rotation as lines of text and as plain values. PRIVATE: may change without notice."""
+"""The plan of a rotation as lines of text and as plain values."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The status report as one HTML page that needs no other file and no network. PRIVATE: may change without notice.
+"""The status report as one HTML page that needs no other file and no network.
 
 Made from the report as M(portcullis.docker_tls.fleet_status) returns it, on the controller, where Jinja2 is. Every value of the report is escaped by
 the template engine (autoescape), and a name that the report does not have is an error (StrictUndefined) rather than an empty cell.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When which certificate ends, as places on an axis. PRIVATE: may change without notice.
+"""When which certificate ends, as places on an axis.
 
 Pure arithmetic: places are thousandths of the axis' width. The axis ends with the last certificate of a server or a
 client; authorities live so much longer that theirs are cut off there (and say so).

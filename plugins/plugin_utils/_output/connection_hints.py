@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What to do when SSH, sudo or a missing Python keeps Ansible from running a module on a host. PRIVATE: may change without notice.
+"""What to do when SSH, sudo or a missing Python keeps Ansible from running a module on a host.
 
 Ansible reports the words of these programs and no advice. The texts are those of OpenSSH 9.2, sudo 1.9.13, dash and bash, seen in real runs on
 Debian 12, and of the ssh connection of ansible-core 2.18 to 2.21.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the CA signed for a host, as one line of the summary. PRIVATE: may change without notice.
+"""What the CA signed for a host, as one line of the summary.
 
 Common name, names, issuer and end are those of the CA's answer: what a hostile host says of its certificate is not what it got.
 Of the host's words only the end of its old certificate and its reasons are shown.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tables on Ansible's display. PRIVATE: may change without notice.
+"""Tables on Ansible's display.
 
 A debug task would leave that to the callback: as JSON (the default) a table is a list of quoted strings, as YAML some of
 its lines are quoted and others not, and both push it out of line. So it goes to the display itself, line by line, with

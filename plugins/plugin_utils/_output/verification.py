@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proof of a fleet as rows, as a table, as JSON. PRIVATE: may change without notice."""
+"""The proof of a fleet as rows, as a table, as JSON."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Docker contexts: the files that the CLI keeps below ``~/.docker/contexts``. PRIVATE: may change without notice.
+"""Docker contexts: the files that the CLI keeps below ``~/.docker/contexts``.
 
 Layout and bytes are those of docker 28.2 (compared with what the CLI itself writes, in the tests):
 ``contexts/meta/<sha256 of the name>/meta.json`` and ``contexts/tls/<the same>/docker/{ca,cert,key}.pem``. A bundle in

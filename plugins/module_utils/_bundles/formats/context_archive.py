@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Archives for ``docker context import NAME FILE``, to hand to another machine. PRIVATE: may change without notice.
+"""Archives for ``docker context import NAME FILE``, to hand to another machine.
 
 The CLI's own export never ends its archive (measured with 28.2: ``tar`` says "Unexpected EOF"), and the CLI does not
 mind. This one has the same members and its end, so ``tar`` and backup tools can read it too.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""``.envrc`` for direnv: the variables are there inside a project and gone outside. PRIVATE: may change without notice."""
+"""``.envrc`` for direnv: the variables are there inside a project and gone outside."""
 
 from __future__ import annotations
 

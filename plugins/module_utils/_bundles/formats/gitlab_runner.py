@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""GitLab runner's executor ``docker`` on a remote host. PRIVATE: may change without notice."""
+"""GitLab runner's executor ``docker`` on a remote host."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Variables for community.docker's modules, each host with its own endpoint. PRIVATE: may change without notice."""
+"""Variables for community.docker's modules, each host with its own endpoint."""
 
 from __future__ import annotations
 

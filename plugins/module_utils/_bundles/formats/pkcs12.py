@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PKCS#12, for browsers, Java, Windows and key stores. PRIVATE: may change without notice.
+"""PKCS#12, for browsers, Java, Windows and key stores.
 
 Written with PBES2 (PBKDF2-HMAC-SHA256, 600,000 rounds, AES-256-CBC) and a MAC with SHA-256: no 3DES or RC2, and yet
 read by OpenSSL from 1.1.1, Java from 8u301 and Windows 10. It holds the client's key and certificate and, for the

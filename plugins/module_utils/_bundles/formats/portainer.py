@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files named as Portainer's form "Docker Standalone, API" asks for them. PRIVATE: may change without notice."""
+"""Files named as Portainer's form "Docker Standalone, API" asks for them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Prometheus' service discovery of containers. PRIVATE: may change without notice.
+"""Prometheus' service discovery of containers.
 
 The host is written ``https://``: Prometheus uses ``tls_config`` with no other scheme, ``tcp://`` would go out without
 TLS (discovery/moby/docker.go: client options only for ``http`` and ``https``). Each host has a job: containers of two

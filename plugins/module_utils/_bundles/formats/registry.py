@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which formats there are. PRIVATE: may change without notice."""
+"""Which formats there are."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Terraform's and OpenTofu's provider kreuzwerker/docker. PRIVATE: may change without notice."""
+"""Terraform's and OpenTofu's provider kreuzwerker/docker."""
 
 from __future__ import annotations
 

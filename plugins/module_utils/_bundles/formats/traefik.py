@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Traefik's Docker provider, static configuration. PRIVATE: may change without notice."""
+"""Traefik's Docker provider, static configuration."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report as plain values: what the module returns and what the JSON file holds. PRIVATE: may change without notice.
+"""The report as plain values: what the module returns and what the JSON file holds.
 
 The keys are an interface for other programs: they are added to, not renamed.
 """

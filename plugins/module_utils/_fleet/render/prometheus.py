@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report for the textfile collector of Prometheus' node_exporter. PRIVATE: may change without notice.
+"""The report for the textfile collector of Prometheus' node_exporter.
 
 Text format 0.0.4: HELP and TYPE before a metric's samples, no timestamps at samples (the collector refuses them). Labels
 are what stays the same when a certificate is renewed, so no serials and no fingerprints.

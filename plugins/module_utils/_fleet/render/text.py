@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report as a table for a terminal. PRIVATE: may change without notice.
+"""The report as a table for a terminal.
 
 Every line about something begins with its level, so that it can be searched for and coloured; a line that explains one
 begins with blanks. Nothing from a host reaches the terminal as a control character.
