@@ -12,6 +12,9 @@ from ..plugin_utils._action import CRYPTOGRAPHY_CODES, CertificateAction, Result
 from ..plugin_utils._endpoint_program import CHANGE
 from ..plugin_utils._program_action import ProgramAction
 
+#: Only after this task has installed the package: an HAProxy that was there before is somebody's.
+_UNUSED_SERVICE = "systemctl disable --now haproxy.service"
+
 
 class ActionModule(ProgramAction, CertificateAction):
     """Secure the endpoint; install cryptography where it is missing."""
@@ -23,6 +26,21 @@ class ActionModule(ProgramAction, CertificateAction):
         """Return the module's result: of its program, or of itself where that cannot be sent, did not begin, or has nothing to go by."""
         if arguments.get("state") == "confirmed" and not self._task.check_mode and self._is_confirmed():
             return dict(_endpoint_program.CONFIRMED)
+        result = self._execute(module, arguments, task_vars)
+        package = str(arguments.get("haproxy_package") or "")
+        if result.get("code") != "proxy-package-missing" or not package or self._task.check_mode:
+            return result
+        with self.waiting({}, task_vars, "the package manager of this host"):
+            installed = self._install(package, task_vars)
+        if installed.get("failed"):
+            reason = installed.get("msg", "no reason given")
+            return {**result, "msg": f"{result.get('msg')}. The package {package} could not be installed: {reason}"}
+        disable: t.Any = self._low_level_execute_command
+        disable(_UNUSED_SERVICE, sudoable=True)  # the package starts its own service
+        again = self._execute(module, arguments, task_vars)
+        return again if again.get("failed") else {**again, "changed": True}
+
+    def _execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         options = _options(arguments) if self.can_send() else None
         if options is not None:
             asked = {"options": options, "check_mode": bool(self._task.check_mode)}

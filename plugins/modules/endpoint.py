@@ -126,8 +126,43 @@ options:
       - Where another tool removes these settings from C(daemon.json), Docker starts with its local socket only. The drop-in checks
         that before each start; the journal of C(docker.service) names the file and the command that restores the endpoint.
     type: str
-    choices: [dockerd, systemd]
+      - V(proxy) is HAProxy (2.6 or later, the distribution's package), by a unit of our own C(docker-tls-proxy.service), in front of
+        Docker's local socket. C(daemon.json) has no settings of an endpoint then, and C(dockerd) is restarted once where it has to give
+        up its own port, and never for certificates.
+    choices: [dockerd, systemd, proxy]
     default: dockerd
+  group_authorities:
+    description:
+      - Access groups and the PEM certificates of their authorities, together those of O(client_ca_content). For O(listener=proxy).
+      - Empty means one group with the name V(clients).
+    type: dict
+    default: {}
+  group_rights:
+    description:
+      - Rights of the groups in O(group_authorities); a group that is not named may do everything. For O(listener=proxy).
+      - A value is V(full), the name of a preset, or a dictionary with C(preset) and C(rules).
+    type: dict
+    default: {}
+  crl_content:
+    description: Revocation lists (PEM), one of each client authority. For O(listener=proxy).
+    type: str
+    default: ""
+  stream_timeout:
+    description: How many seconds connections that are open at a reload of the proxy may go on.
+    type: int
+    default: 3600
+  allowed_sources:
+    description: Networks and addresses that may connect; empty means all. For O(listener=systemd) and O(listener=proxy).
+    type: list
+    elements: str
+    default: []
+  haproxy_package:
+    description:
+      - Package that is installed with M(ansible.builtin.package) where O(listener=proxy) and HAProxy is missing. Its own service is then
+        disabled.
+      - Empty means never to install anything.
+    type: str
+    default: ""
   start_timeout:
     description: How many seconds dockerd may take to start before the change is undone.
     type: int

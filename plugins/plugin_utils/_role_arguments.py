@@ -208,6 +208,13 @@ def _anchors(resolver: Resolver) -> str:
     return _inventory.client_anchors(resolver.variable("__docker_daemon_authorities"), groups)
 
 
+def _group_authorities(resolver: Resolver) -> dict[str, str]:
+    if resolver.variable("docker_daemon_listener") != "proxy":
+        return {}
+    authorities = resolver.variable("__docker_daemon_authorities")
+    return {name: authorities[name]["trusted_content"] for name in resolver.variable("docker_daemon_access_groups")}
+
+
 def _dual_trust(resolver: Resolver) -> t.Any:
     groups = resolver.variable("docker_daemon_access_groups")
     return _inventory.dual_trust(resolver.variable("__docker_daemon_authorities"), groups)
@@ -249,6 +256,8 @@ EXPRESSIONS: dict[str, t.Callable[[Resolver], t.Any]] = {
     "{{ ansible_check_mode and ((docker_server_cert_requested | default({})).requests | default([])) "
     "| selectattr('action', 'equalto', 'issue') | length > 0 }}": _certificate_pending,
     "{{ __docker_daemon_authorities | portcullis.docker_tls.dual_trust(docker_daemon_access_groups) }}": _dual_trust,
+    "{{ dict(docker_daemon_access_groups | zip(docker_daemon_access_groups | map('extract', __docker_daemon_authorities, "
+    "'trusted_content'))) if docker_daemon_listener == 'proxy' else {} }}": _group_authorities,
     "{{ docker_daemon_config_path | default(omit, true) }}": lambda resolver: (
         resolver.optional("docker_daemon_config_path") or _OMIT
     ),

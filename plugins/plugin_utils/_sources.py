@@ -42,6 +42,7 @@ SHARED = (
     "_endpoint/report",
     "_docker/running_daemon",
     "_docker/socket_unit",
+    "_docker/source_filter",
     "_docker/start_guard",
     "_endpoint/state",
     "_docker/systemd",

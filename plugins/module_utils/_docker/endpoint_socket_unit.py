@@ -16,8 +16,8 @@ import typing as t
 from .unit_environment import OWN_MARK
 
 
-def unit_text(listen: t.Sequence[str], service: str, local_socket: str) -> str:
-    """Return the unit's text. ``listen``: "10.0.0.5:2376", "[fd00::1]:2376".
+def unit_text(listen: t.Sequence[str], service: str, local_socket: str, filtering: t.Sequence[str] = ()) -> str:
+    """Return the unit's text. ``listen``: "10.0.0.5:2376", "[fd00::1]:2376". ``filtering``: lines of ``source_filter``.
 
     FreeBind binds an address that the host does not have yet, so a missing one does not keep Docker down. PartOf stops it with
     docker.socket: else a connection would start a Docker that an administrator has stopped.
@@ -32,6 +32,7 @@ def unit_text(listen: t.Sequence[str], service: str, local_socket: str) -> str:
         "[Socket]",
         *(f"ListenStream={item}" for item in listen),
         "FreeBind=yes",
+        *filtering,
         f"Service={service}",
     ]
     return "\n".join(lines) + "\n"

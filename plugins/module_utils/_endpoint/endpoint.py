@@ -189,7 +189,7 @@ def _decide(
         planned = plan_present(
             found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, machine, found)
         )
-        planned = _with_plain_port(planned, options, machine)
+        planned = _with_plain_port(_with_sources(planned, options, machine), options, machine)
     if planned.plan.touches_docker:
         planned = replace(planned, findings=_with_places(options, found, planned, state))
     judged.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
@@ -247,6 +247,18 @@ def _listeners(listen: Listen, machine: Machine, found: HostState) -> tuple[tupl
     record = managed_record(found)
     given = listening((), (record.settings if record else None) or {}).tcp
     return machine.other_listeners({address.port for address in listen.addresses}, {port for _address, port in given})
+
+
+def _with_sources(planned: Present, options: Options, machine: Machine) -> Present:
+    """Return the plan with an error where sources are to be filtered and this host cannot: everybody could connect."""
+    if not options.allowed_sources or machine.can_filter_sources():
+        return planned
+    finding = judged.error(
+        "allowed-sources-unsupported",
+        "docker_daemon_allowed_sources is set, and this host has no unified cgroup hierarchy, without which systemd filters nothing",
+        "Boot with systemd.unified_cgroup_hierarchy=1, or remove docker_daemon_allowed_sources for this host.",
+    )
+    return replace(planned, findings=(*planned.findings, finding))
 
 
 def _with_plain_port(planned: Present, options: Options, machine: Machine) -> Present:

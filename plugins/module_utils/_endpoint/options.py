@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,6 +46,7 @@ class Options:
     crl: str = ""
     stream_timeout: int = 3600
     allowed_sources: tuple[str, ...] = ()
+    haproxy_package: str = ""  # what the role installs where HAProxy is missing; "": nothing
 
     @property
     def takes_over(self) -> bool:
@@ -64,13 +66,34 @@ class Options:
             )
         if not self.service.endswith(".service"):
             raise _invalid("service", self.service, "Write the unit's whole name, for example docker.service.")
-        for name, value in (("start_timeout", self.start_timeout), ("port", self.port)):
+        times = (("start_timeout", self.start_timeout), ("stream_timeout", self.stream_timeout))
+        for name, value in (*times, ("port", self.port)):
             if value <= 0:
                 raise _invalid(name, str(value), "It must be above zero.")
         for name, value in (("confirm_timeout", self.confirm_timeout), ("lock_timeout", self.lock_timeout)):
             if value < 0:
                 raise _invalid(name, str(value), "It must not be below zero.")
+        if self.allowed_sources and self.listener == "dockerd":
+            raise TlsError(
+                "allowed_sources is set, and with the listener dockerd nothing can filter by source address",
+                hint="Set docker_daemon_listener: systemd or proxy, or remove docker_daemon_allowed_sources.",
+                code="allowed-sources-unsupported",
+            )
         return self
+
+
+def networks(values: t.Iterable[str]) -> tuple[str, ...]:
+    """Return networks as systemd takes them (``10.0.0.0/8``, ``192.0.2.7/32``). Raises TlsError ``option-invalid``."""
+    found = []
+    for value in values:
+        try:
+            found.append(str(ipaddress.ip_network(value.strip())))
+        except ValueError as error:
+            hint = (
+                "Write a network or an address, for example 10.0.0.0/8, 192.0.2.7 or fd00::/8, without bits of a host."
+            )
+            raise _invalid("allowed_sources", value, hint) from error
+    return tuple(dict.fromkeys(found))
 
 
 def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
@@ -98,6 +121,12 @@ def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
         controller_now=parse_time(parameters["controller_time"]),
         prove=parameters["prove"],
         verification_follows=parameters["verification_follows"],
+        group_authorities=tuple((str(name), str(text)) for name, text in parameters["group_authorities"].items()),
+        group_rights=parameters["group_rights"],
+        crl=parameters["crl_content"],
+        stream_timeout=parameters["stream_timeout"],
+        allowed_sources=networks(parameters["allowed_sources"]),
+        haproxy_package=parameters["haproxy_package"],
     ).checked()
 
 

@@ -38,13 +38,14 @@ class Expected:
     """What the host must show when the change is done. ``addresses``: (address, port) to connect to.
 
     ``authority_names``: DER subject names of the anchors, None where they are not known. ``by_proxy``: the proxy holds the
-    ports, and dockerd none.
+    ports, and dockerd none. ``filtered``: only some networks may connect.
     """
 
     addresses: tuple[tuple[str, int], ...] = ()
     fingerprint: str = ""
     authority_names: tuple[bytes, ...] | None = None
     by_proxy: bool = False
+    filtered: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .._docker.exec_start import Derivation
 from .._docker.findings import Finding, error, errors, raise_errors, warnings
 from .._docker.listeners import Listen, is_on_host, resolve_listen
 from .._docker.socket_unit import check_other_sockets, check_socket
+from .._docker.source_filter import stranger_is_refused
 from .._errors import TlsError
 from .._pki import reader
 from .._proxy import plan as proxy_plan
@@ -99,6 +100,7 @@ def plan_present(
         kept,
         kept_listen=listening.kept,
         pending=_pending(state, options, check_mode),
+        check_mode=check_mode,
     )
     doors = (*_left_behind(state), *doors, *_other_sockets(state, options, derivation))
     findings: tuple[Finding, ...] = doors
@@ -162,16 +164,22 @@ def _plan(
     *,
     kept_listen: tuple[str, ...],
     pending: bool,
+    check_mode: bool,
 ) -> Plan:
     before = state.config_values
     mistaken = existing_endpoint.misspelled_keys(state, options)
     after = config_after(state, options, settings, mistaken)
     values = daemon_json.parse_daemon_json(after, state.config_path).values
-    wanted = wanted_units(state, options, derivation, listen, kept, files.get(certificate_store.CLIENT_CA, b""))
+    client_ca = files.get(certificate_store.CLIENT_CA, b"")
+    wanted = wanted_units(state, options, derivation, listen, kept, client_ca, check_mode=check_mode)
     changes = ordered(state, after, wanted)
     certificates = changed_certificates(state, files)
     install = files_to_install(state, files)
-    shown = replace(expected(listen, files), by_proxy=options.listener == "proxy")
+    shown = replace(
+        expected(listen, files),
+        by_proxy=options.listener == "proxy",
+        filtered=stranger_is_refused(options.allowed_sources),
+    )
     reasons = [
         *(("certificate-pending",) if pending else ()),
         *config_reasons(before, values, written=existing_endpoint.managed_record(state) is not None),

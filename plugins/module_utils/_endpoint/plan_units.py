@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .._docker import drop_in, endpoint_socket_unit
 from .._docker.exec_start import Derivation, local_hosts
 from .._docker.listeners import Listen
 from .._docker.local_fallback import Fallback, local_fallback
+from .._docker.source_filter import filter_lines
 from .._docker.systemd import endpoint_socket_name
 from .._pki import reader
 from .._proxy.plan import Wanted, no_files, wanted_files
@@ -27,11 +29,15 @@ def wanted_units(
     listen: Listen,
     kept: tuple[str, ...] | None,
     client_ca: bytes,
+    *,
+    check_mode: bool,
 ) -> Units:
     """Return our files for systemd and for the proxy. ``kept``: see ``socket_unit.check_socket``; ``client_ca``: all anchors."""
     if options.listener == "proxy":
         service = drop_in.local_dropin(derivation)
-        proxy = wanted_files(state.proxy, proxy_wanted(state, options, listen, client_ca))
+        asked = proxy_wanted(state, options, listen, client_ca)
+        follows = check_mode and bool(options.haproxy_package)
+        proxy = wanted_files(state.proxy, replace(asked, package_follows=follows))
         return Units(encoded(service), encoded(drop_in.socket_dropin(kept)), None, proxy)
     if options.listener == "dockerd":
         fallback = _fallback(state, derivation)
@@ -43,9 +49,14 @@ def wanted_units(
     return Units(
         encoded(drop_in.guard_dropin(state.config_path, anchors, derivation, name)),
         encoded(drop_in.socket_dropin(kept, name)),
-        encoded(endpoint_socket_unit.unit_text(listen.endpoints(), service, socket)),
+        encoded(endpoint_socket_unit.unit_text(listen.endpoints(), service, socket, _filtering(options, listen))),
         no_files(state.proxy),
     )
+
+
+def _filtering(options: Options, listen: Listen) -> list[str]:
+    own = (str(address.ip) for address in listen.addresses if not address.ip.is_unspecified)
+    return filter_lines(options.allowed_sources, own)
 
 
 def proxy_wanted(state: HostState, options: Options, listen: Listen, client_ca: bytes) -> Wanted:

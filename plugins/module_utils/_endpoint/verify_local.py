@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .._docker.listeners import PLAIN_PORT
+from .._docker.source_filter import STRANGER
 from .._errors import TlsError
 from .._proxy.files import addresses_text
 from . import certificate_store
@@ -49,6 +50,8 @@ def prove(
         if server is not None:
             found.append(check_refused(target, "server-certificate-as-client", server))
         checks += [Check(item.check, item.passed, f"{target.text}: {item.detail}") for item in found]
+    if expected.filtered:
+        checks += check_sources(machine, expected)
     if expected.by_proxy:
         checks += [check_proxy_holds(machine, expected), check_dockerd_closed(machine)]
     elif expected.addresses:
@@ -90,6 +93,14 @@ def check_handed_over(machine: Machine, expected: Expected) -> Check:
     other = [f"{address}:{port}" for address, port in found if (connectable(address), port) not in expected.addresses]
     detail = f"docker.socket also opens {', '.join(other)}" if other else "docker.socket opens no other port"
     return Check("no-other-listener", not other, detail)
+
+
+def check_sources(machine: Machine, expected: Expected) -> list[Check]:
+    """A source that is not allowed does not reach the endpoint; tried at its IPv4 addresses, from another one of loopback."""
+    found = [(address, port) for address, port in expected.addresses if ":" not in address]
+    open_to = [place for place in found if machine.lets_stranger_in(*place)]
+    detail = f"{addresses_text(open_to)} LET IN {STRANGER}" if open_to else f"{STRANGER} does not get through"
+    return [Check("other-source-refused", not open_to, detail)] if found else []
 
 
 def check_proxy_holds(machine: Machine, expected: Expected) -> Check:

@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
+from .files import ProxyFiles
 from .package import PROGRAM, check_package
 from .service import RELOAD, RESTART, START, STOP
 from .state import ProxyState
@@ -31,6 +32,7 @@ class Wanted:
     stream_timeout: int
     sources: tuple[str, ...]
     docker_socket_unit: str
+    package_follows: bool = False  # in check mode, where the role installs HAProxy
 
 
 def wanted_files(state: ProxyState, wanted: Wanted) -> dict[str, bytes | None]:
@@ -41,9 +43,11 @@ def wanted_files(state: ProxyState, wanted: Wanted) -> dict[str, bytes | None]:
     from .config import ProxyConfig, ProxyGroup, render  # hosts with another listener do not pay for them
     from .rights import parse_group_rights
 
-    package = state.package
+    package, files = state.package, state.files
     if package is None:
         raise TlsError("the HAProxy of this host was not read", hint="Please report it.", code="proxy-package-missing")
+    if not package.version and wanted.package_follows:
+        return _unknown(files)
     check_package(package)
     if not state.socket_group:
         raise TlsError(
@@ -51,9 +55,8 @@ def wanted_files(state: ProxyState, wanted: Wanted) -> dict[str, bytes | None]:
             hint="Create the group docker and run systemctl restart docker.socket; Docker's packages do both.",
             code="proxy-socket-unreachable",
         )
-    files = state.files
     if not wanted.groups:  # in check mode, before the first run has made the authorities
-        return {**dict.fromkeys(files.paths), files.unit_path: b"", files.config: b""}
+        return _unknown(files)
     has_crl = bool(wanted.crl.strip())
     rights = parse_group_rights(wanted.rights, list(wanted.groups), "group_rights")
     config = render(
@@ -87,6 +90,11 @@ def wanted_files(state: ProxyState, wanted: Wanted) -> dict[str, bytes | None]:
         files.crl: f"{wanted.crl.strip()}\n".encode("ascii") if has_crl else None,
         files.unit_path: unit.encode("utf-8"),
     }
+
+
+def _unknown(files: ProxyFiles) -> dict[str, bytes | None]:
+    """Return files without contents, where these cannot be known before the run."""
+    return {**dict.fromkeys(files.paths), files.unit_path: b"", files.config: b""}
 
 
 def no_files(state: ProxyState) -> dict[str, bytes | None]:

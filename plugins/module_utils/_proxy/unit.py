@@ -14,8 +14,9 @@ starting (PCRE compiles at run time); a reload (USR2 to the master of ``-Ws``) i
 
 from __future__ import annotations
 
-import typing as t
 from dataclasses import dataclass
+
+from .._docker.source_filter import filter_lines
 
 OWN_MARK = "# Managed by Ansible (portcullis.docker_tls)"
 
@@ -107,7 +108,7 @@ def unit_text(unit: ProxyUnit) -> str:
         "RestartSec=2",
         "TimeoutStopSec=15",
         "SuccessExitStatus=143",
-        *_filter(unit),
+        *filter_lines(unit.sources, unit.own_addresses),
         *_SANDBOX.splitlines(),
         "[Install]",
         "WantedBy=multi-user.target",
@@ -118,20 +119,6 @@ def unit_text(unit: ProxyUnit) -> str:
 def is_ours(data: bytes | None) -> bool:
     """Return whether a file was written by this collection."""
     return data is not None and data.startswith(OWN_MARK.encode("ascii"))
-
-
-def allowed(text: str) -> tuple[str, ...]:
-    """Return the networks of ``IPAddressAllow=`` in a unit's text, as they are written there."""
-    lines = [line.partition("=")[2] for line in text.splitlines() if line.startswith("IPAddressAllow=")]
-    return tuple(word for line in lines for word in line.split())
-
-
-def _filter(unit: ProxyUnit) -> t.Sequence[str]:
-    """Return the lines that let only ``sources`` connect, and the host itself at its own addresses."""
-    if not unit.sources:
-        return ()
-    listed = dict.fromkeys((*unit.sources, "127.0.0.1", "::1", *unit.own_addresses))
-    return ("IPAddressDeny=any", f"IPAddressAllow={' '.join(listed)}")
 
 
 def _quoted(text: str) -> str:

@@ -15,7 +15,6 @@ from dataclasses import replace
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start_words import split_words
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.unit import (
     ProxyUnit,
-    allowed,
     is_ours,
     unit_text,
 )
@@ -57,7 +56,7 @@ def test_unit_without_sources_filters_nothing() -> None:
 def test_unit_with_sources_lets_them_and_the_host_itself_connect() -> None:
     text = unit_text(replace(UNIT, sources=("10.0.0.0/8",), own_addresses=("192.0.2.7",)))
     assert values(text, "IPAddressDeny") == ["any"]
-    assert allowed(text) == ("10.0.0.0/8", "127.0.0.1", "::1", "192.0.2.7")
+    assert values(text, "IPAddressAllow") == ["10.0.0.0/8 127.0.0.1 ::1 192.0.2.7"]
 
 
 def run_copy(store: pathlib.Path, runtime: pathlib.Path) -> subprocess.CompletedProcess[str]:
