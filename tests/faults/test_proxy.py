@@ -325,3 +325,16 @@ def test_proxy_in_check_mode_says_what_the_run_does(able: Host) -> None:
     assert not planned.result["restart_needed"]
     assert CLIENTS.pem not in str(planned.result["diff"])
     assert "PRIVATE KEY" not in str(planned.result["diff"]) + str(done.result["diff"])
+
+
+@pytest.mark.parametrize("listener", ["systemd", "proxy"])
+def test_allowed_sources_keep_others_out(able: Host, clients: Clients, listener: str) -> None:
+    """The first network is not this machine's; the second is."""
+    done = able.secure(listener=listener, allowed_sources=["192.0.2.0/24"])
+    assert [check["passed"] for check in done.result["proof"] if check["check"] == "other-source-refused"] == [True]
+    assert clients.status("/_ping", "-m", "2") == "000"
+    gateway = able.sh("ip route show default").split()[2]
+    again = able.run(listener=listener, allowed_sources=[f"{gateway}/32"])
+    assert again.result["changed"], again.error
+    assert clients.status() == "200"
+    assert able.works()

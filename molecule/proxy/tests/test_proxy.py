@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -53,8 +52,8 @@ def owner(host: Any) -> str:
 
 
 @pytest.fixture(name="hosts")
-def all_hosts() -> Generator[dict[str, Any], None, None]:
-    yield hosts_of("docker_hosts")
+def all_hosts() -> dict[str, Any]:
+    return hosts_of("docker_hosts")
 
 
 def test_proxy_holds_the_port_and_dockerd_was_not_restarted(host: Any) -> None:

@@ -15,7 +15,7 @@ from .._docker.local_fallback import Fallback, local_fallback
 from .._docker.source_filter import filter_lines
 from .._docker.systemd import endpoint_socket_name
 from .._pki import reader
-from .._proxy.plan import Wanted, no_files, wanted_files
+from .._proxy.plan import Wanted, check_foreign, no_files, wanted_files
 from . import certificate_store
 from .options import Options
 from .plan import Units, encoded
@@ -35,6 +35,7 @@ def wanted_units(
     """Return our files for systemd and for the proxy. ``kept``: see ``socket_unit.check_socket``; ``client_ca``: all anchors."""
     if options.listener == "proxy":
         service = drop_in.local_dropin(derivation)
+        check_foreign(state.proxy)
         asked = proxy_wanted(state, options, listen, client_ca)
         follows = check_mode and bool(options.haproxy_package)
         proxy = wanted_files(state.proxy, replace(asked, package_follows=follows))
@@ -61,14 +62,17 @@ def _filtering(options: Options, listen: Listen) -> list[str]:
 
 def proxy_wanted(state: HostState, options: Options, listen: Listen, client_ca: bytes) -> Wanted:
     """Return what is asked of the listener ``proxy``. One group has all authorities where none are named."""
+    from .._proxy.rights import parse_group_rights  # hosts with another listener do not pay for it
+
     named: t.Sequence[tuple[str, t.Any]] = options.group_authorities or (("clients", client_ca),)
+    rights = parse_group_rights(options.group_rights, [name for name, _text in named], "docker_daemon_group_rights")
     groups = {
         name: reader.load_certificates(text, f"the authorities of {name}") for name, text in named if text.strip()
     }
     return Wanted(
         listen=tuple((str(address.ip), address.port) for address in listen.addresses),
         groups=groups,
-        rights=options.group_rights,
+        rights=rights,
         certificates=f"{options.directory.rstrip('/')}/{certificate_store.CURRENT}",
         crl=options.crl,
         stream_timeout=options.stream_timeout,

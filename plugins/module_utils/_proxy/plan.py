@@ -15,6 +15,9 @@ from .service import RELOAD, RESTART, START, STOP
 from .state import ProxyState
 from .unit import ProxyUnit, unit_text
 
+if t.TYPE_CHECKING:
+    from .rights import Rights
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -26,7 +29,7 @@ class Wanted:
 
     listen: tuple[tuple[str, int], ...]
     groups: t.Mapping[str, t.Sequence[t.Any]]
-    rights: t.Mapping[str, t.Any]
+    rights: t.Mapping[str, Rights]
     certificates: str
     crl: str
     stream_timeout: int
@@ -41,7 +44,6 @@ def wanted_files(state: ProxyState, wanted: Wanted) -> dict[str, bytes | None]:
     Raises TlsError ``proxy-package-missing``, ``proxy-package-too-old``, ``proxy-socket-unreachable``, and those of ``config.render``.
     """
     from .config import ProxyConfig, ProxyGroup, render  # hosts with another listener do not pay for them
-    from .rights import parse_group_rights
 
     package, files = state.package, state.files
     if package is None:
@@ -58,7 +60,6 @@ def wanted_files(state: ProxyState, wanted: Wanted) -> dict[str, bytes | None]:
     if not wanted.groups:  # in check mode, before the first run has made the authorities
         return _unknown(files)
     has_crl = bool(wanted.crl.strip())
-    rights = parse_group_rights(wanted.rights, list(wanted.groups), "group_rights")
     config = render(
         ProxyConfig(
             listen=wanted.listen,
@@ -66,7 +67,7 @@ def wanted_files(state: ProxyState, wanted: Wanted) -> dict[str, bytes | None]:
             ca_path=files.client_ca,
             crl_path=files.crl if has_crl else "",
             groups=tuple(
-                ProxyGroup.of(name, certificates, rights[name]) for name, certificates in wanted.groups.items()
+                ProxyGroup.of(name, certificates, wanted.rights[name]) for name, certificates in wanted.groups.items()
             ),
             docker_socket=state.docker_socket,
             stream_timeout_seconds=wanted.stream_timeout,

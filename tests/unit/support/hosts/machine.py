@@ -123,7 +123,10 @@ class FakeMachine:
         return self.world.proxy is not None
 
     def local_socket(self) -> tuple[str, str]:
-        return "/run/docker.sock", "docker"
+        return "/run/docker.sock", "" if "no-group" in self.world.problems else "docker"
+
+    def can_filter_sources(self) -> bool:
+        return "no-cgroups" not in self.world.problems
 
     def validate_proxy(self, config: bytes, contents: t.Mapping[str, bytes]) -> None:
         if "refused" in self.world.problems:

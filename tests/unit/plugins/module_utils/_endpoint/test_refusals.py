@@ -171,6 +171,10 @@ def addresses(*texts: str) -> t.Callable[[Host], object]:
     return lambda host: host.patch.setattr(host.machine, "addresses", lambda bridges: found)
 
 
+def haproxy(version: tuple[int, ...]) -> t.Callable[[Host], object]:
+    return lambda host: setattr(host.world, "haproxy", version)
+
+
 def taken(host: Host) -> None:
     host.world.others = (("0.0.0.0", 2376, "nginx"),)
 
@@ -280,6 +284,16 @@ CASES: dict[str, Case] = {
     "live-restore-swarm": Case(engine(swarm_active=True), {"live_restore": "require"}),
     "option-invalid": Case(options={"port": 0}),
     "port-taken": Case(taken),
+    "proxy-package-missing": Case(haproxy(()), {"listener": "proxy"}),
+    "proxy-package-too-old": Case(haproxy((2, 2, 9)), {"listener": "proxy"}),
+    "proxy-socket-unreachable": Case(lambda host: host.world.problems.add("no-group"), {"listener": "proxy"}),
+    "proxy-unit-foreign": Case(lambda host: host.world.proxy_unit.write_text("[Unit]\n"), {"listener": "proxy"}),
+    "rights-group-unknown": Case(
+        options={"listener": "proxy", "group_authorities": {"ops": CLIENTS.pem}, "group_rights": {"opps": "read-only"}}
+    ),
+    "allowed-sources-unsupported": Case(
+        lambda host: host.world.problems.add("no-cgroups"), {"listener": "proxy", "allowed_sources": ["10.0.0.0/8"]}
+    ),
     "preflight-failed": Case(taken, {"directory": "{root}/run"}),
     "preflight-failed containers": Case(engine(containers_running=2, swarm_active=True), {"live_restore": "require"}),
     "running-flags-unexplained": Case(unexplained),
