@@ -21,6 +21,9 @@ from .._docker.systemd import UNIT_DIRECTORY, Systemd
 from .._endpoint.boot import starts_at_boot
 from .._errors import TlsError
 from .._pki import pem
+from .._proxy.files import proxy_files
+from .._proxy.service import is_enabled
+from .._proxy.unit import is_ours
 from .model import INVALID, MISSING, NOT_READABLE, READ
 
 LARGEST = 1 << 20
@@ -67,9 +70,17 @@ def _read_set(wanted: Wanted) -> dict[str, t.Any]:
         "key_matches": matches,
         "ca_content": _optional(wanted.ca_path),
         "client_ca_content": _optional(wanted.client_ca_path),
-        "configured": _configured(wanted.config_path, path),
+        "configured": _proxied(wanted.unit, path) or _configured(wanted.config_path, path),
         "starts_at_boot": _starts_at_boot(wanted.unit) if wanted.unit else None,
     }
+
+
+def _proxied(service: str, certificate_path: str) -> bool:
+    """Return whether the listener ``proxy`` is set up with certificates of this directory; daemon.json has no settings then."""
+    files = proxy_files(service or "docker.service", UNIT_DIRECTORY)
+    unit = _open(files.unit_path)
+    store = f"{os.path.dirname(certificate_path).rstrip('/')}/current"
+    return unit.state == READ and is_ours(unit.data) and f'"{store}"' in (unit.data or b"").decode("utf-8", "replace")
 
 
 def _configured(config_path: str, certificate_path: str) -> bool | None:
@@ -89,6 +100,9 @@ def _configured(config_path: str, certificate_path: str) -> bool | None:
 
 def _starts_at_boot(service: str) -> bool | None:
     """Return whether the boot opens the endpoint's port; None where systemd cannot be asked, or has no such unit."""
+    files = proxy_files(service, UNIT_DIRECTORY)
+    if is_ours(_open(files.unit_path).data):
+        return is_enabled(files)
     try:
         systemd = Systemd(service, service.rpartition(".")[0] + ".socket", UNIT_DIRECTORY)
         services = systemd.show()

@@ -13,6 +13,9 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files import proxy_files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import enable
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.unit import ProxyUnit, unit_text
 from support.ca.certificates import private_key
 from support.hosts.fleet import client, server_authority
 
@@ -116,3 +119,25 @@ def test_read_all_looks_again_where_a_renewal_came_between(
     answers = iter([False, True])
     monkeypatch.setattr(collect_files, "key_matches", lambda _certificate, _key: next(answers))
     assert read(bundle / "cert.pem", key_path=bundle / "key.pem")["key_matches"] is True
+
+
+@pytest.mark.parametrize(("ours", "enabled"), [(True, True), (True, False), (False, False)])
+def test_read_all_knows_the_listener_proxy_by_its_unit(
+    bundle: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, ours: bool, enabled: bool
+) -> None:
+    monkeypatch.setattr(collect_files, "UNIT_DIRECTORY", str(tmp_path))
+    files = proxy_files("docker.service", str(tmp_path))
+    unit = ProxyUnit("/etc/x.cfg", f"{bundle}/current", "/run/x", "docker.socket", "docker")
+    pathlib.Path(files.unit_path).write_text(unit_text(unit) if ours else "[Unit]\n")
+    if enabled:
+        enable(files)
+    (tmp_path / "daemon.json").write_text("{}")
+    wanted = collect_files.Wanted(
+        "web1",
+        str(bundle / "cert.pem"),
+        config_path=str(tmp_path / "daemon.json"),
+        unit="docker.service" if ours else "",
+    )
+    found = collect_files.read_all([wanted])[0]
+    assert found["configured"] is ours
+    assert found["starts_at_boot"] is (enabled if ours else None)
