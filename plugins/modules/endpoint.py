@@ -125,10 +125,10 @@ options:
         not there at boot do no harm.
       - Where another tool removes these settings from C(daemon.json), Docker starts with its local socket only. The drop-in checks
         that before each start; the journal of C(docker.service) names the file and the command that restores the endpoint.
-    type: str
       - V(proxy) is HAProxy (2.6 or later, the distribution's package), by a unit of our own C(docker-tls-proxy.service), in front of
         Docker's local socket. C(daemon.json) has no settings of an endpoint then, and C(dockerd) is restarted once where it has to give
         up its own port, and never for certificates.
+    type: str
     choices: [dockerd, systemd, proxy]
     default: dockerd
   group_authorities:

@@ -32,6 +32,7 @@ CHANGE = _pipe.Program(
         "_endpoint/transaction",
         "_endpoint/rollback",
         "_endpoint/plan_text",
+        "_proxy/validate",
         "_standalone",
     ),
 )

@@ -173,7 +173,9 @@ class Host:
         subprocess.run(["docker", "kill", self.name], check=True, capture_output=True)
         subprocess.run(["docker", "start", self.name], check=True, capture_output=True)
         self.wait(60)
-        self.address = self.sh("hostname -I").split()[0]  # the engine may give it another one
+        shown = ["docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", self.name]
+        found = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+        self.address = found.split()[0]  # the engine may give it another one
 
 
 RESET = """\

@@ -108,7 +108,7 @@ def _start(files: ProxyFiles, units: Units, clock: Clock) -> None:
         problem = error.message
     state = units.unit_state(files.unit)
     if problem or not state.is_active:
-        raise _failed("start", files, units, "proxy-start-failed")
+        raise _failed("the proxy did not start", files, units, "proxy-start-failed")
 
 
 def _reload(files: ProxyFiles, units: Units, clock: Clock) -> None:
@@ -117,14 +117,14 @@ def _reload(files: ProxyFiles, units: Units, clock: Clock) -> None:
     try:
         units.command("reload", "--", files.unit)
     except TlsError:
-        raise _failed("reload", files, units, "proxy-reload-failed") from None
+        raise _failed("the proxy did not read its new files", files, units, "proxy-reload-failed") from None
     deadline = clock.monotonic() + _PATIENCE
     while True:
         state = units.unit_state(files.unit)
         if state.active_state == "active" and state.main_pid == master and workers(master) - before:
             return
         if clock.monotonic() >= deadline or state.active_state in ("inactive", "failed") or state.main_pid != master:
-            raise _failed("reload", files, units, "proxy-reload-failed")
+            raise _failed("the proxy did not read its new files", files, units, "proxy-reload-failed")
         clock.sleep(_POLL)
 
 
@@ -133,7 +133,7 @@ def _failed(what: str, files: ProxyFiles, units: Units, code: str) -> TlsError:
     lines = [line for line in units.unit_log(files.unit, 12).splitlines() if "ALERT" in line or "rror" in line]
     shown = f": {' | '.join(lines[-3:])}" if lines else ""
     return TlsError(
-        f"{files.unit} did not {what} ({state.result or state.active_state}){shown}",
+        f"{what} ({files.unit}: {state.result or state.active_state}){shown}",
         hint=f"Check `systemctl status {files.unit}` and `journalctl -u {files.unit}` on the host, then run again.",
         code=code,
     )

@@ -330,6 +330,12 @@ def test_sources_of_the_script_are_all_that_a_look_imports_with_its_preflight() 
         "_endpoint.replaceable",
         "_docker.validate_daemon_json",
         "_pki.plan_text",
+        "_proxy.access_log",
+        "_proxy.config",
+        "_proxy.issuer_name",
+        "_proxy.presets",
+        "_proxy.rights",
+        "_proxy.rules",
     )
     code = (
         f"import sys; import {prefix}_endpoint.host_state; print([m for m in sys.modules if m.startswith({prefix!r})])"
@@ -339,7 +345,7 @@ def test_sources_of_the_script_are_all_that_a_look_imports_with_its_preflight() 
         [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
     ).stdout
     names = {name[len(prefix) :] for name in yaml.safe_load(imported)}
-    packages = {"_docker", "_endpoint", "_host", "_pki"}
+    packages = {"_docker", "_endpoint", "_host", "_pki", "_proxy"}
     assert (names - packages) | set(lazily) == {name.replace("/", ".") for name in _look_program.LOOK.sources}
 
 
