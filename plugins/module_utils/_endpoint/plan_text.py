@@ -37,13 +37,14 @@ def plan_text(
         "admits", before.get(certificate_store.CLIENT_CA), after.get(certificate_store.CLIENT_CA)
     )
     parts += _authorities_text("ca.pem", before.get(certificate_store.CA), after.get(certificate_store.CA))
+    parts += [f"proxy {plan.proxy}"] if plan.proxy else []
     if plan.restart or plan.action not in _ACTIONS:
         parts += [f"restart {'yes' if plan.restart else 'no'}", *_containers_text(found, plan)]
     return f"{', '.join(parts)} ({', '.join(reasons)})"
 
 
 def _listen_text(found: HostState, plan: Plan, listen: Listen | None) -> list[str]:
-    if listen is None or not {"endpoint-new", "daemon-json-rewritten", "listen-changed"} & {*plan.reasons}:
+    if listen is None or not {"endpoint-new", "daemon-json-rewritten", "listen-changed", "proxy-new"} & {*plan.reasons}:
         return []
     hosts = found.config_values.get("hosts")
     listed = hosts if isinstance(hosts, list) else []

@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the listener proxy means for a host in memory: which files, which step for its unit, and no restart of dockerd."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.source_filter import stranger_is_refused
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import networks
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from helpers_machine import FakeMachine, install
+from helpers_scenarios import CLIENTS, OTHERS, given, issued, proxied, run, secure, secure_by_proxy
+from helpers_world import Effects, World
+
+
+@pytest.fixture
+def world(tmp_path: pathlib.Path) -> World:
+    return World(tmp_path / "host").build()
+
+
+@pytest.fixture
+def machine(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
+    return install(monkeypatch, world, Effects())
+
+
+def proxy_config(world: World) -> str:
+    return (world.root / "etc/docker-tls-proxy/haproxy.cfg").read_text()
+
+
+def test_first_run_starts_the_proxy_and_restarts_nothing(world: World, machine: FakeMachine) -> None:
+    result = run(world, machine, proxied(world))
+    assert (result["restarted"], result["restart_needed"]) == (False, False)
+    assert "proxy-new" in result["reasons"]
+    assert any("listen 10.0.0.5:2376" in line and "proxy start" in line for line in result["plan"])
+    assert world.restarts == 0
+    assert not world.config.exists()
+    assert world.reachable == ("10.0.0.5:2376",)
+    assert not run(world, machine, given(world, listener="proxy"))["changed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda world: {"certificate": issued(world, 6)}, "certificate-changed"),
+        (lambda world: {"client_ca": CLIENTS.pem + OTHERS.pem}, "anchors-changed"),
+        (lambda world: {"stream_timeout": 60}, "proxy-config-changed"),
+        (lambda world: {"listen": ("127.0.0.1:2376",)}, "proxy-config-changed"),
+        (lambda world: {"allowed_sources": ("10.0.0.0/8",)}, "proxy-unit-changed"),
+    ],
+    ids=["certificate", "anchors", "timeout", "listen", "sources"],
+)
+def test_change_of_the_endpoint_does_not_touch_dockerd(
+    world: World, machine: FakeMachine, change: t.Callable[[World], dict[str, t.Any]], reason: str
+) -> None:
+    secure_by_proxy(world)
+    dockerd = world.process
+    result = run(world, machine, given(world, listener="proxy", **change(world)))
+    assert reason in result["reasons"]
+    assert world.process is dockerd
+    assert world.containers == {"web"}
+    assert world.proxy_starts == 2
+
+
+def test_authority_of_servers_alone_reloads_nothing(world: World, machine: FakeMachine) -> None:
+    secure_by_proxy(world)
+    result = run(world, machine, given(world, listener="proxy", ca=given(world).ca + OTHERS.pem, allow_dual_trust=True))
+    assert result["reasons"] == ["authority-changed"]
+    assert world.proxy_starts == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda world: setattr(world, "proxy", None), "proxy-not-running"),
+        (lambda world: world.proxy_link.unlink(), "proxy-not-enabled"),
+        (lambda world: setattr(world.proxy, "fingerprint", "older"), "proxy-outdated"),
+    ],
+    ids=["stopped", "disabled", "outdated"],
+)
+def test_proxy_that_is_not_as_it_should_be_is_repaired(
+    world: World, machine: FakeMachine, spoil: t.Callable[[World], object], reason: str
+) -> None:
+    secure_by_proxy(world)
+    spoil(world)
+    result = run(world, machine, given(world, listener="proxy"))
+    assert result["reasons"] == [reason]
+    assert world.reachable
+    assert world.proxy_link.is_symlink()
+    assert not run(world, machine, given(world, listener="proxy"))["changed"]
+
+
+def test_dockerd_gives_up_its_port_with_one_restart(world: World, machine: FakeMachine) -> None:
+    world.config.write_text('{"log-driver": "journald"}')
+    secure(world)
+    result = run(world, machine, given(world, listener="proxy"))
+    assert result["restarted"]
+    assert world.restarts == 1 + 1  # the first one was for its own listener
+    assert world.tcp == ()
+    assert world.config.read_text() == '{"log-driver": "journald"}'
+    assert not (world.units / "docker.service.d/zz-docker-tls.conf").exists()
+
+
+def test_configuration_that_haproxy_refuses_changes_nothing(world: World, machine: FakeMachine) -> None:
+    secure(world)
+    before = world.snapshot()
+    world.problems.add("refused")
+    with pytest.raises(TlsError) as caught:
+        run(world, machine, given(world, listener="proxy"))
+    assert caught.value.code == "proxy-config-refused"
+    assert world.snapshot() == before
+    assert world.restarts == 1
+
+
+def test_proxy_that_does_not_start_leaves_the_old_listener(world: World, machine: FakeMachine) -> None:
+    secure(world)
+    before = world.snapshot()
+    world.problems.add("proxy-dies")
+    with pytest.raises(TlsError) as caught:
+        run(world, machine, given(world, listener="proxy"))
+    assert caught.value.code == "proxy-start-failed"
+    assert world.snapshot() == before
+    assert world.tcp == ("10.0.0.5:2376",)
+
+
+def test_local_listeners_of_the_user_stay_in_daemon_json(world: World, machine: FakeMachine) -> None:
+    (world.root / "lib/docker.service").write_text("[Service]\nExecStart=/usr/sbin/dockerd\n")
+    world.config.write_text('{"hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2375"]}')
+    world.boot()
+    run(world, machine, given(world, certificate=issued(world), listener="proxy", existing_settings="replace"))
+    assert world.config.read_text() == '{"hosts": ["unix:///var/run/docker.sock"]}'
+    assert world.answers_locally
+    assert world.tcp == ()
+
+
+@pytest.mark.parametrize("value", ["10.0.0.5/8", "web1", "10.0.0.0/33", "", "any", "10.0.0.0/8 IPAddressAllow=any"])
+def test_source_that_is_no_network_is_refused(value: str) -> None:
+    with pytest.raises(TlsError) as caught:
+        networks([value])
+    assert caught.value.code == "option-invalid"
+
+
+def test_sources_are_written_as_systemd_takes_them() -> None:
+    assert networks(["10.0.0.5", "fd00::/8", "10.0.0.5/32"]) == ("10.0.0.5/32", "fd00::/8")
+
+
+def test_other_source_of_loopback_is_tried_where_it_must_not_get_through() -> None:
+    assert stranger_is_refused(("10.0.0.0/8",))
+    assert not stranger_is_refused(("127.0.0.0/8",))
+    assert not stranger_is_refused(("0.0.0.0/0",))
+    assert not stranger_is_refused(())
