@@ -13,9 +13,9 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.source_filter import stranger_is_refused
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import networks
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from helpers_machine import FakeMachine, install
-from helpers_scenarios import CLIENTS, OTHERS, given, issued, proxied, run, secure, secure_by_proxy
-from helpers_world import Effects, World
+from support.hosts.machine import FakeMachine, install
+from support.hosts.scenarios import CLIENTS, OTHERS, given, issued, proxied, run, secure, secure_by_proxy
+from support.hosts.world import Effects, World
 
 
 @pytest.fixture
