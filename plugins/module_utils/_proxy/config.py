@@ -44,6 +44,8 @@ from .rules import EXEC_START, Rule
 MINIMUM_VERSION = (2, 6)
 #: The first one that was seen to carry ``docker exec`` with its input in HTTP mode.
 _CARRIES_EXEC = (3, 0, 11)
+#: The first one that has ``timeout client-hs``.
+_LIMITS_HANDSHAKES = (2, 9)
 
 _GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
 _FILE_NAME = re.compile(r"/[a-zA-Z0-9_.@+/-]{1,250}")
@@ -51,6 +53,7 @@ _MAXIMUM_CONNECTIONS = 1000
 _YEAR = 366 * 86400
 
 #: Status codes that HAProxy itself answers with, and what a Docker client then shows after "Error response from daemon:".
+#: A request that it cannot parse at all gets HAProxy's own page: its frontend is in TCP mode.
 _ERRORS = {
     400: "the proxy in front of Docker cannot read this request",
     408: "the proxy in front of Docker has waited too long for the rest of the request",
@@ -128,6 +131,8 @@ def _message(text: str) -> str:
 
 
 #: What all connections have, and what is added where they carry requests.
+#: ``timeout client`` ends handshakes and uploads that stand still; silent streams are not subject to it (measured: logs, events, wait,
+#: attach, exec), but to 24 hours of silence from Docker.
 _DEFAULTS = (
     _section(
         "defaults connections",
@@ -138,7 +143,7 @@ _DEFAULTS = (
             "option clitcpka",
             "option disable-h2-upgrade",
             "timeout connect 5s",
-            "timeout client 1h",
+            "timeout client 10m",
             "timeout server 24h",
             "timeout tunnel 24h",
             "timeout http-request 30s",
@@ -180,6 +185,7 @@ def _frontend(config: ProxyConfig) -> str:
     tls = f"ssl crt {config.certificate_path} ca-file {config.ca_path}{crl} verify required alpn http/1.1"
     lines = [f"bind {_address(address)}:{port} transparent {tls}" for address, port in config.listen]
     lines += [
+        *(["timeout client-hs 10s"] if config.haproxy_version >= _LIMITS_HANDSHAKES else []),
         f"log-format {quoted(log_format(REQUEST_FIELDS))}",
         f"error-log-format {quoted(log_format(CONNECTION_FIELDS))}",
         "tcp-request inspect-delay 10s",
