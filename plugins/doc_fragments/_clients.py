@@ -39,4 +39,13 @@ options:
           - Without this option every certificate of this client and group is listed.
         type: list
         elements: str
+  revocation_list_groups:
+    description:
+      - Access groups that only hosts admit whose listener checks revocation lists. A revoked client of such a group is refused by the list of its
+        authority; the others of the group keep their certificates and no new generation is made.
+      - Other groups get a new generation as well, because dockerd itself checks no lists. So does one of these groups whose authority may sign no
+        list, or has signed certificates that the ledger does not know.
+    type: list
+    elements: str
+    default: []
 """

@@ -25,6 +25,9 @@ CA_OPTIONS: dict[str, t.Any] = {
     "allow_network_filesystem": {"type": "bool", "default": False},
 }
 
+#: Documented by the fragment ``_clients``: the access groups for which revocation lists are enough.
+REVOCATION_LIST_GROUPS_OPTION: dict[str, t.Any] = {"type": "list", "elements": "str", "default": []}
+
 #: Documented by the fragment ``_clients``: whom the inventory gives access to.
 CLIENTS_OPTION: dict[str, t.Any] = {
     "type": "list",

@@ -134,72 +134,17 @@ reasons:
   description:
     - Why something changed. V(authority-missing), an authority was made; V(authority-unfinished), one was finished that a killed run had begun;
       V(modes-repaired), others had access; V(ledger-repaired), a torn last line was removed; V(ledger-restarted), see O(restart_ledger);
-      V(client-revoked), a new generation signs because a client of the former one is revoked.
+      V(client-revoked), certificates of a revoked client were put into the revocation list of their authority, and where that is not enough a new
+      generation signs; V(revocation-list-signed), the list of an authority was missing or could not be used.
   returned: success
   type: list
   elements: str
   sample: [authority-missing]
 authorities:
-  description: Every authority by name; V(server) first. In check mode those that would be made have empty contents.
+  description: >-
+    Every authority by name, as M(portcullis.docker_tls.authority_info) returns them. In check mode those that would be made have empty contents.
   returned: success
   type: dict
-  contains:
-    id:
-      description: Name and generation, as in the organizational unit of the certificate.
-      type: str
-      sample: server-g1
-    name:
-      description: V(server) or the access group.
-      type: str
-    purpose:
-      description: V(server) or V(client).
-      type: str
-    generation:
-      description: Number of the generation that signs.
-      type: int
-    adopted:
-      description: Whether that generation was made by another tool, see M(portcullis.docker_tls.adopted_authority).
-      type: bool
-    certificate_content:
-      description: Certificate of the generation that signs, as PEM.
-      type: str
-    trusted_content:
-      description: Certificates to trust, as PEM; during a rotation those of more than one generation.
-      type: str
-    certificate:
-      description: The certificate as plain values (subject, names, dates, key type, fingerprints); null when it would be made.
-      type: dict
-    external:
-      description: Whether another issuer signs, see O(issuers). RV(authorities.certificate_content) are then its anchors.
-      returned: where another issuer signs
-      type: bool
-    issuer:
-      description: Which issuer that is.
-      returned: where another issuer signs
-      type: str
-    generations:
-      description: Every generation that is there, oldest first.
-      type: list
-      elements: dict
-      contains:
-        id:
-          description: Name and number.
-          type: str
-        generation:
-          description: Its number.
-          type: int
-        stage:
-          description: V(next), is trusted and does not sign yet; V(signing); V(old), is trusted and signs no more.
-          type: str
-        certificate_content:
-          description: Its certificate as PEM.
-          type: str
-        not_before:
-          description: Its begin.
-          type: str
-        not_after:
-          description: Its end.
-          type: str
 revocations:
   description:
     - What has to leave because a client is revoked, until it has. C(playbooks/site.yml) does the rest, that is new certificates for the members, then
@@ -233,6 +178,23 @@ revocations_deferred:
   returned: success
   type: list
   elements: dict
+revoked_certificates:
+  description: Certificates that this call has put (would put) into revocation lists, because their clients are revoked.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    serial:
+      description: Serial number of the certificate.
+      type: str
+    authority:
+      description: Id of the authority that has signed it.
+      type: str
+      sample: clients-g1
+    client:
+      description: Name of the client.
+      type: str
+      sample: bob
 revoked_unknown:
   description: Clients that are revoked and of whom the ledger has no certificate; probably misspelt.
   returned: success
@@ -273,7 +235,12 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._argument_specs import CA_OPTIONS, CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
+from ..module_utils._argument_specs import (
+    CA_OPTIONS,
+    CLIENTS_OPTION,
+    CRYPTOGRAPHY_OPTION,
+    REVOCATION_LIST_GROUPS_OPTION,
+)
 from ..module_utils._ca import access, call_context, create, layout, plan_text, report, revocation, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._issuers import anchors
@@ -329,10 +296,14 @@ def _revoke(
     params, deferred = module.params, module.params["revocation_deferred"]
     if params["clients"] is None:
         return revocation.Outcome({}, ())
-    wish = revocation.Wish(tuple(access.clients_of(params["clients"])), params["unlisted_certificates"] == "revoke")
+    wish = revocation.Wish(
+        tuple(access.clients_of(params["clients"])),
+        params["unlisted_certificates"] == "revoke",
+        frozenset(params["revocation_list_groups"]) - {one["authority"] for one in params["issuers"]},
+    )
     template = _spec(params, "clients", "client")
-    predict = module.check_mode or deferred
-    found = revocation.begin(place, wish, template, passphrase, around, predict=predict)
+    predict = module.check_mode
+    found = revocation.begin(place, wish, template, passphrase, around, predict=predict, deferred=deferred)
     for warning in report.access_warnings(found, deferred=deferred):
         module.warn(warning)
     return found
@@ -356,18 +327,19 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     revoked = _revoke(module, place, passphrase, around)
     deferred = revoked.revocations if params["revocation_deferred"] else ()
     begun = () if deferred else revoked.revocations
-    if begun:
+    if begun or revoked.listed:
         authorities = report.with_revocations(authorities, revoked, now)
     authorities = anchors.with_issuers(authorities, issuers, now)
-    reasons = [*outcome.reasons, *(() if deferred else revoked.reasons)]
+    reasons = [*outcome.reasons, *revoked.reasons]
     ledger_end = report.ledger_end(place, None if reasons else outcome.ledger)
-    plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(begun)]
+    plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(begun), *plan_text.listed(revoked)]
     return {
         "changed": bool(reasons),
         "reasons": reasons,
         "authorities": authorities,
         "revocations": [one.to_dict() for one in begun],
         "revocations_deferred": [one.to_dict() for one in deferred],
+        "revoked_certificates": [one.to_dict() for one in revoked.listed],
         "revoked_unknown": list(revoked.unknown),
         "unlisted": [one.to_dict() for one in revoked.access.unlisted],
         "revoked": [one.to_dict() for one in revoked.access.revoked],
@@ -390,6 +362,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
             "clients": CLIENTS_OPTION,
             "issuers": {"type": "list", "elements": "dict", "default": [], "options": anchors.ANCHOR_OPTIONS},
             "unlisted_certificates": {"type": "str", "choices": ["report", "revoke"], "default": "report"},
+            "revocation_list_groups": REVOCATION_LIST_GROUPS_OPTION,
             "revocation_deferred": {"type": "bool", "default": False},
             "restart_ledger": {"type": "bool", "default": False},
         },

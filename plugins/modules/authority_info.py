@@ -79,6 +79,11 @@ authorities:
     trusted_content:
       description: Certificates to trust, as PEM; during a rotation those of more than one generation.
       type: str
+    crl_content:
+      description:
+        - Their revocation lists, as PEM and in their order. They are valid as long as their authorities.
+        - Empty for V(server), and where one of the authorities may sign none (one of another tool without the key usage cRLSign).
+      type: str
     certificate:
       description: The certificate as plain values (subject, names, dates, key type, fingerprints).
       type: dict
@@ -174,6 +179,9 @@ unlisted:
     trusted:
       description: Whether that authority is still one of the CA.
       type: bool
+    listed:
+      description: Whether the revocation list of that authority has all of them, so that a host that checks the list refuses them.
+      type: bool
     hosts:
       description: The Docker hosts of the inventory that admit the group.
       returned: in a play
@@ -212,7 +220,7 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._argument_specs import CLIENTS_OPTION, CRYPTOGRAPHY_OPTION
+from ..module_utils._argument_specs import CLIENTS_OPTION, CRYPTOGRAPHY_OPTION, REVOCATION_LIST_GROUPS_OPTION
 from ..module_utils._ca import access, layout, report, revocation, store
 from ..module_utils._errors import TlsError
 from ..module_utils._issuers import anchors
@@ -248,7 +256,8 @@ def _compared(module: AnsibleModule, place: layout.CaDirectory, now: datetime) -
     if module.params["clients"] is None:
         return None
     try:
-        return revocation.look(place, access.clients_of(module.params["clients"]), now)
+        by_list = set(module.params["revocation_list_groups"]) - {one["authority"] for one in module.params["issuers"]}
+        return revocation.look(place, access.clients_of(module.params["clients"]), now, by_list)
     except TlsError as error:
         module.warn(f"the access of clients cannot be compared with the ledger: {error.message}")
         return None
@@ -263,6 +272,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
             "path": {"type": "path", "required": True},
             "clients": CLIENTS_OPTION,
             "issuers": {"type": "list", "elements": "dict", "default": [], "options": anchors.ANCHOR_OPTIONS},
+            "revocation_list_groups": REVOCATION_LIST_GROUPS_OPTION,
         },
     )
 

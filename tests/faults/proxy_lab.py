@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import config, rights
 from conftest import SERVER, Host, certificate
-from helpers_x509 import FAR_AHEAD, LONG_AGO, Pair, authority, leaf, named_authority
+from support.ca.certificates import FAR_AHEAD, LONG_AGO, Pair, authority, leaf, named_authority
 
 DOCKER, RECORDER = 2398, 2399
 RESTART = {"methods": ["POST"], "path": "/containers/{id}/restart"}

@@ -10,6 +10,7 @@ Pure: entries of the ledger, the clients and the time go in. Who is revoked is k
 from __future__ import annotations
 
 import re
+import types
 import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -79,8 +80,14 @@ def _is_relevant(line: bytes) -> bool:
     return line.startswith(_EVENTS, begin + len(_EVENT)) or any(profile in line for profile in _PROFILES)
 
 
-def compare(found: t.Iterable[Entry], clients: t.Sequence[Client], stored: store.Stored, now: datetime) -> Access:
-    """Compare the valid client certificates of the ledger with ``clients``."""
+def compare(
+    found: t.Iterable[Entry],
+    clients: t.Sequence[Client],
+    stored: store.Stored,
+    now: datetime,
+    listed: t.Mapping[str, t.Container[str]] = types.MappingProxyType({}),
+) -> Access:
+    """Compare the valid client certificates of the ledger with ``clients``. ``listed``: the revoked serials of each generation."""
     lines = list(found)
     there = trusted_generations(stored)
     revoked = {names.client_identity(one.name) for one in clients if one.revoked}
@@ -97,7 +104,12 @@ def compare(found: t.Iterable[Entry], clients: t.Sequence[Client], stored: store
         if end_of(entry) <= now:
             continue
         certificate = _held(entry, there)
-        if identities & revoked or any((each, certificate.generation) in pairs for each in identities):
+        certificate = replace(certificate, listed=entry.get("serial") in listed.get(certificate.generation, ()))
+        if (
+            certificate.listed
+            or identities & revoked
+            or any((each, certificate.generation) in pairs for each in identities)
+        ):
             reason = REVOKED
         elif certificate.trusted and not is_temporary(entry):
             reason = _unwanted(certificate, [each for identity in identities for each in wanted.get(identity, ())])
@@ -189,5 +201,5 @@ def _covers(client: Client, one: ClientCertificate) -> bool:
 
 def _join(held: dict[tuple[str, ...], ClientCertificate], one: ClientCertificate) -> None:
     key = (one.client, one.generation, one.request or one.requester, one.source)
-    if key not in held or held[key].not_after < one.not_after:
-        held[key] = one
+    before = held.get(key, one)
+    held[key] = replace(max(before, one, key=lambda each: each.not_after), listed=before.listed and one.listed)

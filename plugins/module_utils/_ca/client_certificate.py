@@ -32,6 +32,8 @@ class ClientCertificate:
     not_after: datetime
     reason: str
     trusted: bool
+    #: Whether the revocation list of the generation has all of them.
+    listed: bool = False
 
     @property
     def can_be_ended(self) -> bool:
@@ -46,14 +48,16 @@ class ClientCertificate:
     def to_dict(self) -> dict[str, t.Any]:
         """Return it as modules report it."""
         texts: dict[str, t.Any] = {name: getattr(self, name) for name in _TEXTS}
-        return {**texts, "not_after": isoformat(self.not_after), "trusted": self.trusted}
+        return {**texts, "not_after": isoformat(self.not_after), "trusted": self.trusted, "listed": self.listed}
 
 
 def from_dict(reported: t.Mapping[str, t.Any]) -> ClientCertificate:
     """Return the certificate that a module has reported. Raises TlsError ``ledger-unreadable``."""
     texts = {name: str(reported.get(name) or "") for name in _TEXTS}
     not_after = ledger_time(str(reported.get("not_after") or ""))
-    return ClientCertificate(**texts, not_after=not_after, trusted=bool(reported.get("trusted")))
+    return ClientCertificate(
+        **texts, not_after=not_after, trusted=bool(reported.get("trusted")), listed=bool(reported.get("listed"))
+    )
 
 
 def ledger_time(text: str) -> datetime:

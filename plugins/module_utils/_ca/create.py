@@ -22,7 +22,7 @@ from .._errors import TlsError
 from .._pki import key_encryption, keys, names, reader, signing
 from .._pki.compat import NameOID
 from .._time import isoformat
-from . import layout, ledger, lock, stages, store, swap_keys
+from . import crl, layout, ledger, lock, stages, store, swap_keys
 from .policy import DEFAULT_BACKDATE
 
 # With restart_ledger the user accepts these; a sound ledger is never restarted.
@@ -201,7 +201,8 @@ class Run:
     def predict(self) -> Outcome:
         state = self._verified()
         missing, warnings = decide(self.specs, state.stored, self.around.now)
-        reasons = _reasons(state, layout.loose_entries(self.place), missing)
+        due = crl.due(state.stored, state.ledger, self.around.now)
+        reasons = _reasons(state, layout.loose_entries(self.place), missing, due)
         return Outcome(state.stored, tuple(missing), reasons, tuple(warnings), state.ledger)
 
     def act(self) -> Outcome:
@@ -211,7 +212,11 @@ class Run:
         if missing:
             self.create(missing, settled.ledger)
             stored = store.read_authorities(self.place)
-        reasons = (*settled.reasons, *(("authority-missing",) if missing else ()))
+        due = crl.due(stored, settled.ledger, self.around.now)
+        if due:
+            crl.renew(due, settled.ledger, self.passphrase, self.around.now)
+            stored = stages.settled(store.read_authorities(self.place), settled.ledger)
+        reasons = (*settled.reasons, *(("authority-missing",) if missing else ()), *((crl.SIGNED,) if due else ()))
         return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice), settled.ledger)
 
     def settle(self) -> Settled:
@@ -232,7 +237,7 @@ class Run:
             self._move_in(state.unfinished)
             stored = self._verified().stored
         self._discard_staged()
-        return Settled(stored, found, (*swapped, *_reasons(state, loose, ())), tuple(warnings))
+        return Settled(stored, found, (*swapped, *_reasons(state, loose, (), ())), tuple(warnings))
 
     def _verified(self) -> _State:
         """Return what is there after all checks: certificates, keys with the passphrase, the ledger's chain."""
@@ -327,18 +332,22 @@ class Run:
         _files.write_atomic(os.path.join(path, store.KEY), encrypted, layout.FILE_MODE)
         content = reader.certificate_pem(certificate).encode("ascii")
         _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
+        crl.stage(path, certificate, key, self.around.now)
         if spec.is_next:
             _files.write_atomic(os.path.join(path, store.NEXT_MARK), b"", layout.FILE_MODE)
         return certificate
 
 
-def _reasons(state: _State, loose: t.Sequence[str], missing: t.Sequence[AuthoritySpec]) -> tuple[str, ...]:
+def _reasons(
+    state: _State, loose: t.Sequence[str], missing: t.Sequence[AuthoritySpec], due: t.Sequence[store.StoredAuthority]
+) -> tuple[str, ...]:
     pairs = (
         ("modes-repaired", bool(loose)),
         ("ledger-repaired", bool(state.ledger.torn)),
         ("ledger-restarted", state.restart),
         ("authority-unfinished", bool(state.unfinished)),
         ("authority-missing", bool(missing)),
+        (crl.SIGNED, bool(due)),
     )
     return tuple(reason for reason, holds in pairs if holds)
 

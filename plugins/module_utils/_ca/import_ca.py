@@ -20,7 +20,7 @@ from .. import _files
 from .._errors import TlsError
 from .._pki import key_encryption, keys, reader, strict, verify
 from .._time import isoformat
-from . import create, layout, ledger, lock, store
+from . import create, crl, layout, ledger, lock, store
 
 _WEAK_RSA = 2048
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -84,7 +84,9 @@ def adopt(
             store.open_key(one, passphrase)  # one passphrase for all
         ids = tuple(store.identifier(name, 1) for name in _missing(names, stored, view))
         for identifier in ids:
-            _stage(place, identifier, certificate, key_encryption.encrypt_private_key(key, passphrase, around.rounds))
+            encrypted = key_encryption.encrypt_private_key(key, passphrase, around.rounds)
+            _stage(place, identifier, certificate, encrypted)
+            crl.stage(os.path.join(place.staging, identifier), certificate, key, around.now)
         if ids:
             _files.fsync_directory(place.staging)
             ledger.append(place, found, [_entry(identifier, view, foreign, around) for identifier in ids])

@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from .. import _files
@@ -37,6 +37,9 @@ _LEDGER_EVENT = b'"event":"ledger-re'
 _EVENT_WITHIN = 100
 # A clock that is set right goes back by seconds; certificates begin five minutes back anyhow.
 _CLOCK_TOLERANCE = timedelta(minutes=10)
+# One revoked certificate; its serial is the line's own, its authority is parsed.
+REVOKED = "certificate-revoked"
+_REVOKED_EVENT = b'"event":"certificate-revoked"'
 # An issued server certificate says so in this order, see ``batch``; quotes inside of values are escaped by JSON.
 _SERVER, _AFTER_REQUESTER, _NAMES = b'"profile":"server","request":', b',"reasons":[', b'"names":['
 _REQUESTER = b',"requester":'
@@ -53,6 +56,7 @@ class Scan:
     ``retired`` the ids of those, ``signing`` the ids that were made to sign after they had only been trusted.
     ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only, and those that
     were recorded (``claimants`` or the ``requester`` say whose they are) until one of these was issued another.
+    ``revoked`` the serials of revoked certificates by the id of their authority.
     ``time`` that of the last entry, ``restored`` whether it came from a backup and lacks what was issued since.
     """
 
@@ -66,6 +70,7 @@ class Scan:
     holders: tuple[t.Mapping[str, t.Any], ...] = ()
     time: str = ""
     restored: bool = False
+    revoked: t.Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 EMPTY = Scan(Head(0, GENESIS), 0, 0, frozenset(), {})
@@ -184,6 +189,7 @@ def _scan_lines(
     digest = GENESIS
     used = set()
     known = _Authorities({}, set(), set())
+    revoked: dict[str, set[str]] = {}
     last, restored = b"", False
     for line in stream:
         if not line.endswith(b"\n"):
@@ -201,6 +207,9 @@ def _scan_lines(
             _note_authority(known, json.loads(line))
         elif line.find(_LEDGER_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
             restored = json.loads(line)["event"] == "ledger-restored"
+        elif line.find(_REVOKED_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
+            entry = json.loads(line)
+            revoked.setdefault(entry["authority"], set()).add(entry["serial"])
         last = line
         holders.note(line)
         digest = hashlib.sha256(line[:-1]).hexdigest()
@@ -227,6 +236,7 @@ def _scan_lines(
         holders.entries(),
         _time_of(last),
         restored,
+        {name: frozenset(serials) for name, serials in revoked.items()},
     )
 
 

@@ -34,6 +34,16 @@ def revocations(found: t.Iterable[revocation.Revocation]) -> list[str]:
     ]
 
 
+def listed(found: revocation.Outcome) -> list[str]:
+    """Return one line for each certificate that is revoked by the list of its authority alone."""
+    leaving = {each for one in found.revocations for each in one.generations}
+    return [
+        f"revocation list of {one.authority}: certificate {one.serial} (client-revoked: {one.client})"
+        for one in found.listed
+        if one.authority not in leaving
+    ]
+
+
 def certificates(result: sign_batch.BatchResult) -> list[str]:
     """Return one line for each certificate that is (would be) issued: names, issuer, end, fingerprint."""
     return [_certificate_line(name, one) for name, one in result.signed.items()]

@@ -109,6 +109,7 @@ def _predicted_authority(spec: create.AuthoritySpec) -> dict[str, t.Any]:
         "adopted": False,
         "certificate_content": "",
         "trusted_content": "",
+        "crl_content": "",
         "certificate": None,
         "generations": [],
     }

@@ -3,8 +3,11 @@
 
 """Clients that may come in no more, and what that means for their groups.
 
-dockerd knows no revocation list; what it trusts are the authorities in its ``client-ca.pem``. So a group with a revoked client gets
-a new generation that signs, and the generations under which that client holds a valid certificate have to leave. The ledger
+A listener that checks revocation lists (``proxy``) refuses the revoked certificates themselves: each gets a line in the ledger and an entry
+in the list of its authority (``crl``), and others of its group notice nothing.
+
+dockerd knows no revocation list; what it trusts are the authorities in its ``client-ca.pem``. So where it is the listener, a group with a revoked
+client gets a new generation that signs, and the generations under which that client holds a valid certificate have to leave. The ledger
 says who holds what; once those generations are retired nothing is left to do, whatever the inventory says later.
 """
 
@@ -16,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._pki import names
-from . import access, create, generations, layout, ledger, stages, store
+from . import access, create, crl, generations, layout, ledger, stages, store
 
 _NOTHING_SEEN = access.Access()
 
@@ -62,6 +65,8 @@ class Outcome:
     revocations: tuple[Revocation, ...]
     reasons: tuple[str, ...] = ()
     access: access.Access = _NOTHING_SEEN
+    #: The certificates that the revocation lists get (would get) in this call.
+    listed: tuple[crl.Listed, ...] = ()
 
     @property
     def distrusted(self) -> frozenset[str]:
@@ -80,6 +85,8 @@ class Wish:
 
     clients: tuple[access.Client, ...]
     end_unlisted: bool = False
+    #: The access groups whose hosts all check revocation lists.
+    by_list: frozenset[str] = frozenset()
 
     @property
     def revoked(self) -> list[Revoked]:
@@ -101,6 +108,17 @@ class _Plan:
     new: tuple[str, ...]
     access: access.Access
     recorded: frozenset[tuple[str, str]]
+    #: What the lists have to get.
+    listed: tuple[crl.Listed, ...] = ()
+    #: The access groups for which that is all.
+    covered: frozenset[str] = frozenset()
+
+    def without_generations(self) -> _Plan:
+        """Return the part that lists do alone: it needs no other host, so a limited run may do it."""
+        held = {name: pairs for name, pairs in self.held.items() if name in self.covered}
+        ids = {identifier for pairs in held.values() for identifier in _ids(pairs)}
+        listed = tuple(one for one in self.listed if one.authority in ids)
+        return replace(self, held=held, new=(), listed=listed)
 
 
 def begin(
@@ -111,37 +129,48 @@ def begin(
     around: create.Surroundings,
     *,
     predict: bool,
+    deferred: bool = False,
 ) -> Outcome:
-    """Give every authority a new signing generation whose present one has signed a valid certificate that is to be refused.
+    """Put what is revoked into the lists; give every authority a new signing generation where lists are not enough.
 
-    ``template`` says how a new generation is made. Done already, it changes nothing and still returns what is to leave.
+    That is where the present one has signed a valid certificate that is to be refused, and a host of the group checks no lists. ``template``
+    says how a new generation is made; with ``deferred`` none is. Done already, it changes nothing and still returns what is to leave.
     Where there is no CA yet, nothing is revoked. Without anything to revoke the lock is not taken.
     """
     if not os.path.isdir(place.path):
         return Outcome({}, ())
     plan = _plan(place, wish, around.now)
-    if not plan.held or predict:
-        return _outcome(plan, wish, plan.stored, predict=predict)
+    work = plan.without_generations() if deferred else plan
+    if not work.held or predict:
+        return _outcome(plan, work, wish, plan.stored, predict=predict or deferred)
     with generations.locked(place, around, predict=False):
         ledger.check_clock(place, ledger.scan(place), around.now)
         plan = _plan(place, wish, around.now)
-        _record(place, plan, around)
-        for name in plan.new:
-            _renew(place, name, template, passphrase, around, plan.held[name])
-        stored = stages.settled(store.read_authorities(place), ledger.scan(place))
-    return _outcome(plan, wish, stored, predict=False)
+        work = plan.without_generations() if deferred else plan
+        _record(place, work, around)
+        for name in work.new:
+            _renew(place, name, template, passphrase, around, work.held[name])
+        found = ledger.scan(place)
+        stored = stages.settled(store.read_authorities(place), found)
+        due = crl.due(stored, found, around.now)
+        if due:
+            crl.renew(due, found, passphrase, around.now)
+            stored = stages.settled(store.read_authorities(place), found)
+    return _outcome(plan, work, wish, stored, predict=deferred)
 
 
-def look(place: layout.CaDirectory, clients: t.Iterable[access.Client], now: datetime) -> Outcome:
+def look(
+    place: layout.CaDirectory, clients: t.Iterable[access.Client], now: datetime, by_list: t.Iterable[str] = ()
+) -> Outcome:
     """Return what ``begin`` would find, without a passphrase. Raises TlsError (codes of ``ledger`` and ``store``)."""
     if not os.path.isdir(place.path):
         return Outcome({}, ())
-    wish = Wish(tuple(clients))
+    wish = Wish(tuple(clients), by_list=frozenset(by_list))
     plan = _plan(place, wish, now)
-    return _outcome(plan, wish, plan.stored, predict=True)
+    return _outcome(plan, plan, wish, plan.stored, predict=True)
 
 
-def _outcome(plan: _Plan, wish: Wish, stored: store.Stored, *, predict: bool) -> Outcome:
+def _outcome(plan: _Plan, work: _Plan, wish: Wish, stored: store.Stored, *, predict: bool) -> Outcome:
     revocations = tuple(
         Revocation(
             authority=name,
@@ -151,8 +180,10 @@ def _outcome(plan: _Plan, wish: Wish, stored: store.Stored, *, predict: bool) ->
             members=name in wish.members,
         )
         for name, ids in sorted(plan.held.items())
+        if name not in plan.covered
     )
-    return Outcome(stored, revocations, (access.REVOKED,) if plan.new else (), plan.access)
+    changes = bool(work.new or work.listed)
+    return Outcome(stored, revocations, (access.REVOKED,) if changes else (), plan.access, work.listed)
 
 
 def _plan(place: layout.CaDirectory, wish: Wish, now: datetime) -> _Plan:
@@ -160,25 +191,42 @@ def _plan(place: layout.CaDirectory, wish: Wish, now: datetime) -> _Plan:
     found = ledger.scan(place)
     stored = stages.settled(store.read_authorities(place), found)
     entries = access.entries(place)
-    seen = access.compare(entries, wish.clients, stored, now)
+    seen = access.compare(entries, wish.clients, stored, now, found.revoked)
     held = holdings(entries, wish.revoked, stored, now)
     if wish.end_unlisted:
         for one in seen.unlisted:
             if one.can_be_ended:
                 held.setdefault(one.group, set()).add((one.client, one.generation))
         seen = replace(seen, unlisted=tuple(one for one in seen.unlisted if not one.can_be_ended))
-    new = tuple(name for name, ids in held.items() if store.signing(stored[name]).id in _ids(ids))
-    return _Plan(stored, held, new, seen, frozenset(access.revoked_pairs(entries)))
+    pairs = {pair for each in held.values() for pair in each}
+    listed = tuple(
+        one for one in crl.to_list(entries, pairs, now) if one.serial not in found.revoked.get(one.authority, ())
+    )
+    covered = frozenset(name for name in wish.by_list if name in stored and crl.covers(stored[name], entries))
+    for one in seen.revoked:
+        if one.listed and one.trusted and one.group not in covered:
+            held.setdefault(one.group, set()).add((one.client, one.generation))
+    new = tuple(
+        name for name, ids in held.items() if name not in covered and store.signing(stored[name]).id in _ids(ids)
+    )
+    return _Plan(stored, held, new, seen, frozenset(access.revoked_pairs(entries)), listed, covered)
 
 
 def _record(place: layout.CaDirectory, plan: _Plan, around: create.Surroundings) -> None:
-    """Write a line for each client and generation that is revoked: from then on it is, whatever the inventory says. Under the lock."""
+    """Write what is revoked, whatever the inventory says later. Under the lock.
+
+    A line for each certificate that the lists get; and one for each client and generation that has to leave.
+    """
     lines = []
-    for client, generation in sorted({pair for pairs in plan.held.values() for pair in pairs}):
+    leaving = {pair for name, pairs in plan.held.items() if name not in plan.covered for pair in pairs}
+    for client, generation in sorted(leaving):
         identity = names.client_identity(client)
         if (identity, generation) not in plan.recorded:
             told = generations.told(around, authority=generation, client=client, names=[identity])
             lines.append({"serial": "", "event": access.REVOKED, **told})
+    for one in plan.listed:
+        told = generations.told(around, authority=one.authority, client=one.client)
+        lines.append({"serial": one.serial, "event": ledger.REVOKED, **told})
     if lines:
         found = ledger.scan(place)
         ledger.repair(place, found)

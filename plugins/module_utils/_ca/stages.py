@@ -72,7 +72,7 @@ def move_out(place: layout.CaDirectory, name: str) -> None:
 def _destroy_key(path: str) -> None:
     """Remove what a retired generation needs no more; its certificate stays, so that what it signed can be told."""
     gone = False
-    for name in (store.KEY, store.NEXT_MARK):
+    for name in (store.KEY, store.NEXT_MARK, store.LIST):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(path, name))
             gone = True

@@ -30,6 +30,8 @@ if t.TYPE_CHECKING:
 SERVER = "server"
 CERTIFICATE = "certificate.pem"
 KEY = "key.pem"
+#: The revocation list of a client authority, see ``crl``.
+LIST = "crl.pem"
 #: The mark of a generation that does not sign yet; an empty file.
 NEXT_MARK = "next"
 #: The stages of a generation that is there.
@@ -51,6 +53,8 @@ class StoredAuthority:
     certificate_content: str
     view: reader.CertificateView
     is_next: bool = False
+    #: Its revocation list as PEM, "" where there is none.
+    crl_content: str = ""
 
     @property
     def id(self) -> str:
@@ -180,6 +184,7 @@ def _read_one(directory: str, name: str, generation: int) -> StoredAuthority | N
         certificate_content=reader.certificate_pem(certificate),
         view=view,
         is_next=os.path.lexists(os.path.join(directory, NEXT_MARK)),
+        crl_content=(_files.read_bytes_or_none(os.path.join(directory, LIST)) or b"").decode("ascii", "replace"),
     )
 
 
@@ -250,8 +255,24 @@ def open_key(stored: StoredAuthority, passphrase: bytes) -> PrivateKey:
 
 def trusted_content(generations: t.Iterable[StoredAuthority], now: datetime) -> str:
     """Return the anchors of an authority as PEM, newest generation first, without the expired ones."""
+    return "".join(stored.certificate_content for stored in _usable(generations, now))
+
+
+def trusted_lists(generations: t.Iterable[StoredAuthority], now: datetime) -> str:
+    """Return the revocation lists that go with ``trusted_content``, "" where one of these anchors has none.
+
+    A proxy with the list of one anchor needs those of all (measured, HAProxy 2.6 and 3.0).
+    """
+    usable = _usable(generations, now)
+    if not all(stored.crl_content for stored in usable):
+        return ""
+    return "".join(stored.crl_content for stored in usable)
+
+
+def _usable(generations: t.Iterable[StoredAuthority], now: datetime) -> list[StoredAuthority]:
+    """Return the generations that have not expired, newest first."""
     usable = [stored for stored in generations if stored.view.not_after > now]
-    return "".join(stored.certificate_content for stored in sorted(usable, key=lambda one: -one.generation))
+    return sorted(usable, key=lambda one: -one.generation)
 
 
 def describe(stored: Stored, now: datetime, distrusted: t.Container[str] = frozenset()) -> dict[str, dict[str, t.Any]]:
@@ -271,6 +292,7 @@ def describe(stored: Stored, now: datetime, distrusted: t.Container[str] = froze
             "adopted": current.is_adopted,
             "certificate_content": current.certificate_content,
             "trusted_content": trusted_content(trusted, now),
+            "crl_content": trusted_lists(trusted, now),
             "certificate": current.view.to_dict(),
             "generations": [_describe_generation(one, stored[name]) for one in stored[name]],
         }

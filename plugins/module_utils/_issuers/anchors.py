@@ -67,7 +67,9 @@ def with_issuers(
         if one.issuer != LOCAL:
             result[one.authority] = _external(one, anchors, known)
         elif anchors and known is not None:
-            result[one.authority] = {**known, "trusted_content": _joined(known["trusted_content"], anchors)}
+            joined = _joined(known["trusted_content"], anchors)
+            # A host that has the list of one anchor needs those of all, and nobody gives those of other issuers.
+            result[one.authority] = {**known, "trusted_content": joined, "crl_content": ""}
     return dict(sorted(result.items(), key=lambda item: (item[0] != SERVER, item[0])))
 
 
@@ -107,6 +109,7 @@ def _external(
         "issuer": one.issuer,
         "certificate_content": _joined("", anchors),
         "trusted_content": _joined(local["trusted_content"] if local else "", anchors),
+        "crl_content": "",
         "certificate": reader.view_certificate(anchors[0]).to_dict(),
         "generations": list(local["generations"]) if local else [],
     }

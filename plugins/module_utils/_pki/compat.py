@@ -144,6 +144,7 @@ __all__ = [
     "library_problem",
     "load_pem_private_key",
     "modes",
+    "next_update",
     "not_after",
     "not_before",
     "padding",
@@ -152,6 +153,7 @@ __all__ = [
     "rsa",
     "serialization",
     "signature_is_by",
+    "this_update",
     "x509",
 ]
 
@@ -168,6 +170,20 @@ def not_after(certificate: x509.Certificate) -> datetime:
     if hasattr(certificate, "not_valid_after_utc"):
         return certificate.not_valid_after_utc
     return certificate.not_valid_after.replace(tzinfo=timezone.utc)
+
+
+def this_update(crl: x509.CertificateRevocationList) -> datetime:
+    """Return when a revocation list begins, aware and in UTC (``last_update_utc`` exists from 42 on)."""
+    if hasattr(crl, "last_update_utc"):
+        return crl.last_update_utc
+    return crl.last_update.replace(tzinfo=timezone.utc)
+
+
+def next_update(crl: x509.CertificateRevocationList) -> datetime | None:
+    """Return when a revocation list ends, None where it does not say (``next_update_utc`` exists from 42 on)."""
+    if hasattr(crl, "next_update_utc"):
+        return crl.next_update_utc
+    return crl.next_update.replace(tzinfo=timezone.utc) if crl.next_update else None
 
 
 def load_pem_private_key(data: bytes, passphrase: bytes | None) -> t.Any:
@@ -198,23 +214,24 @@ def pkcs12_encryption(passphrase: bytes, rounds: int) -> t.Any:
     )
 
 
-def signature_is_by(certificate: x509.Certificate, public_key: t.Any) -> bool:
-    """Return whether ``public_key`` made the signature on ``certificate``.
+def signature_is_by(signed: x509.Certificate | x509.CertificateRevocationList, public_key: t.Any) -> bool:
+    """Return whether ``public_key`` made the signature on a certificate or a revocation list.
 
-    By hand, because ``verify_directly_issued_by`` exists only from 40 on. RSA-PSS is known only where the library
-    tells its parameters (41 and later); False elsewhere.
+    By hand, because ``verify_directly_issued_by`` exists only from 40 on, and lists know no Ed25519 before 40. RSA-PSS is known only where
+    the library tells its parameters (41 and later); False elsewhere.
     """
     try:
-        hash_algorithm = certificate.signature_hash_algorithm
+        hash_algorithm = signed.signature_hash_algorithm
+        data = signed.tbs_certificate_bytes if isinstance(signed, x509.Certificate) else signed.tbs_certlist_bytes
         if isinstance(public_key, rsa.RSAPublicKey) and hash_algorithm is not None:
-            scheme = getattr(certificate, "signature_algorithm_parameters", None)
+            scheme = getattr(signed, "signature_algorithm_parameters", None)
             if not isinstance(scheme, padding.PSS):
                 scheme = padding.PKCS1v15()
-            public_key.verify(certificate.signature, certificate.tbs_certificate_bytes, scheme, hash_algorithm)
+            public_key.verify(signed.signature, data, scheme, hash_algorithm)
         elif isinstance(public_key, ec.EllipticCurvePublicKey) and hash_algorithm is not None:
-            public_key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(hash_algorithm))
+            public_key.verify(signed.signature, data, ec.ECDSA(hash_algorithm))
         elif isinstance(public_key, ed25519.Ed25519PublicKey) and hash_algorithm is None:
-            public_key.verify(certificate.signature, certificate.tbs_certificate_bytes)
+            public_key.verify(signed.signature, data)
         else:
             return False
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):

@@ -29,7 +29,7 @@ def build_request(key: PrivateKey, subject: names.SubjectNames) -> bytes:
     if subject.names:
         alternative = x509.SubjectAlternativeName(names.general_names(subject.names))
         builder = builder.add_extension(alternative, critical=False)
-    request = builder.sign(key, _hash_for(key))
+    request = builder.sign(key, hash_for(key))
     return request.public_bytes(serialization.Encoding.PEM)
 
 
@@ -98,7 +98,7 @@ def self_sign_authority(
     extensions = profiles.authority(purpose, key.public_key())
     builder = _extended(x509.CertificateBuilder().issuer_name(subject), extensions)
     builder = _completed(builder, subject, key.public_key(), not_before, not_after, None)
-    return builder.sign(key, _hash_for(key))
+    return builder.sign(key, hash_for(key))
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def signer(certificate: x509.Certificate, key: PrivateKey) -> Signer:
             hint="Restore the CA directory from a backup, in which both are of one time.",
             code="authority-key-mismatch",
         )
-    return Signer(certificate, key, compat.not_after(certificate), _hash_for(key))
+    return Signer(certificate, key, compat.not_after(certificate), hash_for(key))
 
 
 def sign_leaf(
@@ -226,7 +226,7 @@ def _completed(
     )
 
 
-def _hash_for(key: PrivateKey) -> t.Any:
+def hash_for(key: PrivateKey) -> t.Any:
     """Return the hash that goes with a signing key: SHA-384 for P-384, none for Ed25519 (RFC 8410), else SHA-256."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return None

@@ -135,6 +135,7 @@ def test_ensure_with_another_group_adds_only_that(ca: pathlib.Path) -> None:
         "authorities/ops-g1",
         "authorities/ops-g1/key.pem",
         "authorities/ops-g1/certificate.pem",
+        "authorities/ops-g1/crl.pem",
     }
     assert {name for name in before if after[name] != before[name]} == {"ledger.jsonl", "ledger.head"}
 

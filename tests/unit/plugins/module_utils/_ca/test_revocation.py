@@ -203,7 +203,11 @@ def events(path: pathlib.Path) -> list[tuple[str, str]]:
 
 def test_revocation_is_in_the_ledger_before_the_new_generation(ca: pathlib.Path) -> None:
     begin(ca, "bob/clients")
-    assert events(ca)[-2:] == [("client-revoked", "clients-g1"), ("authority-created", "clients-g2")]
+    assert events(ca)[-3:] == [
+        ("client-revoked", "clients-g1"),
+        ("certificate-revoked", "clients-g1"),
+        ("authority-created", "clients-g2"),
+    ]
     line = next(each for each in ledger.entries(layout.ca_directory(str(ca))) if each["event"] == "client-revoked")
     assert (line["client"], line["names"], line["user"]) == ("bob", ["dirname:CN=bob"], "tester")
 

@@ -25,6 +25,7 @@ LOCAL: dict[str, t.Any] = {
     "adopted": False,
     "certificate_content": OURS.pem,
     "trusted_content": OURS.pem,
+    "crl_content": "its list",
     "certificate": OURS.view.to_dict(),
     "generations": [{"id": "server-g1"}],
 }
@@ -38,7 +39,8 @@ def result(issuer: str, *given: made.Pair, trust_local_ca: bool = True, local: b
 def test_anchors_of_the_next_issuer_are_trusted_while_the_local_ca_signs() -> None:
     found = result("local", ROOT)
     assert found["trusted_content"] == OURS.pem + ROOT.pem
-    assert {**found, "trusted_content": OURS.pem} == LOCAL
+    assert found["crl_content"] == ""
+    assert {**found, "trusted_content": OURS.pem, "crl_content": "its list"} == LOCAL
 
 
 def test_external_issuer_decides_and_the_local_ca_is_trusted_until_it_is_given_up() -> None:

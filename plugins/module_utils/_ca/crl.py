@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The revocation list of every client authority: ``authorities/<id>/crl.pem``.
+
+The ledger says what is revoked (``certificate-revoked``, one line a serial, written first); a list is made of it and can be made again at any
+time. So a killed run leaves at worst a list that lacks what the ledger has, and the next run completes it. Serials are never taken out.
+
+Its number is the time in seconds, or one more than before where that is higher: it increases also after a backup came back.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from .. import _files
+from .._errors import TlsError
+from .._pki import names, revocation_list
+from . import access, layout, ledger, store
+
+#: The reason of a change: a list was missing, ended, or lacked what is revoked.
+SIGNED = "revocation-list-signed"
+
+
+def stage(path: str, certificate: t.Any, key: t.Any, now: datetime) -> None:
+    """Write the first list, which revokes nothing, of an authority that is made in the directory ``path``; none for one of servers."""
+    name, _generation = store.split_identifier(os.path.basename(path)) or ("", 0)
+    if store.purpose_of(name) == "client" and revocation_list.can_sign(certificate):
+        content = revocation_list.sign_list(certificate, key, (), number=int(now.timestamp()), now=now)
+        _files.write_atomic(os.path.join(path, store.LIST), content.encode("ascii"), layout.FILE_MODE)
+
+
+def has_list(one: store.StoredAuthority) -> bool:
+    """Return whether an authority has a list: one of clients that may sign lists (one of another tool perhaps may not)."""
+    return one.purpose == "client" and revocation_list.can_sign(one.certificate)
+
+
+def due(stored: store.Stored, found: ledger.Scan, now: datetime) -> list[store.StoredAuthority]:
+    """Return the generations whose list is missing, cannot be used, or lacks what the ledger revokes."""
+    return [
+        one
+        for generations in stored.values()
+        for one in generations
+        if has_list(one) and one.view.not_after > now and not _is_good(one, found.revoked.get(one.id, frozenset()), now)
+    ]
+
+
+def _is_good(one: store.StoredAuthority, serials: frozenset[str], now: datetime) -> bool:
+    try:
+        lists = revocation_list.check_lists(one.crl_content, one.certificate_content, now)
+    except TlsError:
+        return False
+    return lists[0].serials >= {int(serial, 16) for serial in serials}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A certificate that is to be in a list."""
+
+    serial: str
+    authority: str
+    client: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return it as modules report it."""
+        return dict(vars(self))
+
+
+def to_list(entries: t.Iterable[access.Entry], pairs: t.Collection[tuple[str, str]], now: datetime) -> list[Listed]:
+    """Return the valid certificates in the ledger of ``pairs`` (client, id of a generation), each once."""
+    names_of = {(names.client_identity(client), generation): client for client, generation in pairs}
+    found: dict[str, Listed] = {}
+    for entry in filter(access.is_client_certificate, entries):
+        generation = str(entry.get("authority", ""))
+        for identity in access.identities_of(entry):
+            client = names_of.get((identity, generation))
+            if client and access.end_of(entry) > now:
+                found[entry["serial"]] = Listed(entry["serial"], generation, client)
+    return list(found.values())
+
+
+def covers(generations: t.Iterable[store.StoredAuthority], entries: t.Iterable[access.Entry]) -> bool:
+    """Return whether lists can refuse everything that these generations have signed.
+
+    Not where one of them may sign no list, or has signed what the ledger does not know (an adopted CA, a restored or restarted ledger).
+    """
+    created: set[str] = set()
+    for entry in entries:
+        if entry.get("event") == "authority-created":
+            created.add(str(entry.get("authority", "")))
+        elif entry.get("event") == "ledger-restored":
+            created.clear()
+    return all(has_list(one) and one.id in created for one in generations)
+
+
+def renew(
+    wanted: t.Iterable[store.StoredAuthority],
+    found: ledger.Scan,
+    passphrase: bytes,
+    now: datetime,
+) -> None:
+    """Sign the lists of ``wanted`` anew and write them. Only under the lock, after the ledger has what they revoke."""
+    for one in wanted:
+        serials = {int(serial, 16) for serial in found.revoked.get(one.id, frozenset())}
+        number = int(now.timestamp())
+        for before in _readable(one):
+            number = max(number, before.number + 1)
+            serials |= before.serials
+        key = store.open_key(one, passphrase)
+        content = revocation_list.sign_list(one.certificate, key, serials, number=number, now=now)
+        revocation_list.check_lists(content, one.certificate_content, now)
+        path = os.path.join(one.directory, store.LIST)
+        _files.remove_half_written(path)
+        _files.write_atomic(path, content.encode("ascii"), layout.FILE_MODE)
+
+
+def _readable(one: store.StoredAuthority) -> list[revocation_list.RevocationList]:
+    """Return the list that is there, where the authority has signed it: a serial in it was revoked, also if a restored ledger lacks it."""
+    try:
+        lists = revocation_list.read_lists(one.crl_content, one.directory)
+    except TlsError:
+        return []
+    return [each for each in lists if revocation_list.is_by(each, one.certificate)]
