@@ -6,8 +6,11 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import authorities
-from ..plugin_utils import _access
+from ..plugin_utils import _access, _left_out
 from ..plugin_utils._action import PassphraseAction, Result
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import options
+from ..plugin_utils._variables import Fleet
 
 
 class ActionModule(PassphraseAction):
@@ -17,10 +20,17 @@ class ActionModule(PassphraseAction):
     MAIN = staticmethod(authorities.main)
     FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return the authorities that the role's variables describe, and every client of the inventory."""
+        del role
+        left_out = _left_out.hosts(self, bound)
+        return {**options.wanted_authorities(bound, fleet), "revocation_deferred": bool(left_out)}
+
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result with the hosts that each certificate opens."""
         outcome = super().run_module(arguments, package, task_vars)
-        return _access.with_hosts(outcome, task_vars.get("groups", {}), task_vars.get("hostvars", {}))
+        bound = Bound(task_vars, self._templar.template)
+        return _access.with_hosts(outcome, bound.groups(), self._fleet(bound))
 
     def predict(self, arguments: Result) -> Result:
         """Return authorities without contents: the CA cannot be read, so all are foretold as new."""

@@ -8,6 +8,9 @@ import typing as t
 from ..modules import authority_info
 from ..plugin_utils import _access
 from ..plugin_utils._action import ModuleAction, Result
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import options
+from ..plugin_utils._variables import Fleet
 
 
 class ActionModule(ModuleAction):
@@ -15,14 +18,43 @@ class ActionModule(ModuleAction):
 
     MODULE = "portcullis.docker_tls.authority_info"
     MAIN = staticmethod(authority_info.main)
+    OF_ROLES = ("with_clients", "unless_revoked")
+    _fails = False
     FACTS = ("docker_ca_authorities", "docker_ca_ledger")
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return where the CA is, and with ``with_clients`` every client of the inventory."""
+        asked = {name: self._task.args.get(name, False) for name in ("with_clients", "unless_revoked")}
+        clients = options.everybody(bound, fleet) if any(asked.values()) else []
+        self._fails = bool(asked["unless_revoked"])
+        if self._fails and not any(one["state"] == "revoked" for one in clients):
+            return None
+        return {"path": options.ca_path(bound, role, fleet), **({"clients": clients} if clients else {})}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result with the hosts that each certificate opens."""
         outcome = super().run_module(arguments, package, task_vars)
-        return _access.with_hosts(outcome, task_vars.get("groups", {}), task_vars.get("hostvars", {}))
+        bound = Bound(task_vars, self._templar.template)
+        found = _access.with_hosts(outcome, bound.groups(), self._fleet(bound))
+        undone = found.get("revocations_deferred") if self._fails and not self._task.check_mode else None
+        return {**found, **_incomplete(undone)} if undone else found
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of a host without a CA."""
         nothing: Result = {"compared": False, "revoked": [], "unlisted": [], "revocations_deferred": []}
         return {**nothing, "authorities": {}, "ansible_facts": {"docker_ca_authorities": {}}}
+
+
+def _incomplete(undone: t.Sequence[t.Mapping[str, t.Any]]) -> Result:
+    """Return the failure of a playbook of roles, which cannot complete a revocation."""
+    clients, generations = (
+        ", ".join(dict.fromkeys(str(each) for one in undone for each in one[name]))
+        for name in ("clients", "generations")
+    )
+    return {
+        "failed": True,
+        "code": "revocation-incomplete",
+        "msg": f"The revocation of {clients} is not complete: hosts that still trust {generations} let these clients in. "
+        "The roles alone do not complete it.",
+        "hint": "Write state revoked in the inventory, and run the playbook portcullis.docker_tls.site for the whole inventory.",
+    }

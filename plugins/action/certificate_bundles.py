@@ -8,6 +8,9 @@ import typing as t
 from ..modules import certificate_bundles
 from ..plugin_utils._action import ModuleAction, Result, SecretAction, rejection
 from ..plugin_utils._answers import Maybe
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import bundles
+from ..plugin_utils._variables import Fleet
 
 
 class ActionModule(SecretAction):
@@ -17,6 +20,11 @@ class ActionModule(SecretAction):
     MAIN = staticmethod(certificate_bundles.main)
     CARRIED = "the passphrase of client.p12"
     ANSWER = {"bundles": [{"id": str, "directory": str, "certificate": Maybe(dict), "reasons": Maybe([str])}]}
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return the bundles of this host, with what was signed for them in this run."""
+        del role
+        return bundles.bundles(bound, fleet)
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result; only where a passphrase is sent need the connection know pipelining."""

@@ -8,6 +8,9 @@ import typing as t
 from ..modules import certificate_requests
 from ..plugin_utils import _facts, _prepared, _reports
 from ..plugin_utils._action import ModuleAction, Result
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import bundles, options
+from ..plugin_utils._variables import Fleet
 
 
 class ActionModule(ModuleAction):
@@ -16,6 +19,19 @@ class ActionModule(ModuleAction):
     MODULE = "portcullis.docker_tls.certificate_requests"
     MAIN = staticmethod(certificate_requests.main)
     ANSWER = {"requests": [{"reasons": [str]}], "foretold": [{"id": str, "names": [str], "machine": str}]}
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return the requests of this host: of its server certificate, or of its client bundles."""
+        del fleet
+        package = bound[options.ROLES[role].cryptography_package]
+        if role == bundles.ROLE:
+            return {"requests": bundles.requests(bound), "cryptography_package": package}
+        if not bound.get("__docker_server_cert_wanted", True):
+            return None
+        request = options.server_request(bound, options.authorities(bound, role))
+        requests = _facts.with_fact_names([request], bound.written())
+        prepared = bound.get("__docker_server_cert_prepared")  # in site.yml the inspection has asked this already
+        return {"requests": requests, "cryptography_package": package, **({"prepared": prepared} if prepared else {})}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return what the look at this host has brought for the same requests; else the module's result."""

@@ -6,11 +6,12 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
-from ..plugin_utils import _endpoint_program, _pipe
-from ..plugin_utils import _role_arguments as role_arguments
+from ..plugin_utils import _bound, _endpoint_program, _pipe
 from ..plugin_utils._action import CRYPTOGRAPHY_CODES, CertificateAction, Result
 from ..plugin_utils._endpoint_program import CHANGE
+from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._program_action import ProgramAction
+from ..plugin_utils._variables import Fleet
 
 #: Only after this task has installed the package: an HAProxy that was there before is somebody's.
 _UNUSED_SERVICE = "systemctl disable --now haproxy.service"
@@ -21,6 +22,15 @@ class ActionModule(ProgramAction, CertificateAction):
 
     MODULE = "portcullis.docker_tls.endpoint"
     ANSWER = {"proof": [{"check": str, "passed": bool, "detail": str}]}
+
+    def of_role(self, role: str, bound: _bound.Bound, fleet: Fleet) -> Result | None:
+        """Return the endpoint that the role's variables describe, with the certificate that was signed in this run."""
+        del fleet
+        if self._task.args.get("state") == "confirmed":
+            return {}
+        wanted = plan_options.endpoint(bound, plan_options.authorities(bound, role))
+        signed = plan_options.signed_for(bound, str(bound["inventory_hostname"]))
+        return {**wanted, **signed, "cryptography_package": bound["docker_daemon_cryptography_package"]}
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result: of its program, or of itself where that cannot be sent, did not begin, or has nothing to go by."""
@@ -68,7 +78,7 @@ class ActionModule(ProgramAction, CertificateAction):
 
 def _options(arguments: Result) -> Result | None:
     """Return the module's options with their defaults; None where the module has to refuse or to understand them on the host."""
-    options, wrong = role_arguments.validated(ENDPOINT_OPTIONS, arguments)
+    options, wrong = _bound.validated(ENDPOINT_OPTIONS, arguments)
     # As given: validating has put what this machine makes of "~" and "$" into the options.
     paths = (arguments.get("directory"), arguments.get("config_path"))
-    return None if wrong or any(map(role_arguments.stays_on_controller, paths)) else options
+    return None if wrong or any(map(_bound.differs_on_host, paths)) else options

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 from ..modules import endpoint_info
-from ..plugin_utils._action import SecretAction
+from ..plugin_utils._action import Result, SecretAction
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import verification
+from ..plugin_utils._variables import Fleet
 
 
 class ActionModule(SecretAction):
@@ -13,3 +16,8 @@ class ActionModule(SecretAction):
     MODULE = "portcullis.docker_tls.endpoint_info"
     MAIN = staticmethod(endpoint_info.main)
     CARRIED = "the client's key"
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return how the endpoint of this host is verified, None where it is not."""
+        del role
+        return verification.endpoint(bound, fleet)

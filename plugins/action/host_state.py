@@ -8,16 +8,24 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _facts, _installed, _look_program, _pipe, _preflight, _prepared
-from ..plugin_utils import _role_arguments as role_arguments
+from ..plugin_utils import (
+    _bound,
+    _ca_place,
+    _facts,
+    _installed,
+    _look_program,
+    _pipe,
+    _preflight,
+    _prepared,
+    _variables,
+)
 from ..plugin_utils._action import Result
 from ..plugin_utils._look_program import LOOK
+from ..plugin_utils._plan import options, verification
 from ..plugin_utils._program_action import ProgramAction
 from ..plugin_utils._remote import host_timeout, time_limit
 
 _ROLES = ("docker_server_cert", "docker_daemon")
-_REQUESTS = "portcullis.docker_tls.certificate_requests"
-_ENDPOINT = "portcullis.docker_tls.endpoint"
 _OPTIONS: dict[str, t.Any] = {
     "roles": {"type": "list", "elements": "str", "choices": list(_ROLES), "default": list(_ROLES)},
     "requests": {"type": "list", "elements": "dict", "options": REQUEST_OPTIONS},
@@ -27,22 +35,9 @@ _OPTIONS: dict[str, t.Any] = {
     "refused": {"type": "dict"},
 }
 
-# What the roles' own actions do with these is not for the look.
-_NOT_ASKED = {"cryptography_package", "prepared", "rejected"}
-
-
-def _asked_by(role: str, module: str, tasks: str) -> dict[str, t.Any]:
-    given = role_arguments.module_arguments(role, module, tasks)
-    return {name: value for name, value in given.items() if name not in _NOT_ASKED}
-
-
 # Read here, where Ansible loads the plugin once for all hosts, and not in the process of each host.
-_ARGUMENTS = {
-    "docker_server_cert": _asked_by("docker_server_cert", _REQUESTS, "signed"),
-    "docker_daemon": _asked_by("docker_daemon", _ENDPOINT, "change"),
-}
-_SPECIFICATIONS = {role: role_arguments.specification(role) for role in _ROLES}
-_OWN = {role: role_arguments.own_variables(role) for role in _ROLES}
+_SPECIFICATIONS = {role: _bound.specification(role) for role in _ROLES}
+_DEFAULTS = _bound.defaults(*_bound.ROLES)
 
 
 class ActionModule(ProgramAction):
@@ -53,6 +48,9 @@ class ActionModule(ProgramAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return whether the host is current; a refused host fails here, or is reported, with O(refusal) V(report), to fail later."""
         del package
+        groups, host = task_vars.get("groups") or {}, task_vars.get("inventory_hostname")
+        if host == _ca_place.CONTROLLER and host not in (groups.get("docker_hosts") or [host]):
+            return {"changed": False, "skipped": True, "skip_reason": "the controller is not a Docker host"}
         told = arguments.pop("refused", None)
         if told:
             return _failed(_look_program.refusal(told))
@@ -61,6 +59,7 @@ class ActionModule(ProgramAction):
         except time_limit.TimeLimitExceeded:
             self._gave_up = True
             found = _refusal(host_timeout.failure(self._limit))
+        found = {**found, _variables.SETTINGS: _settings(task_vars, self._templar.template)}
         refused = found.get("refused")
         if refused is None or arguments.get("refusal") == "report":
             return found
@@ -68,20 +67,19 @@ class ActionModule(ProgramAction):
 
     def _looked(self, arguments: Result, task_vars: Result) -> Result:
         roles = _roles(arguments)
-        own = {name: value for role in roles for name, value in _OWN[role].items()}
-        resolver = role_arguments.Resolver(task_vars, self._templar.template, own)
+        bound = _bound.Bound(task_vars, self._templar.template)
         # The facts once more: site.yml's first task sees those of its time, and is not done with every tag.
         wrong = _preflight.fact_problems(task_vars)
-        wrong += [error for role in roles for error in role_arguments.problems(_SPECIFICATIONS[role], resolver.given)]
+        wrong += [error for role in roles for error in _bound.problems(_SPECIFICATIONS[role], bound.given)]
         if wrong:
             return _refused(wrong)
         try:
-            wanted = self._wanted(arguments, task_vars, resolver)
+            wanted = self._wanted(arguments, bound)
         except _Doubt as doubt:
             return _undecided(str(doubt))
         found = self._by_program(wanted, task_vars) if self.can_send() else self._by_module(wanted, task_vars)
         prepared = _prepared.keep(found.pop("prepared", None), wanted["requests"])
-        return {**_judged(found, wanted, resolver), **({"prepared": prepared} if prepared else {}), "changed": False}
+        return {**_judged(found, wanted, bound), **({"prepared": prepared} if prepared else {}), "changed": False}
 
     def _by_program(self, wanted: Result, task_vars: Result) -> Result:
         asked = {name: wanted[name] for name in ("requests", "endpoint", "prepare")}
@@ -101,7 +99,7 @@ class ActionModule(ProgramAction):
             found["ansible_facts"] = outcome["ansible_facts"]
         return found
 
-    def _wanted(self, arguments: Result, task_vars: Result, resolver: role_arguments.Resolver) -> Result:
+    def _wanted(self, arguments: Result, bound: _bound.Bound) -> Result:
         """Return the requests and the endpoint's options with their defaults. Raises _Doubt."""
         asked = _validated(_OPTIONS, arguments)
         prepare = asked["prepare"] and not self._task.check_mode
@@ -109,26 +107,33 @@ class ActionModule(ProgramAction):
             return {"requests": asked["requests"] or [], "endpoint": asked["endpoint"], "prepare": prepare}
         given: Result = {}
         try:
-            if resolver.optional("docker_daemon_state", "present") != "present":
+            if bound["docker_daemon_state"] != "present":
                 raise _Doubt("something else is asked for than an endpoint")
-            for role in asked["roles"]:
-                given[role] = resolver.arguments(_ARGUMENTS[role])
-        except (AnsibleError, role_arguments.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
+            for role, make in (("docker_server_cert", options.server_request), ("docker_daemon", options.endpoint)):
+                if role in asked["roles"]:
+                    given[role] = make(bound, options.authorities(bound, role))
+        except (AnsibleError, _bound.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
             raise _Doubt(f"{type(error).__name__}: {error}") from error
         wanted = {
             "requests": _facts.with_fact_names(
-                given.get("docker_server_cert", {}).get("requests", []), resolver.written()
+                [given[role] for role in ("docker_server_cert",) if role in given], bound.written()
             ),
             "endpoint": given.get("docker_daemon"),
             "prepare": prepare,
         }
         for path in _paths(wanted):
-            if role_arguments.stays_on_controller(path):
+            if _bound.differs_on_host(path):
                 raise _Doubt(f"{path} is another place on the controller than on the host")
         return {name: value for name, value in _validated(_OPTIONS, wanted).items() if name != "roles"}
 
 
-def _judged(found: Result, wanted: Result, resolver: role_arguments.Resolver) -> Result:
+def _settings(task_vars: Result, template: t.Callable[[t.Any], t.Any]) -> Result:
+    """Return the controller's own variables of this host, over whatever it has answered under that name."""
+    bound = _bound.Bound(task_vars, template)
+    return _variables.settings(bound.__getitem__, task_vars, _DEFAULTS)
+
+
+def _judged(found: Result, wanted: Result, bound: _bound.Bound) -> Result:
     """Return the answer; what was asked of the host, and whether the CA's ledger is older than its certificate, is not its to say."""
     if not found["current"]:
         return found
@@ -137,16 +142,14 @@ def _judged(found: Result, wanted: Result, resolver: role_arguments.Resolver) ->
     if (wanted["endpoint"] or {}).get("prove"):
         return {**found, "current": False, "reasons": ["asked-for"]}
     try:
-        host = str(resolver.optional("inventory_hostname", ""))
+        host = str(bound.raw("inventory_hostname") or "")
         answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
         installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
-        ca_host = resolver.variable("docker_server_cert_ca_host")
-        # Else nobody would see from the controller that the host lets the new generation in.
-        if (resolver.other_host(ca_host, "docker_ca_checked") or {}).get("revocations"):
+        # Else it would not be verified from the controller that the host admits the new generation.
+        if verification.revocations(bound):
             return {**found, "current": False, "reasons": ["client-revoked"]}
-        ledger = resolver.fact(ca_host, "docker_ca_ledger", {})
-        behind = _installed.is_behind(installed, ledger)
-    except (role_arguments.Unresolved, KeyError, TypeError, AttributeError) as error:
+        behind = _installed.is_behind(installed, options.ledger(bound, "docker_server_cert"))
+    except (_bound.Unresolved, KeyError, TypeError, AttributeError) as error:
         return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
     return {**found, "current": False, "reasons": ["ledger-behind"]} if behind else found
 
@@ -168,9 +171,7 @@ def _paths(wanted: Result) -> list[t.Any]:
 
 def _validated(specification: Result, given: Result) -> Result:
     """Return ``given`` with the types and defaults of ``specification``. Raises _Doubt."""
-    found, wrong = role_arguments.validated(
-        specification, {name: value for name, value in given.items() if value is not None}
-    )
+    found, wrong = _bound.validated(specification, {name: value for name, value in given.items() if value is not None})
     if wrong:
         raise _Doubt("; ".join(wrong))
     return found

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from ..modules import signed_certificates
 from ..plugin_utils._action import PassphraseAction, Result
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import signing
+from ..plugin_utils._variables import Fleet
 
 
 class ActionModule(PassphraseAction):
@@ -12,6 +15,10 @@ class ActionModule(PassphraseAction):
 
     MODULE = "portcullis.docker_tls.signed_certificates"
     MAIN = staticmethod(signed_certificates.main)
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return what is to be signed for all hosts of the batch."""
+        return signing.batch(bound, role, fleet)
 
     def predict(self, arguments: Result) -> Result:
         """Return certificates without contents."""

@@ -12,6 +12,9 @@ from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
 from ..modules import signed_certificates
 from ..plugin_utils._action import PassphraseAction, Result
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import verification
+from ..plugin_utils._variables import Fleet
 
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
 _OPTIONS: dict[str, t.Any] = {
@@ -39,6 +42,11 @@ class ActionModule(PassphraseAction):
 
     MODULE = "portcullis.docker_tls.signed_certificates"
     MAIN = staticmethod(signed_certificates.main)
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return the clients that the verification of this batch needs, None where no host is verified."""
+        del role
+        return verification.clients(bound, fleet)
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the client, or a failure like a module's."""

@@ -124,6 +124,11 @@ prepared:
       answers, and RV(ignore:requests), RV(ignore:plan) and RV(ignore:warnings) as that module would have returned them.
   returned: with O(prepare), when something is due and the host is not refused
   type: dict
+settings:
+  description: The variables of the host that later plays read, as this task has them. They are the controller's own, whatever the host answers.
+  returned: success
+  type: dict
+  sample: {"docker_daemon_listen": ["0.0.0.0:2377"]}
 refused:
   description:
     - Why the change would be refused, with RV(ignore:msg), RV(ignore:hint) and RV(ignore:code) of that failure.

@@ -31,9 +31,10 @@ from ansible.release import __version__ as RUNNING
 from ..filter import adoption, roles, status
 from ..module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ..module_utils._errors import TlsError
-from . import _ansible_version, _answers, _in_process, _pipelining
+from . import _ansible_version, _answers, _bound, _in_process, _pipelining
 from ._printable import printable
 from ._remote import host_timeout, time_limit
+from ._variables import Fleet
 
 # Ansible loads an action plugin once, then forks a process for each host and task. What the filters import is loaded here,
 # before that: else it would be imported anew in each of them, 35 ms a task.
@@ -61,6 +62,8 @@ class ModuleAction(ActionBase):
     MAIN: t.Callable[..., None] | None = None
     #: What the arguments are handed to Ansible as.
     ARGUMENTS: type[Result] = dict
+    #: Options beside ``role`` that tell of_role what is wanted; the module does not have them.
+    OF_ROLES: tuple[str, ...] = ()
     TRANSFERS_FILES = False
     _requires_connection = True
 
@@ -77,6 +80,17 @@ class ModuleAction(ActionBase):
         if too_old:
             return _failure(too_old, _ansible_version.HINT, "ansible-too-old")
         arguments = dict(self._task.args)
+        role = arguments.pop("role", "")
+        if role:
+            try:
+                found = self._bound_to(str(role), task_vars or {})
+            except (_bound.Unresolved, ValueError) as error:
+                hint = "Correct the variables of this host; the READMEs of the roles name each."
+                return _failure(str(error), hint, "role-arguments-invalid")
+            if found is None:
+                return {"changed": False, "skipped": True, "skip_reason": "there is nothing to do"}
+            given = {name: value for name, value in arguments.items() if name not in self.OF_ROLES}
+            self._task.args = arguments = {**found, **given}
         package = arguments.pop("cryptography_package", CRYPTOGRAPHY_PACKAGE)
         try:
             return self.run_module(arguments, package, task_vars or {})
@@ -100,6 +114,28 @@ class ModuleAction(ActionBase):
         if not self._gave_up:
             clean: t.Any = super().cleanup
             clean(force)
+
+    def _bound_to(self, role: str, task_vars: Result) -> Result | None:
+        """Return the arguments that ``role`` gives; None also on a host that is in the play only to keep it going."""
+        bound = _bound.Bound(task_vars, self._templar.template)
+        return None if bound.is_witness() else self.of_role(role, bound, self._fleet(bound))
+
+    def of_role(self, role: str, bound: _bound.Bound, fleet: Fleet) -> Result | None:
+        """Return the arguments that ``role`` gives to the module, made of its variables; None where it has nothing to do.
+
+        Raises Unresolved and ValueError. ``fleet`` are the variables of all hosts.
+        """
+        del bound, fleet
+        raise ValueError(f"{self.MODULE} does nothing for the role {role}")
+
+    def _fleet(self, bound: _bound.Bound) -> Fleet:
+        """Return the variables of all hosts, with what the play gives to each."""
+
+        def template(host: str, value: t.Any) -> t.Any:
+            return self._templar.copy_with_new_env(available_variables=dict(found.raw_get(host))).template(value)
+
+        found: Fleet = bound.fleet(template)
+        return found
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result, after an installation of ``package`` and a second try where that is needed."""

@@ -9,6 +9,7 @@ import typing as t
 
 from ..module_utils._docker.listeners import default_entries, is_wildcard, kept_entries, undecided
 from ._inventory import as_list, ascii_name, listen_addresses
+from ._variables import connected_address
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -90,7 +91,7 @@ def _after(found: Mapping, variables: Mapping) -> list[str]:
 
 def _is_named(name: str, host: str, variables: Mapping, listen: t.Iterable[str]) -> bool:
     """Return whether a certificate for ``host`` has ``name``: its own names, what is declared, and its inventory name with a domain."""
-    declared = [host, variables.get("ansible_host"), variables.get("docker_daemon_address")]
+    declared = [host, connected_address(host, variables), variables.get("docker_daemon_address")]
     declared += [*as_list(variables.get("docker_server_cert_names")), variables.get("docker_server_cert_common_name")]
     declared += [
         *as_list(variables.get("docker_server_cert_addresses")),

@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ._as_written import as_written
-
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
 
@@ -32,19 +30,7 @@ def ca_directory(host: str, groups: Groups, hostvars: Mapping | None = None) -> 
     if declared:
         return str(declared)
     in_group = host in (groups.get("docker_ca") or [])
-    return DIRECTORY if in_group else os.path.join(os.environ.get("HOME", ""), CONTROLLER_DIRECTORY)
-
-
-def hosts_without_authorities(groups: Groups, hostvars: Mapping) -> list[str]:
-    """Return the Docker hosts and the controller where nobody has looked at the authorities in this run; none where somebody has.
-
-    What ``docker_ca`` registered says so: a fact may be from the cache of an earlier run, and a task that was skipped is registered too.
-    """
-    place = ca_host(groups)
-    there = as_written(hostvars, place) if place in hostvars else {}
-    if "authorities" in (there.get("docker_ca_checked") or {}):
-        return []
-    return [*(groups.get("docker_hosts") or []), CONTROLLER]
+    return DIRECTORY if in_group else os.path.join(os.path.expanduser("~"), CONTROLLER_DIRECTORY)
 
 
 def variables_of(hostvars: Mapping, host: str) -> Mapping:

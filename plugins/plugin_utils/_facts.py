@@ -90,9 +90,13 @@ def fact_names(request: Mapping, variables: Mapping) -> list[str]:
         "docker_server_cert_names": as_list(request.get("names")),
         "docker_server_cert_common_name": [request.get("common_name") or ""],
         "docker_server_cert_addresses": as_list(request.get("addresses")),
-        "ansible_host": as_list(request.get("optional_names"))[1:],
+        **{name: as_list(request.get("optional_names"))[1:] for name in ("ansible_host", "ansible_ssh_host")},
     }
     found = {str(value) for name, values in given.items() for value in of_facts(variables.get(name), values, variables)}
+    if is_from_fact(
+        variables.get("docker_daemon_listen"), variables
+    ):  # its addresses are among docker_server_cert_addresses
+        found |= {str(value) for value in given["docker_server_cert_addresses"]}
     return sorted(name for name in found - {""} if spelled(name) not in written_out(variables)) if found else []
 
 

@@ -13,6 +13,8 @@ import ipaddress
 import re
 import typing as t
 
+from ._variables import connected_address
+
 Mapping = t.Mapping[str, t.Any]
 
 # What a host may say about why: it gets into the ledger.
@@ -269,13 +271,13 @@ def endpoint_url(host: str, hostvars: Mapping) -> str:
     """Return by which ``tcp://ADDRESS:PORT`` clients reach the endpoint of ``host``.
 
     docker_daemon_address counts first; then the one address that docker_daemon_listen names, if it names just one;
-    then ``ansible_host``, then the inventory name. The port is that of the first listen entry, else docker_daemon_port.
+    then ``ansible_host`` (or ``ansible_ssh_host``), then the inventory name. The port is that of the first listen entry, else docker_daemon_port.
     """
     variables = hostvars[host]
     listen = [str(entry) for entry in as_list(variables.get("docker_daemon_listen"))]
     literal = [address for address in listen_addresses(listen) if address != "private"]
     only = literal[0] if len(listen) == 1 and literal else ""
-    address = variables.get("docker_daemon_address") or only or variables.get("ansible_host") or host
+    address = variables.get("docker_daemon_address") or only or connected_address(host, variables)
     ports = [port for _address, colon, port in (entry.rpartition(":") for entry in listen) if colon and port.isdigit()]
     bracketed = f"[{address}]" if ":" in address else address
     return f"tcp://{bracketed}:{ports[0] if ports else variables.get('docker_daemon_port', 2376)}"

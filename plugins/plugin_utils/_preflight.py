@@ -13,7 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
 from ..module_utils._fleet import access_text
-from . import _access, _ansible_version, _awx_job, _batches, _ca_place, _role_arguments, _secret_templates
+from . import _access, _ansible_version, _awx_job, _batches, _bound, _ca_place, _secret_templates
 from ._as_written import as_written, is_computed, variable
 from ._remote import host_timeout
 
@@ -121,8 +121,8 @@ def _role_problems(role: str, host: str, variables: Mapping, only: t.Collection[
                 found[name] = variables[name]
         return {name: value for name, value in found.items() if is_computed(value)}
 
-    options = {name: option for name, option in _role_arguments.specification(role).items() if not only or name in only}
-    for error in _role_arguments.problems(options, given):
+    options = {name: option for name, option in _bound.specification(role).items() if not only or name in only}
+    for error in _bound.problems(options, given):
         yield f"{host}: {error}. The role {role} takes something else: its README names each variable with its type."
 
 
@@ -189,7 +189,7 @@ def _host_problems(host: str, hostvars: Mapping, variables: Mapping, known: t.Se
     yield from _fact_problems(host, variables)
     name = "docker_daemon_access_groups"
     admitted = variable(hostvars, host, name, variables) if name in variables else DEFAULT_GROUPS
-    wrong = list(_role_arguments.misshapen({name: {"type": "list"}}, {name: admitted}))
+    wrong = list(_bound.misshapen({name: {"type": "list"}}, {name: admitted}))
     if wrong:
         yield from (f"{host}: {problem}." for problem in wrong)
         return

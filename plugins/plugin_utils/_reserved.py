@@ -13,6 +13,7 @@ from . import _facts
 from ._as_written import as_written, is_computed
 from ._facts import spelled
 from ._inventory import as_list, listen_addresses
+from ._variables import ADDRESSES
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -51,7 +52,7 @@ def _computed(variables: Mapping) -> Mapping:
     reads it again where it can be computed, or where the failure is its own.
     """
     found = {}
-    for name in (*_facts.DECLARING, "ansible_host"):
+    for name in (*_facts.DECLARING, *ADDRESSES):
         try:
             value = variables.get(name)
         except AnsibleError:
@@ -62,12 +63,12 @@ def _computed(variables: Mapping) -> Mapping:
 
 
 def _address_of(host: str, variables: Mapping, hostvars: Mapping) -> list[str]:
-    """Return ``ansible_host`` of a host, nothing where it has none or takes it from a fact."""
-    address = variables.get("ansible_host")
-    if not address:
+    """Return the address by which Ansible reaches a host, nothing where it has none or takes it from a fact."""
+    name = next((name for name in ADDRESSES if variables.get(name)), "")
+    if not name:
         return []
     written = as_written(hostvars, host)
-    return [] if _facts.is_from_fact(written.get("ansible_host"), written) else [address]
+    return [] if _facts.is_from_fact(written.get(name), written) else [variables[name]]
 
 
 class _Said:
@@ -105,7 +106,7 @@ def _values(value: t.Any) -> list[t.Any]:
 def _declared_names(variables: Mapping) -> list[str]:
     """Return the names and addresses that the inventory gives to a host beside its own name and ``ansible_host``."""
     literal = [
-        *as_list(variables.get("docker_server_cert_addresses")),
+        *(each for each in as_list(variables.get("docker_server_cert_addresses")) if each != "listen"),
         *listen_addresses(variables.get("docker_daemon_listen")),
     ]
     single = [variables.get(name) for name in ("docker_daemon_address", "docker_server_cert_common_name")]

@@ -84,9 +84,14 @@ def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: b
     if not pending or predicting:
         return []
     if step == "hosts":
-        hosts = admitting(groups, hostvars, [one["authority"] for one in pending])
-        return [host for host in hosts if not _is_rolled_back(hostvars[host])]
+        return dropping(groups, hostvars, pending)
     return [ca_host(groups) if step == "ca" else "localhost"]
+
+
+def dropping(groups: Groups, hostvars: Mapping, pending: t.Sequence[Mapping]) -> list[str]:
+    """Return the hosts that drop what ``pending`` revokes; one that is rolled back gets its former authorities instead."""
+    hosts = admitting(groups, hostvars, [one["authority"] for one in pending]) if pending else []
+    return [host for host in hosts if not _is_rolled_back(hostvars[host])]
 
 
 def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
@@ -157,21 +162,21 @@ def hosts_of_undone_revocations(groups: Groups, hostvars: Mapping, predicting: b
     return list(dict.fromkeys(["localhost", *ours]))
 
 
-def revocation_changes(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
+def changes(pending: t.Iterable[Mapping]) -> list[dict[str, t.Any]]:
     """Return what the CA has to do when the members have their new certificates."""
     return [
         {"name": str(one["authority"]), "state": "retired", "generation": int(str(one["signing"]).rpartition("-g")[2])}
-        for one in revocations(groups, hostvars)
+        for one in pending
     ]
 
 
-def revocation_problems(groups: Groups, hostvars: Mapping) -> list[str]:
-    """Return why members must not get new certificates yet: no host would let them in with those."""
-    problems = []
+def held(groups: Groups, hostvars: Mapping) -> dict[str, str]:
+    """Return the authorities whose members must not get new certificates yet, each with the reason: no host would admit those."""
+    problems = {}
     for one in revocations(groups, hostvars):
         hosts = admitting(groups, hostvars, [one["authority"]])
         if hosts and one["members"] and not any(_lets_in(hostvars[host]) for host in hosts):
-            problems.append(
+            problems[str(one["authority"])] = (
                 f"The revocation of {', '.join(one['clients'])} goes no further: none of the hosts that admit the group "
                 f"{one['authority']} ({', '.join(hosts)}) has taken the new authority {one['signing']}, so the other members of the "
                 "group would be locked out everywhere. Nothing has been taken from them. Mend what the hosts say above and run again."
@@ -217,14 +222,15 @@ def revocation_rows(groups: Groups, hostvars: Mapping) -> list[Row]:
 
 
 def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
-    who, gone = ", ".join(one["clients"]), ", ".join(one["generations"])
+    gone = ", ".join(one["generations"])
     for host in admitting(groups, hostvars, [one["authority"]]):
         proof = _variables(hostvars, host).get("docker_daemon_proof") or {}
         names = {f"{_REFUSED}{identifier}" for identifier in one["generations"]}
         passed = {check["check"] for check in proof.get("checks") or [] if check["passed"]}
         done = names <= passed and bool(proof.get("passed"))
-        detail = f"{who} is shut out, {gone} is refused" if done else f"STILL ADMITS {who}: {_why(hostvars[host])}"
-        yield _row(host, "revoked", done, detail)
+        for who in one["clients"]:
+            detail = f"{who} is shut out, {gone} is refused" if done else f"STILL ADMITS {who}: {_why(hostvars[host])}"
+            yield _row(host, "revoked", done, detail)
     machines = groups.get("docker_clients") or []
     for host in ["localhost", *(machine for machine in machines if machine != "localhost")]:
         yield from _member_rows(host, one, _variables(hostvars, host), machines)

@@ -171,4 +171,4 @@ def _problem(result: Mapping) -> str:
 
 
 def _home() -> str:
-    return os.environ.get("HOME", "")
+    return os.path.expanduser("~")

@@ -14,7 +14,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_sp
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _pipe, _role_arguments
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound, _pipe
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import CHANGE
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._look_program import LOOK
 from conftest import CERTIFICATES, SERVER, Host
@@ -43,7 +43,7 @@ def asked(host: Host, program: t.Any, arguments: dict[str, t.Any]) -> dict[str, 
 
 
 def options(specification: dict[str, t.Any], **given: t.Any) -> dict[str, t.Any]:
-    found, wrong = _role_arguments.validated(specification, given)
+    found, wrong = _bound.validated(specification, given)
     assert not wrong
     return dict(found)
 

@@ -32,6 +32,7 @@ NOT_OPTIONS = {
     "docker_ca_ledger",
     "docker_client_cert_installed",
     "docker_client_cert_requested",
+    "docker_client_cert_signed",
     "docker_daemon_endpoint",
     "docker_daemon_options",  # of geerlingguy.docker
     "docker_daemon_proof",

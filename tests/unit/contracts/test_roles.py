@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import options as plan
+from support.ansible.role_variables import AUTHORITIES, variables
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 PYTHON_TYPES = {"str": str, "path": str, "list": list, "dict": dict, "int": int, "bool": bool}
@@ -128,8 +132,9 @@ NOT_IN_THE_ROLE = {
 
 
 def test_every_option_of_daemon_endpoint_is_reached_by_the_role() -> None:
-    tasks = yaml.safe_load((ROOT / "roles/docker_daemon/tasks/change.yml").read_text())
-    (passed,) = [t["portcullis.docker_tls.endpoint"] for t in tasks if "portcullis.docker_tls.endpoint" in t]
+    known = variables(docker_daemon_config_path="/srv/daemon.json")
+    bound = _bound.Bound(known, str)
+    passed = {**plan.endpoint(bound, AUTHORITIES), **plan.signed_for(bound, "web1")}
     text = (ROOT / "plugins/modules/endpoint.py").read_text()
     documented = yaml.safe_load(text.split('DOCUMENTATION = r"""')[1].split('"""')[0])["options"]
     assert set(documented) - NOT_IN_THE_ROLE <= set(passed)

@@ -19,11 +19,11 @@ import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import (
+    _bound,
     _installed,
     _look_program,
     _pipe,
     _prepared,
-    _role_arguments,
 )
 from support.ansible.role_variables import (
     AUTHORITIES,
@@ -43,7 +43,7 @@ from support.contracts import records
 @pytest.fixture(autouse=True)
 def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust what these tests write as Ansible trusts what stands in an inventory."""
-    monkeypatch.setattr(_role_arguments, "is_trusted", lambda text: not isinstance(text, Reported))
+    monkeypatch.setattr(_bound, "is_trusted", lambda text: not isinstance(text, Reported))
 
 
 def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
@@ -59,7 +59,7 @@ def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
         "Install the certificate, or tell why this host was refused one",
         "Read the authorities, where docker_ca did not in this run",
         "Change the daemon",
-        "Prove the endpoint from the controller",
+        "Verify the endpoint from the controller",
         "Decide, and make a key and a signing request where a certificate is needed",
         "Sign what all hosts ask for, in one call on the CA host",
         "Change the daemon, all of it or nothing",
@@ -377,15 +377,13 @@ def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:
 
 def test_site_looks_at_every_host_and_gives_only_those_with_work_to_the_roles() -> None:
     plays = {play["name"]: play for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())}
-    looking, working = plays["Look at the Docker hosts"], plays["Server certificates and daemons"]
-    [task] = looking["tasks"]  # another would be skipped once for each host, or at least once for all of them
-    assert (looking["hosts"], task["portcullis.docker_tls.host_state"]) == (
-        "docker_hosts",
-        {"prepare": True, "refusal": "report"},
-    )
-    assert task["tags"] == ["always"]  # with --tags, hosts without work stay out as well
+    looking, working = plays["Inspect the Docker hosts"], plays["Server certificates and daemons"]
+    [task, planning] = looking["tasks"]  # another would be skipped once for each host
+    assert task["portcullis.docker_tls.host_state"] == {"prepare": True, "refusal": "report"}
+    assert planning["run_once"] is True
+    assert task["tags"] == planning["tags"] == ["always"]  # with --tags, hosts without work stay out as well
     assert looking["become"] is working["become"] is True
-    assert "hosts_with_work" in working["hosts"]
+    assert "'change'" in working["hosts"]
 
 
 def test_look_in_a_play_without_the_roles_asks_the_same() -> None:

@@ -50,27 +50,5 @@ def test_ca_directory_is_the_declared_one_else_the_usual(
 @pytest.mark.parametrize("role", ["docker_client_cert", "docker_daemon", "docker_server_cert"])
 def test_roles_find_the_ca_in_the_same_way(role: str) -> None:
     defaults = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text())
-    assert defaults[f"{role}_ca_host"] == "{{ groups | portcullis.docker_tls.ca_host }}"
-    assert (
-        defaults[f"{role}_ca_path"]
-        == f"{{{{ {role}_ca_host | portcullis.docker_tls.ca_directory(groups, hostvars) }}}}"
-    )
-
-
-@pytest.mark.parametrize(
-    ("checked", "expected"),
-    [
-        ({"docker_ca_checked": {"authorities": {}}}, []),
-        ({"docker_ca_checked": {"skipped": True}}, ["web1", "localhost"]),
-        ({"ansible_facts": {"docker_ca_authorities": {"server": {}}}}, ["web1", "localhost"]),
-        ({}, ["web1", "localhost"]),
-    ],
-    ids=["in-this-run", "skipped", "in-the-fact-cache", "never"],
-)
-def test_hosts_wait_for_authorities_that_nobody_has_looked_at(checked: dict[str, t.Any], expected: list[str]) -> None:
-    groups = {"docker_ca": ["ca1"], "docker_hosts": ["web1"]}
-    assert _ca_place.hosts_without_authorities(groups, {"ca1": checked}) == expected
-
-
-def test_authorities_of_a_controller_without_variables_are_not_known_yet() -> None:
-    assert _ca_place.hosts_without_authorities({}, {}) == ["localhost"]
+    assert defaults[f"{role}_ca_host"] == "{{ groups['docker_ca'] | default(['localhost'], true) | first }}"
+    assert (defaults[f"{role}_ca_path"], defaults[f"{role}_ca_passphrase"]) == ("", "")

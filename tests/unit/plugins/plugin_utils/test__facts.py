@@ -63,12 +63,13 @@ NAMES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "listen": (
         {"addresses": ["10.0.0.5", "10.0.0.6"]},
         {
-            "docker_server_cert_addresses": "{{ docker_daemon_listen | portcullis.docker_tls.listen_addresses }}",
+            "docker_server_cert_addresses": ["listen"],
             "docker_daemon_listen": ["10.0.0.6:2376", "{{ ansible_default_ipv4.address }}:2376"],
         },
         ["10.0.0.5"],
     ),
     "ansible-host": ({"optional_names": ["web1", "a.org"]}, {"ansible_host": "{{ ansible_fqdn }}"}, ["a.org"]),
+    "ansible-ssh-host": ({"optional_names": ["web1", "a.org"]}, {"ansible_ssh_host": "{{ ansible_fqdn }}"}, ["a.org"]),
     "nothing": ({}, {}, []),
 }  # fmt: skip
 

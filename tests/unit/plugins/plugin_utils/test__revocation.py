@@ -53,7 +53,9 @@ def test_hosts_are_those_that_admit_the_group() -> None:
     assert revocation.revocation_hosts(GROUPS, hostvars, "hosts") == ["web1", "web2"]
     assert revocation.revocation_hosts(GROUPS, hostvars, "ca") == ["localhost"]
     assert revocation.revocation_hosts({**GROUPS, "docker_ca": ["olympus"]}, hostvars, "ca") == []
-    assert revocation.revocation_changes(GROUPS, hostvars) == [{"name": "clients", "state": "retired", "generation": 2}]
+    assert revocation.changes(revocation.revocations(GROUPS, hostvars)) == [
+        {"name": "clients", "state": "retired", "generation": 2}
+    ]
 
 
 @pytest.mark.parametrize("step", ["hosts", "ca", "controller"])
@@ -127,11 +129,11 @@ def test_rows_name_what_is_not_done(host: str, variables: dict[str, Any], detail
 
 def test_members_keep_their_certificates_where_no_host_knows_the_new_authority() -> None:
     broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_proof": {}}
-    assert revocation.revocation_problems(GROUPS, fleet(web1=broken)) == []
-    problems = revocation.revocation_problems(GROUPS, fleet(web1=broken, web2=broken))
-    assert len(problems) == 1 and "web1, web2" in problems[0]
+    assert revocation.held(GROUPS, fleet(web1=broken)) == {}
+    problems = revocation.held(GROUPS, fleet(web1=broken, web2=broken))
+    assert list(problems) == ["clients"] and "web1, web2" in problems["clients"]
     alone = {"docker_ca_checked": {"revocations": [{**PENDING, "members": False}]}}
-    assert revocation.revocation_problems(GROUPS, fleet(web1=broken, web2=broken, localhost=alone)) == []
+    assert revocation.held(GROUPS, fleet(web1=broken, web2=broken, localhost=alone)) == {}
 
 
 LIARS: dict[str, dict[str, Any]] = {
@@ -147,7 +149,7 @@ def test_host_that_only_says_so_does_not_count(liar: dict[str, Any]) -> None:
     """The members would be locked out everywhere, by the word of one host."""
     broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_proof": {}}
     told = {"docker_daemon_proof": {}, **liar}
-    assert len(revocation.revocation_problems(GROUPS, fleet(web1=broken, web2=told))) == 1
+    assert list(revocation.held(GROUPS, fleet(web1=broken, web2=told))) == ["clients"]
 
 
 def test_bundles_of_revoked_clients_are_found_on_the_controller_and_on_machines() -> None:

@@ -14,6 +14,7 @@ import sys
 import typing as t
 
 import yaml
+from ansible.errors import AnsibleError
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 
@@ -33,7 +34,8 @@ def role_variables() -> dict[str, t.Any]:
     found: dict[str, t.Any] = {}
     for role in ROLES:
         for name in ("defaults", "vars"):
-            found.update(yaml.safe_load((ROOT / "roles" / role / name / "main.yml").read_text()) or {})
+            path = ROOT / "roles" / role / name / "main.yml"
+            found.update((yaml.safe_load(path.read_text()) if path.exists() else None) or {})
     return found
 
 
@@ -68,10 +70,12 @@ def jinja(found: t.Any, known: dict[str, t.Any]) -> t.Any:
         [sys.executable, "-c", TEMPLATE],
         input=json.dumps([found, plain]),
         capture_output=True,
-        check=True,
+        check=False,
         text=True,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "LC_ALL": "C.UTF-8"},
     )
+    if done.returncode:
+        raise AnsibleError(done.stderr.strip().splitlines()[-1])
     return json.loads(done.stdout)
 
 

@@ -1,0 +1,224 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the roles pass to the modules, made of their variables by name: for the inspection before them and for the roles themselves."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from .. import _access, _ca_place, _inventory
+from .._bound import Bound, Unresolved
+from .._variables import ADDRESSES, Fleet
+
+Mapping = t.Mapping[str, t.Any]
+Options = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class RoleVariables:
+    """The names of the variables with which a role says where the CA is and how to reach it."""
+
+    ca_host: str
+    ca_path: str
+    ca_passphrase: str
+    cryptography_package: str
+    #: Register of the authorities that the role has read itself.
+    info: str
+    lock_timeout: str = ""
+
+
+ROLES = {
+    "docker_server_cert": RoleVariables(
+        "docker_server_cert_ca_host",
+        "docker_server_cert_ca_path",
+        "docker_server_cert_ca_passphrase",
+        "docker_server_cert_cryptography_package",
+        "__docker_server_cert_info",
+        lock_timeout="docker_server_cert_lock_timeout",
+    ),
+    "docker_daemon": RoleVariables(
+        "docker_daemon_ca_host",
+        "docker_daemon_ca_path",
+        "docker_daemon_ca_passphrase",
+        "docker_daemon_cryptography_package",
+        "__docker_daemon_info",
+    ),
+    "docker_client_cert": RoleVariables(
+        "docker_client_cert_ca_host",
+        "docker_client_cert_ca_path",
+        "docker_client_cert_ca_passphrase",
+        "docker_client_cert_cryptography_package",
+        "__docker_client_cert_info",
+        lock_timeout="docker_client_cert_lock_timeout",
+    ),
+}
+#: A selector of docker_server_cert_addresses: the addresses that docker_daemon_listen names.
+LISTEN = "listen"
+
+
+def authorities(bound: Bound, role: str) -> Mapping:
+    """Return the authorities that this run has read, by name. Raises Unresolved where it has read none."""
+    facts = bound.of_host(bound[ROLES[role].ca_host]).get("ansible_facts")
+    found = (facts or {}).get("docker_ca_authorities") or (bound.raw(ROLES[role].info) or {}).get("authorities")
+    if not found:
+        raise Unresolved("the authorities are not known yet")
+    return t.cast(Mapping, found)
+
+
+def ledger(bound: Bound, role: str) -> Mapping:
+    """Return what this run knows of the CA's ledger; {} where that is nothing."""
+    facts = bound.of_host(bound[ROLES[role].ca_host]).get("ansible_facts")
+    found = (facts or {}).get("docker_ca_ledger") or (bound.raw(ROLES[role].info) or {}).get("ledger")
+    return t.cast(Mapping, found or {})
+
+
+def ca_path(bound: Bound, role: str, fleet: Fleet) -> str:
+    """Return the CA directory: ``<role>_ca_path``, else where docker_ca has it."""
+    if role == "docker_ca":
+        host = _ca_place.ca_host(bound.groups())
+        return _ca_place.ca_directory(host, bound.groups(), fleet)
+    return str(bound[ROLES[role].ca_path] or _ca_place.ca_directory(bound[ROLES[role].ca_host], bound.groups(), fleet))
+
+
+def ca_passphrase(bound: Bound, role: str, fleet: Fleet) -> t.Any:
+    """Return the CA's passphrase: ``<role>_ca_passphrase``, else docker_ca_passphrase of the CA host, else of this one."""
+    found = bound[ROLES[role].ca_passphrase]
+    host = bound[ROLES[role].ca_host]
+    if not found and host in fleet:
+        found = fleet[host].get("docker_ca_passphrase")
+    return found or bound.get("docker_ca_passphrase") or ""
+
+
+def everybody(bound: Bound, fleet: Fleet) -> list[Options]:
+    """Return every client of the inventory, as M(authorities) and M(authority_info) take them."""
+    return _access.all_clients(bound.get("docker_ca_clients") or [], bound.groups(), fleet)
+
+
+def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
+    """Return the options of the role docker_ca for M(authorities)."""
+    shared = {
+        "organization": bound["docker_ca_organization"],
+        "key_type": bound["docker_ca_key_type"],
+        "validity": bound["docker_ca_validity"],
+    }
+    return {
+        "path": bound["docker_ca_path"],
+        "passphrase": bound["docker_ca_passphrase"],
+        "server": {"common_name": bound["docker_ca_common_name"], **shared},
+        "client": {"common_name": bound["docker_ca_client_common_name"], **shared},
+        "access_groups": bound["docker_ca_access_groups"],
+        "unlisted_certificates": bound["docker_ca_unlisted_certificates"],
+        "lock_timeout": bound["docker_ca_lock_timeout"],
+        "clients": everybody(bound, fleet),
+        "cryptography_package": bound["docker_ca_cryptography_package"],
+    }
+
+
+def server_request(bound: Bound, known: Mapping) -> Options:
+    """Return the request of the role docker_server_cert for M(certificate_requests). ``known`` are the authorities."""
+    host, path = str(bound["inventory_hostname"]), bound["docker_server_cert_path"]
+    return {
+        "id": "server",
+        "profile": "server",
+        "key_path": f"{path}/server-key.pem",
+        "certificate_path": f"{path}/server-cert.pem",
+        "key_type": bound["docker_server_cert_key_type"],
+        "common_name": bound["docker_server_cert_common_name"],
+        "names": bound["docker_server_cert_names"],
+        "optional_names": [host, _address(bound, host)],
+        "fqdn": True,
+        "local_names": bound["docker_server_cert_local_names"],
+        "addresses": addresses(bound["docker_server_cert_addresses"], bound.get("docker_daemon_listen", [])),
+        "authority_content": known["server"]["certificate_content"],
+        "validity": bound["docker_server_cert_validity"],
+        "renew_before": bound["docker_server_cert_renew_before"],
+        "renew_jitter": bound["docker_server_cert_renew_jitter"],
+        "renew_jitter_name": host,
+        "force": bound["docker_server_cert_force_renewal"],
+    }
+
+
+def _address(bound: Bound, host: str) -> t.Any:
+    """Return the address by which Ansible reaches the host of the task."""
+    return next((bound[name] for name in ADDRESSES if bound.get(name)), host)
+
+
+def addresses(wanted: t.Any, listen: t.Any) -> t.Any:
+    """Return docker_server_cert_addresses with the addresses that stand for the word ``listen`` in it."""
+    entries = _inventory.as_list(wanted)
+    if LISTEN not in entries:
+        return wanted
+    found = [
+        each for entry in entries for each in (_inventory.listen_addresses(listen) if entry == LISTEN else [entry])
+    ]
+    return list(dict.fromkeys(found))
+
+
+def endpoint(bound: Bound, known: Mapping) -> Options:
+    """Return the options of the role docker_daemon for M(endpoint), but for a certificate that was signed in this run."""
+    groups, path = bound["docker_daemon_access_groups"], bound["docker_daemon_config_path"]
+    return {
+        "state": bound["docker_daemon_state"],
+        "listen": bound["docker_daemon_listen"],
+        "port": bound["docker_daemon_port"],
+        "listener": bound["docker_daemon_listener"],
+        "directory": bound["docker_daemon_certificate_path"],
+        "ca_content": known["server"]["trusted_content"],
+        "client_ca_content": _inventory.client_anchors(known, groups),
+        "group_authorities": _of_groups(known, groups) if bound["docker_daemon_listener"] == "proxy" else {},
+        "group_rights": bound["docker_daemon_group_rights"],
+        "stream_timeout": bound["docker_daemon_proxy_stream_timeout"],
+        "allowed_sources": bound["docker_daemon_allowed_sources"],
+        "haproxy_package": bound["docker_daemon_haproxy_package"],
+        **({"config_path": path} if path else {}),
+        "existing_settings": bound["docker_daemon_existing_settings"],
+        "allow_public_address": bound["docker_daemon_allow_public_address"],
+        "allow_port_2375": bound["docker_daemon_allow_port_2375"],
+        "allow_dual_trust": _inventory.dual_trust(known, groups),
+        "live_restore": bound["docker_daemon_live_restore"],
+        "start_timeout": bound["docker_daemon_start_timeout"],
+        "confirm_timeout": bound["docker_daemon_confirm_timeout"],
+        "controller_time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "prove": bound["docker_daemon_verify"] == "always",
+        "verification_follows": bound["docker_daemon_verify"] != "never",
+    }
+
+
+def _of_groups(known: Mapping, groups: t.Iterable[str]) -> dict[str, str]:
+    """Return the trusted certificates of each access group."""
+    return {name: known[name]["trusted_content"] for name in groups}
+
+
+def signed_for(bound: Bound, host: str) -> Options:
+    """Return what the CA has signed for a host's endpoint, or why it has signed nothing, as options of M(endpoint)."""
+    signed = bound.raw("docker_server_cert_signed") or {}
+    requested = (bound.raw("docker_server_cert_requested") or {}).get("requests") or []
+    mine = (signed.get("certificates") or {}).get(f"{host}/server") or {}
+    due = any(one.get("action") == "issue" for one in requested)
+    return {
+        "certificate_content": str(mine.get("certificate_content", "")),
+        "certificate_pending": bool(bound.raw("ansible_check_mode")) and due,
+        "rejected": _inventory.rejected_requests(signed.get("rejected") or {}, host),
+    }
+
+
+def installation(bound: Bound) -> t.Optional[Options]:
+    """Return the options of M(server_certificate) for what was signed or rejected in this run, None where there is nothing to install."""
+    signed = signed_for(bound, str(bound["inventory_hostname"]))
+    if not signed["rejected"] and not (signed["certificate_content"] and bound["docker_server_cert_install"]):
+        return None
+    return {
+        "directory": bound["docker_server_cert_path"],
+        "certificate_content": signed["certificate_content"],
+        "ca_content": authorities(bound, "docker_server_cert")["server"]["trusted_content"],
+        "rejected": signed["rejected"],
+    }
+
+
+def bundles_path(bound: Bound) -> str:
+    """Return where the controller has its bundles; without HOME it is the account's home."""
+    return os.path.expanduser(str(bound["docker_client_cert_path"]))

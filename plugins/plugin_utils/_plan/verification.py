@@ -1,0 +1,101 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The verification of endpoints from the controller: which hosts, with which clients, by what options of M(endpoint_info)."""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import urlsplit
+
+from .. import _inventory, _revocation
+from .._bound import Bound
+from .._variables import Fleet
+from . import options
+
+Mapping = t.Mapping[str, t.Any]
+Options = dict[str, t.Any]
+
+ROLE = "docker_daemon"
+#: Register of the temporary clients, and the variables of plays with the clients of single generations.
+CLIENTS = "__docker_daemon_clients"
+GENERATIONS = "__docker_daemon_generations"
+
+
+def wanted(bound: Bound) -> bool:
+    """Return whether the task's own host is verified now."""
+    if bound["docker_daemon_state"] != "present" or bound.raw("ansible_check_mode"):
+        return False
+    return _is_due(bound["docker_daemon_verify"], bound.raw("docker_daemon_endpoint")) or bool(revocations(bound))
+
+
+def revocations(bound: Bound) -> list[Mapping]:
+    """Return the clients that this run shuts out: each host is then asked whether it still admits their generation."""
+    checked = bound.of_host(bound["docker_daemon_ca_host"]).get("docker_ca_checked") or {}
+    return list(checked.get("revocations") or [])
+
+
+def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
+    """Return the options of M(temporary_client) for the hosts of the batch, None where none of them is verified.
+
+    They are made once for all hosts: rather too often than too seldom.
+    """
+    hosts = [str(host) for host in bound.raw("ansible_play_batch") or ()]
+    here = bound["docker_daemon_verify"]
+    due = (
+        _is_due(verify, fleet[host].get("docker_daemon_endpoint"))
+        for host in hosts
+        for verify in {here, fleet[host].get("docker_daemon_verify", here)}
+    )
+    if bound.raw("ansible_check_mode") or not (any(due) or revocations(bound)):
+        return None
+    groups = [(fleet[host].get("docker_daemon_access_groups") or ["clients"])[0] for host in hosts]
+    return {
+        "path": options.ca_path(bound, ROLE, fleet),
+        "passphrase": options.ca_passphrase(bound, ROLE, fleet),
+        "groups": list(dict.fromkeys(groups)),
+        "name": "docker-tls-verify",
+        "validity": "10m",
+        "expired": True,
+    }
+
+
+def _is_due(verify: t.Any, result: t.Any) -> bool:
+    """Return whether a host is verified after M(endpoint) has returned ``result``."""
+    found = result or {}
+    return bool(verify == "always" or (verify == "changed" and (found.get("changed") or found.get("not_verified"))))
+
+
+def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
+    """Return the options of M(endpoint_info) for the task's own host, None where it is not verified."""
+    if not wanted(bound):
+        return None
+    host = str(bound["inventory_hostname"])
+    address = urlsplit(_inventory.endpoint_url(host, fleet))
+    known = options.authorities(bound, ROLE)
+    groups = bound["docker_daemon_access_groups"]
+    made = bound.raw(CLIENTS) or {}
+    client = made["clients"][groups[0]]
+    generations = bound.get(GENERATIONS) or {}
+    result = bound.raw("docker_daemon_endpoint") or {}
+    seen = result.get("endpoint") or {}
+    expired = {
+        "name": "expired-client",
+        "certificate_content": client["expired_certificate_content"],
+        "key_content": made["key_content"],
+    }
+    foreign = bound["docker_daemon_allow_port_2375"] or seen.get("port_2375")
+    return {
+        "host": address.hostname,
+        "port": address.port,
+        "ca_content": known["server"][bound.get("__docker_daemon_proof_trusts") or "trusted_content"],
+        "certificate_content": client["certificate_content"],
+        "key_content": made["key_content"],
+        "client_ca_content": _inventory.client_anchors(known, groups),
+        "expected_certificate_fingerprint": (seen.get("certificate") or {}).get("fingerprint_sha256", ""),
+        "expected_engine_version": seen.get("engine_version", ""),
+        "refused_clients": [expired, *_revocation.generation_clients(generations, known, "refused")],
+        "admitted_clients": _revocation.generation_clients(generations, known, "admitted", groups),
+        # Another process there is not dockerd: the host has warned of it, by its name.
+        "closed_ports": [] if foreign else [2375],
+    }

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the roles pass to the modules is what their templates passed to them before these were replaced (fixtures/role_options.json)."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import options
+from support.ansible.role_variables import HostVars, Reported, jinja, variables
+
+RECORDED = json.loads((pathlib.Path(__file__).parents[3] / "fixtures/role_options.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_bound, "is_trusted", lambda text: not isinstance(text, Reported))
+
+
+def bound(**given: t.Any) -> _bound.Bound:
+    known = variables(**given)
+    return _bound.Bound(known, lambda value: jinja(value, known))
+
+
+@pytest.mark.parametrize("case", RECORDED)
+def test_options_are_those_that_the_templates_of_the_roles_gave(case: str) -> None:
+    recorded, here = RECORDED[case], bound(**RECORDED[case]["given"])
+    request = options.server_request(here, options.authorities(here, "docker_server_cert"))
+    assert [request] == recorded["docker_server_cert"]["requests"]
+    signed = options.signed_for(here, "web1")
+    found = {**options.endpoint(here, options.authorities(here, "docker_daemon")), **signed}
+    assert found.pop("rejected") == {} and found.pop("controller_time")
+    assert found == recorded["docker_daemon"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "web1"),
+        ({"ansible_host": "10.0.0.5"}, "10.0.0.5"),
+        ({"ansible_ssh_host": "10.0.0.6"}, "10.0.0.6"),
+        # That is the order of precedence of Ansible's ssh connection.
+        ({"ansible_host": "10.0.0.5", "ansible_ssh_host": "10.0.0.6"}, "10.0.0.6"),
+        ({"site": "10.0.0", "ansible_host": "{{ site }}.7"}, "10.0.0.7"),
+    ],
+    ids=str,
+)
+def test_certificate_has_the_address_by_which_ansible_reaches_the_host(given: dict[str, t.Any], expected: str) -> None:
+    here = bound(**given)
+    request = options.server_request(here, options.authorities(here, "docker_server_cert"))
+    assert request["optional_names"] == ["web1", expected]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "listen", "expected"),
+    [
+        (["listen"], ["private", "10.0.0.5:2376", "0.0.0.0:2377"], ["private", "10.0.0.5"]),
+        (["all", "listen"], ["10.0.0.5:2376"], ["all", "10.0.0.5"]),
+        (["192.0.2.7"], ["10.0.0.5:2376"], ["192.0.2.7"]),
+        ([], ["10.0.0.5:2376"], []),
+    ],
+    ids=str,
+)
+def test_listen_stands_for_the_addresses_that_docker_listens_on(
+    wanted: list[str], listen: list[str], expected: list[str]
+) -> None:
+    assert options.addresses(wanted, listen) == expected
+
+
+CA = {"docker_ca_path": "/srv/ca", "docker_ca_passphrase": "of the CA host"}
+
+
+@pytest.mark.parametrize("role", options.ROLES)
+@pytest.mark.parametrize(
+    ("given", "path", "passphrase"),
+    [
+        ({"hostvars": HostVars({"ca1": CA})}, "/srv/ca", "of the CA host"),
+        # vars: of a play or of import_playbook, which the CA host's own variables do not have.
+        ({**CA, "hostvars": HostVars({"ca1": {}, "web1": {}})}, "/srv/ca", "of the CA host"),
+        ({"hostvars": HostVars({"ca1": {}, "web1": {}})}, "/etc/docker/ca", ""),
+    ],
+    ids=["inventory", "play", "nowhere"],
+)
+def test_ca_is_where_the_ca_host_has_it(role: str, given: dict[str, t.Any], path: str, passphrase: str) -> None:
+    here = bound(groups={"docker_ca": ["ca1"], "docker_hosts": ["web1"]}, **given)
+    assert options.ca_path(here, role, here.fleet()) == path
+    assert options.ca_passphrase(here, role, here.fleet()) == passphrase
