@@ -20,7 +20,6 @@ from common_tests import (  # noqa: F401 - what holds on every Docker host
     test_container_was_not_stopped,
     test_curl_is_answered,
     test_docker_cli_is_answered,
-    test_plain_http_is_not_answered_and_2375_is_closed,
     test_python_sdk_is_answered,
     test_served_certificate_is_the_file,
     test_server_certificate_does_not_open_a_daemon,
@@ -29,7 +28,17 @@ from common_tests import (  # noqa: F401 - what holds on every Docker host
 from fleet import assert_changed_nothing, hosts_of
 from playbook import Run, play
 from prober import Prober
-from testinfra_helpers import PORT, Bundle, address_of, client_bundle, container_identity, curl, docker, is_listening
+from testinfra_helpers import (
+    PORT,
+    Bundle,
+    address_of,
+    answers_plain_http,
+    client_bundle,
+    container_identity,
+    curl,
+    docker,
+    is_listening,
+)
 
 testinfra_hosts = ["ansible://docker_hosts"]
 UNIT = "docker-tls-proxy"
@@ -62,6 +71,12 @@ def test_proxy_holds_the_port_and_dockerd_was_not_restarted(host: Any) -> None:
     assert {"hosts", "tls", "tlsverify"}.isdisjoint(json.loads(host.file("/etc/docker/daemon.json").content_string))
     assert host.run("systemctl is-enabled haproxy").stdout.strip() == "disabled"
     assert host.run("systemctl is-active haproxy").stdout.strip() != "active"
+
+
+def test_plain_http_is_not_answered(address: str) -> None:
+    assert not answers_plain_http(address)
+    assert not docker(address, client_bundle("alice"), "version", port=2375).succeeded
+    assert not is_listening(address, 2375)
 
 
 def test_second_run_changes_nothing() -> None:
