@@ -74,7 +74,11 @@ def shorten_reference(app, docname, source):
         return
     text = re.sub(r"^\.\. contents::\n(?:   .*\n)+", "", source[0], flags=re.M)
     if docname == "reference/index":
-        text = re.sub(r"^Portcullis\.Docker_Tls\n=+$", "Modules, filters and roles\n" + "=" * 26, text, flags=re.M)
+        text = re.sub(r"^Portcullis\.Docker_Tls\n=+$", "Roles, modules and filters\n" + "=" * 26, text, flags=re.M)
+        head, plugins, rest = text.partition(".. _plugin_index_for_")
+        plugin_index, roles, role_index = rest.partition(".. _role_index_for_")
+        if roles:  # people set variables of roles; modules come second, filters are for the playbooks
+            text = f"{head}{roles}{role_index.rstrip()}\n\n\n{plugins}{plugin_index}"
     title = re.search(rf"^{re.escape(project)}\.(\w+ \w+) -- .+\n\++$", text, re.M)
     if title:
         text = text.replace(title.group(0), title.group(1) + "\n" + "+" * len(title.group(1)), 1)
