@@ -29,7 +29,8 @@ class Run:
 
     def did(self, task: str) -> bool:
         """Return whether a task with this name was done somewhere, and not only passed over."""
-        return re.search(rf"{re.escape(task)}\] \*+\n(?:skipping: .*\n)*(?:ok|changed): ", self.output) is not None
+        blocks = re.findall(rf"{re.escape(task)}\] \*+\n(.*?)(?=^(?:TASK|PLAY) |\Z)", self.output, re.S | re.M)
+        return any(re.search(r"^(?:ok|changed): ", block, re.M) for block in blocks)
 
 
 def play(

@@ -138,11 +138,19 @@ def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:
     undone = _registered("undone", groups, hostvars)
     if isinstance(hostvars, dict) and not hostvars:  # a list of hosts or a check of the syntax
         return []
+    if undone is None and _was_skipped(groups, hostvars):  # adopt.yml, which only shows its plan
+        return []
     problems = _registered("problems", groups, hostvars) or _not_verified(groups, hostvars)
     if undone is not None and not undone and not problems:
         return []
     ours = [host for name in ("docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
     return list(dict.fromkeys([_ca_place.CONTROLLER, *ours]))
+
+
+def _was_skipped(groups: Groups, hostvars: Mapping) -> bool:
+    hosts = (_ca_place.CONTROLLER, *(groups.get("docker_hosts") or ()))
+    found = ((as_written(hostvars, host) if host in hostvars else {}).get(REGISTERED) for host in hosts)
+    return any(isinstance(one, t.Mapping) and bool(one.get("skipped")) for one in found)
 
 
 def _registered(name: str, groups: Groups, hostvars: Mapping) -> t.Any:

@@ -140,6 +140,12 @@ def test_without_a_plan_plays_have_no_hosts_and_the_run_fails() -> None:
     assert make("unfinished", known, ansible_play_hosts_all=["desk"])["plan"] == {}
 
 
+def test_run_whose_tasks_are_all_skipped_has_nothing_unfinished() -> None:
+    """adopt.yml imports site.yml, and skips it where it only shows its own plan."""
+    known = hostvars(localhost={"__docker_tls_plan": {"skipped": True}})
+    assert planned("unfinished", GROUPS, known) == []
+
+
 def test_run_whose_plan_is_complete_has_nothing_unfinished() -> None:
     complete = registered(hostvars(), plan={"undone": []})
     assert planned("unfinished", GROUPS, complete) == []
