@@ -17,6 +17,8 @@ import typing as t
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import findings
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.accept import accept
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import ANSWERS
 from support.contracts import return_values, troubleshooting
 from support.contracts.documentation import MODULES
 
@@ -39,11 +41,21 @@ class Records(t.NamedTuple):
 
 def returned(module: str, result: dict[str, t.Any]) -> dict[str, t.Any]:
     """Note what a real run returned, and give it back. ``module``: name without the collection's."""
+    if module in ANSWERS:
+        taken = accept(module, result)
+        assert taken == {"changed": False, **result}, f"its schema differs: {_differences(taken, result)}"
     if module in MODULES:  # and none that a test has made up
         _facts.update(return_values.facts_of(module, result))
     if result.get("failed"):
         said(f"{result.get('msg', '')}. {result.get('hint', '')}", code=str(result.get("code", "")))
     return result
+
+
+def _differences(taken: t.Any, result: t.Any, where: str = "") -> list[str]:
+    if isinstance(taken, dict) and isinstance(result, dict):
+        names = dict.fromkeys([*taken, *result])
+        return [text for name in names for text in _differences(taken.get(name), result.get(name), f"{where}.{name}")]
+    return [] if taken == result else [f"{where}: {taken!r} of {result!r}"]
 
 
 def said(text: str, *, code: str = "") -> str:

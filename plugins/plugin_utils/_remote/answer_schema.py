@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The shape of a host's answer, and the one door through which answers come in.
+
+A host may be hostile or broken. What it answers is data: it is taken only in the shape that its module has (``answers.py``),
+within limits of size and depth. What is not in the schema is dropped, so an answer never carries variables, groups or included
+files into the run. Later code relies on the shape and does not check it again.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .._printable import printable
+
+_SHORT = 4_000
+#: A file of certificates, a diff, an output.
+LONG = 1_000_000
+MOST_ENTRIES = 10_000
+_MOST_DIGITS = 18
+_DEEPEST = 20
+
+
+class Misshapen(Exception):
+    """A part of an answer that is not as its schema says: ``str()`` names the part, what it should be and what it is."""
+
+    def __init__(self, where: str, wanted: str, found: t.Any) -> None:
+        super().__init__(f"{where or 'the answer'} is {_kind(found)} and not {wanted}")
+
+
+class Shape:
+    """What a value has to be."""
+
+    def clean(self, value: t.Any, where: str) -> t.Any:
+        """Return ``value`` without what the shape does not have. Raises Misshapen, which calls the value ``where``."""
+        raise NotImplementedError
+
+
+class Text(Shape):
+    """A text of a usable length, without commands for a terminal. ``pattern``: what the whole text has to match."""
+
+    def __init__(self, longest: int = _SHORT, pattern: str = "", name: str = "a text") -> None:
+        self._longest = longest
+        self._pattern = re.compile(pattern) if pattern else None
+        self._name = name
+
+    def clean(self, value: t.Any, where: str) -> str:
+        """Return the text."""
+        if not isinstance(value, str):
+            raise Misshapen(where, self._name, value)
+        if len(value) > self._longest:
+            raise Misshapen(where, f"at most {self._longest} characters", value)
+        text = str(printable(value))
+        if self._pattern is not None and not self._pattern.fullmatch(text):
+            raise Misshapen(where, self._name, value)
+        return value if text == value else text  # Ansible marks a host's text, and a copy would lose the mark
+
+
+class Flag(Shape):
+    """True or false."""
+
+    def clean(self, value: t.Any, where: str) -> bool:
+        """Return the value."""
+        if not isinstance(value, bool):
+            raise Misshapen(where, "true or false", value)
+        return value
+
+
+class Number(Shape):
+    """A number that JSON has and Python prints (3.11 and newer refuse more than 4,300 digits)."""
+
+    def clean(self, value: t.Any, where: str) -> int | float:
+        """Return the number."""
+        usual = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not usual or not abs(value) < 10**_MOST_DIGITS:  # neither infinity nor NaN
+            raise Misshapen(where, "a usual number", value)
+        return t.cast("int | float", value)
+
+
+class Maybe(Shape):
+    """What may be null."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+
+    def clean(self, value: t.Any, where: str) -> t.Any:
+        """Return None, or what the shape makes of the value."""
+        return None if value is None else self._shape.clean(value, where)
+
+
+class Items(Shape):
+    """A list."""
+
+    def __init__(self, shape: Shape, most: int = MOST_ENTRIES) -> None:
+        self._shape = shape
+        self._most = most
+
+    def clean(self, value: t.Any, where: str) -> list[t.Any]:
+        """Return a list of what the shape makes of each entry."""
+        if not isinstance(value, (list, tuple)):
+            raise Misshapen(where, "a list", value)
+        if len(value) > self._most:
+            raise Misshapen(where, f"at most {self._most} entries", value)
+        return [self._shape.clean(entry, f"{where}[{number}]") for number, entry in enumerate(value)]
+
+
+class Named(Shape):
+    """A dictionary whose keys are the host's: texts."""
+
+    def __init__(self, shape: Shape, most: int = MOST_ENTRIES) -> None:
+        self._shape = shape
+        self._most = most
+        self._key = Text()
+
+    def clean(self, value: t.Any, where: str) -> dict[str, t.Any]:
+        """Return a dictionary of what the shape makes of each value."""
+        if not isinstance(value, t.Mapping):
+            raise Misshapen(where, "a dictionary", value)
+        if len(value) > self._most:
+            raise Misshapen(where, f"at most {self._most} entries", value)
+        keys = {key: self._key.clean(key, f"a key of {where}") for key in value}
+        return {name: self._shape.clean(value[key], f"{where}.{name}") for key, name in keys.items()}
+
+
+class Fields(Shape):
+    """A dictionary whose keys the schema names: ``required`` ones, and those of ``optional`` that are there. Others are dropped."""
+
+    def __init__(self, required: t.Mapping[str, Shape], optional: t.Mapping[str, Shape] | None = None) -> None:
+        self.required = dict(required)
+        self.optional = dict(optional or {})
+
+    def clean(self, value: t.Any, where: str) -> dict[str, t.Any]:
+        """Return a dictionary of what the shapes make of their values."""
+        if not isinstance(value, t.Mapping):
+            raise Misshapen(where, "a dictionary", value)
+        found = {}
+        for name, shape in (*self.required.items(), *self.optional.items()):
+            if name in value:
+                found[name] = shape.clean(value[name], f"{where}.{name}" if where else name)
+            elif name in self.required:
+                raise Misshapen(f"{where}.{name}" if where else name, "there", None)
+        return found
+
+
+class Data(Shape):
+    """What JSON can carry, to be shown or passed on and never read."""
+
+    def clean(self, value: t.Any, where: str) -> t.Any:
+        """Return the value."""
+        return self._clean(value, where, 0)
+
+    def _clean(self, value: t.Any, where: str, depth: int) -> t.Any:
+        if depth > _DEEPEST:
+            raise Misshapen(where, f"data of at most {_DEEPEST} levels", value)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, (int, float)):
+            return Number().clean(value, where)
+        if isinstance(value, t.Mapping):
+            keys = {key: Text().clean(key, f"a key of {where}") for key in value}
+            return {name: self._clean(value[key], where, depth + 1) for key, name in keys.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._clean(entry, where, depth + 1) for entry in value]
+        return Text(LONG).clean(value, where)
+
+
+def _kind(value: t.Any) -> str:
+    """Return what a value is, in words of JSON; never the value, which may be anything."""
+    if value is None:
+        return "missing"
+    kinds: tuple[tuple[t.Any, str], ...] = (
+        (bool, "true or false"),
+        (str, "another text"),
+        ((int, float), "a number"),
+        (t.Mapping, "a dictionary"),
+        ((list, tuple), "a list"),
+    )
+    name = next((name for kind, name in kinds if isinstance(value, kind)), "no plain data")
+    return f"{name} of {len(value)} entries" if isinstance(value, (list, tuple, t.Mapping)) else name
