@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..plugin_utils import _adoption_answer
-from ..plugin_utils._action import ModuleAction, Result, unusable
+from ..plugin_utils._action import ModuleAction, Result
+from ..plugin_utils._remote.accept import unusable
 
 
 class ActionModule(ModuleAction):

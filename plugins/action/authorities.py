@@ -18,7 +18,6 @@ class ActionModule(PassphraseAction):
 
     MODULE = "portcullis.docker_tls.authorities"
     MAIN = staticmethod(authorities.main)
-    FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the authorities that the role's variables describe, and every client of the inventory."""

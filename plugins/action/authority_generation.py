@@ -10,4 +10,3 @@ class ActionModule(PassphraseAction):
     """Change the generations of an authority; the passphrase goes through a pipe."""
 
     MODULE = "portcullis.docker_tls.authority_generation"
-    FACTS = ("docker_ca_authorities",)

@@ -20,7 +20,6 @@ class ActionModule(ModuleAction):
     MAIN = staticmethod(authority_info.main)
     OF_ROLES = ("with_clients", "unless_revoked")
     _fails = False
-    FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return where the CA is, and with ``with_clients`` every client of the inventory."""

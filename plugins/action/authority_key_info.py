@@ -10,4 +10,3 @@ class ActionModule(ModuleAction):
     """Look for keys of CAs; the host's answer sets no variable."""
 
     MODULE = "portcullis.docker_tls.authority_key_info"
-    ANSWER = {"keys": [{"fingerprint_sha256": str, "path": str, "encrypted": bool}], "searched": [str]}

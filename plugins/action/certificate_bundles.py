@@ -7,7 +7,6 @@ import typing as t
 
 from ..modules import certificate_bundles
 from ..plugin_utils._action import ModuleAction, Result, SecretAction, rejection
-from ..plugin_utils._answers import Maybe
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import bundles
 from ..plugin_utils._variables import Fleet
@@ -19,7 +18,6 @@ class ActionModule(SecretAction):
     MODULE = "portcullis.docker_tls.certificate_bundles"
     MAIN = staticmethod(certificate_bundles.main)
     CARRIED = "the passphrase of client.p12"
-    ANSWER = {"bundles": [{"id": str, "directory": str, "certificate": Maybe(dict), "reasons": Maybe([str])}]}
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the bundles of this host, with what was signed for them in this run."""

@@ -18,7 +18,6 @@ class ActionModule(ModuleAction):
 
     MODULE = "portcullis.docker_tls.certificate_requests"
     MAIN = staticmethod(certificate_requests.main)
-    ANSWER = {"requests": [{"reasons": [str]}], "foretold": [{"id": str, "names": [str], "machine": str}]}
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the requests of this host: of its server certificate, or of its client bundles."""

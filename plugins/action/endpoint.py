@@ -21,7 +21,6 @@ class ActionModule(ProgramAction, CertificateAction):
     """Secure the endpoint; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.endpoint"
-    ANSWER = {"proof": [{"check": str, "passed": bool, "detail": str}]}
 
     def of_role(self, role: str, bound: _bound.Bound, fleet: Fleet) -> Result | None:
         """Return the endpoint that the role's variables describe, with the certificate that was signed in this run."""
@@ -34,7 +33,7 @@ class ActionModule(ProgramAction, CertificateAction):
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result: of its program, or of itself where that cannot be sent, did not begin, or has nothing to go by."""
-        if arguments.get("state") == "confirmed" and not self._task.check_mode and self._is_confirmed():
+        if arguments.get("state") == "confirmed" and not self._task.check_mode and self._is_confirmed(task_vars):
             return dict(_endpoint_program.CONFIRMED)
         result = self._execute(module, arguments, task_vars)
         package = str(arguments.get("haproxy_package") or "")
@@ -61,10 +60,11 @@ class ActionModule(ProgramAction, CertificateAction):
                 return self._admitted(found)
         return super().execute(module, arguments, task_vars)
 
-    def _is_confirmed(self) -> bool:
+    def _is_confirmed(self, task_vars: Result) -> bool:
         """Confirm by one command of the shell; return whether that was enough. Every changed host is confirmed, so it must cost little."""
         run: t.Any = self._low_level_execute_command
-        return bool(run(_endpoint_program.CONFIRM, sudoable=True).get("rc") == 0)
+        with self.waiting({"state": "confirmed", "start_timeout": 0}, task_vars):
+            return bool(run(_endpoint_program.CONFIRM, sudoable=True).get("rc") == 0)
 
     def predict(self, arguments: Result) -> Result:
         """Return an endpoint of which only the wanted addresses are known."""

@@ -14,6 +14,7 @@ from ..modules import signed_certificates
 from ..plugin_utils._action import PassphraseAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import verification
+from ..plugin_utils._remote.accept import unusable
 from ..plugin_utils._variables import Fleet
 
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
@@ -92,6 +93,9 @@ class ActionModule(PassphraseAction):
         outcome = super().run_module(signing, package, task_vars)
         if outcome.get("failed") or "certificates" not in outcome:
             return outcome
+        missing = [request["id"] for request in signing["requests"] if request["id"] not in outcome["certificates"]]
+        if missing:
+            return unusable(f"it has no certificate for {', '.join(missing)}")
         return _client(outcome, groups, key_content)
 
 

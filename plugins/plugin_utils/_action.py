@@ -3,7 +3,7 @@
 
 """What the action plugins around the modules do.
 
-Two things, beside keeping a host's answer from setting variables (``without_side_doors``):
+Two things, beside taking answers in through one door (``_remote/accept.py``):
 
 * **A passphrase touches no disk.** Ansible writes module and arguments into a file on the host (AnsiballZ) unless pipelining is on, and
   leaves the file there with ANSIBLE_KEEP_REMOTE_FILES. Modules that carry the passphrase are always sent through a pipe here, whatever
@@ -31,9 +31,11 @@ from ansible.release import __version__ as RUNNING
 from ..filter import adoption, roles, status
 from ..module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ..module_utils._errors import TlsError
-from . import _ansible_version, _answers, _bound, _in_process, _pipelining
-from ._printable import printable
+from . import _ansible_version, _bound, _in_process, _pipelining
 from ._remote import host_timeout, time_limit
+from ._remote.accept import accept
+from ._remote.answer_schema import Misshapen
+from ._remote.answers import REJECTED
 from ._variables import Fleet
 
 # Ansible loads an action plugin once, then forks a process for each host and task. What the filters import is loaded here,
@@ -41,10 +43,6 @@ from ._variables import Fleet
 FILTERS = (adoption, roles, status)
 
 CRYPTOGRAPHY_CODES = ("cryptography-missing", "cryptography-too-old")
-_SIDE_DOORS = frozenset(
-    "ansible_facts ansible_stats ansible_included_var_files add_host add_group include include_variables".split()
-)
-_REASON = {"code": str, "msg": str, "hint": str}
 _IS_VIRTUAL = "import sys; print(sys.prefix != sys.base_prefix)"
 
 Result = dict[str, t.Any]
@@ -54,10 +52,6 @@ class ModuleAction(ActionBase):
     """Run the module ``MODULE`` with the task's arguments, and install cryptography if that is what it lacks."""
 
     MODULE = ""
-    #: The facts that the module may set. Whatever else a host answers never becomes a variable.
-    FACTS: tuple[str, ...] = ()
-    #: What later plays read of the answer (``_answers``).
-    ANSWER: t.Mapping[str, t.Any] = {}
     #: The module's ``main``, where it may run in this process when the task is for the controller itself.
     MAIN: t.Callable[..., None] | None = None
     #: What the arguments are handed to Ansible as.
@@ -151,7 +145,7 @@ class ModuleAction(ActionBase):
         return self._install_and_repeat(outcome, arguments, str(package), task_vars)
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
-        """Return the result of one execution of ``module`` (a full name) on the task's host, without its side doors."""
+        """Return the result of one execution of ``module`` (a full name) on the task's host."""
         main = self.MAIN
         if main is not None and module == self.MODULE and _in_process.is_possible(self, task_vars):
             check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
@@ -163,12 +157,13 @@ class ModuleAction(ActionBase):
             result: Result = self._execute_module(module_name=module, module_args=carried, task_vars=task_vars)
         return self._admitted(result)
 
-    def _admitted(self, result: Result) -> Result:
-        """Return an answer without its side doors; the host's failure where it is not shaped as it should be."""
-        wrong = _answers.misshapen(result, {**_answers.COMMON, **self.ANSWER})
-        if wrong:
-            result = unusable(f"{wrong} is not what {self.MODULE} returns")
-        return without_side_doors(result, self.FACTS)
+    def _admitted(self, answer: t.Any) -> Result:
+        """Return an answer as ``accept`` takes it, with the Python that Ansible has found on the host, if it had to search for one."""
+        result = accept(self.MODULE.rpartition(".")[2], answer)
+        name = str(getattr(self, "_discovered_interpreter_key", None) or "")
+        if name:
+            result["ansible_facts"] = {**result.get("ansible_facts", {}), name: self._discovered_interpreter}
+        return result
 
     def foretell(self, outcome: Result, arguments: Result) -> Result:
         """Return the same where the module has failed for want of its library; it may have said something all the same."""
@@ -273,7 +268,9 @@ class CertificateAction(ModuleAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result; the refusal, before anything is asked of the host, where there is one."""
         rejected = arguments.pop("rejected", None) or {}
-        if not isinstance(rejected, t.Mapping) or _answers.misshapen(rejected, dict.fromkeys(rejected, _REASON)):
+        try:
+            rejected = REJECTED.clean(rejected, "rejected")
+        except Misshapen:
             return _failure(
                 "the option rejected is not what signed_certificates returns",
                 "Give it rejected of that module's result, or a part of it.",
@@ -335,32 +332,6 @@ class PassphraseAction(SecretAction):
         if not arguments.get("operator"):
             arguments["operator"] = controller_user()
         return super().run_module(arguments, package, task_vars)
-
-
-def without_side_doors(result: Result, facts: t.Container[str] = ()) -> Result:
-    """Return a host's answer without what would reach beyond it: variables, and commands for the terminal.
-
-    Ansible puts ``ansible_facts`` of any answer above the inventory's variables, those of a run_once task for every host: a hostile
-    host could name itself the CA host, or take another's client. Only ``facts`` stay, and the interpreter that Ansible itself found.
-    """
-    kept = {
-        name: value
-        for name, value in (result.get("ansible_facts") or {}).items()
-        if name in facts or name.startswith("discovered_interpreter_")
-    }
-    clean = {name: printable(value) for name, value in result.items() if name not in _SIDE_DOORS}
-    return {**clean, "ansible_facts": kept} if kept else clean
-
-
-def unusable(why: str) -> Result:
-    """Return the failure of a host whose answer cannot be believed."""
-    return {
-        "failed": True,
-        "changed": False,
-        "code": "answer-unusable",
-        "msg": f"What this host has answered cannot be used: {why}.",
-        "hint": "Look at the host and its Python by hand, or leave it out with --limit.",
-    }
 
 
 def controller_user() -> str:

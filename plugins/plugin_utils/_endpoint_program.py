@@ -9,8 +9,8 @@ import signal
 import typing as t
 
 from ..module_utils._endpoint.journal import STATE_DIRECTORY, StateDirectory
-from . import _answers, _pipe
-from ._answers import Maybe
+from . import _pipe
+from ._remote.accept import UNUSABLE, accept_program
 from ._sources import SHARED
 
 CHANGE = _pipe.Program(
@@ -36,28 +36,6 @@ CHANGE = _pipe.Program(
         "_standalone",
     ),
 )
-
-
-_TEXT = Maybe(str)
-_DIFF = {"before": _TEXT, "after": _TEXT, "before_header": _TEXT, "after_header": _TEXT, "prepared": _TEXT}
-#: All that the module says. Ansible takes its own words out of a module's answer, but not out of a program's.
-_SAID: t.Mapping[str, _answers.Shape] = {
-    **_answers.COMMON,
-    "changed": bool,
-    "failed": bool,
-    "msg": str,
-    "hint": str,
-    "code": str,
-    "restarted": bool,
-    "restart_needed": bool,
-    "warnings": [str],
-    "containers_stopped": int,
-    "unconfirmed": bool,
-    "not_verified": bool,
-    "endpoint": {},
-    "proof": [{}],
-    "diff": [_DIFF],
-}
 
 
 # 128 and the signal, as the shell reports it: what a damaged native library (that of cryptography, say) comes to.
@@ -100,15 +78,19 @@ def answer(output: str, code: int) -> dict[str, t.Any]:
     found = _pipe.answer(output)
     why = _problem(found, code)
     if why:
-        return {
-            "failed": True,
-            "changed": False,
-            "code": "answer-unusable",
-            "msg": f"The change of Docker's endpoint has begun on this host, but {why}.",
-            "hint": "Run again: what was begun is finished or undone then, by the host's own guard process where the run was killed. "
-            "If it happens again, please report it.",
-        }
-    return {"changed": False, **{name: part for name, part in (found or {}).items() if name in _SAID}}
+        return _unusable(why)
+    return accept_program("endpoint", found, lambda why: _unusable(f"its answer cannot be used: {why}"))
+
+
+def _unusable(why: str) -> dict[str, t.Any]:
+    return {
+        "failed": True,
+        "changed": False,
+        "code": UNUSABLE,
+        "msg": f"The change of Docker's endpoint has begun on this host, but {why}.",
+        "hint": "Run again: what was begun is finished or undone then, by the host's own guard process where the run was killed. "
+        "If it happens again, please report it.",
+    }
 
 
 def _problem(found: t.Mapping[str, t.Any] | None, code: int) -> str:
@@ -118,5 +100,4 @@ def _problem(found: t.Mapping[str, t.Any] | None, code: int) -> str:
         return f"its answer cannot be read (its Python ended with exit code {code}{crash})"
     if "crashed" in found:
         return str(found["crashed"])
-    wrong = _answers.misshapen(found, _SAID)
-    return f"{wrong} in its answer is not what the module returns" if wrong else ""
+    return ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from . import _pipe
+from ._remote.accept import accept_program
 from ._sources import SHARED
 
 LOOK = _pipe.Program(
@@ -40,22 +41,14 @@ def answer(output: str) -> dict[str, t.Any] | None:
 
 
 def checked(found: t.Any) -> dict[str, t.Any] | None:
-    """Return only what is expected of a host, in the expected types."""
-    if not isinstance(found, dict) or not isinstance(found.get("current"), bool):
+    """Return the answer in the shape of its schema, None where it is not in it."""
+    answer = accept_program("host_state", found)
+    if answer.get("failed"):
         return None
-    lists = {name: found.get(name) or [] for name in ("reasons", "warnings")}
-    if not all(isinstance(items, list) for items in lists.values()):
-        return None
-    words = {name: [str(item) for item in items] for name, items in lists.items()}
-    why = {"msg": str(found["msg"])} if found.get("msg") else {}
-    more = {
-        name: found[name]
-        for name, kind in (("requests", list), ("endpoint", dict), ("prepared", dict))
-        if isinstance(found.get(name), kind)
-    }
-    if isinstance(found.get("refused"), dict):
-        more["refused"] = refusal(found["refused"])
-    return {"current": found["current"], **words, **why, **more}
+    if "refused" in answer:
+        answer["refused"] = refusal(answer["refused"])
+    answer.pop("changed", None)  # which is the action's word
+    return {"reasons": [], "warnings": [], **answer}
 
 
 def refusal(found: t.Any) -> dict[str, str]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from . import _answers, _ca_place, _inventory, _preflight
+from . import _ca_place, _inventory, _preflight
 from ._ca_place import CONTROLLER
 from ._ca_place import variables_of as _variables
+from ._remote import raw_output
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -164,7 +165,7 @@ def _state(result: Mapping) -> str:
 def _problem(result: Mapping) -> str:
     """Return what a module or the connection complained about, on one line of a sane length."""
     said = ". ".join(str(result[name]) for name in ("msg", "hint") if result.get(name))
-    text = " ".join((_answers.instead(result) or said or "no answer").split())
+    text = " ".join((raw_output.raw_output(result) or said or "no answer").split())
     for noise in _NOISE:
         text = text.removeprefix(noise)
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."

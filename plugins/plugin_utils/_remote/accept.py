@@ -5,25 +5,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from .._printable import printable
-from .answer_schema import Misshapen, Shape, Text
+from .answer_schema import LONG, Misshapen, Shape
 from .answers import ANSWERS, COMMON, DIFFS, FACTS
 
 Result = dict[str, t.Any]
 
-#: What Ansible itself puts into the result of a module, as objects of its own in newer releases; its text may be the host's.
-_OF_ANSIBLE = frozenset(
-    "warnings deprecations exception invocation rc module_stdout module_stderr stdout stdout_lines stderr stderr_lines".split()
-)
+#: What Ansible itself adds to the result of a module, though the text in it may be the host's.
+_TEXTS_OF_ANSIBLE = ("module_stdout", "module_stderr")
+_MOST_MESSAGES = 100
+#: The code of an answer that is in no shape of its module's.
+UNUSABLE = "answer-unusable"
 
 
-def accept(module: str, answer: t.Any) -> Result:
+def unusable(why: str) -> Result:
+    """Return the failure of a host whose answer cannot be used."""
+    return {
+        "failed": True,
+        "changed": False,
+        "code": UNUSABLE,
+        "msg": f"What this host has answered cannot be used: {why}.",
+        "hint": "Check the host and its Python, or leave the host out with --limit.",
+    }
+
+
+def accept(module: str, answer: t.Any, unusable: t.Callable[[str], Result] = unusable) -> Result:
     """Return the answer of ``module`` (its name without the collection's) as a task's result.
 
     A success has everything that its schema requires and nothing that the schema lacks. A failure has its message, and of the
-    rest what fits. An answer in another shape is the host's failure, ``answer-unusable``. Never raises.
+    rest what fits. An answer in another shape is the host's failure, as ``unusable`` words it. Never raises.
     """
     try:
         return _accepted(module, answer)
@@ -36,7 +49,7 @@ def accept(module: str, answer: t.Any) -> Result:
 def _accepted(module: str, answer: t.Any) -> Result:
     if not isinstance(answer, t.Mapping):
         raise Misshapen("", "a dictionary", answer)
-    kept = {name: printable(value) for name, value in answer.items() if name in _OF_ANSIBLE or _is_internal(name)}
+    kept = _of_ansible(answer)
     facts = _facts(module, answer)
     if facts:
         kept["ansible_facts"] = facts
@@ -84,24 +97,49 @@ def _facts(module: str, answer: t.Mapping[str, t.Any]) -> Result:
     return {name: shape.clean(given[name], name) for name, shape in shapes.items() if name in given}
 
 
-def _is_internal(name: t.Any) -> bool:
-    return isinstance(name, str) and name.startswith("_ansible_")
-
-
-def unusable(why: str) -> Result:
-    """Return the failure of a host whose answer cannot be used."""
-    return {
-        "failed": True,
-        "changed": False,
-        "code": "answer-unusable",
-        "msg": f"What this host has answered cannot be used: {why}.",
-        "hint": "Check the host and its Python, or leave the host out with --limit.",
+def _of_ansible(answer: t.Mapping[str, t.Any]) -> Result:
+    """Return what Ansible itself has put beside an answer, as far as Ansible can print it."""
+    found: Result = {
+        name: value for name, value in answer.items() if isinstance(name, str) and name.startswith("_ansible_")
     }
+    for name in _TEXTS_OF_ANSIBLE:
+        if isinstance(answer.get(name), str):
+            found[name] = printable(answer[name])[-LONG:]
+    if isinstance(answer.get("rc"), int):
+        found["rc"] = answer["rc"]
+    if isinstance(answer.get("invocation"), t.Mapping):
+        found["invocation"] = printable(answer["invocation"])
+    if _is_message(answer.get("exception")):
+        found["exception"] = printable(answer["exception"])
+    deprecations = answer.get("deprecations")
+    if isinstance(deprecations, (list, tuple)):
+        found["deprecations"] = [printable(each) for each in deprecations[:_MOST_MESSAGES] if _is_deprecation(each)]
+    warnings = answer.get("warnings") or []
+    if not isinstance(warnings, (list, tuple)) or not all(map(_is_message, warnings)):
+        raise Misshapen("warnings", "a list of texts", warnings)
+    return {**found, "warnings": [printable(each) for each in warnings]} if "warnings" in answer else found
 
 
-def warnings_of(answer: t.Mapping[str, t.Any]) -> list[str]:
-    """Return the warnings of a program of ours, which no Ansible has read. Raises Misshapen."""
-    given = answer.get("warnings")
-    if not isinstance(given, (list, tuple)):
-        return []
-    return [Text(100_000).clean(text, "warnings") for text in given]
+def _is_message(value: t.Any) -> bool:
+    """Return whether Ansible prints it: a text, or what newer ansible-cores make of one themselves."""
+    return (isinstance(value, str) and len(value) <= LONG) or (
+        dataclasses.is_dataclass(value) and not isinstance(value, type)
+    )
+
+
+def _is_deprecation(value: t.Any) -> bool:
+    """Return whether Ansible prints it: ansible-core 2.18 has dictionaries, newer ones objects."""
+    if isinstance(value, t.Mapping):
+        return set(value) <= {"msg", "version", "date", "collection_name"} and all(
+            isinstance(each, (str, type(None))) for each in value.values()
+        )
+    return not isinstance(value, str) and _is_message(value)
+
+
+def accept_program(module: str, answer: t.Any, unusable: t.Callable[[str], Result] = unusable) -> Result:
+    """Return the answer of a program of ours in place of ``module``: nothing in it is Ansible's own word."""
+    if not isinstance(answer, t.Mapping):
+        return accept(module, answer, unusable)
+    schema = ANSWERS[module]
+    known = {*schema.required, *schema.optional, *COMMON, "failed", "warnings", "diff"}
+    return accept(module, {name: value for name, value in answer.items() if name in known}, unusable)

@@ -10,6 +10,7 @@ files into the run. Later code relies on the shape and does not check it again.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 
@@ -52,6 +53,12 @@ class Text(Shape):
             raise Misshapen(where, self._name, value)
         if len(value) > self._longest:
             raise Misshapen(where, f"at most {self._longest} characters", value)
+        try:
+            value.encode("utf-8")
+        except (
+            UnicodeEncodeError
+        ):  # half of a surrogate pair: the CA host would reject the whole batch, and not only this host
+            raise Misshapen(where, "a text of whole characters", value) from None
         text = str(printable(value))
         if self._pattern is not None and not self._pattern.fullmatch(text):
             raise Misshapen(where, self._name, value)
@@ -142,6 +149,21 @@ class Fields(Shape):
             elif name in self.required:
                 raise Misshapen(f"{where}.{name}" if where else name, "there", None)
         return found
+
+
+class Either(Shape):
+    """A value that one of several shapes takes."""
+
+    def __init__(self, name: str, *shapes: Shape) -> None:
+        self._name = name
+        self._shapes = shapes
+
+    def clean(self, value: t.Any, where: str) -> t.Any:
+        """Return what the first shape that takes it makes of the value."""
+        for shape in self._shapes:
+            with contextlib.suppress(Misshapen):
+                return shape.clean(value, where)
+        raise Misshapen(where, self._name, value)
 
 
 class Data(Shape):

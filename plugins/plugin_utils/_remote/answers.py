@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .answer_schema import LONG, Data, Fields, Flag, Items, Maybe, Named, Number, Shape, Text
+from .answer_schema import LONG, Data, Either, Fields, Flag, Items, Maybe, Named, Number, Shape, Text
 
 _TEXT, _FLAG, _NUMBER, _PEM = Text(), Flag(), Number(), Text(LONG)
 _TEXTS = Items(_TEXT)
@@ -63,15 +63,12 @@ _CHECKS = Items(Fields({"check": _TEXT, "passed": _FLAG, "detail": _TEXT}))
 _REFUSAL = Fields(_texts("msg", "hint", "code"))
 REQUESTS = Items(
     Fields(
+        {"id": _TEXT, "action": _TEXT, "reasons": _TEXTS},
         {
-            **_texts("id", "profile", "action", "common_name", "key_type"),
-            "reasons": _TEXTS,
+            **_texts("profile", "common_name", "key_type", "machine", "key_path", "certificate_path"),
             "names": _TEXTS,
             "request_content": _PEM,
             "certificate": Maybe(CERTIFICATE),
-        },
-        {
-            **_texts("machine", "key_path", "certificate_path"),
             "renew_at": Maybe(_TEXT),
             "authority_fingerprint_sha256": _FINGERPRINT,
         },
@@ -91,7 +88,9 @@ _ENDPOINT = Fields(
         "port_2375": _TEXTS,
     },
 )
-_PREPARED = Fields({"requests": REQUESTS, "plan": _TEXTS, "warnings": Items(_PEM)})
+_PREPARED = Fields({"requests": REQUESTS, "plan": Items(_PEM), "warnings": Items(_PEM)}, {"question": _TEXT})
+#: What signed_certificates has refused, by the id of its request.
+REJECTED = Named(_REFUSAL)
 _SIGNED = Fields(
     {"certificate_content": _PEM, "authority_content": _PEM, "certificate": Maybe(CERTIFICATE)},
     {**_texts("authority", "issuer", "not_after", "common_name"), "names": _TEXTS, "left_out": _TEXTS},
@@ -165,7 +164,7 @@ ANSWERS: t.Mapping[str, Fields] = {
         }
     ),
     "certificate_requests": Fields({"requests": REQUESTS}),
-    "daemon_endpoint": Fields(
+    "endpoint": Fields(
         {"endpoint": _ENDPOINT, "proof": _CHECKS, "restarted": _FLAG},
         {
             "restart_needed": _FLAG,
@@ -184,11 +183,15 @@ ANSWERS: t.Mapping[str, Fields] = {
     ),
     "host_state": Fields(
         {"current": _FLAG},
-        {"requests": REQUESTS, "endpoint": _ENDPOINT, "prepared": _PREPARED, "refused": _REFUSAL},
+        # The endpoint is {} where only certificates were asked about.
+        {
+            "requests": REQUESTS,
+            "endpoint": Fields({}, {**_ENDPOINT.required, **_ENDPOINT.optional}),
+            "prepared": _PREPARED,
+            "refused": Fields({}, _REFUSAL.required),
+        },
     ),
-    "issued_certificates": Fields(
-        {"certificates": Named(_SIGNED), "rejected": Named(_REFUSAL), "pending": Items(Data())}
-    ),
+    "issued_certificates": Fields({"certificates": Named(_SIGNED), "rejected": REJECTED, "pending": Items(Data())}),
     "ledger_info": Fields(
         {
             "ledger": Fields(
@@ -211,7 +214,7 @@ ANSWERS: t.Mapping[str, Fields] = {
     ),
     "server_certificate": Fields({"directory": _TEXT, "certificate": Maybe(CERTIFICATE)}),
     "signed_certificates": Fields(
-        {"certificates": Named(_SIGNED), "rejected": Named(_REFUSAL), "authorities": AUTHORITIES},
+        {"certificates": Named(_SIGNED), "rejected": REJECTED, "authorities": AUTHORITIES},
         {"ledger": LEDGER_END, "unknown": Items(Data())},
     ),
 }
@@ -231,7 +234,7 @@ FACTS: t.Mapping[str, t.Mapping[str, Shape]] = {
     "authority_info": {"docker_ca_authorities": AUTHORITIES, "docker_ca_ledger": LEDGER_END},
     "authority_generation": {"docker_ca_authorities": AUTHORITIES},
 }
-_SIDE = Maybe(Data())
+_SIDE = Maybe(Either("a text or a dictionary", _PEM, Named(Data())))
 _DIFF = Fields(
     {},
     {

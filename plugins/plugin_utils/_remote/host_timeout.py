@@ -44,6 +44,7 @@ _MODULES = {
     "host_state": (_DAEMON, "the inspection of this host"),
     "endpoint_info": (_DAEMON, "the verification of an endpoint"),
     "portainer_environment": (_CLIENT, "the change of Portainer's environment"),
+    "issued_certificates": (_CA, "certificates from another issuer"),
     "signed_certificates": (_CA, "the signing of certificates"),
     "temporary_client": (_CA, "the signing of a temporary client certificate"),
     "client_session": (_CA, "the signing of a temporary client certificate"),

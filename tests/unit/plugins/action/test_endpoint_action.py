@@ -25,9 +25,10 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_pr
     confirm_command,
 )
 from support.ansible.role_variables import ROOT, asked
+from support.hosts.answers import least, whole
 
 BEGUN = "docker_tls: begun\n"
-DONE = {"changed": True, "reasons": ["certificate-changed"], "proof": []}
+DONE = least("endpoint", changed=True, reasons=["certificate-changed"])
 UTILS = ROOT / "plugins" / "module_utils"
 
 
@@ -60,7 +61,7 @@ def change(
 
     def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
         modules.append(module_args)
-        return dict(module or {"changed": False, "reasons": ["by-module"]})
+        return whole(module_name, module or {"changed": False, "reasons": ["by-module"]})
 
     plugin._low_level_execute_command = low_level
     plugin._execute_module = execute

@@ -38,6 +38,7 @@ from support.ansible.role_variables import (
     variables,
 )
 from support.contracts import records
+from support.hosts.answers import whole
 
 
 @pytest.fixture(autouse=True)
@@ -195,7 +196,8 @@ def test_secret_is_not_computed_for_every_host_only_to_look_at_its_type(name: st
     assert (result["current"], computed.exists()) == (True, False)
 
 
-PREPARED = {"plan": ["renewed"], "requests": [{"id": "server", "request_content": "CSR"}], "warnings": []}
+REQUEST = {"id": "server", "action": "issue", "reasons": ["expired"], "request_content": "CSR"}
+PREPARED = {"plan": ["renewed"], "requests": [REQUEST], "warnings": []}
 
 
 DUE = json.dumps(
@@ -256,13 +258,20 @@ def test_host_that_nobody_asked_because_of_its_variables_can_fail_later_as_well(
     assert result["refused"]["code"] == "role-arguments-invalid"
 
 
-@pytest.mark.parametrize("refused", [{}, {"msg": 5, "more": "x"}, {"code": ["a"]}], ids=str)
-def test_refusal_of_a_host_that_is_misshapen_is_text_with_a_reason(refused: dict[str, t.Any]) -> None:
+@pytest.mark.parametrize("refused", [{}, {"more": "x"}, {"code": "a"}], ids=str)
+def test_refusal_of_a_host_without_a_reason_has_one(refused: dict[str, t.Any]) -> None:
     answer = json.dumps({"docker_tls_answer": {"current": False, "refused": refused}})
     result = look(answer, arguments={"prepare": True})
     assert result["failed"] is True
     assert all(isinstance(result[name], str) for name in REFUSAL)
     assert result["msg"]
+
+
+@pytest.mark.parametrize("refused", [{"msg": 5}, {"code": ["a"]}, "x"], ids=str)
+def test_refusal_of_a_host_that_is_misshapen_leaves_the_host_to_the_roles(refused: t.Any) -> None:
+    answer = json.dumps({"docker_tls_answer": {"current": False, "refused": refused}})
+    result = look(answer, arguments={"prepare": True})
+    assert (result["current"], result["reasons"], "failed" in result) == (False, ["undecided"], False)
 
 
 @pytest.mark.parametrize("value", [None, 5], ids=str)
@@ -400,11 +409,10 @@ CERTIFICATE = {"serial": "0a", "issuer": "CN=CA", "not_before": "2026-11-22T13:0
 
 WITH_CERTIFICATE = json.dumps(
     {
-        "docker_tls_answer": {
-            "current": True,
-            "requests": [{"certificate": CERTIFICATE}],
-            "endpoint": {"state": "present"},
-        }
+        "docker_tls_answer": whole(
+            "host_state",
+            {"current": True, "requests": [{"certificate": CERTIFICATE}], "endpoint": {"state": "present"}},
+        )
     }
 )
 

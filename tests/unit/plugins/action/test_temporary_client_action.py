@@ -17,8 +17,8 @@ from ansible_collections.portcullis.docker_tls.plugins.action import (
 SIGNED = {
     "changed": True,
     "certificates": {
-        "clients": {"certificate_content": "C", "authority_content": "A", "certificate": {}},
-        "ci": {"certificate_content": "D", "authority_content": "B", "certificate": {}},
+        "clients": {"certificate_content": "C", "authority_content": "A", "certificate": None},
+        "ci": {"certificate_content": "D", "authority_content": "B", "certificate": None},
     },
     "authorities": {"server": {"trusted_content": "S"}},
 }
@@ -53,7 +53,7 @@ def test_temporary_client_returns_key_and_certificates_and_hides_them() -> None:
 
 
 def test_temporary_client_of_a_generation_is_signed_by_it() -> None:
-    made = {"certificate_content": "G", "authority_content": "A", "certificate": {}}
+    made = {"certificate_content": "G", "authority_content": "A", "certificate": None}
     answer = {**SIGNED, "certificates": {**SIGNED["certificates"], "generation/clients-g1": made}}
     found, result = temporary(answer, generations=["clients-g1", "clients-g1"])
     requests = found.called[0][1]["requests"]
@@ -91,5 +91,12 @@ def test_temporary_client_with_bad_options_fails_before_anything_is_sent(options
 
 
 def test_temporary_client_passes_a_failure_on() -> None:
-    failure = {"failed": True, "msg": "x", "code": "authority-unknown"}
+    failure = {"failed": True, "changed": False, "msg": "x", "code": "authority-unknown"}
     assert temporary(failure)[1] == failure
+
+
+@pytest.mark.parametrize("certificates", [{}, {"other": {}}], ids=str)
+def test_temporary_client_that_the_ca_host_did_not_sign_is_its_failure(certificates: dict[str, t.Any]) -> None:
+    _found, result = temporary({**SIGNED, "certificates": certificates})
+    assert (result["failed"], result["code"]) == (True, "answer-unusable")
+    assert "it has no certificate for clients" in result["msg"]

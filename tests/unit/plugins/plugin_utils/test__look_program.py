@@ -12,7 +12,10 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _look_program
 
-GOOD: dict[str, t.Any] = {"current": True, "requests": [{"common_name": "dürer"}]}
+GOOD: dict[str, t.Any] = {
+    "current": True,
+    "requests": [{"id": "a", "action": "none", "reasons": [], "common_name": "dürer"}],
+}
 
 
 def said(answer: t.Any, *, plain: bool = True) -> str:

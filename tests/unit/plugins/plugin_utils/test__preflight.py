@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.action import authorities, authority_info
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._preflight import inventory_problems
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import FACTS
 from support.contracts import records
 
 SET = {"docker_ca_passphrase": "{{ lookup('x') }}"}
@@ -167,7 +167,7 @@ def test_admitted_groups_by_a_template_are_judged_by_what_they_come_to() -> None
 def test_fact_that_looks_like_a_variable_is_named_once(groups: list[str]) -> None:
     facts = {
         "docker_daemon_access_groups": ["everybody"],
-        **{name: {} for name in (*authorities.ActionModule.FACTS, *authority_info.ActionModule.FACTS)},
+        **{name: {} for names in FACTS.values() for name in names},
         "os_family": "{{ lookup('x') }}",
     }
     hosts = Templated({"localhost": SET, "a": {"ansible_facts": facts}})

@@ -11,8 +11,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action, _pipe
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _pipe
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._printable import printable
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.accept import accept
 
 EVIL = {
     "colour": ("\x1b[31mred\x1b[0m", "?[31mred?[0m"),
@@ -65,4 +66,4 @@ def test_answers_of_programs_and_modules_come_in_without_control_characters() ->
     evil = {"msg": "a\x1b[2J", "warnings": ["\x9bx"], "diff": [{"prepared": "\x1b]0;t\x07\n"}]}
     clean = {"msg": "a?[2J", "warnings": ["?x"], "diff": [{"prepared": "?]0;t?\n"}]}
     assert _pipe.answer(json.dumps({"docker_tls_answer": evil})) == clean
-    assert _action.without_side_doors(evil) == clean
+    assert accept("plain_relay", {"listen": [], **evil}) == {"changed": False, "listen": [], **clean}

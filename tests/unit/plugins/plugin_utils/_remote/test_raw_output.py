@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers of hosts that are not shaped as they should be."""
+"""What hosts print instead of an answer."""
 
 from __future__ import annotations
 
@@ -9,35 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _answers
-
-SHAPE: dict[str, t.Any] = {"files": [{"id": str, "fits": _answers.Maybe(bool)}]}
-
-
-@pytest.mark.parametrize(
-    "answer", [{}, {"files": None}, {"files": []}, {"files": [{"id": "a"}]}, {"files": [{"id": "a", "fits": True}]}]
-)
-def test_misshapen_without_a_fault_finds_none(answer: dict[str, t.Any]) -> None:
-    assert _answers.misshapen(answer, SHAPE) == ""
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        5,
-        "x",
-        {"a": 1},
-        [5],
-        [{}],
-        [{"id": ["a"]}],
-        [{"id": "a", "fits": 1}],
-        [{"id": "a" * 5_000_000}],
-        [{"id": "a"}] * 10_001,
-    ],
-    ids=lambda files: str(files)[:30],
-)
-def test_misshapen_with_a_fault_names_the_part(files: t.Any) -> None:
-    assert _answers.misshapen({"files": files}, SHAPE) == "files"
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import raw_output
 
 
 @pytest.mark.parametrize(
@@ -52,4 +24,4 @@ def test_misshapen_with_a_fault_names_the_part(files: t.Any) -> None:
     ids=["no-sudo", "on-a-terminal", "traceback", "silence", "an-answer"],
 )  # fmt: skip
 def test_instead_of_an_answer_is_the_last_thing_that_the_host_said(result: dict[str, t.Any], expected: str) -> None:
-    assert _answers.instead(result) == expected
+    assert raw_output.raw_output(result) == expected
