@@ -13,6 +13,7 @@ from ..module_utils._errors import TlsError
 from ..module_utils._fleet import write_files
 from ..plugin_utils._fleet_page import page
 from ..plugin_utils._output import table
+from ..plugin_utils._remote import controller
 
 Result = dict[str, t.Any]
 
@@ -29,6 +30,7 @@ class ActionModule(ActionBase):
         try:
             if path:
                 self._check_place(path)
+            controller.keep_account(self, task_vars or {})
             result.update(self._execute_module(task_vars=task_vars))
             table.show(self._display, result.get("table") or [])
             return self._with_page(result, path) if path and not result.get("failed") else result

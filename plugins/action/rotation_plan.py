@@ -10,6 +10,8 @@ import typing as t
 from ansible import constants as C
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils._remote import controller
+
 _COLOUR = "COLOR_WARN"
 
 
@@ -21,6 +23,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the module's result."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
+        controller.keep_account(self, task_vars or {})
         result.update(self._execute_module(task_vars=task_vars))
         for line in result.get("table") or []:
             warns = "NOT KNOWN:" in line or "IN THE WAY" in line

@@ -32,7 +32,7 @@ from ..filter import adoption, roles, status
 from ..module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ..module_utils._errors import TlsError
 from . import _ansible_version, _bound, _in_process, _pipelining
-from ._remote import host_timeout, time_limit
+from ._remote import controller, host_timeout, time_limit
 from ._remote.accept import accept
 from ._remote.answer_schema import Misshapen
 from ._remote.answers import REJECTED
@@ -73,6 +73,7 @@ class ModuleAction(ActionBase):
         too_old = _ansible_version.problem(RUNNING)
         if too_old:
             return _failure(too_old, _ansible_version.HINT, "ansible-too-old")
+        controller.keep_account(self, task_vars or {})
         arguments = dict(self._task.args)
         role = arguments.pop("role", "")
         if role:

@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tasks on the controller run as the account that runs Ansible, whatever the inventory says about hosts.
+
+``ansible_become: true`` for all hosts counts for localhost too, and Ansible prefers it to ``become: false`` of a task. The CA and the
+bundles in the account's home would then belong to root, and the account could no longer read its own bundles. So only the keyword
+``become`` of the play or task decides there: it is true where localhost is in the group docker_ca, or is itself a Docker host.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+CONTROLLER = "localhost"
+
+
+def is_controller(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> bool:
+    """Return whether the task of an action plugin runs on this machine, under the controller's name."""
+    host = getattr(action._task, "delegate_to", None) or task_vars.get("inventory_hostname")
+    return bool(host == CONTROLLER and action._connection.transport == "local")
+
+
+def keep_account(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> None:
+    """Let a task on the controller run as this account, unless its own keyword ``become`` is true."""
+    if action._connection.become and not getattr(action._task, "become", True) and is_controller(action, task_vars):
+        action._connection.set_become_plugin(None)
+        action._play_context.become = False
