@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import typing as t
 import zlib
 
@@ -56,3 +57,34 @@ def program(sources: t.Mapping[str, str], *, before: str = "", after: str) -> st
         named[f"{PACKAGE}.{name}"] = text
     packed = base64.b64encode(zlib.compress(json.dumps(named).encode("ascii"), 6))
     return _PROGRAM % {"before": before, "sources": packed, "after": after}
+
+
+_IMPORT = re.compile(r"^ *from (\.+)([\w.]*) import (\([^)]*\)|[^\n(]+)", re.M)
+
+
+def closure(root: str, source: t.Callable[[str], t.Optional[str]], without: t.Container[str] = ()) -> dict[str, str]:
+    """Return the texts of the module ``root`` and of all that it imports, also inside of functions, by dotted name below the package.
+
+    ``source`` returns the text of a module, None or "" where there is none or a package. ``without``: modules that are left out, and
+    what only they import.
+    """
+    found: dict[str, str] = {}
+    left = [root]
+    while left:
+        name = left.pop()
+        text = source(name) if name not in found and name not in without else None
+        if text:
+            found[name] = text
+            left.extend(_imported(name, text, source))
+    return dict(sorted(found.items()))
+
+
+def _imported(name: str, text: str, source: t.Callable[[str], t.Optional[str]]) -> t.Iterator[str]:
+    """Yield the modules that ``name`` imports by ``from``, relative to itself: our code has no other way."""
+    for dots, module, names in _IMPORT.findall(text):
+        package = name.split(".")[: -len(dots)]
+        base = ".".join([*package, module] if module else package)
+        if base and source(base):
+            yield base
+        else:
+            yield from (".".join(filter(None, (base, each))) for each in re.findall(r"(\w+)(?: as \w+)?", names))

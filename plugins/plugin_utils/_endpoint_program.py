@@ -11,31 +11,8 @@ import typing as t
 from ..module_utils._endpoint.journal import STATE_DIRECTORY, StateDirectory
 from . import _pipe
 from ._remote.accept import UNUSABLE, accept_program
-from ._sources import SHARED
 
-CHANGE = _pipe.Program(
-    "_endpoint/entry",
-    sources=(
-        *SHARED,
-        "_endpoint/entry",
-        "_endpoint/rollback_guard",
-        "_endpoint/confirm_timer",
-        "_pki/der_name",
-        "_endpoint/commit",
-        "_docker/plain_port",
-        "_endpoint/plan_removal",
-        "_endpoint/probe",
-        "_endpoint/verify_local",
-        "_endpoint/restart",
-        "_endpoint/signals",
-        "_endpoint/atomic_swap",
-        "_endpoint/transaction",
-        "_endpoint/rollback",
-        "_endpoint/plan_text",
-        "_proxy/validate",
-        "_standalone",
-    ),
-)
+CHANGE = _pipe.Program("_endpoint.entry")
 
 
 # 128 and the signal, as the shell reports it: what a damaged native library (that of cryptography, say) comes to.

@@ -19,7 +19,7 @@ import typing as t
 
 from ansible import constants as C
 
-from ..module_utils._standalone import PACKAGE, program
+from ..module_utils._standalone import PACKAGE, closure, program
 from ._printable import printable
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
@@ -40,13 +40,15 @@ print("\\n" + json.dumps({"docker_tls_answer": answer}))
 
 
 class Program:
-    """The function ``called`` of a module of ours, with the sources that it imports. Both are paths below ``module_utils``."""
+    """The function ``called`` of a module of ours, by its dotted name below ``module_utils``, with all modules that it imports.
 
-    def __init__(self, module: str, sources: t.Sequence[str]) -> None:
-        self.sources = tuple(sources)
+    ``without``: modules that it imports somewhere and never comes to.
+    """
+
+    def __init__(self, module: str, without: t.Container[str] = ()) -> None:
         # Packed here: Ansible loads a plugin once for all hosts, and each host's process finds it done.
-        texts = {_dotted(name): (_ROOT / f"{name}.py").read_text(encoding="utf-8") for name in sources}
-        packed = program(texts, after=_CALL % {"module": f"{PACKAGE}.{_dotted(module)}", "begun": _BEGUN})
+        self.sources = closure(module, _source, without)
+        packed = program(self.sources, after=_CALL % {"module": f"{PACKAGE}.{module}", "begun": _BEGUN})
         self._before, self._after = packed.encode("ascii").split(b"@arguments@")
 
     def script(self, arguments: t.Mapping[str, t.Any]) -> bytes:
@@ -54,8 +56,9 @@ class Program:
         return b"".join((self._before, ascii(json.dumps(arguments)).encode("ascii"), self._after))
 
 
-def _dotted(path: str) -> str:
-    return path.replace("/", ".")
+def _source(name: str) -> str | None:
+    path = _ROOT / f"{name.replace('.', '/')}.py"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def command(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.Any]) -> str:

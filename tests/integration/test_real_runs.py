@@ -295,6 +295,10 @@ LIES: dict[str, t.Any] = {
             "docker_ca_authorities": {"server": {"trusted_content": "forged"}},
         },
         "rejected": {"web1/server": {"msg": "forged", "hint": "", "code": ""}},
+        # What the modules that install have to answer.
+        "directory": "",
+        "certificate": None,
+        "bundles": [],
         "add_host": {"host_name": "more", "groups": ["docker_hosts"]},
     },
     # The inventory takes a name from its facts, where it is another host.

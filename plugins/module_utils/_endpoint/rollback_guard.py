@@ -20,38 +20,12 @@ import sys
 from .._docker.systemd import Systemd
 from .._errors import TlsError
 from .._files import write_atomic
-from .._standalone import PACKAGE, program
+from .._standalone import PACKAGE, closure, program
 from .commit import finish
 from .journal import COMMITTED, UNCONFIRMED, StateDirectory
 from .machine import Machine
 from .rollback import undo
 
-MODULES = (
-    "_errors",
-    "_files",
-    "_standalone",
-    "_host.addresses",
-    "_endpoint.adopted_files",
-    "_endpoint.certificate_store",
-    "_host.netlink",
-    "_endpoint.certificate_store_files",
-    "_endpoint.rollback_guard",
-    "_endpoint.confirm_timer",
-    "_docker.engine_api",
-    "_endpoint.commit",
-    "_docker.flags",
-    "_endpoint.journal",
-    "_host.listening_sockets",
-    "_docker.local_listeners",
-    "_endpoint.machine",
-    "_endpoint.restart",
-    "_docker.running_daemon",
-    "_endpoint.atomic_swap",
-    "_docker.systemd",
-    "_endpoint.rollback",
-    "_proxy.files",
-    "_proxy.service",
-)
 _LOCK_PATIENCE = 3600.0
 _ROOT = __name__.rpartition("._endpoint.")[0]
 
@@ -78,7 +52,13 @@ def capsule_text(state: StateDirectory) -> str:
         "lock": os.path.basename(state.lock_path),
         "journal": os.path.basename(state.journal_path),
     }
-    sources = {name: _source(f"{_ROOT}.{name}") for name in MODULES}
+    sources = closure("_endpoint.rollback_guard", _source)
+    if not {"_endpoint.rollback", "_endpoint.commit"} <= set(sources):
+        raise TlsError(
+            "the sources of the rollback cannot be found, so the program that rolls an interrupted change back cannot be written",
+            hint="Nothing was changed. Install the collection again: a file of it is missing.",
+            code="capsule-incomplete",
+        )
     return program(sources, before=wait, after=f"from {PACKAGE}._endpoint.rollback_guard import main\n\nmain()")
 
 
@@ -115,15 +95,11 @@ def settle(state: StateDirectory, *, timer: bool) -> None:
                 machine.disarm_timer()
 
 
-def _source(name: str) -> str:
-    """Return the source of a module, from a file, from Ansible's zip or from a program of ours."""
-    specification = importlib.util.find_spec(name)
+def _source(name: str) -> str | None:
+    """Return the source of a module below module_utils, from a file, from Ansible's zip or from a program of ours; None where there is none."""
+    try:
+        specification = importlib.util.find_spec(f"{_ROOT}.{name}")
+    except ModuleNotFoundError:  # a name that a module has, and not a module
+        return None
     loader = specification.loader if specification else None
-    source = loader.get_source(name) if hasattr(loader, "get_source") else None  # type: ignore[union-attr]
-    if source is None:
-        raise TlsError(
-            f"the source of {name} cannot be found, so the program that undoes an interrupted change cannot be written",
-            hint="Nothing was changed. Install the collection again: a file of it is missing.",
-            code="capsule-incomplete",
-        )
-    return str(source)
+    return loader.get_source(f"{_ROOT}.{name}") if hasattr(loader, "get_source") else None  # type: ignore[union-attr]

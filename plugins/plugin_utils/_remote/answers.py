@@ -120,7 +120,9 @@ ANSWERS: t.Mapping[str, Fields] = {
     "adopted_authority": Fields({"adopted": _TEXTS, "certificate": CERTIFICATE}),
     "adoption_info": Fields({"adoption": Data()}),
     "adoption_repair": Fields({"repairs": Items(Data()), "adoption": Data()}),
-    "authorities": Fields({**_AUTHORITIES_SAY, "revocations": Items(_REVOCATION), "revoked_unknown": _TEXTS}),
+    "authorities": Fields(
+        {**_AUTHORITIES_SAY, "revocations": Items(_REVOCATION), "revoked_unknown": _TEXTS}, {"revoked": Items(_HELD)}
+    ),
     "authority_backup": Fields(
         {
             "archive": Fields(

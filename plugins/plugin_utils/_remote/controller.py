@@ -23,6 +23,10 @@ def is_controller(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> bool:
 
 def keep_account(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> None:
     """Let a task on the controller run as this account, unless its own keyword ``become`` is true."""
-    if action._connection.become and not getattr(action._task, "become", True) and is_controller(action, task_vars):
+    if (
+        getattr(action._connection, "become", None)
+        and not getattr(action._task, "become", True)
+        and is_controller(action, task_vars)
+    ):
         action._connection.set_become_plugin(None)
         action._play_context.become = False
