@@ -132,7 +132,10 @@ class Named(Shape):
 
 
 class Fields(Shape):
-    """A dictionary whose keys the schema names: ``required`` ones, and those of ``optional`` that are there. Others are dropped."""
+    """A dictionary with the ``required`` keys, and those of ``optional`` that are there.
+
+    Other keys of a whole answer are dropped: Ansible would read some of them. Deeper in an answer they are data.
+    """
 
     def __init__(self, required: t.Mapping[str, Shape], optional: t.Mapping[str, Shape] | None = None) -> None:
         self.required = dict(required)
@@ -148,7 +151,8 @@ class Fields(Shape):
                 found[name] = shape.clean(value[name], f"{where}.{name}" if where else name)
             elif name in self.required:
                 raise Misshapen(f"{where}.{name}" if where else name, "there", None)
-        return found
+        more = {name: value[name] for name in value if name not in found} if where else {}
+        return {**found, **Data().clean(more, where)}
 
 
 class Either(Shape):

@@ -117,6 +117,7 @@ _AUTHORITIES_SAY = {
 
 #: By module: what a success always has, and what it may have.
 ANSWERS: t.Mapping[str, Fields] = {
+    "acme_certificate": Fields({"certificate_content": _PEM}),
     "adopted_authority": Fields({"adopted": _TEXTS, "certificate": CERTIFICATE}),
     "adoption_info": Fields({"adoption": Data()}),
     "adoption_repair": Fields({"repairs": Items(Data()), "adoption": Data()}),
