@@ -124,7 +124,12 @@ def client_bundles(
     variables = hostvars[host]
     if host not in machines:
         return [
-            {"id": client["name"], "client": client["name"], "user": "", "directory": ""}
+            {
+                "id": client["name"],
+                "client": client["name"],
+                "user": "",
+                "directory": client.get("controller_directory") or "",
+            }
             for client in present_clients(clients)
             if client.get("controller", True)
         ]

@@ -42,9 +42,12 @@ def revoked_bundles(
 
     ``path`` is where the controller has its bundles.
     """
-    names = [one["name"] for one in revoked_clients(clients)]
+    gone = [client for client in clients if client.get("state", "present") == "revoked"]
+    names = [one["name"] for one in gone]
     if host not in machines:
-        found = [{"client": name, "user": "", "directory": ""} for name in names]
+        found = [
+            {"client": one["name"], "user": "", "directory": one.get("controller_directory") or ""} for one in gone
+        ]
     else:
         login = hostvars[host].get("ansible_user", "root")
         found = [

@@ -75,6 +75,12 @@ def test_client_bundles_on_the_controller_are_one_for_each_client() -> None:
     ]
 
 
+def test_client_bundle_on_the_controller_may_have_a_directory_of_its_own() -> None:
+    clients = [{"name": "alice", "controller_directory": "~/.docker"}, {"name": "bob"}]
+    bundles = inventory.client_bundles("localhost", {"localhost": {}}, clients, [])
+    assert [inventory.bundle_directory(bundle, "/b") for bundle in bundles] == ["~/.docker", "/b/bob"]
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [

@@ -157,6 +157,10 @@ def test_bundles_of_revoked_clients_are_found_on_the_controller_and_on_machines(
     assert [(one["id"], one["directory"], one["common_name"], one["state"]) for one in on_controller] == [
         ("bob", "/b/bob", "bob", "absent")
     ]
+    elsewhere = [{"name": "bob", "state": "revoked", "controller_directory": "~/.docker"}]
+    assert [one["directory"] for one in revocation.revoked_bundles("localhost", {}, elsewhere, [], "/b")] == [
+        "~/.docker"
+    ]
     users = {
         "desk": {"docker_client_cert_users": [{"user": "robert", "client": "bob"}, {"user": "al", "client": "alice"}]}
     }
