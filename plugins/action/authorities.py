@@ -43,6 +43,7 @@ class ActionModule(PassphraseAction):
                 "adopted": False,
                 "certificate_content": "",
                 "trusted_content": "",
+                "crl_content": "",
                 "certificate": None,
                 "generations": [],
             }

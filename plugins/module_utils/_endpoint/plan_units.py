@@ -36,7 +36,10 @@ def wanted_units(
     if options.listener == "proxy":
         service = drop_in.local_dropin(derivation)
         check_foreign(state.proxy)
+        from .._proxy.lists import check_crl  # hosts with another listener do not pay for it
+
         asked = proxy_wanted(state, options, listen, client_ca)
+        check_crl(options.crl, client_ca, state.proxy.crl or b"", state.now)
         follows = check_mode and bool(options.haproxy_package)
         proxy = wanted_files(state.proxy, replace(asked, package_follows=follows))
         return Units(encoded(service), encoded(drop_in.socket_dropin(kept)), None, proxy)

@@ -171,6 +171,7 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "client_ca_content": _inventory.client_anchors(known, groups),
         "group_authorities": _of_groups(known, groups) if bound["docker_daemon_listener"] == "proxy" else {},
         "group_rights": bound["docker_daemon_group_rights"],
+        "crl_content": _revocation_lists(known, groups) if bound["docker_daemon_listener"] == "proxy" else "",
         "stream_timeout": bound["docker_daemon_proxy_stream_timeout"],
         "allowed_sources": bound["docker_daemon_allowed_sources"],
         "haproxy_package": bound["docker_daemon_haproxy_package"],
@@ -191,6 +192,12 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
 def _of_groups(known: Mapping, groups: t.Iterable[str]) -> dict[str, str]:
     """Return the trusted certificates of each access group."""
     return {name: known[name]["trusted_content"] for name in groups}
+
+
+def _revocation_lists(known: Mapping, groups: t.Iterable[str]) -> str:
+    """Return the lists of all authorities of the access groups, "" where one of them has none: HAProxy needs all or none."""
+    lists = [str(known[name].get("crl_content") or "") for name in groups]
+    return "".join(lists) if all(lists) else ""
 
 
 def signed_for(bound: Bound, host: str) -> Options:

@@ -36,7 +36,28 @@ def test_options_are_those_that_the_templates_of_the_roles_gave(case: str) -> No
     signed = options.signed_for(here, "web1")
     found = {**options.endpoint(here, options.authorities(here, "docker_daemon")), **signed}
     assert found.pop("rejected") == {} and found.pop("controller_time")
+    assert found.pop("crl_content") == ""
     assert found == recorded["docker_daemon"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "listener", "expected"),
+    [
+        ({"clients": "A", "ops": "B"}, "proxy", "BA"),
+        ({"clients": "A", "ops": ""}, "proxy", ""),
+        ({"clients": "A", "ops": "B"}, "dockerd", ""),
+    ],
+)
+def test_host_with_the_proxy_gets_the_lists_of_all_its_groups_or_none(
+    lists: dict[str, str], listener: str, expected: str
+) -> None:
+    here = bound(docker_daemon_access_groups=["ops", "clients"], docker_daemon_listener=listener)
+    one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x"}
+    known = {
+        "server": {**one, "purpose": "server"},
+        **{name: {**one, "crl_content": text} for name, text in lists.items()},
+    }
+    assert options.endpoint(here, known)["crl_content"] == expected
 
 
 @pytest.mark.parametrize(

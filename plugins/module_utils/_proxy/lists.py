@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Revocation lists before a host takes them: they must lock nobody out, and let nobody in again. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .._errors import TlsError
+from .._pki import reader, revocation_list
+
+
+def check_crl(content: str, anchors: str | bytes, installed: str | bytes, now: datetime) -> None:
+    """Check the revocation lists that a host is given.
+
+    In: ``content``, the new ones ("" for none); ``anchors``, all client authorities of the host; ``installed``, the lists that it has; ``now``
+    by its own clock. All PEM. Raises TlsError with the codes of ``revocation_list.check_lists`` and ``check_replacement``, and ``crl-dropped``
+    where the host would have no lists any more although one of them revokes something.
+    """
+    if not anchors:  # in check mode, before the first run has made the authorities
+        return
+    old = _readable(installed)
+    if content.strip():
+        revocation_list.check_replacement(old, revocation_list.check_lists(content, anchors, now))
+        return
+    trusted = {reader.name_text(one.subject) for one in reader.load_certificates(anchors, "the client authorities")}
+    dropped = sorted(one.issuer for one in old if one.serials and one.issuer in trusted)
+    if dropped:
+        raise TlsError(
+            f"the revocation list of {dropped[0]} would be removed from this host, and the clients that it revokes would be admitted again",
+            hint="HAProxy needs the lists of all admitted groups or none, and one of them has none (another issuer, or an adopted CA that may sign "
+            "no lists). Take that group out of docker_daemon_access_groups, or run portcullis.docker_tls.rotate_ca for the other.",
+            code="crl-dropped",
+        )
+
+
+def _readable(installed: str | bytes) -> list[revocation_list.RevocationList]:
+    """Lists that cannot be read are in force nowhere."""
+    try:
+        return revocation_list.read_lists(installed, "the installed revocation lists")
+    except TlsError:
+        return []
