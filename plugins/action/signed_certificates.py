@@ -3,11 +3,27 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ..modules import signed_certificates
 from ..plugin_utils._action import PassphraseAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import signing
 from ..plugin_utils._variables import Fleet
+
+#: Strategies of ansible-core that run a run_once task for every host.
+_WITHOUT_BATCHES = ("free", "host_pinned")
+
+
+def _strategy(task: t.Any) -> str:
+    """Return the strategy of the play of a task."""
+    parent = getattr(task, "_parent", None)
+    while parent is not None:
+        play = getattr(parent, "_play", None)
+        if play is not None:
+            return str(play.strategy)
+        parent = getattr(parent, "_parent", None)
+    return ""
 
 
 class ActionModule(PassphraseAction):
@@ -17,7 +33,13 @@ class ActionModule(PassphraseAction):
     MAIN = staticmethod(signed_certificates.main)
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
-        """Return what is to be signed for all hosts of the batch."""
+        """Return what is to be signed for all hosts of the batch. Raises ValueError for a play that would sign it for each of them."""
+        strategy = _strategy(self._task)
+        if strategy.rpartition(".")[2] in _WITHOUT_BATCHES:
+            raise ValueError(
+                f"the strategy of this play is {strategy}, with which every host would have the certificates of all hosts signed. Write strategy: "
+                "linear into the play, or leave ANSIBLE_STRATEGY unset"
+            )
         return signing.batch(bound, role, fleet)
 
     def predict(self, arguments: Result) -> Result:
