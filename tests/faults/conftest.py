@@ -180,7 +180,7 @@ class Host:
 
 RESET = """\
 timeout 10 docker kill keeper >/dev/null 2>&1
-systemctl stop docker-tls.socket docker-tls-proxy.service 'docker-tls-*' 2>/dev/null
+for unit in docker-tls.socket docker-tls-proxy.service 'docker-tls-*'; do systemctl stop "$unit" 2>/dev/null; done
 rm -rf /etc/docker-tls-proxy /run/docker-tls-proxy /etc/systemd/system/docker-tls-proxy.service \
     /etc/systemd/system/multi-user.target.wants/docker-tls-proxy.service
 for unit in docker-tls-revert.timer docker-tls-revert.service; do systemctl disable $unit 2>/dev/null; rm -f /etc/systemd/system/$unit; done
