@@ -17,7 +17,6 @@ import stat
 import time
 import typing as t
 
-from .._docker import source_filter
 from .._docker.engine_api import Engine, EngineError, EngineFacts, listener_pid
 from .._docker.local_listeners import Listening
 from .._docker.local_listeners import listening as local_listening
@@ -113,10 +112,14 @@ class Machine:
 
     def can_filter_sources(self) -> bool:
         """Return whether systemd can filter by source address here."""
+        from .._docker import source_filter
+
         return source_filter.is_supported()
 
     def lets_stranger_in(self, address: str, port: int) -> bool:
         """Return whether a source that is not allowed reaches a port."""
+        from .._docker import source_filter
+
         return source_filter.lets_stranger_in(address, port)
 
     def proxy_listens(self) -> frozenset[tuple[str, int]]:

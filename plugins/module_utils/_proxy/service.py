@@ -5,7 +5,7 @@
 
 ``systemctl reload`` returns when the signal is sent. HAProxy's master then starts a new worker; where that cannot begin, the old one
 goes on and systemd still says active (measured, 2.6 to 3.2). So a reload counts as done when the master has a worker that it did not have
-before, and the unit is active again. Workers of before may live until their last connection ends.
+before, none of before listens any more, and the unit is active again. Workers of before may live until their last connection ends.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import typing as t
 
 from .._errors import TlsError
+from .._host.listening_sockets import held_by
 from .files import ProxyFiles
 
 START, RESTART, RELOAD, STOP = "start", "restart", "reload", "stop"
@@ -121,7 +122,8 @@ def _reload(files: ProxyFiles, units: Units, clock: Clock) -> None:
     deadline = clock.monotonic() + _PATIENCE
     while True:
         state = units.unit_state(files.unit)
-        if state.active_state == "active" and state.main_pid == master and workers(master) - before:
+        served = state.active_state == "active" and state.main_pid == master and bool(workers(master) - before)
+        if served and not any(map(held_by, before)):
             return
         if clock.monotonic() >= deadline or state.active_state in ("inactive", "failed") or state.main_pid != master:
             raise _failed("the proxy did not read its new files", files, units, "proxy-reload-failed")

@@ -8,8 +8,9 @@ the live set into a directory in memory (/run) that root owns and the proxy's gr
 and a renewal is a new revision of the store and a reload. HAProxy 2.6 needs chain and key in one file.
 
 Measured on Debian 12 (HAProxy 2.6, systemd 252), 13 (3.0, 257) and testing (3.2): ``MemoryDenyWriteExecute=`` keeps HAProxy from
-starting (PCRE compiles at run time); 3.2 asks for resources that it can do without, so a filtered call fails instead of ending it; a reload (USR2 to the master of ``-Ws``) interrupts no connection. Commands with the prefix
-``+`` run as root and outside of the sandbox (systemd.service(5)).
+starting (PCRE compiles at run time); 3.2 asks for resources that it can do without, so a filtered call fails instead of ending it;
+a reload (USR2 to the master of ``-Ws``) interrupts no connection. Commands with the prefix ``+`` run as root and outside of the
+sandbox (systemd.service(5)).
 """
 
 from __future__ import annotations
