@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from ..plugin_utils._action import Result, SecretAction
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import signing
+from ..plugin_utils._variables import Fleet
 
 
 class ActionModule(SecretAction):
@@ -11,6 +14,11 @@ class ActionModule(SecretAction):
 
     MODULE = "portcullis.docker_tls.acme_certificate"
     CARRIED = "the key of the account binding (eab_key)"
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return the order of this host, None where it awaits no certificate."""
+        del role
+        return signing.acme(bound, fleet)
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of check mode."""

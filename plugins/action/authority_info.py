@@ -6,7 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import authority_info
-from ..plugin_utils import _access
+from ..plugin_utils import _access, _issuers
 from ..plugin_utils._action import ModuleAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import options
@@ -32,8 +32,10 @@ class ActionModule(ModuleAction):
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result with the hosts that each certificate opens."""
-        outcome = super().run_module(arguments, package, task_vars)
         bound = Bound(task_vars, self._templar.template)
+        # Whoever reads the authorities in this run has to see those of other issuers too: status, verification, rotation.
+        arguments.setdefault("issuers", _issuers.anchors(options.issuers(bound, self._fleet(bound))))
+        outcome = super().run_module(arguments, package, task_vars)
         found = _access.with_hosts(outcome, bound.groups(), self._fleet(bound))
         undone = found.get("revocations_deferred") if self._fails and not self._task.check_mode else None
         return {**found, **_incomplete(undone)} if undone else found

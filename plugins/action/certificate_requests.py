@@ -75,6 +75,7 @@ class ActionModule(ModuleAction):
                     "key_type": request.get("key_type", "ecdsa-p256"),
                     "certificate": None,
                     "authority_fingerprint_sha256": "",
+                    "external_issuer": bool(request.get("external_issuer")),
                 }
                 for request in arguments.get("requests", [])
             ]

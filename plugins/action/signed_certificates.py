@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import signed_certificates
+from ..plugin_utils import _issue_external
 from ..plugin_utils._action import PassphraseAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import signing
@@ -27,10 +28,11 @@ def _strategy(task: t.Any) -> str:
 
 
 class ActionModule(PassphraseAction):
-    """Sign a batch; the passphrase goes through a pipe."""
+    """Sign a batch; the passphrase goes through a pipe. What other issuers are to issue is asked for beside it."""
 
     MODULE = "portcullis.docker_tls.signed_certificates"
     MAIN = staticmethod(signed_certificates.main)
+    OF_ROLES = ("answered",)
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return what is to be signed for all hosts of the batch. Raises ValueError for a play that would sign it for each of them."""
@@ -40,7 +42,27 @@ class ActionModule(PassphraseAction):
                 f"the strategy of this play is {strategy}, with which every host would have the certificates of all hosts signed. Write strategy: "
                 "linear into the play, or leave ANSIBLE_STRATEGY unset"
             )
+        if self._task.args.get("answered"):
+            found = signing.answered(bound, role, fleet)
+            return {signing.EXTERNAL: found} if found else None
         return signing.batch(bound, role, fleet)
+
+    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return what the CA has signed, with what other issuers have issued."""
+        external = arguments.pop(signing.EXTERNAL, None)
+        outcome: Result = {"changed": False, "certificates": {}, "rejected": {}}
+        if external is None or "path" in arguments:
+            outcome = super().run_module(arguments, package, task_vars)
+        if external is None or outcome.get("failed"):
+            return outcome
+        check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
+        tasks = external.pop(signing.TASKS, {})
+        issued = _issue_external.issue(external, check_mode=check, diff=diff)
+        merged = _issue_external.with_issued(outcome, issued, [str(one["id"]) for one in external["requests"]])
+        if "answers" in external:
+            return _issue_external.answered(merged)
+        files = {tasks[one["authority"]] for one in merged["pending"] if one["authority"] in tasks}
+        return {**merged, "issuer_tasks": sorted(files)}
 
     def predict(self, arguments: Result) -> Result:
         """Return certificates without contents."""

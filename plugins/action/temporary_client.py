@@ -11,6 +11,7 @@ from ..module_utils._errors import TlsError
 from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
 from ..modules import signed_certificates
+from ..plugin_utils import _issue_external
 from ..plugin_utils._action import PassphraseAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import verification
@@ -28,6 +29,7 @@ _OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "expired": {"type": "bool", "default": False},
     "generations": {"type": "list", "elements": "str", "default": []},
+    "external": {"type": "list", "elements": "dict", "default": []},
 }
 _EXPIRED = "/expired"
 _GENERATION = "generation/"
@@ -69,7 +71,8 @@ class ActionModule(PassphraseAction):
             return {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}
 
     def _make_client(self, options: Result, package: t.Any, task_vars: Result) -> Result:
-        groups = list(dict.fromkeys(options["groups"] or [options["group"]]))
+        asked = options["groups"] if options["groups"] is not None else [options["group"]]
+        groups = list(dict.fromkeys(asked))
         _check_validity(options["validity"])
         key_content, request_content = ("", "") if self._task.check_mode else _key_and_request(options["name"])
         signing = {name: options[name] for name in CA_OPTIONS}
@@ -90,13 +93,33 @@ class ActionModule(PassphraseAction):
             name, number = _generation(identifier)
             request = {**shared, "id": f"{_GENERATION}{identifier}", "authority": name, "generation": number}
             signing["requests"].append(request)
-        outcome = super().run_module(signing, package, task_vars)
+        outcome: Result = {"certificates": {}}
+        if signing["requests"]:
+            outcome = super().run_module(signing, package, task_vars)
         if outcome.get("failed") or "certificates" not in outcome:
             return outcome
         missing = [request["id"] for request in signing["requests"] if request["id"] not in outcome["certificates"]]
         if missing:
             return unusable(f"it has no certificate for {', '.join(missing)}")
+        if options["external"] and not self._task.check_mode:
+            outcome = self._with_external(outcome, options["external"], shared)
+            groups += [one["authority"] for one in options["external"] if one["authority"] in outcome["certificates"]]
         return _client(outcome, groups, key_content)
+
+    @staticmethod
+    def _with_external(outcome: Result, issuers: list[Result], shared: Result) -> Result:
+        """Return the result with a client of each of other issuers; one that makes none is a warning: the other checks still count."""
+        names = [str(one["authority"]) for one in issuers]
+        requests = [{**shared, "id": name, "authority": name} for name in names]
+        issued = _issue_external.issue({"requests": requests, "issuers": issuers}, check_mode=False, diff=False)
+        merged = _issue_external.with_issued(outcome, issued, names)
+        told = [
+            f"verification-without-client: {merged['rejected'][name]['msg']}. Whether a good client is answered was not checked."
+            for name in names
+            if name in merged["rejected"]
+        ]
+        warnings = [*(merged.get("warnings") or ()), *told]
+        return {**merged, **({"warnings": warnings} if warnings else {})}
 
 
 def _generation(identifier: str) -> tuple[str, int]:
@@ -156,7 +179,8 @@ def _client(outcome: Result, groups: list[str], key_content: str) -> Result:
     }
     return {
         **{name: outcome[name] for name in ("warnings", "deprecations", "ansible_facts") if name in outcome},
-        **clients[groups[0]],
+        **(clients[groups[0]] if groups else {"certificate_content": "", **shared}),
+        "key_content": key_content,
         "changed": outcome.get("changed", True),
         "reasons": outcome.get("reasons", []),
         "clients": clients,

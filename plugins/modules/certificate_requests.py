@@ -265,6 +265,9 @@ requests:
     certificate:
       description: The live certificate with C(serial), C(subject), C(names), C(not_after) and others, none where there is no readable one.
       type: dict
+    external_issuer:
+      description: The same as O(requests[].external_issuer).
+      type: bool
     authority_fingerprint_sha256:
       description: SHA-256 fingerprint of the authority of the live certificate, with the reason V(authority-changed) and where a C(ca.pem) beside it has it.
       type: str

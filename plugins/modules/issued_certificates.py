@@ -253,9 +253,9 @@ certificates:
       description: The certificate as plain values; null in check mode.
       type: dict
     authority:
-      description: The authority, with a mark that another issuer signs for it.
+      description: The CA that has signed it, and the kind of the issuer.
       type: str
-      sample: server-external
+      sample: Example issuing CA 1 (openbao)
     issuer:
       description: Who has issued it.
       type: str

@@ -198,7 +198,8 @@ def look(options: t.Mapping[str, t.Any], now: datetime) -> list[phases.Situation
     clients = [inputs.client(client) for client in options["clients"]]
     wait = timedelta(0) if again == "0s" else _time.parse_duration(again, "again_after")
     wanted = options["authority"]
-    names = list(options["authorities"]) if wanted == all_phases.ALL else [wanted]
+    ours = [name for name, one in options["authorities"].items() if not one.get("external")]
+    names = (ours or list(options["authorities"])) if wanted == all_phases.ALL else [wanted]
     return [
         rotation_inputs.situation(
             name, options["authorities"], hosts, clients, options["held"], options["revoked_clients"], now, wait

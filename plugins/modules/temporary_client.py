@@ -56,6 +56,11 @@ options:
     description: Make a second certificate for the same key that has ended already, to prove that such a client is refused.
     type: bool
     default: false
+  external:
+    description: For the roles of this collection, the issuers of access groups that another issuer signs for.
+    type: list
+    elements: dict
+    default: []
   generations:
     description:
       - Generations of authorities, by id such as V(clients-g1), that the same key gets a certificate of besides, whether they sign now or not,

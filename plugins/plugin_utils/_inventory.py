@@ -217,6 +217,7 @@ def client_certificate_requests(
                 "key_type": client.get("key_type", settings["key_type"]),
                 "common_name": client["name"],
                 "authority_content": authorities[group]["certificate_content"],
+                **({"external_issuer": True} if authorities[group].get("external") else {}),
                 "validity": client.get("validity", settings["validity"]),
                 "renew_before": client.get("renew_before", settings["renew_before"]),
                 "renew_jitter": client.get("renew_jitter", settings["renew_jitter"]),

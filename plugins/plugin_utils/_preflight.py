@@ -13,7 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
 from ..module_utils._fleet import access_text
-from . import _access, _ansible_version, _awx_job, _batches, _bound, _ca_place, _secret_templates
+from . import _access, _ansible_version, _awx_job, _batches, _bound, _ca_place, _issuers, _secret_templates
 from ._as_written import as_written, is_computed, variable
 from ._remote import host_timeout
 
@@ -53,7 +53,8 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
         return hidden
     lists, unread = _access.client_lists(groups, hostvars, written)
     misshapen = [
-        *_passphrase_problems(place, hostvars),
+        *_issuer_problems(groups, hostvars, place, known),
+        *_passphrase_problems(place, hostvars, known),
         *_role_problems("docker_ca", place, everywhere),
         *_role_problems("docker_client_cert", "localhost", _ca_place.variables_of(hostvars, "localhost")),
         *(
@@ -77,6 +78,10 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
         *unread,
         *(problem for each in lists for problem in _client_problems(each, known)),
         *_access.contradictions(groups, hostvars, lists),
+        *_issuers.not_revocable(
+            _ca_place.variables_of(hostvars, "localhost").get(_issuers.CLIENT_VARIABLE),
+            (one for each in lists for one in each.entries()),
+        ),
         *_batches.serial_problems(serials),
         *_timeout_problems([place, "localhost", *written, *(groups.get("docker_clients") or [])], hostvars),
         *(problem for host in written for problem in _host_problems(host, hostvars, written[host], known)),
@@ -99,8 +104,31 @@ def _secret_problems(hosts: t.Iterable[str], hostvars: Mapping, written: Mapping
     return list(found.values())
 
 
-def _passphrase_problems(place: str, hostvars: Mapping) -> t.Iterator[str]:
-    """Name a passphrase that nobody set. Its text is not evaluated: a lookup may ask a person or a device."""
+def _issuer_problems(
+    groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, place: str, known: t.Sequence[str]
+) -> t.Iterator[str]:
+    """Name what is wrong with the issuers of certificates; one that is the same everywhere is looked at once."""
+    hosts = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
+    for name in (_issuers.SERVER_VARIABLE, _issuers.CLIENT_VARIABLE):
+        yield from _issuers.differing(
+            {host: as_written(hostvars, host).get(name) for host in hosts if host in hostvars}, name
+        )
+    where = next((host for host in hosts if host in hostvars), place)
+    variables = _ca_place.variables_of(hostvars, where)
+    yield from _issuers.problems(
+        variables.get(_issuers.SERVER_VARIABLE), variables.get(_issuers.CLIENT_VARIABLE), known
+    )
+
+
+def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
+    """Name a passphrase that nobody set. Its text is not evaluated: a lookup may ask a person or a device.
+
+    None is needed where other issuers sign everything.
+    """
+    variables = _ca_place.variables_of(hostvars, place)
+    names = (_issuers.SERVER_VARIABLE, _issuers.CLIENT_VARIABLE)
+    if not _issuers.needs_ca(_issuers.declared(*(variables.get(name) for name in names)), known):
+        return
     found = as_written(hostvars, place).get("docker_ca_passphrase")
     if found is None or (isinstance(found, str) and not found.strip()):
         yield (

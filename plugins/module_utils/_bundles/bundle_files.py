@@ -290,8 +290,20 @@ def _is_foreign(name: str, found: Found, wanted: t.Mapping[str, bytes]) -> bool:
         return b"portcullis.docker_tls" not in found.files[name]
     if name == CA:
         return not _families(found.files[CA]) & _families(wanted[CA])
+    if b"portcullis.docker_tls" in found.files.get(ENVIRONMENT, b"") and _has_same_client(found, wanted):
+        return False  # made here, and its access group has another issuer now
     old = _families(found.files.get(CERTIFICATE, b""), issuer=True)
     return not old or old != _families(wanted[CERTIFICATE], issuer=True)
+
+
+def _has_same_client(found: Found, wanted: t.Mapping[str, bytes]) -> bool:
+    names = []
+    for data in (found.files.get(CERTIFICATE, b""), wanted[CERTIFICATE]):
+        try:
+            names.append(reader.view_certificate(reader.load_certificate(data, CERTIFICATE)).common_name)
+        except TlsError:
+            return False
+    return names[0] == names[1]
 
 
 def _families(data: bytes, *, issuer: bool = False) -> set[str]:

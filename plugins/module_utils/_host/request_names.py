@@ -99,7 +99,7 @@ def _server(request: t.Mapping[str, t.Any], host: Host) -> WantedNames:
     common_name = request["common_name"]
     if common_name:
         names.check_common_name(common_name, f"common_name of {request['id']!r} (docker_server_cert_common_name)")
-    preferred = [*([host.fqdn] if request["fqdn"] else []), *request["optional_names"]]
+    preferred = [*_full_name(request, host), *request["optional_names"]]
     spelled = [names.normalize_name(name) for name in preferred if names.is_name(name)]
     return WantedNames(
         names.SubjectNames(common_name or names.default_common_name([*spelled, *found]), found),
@@ -126,7 +126,19 @@ def _is_address(entry: str) -> bool:
 
 
 def _reported(request: t.Mapping[str, t.Any], host: Host) -> list[str]:
-    found = [host.fqdn] if request["fqdn"] else []
+    found = _full_name(request, host)
     if request["addresses"]:
         found.extend(host.select_addresses(request["addresses"]))
     return found
+
+
+def _full_name(request: t.Mapping[str, t.Any], host: Host) -> list[str]:
+    """Return the host's full name where it is asked for.
+
+    The CA of the collection leaves out a name that it may not sign. Another issuer may take all names from the request, so only a name is
+    in that which extends one of the inventory by a domain: those are signed (``_ca.reported``).
+    """
+    if not request["fqdn"]:
+        return []
+    extends = [f"{name.lower()}." for name in (*request["names"], *request["optional_names"])]
+    return [] if request["external_issuer"] and not host.fqdn.lower().startswith(tuple(extends)) else [host.fqdn]

@@ -176,10 +176,9 @@ def _authority_fingerprint(identity: Identity, certificate_data: bytes | None) -
         data = _read(os.path.join(os.path.dirname(identity.certificate_path), AUTHORITIES))
     try:
         certificate = reader.load_certificate(certificate_data or b"", identity.certificate_path)
-        found = [
-            one for one in reader.load_certificates(data or b"", AUTHORITIES) if verify.issued_by(certificate, one)
-        ]
-        return reader.view_certificate(found[0], AUTHORITIES).fingerprint_sha256 if found else ""
+        chain = reader.load_certificates(certificate_data or b"", identity.certificate_path)[1:]
+        path = verify.path_to(certificate, chain, reader.load_certificates(data or b"", AUTHORITIES))
+        return reader.view_certificate(path[-1], AUTHORITIES).fingerprint_sha256 if path else ""
     except TlsError:
         return ""
 
@@ -305,6 +304,7 @@ def report(plan: Plan, request_content: str) -> dict[str, t.Any]:
         "certificate_path": plan.identity.certificate_path,
         "certificate": certificate.to_dict() if certificate is not None else None,
         "authority_fingerprint_sha256": plan.authority_fingerprint,
+        "external_issuer": wanted.external,
     }
 
 

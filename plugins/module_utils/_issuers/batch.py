@@ -15,6 +15,7 @@ from datetime import datetime
 from .._ca import policy
 from .._errors import TlsError
 from .._pki.compat import x509
+from .._pki.plan_text import authority_text
 from .._time import isoformat
 from . import answer, openbao, openbao_batch, orders, own_files
 
@@ -136,12 +137,18 @@ def certificates(
     return {
         name: {
             **one,
-            "authority": f"{of[name].authority}-external",
+            "authority": _signer(one, sources[of[name].authority].kind),
             "issuer": sources[of[name].authority].kind,
             "left_out": list(outcome.left_out.get(name, ())),
         }
         for name, one in found.items()
     }
+
+
+def _signer(one: t.Mapping[str, t.Any], kind: str) -> str:
+    """Return what people call who has signed: the issuing CA and the kind of the issuer."""
+    certificate = one["certificate"]
+    return f"{authority_text(certificate['issuer'])} ({kind})" if certificate else kind
 
 
 def _certificate(one: answer.Accepted) -> dict[str, t.Any]:

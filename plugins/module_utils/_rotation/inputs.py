@@ -77,7 +77,7 @@ def situation(
     """Return what ``rotation.decide`` looks at.
 
     ``ca`` is what authority_info reported by name, ``held`` the entries of ledger_info that are valid now.
-    Raises TlsError ``authority-unknown``.
+    Raises TlsError ``authority-unknown``, ``authority-external``.
     """
     if name not in ca:
         raise TlsError(
@@ -85,6 +85,8 @@ def situation(
             hint="Set docker_rotate_ca_authority to server, to the name of an access group, or to all.",
             code="authority-unknown",
         )
+    if ca[name].get("external"):
+        raise authority_external(name, str(ca[name].get("issuer")))
     generations = ca[name]["generations"]
     known = Known(name, generations)
     concerned = [one for one in hosts if one.wanted and (name == phases.SERVER or name in one.access_groups)]
@@ -101,6 +103,16 @@ def situation(
         revoked=frozenset(revoked),
         now=now,
         again_after=again_after,
+    )
+
+
+def authority_external(name: str, issuer: str) -> TlsError:
+    """Return the error for an authority that another issuer signs for: its CA is not ours to replace."""
+    return TlsError(
+        f"the certificates of {name} are issued by {issuer}, whose CA this playbook cannot replace",
+        hint="Put the new CA of the issuer beside the old one into its ca_content and run playbooks/site.yml, so that everybody trusts both; let the "
+        "issuer sign with the new one; when playbooks/status.yml shows no certificate of the old one, take it out of ca_content and run site.yml.",
+        code="authority-external",
     )
 
 

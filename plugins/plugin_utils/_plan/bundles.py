@@ -36,7 +36,7 @@ def requests(bound: Bound) -> list[Options]:
 def bundles(bound: Bound, fleet: Fleet) -> Options:
     """Return the options of M(certificate_bundles): bundles with what was signed for them, those to remove, and what was rejected."""
     host, clients = str(bound["inventory_hostname"]), bound["docker_client_cert_clients"]
-    signed = bound.raw("docker_client_cert_signed") or {}
+    signed = options.signed_of(bound, ROLE)
     docker_hosts = bound.groups().get("docker_hosts") or []
     settings = {
         "path": options.bundles_path(bound),

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from .. import _access, _ca_place, _inventory
+from .. import _access, _ca_place, _inventory, _issuers
 from .._bound import Bound, Unresolved
 from .._variables import ADDRESSES, Fleet
 
@@ -98,6 +98,16 @@ def everybody(bound: Bound, fleet: Fleet) -> list[Options]:
     return _access.all_clients(bound.get("docker_ca_clients") or [], bound.groups(), fleet)
 
 
+def issuers(bound: Bound, fleet: Fleet) -> list[Options]:
+    """Return who issues for which authority instead of the CA, with settings: the task's own variables, else those of the Docker hosts."""
+    found: list[t.Any] = []
+    for name in (_issuers.SERVER_VARIABLE, _issuers.CLIENT_VARIABLE):
+        hosts = bound.groups().get("docker_hosts") or ()
+        others = (fleet[host].get(name) for host in hosts if host in fleet)
+        found.append(bound.get(name) or next((one for one in others if one), {}))
+    return _issuers.declared(*found)
+
+
 def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
     """Return the options of the role docker_ca for M(authorities)."""
     shared = {
@@ -114,6 +124,7 @@ def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
         "unlisted_certificates": bound["docker_ca_unlisted_certificates"],
         "lock_timeout": bound["docker_ca_lock_timeout"],
         "clients": everybody(bound, fleet),
+        "issuers": _issuers.anchors(issuers(bound, fleet)),
         "cryptography_package": bound["docker_ca_cryptography_package"],
     }
 
@@ -134,6 +145,7 @@ def server_request(bound: Bound, known: Mapping) -> Options:
         "local_names": bound["docker_server_cert_local_names"],
         "addresses": addresses(bound["docker_server_cert_addresses"], bound.get("docker_daemon_listen", [])),
         "authority_content": known["server"]["certificate_content"],
+        **({"external_issuer": True} if known["server"].get("external") else {}),
         "validity": bound["docker_server_cert_validity"],
         "renew_before": bound["docker_server_cert_renew_before"],
         "renew_jitter": bound["docker_server_cert_renew_jitter"],
@@ -200,9 +212,19 @@ def _revocation_lists(known: Mapping, groups: t.Iterable[str]) -> str:
     return "".join(lists) if all(lists) else ""
 
 
+def signed_of(bound: Bound, role: str) -> Mapping:
+    """Return what was signed for a role in this run, by the CA and by other issuers."""
+    signed = bound.raw(f"{role}_signed") or {}
+    later = (bound.raw(f"{role}_answered") or {}) if signed.get("pending") else {}
+    return {
+        **signed,
+        **{name: {**(signed.get(name) or {}), **(later.get(name) or {})} for name in ("certificates", "rejected")},
+    }
+
+
 def signed_for(bound: Bound, host: str) -> Options:
-    """Return what the CA has signed for a host's endpoint, or why it has signed nothing, as options of M(endpoint)."""
-    signed = bound.raw("docker_server_cert_signed") or {}
+    """Return what was signed for a host's endpoint, or why nothing was signed, as options of M(endpoint)."""
+    signed = signed_of(bound, "docker_server_cert")
     requested = (bound.raw("docker_server_cert_requested") or {}).get("requests") or []
     mine = (signed.get("certificates") or {}).get(f"{host}/server") or {}
     due = any(one.get("action") == "issue" for one in requested)

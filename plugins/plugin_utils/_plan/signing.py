@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the CA is to sign for the hosts of a batch, in one call: the options of M(signed_certificates), or nothing."""
+"""What is to be signed for the hosts of a batch: by the CA in one call (M(signed_certificates)), by other issuers (M(issued_certificates))."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .. import _access, _installed, _inventory, _reports, _reserved
+from .. import _access, _installed, _inventory, _issuers, _reports, _reserved
 from .._bound import Bound, defaults
 from .._variables import Fleet
 from . import options
@@ -15,28 +15,107 @@ from . import options
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
 
+#: What other issuers are asked for, beside the options for the CA.
+EXTERNAL = "external"
+#: In it, the file of tasks of each authority whose issuer is asked by them. It is no option of M(issued_certificates).
+TASKS = "tasks"
 SERVER, CLIENT = "docker_server_cert", "docker_client_cert"
 
 
 def batch(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
-    """Return the options of M(signed_certificates) for all hosts of the batch; None where the CA need not be called.
+    """Return the options of M(signed_certificates) for all hosts of the batch; None where nobody need be called.
 
-    It is called where a certificate is due, and where the ledger looks older than a certificate that a host has.
+    The CA is called where a certificate of its own is due, and where the ledger looks older than a certificate that a host has. What other
+    issuers are to issue is beside that under EXTERNAL, the options of M(issued_certificates); without ``path``, the CA is not called.
     """
     make = {SERVER: _server, CLIENT: _client}[role]
     hosts = list(bound.raw("ansible_play_batch") or ())
     requests = make(bound, hosts, fleet)
+    issuers = options.issuers(bound, fleet) if requests else []
+    requests = [_known(one, issuers) for one in requests]
+    external = [one for one in requests if _issuers.is_external(issuers, one["authority"])]
+    requests = [one for one in requests if one not in external]
+    names = _names(bound, fleet) if role == SERVER else {}
+    beside = {EXTERNAL: _external(bound, role, external, issuers, names)} if external else {}
     installed = _installed.installed_certificates(hosts, fleet, f"{role}_requested")
     if not requests and not _installed.is_behind(installed, options.ledger(bound, role)):
-        return None
+        return beside or None
     return {
+        **beside,
         "path": options.ca_path(bound, role, fleet),
         "passphrase": options.ca_passphrase(bound, role, fleet),
         "requests": requests,
         "installed": installed,
-        **(_names(bound, fleet) if role == SERVER else {}),
+        **names,
         "partial": True,
         "lock_timeout": bound[options.ROLES[role].lock_timeout],
+    }
+
+
+def answered(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
+    """Return the options of M(issued_certificates) for what awaited an answer, with the answers; None where nothing did.
+
+    The tasks of an issuer have set docker_issuer_answers; ACME has answered on each host.
+    """
+    pending = {str(one["id"]): one for one in (bound.raw(f"{role}_signed") or {}).get("pending") or ()}
+    planned = (batch(bound, role, fleet) or {}).get(EXTERNAL) if pending else None
+    if not planned:
+        return None
+    answers = dict(bound.raw("docker_issuer_answers") or {})
+    for host in bound.raw("ansible_play_batch") or ():
+        ordered = fleet[host].get(f"{role}_ordered") or {}
+        if ordered.get("certificate_content") or ordered.get("failed"):
+            answers[f"{host}/server"] = {
+                name: ordered.get(name) or "" for name in ("certificate_content", "msg", "hint", "code")
+            }
+    return {
+        **planned,
+        "requests": [one for one in planned["requests"] if one["id"] in pending],
+        "answers": {name: one for name, one in answers.items() if name in pending},
+    }
+
+
+def acme(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
+    """Return the options of M(acme_certificate) for the task's own host, None where it awaits nothing."""
+    issuer = next((one for one in options.issuers(bound, fleet) if one["authority"] == "server"), {})
+    name = f"{bound['inventory_hostname']}/server"
+    pending = (bound.raw(f"{SERVER}_signed") or {}).get("pending") or ()
+    mine = next((one for one in pending if one["id"] == name), None)
+    if issuer.get("issuer") != "acme" or mine is None:
+        return None
+    return {
+        **issuer["acme"],
+        "anchors_content": issuer["ca_content"],
+        "key_path": f"{bound['docker_server_cert_path']}/server-key.pem",
+        "common_name": mine["common_name"],
+        "names": mine["names"],
+        "cryptography_package": bound[options.ROLES[SERVER].cryptography_package],
+    }
+
+
+def _known(request: Options, issuers: t.Sequence[Options]) -> Options:
+    """Return a request that may replace what leads to an anchor of the inventory: a fleet that comes back from another issuer."""
+    replaced = request.get("replaces") or {}
+    if not _issuers.is_anchor(issuers, str(replaced.get("authority_fingerprint_sha256") or "")):
+        return request
+    return {name: value for name, value in request.items() if name != "replaces"}
+
+
+def _external(
+    bound: Bound, role: str, requests: t.Sequence[Options], issuers: t.Sequence[Options], names: Options
+) -> Options:
+    """Return the options of M(issued_certificates). What only a CA of ours can do is left out of the requests."""
+    ours = ("replaces", "generation", "expired")
+    before = bound[f"{role}_renew_before"]
+    wanted = {one["authority"] for one in requests}
+    return {
+        "requests": [
+            {"renew_before": before, **{name: value for name, value in one.items() if name not in ours}}
+            for one in requests
+        ],
+        "issuers": [one for one in _issuers.asked(issuers) if one["authority"] in wanted],
+        TASKS: {one["authority"]: str(one["tasks"]) for one in issuers if one.get("issuer") == "tasks"},
+        **names,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urlsplit
 
-from .. import _inventory, _revocation
+from .. import _inventory, _issuers, _revocation
 from .._bound import Bound
 from .._variables import Fleet
 from . import options
@@ -49,11 +49,17 @@ def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
     )
     if bound.raw("ansible_check_mode") or not (any(due) or revocations(bound)):
         return None
-    groups = [(fleet[host].get("docker_daemon_access_groups") or ["clients"])[0] for host in hosts]
+    groups = list(dict.fromkeys((fleet[host].get("docker_daemon_access_groups") or ["clients"])[0] for host in hosts))
+    issuers = options.issuers(bound, fleet)
+    external = [group for group in groups if _issuers.is_external(issuers, group)]
     return {
+        # OpenBao makes a client at once; certificates that people bring do not come within a run.
+        "external": [
+            one for one in _issuers.asked(issuers) if one["authority"] in external and one["issuer"] == "openbao"
+        ],
         "path": options.ca_path(bound, ROLE, fleet),
         "passphrase": options.ca_passphrase(bound, ROLE, fleet),
-        "groups": list(dict.fromkeys(groups)),
+        "groups": [group for group in groups if group not in external],
         "name": "docker-tls-verify",
         "validity": "10m",
         "expired": True,
@@ -75,7 +81,7 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
     known = options.authorities(bound, ROLE)
     groups = bound["docker_daemon_access_groups"]
     made = bound.raw(CLIENTS) or {}
-    client = made["clients"][groups[0]]
+    client = made["clients"].get(groups[0]) or {"certificate_content": "", "expired_certificate_content": ""}
     generations = bound.get(GENERATIONS) or {}
     result = bound.raw("docker_daemon_endpoint") or {}
     seen = result.get("endpoint") or {}
@@ -94,7 +100,10 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "client_ca_content": _inventory.client_anchors(known, groups),
         "expected_certificate_fingerprint": (seen.get("certificate") or {}).get("fingerprint_sha256", ""),
         "expected_engine_version": seen.get("engine_version", ""),
-        "refused_clients": [expired, *_revocation.generation_clients(generations, known, "refused")],
+        "refused_clients": [
+            *([expired] if expired["certificate_content"] else []),
+            *_revocation.generation_clients(generations, known, "refused"),
+        ],
         "admitted_clients": _revocation.generation_clients(generations, known, "admitted", groups),
         # Another process there is not dockerd: the host has warned of it, by its name.
         "closed_ports": [] if foreign else [2375],

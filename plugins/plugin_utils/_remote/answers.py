@@ -71,6 +71,7 @@ REQUESTS = Items(
             "certificate": Maybe(CERTIFICATE),
             "renew_at": Maybe(_TEXT),
             "authority_fingerprint_sha256": _FINGERPRINT,
+            "external_issuer": _FLAG,
         },
     )
 )

@@ -35,7 +35,7 @@ OURS = "portcullis.docker_tls."
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 #: Programs of others, whose lines are read by the shell only: there is nothing of ours in them but a path.
 OF_OTHERS = set(
-    ". curl direnv docker echo export firewall-cmd git install journalctl keytool ln ls mkdir nft openssl python3 set".split()
+    ". bao curl direnv docker echo export firewall-cmd git install journalctl keytool ln ls mkdir nft openssl printf python3 set".split()
     + "sha256sum ssh sudo systemctl ufw umask".split()
 )
 GROUPS = {"docker_ca", "docker_clients", "docker_hosts"}
@@ -43,8 +43,8 @@ GROUPS = {"docker_ca", "docker_clients", "docker_hosts"}
 LIKE_A_VARIABLE = re.compile(r"docker_(?!host$)")
 #: Names that begin like a variable of a playbook, and are something else.
 NO_VARIABLES = {"docker_status"}
-#: Variables of other people's roles, in the recipe beside one: geerlingguy.docker.
-VARIABLES_OF_OTHERS = {"docker_daemon_options"}
+#: Variables of other people: of geerlingguy.docker, in the recipe beside it; what the tasks of an issuer set.
+VARIABLES_OF_OTHERS = {"docker_daemon_options", "docker_issuer_answers"}
 
 
 def known_variables() -> set[str]:

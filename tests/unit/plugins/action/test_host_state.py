@@ -63,6 +63,7 @@ def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
         "Verify the endpoint from the controller",
         "Decide, and make a key and a signing request where a certificate is needed",
         "Sign what all hosts ask for, in one call on the CA host",
+        "Get the answers of issuers that are asked otherwise",
         "Change the daemon, all of it or nothing",
     ]
 

@@ -76,7 +76,7 @@ def test_answers_are_checked_and_shaped_as_those_of_the_ca() -> None:
     server = found["certificates"]["web1/server"]
     assert server["certificate_content"] == leaf_text(answers, "web1/server")
     assert server["authority_content"] == ROOT.pem
-    assert (server["authority"], server["issuer"], server["left_out"]) == ("server-external", "tasks", [])
+    assert (server["authority"], server["issuer"], server["left_out"]) == ("Docker CA (tasks)", "tasks", [])
     assert server["certificate"]["extended_key_usages"] == ["serverAuth"]
     assert "certificate for web1/server: CN web1.example.test" in found["diff"]["prepared"]
 

@@ -189,6 +189,24 @@ def test_key_of_a_former_access_group_is_not_kept(directory: pathlib.Path) -> No
     assert not [path for path in directory.rglob("*") if path.is_file() and former.key_pem in path.read_bytes()]
 
 
+def test_client_of_a_group_with_another_issuer_is_replaced_without_a_backup(directory: pathlib.Path) -> None:
+    installed(directory)
+    moved = client(OTHERS, number=5)
+    wait(directory, moved)
+    result = run(bundle(directory, moved))
+    assert result["bundles"][0]["backup_files"] == []
+    assert result["warnings"] == []
+
+
+def test_certificate_of_another_person_in_a_bundle_is_kept_beside(directory: pathlib.Path) -> None:
+    installed(directory)
+    (directory / "cert.pem").write_text(made.leaf(OTHERS, "client", common_name="somebody").pem)
+    renewed = client(number=3)
+    wait(directory, renewed)
+    (kept,) = run(bundle(directory, renewed))["bundles"][0]["backup_files"]
+    assert pathlib.Path(kept).name.startswith("cert.pem.")
+
+
 @pytest.mark.parametrize("name", ["key.pem", "cert.pem"])
 def test_nonsense_in_the_way_is_kept_beside(directory: pathlib.Path, name: str) -> None:
     wait(directory)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import request_names
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
 from support.ansible.modules import run_module
 from support.ca import certificates as made
@@ -119,3 +120,21 @@ def test_certificate_that_ends_with_its_root_is_renewed_by_its_remaining_life(tm
     root = made.authority(unit="company-root", number=31, end=NOW + 10 * DAY)
     install(tmp_path, leaf(root, begin=NOW - 90 * DAY, end=NOW + 10 * DAY))
     assert asked(tmp_path, authority_content=root.pem)["reasons"] == ["expires-soon"]
+
+
+@pytest.mark.parametrize(
+    ("fqdn", "expected"),
+    [
+        pytest.param("web1.example.test", ["web1", "web1.example.test"], id="extends-the-inventory-name"),
+        pytest.param("template-vm", ["web1"], id="another-name"),
+        pytest.param("web10.example.test", ["web1"], id="begins-like-it"),
+    ],
+)
+def test_request_has_the_full_name_only_where_it_extends_a_name_of_the_inventory(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, fqdn: str, expected: list[str]
+) -> None:
+    """Another issuer may take all names from the request, and the CA that leaves one out is not asked."""
+    monkeypatch.setattr(request_names.socket, "getfqdn", lambda: fqdn)
+    asking = {"fqdn": True, "names": [], "optional_names": ["web1"]}
+    assert asked(tmp_path, **asking)["names"] == expected
+    assert set(asked(tmp_path, external_issuer=False, **asking)["names"]) == {"web1", fqdn}

@@ -27,6 +27,12 @@ def test_installed_certificates_are_what_hosts_report() -> None:
     assert _installed.installed_certificates(hostvars, hostvars, "answer") == [{"requester": "web1", **certificate}]
 
 
+def test_certificate_of_another_issuer_does_not_count() -> None:
+    certificate = {"serial": "0a", "issuer": "CN=Issuing CA", "not_before": "2026-11-22T12:55:00Z"}
+    answer = {"requests": [{"certificate": certificate, "external_issuer": True}]}
+    assert _installed.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer") == []
+
+
 @pytest.mark.parametrize("identifier", [None, 5, "../x", "ab" * 500], ids=str)
 def test_installed_certificates_leave_out_an_identifier_that_is_none(identifier: Any) -> None:
     certificate = {"serial": "0a", "issuer": "CN=x", "not_before": "2026-11-22T12:55:00Z"}

@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the CA of the collection to OpenBao and back, while a client asks without a pause. In this order, each on what the one before left."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "tests/unit"))
+
+from common_tests import served_certificate
+from fleet import (
+    asked_without_a_pause,
+    assert_changed_nothing,
+    hosts_of,
+    issuer_of,
+    kept,
+    place_for_copies,
+    who_gets_in,
+)
+from playbook import Run, play
+from support.ca import bao_server
+from testinfra_helpers import address_of, client_bundle
+
+EVERYWHERE = {"old", "new"}
+POLICY = """
+path "pki-docker/sign/dockerd" { capabilities = ["update"] }
+path "pki-clients/sign/operator" { capabilities = ["update"] }
+"""
+
+
+class Engine:
+    """The company's OpenBao, and the variables that name it as the issuer."""
+
+    def __init__(self, bao: bao_server.Bao) -> None:
+        self.bao = bao
+        self.root = bao.make_ca("pki-root", "Company root")
+        bao.make_intermediate("pki-docker", "pki-root", "Company issuing CA 1")
+        bao.make_role("pki-docker", "dockerd", allowed_domains="example.test,localhost,old,new")
+        self.clients_root = bao.make_ca("pki-clients", "Company Docker clients")
+        bao.call("pki-clients/roles/operator", bao_server.CLIENT_ROLE)
+        self._access = {"url": bao.url, "ca_content": bao.ca_content, **bao.make_approle("docker", POLICY)}
+
+    def server(self, **changes: Any) -> dict[str, Any]:
+        settings = {**self._access, "mount": "pki-docker", "role": "dockerd"}
+        return {"issuer": "openbao", "ca_content": self.root, "openbao": settings, **changes}
+
+    def clients(self, **changes: Any) -> dict[str, Any]:
+        settings = {**self._access, "mount": "pki-clients", "role": "operator"}
+        usual = {"issuer": "openbao", "only_docker_clients": True, "ca_content": self.clients_root, "openbao": settings}
+        return {"clients": {**usual, **changes}}
+
+    def issued(self) -> int:
+        """Return how many certificates the engines have issued."""
+        return sum(map(self._issued_at, ("pki-docker", "pki-clients")))
+
+    def _issued_at(self, mount: str) -> int:
+        try:
+            return len(self.bao.call(f"{mount}/certs", method="LIST")["data"]["keys"])
+        except urllib.error.HTTPError:  # none
+            return 0
+
+
+@pytest.fixture(name="engine", scope="module")
+def _engine(tmp_path_factory: pytest.TempPathFactory) -> Generator[Engine, None, None]:
+    for bao in bao_server.started(tmp_path_factory.mktemp("bao")):
+        yield Engine(bao)
+
+
+@pytest.fixture(name="hosts", scope="module")
+def both_hosts() -> dict[str, Any]:
+    return hosts_of("docker_hosts")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _place_for_copies() -> Generator[None, None, None]:
+    with place_for_copies():
+        yield
+
+
+def site(server: dict[str, Any], clients: dict[str, Any] | None = None, **variables: Any) -> Run:
+    return play(docker_server_cert_issuer=server, docker_client_cert_issuers=clients or {}, **variables)
+
+
+def served_by(hosts: dict[str, Any]) -> set[str]:
+    """Return who issued what the hosts serve."""
+    return {served_certificate(address_of(host)).issuer.rfc4514_string() for host in hosts.values()}
+
+
+def test_anchors_of_the_next_issuer_come_first_and_restart_nothing(hosts: dict[str, Any], engine: Engine) -> None:
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = site({"issuer": "local", "ca_content": engine.root})
+    assert run.returncode == 0, run.output
+    assert restarts == {"old": 0, "new": 0}
+    assert engine.root.strip() in Path(client_bundle("alice").ca).read_text()
+
+
+def test_check_mode_says_what_would_come_and_asks_nobody(hosts: dict[str, Any], engine: Engine) -> None:
+    before = engine.issued(), served_by(hosts)
+    run = play("--check", "--diff", docker_server_cert_issuer=engine.server())
+    assert run.returncode == 0, run.output
+    assert "would change" in run.output
+    assert "certificate for old/server: " in run.output
+    assert (engine.issued(), served_by(hosts)) == before
+
+
+def test_servers_move_to_openbao_and_no_client_is_locked_out(hosts: dict[str, Any], engine: Engine) -> None:
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = site(engine.server())
+    assert run.returncode == 0, run.output
+    assert restarts == {"old": 1, "new": 1}
+    assert served_by(hosts) == {"CN=Company issuing CA 1"}
+    assert "local-ca-trusted" in run.output
+
+
+def test_second_run_changes_nothing_and_asks_nobody(engine: Engine) -> None:
+    before = engine.issued()
+    assert_changed_nothing(site(engine.server()))
+    assert engine.issued() == before
+
+
+def test_new_issuing_ca_of_the_engine_makes_nothing_due_and_signs_the_next_renewal(
+    hosts: dict[str, Any], engine: Engine
+) -> None:
+    engine.bao.make_intermediate("pki-docker", "pki-root", "Company issuing CA 2")
+    assert_changed_nothing(site(engine.server()))
+    run = site(engine.server(), docker_server_cert_force_renewal=True)
+    assert run.returncode == 0, run.output
+    assert served_by(hosts) == {"CN=Company issuing CA 2"}
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+
+
+def test_ca_for_clients_has_to_be_for_them_alone(hosts: dict[str, Any], engine: Engine) -> None:
+    run = site(engine.server(), engine.clients(only_docker_clients=False))
+    assert run.returncode != 0
+    assert "gets root on the hosts that admit the group" in run.output
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+
+
+def test_clients_move_and_those_of_the_ca_before_are_shut_out_when_it_is_given_up(
+    hosts: dict[str, Any], engine: Engine
+) -> None:
+    former = kept("alice")
+    run = site(engine.server(trust_local_ca=False), engine.clients())
+    assert run.returncode == 0, run.output
+    assert "Company Docker clients" in issuer_of("alice")
+    assert who_gets_in(hosts, former) == who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    run = site(engine.server(trust_local_ca=False), engine.clients(trust_local_ca=False))
+    assert run.returncode == 0, run.output
+    assert who_gets_in(hosts, former) == set()
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+
+
+def test_sealed_engine_leaves_every_host_as_it_is_and_the_next_run_goes_on(
+    hosts: dict[str, Any], engine: Engine
+) -> None:
+    only = (engine.server(trust_local_ca=False), engine.clients(trust_local_ca=False))
+    before = served_by(hosts)
+    engine.bao.seal()
+    assert_changed_nothing(site(*only))
+    run = site(*only, docker_server_cert_force_renewal=True)
+    assert run.returncode != 0
+    assert "is sealed" in run.output and "issuer-sealed" in run.output
+    assert served_by(hosts) == before
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    engine.bao.unseal()
+    run = site(*only, docker_server_cert_force_renewal=True)
+    assert run.returncode == 0, run.output
+
+
+def test_verification_status_and_rotation_know_the_issuer(engine: Engine) -> None:
+    variables = {
+        "docker_server_cert_issuer": engine.server(trust_local_ca=False),
+        "docker_client_cert_issuers": engine.clients(trust_local_ca=False),
+    }
+    verified = play(playbook="playbooks/verify.yml", **variables)
+    assert verified.returncode == 0, verified.output
+    assert "good-client" in verified.output
+    status = play(playbook="playbooks/status.yml", **variables)
+    assert status.returncode == 0, status.output
+    assert "is of another issuer, CN=Company issuing CA 2" in status.output
+    rotated = play(playbook="playbooks/rotate_ca.yml", docker_rotate_ca_authority="server", **variables)
+    assert rotated.returncode != 0
+    assert "whose CA this playbook cannot replace" in rotated.output
+
+
+def test_fleet_moves_back_and_no_client_is_locked_out(hosts: dict[str, Any], engine: Engine) -> None:
+    former = kept("alice")
+    steps = [
+        (engine.server(), engine.clients()),
+        (
+            {"issuer": "local", "ca_content": engine.root},
+            {"clients": {"issuer": "local", "ca_content": engine.clients_root}},
+        ),
+    ]
+    with asked_without_a_pause(hosts, "alice"):
+        for server, clients in steps:
+            run = site(server, clients)
+            assert run.returncode == 0, run.output
+    assert {name.partition(",")[0] for name in served_by(hosts)} == {"CN=Docker CA"}
+    run = play()
+    assert run.returncode == 0, run.output
+    assert who_gets_in(hosts, former) == set()
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    assert_changed_nothing(play())

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Other issuers asked from this process, and their answers beside those of the CA. Credentials never leave the controller but for the issuer."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._outcome import cryptography_problem
+from ..modules import issued_certificates
+from . import _in_process
+
+Result = dict[str, t.Any]
+
+
+def issue(arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> Result:
+    """Return the result of M(issued_certificates)."""
+    problem = cryptography_problem()
+    if problem is not None:
+        hint = "Install cryptography for the Python that runs Ansible."
+        return {"failed": True, "msg": f"on the controller, {problem[0]}", "hint": hint, "code": problem[1]}
+    done = _in_process.execute(issued_certificates.main, arguments, check_mode=check_mode, diff=diff)
+    if done is None:
+        return {
+            "failed": True,
+            "msg": "the options of an issuer hold a value that is not plain data",
+            "hint": "Give texts, numbers, lists and dictionaries.",
+            "code": "option-invalid",
+        }
+    return done
+
+
+def with_issued(signed: t.Mapping[str, t.Any], issued: t.Mapping[str, t.Any], ids: t.Iterable[str]) -> Result:
+    """Return the result of M(signed_certificates) with what other issuers have issued for the requests ``ids``.
+
+    Where their call has failed as a whole, each of these requests is rejected: hosts of the CA get what they asked for.
+    """
+    if issued.get("failed"):
+        reason = {name: str(issued.get(name) or "") for name in ("msg", "hint", "code")}
+        issued = {
+            "rejected": {
+                name: {**reason, "msg": f"no certificate is issued for {name}: {reason['msg']}"} for name in ids
+            }
+        }
+    merged = {name: {**(signed.get(name) or {}), **(issued.get(name) or {})} for name in ("certificates", "rejected")}
+    warnings = [*(signed.get("warnings") or ()), *(issued.get("warnings") or ())]
+    prepared = "".join((one.get("diff") or {}).get("prepared", "") for one in (signed, issued))
+    return {
+        **signed,
+        **merged,
+        "pending": list(issued.get("pending") or ()),
+        "changed": bool(signed.get("changed") or issued.get("changed")),
+        **({"warnings": warnings} if warnings else {}),
+        **({"diff": {"prepared": prepared}} if prepared else {}),
+    }
+
+
+def answered(issued: t.Mapping[str, t.Any]) -> Result:
+    """Return the result of a call that had all answers: a request that still awaits one is rejected."""
+    missing = {
+        str(one["id"]): {
+            "msg": f"no certificate is issued for {one['id']}: its issuer has given no answer",
+            "hint": "Have the tasks of the issuer set docker_issuer_answers for each id of docker_issuer_requests (docs/issuers.md).",
+            "code": "answer-missing",
+        }
+        for one in issued.get("pending") or ()
+    }
+    return {**issued, "pending": [], "rejected": {**(issued.get("rejected") or {}), **missing}}

@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real runs of the role docker_server_cert with other issuers: a user's tasks (openssl), ACME (pebble) and OpenBao."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import typing as t
+
+from support.ansible import playbook_runs
+from support.ca import acme_server, bao_server
+from support.ca import certificates as made
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  roles: [portcullis.docker_tls.docker_ca, portcullis.docker_tls.docker_server_cert]
+"""
+#: What docs/issuers.md shows, with the paths of the test.
+TASKS = """
+- name: Write the requests
+  ansible.builtin.copy:
+    content: "{{ item.request_content }}"
+    dest: "DIRECTORY/{{ item.host }}.csr"
+    mode: "0644"
+  loop: "{{ docker_issuer_requests }}"
+- name: Sign them with the company's CA
+  ansible.builtin.command:
+    cmd: >-
+      openssl x509 -req -in DIRECTORY/{{ item.host }}.csr -CA DIRECTORY/root.pem -CAkey DIRECTORY/root.key -days 90
+      -copy_extensions copy -extfile DIRECTORY/{{ item.profile }}.cnf
+  loop: "{{ docker_issuer_requests }}"
+  register: company_signed
+  changed_when: true
+- name: Answer
+  ansible.builtin.set_fact:
+    docker_issuer_answers: "{{ docker_issuer_answers | default({}) | combine({item.item.id: company_answer}) }}"
+  vars:
+    company_answer: {certificate_content: "{{ item.stdout }}"}
+  loop: "{{ company_signed.results }}"
+"""
+ROOT = made.authority(unit="company-root", number=95)
+CLIENTS = made.authority("client", unit="company-clients", number=96)
+
+
+def run(directory: pathlib.Path, issuer: dict[str, t.Any], *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the roles for this machine; another issuer signs for the clients too, so there is no CA and no passphrase."""
+    (directory / "play.yml").write_text(PLAY)
+    (directory / "inventory").write_text(f"[docker_hosts]\nlocalhost {playbook_runs.LOCAL}\n")
+    clients = {
+        "issuer": "files",
+        "files": {"directory": "/nonexistent"},
+        "only_docker_clients": True,
+        "ca_content": CLIENTS.pem,
+    }
+    variables = {
+        "docker_ca_path": str(directory / "ca"),
+        "docker_ca_passphrase": "",
+        "docker_server_cert_path": str(directory / "certs"),
+        "docker_server_cert_issuer": issuer,
+        "docker_client_cert_issuers": {"clients": clients},
+    }
+    settings = playbook_runs.environment(directory / "project", directory / "home", directory / "tmp")
+    command = [playbook_runs.PLAYBOOK, "-i", str(directory / "inventory"), str(directory / "play.yml")]
+    return playbook_runs.run(
+        [*command, "-e", json.dumps(variables), *options], {**settings, "ANSIBLE_NOCOLOR": "1"}, directory
+    )
+
+
+def installed(directory: pathlib.Path, anchor: str) -> bool:
+    """Return whether the server's certificate is there and openssl verifies it below an anchor."""
+    (directory / "anchor.pem").write_text(anchor)
+    path = str(directory / "certs/server-cert.pem")
+    command = [
+        "openssl",
+        "verify",
+        "-purpose",
+        "sslserver",
+        "-CAfile",
+        str(directory / "anchor.pem"),
+        "-untrusted",
+        path,
+        path,
+    ]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def tasks_of(directory: pathlib.Path, text: str = TASKS) -> dict[str, t.Any]:
+    ROOT.write(directory, "root")
+    (directory / "server.cnf").write_text("extendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n")
+    (directory / "issuer.yml").write_text(text.replace("DIRECTORY", str(directory)))
+    return {"issuer": "tasks", "ca_content": ROOT.pem, "tasks": str(directory / "issuer.yml")}
+
+
+def test_tasks_of_the_user_sign_with_openssl_and_run_only_where_something_is_due(tmp_path: pathlib.Path) -> None:
+    issuer = tasks_of(tmp_path)
+    first = run(tmp_path, issuer)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert installed(tmp_path, ROOT.pem)
+    assert not (tmp_path / "ca").exists()
+    second = run(tmp_path, issuer)
+    assert second.returncode == 0, second.stdout
+    assert "Sign them with the company's CA" not in second.stdout
+    assert "changed=0" in second.stdout
+
+
+def test_tasks_that_answer_nothing_fail_the_host_and_leave_it_as_it_is(tmp_path: pathlib.Path) -> None:
+    done = run(tmp_path, tasks_of(tmp_path, "- ansible.builtin.debug: {msg: nothing}\n"))
+    assert done.returncode != 0
+    assert "its issuer has given no answer" in done.stdout
+    assert not (tmp_path / "certs/server-cert.pem").exists()
+
+
+def test_tasks_that_sign_for_both_usages_are_refused(tmp_path: pathlib.Path) -> None:
+    issuer = tasks_of(tmp_path)
+    (tmp_path / "server.cnf").write_text("extendedKeyUsage=serverAuth,clientAuth\n")
+    done = run(tmp_path, issuer)
+    assert done.returncode != 0
+    assert "it is no pure server certificate: it has serverAuth, clientAuth" in done.stdout
+    assert not (tmp_path / "certs/server-cert.pem").exists()
+
+
+@acme_server.needs_pebble
+def test_host_orders_by_acme_and_answers_the_challenges(tmp_path: pathlib.Path) -> None:
+    for server in acme_server.started(tmp_path / "pebble"):
+        settings = {
+            "directory": server.directory,
+            "ca_content": server.ca_content,
+            "port": server.challenge_port,
+            "account_directory": str(tmp_path / "accounts"),
+        }
+        done = run(tmp_path, {"issuer": "acme", "ca_content": server.root, "acme": settings})
+        issued = server.log.read_text().count("Issued certificate")
+    assert issued == 1, done.stdout
+    # pebble before 2.10 writes both usages; what came of the order is then the reason of the failure.
+    both = "it is no pure server certificate: it has serverAuth, clientAuth" in done.stdout
+    assert both is (done.returncode != 0), done.stdout
+    assert installed(tmp_path, server.root) is not both
+
+
+@bao_server.needs_bao
+def test_openbao_issues_for_the_role_and_an_engine_that_is_away_fails_the_host_alone(tmp_path: pathlib.Path) -> None:
+    for bao in bao_server.started(tmp_path / "bao"):
+        root = bao.make_ca("pki", "Root")
+        bao.make_role("pki", "dockerd", allow_any_name=True)
+        settings = {"url": bao.url, "ca_content": bao.ca_content, "mount": "pki", "role": "dockerd"}
+        access = {**settings, "token": bao_server.ADMINISTRATOR}
+        issuer = {"issuer": "openbao", "ca_content": root, "openbao": access}
+        first = run(tmp_path, issuer)
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert installed(tmp_path, root)
+    before = (tmp_path / "certs/server-cert.pem").read_bytes()
+    assert "changed=0" in run(tmp_path, issuer).stdout
+    done = run(tmp_path, issuer, "-e", "docker_server_cert_force_renewal=true")
+    assert done.returncode != 0
+    assert "cannot be reached" in done.stdout
+    assert bao_server.ADMINISTRATOR not in done.stdout
+    assert (tmp_path / "certs/server-cert.pem").read_bytes() == before

@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables that say who issues certificates: what of them goes where, and what is refused before anything is touched."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _issuers
+from support.ca import certificates as made
+
+BAO = {"url": "https://bao.example.test:8200", "mount": "pki-docker", "role": "dockerd", "token": "a-secret-token"}
+SERVER = {"issuer": "openbao", "ca_content": "PEM", "openbao": BAO}
+CLIENTS = {"ops": {**SERVER, "only_docker_clients": True, "trust_local_ca": False}}
+GROUPS = ["clients", "ops"]
+
+
+def test_no_issuer_is_declared_by_default_and_the_ca_signs_everything() -> None:
+    assert _issuers.declared({}, {}) == _issuers.declared(None, None) == []
+    assert _issuers.problems({}, {}, GROUPS) == []
+    assert _issuers.needs_ca([], GROUPS)
+
+
+def test_secrets_go_to_the_issuer_only() -> None:
+    found = _issuers.declared(SERVER, CLIENTS)
+    assert _issuers.anchors(found) == [
+        {"authority": "server", "issuer": "openbao", "ca_content": "PEM"},
+        {"authority": "ops", "issuer": "openbao", "ca_content": "PEM", "trust_local_ca": False},
+    ]
+    assert "a-secret-token" not in str(_issuers.anchors(found))
+    assert _issuers.asked(found)[1] == {"authority": "ops", "issuer": "openbao", "ca_content": "PEM", "openbao": BAO}
+
+
+def test_local_issuer_with_anchors_is_trusted_and_not_asked() -> None:
+    found = _issuers.declared({"issuer": "local", "ca_content": "PEM"}, {})
+    assert _issuers.anchors(found) == [{"authority": "server", "issuer": "local", "ca_content": "PEM"}]
+    assert _issuers.asked(found) == []
+    assert not _issuers.is_external(found, "server")
+
+
+def test_ca_is_needed_for_what_no_other_issuer_signs() -> None:
+    assert _issuers.needs_ca(_issuers.declared(SERVER, CLIENTS), GROUPS)
+    assert not _issuers.needs_ca(_issuers.declared(SERVER, CLIENTS), ["ops"])
+
+
+@pytest.mark.parametrize(
+    ("server", "clients", "says"),
+    [
+        pytest.param("openbao", {}, "docker_server_cert_issuer has to be a dictionary", id="text"),
+        pytest.param({"issuer": "vaultt"}, {}, "issuer is 'vaultt'. Write one of local, openbao", id="kind"),
+        pytest.param({**SERVER, "ca_content": " "}, {}, "ca_content is missing", id="anchors"),
+        pytest.param({"issuer": "openbao", "ca_content": "PEM"}, {}, "openbao is missing", id="settings"),
+        pytest.param({**SERVER, "tokn": "x"}, {}, "an issuer openbao has no tokn", id="unknown-key"),
+        pytest.param({}, ["ops"], "docker_client_cert_issuers has to be a dictionary", id="list"),
+        pytest.param({}, {"dev": CLIENTS["ops"]}, "dev is not an access group (clients, ops)", id="group"),
+        pytest.param({}, {"ops": SERVER}, "gets root on the hosts that admit the group", id="shared-ca"),
+        pytest.param({}, {"ops": {**SERVER, "only_docker_clients": "yes"}}, "gets root", id="shared-ca-text"),
+        pytest.param(
+            {**SERVER, "only_docker_clients": True}, {}, "has no only_docker_clients", id="server-has-no-clients"
+        ),
+    ],
+)
+def test_problem_is_named_without_a_value(server: t.Any, clients: t.Any, says: str) -> None:
+    found = _issuers.problems(server, clients, GROUPS)
+    assert [sentence for sentence in found if says in sentence]
+    assert "a-secret-token" not in " ".join(found)
+
+
+def test_hosts_that_disagree_are_refused_without_a_value() -> None:
+    (found,) = _issuers.differing({"web1": SERVER, "web2": {}}, "docker_server_cert_issuer")
+    assert "not the same for web1 and web2" in found
+    assert "a-secret-token" not in found
+    assert _issuers.differing({"web1": None, "web2": {}}, "docker_server_cert_issuer") == []
+    assert _issuers.differing({}, "docker_server_cert_issuer") == []
+
+
+def test_anchor_is_known_by_its_fingerprint() -> None:
+    root = made.authority(unit="company", number=91)
+    issuers = [{"authority": "server", "ca_content": f"some words\n{root.pem}"}]
+    assert _issuers.is_anchor(issuers, root.view.fingerprint_sha256)
+    assert not _issuers.is_anchor(issuers, "")
+    assert not _issuers.is_anchor([{"authority": "server"}], root.view.fingerprint_sha256)
+
+
+def test_clients_of_another_issuer_cannot_be_revoked_here() -> None:
+    entries = [
+        {"name": "bob", "group": "ops", "state": "revoked"},
+        {"name": "eve", "group": "clients", "state": "revoked"},
+        {"name": "olga", "group": "ops"},
+    ]
+    (found,) = _issuers.not_revocable(CLIENTS, entries)
+    assert "The client 'bob' cannot be revoked here" in found
+    assert list(_issuers.not_revocable({}, entries)) == []
+
+
+@pytest.mark.parametrize(
+    ("server", "clients", "says"),
+    [
+        pytest.param(
+            {"issuer": "tasks", "ca_content": "PEM", "tasks": "issuer.yml"}, {}, "absolute path", id="tasks-path"
+        ),
+        pytest.param({"issuer": "acme", "ca_content": "PEM"}, {}, "acme is missing", id="acme-settings"),
+        pytest.param(
+            {},
+            {"ops": {"issuer": "acme", "ca_content": "PEM", "acme": {}, "only_docker_clients": True}},
+            "the issuer acme is for the certificates of servers",
+            id="acme-clients",
+        ),
+    ],
+)
+def test_problem_of_the_other_kinds_is_named(server: t.Any, clients: t.Any, says: str) -> None:
+    assert any(says in sentence for sentence in _issuers.problems(server, clients, GROUPS))
+
+
+def test_issuers_that_are_asked_elsewhere_have_no_settings_here() -> None:
+    found = _issuers.asked(
+        _issuers.declared({"issuer": "acme", "ca_content": "PEM", "acme": {"eab_key": "secret"}}, {})
+    )
+    assert found == [{"authority": "server", "issuer": "acme", "ca_content": "PEM"}]
