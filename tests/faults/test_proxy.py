@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from proxy_clients import PORT, Clients, Prober, client_pair
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
 from conftest import CLIENTS, SERVER, Answer, Host, certificate
 from support.ca.certificates import authority
 
@@ -338,3 +339,23 @@ def test_allowed_sources_keep_others_out(able: Host, clients: Clients, listener:
     assert again.result["changed"], again.error
     assert clients.status() == "200"
     assert able.works()
+
+
+def test_revoked_client_is_out_after_a_reload_and_the_others_stay(
+    able: Host, clients: Clients, tmp_path: pathlib.Path
+) -> None:
+    now = datetime.now(timezone.utc)
+
+    def lists(*serials: int, number: int) -> str:
+        return sign_list(CLIENTS.certificate, CLIENTS.key, serials, number=number, now=now)
+
+    proxied(able, crl=lists(number=1))
+    before, thief = dockerd(able), Clients(able, tmp_path / "thief")
+    assert (clients.status(), thief.status()) == ("200", "200")
+    done = able.run(listener="proxy", crl=lists(thief.pair.certificate.serial_number, number=2))
+    assert done.reasons == ["crl-changed"], done.error
+    assert (clients.status(), thief.status()) == ("200", "000")
+    assert dockerd(able) == before
+    refused = able.run(listener="proxy", crl=sign_list(SERVER.certificate, SERVER.key, (), number=3, now=now))
+    assert refused.error["code"] == "crl-missing"
+    assert clients.status() == "200"
