@@ -21,7 +21,7 @@ def test_page_names_the_functions_of_three_flows() -> None:
     assert len(NAMED) > 30
 
 
-@pytest.mark.parametrize(("file", "name"), NAMED, ids=":".join)
+@pytest.mark.parametrize(("file", "name"), NAMED, ids=[f"{file}:{name}" for file, name in NAMED])
 def test_function_exists(file: str, name: str) -> None:
     found = [ROOT / "plugins" / place / file for place in ("module_utils", "plugin_utils")]
     (path,) = [path for path in found if path.is_file()]
