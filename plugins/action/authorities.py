@@ -52,6 +52,7 @@ class ActionModule(PassphraseAction):
         nothing: Result = {
             "revocations": [],
             "revocations_deferred": [],
+            "revoked_certificates": [],
             "revoked_unknown": [],
             "unlisted": [],
             "revoked": [],

@@ -123,7 +123,8 @@ ANSWERS: t.Mapping[str, Fields] = {
     "adoption_info": Fields({"adoption": Data()}),
     "adoption_repair": Fields({"repairs": Items(Data()), "adoption": Data()}),
     "authorities": Fields(
-        {**_AUTHORITIES_SAY, "revocations": Items(_REVOCATION), "revoked_unknown": _TEXTS}, {"revoked": Items(_HELD)}
+        {**_AUTHORITIES_SAY, "revocations": Items(_REVOCATION), "revoked_unknown": _TEXTS},
+        {"revoked": Items(_HELD), "revoked_certificates": Items(Fields(_texts("serial", "authority", "client")))},
     ),
     "authority_backup": Fields(
         {
