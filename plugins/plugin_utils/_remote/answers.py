@@ -96,18 +96,17 @@ _SIGNED = Fields(
     {"certificate_content": _PEM, "authority_content": _PEM, "certificate": Maybe(CERTIFICATE)},
     {**_texts("authority", "issuer", "not_after", "common_name"), "names": _TEXTS, "left_out": _TEXTS},
 )
-_LEDGER_EVENT = Fields(
-    {},
-    {
-        **_texts("time", "event", "authority", "profile", "requester", "subject", "serial", "not_before", "not_after"),
-        **_texts("public_key_fingerprint", "request", "user", "prev", "host", "source"),
-        "fingerprint_sha256": _FINGERPRINT,
-        **dict.fromkeys(("reasons", "names", "claimants"), _TEXTS),
-        "seq": _NUMBER,
-        "days_left": Maybe(_NUMBER),
-        "superseded": _FLAG,
-    },
-)
+_EVENT: dict[str, Shape] = {
+    **_texts("time", "event", "authority", "profile", "requester", "subject", "serial", "not_before", "not_after"),
+    **_texts("public_key_fingerprint", "request", "user", "prev", "host", "source"),
+    "fingerprint_sha256": _FINGERPRINT,
+    **dict.fromkeys(("reasons", "names", "claimants"), _TEXTS),
+    "seq": _NUMBER,
+    "days_left": _NUMBER,
+    "superseded": _FLAG,
+}
+# An event has what it has of these; the option fields asks for names, and what the event does not have is null then.
+_LEDGER_EVENT = Fields({}, {name: Maybe(shape) for name, shape in _EVENT.items()})
 
 _AUTHORITIES_SAY = {
     "authorities": AUTHORITIES,

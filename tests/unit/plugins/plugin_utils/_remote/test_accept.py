@@ -171,3 +171,10 @@ def test_data_has_a_depth() -> None:
     for _level in range(10_000):
         deep = [deep]
     assert accept("adoption_info", {"adoption": deep})["code"] == "answer-unusable"
+
+
+def test_event_of_the_ledger_may_lack_a_field_that_was_asked_for() -> None:
+    """The creation of an authority has no profile: a rotation asks for it in every event."""
+    event = {"authority": "server-g1", "profile": None, "request": None, "reasons": None, "superseded": False}
+    found = ANSWERS["ledger_info"].clean({**sample(ANSWERS["ledger_info"]), "entries": [event]}, "")
+    assert found["entries"] == [event]
