@@ -47,7 +47,7 @@ def _unfinished(bound: Bound, fleet: Fleet) -> Result:
     sentences = site.unfinished(bound, fleet)
     if not sentences:
         return {"changed": False, "plan": {}}
-    hint = "Run site.yml for the whole inventory, without --limit, --tags and --start-at-task."
+    hint = "Run portcullis.docker_tls.site for the whole inventory, without --limit, --tags and --start-at-task."
     return {"failed": True, "changed": False, "msg": " ".join(sentences), "hint": hint, "code": "run-unfinished"}
 
 

@@ -93,6 +93,7 @@ WORDS = {
     # the controller
     "cryptography-missing": "Python's cryptography is missing",
     "cryptography-too-old": "Python's cryptography is too old",
+    "revocation-list-signed": "a list of revoked certificates is signed",
     "session-ended": "the session is over",
     "temporary-client": "a client for minutes",
     "tls-changed": "other TLS settings",

@@ -117,7 +117,7 @@ def unfinished(bound: Bound, fleet: Fleet) -> list[str]:
     sentences = _revocation.undone_revocations(groups, fleet)
     if here:
         sentences.append(
-            "This run has not inspected the Docker hosts, so it has changed none of them: --start-at-task skips the inspection. Run site.yml "
+            "This run has not inspected the Docker hosts, so it has changed none of them: --start-at-task skips the inspection. Run portcullis.docker_tls.site "
             "from its beginning."
         )
     return sentences
@@ -130,7 +130,7 @@ def _not_verified(groups: Groups, hostvars: Mapping) -> list[str]:
     if not failed:
         return []
     return [
-        f"THE REVOCATION IS NOT VERIFIED for {', '.join(failed)}: the table above says why. Fix that and run site.yml again."
+        f"THE REVOCATION IS NOT VERIFIED for {', '.join(failed)}: the table above says why. Fix that and run portcullis.docker_tls.site again."
     ]
 
 

@@ -13,13 +13,27 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output.reas
 from support.contracts.documentation import ROOT
 
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+)+")
-#: Literals in the same places that are no reasons: a key of daemon.json, an error's code.
-OTHERS = {"live-restore", "daemon-start-failed"}
+#: In the same places and no reasons: a key of daemon.json, an error's code, an event of the ledger.
+OTHERS = {"live-restore", "daemon-start-failed", "certificate-revoked"}
 
 
-def codes_in(node: ast.AST) -> set[str]:
+def codes_in(node: ast.AST, constants: t.Mapping[str, set[str]]) -> set[str]:
+    """Return the codes in a part of the code, literally or by the name of a constant."""
     values = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    names |= {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+    values |= {value for name in names for value in constants.get(name, ())}
     return set(filter(_CODE.fullmatch, values))
+
+
+def constants_of(trees: t.Iterable[ast.Module]) -> dict[str, set[str]]:
+    """Return the texts that constants of any file stand for, by their name."""
+    found: dict[str, set[str]] = {}
+    for node in (node for tree in trees for node in tree.body if isinstance(node, ast.Assign)):
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            for target in node.targets:
+                found.setdefault(ast.unparse(target), set()).add(node.value.value)
+    return found
 
 
 def is_about_reasons(node: ast.AST) -> bool:
@@ -52,12 +66,13 @@ def given_by(node: ast.AST) -> t.Iterator[ast.AST]:
 def reasons() -> dict[str, str]:
     """Return every reason in the code, with a file that gives it."""
     found: dict[str, str] = {}
-    for path in sorted((ROOT / "plugins").rglob("*.py")):
-        if "_output" in path.parts:
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
+    paths = [path for path in sorted((ROOT / "plugins").rglob("*.py")) if "_output" not in path.parts]
+    trees = {path: ast.parse(path.read_text()) for path in paths}
+    constants = constants_of(trees.values())
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
             for part in given_by(node):
-                found.update(dict.fromkeys(codes_in(part), str(path.relative_to(ROOT))))
+                found.update(dict.fromkeys(codes_in(part, constants), str(path.relative_to(ROOT))))
     return {code: path for code, path in found.items() if code not in OTHERS}
 
 

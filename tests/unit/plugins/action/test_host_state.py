@@ -62,9 +62,9 @@ def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
         "Change the daemon",
         "Verify the endpoint from the controller",
         "Decide, and make a key and a signing request where a certificate is needed",
-        "Sign what all hosts ask for, in one call on the CA host",
+        "Sign what all hosts ask for, in one call on the CA host; seconds that another run may hold the CA: {{ docker_server_cert_lock_timeout }}",
         "Get the answers of issuers that are asked otherwise",
-        "Change the daemon, all of it or nothing",
+        "Change the daemon, all of it or nothing; seconds that dockerd may take to start: {{ docker_daemon_start_timeout }}",
     ]
 
 
