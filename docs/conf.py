@@ -76,7 +76,7 @@ def shorten_reference(app, docname, source):
     if docname == "reference/index":
         text = re.sub(r"^Portcullis\.Docker_Tls\n=+$", "Roles, modules and filters\n" + "=" * 26, text, flags=re.M)
         head, plugins, rest = text.partition(".. _plugin_index_for_")
-        plugin_index, roles, role_index = rest.partition(".. _role_index_for_")
+        plugin_index, roles, role_index = rest.partition(".. _role_plugins_in_")
         if roles:  # people set variables of roles; modules come second, filters are for the playbooks
             text = f"{head}{roles}{role_index.rstrip()}\n\n\n{plugins}{plugin_index}"
     title = re.search(rf"^{re.escape(project)}\.(\w+ \w+) -- .+\n\++$", text, re.M)
