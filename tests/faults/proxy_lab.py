@@ -145,8 +145,7 @@ class Lab:
         ]
         groups.append(config.ProxyGroup.of("odd", [ODD.certificate]))
         values: dict[str, t.Any] = {
-            "listen": ("0.0.0.0",),
-            "port": port,
+            "listen": (("0.0.0.0", port),),
             "certificate_path": "/etc/lab/server.pem",
             "ca_path": "/etc/lab/ca.pem",
             "crl_path": "/etc/lab/crl.pem",
