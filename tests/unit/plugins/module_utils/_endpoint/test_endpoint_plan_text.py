@@ -43,6 +43,7 @@ def line(
             "restart": True,
             "touches_docker": True,
             "containers_stopped": 0,
+            "proxy": None,
             **plan,
         }
     )
