@@ -351,9 +351,3 @@ def _certificates(text: str) -> set[str]:
     """Return the PEM blocks of a text."""
     end = "-----END CERTIFICATE-----"
     return {part.strip() for part in str(text).split(end) if part.strip()}
-
-
-def admitted_groups(hosts: t.Iterable[str], hostvars: Mapping, default: t.Sequence[str]) -> list[str]:
-    """Return, without repeats, the first access group of each host: those that a proof needs a client of."""
-    first = [(hostvars[host].get("docker_daemon_access_groups") or default)[0] for host in hosts]
-    return list(dict.fromkeys(first))

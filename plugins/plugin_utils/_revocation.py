@@ -157,14 +157,6 @@ def _unread(groups: Groups, hostvars: Mapping) -> list[str]:
     ]
 
 
-def hosts_of_undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = False) -> list[str]:
-    """Return the hosts of the play that fails a run which left a revocation undone: any of ours that --limit has left; none for a plan."""
-    if predicting or not undone_revocations(groups, hostvars):
-        return []
-    ours = [host for name in ("docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
-    return list(dict.fromkeys(["localhost", *ours]))
-
-
 def changes(pending: t.Iterable[Mapping]) -> list[dict[str, t.Any]]:
     """Return what the CA has to do when the members have their new certificates."""
     return [

@@ -21,21 +21,6 @@ SCHEMA = 1
 Row = dict[str, t.Any]
 
 
-def hosts_to_prove(hosts: t.Iterable[str], hostvars: Mapping, verify: str) -> list[str]:
-    """Return the hosts that may want a proof after what was done to them; rather one too many.
-
-    In: inventory names, ``hostvars`` after M(endpoint), and docker_daemon_verify where the role was given it, or of one host.
-    """
-    return [host for host in hosts if _may_want_proof(hostvars[host], verify)]
-
-
-def _may_want_proof(variables: Mapping, verify: str) -> bool:
-    wishes = {verify, variables.get("docker_daemon_verify", verify)}
-    found = variables.get("docker_daemon_endpoint") or {}
-    due = found.get("changed") or found.get("not_verified")
-    return "always" in wishes or bool(due and "changed" in wishes)
-
-
 def proof_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optional[Mapping] = None) -> list[Row]:
     """Return one row for each check of each host.
 

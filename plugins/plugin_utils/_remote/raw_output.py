@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import typing as t
 
-_NO_SUDO = re.compile(r"\bsudo: (command )?not found\b")
 _CLOSED = re.compile(r"(Shared c|C)onnection to \S+ closed\.")
 
 

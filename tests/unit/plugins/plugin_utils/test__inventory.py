@@ -238,15 +238,6 @@ def test_client_anchors_of_no_or_an_unknown_group_are_refused(groups: list[str],
         inventory.client_anchors(AUTHORITIES, groups)
 
 
-def test_admitted_groups_name_the_first_of_each_host_once() -> None:
-    hostvars = {
-        "a": {},
-        "b": {"docker_daemon_access_groups": ["ops", "ci"]},
-        "c": {"docker_daemon_access_groups": ["clients"]},
-    }
-    assert inventory.admitted_groups(hostvars, hostvars, ["clients"]) == ["clients", "ops"]
-
-
 def test_dual_trust_is_one_certificate_for_both_purposes() -> None:
     end = "-----END CERTIFICATE-----\n"
     both = {"server": {"trusted_content": f"S{end}"}, "clients": {"trusted_content": f"C{end}S{end}"}}

@@ -46,7 +46,10 @@ def test_expired_authority_signs_nothing_and_says_what_to_do(ca: pathlib.Path, n
         ensure(ca, wanted=[spec(name, validity=MONTH)], now=AFTER)
     assert caught.value.code == "authority-expired"
     assert f"the authority {name}-g1 expired at" in caught.value.message
-    assert "portcullis.docker_tls.rotate_ca" in caught.value.hint and f"docker_rotate_ca_authority={name}" in caught.value.hint
+    assert (
+        "portcullis.docker_tls.rotate_ca" in caught.value.hint
+        and f"docker_rotate_ca_authority={name}" in caught.value.hint
+    )
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -141,23 +141,3 @@ def test_json_says_when_and_by_whom_and_of_what_it_was_made() -> None:
 
 def test_json_without_a_readable_ca_names_no_authority() -> None:
     assert proof.head(NOW, "ops@desk", "1.0.0", {}, {})["authorities"] == []
-
-
-@pytest.mark.parametrize(
-    ("verify", "variables", "expected"),
-    [
-        ("changed", {"docker_daemon_endpoint": {"changed": True}}, True),
-        ("changed", {"docker_daemon_endpoint": {"changed": False}}, False),
-        ("changed", {}, False),
-        ("changed", {"docker_daemon_endpoint": {"changed": False, "not_verified": True}}, True),
-        ("never", {"docker_daemon_endpoint": {"changed": False, "not_verified": True}}, False),
-        ("always", {"docker_daemon_endpoint": {"changed": False}}, True),
-        ("changed", {"docker_daemon_verify": "always"}, True),
-        ("never", {"docker_daemon_endpoint": {"changed": True}}, False),
-        ("never", {"docker_daemon_verify": "changed", "docker_daemon_endpoint": {"changed": True}}, True),
-        ("always", {"docker_daemon_verify": "never"}, True),
-    ],
-)
-def test_hosts_to_prove_are_all_that_may_want_it(verify: str, variables: dict[str, Any], expected: bool) -> None:
-    """One client too many costs little; one too few, and the proof of a host has none."""
-    assert proof.hosts_to_prove(["a"], {"a": variables}, verify) == (["a"] if expected else [])
