@@ -128,7 +128,9 @@ def test_renewal_of_clients_can_be_forced(foretold):
 def test_run_that_is_limited_to_one_host_knows_the_authorities_all_the_same():
     limited = play("--check", "--limit", "titan", docker_server_cert_force_renewal=True)
     assert limited.returncode == 0, limited.output
-    assert "titan" in limited.output and limited.output.count("hyperion") == 1  # where the summary says that it is not in this run
+    assert (
+        "titan" in limited.output and limited.output.count("hyperion") == 1
+    )  # where the summary says that it is not in this run
     assert "(renewal asked for)" in limited.output, limited.output
 
 
