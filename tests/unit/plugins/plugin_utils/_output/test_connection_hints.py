@@ -49,7 +49,7 @@ def test_hint_names_the_way_out(text: str, word: str) -> None:
         "port 2376 is taken by nginx",
         "the key of the authority server-g1 does not open with the passphrase that was given",
         "dial tcp 10.0.0.9:2376: connect: connection refused",
-        "Failed to fetch https://deb.debian.org: Could not resolve hostname deb.debian.org",
+        "Failed to fetch https://packages.example.test: Could not resolve hostname packages.example.test",
         "Docker is not there: docker: command not found",
     ],
 )
