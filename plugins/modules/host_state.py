@@ -126,7 +126,7 @@ prepared:
   type: dict
 settings:
   description: The variables of the host that later plays read, as this task has them. They are the controller's own, whatever the host answers.
-  returned: success
+  returned: in a playbook, by the action plugin
   type: dict
   sample: {"docker_daemon_listen": ["0.0.0.0:2377"]}
 refused:

@@ -311,9 +311,15 @@ pending:
       description: The certificate signing request as PEM.
       type: str
     names:
-      description: Names of the certificate; its C(common_name) and C(validity_seconds) stand beside them.
+      description: Names of the certificate.
       type: list
       elements: str
+    common_name:
+      description: Common name of the certificate.
+      type: str
+    validity_seconds:
+      description: How long it is to be valid.
+      type: int
 code:
   description: A stable word for the failure.
   returned: failure

@@ -25,7 +25,16 @@ def authorities(outcome: create.Outcome, now: datetime) -> dict[str, dict[str, t
 
 def without_ca(external: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
     """Return the result of M(authorities) where other issuers sign everything: there is no CA of ours, and none is made."""
-    nothing = ("reasons", "revocations", "revocations_deferred", "revoked_unknown", "unlisted", "plan")
+    nothing = (
+        "reasons",
+        "revocations",
+        "revocations_deferred",
+        "revoked_certificates",
+        "revoked_unknown",
+        "revoked",
+        "unlisted",
+        "plan",
+    )
     return {
         "changed": False,
         **{name: [] for name in nothing},

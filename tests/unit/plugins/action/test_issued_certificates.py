@@ -81,6 +81,13 @@ def test_answers_are_checked_and_shaped_as_those_of_the_ca() -> None:
     assert "certificate for web1/server: CN web1.example.test" in found["diff"]["prepared"]
 
 
+def test_reported_name_that_is_not_the_hosts_own_is_left_out_with_a_warning() -> None:
+    answers = {"web1/server": {"certificate_content": leaf()}}
+    found = run(request(reported_names=["vault.example.test"]), answers=answers)
+    assert found["certificates"]["web1/server"]["left_out"] == ["vault.example.test"]
+    assert "vault.example.test" in " ".join(found["warnings"])
+
+
 def leaf_text(answers: dict[str, t.Any], name: str) -> str:
     (certificate,) = reader.load_certificates(answers[name]["certificate_content"], "the answer")
     return reader.certificate_pem(certificate)

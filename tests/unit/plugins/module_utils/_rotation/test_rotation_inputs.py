@@ -160,3 +160,10 @@ def test_unknown_authority_names_those_that_there_are() -> None:
         look("nobody", known("clients", g1=(C1, "signing")))
     assert caught.value.code == "authority-unknown"
     assert "clients" in caught.value.message
+
+
+def test_authority_of_another_issuer_is_not_replaced() -> None:
+    with pytest.raises(TlsError, match="whose CA this playbook cannot replace") as caught:
+        look("server", {"server": {"external": True, "issuer": "openbao", "generations": []}})
+    assert caught.value.code == "authority-external"
+    assert "ca_content" in caught.value.hint
