@@ -62,8 +62,8 @@ def validate_proxy(machine: Machine, found: HostState, plan: Plan, revision: str
     text = after[files.config]
     if plan.proxy in ("", STOP) or text is None:
         return
-    kept = revision if revision is not None else found.certificates.generation
-    given = certificate_store.read_generation(found.directory, kept) if kept is not None else found.certificates.files()
+    kept = revision if revision is not None else found.certificates.revision
+    given = certificate_store.read_revision(found.directory, kept) if kept is not None else found.certificates.files()
     pieces = [given.get(name, b"").strip() for name in (certificate_store.CERTIFICATE, certificate_store.KEY)]
     contents = {files.bundle: b"\n".join(pieces) + b"\n", files.client_ca: given.get(certificate_store.CLIENT_CA, b"")}
     machine.validate_proxy(text, {**contents, files.crl: after[files.crl] or b""})

@@ -18,7 +18,7 @@ from .._files import fsync_directory, read_bytes_or_none, symlink_atomic, write_
 
 Found = t.Mapping[str, t.Mapping[str, t.Any]]
 DIRECTORY = "."
-_KEPT = ".found."  # in a generation: another name of the file itself
+_KEPT = ".found."  # in a revision: another name of the file itself
 _ASIDE = ".docker-tls-saved"
 
 
@@ -34,31 +34,31 @@ def describe(directory: str, names: t.Iterable[str]) -> dict[str, dict[str, t.An
     return found
 
 
-def keep(directory: str, names: t.Iterable[str], generation: str) -> None:
-    """Give the files a second name in ``generation`` (a path), where the file system can."""
+def keep(directory: str, names: t.Iterable[str], revision: str) -> None:
+    """Give the files a second name in ``revision`` (a path), where the file system can."""
     for name in names:
         path = os.path.join(directory, name)
         if os.path.isfile(path) and not os.path.islink(path):
             with contextlib.suppress(OSError):
-                os.link(path, os.path.join(generation, _KEPT + name))
+                os.link(path, os.path.join(revision, _KEPT + name))
 
 
-def put_back(directory: str, generation: str, files: t.Mapping[str, bytes], found: Found) -> None:
+def put_back(directory: str, revision: str, files: t.Mapping[str, bytes], found: Found) -> None:
     """Make each name in ``found`` what it was: a link, or a file with the bytes in ``files``. Can be repeated.
 
-    ``generation``: the path that ``keep`` was given. A link whose target is gone meanwhile becomes a file with the bytes
+    ``revision``: the path that ``keep`` was given. A link whose target is gone meanwhile becomes a file with the bytes
     that it led to. Raises TlsError ``file-unwritable``.
     """
     for name, was in found.items():
         if name != DIRECTORY:
-            _put(os.path.join(directory, name), was, files.get(name), os.path.join(generation, _KEPT + name))
+            _put(os.path.join(directory, name), was, files.get(name), os.path.join(revision, _KEPT + name))
     for name in files:
         if name not in found:
             write_atomic(os.path.join(directory, name), files[name], 0o400 if "key" in name else 0o444)
 
 
 def put_aside(
-    directory: str, generation: str, files: t.Mapping[str, bytes], found: Found, given: t.Mapping[str, bytes]
+    directory: str, revision: str, files: t.Mapping[str, bytes], found: Found, given: t.Mapping[str, bytes]
 ) -> tuple[str, ...]:
     """Write beside their names the files in ``found`` that differ from those ``given`` back; return the paths.
 
@@ -70,7 +70,7 @@ def put_aside(
         if name == DIRECTORY or data is None or data == given.get(name):
             continue
         path = aside_path(directory, name, data)
-        _put(path, was, data, os.path.join(generation, _KEPT + name))
+        _put(path, was, data, os.path.join(revision, _KEPT + name))
         paths.append(path)
     return tuple(paths)
 

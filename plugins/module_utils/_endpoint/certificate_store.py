@@ -3,10 +3,10 @@
 
 """The TLS files of a host as one set that changes in one rename.
 
-In the directory, ``ca.pem`` and its like are links to ``current/<name>``, and ``current`` is a link to ``generation-<n>``,
+In the directory, ``ca.pem`` and its like are links to ``current/<name>``, and ``current`` is a link to ``revision-<n>``,
 a directory with a complete set. So there is no moment, even at a power loss, in which a key stands beside another key's
 certificate (dockerd would not start; dockerd-facts 2.3). Files of another tool found at these names are adopted: the same
-bytes become a generation, then link by link takes the place of a file that reads the same.
+bytes become a revision, then link by link takes the place of a file that reads the same.
 
 dockerd is given ``current/<name>`` (``live_path``): that is a regular file, and docker-bench-security (3.10, 3.12, 3.14) and
 tools like it call stat(2) without following a link, so that each link has mode 0777 for them.
@@ -37,17 +37,17 @@ NAMES = (CA, CLIENT_CA, CERTIFICATE, KEY)
 PENDING_KEY = "server-key.pem.new"
 CURRENT = "current"
 
-_ADOPTED = "adopted.json"  # in a generation: how the files of another tool were found
+_ADOPTED = "adopted.json"  # in a revision: how the files of another tool were found
 _LATER = "later.json"  # the same for files that somebody has put in the place of ours since
-_PREVIOUS = "previous"  # in a generation: the name of the one that was live before it
-_GENERATION = re.compile(r"generation-([1-9][0-9]*)")
+_PREVIOUS = "previous"  # in a revision: the name of the one that was live before it
+_REVISION = re.compile(r"revision-([1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
 class CertificateSet:
     """What dockerd would read now.
 
-    ``layout``: missing (no directory), empty (no set), plain (files of another tool), generations (ours), mixed (an
+    ``layout``: missing (no directory), empty (no set), plain (files of another tool), revisions (ours), mixed (an
     adoption that was cut off, or somebody put a file in the place of a link).
     """
 
@@ -56,9 +56,9 @@ class CertificateSet:
     certificate: bytes | None
     key: bytes | None
     layout: str
-    generation: str | None = None  # name of the current generation directory
+    revision: str | None = None  # name of the current revision directory
     directory_mode: int | None = None
-    loose: tuple[str, ...] = ()  # of the current generation: open to others than root; "." is the directory
+    loose: tuple[str, ...] = ()  # of the current revision: open to others than root; "." is the directory
     foreign: tuple[str, ...] = ()  # names that are there and not our links
 
     def files(self) -> dict[str, bytes]:
@@ -76,28 +76,28 @@ def read_set(directory: str) -> CertificateSet:
     """Read the set; never changes anything. Raises TlsError ``file-unreadable``, ``certificate-store-unusable``."""
     if not os.path.isdir(directory):
         return CertificateSet(None, None, None, None, "missing")
-    generation = _current(directory)
+    revision = _current(directory)
     ours = [name for name in NAMES if _is_our_link(directory, name)]
     others = [name for name in NAMES if name not in ours and os.path.lexists(os.path.join(directory, name))]
     data = {name: read_bytes_or_none(os.path.join(directory, name)) for name in others}
-    if generation is not None:
-        data.update({name: read_bytes_or_none(os.path.join(directory, generation, name)) for name in ours})
-    layout = _layout(generation, ours, others)
+    if revision is not None:
+        data.update({name: read_bytes_or_none(os.path.join(directory, revision, name)) for name in ours})
+    layout = _layout(revision, ours, others)
     mode = os.stat(directory).st_mode & 0o7777
     ca, client_ca, certificate, key = (data.get(name) for name in NAMES)
-    loose = () if generation is None else loose_names(os.path.join(directory, generation), NAMES)
-    return CertificateSet(ca, client_ca, certificate, key, layout, generation, mode, loose, tuple(others))
+    loose = () if revision is None else loose_names(os.path.join(directory, revision), NAMES)
+    return CertificateSet(ca, client_ca, certificate, key, layout, revision, mode, loose, tuple(others))
 
 
-def _layout(generation: str | None, ours: t.Sequence[str], others: t.Sequence[str]) -> str:
+def _layout(revision: str | None, ours: t.Sequence[str], others: t.Sequence[str]) -> str:
     if others:
-        return "mixed" if generation is not None or ours else "plain"
-    return "empty" if generation is None else "generations"
+        return "mixed" if revision is not None or ours else "plain"
+    return "empty" if revision is None else "revisions"
 
 
-def read_generation(directory: str, generation: str) -> dict[str, bytes]:
-    """Return name -> bytes of the files of a generation. Raises TlsError ``file-unreadable``."""
-    found = {name: read_bytes_or_none(os.path.join(directory, generation, name)) for name in NAMES}
+def read_revision(directory: str, revision: str) -> dict[str, bytes]:
+    """Return name -> bytes of the files of a revision. Raises TlsError ``file-unreadable``."""
+    found = {name: read_bytes_or_none(os.path.join(directory, revision, name)) for name in NAMES}
     return {name: data for name, data in found.items() if data is not None}
 
 
@@ -113,9 +113,9 @@ def discard_pending_key(directory: str) -> None:
 
 
 def prepare(directory: str, changes: t.Mapping[str, bytes]) -> str:
-    """Write a new complete generation = the live set with ``changes``; return its name. What dockerd reads stays as it is.
+    """Write a new complete revision = the live set with ``changes``; return its name. What dockerd reads stays as it is.
 
-    Where nothing differs from the current generation, that one is returned. Files of another tool are adopted first.
+    Where nothing differs from the current revision, that one is returned. Files of another tool are adopted first.
     Raises TlsError ``certificate-store-unusable``, ``file-unwritable`` (disk full, read-only), ``file-unreadable``.
     """
     _check_names(changes)
@@ -126,37 +126,37 @@ def prepare(directory: str, changes: t.Mapping[str, bytes]) -> str:
         _adopt(directory)
         live = read_set(directory)
         wanted = {**live.files(), **changes}
-        if live.generation is not None and wanted == live.files():
-            return live.generation
-        return _write_generation(directory, wanted, {_PREVIOUS: (live.generation or "").encode()}, {})
+        if live.revision is not None and wanted == live.files():
+            return live.revision
+        return _write_revision(directory, wanted, {_PREVIOUS: (live.revision or "").encode()}, {})
 
 
-def activate(directory: str, generation: str) -> None:
-    """Switch to a generation in one rename, flushed to disk; the directory becomes 0700, and its files what they should be.
+def activate(directory: str, revision: str) -> None:
+    """Switch to a revision in one rename, flushed to disk; the directory becomes 0700, and its files what they should be.
 
-    Raises TlsError ``certificate-store-unusable`` (no such generation), ``file-unwritable``.
+    Raises TlsError ``certificate-store-unusable`` (no such revision), ``file-unwritable``.
     """
     with _reported(directory):
-        wanted = read_generation(directory, generation) if _GENERATION.fullmatch(generation) else {}
+        wanted = read_revision(directory, revision) if _REVISION.fullmatch(revision) else {}
         if not wanted:
             raise TlsError(
-                f"{directory} has no set of certificates called {generation}",
+                f"{directory} has no set of certificates called {revision}",
                 hint="Somebody has removed it. Run again with state present: that installs a new one.",
                 code="certificate-store-unusable",
             )
         ensure_directory(directory, 0o700)
-        tighten(os.path.join(directory, generation), NAMES)
+        tighten(os.path.join(directory, revision), NAMES)
         for name in wanted:  # a link to nothing reads as no file, so this changes nothing yet
             if not os.path.lexists(os.path.join(directory, name)):
                 symlink_atomic(f"{CURRENT}/{name}", os.path.join(directory, name))
         current = _current(directory)
-        for name, data in (read_generation(directory, current) if current else {}).items():
+        for name, data in (read_revision(directory, current) if current else {}).items():
             # A file that reads the same, as after put_back, becomes a link first: no set may be half switched.
             path = os.path.join(directory, name)
             if not _is_our_link(directory, name) and os.path.exists(path) and read_bytes_or_none(path) == data:
                 symlink_atomic(f"{CURRENT}/{name}", path)
-        if current != generation:
-            symlink_atomic(generation, os.path.join(directory, CURRENT))
+        if current != revision:
+            symlink_atomic(revision, os.path.join(directory, CURRENT))
         for name in NAMES:
             if name in wanted and not _is_our_link(directory, name):
                 symlink_atomic(f"{CURRENT}/{name}", os.path.join(directory, name))
@@ -166,41 +166,41 @@ def activate(directory: str, generation: str) -> None:
 
 
 def previous(directory: str) -> str | None:
-    """Return the generation that was live before the current one, if it is still there."""
-    generation = _current(directory) if os.path.isdir(directory) else None
-    data = read_bytes_or_none(os.path.join(directory, generation, _PREVIOUS)) if generation is not None else None
+    """Return the revision that was live before the current one, if it is still there."""
+    revision = _current(directory) if os.path.isdir(directory) else None
+    data = read_bytes_or_none(os.path.join(directory, revision, _PREVIOUS)) if revision is not None else None
     name = (data or b"").decode("ascii", "replace")
-    return name if name and name in generations(directory) else None
+    return name if name and name in revisions(directory) else None
 
 
-def adopted_generation(directory: str) -> str | None:
-    """Return the generation that holds the files of another tool as they were found first, None where there was none."""
+def adopted_revision(directory: str) -> str | None:
+    """Return the revision that holds the files of another tool as they were found first, None where there was none."""
     return _last_with(directory, _ADOPTED)
 
 
 def later_names(directory: str) -> tuple[str, ...]:
     """Return the names where somebody has put other files in the place of ours since; the last such set is kept."""
-    generation = _last_with(directory, _LATER)
-    found = {} if generation is None else _found_as(directory, generation, _LATER)
+    revision = _last_with(directory, _LATER)
+    found = {} if revision is None else _found_as(directory, revision, _LATER)
     return tuple(name for name in found if name in NAMES)
 
 
 def _last_with(directory: str, note: str) -> str | None:
-    names = generations(directory) if os.path.isdir(directory) else []
+    names = revisions(directory) if os.path.isdir(directory) else []
     found = [name for name in names if os.path.exists(os.path.join(directory, name, note))]
     return found[-1] if found else None
 
 
 def prune(directory: str, keep: t.Collection[str] = ()) -> tuple[str, ...]:
-    """Remove all generations but the current, the previous, those with files of others and ``keep``; return what went.
+    """Remove all revisions but the current, the previous, those with files of others and ``keep``; return what went.
 
     Half-written leftovers of a run that was killed go as well. Raises TlsError ``certificate-store-unusable``.
     """
     if not os.path.isdir(directory):
         return ()
-    others = (adopted_generation(directory), _last_with(directory, _LATER))
+    others = (adopted_revision(directory), _last_with(directory, _LATER))
     kept = {_current(directory), previous(directory), *others, *keep}
-    gone = tuple(name for name in generations(directory) if name not in kept)
+    gone = tuple(name for name in revisions(directory) if name not in kept)
     with _reported(directory):
         for name in gone:
             remove_tree(directory, name)
@@ -208,55 +208,55 @@ def prune(directory: str, keep: t.Collection[str] = ()) -> tuple[str, ...]:
     return gone
 
 
-def prepare_return(directory: str, generation: str) -> str:
-    """Write a generation with the files of the adopted ``generation``, and ours where that has none; return its name.
+def prepare_return(directory: str, revision: str) -> str:
+    """Write a revision with the files of the adopted ``revision``, and ours where that has none; return its name.
 
     So dockerd can start with our settings and with theirs, whichever come first. Raises TlsError as ``prepare``.
     """
-    return prepare(directory, read_generation(directory, generation))
+    return prepare(directory, read_revision(directory, revision))
 
 
-def put_back(directory: str, generation: str) -> None:
-    """Put the names back as they were found in the adopted ``generation`` (files or links); all generations stay.
+def put_back(directory: str, revision: str) -> None:
+    """Put the names back as they were found in the adopted ``revision`` (files or links); all revisions stay.
 
-    ``activate`` of another generation takes it back. Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
+    ``activate`` of another revision takes it back. Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
     """
-    files, found = read_generation(directory, generation), _found_as(directory, generation)
+    files, found = read_revision(directory, revision), _found_as(directory, revision)
     with _reported(directory):
-        adopted_files.put_back(directory, os.path.join(directory, generation), files, found)
+        adopted_files.put_back(directory, os.path.join(directory, revision), files, found)
 
 
-def release(directory: str, generation: str | None) -> tuple[str, ...]:
-    """Put the names back as they were found in the adopted ``generation``, and take all away that is ours; can be repeated.
+def release(directory: str, revision: str | None) -> tuple[str, ...]:
+    """Put the names back as they were found in the adopted ``revision``, and take all away that is ours; can be repeated.
 
-    None: there was no set at first, so our names and generations go, and the directory too if nothing else is in it.
+    None: there was no set at first, so our names and revisions go, and the directory too if nothing else is in it.
     Files that are not ours stay, and so does a pending key. Returns the paths where files were put aside that somebody had put
     in the place of ours. Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
     """
     if not os.path.isdir(directory):
         return ()
     aside: tuple[str, ...] = ()
-    found = _found_as(directory, generation) if generation is not None else {}
+    found = _found_as(directory, revision) if revision is not None else {}
     with _reported(directory):
-        if generation is not None and generation in generations(directory):
-            files = read_generation(directory, generation)
+        if revision is not None and revision in revisions(directory):
+            files = read_revision(directory, revision)
             if any(_is_our_link(directory, name) for name in files):
-                activate(directory, generation)
-            put_back(directory, generation)
+                activate(directory, revision)
+            put_back(directory, revision)
             aside = _put_later_aside(directory, files)
         unlink(os.path.join(directory, CURRENT))  # from here on, all that is still a link of ours reads as no file
         for name in NAMES:
             if _is_our_link(directory, name):
                 unlink(os.path.join(directory, name))
-        for name in generations(directory):
-            if name != generation:
+        for name in revisions(directory):
+            if name != revision:
                 remove_tree(directory, name)
         remove_leftovers(directory)
         if "mode" in found.get(".", {}):
             os.chmod(directory, found["."]["mode"])
-        if generation is not None and generation in generations(directory):  # the last: until then all can be repeated
-            remove_tree(directory, generation)
-        elif generation is None and not os.listdir(directory):
+        if revision is not None and revision in revisions(directory):  # the last: until then all can be repeated
+            remove_tree(directory, revision)
+        elif revision is None and not os.listdir(directory):
             os.rmdir(directory)
             return aside
         fsync_directory(directory)
@@ -267,7 +267,7 @@ def _put_later_aside(directory: str, given: t.Mapping[str, bytes]) -> tuple[str,
     later = _last_with(directory, _LATER)
     if later is None:
         return ()
-    found, files = _found_as(directory, later, _LATER), read_generation(directory, later)
+    found, files = _found_as(directory, later, _LATER), read_revision(directory, later)
     return adopted_files.put_aside(directory, os.path.join(directory, later), files, found, given)
 
 
@@ -296,7 +296,7 @@ def _reported(directory: str) -> t.Iterator[None]:
 
 
 def _current(directory: str) -> str | None:
-    """Return the name of the current generation. Raises TlsError where ``current`` is something of someone else."""
+    """Return the name of the current revision. Raises TlsError where ``current`` is something of someone else."""
     path = os.path.join(directory, CURRENT)
     try:
         target = os.readlink(path)
@@ -304,7 +304,7 @@ def _current(directory: str) -> str | None:
         return None
     except OSError:
         target = "not a link"
-    if not _GENERATION.fullmatch(target):
+    if not _REVISION.fullmatch(target):
         raise TlsError(
             f"{path} is there and not ours ({target})",
             hint="Move it away, or give the certificates a directory of their own (docker_daemon_certificate_path).",
@@ -320,49 +320,49 @@ def _is_our_link(directory: str, name: str) -> bool:
         return False
 
 
-def generations(directory: str) -> list[str]:
-    """Return the names of the generations in a directory that is there, oldest first."""
-    numbers = [int(match[1]) for match in map(_GENERATION.fullmatch, os.listdir(directory)) if match]
-    return [f"generation-{number}" for number in sorted(numbers)]
+def revisions(directory: str) -> list[str]:
+    """Return the names of the revisions in a directory that is there, oldest first."""
+    numbers = [int(match[1]) for match in map(_REVISION.fullmatch, os.listdir(directory)) if match]
+    return [f"revision-{number}" for number in sorted(numbers)]
 
 
 def _adopt(directory: str) -> None:
-    """Make files found at our names a generation of ours. At each step every name reads the bytes that it read before."""
+    """Make files found at our names a revision of ours. At each step every name reads the bytes that it read before."""
     live = read_set(directory)
     if live.layout not in ("plain", "mixed"):
         return
-    generation = live.generation
-    if generation is None or read_generation(directory, generation) != live.files():
-        first = generation is None and live.layout == "plain"
+    revision = live.revision
+    if revision is None or read_revision(directory, revision) != live.files():
+        first = revision is None and live.layout == "plain"
         theirs = [name for name in NAMES if not _is_our_link(directory, name)]
         note = json.dumps(adopted_files.describe(directory, theirs), indent=1, sort_keys=True).encode()
-        extra = {_PREVIOUS: (generation or "").encode(), _ADOPTED if first else _LATER: note}
+        extra = {_PREVIOUS: (revision or "").encode(), _ADOPTED if first else _LATER: note}
         modes = {name: os.stat(os.path.join(directory, name)) for name in live.files()} if first else {}
-        generation = _write_generation(directory, live.files(), extra, modes, theirs)
-        symlink_atomic(generation, os.path.join(directory, CURRENT))
+        revision = _write_revision(directory, live.files(), extra, modes, theirs)
+        symlink_atomic(revision, os.path.join(directory, CURRENT))
     for name in live.files():
         if not _is_our_link(directory, name):
             symlink_atomic(f"{CURRENT}/{name}", os.path.join(directory, name))
 
 
-def _found_as(directory: str, generation: str, note: str = _ADOPTED) -> dict[str, dict[str, t.Any]]:
-    """Return how the files of ``generation`` were found when they were adopted; nothing where they were not."""
-    data = read_bytes_or_none(os.path.join(directory, generation, note))
+def _found_as(directory: str, revision: str, note: str = _ADOPTED) -> dict[str, dict[str, t.Any]]:
+    """Return how the files of ``revision`` were found when they were adopted; nothing where they were not."""
+    data = read_bytes_or_none(os.path.join(directory, revision, note))
     return json.loads(data) if data else {}
 
 
-def _write_generation(
+def _write_revision(
     directory: str,
     files: t.Mapping[str, bytes],
     extra: t.Mapping[str, bytes],
     modes: t.Mapping[str, os.stat_result],
     adopt: t.Collection[str] = (),
 ) -> str:
-    """Write a complete generation, flushed, under a name of its own; return the name.
+    """Write a complete revision, flushed, under a name of its own; return the name.
 
     ``modes``: as found, for adopted files. ``adopt``: names of files of others, which are kept as they are.
     """
-    existing = generations(directory)
+    existing = revisions(directory)
     number = int(existing[-1].split("-")[1]) + 1 if existing else 1
     staging = os.path.join(directory, f".staging-{secrets.token_hex(6)}")
     os.mkdir(staging, 0o700)
@@ -376,9 +376,9 @@ def _write_generation(
         for name, data in extra.items():
             write_atomic(os.path.join(staging, name), data, 0o400)
         adopted_files.keep(directory, adopt, staging)
-        os.rename(staging, os.path.join(directory, f"generation-{number}"))
+        os.rename(staging, os.path.join(directory, f"revision-{number}"))
     except Exception:
         shutil.rmtree(staging, ignore_errors=True)
         raise
     fsync_directory(directory)
-    return f"generation-{number}"
+    return f"revision-{number}"

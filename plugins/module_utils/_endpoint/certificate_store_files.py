@@ -20,12 +20,12 @@ _LEFTOVER = re.compile(r"\.staging-[0-9a-f]+|\.(?:current|[a-z-]+\.pem(?:\.new)?
 
 
 def mode_of(name: str) -> int:
-    """Return the mode of a file of the set; "." is the directory of a generation."""
+    """Return the mode of a file of the set; "." is the directory of a revision."""
     return {SERVER_KEY: 0o400, DIRECTORY: 0o700}.get(name, 0o444)
 
 
 def loose_names(path: str, names: t.Iterable[str]) -> tuple[str, ...]:
-    """Return the names in a generation that more people than root could read (the key) or change; "." is the directory."""
+    """Return the names in a revision that more people than root could read (the key) or change; "." is the directory."""
     found = []
     for name in (DIRECTORY, *names):
         status = file_status(os.path.join(path, name))
@@ -37,7 +37,7 @@ def loose_names(path: str, names: t.Iterable[str]) -> tuple[str, ...]:
 
 
 def tighten(path: str, names: t.Iterable[str]) -> None:
-    """Give what is loose in a generation its owner and mode; what dockerd reads stays the same."""
+    """Give what is loose in a revision its owner and mode; what dockerd reads stays the same."""
     for name in loose_names(path, names):
         file = os.path.join(path, name)
         if os.geteuid() == 0:
@@ -46,7 +46,7 @@ def tighten(path: str, names: t.Iterable[str]) -> None:
 
 
 def remove_tree(directory: str, name: str) -> None:
-    """Remove a generation; it stops being one at the first step, so a half-removed one is never taken for a set."""
+    """Remove a revision; it stops being one at the first step, so a half-removed one is never taken for a set."""
     doomed = os.path.join(directory, f".staging-{secrets.token_hex(6)}")
     os.rename(os.path.join(directory, name), doomed)
     shutil.rmtree(doomed)

@@ -24,7 +24,7 @@ def finish(journal: Journal, state: StateDirectory) -> None:
     if journal.released:
         give_back(journal.directory, journal.adopted, journal.directory_mode, all_of_it=journal.action == "absent")
         for directory in journal.former:
-            certificate_store.release(directory, certificate_store.adopted_generation(directory) or "")
+            certificate_store.release(directory, certificate_store.adopted_revision(directory) or "")
     elif journal.certificates is not None:
         with contextlib.suppress(TlsError, OSError):
             _tidy(journal, journal.certificates.directory)
@@ -42,7 +42,7 @@ def finish(journal: Journal, state: StateDirectory) -> None:
 def give_back(directory: str, adopted: str, mode: int | None, *, all_of_it: bool) -> None:
     """Give the directory of the certificates back as it was found; can be repeated.
 
-    ``adopted``: the generation with the files of another tool ("": there were none, and ours stay). ``mode``: of the
+    ``adopted``: the revision with the files of another tool ("": there were none, and ours stay). ``mode``: of the
     directory then. ``all_of_it``: a key that waits for its certificate goes too, and a directory with nothing in it.
     Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
     """
@@ -61,8 +61,8 @@ def give_back(directory: str, adopted: str, mode: int | None, *, all_of_it: bool
 
 
 def _tidy(journal: Journal, directory: str) -> None:
-    """Keep the live generation and the last good one; drop a pending key that has become the live one."""
-    good = journal.record.good_generation if journal.record else None
+    """Keep the live revision and the last good one; drop a pending key that has become the live one."""
+    good = journal.record.last_good_revision if journal.record else None
     certificate_store.prune(directory, (good,) if good else ())
     pending = certificate_store.pending_key(directory)
     if pending is not None and pending == certificate_store.read_set(directory).key:

@@ -231,7 +231,7 @@ def _with_places(
     from . import replaceable
 
     places = [change.path for change in planned.plan.files]
-    if planned.plan.certificates or planned.plan.generation or "certificate-pending" in planned.plan.reasons:
+    if planned.plan.certificates or planned.plan.revision or "certificate-pending" in planned.plan.reasons:
         places += [
             os.path.join(found.directory, name) for name in (certificate_store.CURRENT, *certificate_store.NAMES)
         ]

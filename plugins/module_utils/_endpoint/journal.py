@@ -47,7 +47,7 @@ class SavedCertificates:
 
     directory: str
     layout: str
-    generation: str | None
+    revision: str | None
     digest: str
     mode: int | None
 
@@ -67,7 +67,7 @@ class Record:
     config_path: str = ""
     settings: t.Mapping[str, t.Any] | None = None
     good: tuple[SavedFile, ...] = ()
-    good_generation: str | None = None
+    last_good_revision: str | None = None
     rolled_back: bool = False
     undone: bool = False
     adopted_listen: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class Journal:
     ``ours``: digests of all that we may write to daemon.json on the way. ``with_socket``: docker.socket changes too.
     ``found_state``: systemd's word for docker.service before, and ``process_started`` of its process: where that is the same,
     nobody has started it since.
-    ``released``: the certificates' directory is given back, ``adopted`` being the generation with another tool's files;
+    ``released``: the certificates' directory is given back, ``adopted`` being the revision with another tool's files;
     so are ``former`` directories.
     ``proxy``: what the change does to the proxy's unit ("": nothing), which ran before or not.
     """

@@ -52,18 +52,18 @@ class Expected:
 class Plan:
     """What has to be done. Nothing at all: ``changed`` is False.
 
-    ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``generation``: an older
+    ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``revision``: an older
     one that is to be live again. ``interim``: daemon.json that only switches live-restore on, before everything else.
     ``during``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
     ``bridge``: the same for an undo. ``released``: the directory of the certificates is given back, with the files in
-    ``generation`` where another tool had some, and so are ``former`` ones. ``leftovers``: what an unfinished run has left (a key that waits for its
+    ``revision`` where another tool had some, and so are ``former`` ones. ``leftovers``: what an unfinished run has left (a key that waits for its
     certificate, a record), removed without touching Docker. ``proxy``: what is done to its unit (``_proxy/service.py``).
     """
 
     action: str
     files: tuple[Change, ...] = ()
     certificates: t.Mapping[str, bytes] = field(default_factory=dict)
-    generation: str | None = None
+    revision: str | None = None
     restart: bool = False
     reload: bool = False
     with_socket: bool = False
@@ -84,7 +84,7 @@ class Plan:
     @property
     def touches_docker(self) -> bool:
         """Whether anything has to be done to what dockerd, its proxy or systemd read."""
-        return bool(self.files or self.certificates or self.generation or self.restart or self.reload or self.proxy)
+        return bool(self.files or self.certificates or self.revision or self.restart or self.reload or self.proxy)
 
     @property
     def changed(self) -> bool:

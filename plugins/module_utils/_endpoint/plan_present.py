@@ -191,8 +191,8 @@ def _plan(
     ]
     if install and not certificates:
         reasons.append("certificate-links-missing")
-    generation = _loose_generation(state) if not install else None
-    if generation:
+    revision = _loose_revision(state) if not install else None
+    if revision:
         reasons += ["modes-repaired"] if state.certificates.loose else ["directory-mode-changed"]
     own = of_dockerd(state, changes)
     units = any(change.path != state.config_path for change in own)
@@ -211,7 +211,7 @@ def _plan(
         action="present",
         files=changes,
         certificates=install,
-        generation=generation,
+        revision=revision,
         restart=restart,
         reload=not restart and bool(own),
         with_socket=restart and (socket_changed or _needs_socket(state, settings)),
@@ -227,11 +227,11 @@ def _plan(
     )
 
 
-def _loose_generation(state: HostState) -> str | None:
-    """Return the live generation where others may look into it or its directory: making it live again closes that."""
+def _loose_revision(state: HostState) -> str | None:
+    """Return the live revision where others may look into it or its directory: making it live again closes that."""
     certificates = state.certificates
     loose = certificates.loose or certificates.directory_mode not in (None, 0o700)
-    return certificates.generation if loose else None
+    return certificates.revision if loose else None
 
 
 def _text(data: bytes | None) -> str | None:

@@ -50,7 +50,7 @@ def plan_absent(state: HostState, options: Options) -> Plan:
     return Plan(
         action="absent",
         files=changes,
-        generation=state.adopted,
+        revision=state.adopted,
         restart=restart,
         with_socket=own_socket or _socket_lost(state),
         during=carry.during,
@@ -116,26 +116,26 @@ def plan_rolled_back(state: HostState) -> Plan:
     changes = ordered(state, after, units)
     own = of_dockerd(state, changes)
     proxied = units.proxy[state.proxy.files.unit_path] is not None
-    first = record.good_generation is None and state.adopted is not None  # the set of before was another tool's
-    generation = record.good_generation if record.good_generation != state.certificates.generation else None
-    generation = state.adopted if first else generation
-    changed = bool(changes or generation)
-    restart = bool(own) or (bool(generation) and not proxied)
+    first = record.last_good_revision is None and state.adopted is not None  # the set of before was another tool's
+    revision = record.last_good_revision if record.last_good_revision != state.certificates.revision else None
+    revision = state.adopted if first else revision
+    changed = bool(changes or revision)
+    restart = bool(own) or (bool(revision) and not proxied)
     carry = live_restore_steps(state, after, restart=restart, flagged=_flagged(state))
     socket_changed = any(change.path == state.socket_dropin_path for change in changes)
     return Plan(
         action="rolled_back",
         files=changes,
-        generation=generation,
+        revision=revision,
         restart=restart,
         with_socket=socket_changed or (restart and _socket_lost(state)),
         interim=carry.interim,
         during=carry.during,
         bridge=carry.bridge,
-        expected=_expected(state, after, units, generation),
+        expected=_expected(state, after, units, revision),
         reasons=("rolled-back",) if changed else (),
         record=replace(record, written_config=NOTHING if after is None and proxied else after, rolled_back=True),
-        proxy=step(state.proxy, units.proxy, certificates_change=bool(generation), outdated=False),
+        proxy=step(state.proxy, units.proxy, certificates_change=bool(revision), outdated=False),
         containers_stopped=carry.containers_stopped,
         released=first,
         directory_mode=record.directory_mode,
@@ -156,7 +156,7 @@ def _without_us(state: HostState, options: Options) -> bytes | None:
     return encoded(daemon_json.merge(state.config_data, {}, daemon_json.ENDPOINT_KEYS, state.config_path))
 
 
-def _expected(state: HostState, after: bytes | None, units: Units, generation: str | None) -> Expected:
+def _expected(state: HostState, after: bytes | None, units: Units, revision: str | None) -> Expected:
     """Return what the former endpoint must show; nothing where there was none."""
     values = daemon_json.parse_daemon_json(after, state.config_path).values
     addresses = configured_listeners(values, units.endpoint) if values.get("tlsverify") is True else ()
@@ -166,7 +166,7 @@ def _expected(state: HostState, after: bytes | None, units: Units, generation: s
         addresses = tuple((connectable(address), port) for address, port in listeners(units.proxy[places.config]))
     if not addresses:
         return Expected()
-    files = certificate_store.read_generation(state.directory, generation) if generation else state.certificates.files()
+    files = certificate_store.read_revision(state.directory, revision) if revision else state.certificates.files()
     leaf, anchors = files.get(certificate_store.CERTIFICATE), files.get(certificate_store.CLIENT_CA)
     if not leaf or not anchors:
         return Expected(addresses, by_proxy=by_proxy)
@@ -181,7 +181,7 @@ def _reads_other_certificates(state: HostState) -> bool:
         return False
     place = state.directory.rstrip("/") + "/"
     named = [*state.running_arguments, *map(str, state.config_values.values())]
-    given = certificate_store.read_generation(state.directory, state.adopted)
+    given = certificate_store.read_revision(state.directory, state.adopted)
     return any(place in text for text in named) and given != state.certificates.files()
 
 

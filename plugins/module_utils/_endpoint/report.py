@@ -134,10 +134,10 @@ def _plan(source: Report, changed: bool) -> list[str]:
 
 def _files_after(source: Report) -> dict[str, bytes]:
     """Return the TLS files as they are after the plan."""
-    if source.plan.released and source.done:  # the generation is gone, and its files are at their names again
+    if source.plan.released and source.done:  # the revision is gone, and its files are at their names again
         return dict(certificate_store.read_set(source.found.directory).files())
-    if source.plan.generation is not None:
-        return dict(certificate_store.read_generation(source.found.directory, source.plan.generation))
+    if source.plan.revision is not None:
+        return dict(certificate_store.read_revision(source.found.directory, source.plan.revision))
     return {**source.found.certificates.files(), **source.plan.certificates}
 
 

@@ -146,13 +146,13 @@ def _load_units(journal: Journal, machine: Machine) -> None:
 def _certificates_back(before: SavedCertificates) -> None:
     """Make dockerd read the set that it read before, at the names where it was."""
     directory = before.directory
-    if before.layout == "generations" and before.generation is not None:
-        certificate_store.activate(directory, before.generation)
+    if before.layout == "revisions" and before.revision is not None:
+        certificate_store.activate(directory, before.revision)
         return
-    if before.layout == "mixed":  # the files were adopted as they were; the new set stands beside that generation
+    if before.layout == "mixed":  # the files were adopted as they were; the new set stands beside that revision
         if certificates_digest(certificate_store.read_set(directory).files()) != before.digest:
-            for name in certificate_store.generations(directory):
-                if certificates_digest(certificate_store.read_generation(directory, name)) == before.digest:
+            for name in certificate_store.revisions(directory):
+                if certificates_digest(certificate_store.read_revision(directory, name)) == before.digest:
                     certificate_store.activate(directory, name)
                     return
         return
@@ -168,14 +168,14 @@ def _certificates_back(before: SavedCertificates) -> None:
 
 
 def _release(directory: str, mode: int | None) -> None:
-    """Take our names and generations away again, but not the pending key, which was there before (``mode``: so was the
+    """Take our names and revisions away again, but not the pending key, which was there before (``mode``: so was the
     directory). It waits under another name meanwhile: moving it needs no room on the disk."""
     pending = os.path.join(directory, certificate_store.PENDING_KEY)
     aside = atomic_swap.kept_path(pending)
     if os.path.exists(pending):
         os.rename(pending, aside)
     try:
-        certificate_store.release(directory, certificate_store.adopted_generation(directory))
+        certificate_store.release(directory, certificate_store.adopted_revision(directory))
     finally:
         if os.path.exists(aside):
             os.rename(aside, pending)
@@ -214,6 +214,6 @@ def _end(journal: Journal, state: StateDirectory) -> None:
             state.write_record(replace(record or Record(), undone=True))
     if journal.certificates is not None:
         with contextlib.suppress(TlsError, OSError):
-            good = record.good_generation if record else None
+            good = record.last_good_revision if record else None
             certificate_store.prune(journal.certificates.directory, (good,) if good else ())
     state.remove_journal()

@@ -52,7 +52,7 @@ def plan(directory: str, certificate_content: str, ca_content: str) -> Plan:
         wanted[certificate_store.CA] = reader.canonical_pem(ca_content, "ca_content")
     changes = {name: data for name, data in wanted.items() if live.files().get(name) != data}
     reasons = [reason for name, reason in REASONS.items() if name in changes]
-    if live.layout != "generations":
+    if live.layout != "revisions":
         reasons.append("layout-changed")
     return Plan(directory, live, changes, tuple(reasons))
 
@@ -75,12 +75,12 @@ def _key_of(certificate: t.Any, directory: str, live_key: bytes | None) -> bytes
 
 
 def install(plan: Plan) -> str:
-    """Write the set as a new generation, switch to it, and clear up; return the name of the generation."""
-    generation = certificate_store.prepare(plan.directory, plan.changes)
-    certificate_store.activate(plan.directory, generation)
+    """Write the set as a new revision, switch to it, and clear up; return the name of the revision."""
+    revision = certificate_store.prepare(plan.directory, plan.changes)
+    certificate_store.activate(plan.directory, revision)
     certificate_store.discard_pending_key(plan.directory)
     certificate_store.prune(plan.directory)
-    return generation
+    return revision
 
 
 def report(plan: Plan) -> dict[str, t.Any] | None:

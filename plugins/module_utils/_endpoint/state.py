@@ -33,7 +33,7 @@ from .._files import file_status, read_bytes_or_none
 from .._host.addresses import Address
 from .._proxy.files import listeners as proxy_listeners
 from .._proxy.state import ProxyState, read_proxy
-from .certificate_store import CertificateSet, adopted_generation, later_names, pending_key, read_set
+from .certificate_store import CertificateSet, adopted_revision, later_names, pending_key, read_set
 from .journal import Record, StateDirectory
 from .machine import Machine
 
@@ -74,7 +74,7 @@ class HostState:
     served: ServerGreeting | None
     record: Record | None
     config_link: str = ""  # the daemon.json that the unit names, where that is a link to ``config_path``
-    adopted: str | None = None  # the generation with the files that another tool had at our names
+    adopted: str | None = None  # the revision with the files that another tool had at our names
     later: tuple[str, ...] = ()  # names where somebody has put other files since
     former: tuple[str, ...] = ()  # directories of earlier runs that hold another tool's files
     unverified: bool = False  # changed, and not verified from the controller since
@@ -158,9 +158,9 @@ def gather(
         served=_served(config_data, path, endpoint_socket, proxy) if active or proxy.active else None,
         record=record,
         config_link=named if os.path.islink(named) else "",
-        adopted=adopted_generation(directory),
+        adopted=adopted_revision(directory),
         later=later_names(directory),
-        former=tuple(one for one in (record.former if record else ()) if one != directory and adopted_generation(one)),
+        former=tuple(one for one in (record.former if record else ()) if one != directory and adopted_revision(one)),
         unverified=state.is_unverified(),
     )
 

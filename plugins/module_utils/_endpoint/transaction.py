@@ -88,13 +88,13 @@ class _Work:
         plan, found = self.plan, self.found
         places = [change.path for change in plan.files]
         certificates = None
-        if plan.certificates or plan.generation:
+        if plan.certificates or plan.revision:
             places.append(os.path.join(found.directory, certificate_store.KEY))
             before = found.certificates
             certificates = SavedCertificates(
                 found.directory,
                 before.layout,
-                before.generation,
+                before.revision,
                 certificates_digest(before.files()),
                 before.directory_mode,
             )
@@ -121,7 +121,7 @@ class _Work:
                 found_state=found.services.service.active_state,
                 process_started=found.services.service.started,
                 released=plan.released,
-                adopted=(plan.generation or "") if plan.released else "",
+                adopted=(plan.revision or "") if plan.released else "",
                 directory=found.directory,
                 directory_mode=plan.directory_mode,
                 former=plan.former,
@@ -133,20 +133,20 @@ class _Work:
     def change(self, journal: Journal) -> Done:
         """Do everything up to the proof. Raises TlsError at the first thing that goes wrong."""
         plan, machine = self.plan, self.machine
-        generation = self._prepare_certificates()
+        revision = self._prepare_certificates()
         atomic_swap.make_directories(d for d in journal.directories if d != self.found.directory)
         for change in plan.files:
             atomic_swap.stage(self.saved[change.path], self._staged(change))
             if change is self.config and plan.bridge is not None:
                 atomic_swap.stage_bridge(self.saved[change.path], plan.bridge)
-        self._validate(generation)
+        self._validate(revision)
         self._switch_live_restore_on()
-        if generation is not None:
-            certificate_store.activate(self.found.directory, generation)
-        if plan.released and plan.generation is not None:
-            certificate_store.put_back(self.found.directory, plan.generation)
+        if revision is not None:
+            certificate_store.activate(self.found.directory, revision)
+        if plan.released and plan.revision is not None:
+            certificate_store.put_back(self.found.directory, plan.revision)
         for directory in plan.former:
-            certificate_store.put_back(directory, certificate_store.adopted_generation(directory) or "")
+            certificate_store.put_back(directory, certificate_store.adopted_revision(directory) or "")
         if plan.proxy == STOP:  # from here on its port is free for a dockerd that starts by itself
             machine.change_proxy(STOP)
         self._swap_files()
@@ -203,21 +203,21 @@ class _Work:
             mode = old.directory_mode if same else self.found.certificates.directory_mode
         else:
             mode, former = self.found.certificates.directory_mode, ()
-        good_generation = self.found.certificates.generation
+        last_good_revision = self.found.certificates.revision
         return replace(
             record,
             good=good,
-            good_generation=good_generation,
+            last_good_revision=last_good_revision,
             directory=self.found.directory,
             directory_mode=mode,
             former=former,
         )
 
     def _prepare_certificates(self) -> str | None:
-        if self.plan.generation is not None:
+        if self.plan.revision is not None:
             if self.plan.released:
-                return certificate_store.prepare_return(self.found.directory, self.plan.generation)
-            return self.plan.generation
+                return certificate_store.prepare_return(self.found.directory, self.plan.revision)
+            return self.plan.revision
         if not self.plan.certificates:
             return None
         return certificate_store.prepare(self.found.directory, self.plan.certificates)
@@ -228,9 +228,9 @@ class _Work:
             return self.plan.during
         return change.after
 
-    def _validate(self, generation: str | None) -> None:
+    def _validate(self, revision: str | None) -> None:
         """Ask dockerd itself where it can: with the new files, from where they are now."""
-        validate_daemon_json.validate_proxy(self.machine, self.found, self.plan, generation)
+        validate_daemon_json.validate_proxy(self.machine, self.found, self.plan, revision)
         data = self.config.after if self.config is not None else self.found.config_data
         if data is None or (self.config is None and not self.plan.restart):
             return
@@ -241,8 +241,8 @@ class _Work:
             ("tlscert", certificate_store.CERTIFICATE),
             ("tlskey", certificate_store.KEY),
         ):
-            if generation is not None and str(values.get(key, "")).startswith(self.found.directory.rstrip("/") + "/"):
-                staged[key] = os.path.join(self.found.directory, generation, name)
+            if revision is not None and str(values.get(key, "")).startswith(self.found.directory.rstrip("/") + "/"):
+                staged[key] = os.path.join(self.found.directory, revision, name)
         validate_daemon_json.validate(self.machine, self.found, daemon_json.merge(data, staged).encode("utf-8"))
 
     def _switch_live_restore_on(self) -> None:

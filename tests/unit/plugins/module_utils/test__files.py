@@ -100,7 +100,7 @@ def test_write_atomic_owner_is_set(tmp_path: pathlib.Path) -> None:
 
 def test_symlink_atomic_new_and_replaced_link_points_there(tmp_path: pathlib.Path) -> None:
     link = tmp_path / "current"
-    for target in ("generation-1", "generation-2"):
+    for target in ("revision-1", "revision-2"):
         _files.symlink_atomic(target, str(link))
         assert os.readlink(link) == target
     assert [entry.name for entry in tmp_path.iterdir()] == ["current"]
@@ -109,7 +109,7 @@ def test_symlink_atomic_new_and_replaced_link_points_there(tmp_path: pathlib.Pat
 def test_symlink_atomic_directory_in_the_way_is_an_error(tmp_path: pathlib.Path) -> None:
     (tmp_path / "current" / "inside").mkdir(parents=True)
     with pytest.raises(TlsError) as caught:
-        _files.symlink_atomic("generation-1", str(tmp_path / "current"))
+        _files.symlink_atomic("revision-1", str(tmp_path / "current"))
     assert caught.value.code == "file-unwritable"
     assert [entry.name for entry in tmp_path.iterdir()] == ["current"]
 

@@ -36,9 +36,9 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def install(directory: Path, files: dict[str, bytes]) -> str:
-    generation = certificate_store.prepare(str(directory), files)
-    certificate_store.activate(str(directory), generation)
-    return generation
+    revision = certificate_store.prepare(str(directory), files)
+    certificate_store.activate(str(directory), revision)
+    return revision
 
 
 def dockerd_reads(directory: Path) -> dict[str, bytes]:
@@ -83,35 +83,35 @@ def snapshot(directory: Path) -> dict[str, t.Any]:
 
 def test_prepare_and_activate_first_set_has_modes_and_links(tmp_path: Path) -> None:
     directory = tmp_path / "docker" / "certs"
-    generation = certificate_store.prepare(str(directory), OLD)
-    assert generation == "generation-1"
+    revision = certificate_store.prepare(str(directory), OLD)
+    assert revision == "revision-1"
     assert dockerd_reads(directory) == {}
     assert certificate_store.read_set(str(directory)).layout == "empty"
-    certificate_store.activate(str(directory), generation)
+    certificate_store.activate(str(directory), revision)
     assert dockerd_reads(directory) == OLD
     found = certificate_store.read_set(str(directory))
-    assert (found.layout, found.generation, found.directory_mode) == ("generations", "generation-1", 0o700)
+    assert (found.layout, found.revision, found.directory_mode) == ("revisions", "revision-1", 0o700)
     assert found.files() == OLD
-    assert (mode(directory), mode(directory / generation)) == (0o700, 0o700)
+    assert (mode(directory), mode(directory / revision)) == (0o700, 0o700)
     assert mode(directory / KEY) == 0o400
     assert {mode(directory / name) for name in NAMES if name != KEY} == {0o444}
     assert os.readlink(directory / KEY) == "current/server-key.pem"
-    assert os.readlink(directory / "current") == "generation-1"
+    assert os.readlink(directory / "current") == "revision-1"
 
 
 def test_prepare_of_some_files_keeps_the_others(tmp_path: Path) -> None:
     install(tmp_path, OLD)
-    assert install(tmp_path, {CLIENT_CA: b"clients 2"}) == "generation-2"
+    assert install(tmp_path, {CLIENT_CA: b"clients 2"}) == "revision-2"
     assert dockerd_reads(tmp_path) == {**OLD, CLIENT_CA: b"clients 2"}
-    assert certificate_store.previous(str(tmp_path)) == "generation-1"
-    assert certificate_store.read_generation(str(tmp_path), "generation-1") == OLD
+    assert certificate_store.previous(str(tmp_path)) == "revision-1"
+    assert certificate_store.read_revision(str(tmp_path), "revision-1") == OLD
 
 
-def test_prepare_without_a_change_is_the_current_generation(tmp_path: Path) -> None:
+def test_prepare_without_a_change_is_the_current_revision(tmp_path: Path) -> None:
     install(tmp_path, OLD)
     before = snapshot(tmp_path)
-    assert certificate_store.prepare(str(tmp_path), {KEY: b"key 1"}) == "generation-1"
-    certificate_store.activate(str(tmp_path), "generation-1")
+    assert certificate_store.prepare(str(tmp_path), {KEY: b"key 1"}) == "revision-1"
+    certificate_store.activate(str(tmp_path), "revision-1")
     assert snapshot(tmp_path) == before
 
 
@@ -127,9 +127,9 @@ def test_activate_goes_back_and_forth(tmp_path: Path) -> None:
     assert certificate_store.previous(str(tmp_path)) == first
 
 
-def test_activate_unknown_generation_is_an_error(tmp_path: Path) -> None:
+def test_activate_unknown_revision_is_an_error(tmp_path: Path) -> None:
     install(tmp_path, OLD)
-    for name in ("generation-9", "..", "current"):
+    for name in ("revision-9", "..", "current"):
         with pytest.raises(TlsError) as caught:
             certificate_store.activate(str(tmp_path), name)
         assert caught.value.code == "certificate-store-unusable"
@@ -147,22 +147,22 @@ def test_prune_keeps_current_previous_adopted_and_named(tmp_path: Path) -> None:
     for number in range(5):
         install(directory, {KEY: b"key %d" % number})
     (directory / ".staging-0123456789ab").mkdir()
-    (directory / ".current.0123456789ab").symlink_to("generation-9")
+    (directory / ".current.0123456789ab").symlink_to("revision-9")
     (directory / "server-key.pem.new").write_bytes(b"pending")
     (directory / "other").write_bytes(b"not ours")
-    assert certificate_store.prune(str(directory), ["generation-3"]) == ("generation-2", "generation-4")
+    assert certificate_store.prune(str(directory), ["revision-3"]) == ("revision-2", "revision-4")
     kept = {path.name for path in directory.iterdir()}
     assert kept == {
         *NAMES,
         "current",
-        "generation-1",
-        "generation-3",
-        "generation-5",
-        "generation-6",
+        "revision-1",
+        "revision-3",
+        "revision-5",
+        "revision-6",
         "server-key.pem.new",
         "other",
     }
-    assert certificate_store.adopted_generation(str(directory)) == "generation-1"
+    assert certificate_store.adopted_revision(str(directory)) == "revision-1"
     assert dockerd_reads(directory)[KEY] == b"key 4"
 
 
@@ -171,7 +171,7 @@ def test_read_set_of_nothing_is_missing(tmp_path: Path) -> None:
     assert certificate_store.read_set(none).layout == "missing"
     assert certificate_store.read_set(none).files() == {}
     assert certificate_store.previous(none) is None
-    assert certificate_store.adopted_generation(none) is None
+    assert certificate_store.adopted_revision(none) is None
     assert certificate_store.prune(none) == ()
     certificate_store.release(none, None)
     assert certificate_store.previous(str(tmp_path)) is None
@@ -190,21 +190,21 @@ def test_pending_key_is_beside_the_set(tmp_path: Path) -> None:
 def test_prepare_files_of_another_tool_are_adopted_unchanged(tmp_path: Path) -> None:
     directory = make_plain(tmp_path / "certs")
     assert certificate_store.read_set(str(directory)).layout == "plain"
-    generation = certificate_store.prepare(str(directory), NEW)
-    assert generation == "generation-2"
+    revision = certificate_store.prepare(str(directory), NEW)
+    assert revision == "revision-2"
     assert dockerd_reads(directory) == OLD
-    assert mode(directory / "generation-1" / KEY) == 0o640
-    certificate_store.activate(str(directory), generation)
+    assert mode(directory / "revision-1" / KEY) == 0o640
+    certificate_store.activate(str(directory), revision)
     assert dockerd_reads(directory) == NEW
-    assert certificate_store.previous(str(directory)) == "generation-1"
+    assert certificate_store.previous(str(directory)) == "revision-1"
 
 
-def test_release_of_the_adopted_generation_restores_files_links_and_modes(tmp_path: Path) -> None:
+def test_release_of_the_adopted_revision_restores_files_links_and_modes(tmp_path: Path) -> None:
     directory = make_plain(tmp_path / "certs")
     before = snapshot(directory)
     install(directory, NEW)
     install(directory, {KEY: b"key 3"})
-    certificate_store.release(str(directory), certificate_store.adopted_generation(str(directory)))
+    certificate_store.release(str(directory), certificate_store.adopted_revision(str(directory)))
     assert snapshot(directory) == before
 
 
@@ -232,19 +232,19 @@ def test_prepare_file_put_in_the_place_of_a_link_is_taken_over(tmp_path: Path) -
     (tmp_path / CA).unlink()
     (tmp_path / CA).write_bytes(b"by hand")
     assert certificate_store.read_set(str(tmp_path)).layout == "mixed"
-    generation = certificate_store.prepare(str(tmp_path), {KEY: b"key 2"})
+    revision = certificate_store.prepare(str(tmp_path), {KEY: b"key 2"})
     assert dockerd_reads(tmp_path) == {**OLD, CA: b"by hand"}
-    assert certificate_store.read_set(str(tmp_path)).layout == "generations"
-    certificate_store.activate(str(tmp_path), generation)
+    assert certificate_store.read_set(str(tmp_path)).layout == "revisions"
+    certificate_store.activate(str(tmp_path), revision)
     assert dockerd_reads(tmp_path) == {**OLD, CA: b"by hand", KEY: b"key 2"}
-    assert certificate_store.adopted_generation(str(tmp_path)) is None
+    assert certificate_store.adopted_revision(str(tmp_path)) is None
 
 
 def test_activate_file_put_in_the_place_of_a_link_gives_way(tmp_path: Path) -> None:
-    generation = install(tmp_path, OLD)
+    revision = install(tmp_path, OLD)
     (tmp_path / CA).unlink()
     (tmp_path / CA).write_bytes(b"by hand")
-    certificate_store.activate(str(tmp_path), generation)
+    certificate_store.activate(str(tmp_path), revision)
     assert dockerd_reads(tmp_path) == OLD
 
 
@@ -311,7 +311,7 @@ def test_everything_is_flushed_before_the_switch(tmp_path: Path, monkeypatch: py
         os, "rename", lambda source, target: (seen.append(f"rename {target}"), rename(source, target))[1]
     )
     install(tmp_path, OLD)
-    ready, live = seen.index(f"rename {tmp_path}/generation-1"), seen.index(f"rename {tmp_path}/current")
+    ready, live = seen.index(f"rename {tmp_path}/revision-1"), seen.index(f"rename {tmp_path}/current")
     assert ready < live
     for name in NAMES:
         assert any(re.fullmatch(rf"flush .*/\.staging-\w+/\.{re.escape(name)}\.\w+", item) for item in seen[:ready])

@@ -141,7 +141,7 @@ def test_killed_at_any_step_of_an_adoption_the_set_is_whole(tmp_path: Path, monk
         assert dockerd_reads(directory) in (OLD, NEW)
         old_or_new(directory)
         finish(directory)
-        adopted = certificate_store.adopted_generation(str(directory))
+        adopted = certificate_store.adopted_revision(str(directory))
         assert adopted is not None
         certificate_store.release(str(directory), adopted)
         assert dockerd_reads(directory) == OLD
@@ -159,11 +159,11 @@ def test_killed_at_any_step_of_a_release_it_can_be_repeated(tmp_path: Path, monk
         return directory
 
     def release(directory: Path) -> None:
-        certificate_store.release(str(directory), certificate_store.adopted_generation(str(directory)))
+        certificate_store.release(str(directory), certificate_store.adopted_revision(str(directory)))
 
     def check(directory: Path) -> None:
         assert dockerd_reads(directory) in (OLD, NEW)
-        if certificate_store.adopted_generation(str(directory)) is not None:
+        if certificate_store.adopted_revision(str(directory)) is not None:
             release(directory)
         assert dockerd_reads(directory) == OLD
 

@@ -275,11 +275,11 @@ def test_files_that_were_given_up_by_name_do_not_come_back(bench: Bench) -> None
     config = bench.world.config.read_bytes()
     adopted(bench)
     bench.run(certificate=bench.issue(6))
-    (note,) = place.glob("generation-*/adopted.json")
+    (note,) = place.glob("revision-*/adopted.json")
     shutil.rmtree(note.parent)
     assert bench.run(state="absent")["reasons"] == ["endpoint-unwanted"]
     assert bench.world.config.read_bytes() == config
-    assert (place / "server-cert.pem").resolve().parent.name.startswith("generation-")
+    assert (place / "server-cert.pem").resolve().parent.name.startswith("revision-")
 
 
 def test_staged_key_alone_goes_without_a_restart_and_with_the_directory(bench: Bench) -> None:

@@ -27,7 +27,7 @@ def bench(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def without_links(directory: pathlib.Path) -> None:
-    """Do what a copy that follows links does (rsync -L, some restores): plain files, and no generations."""
+    """Do what a copy that follows links does (rsync -L, some restores): plain files, and no revisions."""
     kept = {name: (directory / name).read_bytes() for name in certificate_store.NAMES}
     shutil.rmtree(directory)
     directory.mkdir(mode=0o700)

@@ -110,11 +110,11 @@ def works(world: World) -> bool:
 
 
 def same_to_readers(one: dict[str, t.Any], other: dict[str, t.Any]) -> bool:
-    """Whether dockerd and systemd read the same: spare generations, a pending key and leftovers do not count."""
+    """Whether dockerd and systemd read the same: spare revisions, a pending key and leftovers do not count."""
 
     def read(found: dict[str, t.Any]) -> dict[str, t.Any]:
         live = f"/{found.get('etc/docker/certs/current', '-')}/"
-        kept = {name: value for name, value in found.items() if "/generation-" not in name or live in name}
+        kept = {name: value for name, value in found.items() if "/revision-" not in name or live in name}
         return {name: value for name, value in kept.items() if ".pem.new" not in name and ".docker-tls-" not in name}
 
     return read(one) == read(other)
