@@ -67,7 +67,7 @@ def carry_out(
     for repair in repairs:
         if repair.is_unit:
             if unit is not None and systemd is not None:
-                repair_unit.put_back(systemd, unit, os.path.join(directory, _flat(repair.path)))
+                repair_unit.restore_unit(systemd, unit, os.path.join(directory, _flat(repair.path)))
         elif repair.after.startswith("/"):
             _move(repair.path, repair.after)
         else:

@@ -48,11 +48,11 @@ _PROPERTIES = (
 )
 
 
-def put_back(systemd: Systemd, unit: Unit, backup: str) -> None:
+def restore_unit(systemd: Systemd, unit: Unit, backup: str) -> None:
     """Put ``unit`` back; ``backup`` is the file that gets its former text.
 
     Raises TlsError ``unit-not-loaded`` (systemd has not read its files since they changed), ``file-changed``, ``dropin-foreign``,
-    ``unit-repair-undone``, ``file-unwritable``, ``systemd-command-failed``.
+    ``unit-repair-rolled-back``, ``file-unwritable``, ``systemd-command-failed``.
     """
     dropin, obstacles = unit_diff.as_dropin(unit.original, unit.text, unit.path)
     path = os.path.join(systemd.unit_directory, f"{systemd.service}.d", unit_diff.DROPIN_NAME)
@@ -79,12 +79,12 @@ def put_back(systemd: Systemd, unit: Unit, backup: str) -> None:
                 hint="The unit is put back as it was.",  # the caller undoes it, and says what to do
             )
     except (OSError, TlsError) as error:
-        _undo(systemd, unit, status, path if dropin else "", links)
+        _roll_back(systemd, unit, status, path if dropin else "", links)
         raise TlsError(
             f"{unit.path} was to be as its package has it, and is as it was before: {getattr(error, 'message', error)}",
             hint=f"Compare systemctl cat docker.service with the package's unit, and restore it by hand: {unit.reinstall}. "
             "Leave units out of docker_adopt_repair until then.",
-            code="unit-repair-undone",
+            code="unit-repair-rolled-back",
         ) from error
 
 
@@ -153,7 +153,7 @@ def _links_to(unit: Unit, unit_directory: str) -> list[str]:
     ]
 
 
-def _undo(systemd: Systemd, unit: Unit, status: os.stat_result, dropin_path: str, links: t.Iterable[str]) -> None:
+def _roll_back(systemd: Systemd, unit: Unit, status: os.stat_result, dropin_path: str, links: t.Iterable[str]) -> None:
     """Make the files what they were."""
     _files.write_atomic(unit.path, _bytes(unit.text), status.st_mode & 0o7777, status.st_uid, status.st_gid)
     for link in links:

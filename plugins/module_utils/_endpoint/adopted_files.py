@@ -43,7 +43,7 @@ def keep(directory: str, names: t.Iterable[str], revision: str) -> None:
                 os.link(path, os.path.join(revision, _KEPT + name))
 
 
-def put_back(directory: str, revision: str, files: t.Mapping[str, bytes], found: Found) -> None:
+def restore(directory: str, revision: str, files: t.Mapping[str, bytes], found: Found) -> None:
     """Make each name in ``found`` what it was: a link, or a file with the bytes in ``files``. Can be repeated.
 
     ``revision``: the path that ``keep`` was given. A link whose target is gone meanwhile becomes a file with the bytes

@@ -128,7 +128,7 @@ def swap(saved: SavedFile) -> None:
         raise _unwritable(saved.path, error) from error
 
 
-def put_back(saved: SavedFile, ours: t.Collection[str] = ()) -> str:
+def restore(saved: SavedFile, ours: t.Collection[str] = ()) -> str:
     """Make the file what it was; return "" or the path where a third party's version of it was put aside.
 
     ``ours``: digests of other contents that we may have written there. Does nothing where the file already is what it

@@ -216,14 +216,14 @@ def prepare_return(directory: str, revision: str) -> str:
     return prepare(directory, read_revision(directory, revision))
 
 
-def put_back(directory: str, revision: str) -> None:
+def restore(directory: str, revision: str) -> None:
     """Put the names back as they were found in the adopted ``revision`` (files or links); all revisions stay.
 
     ``activate`` of another revision takes it back. Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
     """
     files, found = read_revision(directory, revision), _found_as(directory, revision)
     with _reported(directory):
-        adopted_files.put_back(directory, os.path.join(directory, revision), files, found)
+        adopted_files.restore(directory, os.path.join(directory, revision), files, found)
 
 
 def release(directory: str, revision: str | None) -> tuple[str, ...]:
@@ -242,7 +242,7 @@ def release(directory: str, revision: str | None) -> tuple[str, ...]:
             files = read_revision(directory, revision)
             if any(_is_our_link(directory, name) for name in files):
                 activate(directory, revision)
-            put_back(directory, revision)
+            restore(directory, revision)
             aside = _put_later_aside(directory, files)
         unlink(os.path.join(directory, CURRENT))  # from here on, all that is still a link of ours reads as no file
         for name in NAMES:

@@ -13,7 +13,7 @@ from . import atomic_swap, certificate_store
 from .journal import Journal, StateDirectory
 
 
-def finish(journal: Journal, state: StateDirectory) -> None:
+def commit(journal: Journal, state: StateDirectory) -> None:
     """Write the record, remove what is no longer needed, and the journal last.
 
     Raises TlsError ``file-unwritable``; the journal stays then, and the next run finishes.
@@ -22,7 +22,9 @@ def finish(journal: Journal, state: StateDirectory) -> None:
     for saved in journal.files:
         atomic_swap.discard(saved.path)
     if journal.released:
-        give_back(journal.directory, journal.adopted, journal.directory_mode, all_of_it=journal.action == "absent")
+        restore_directory(
+            journal.directory, journal.adopted, journal.directory_mode, all_of_it=journal.action == "absent"
+        )
         for directory in journal.former:
             certificate_store.release(directory, certificate_store.adopted_revision(directory) or "")
     elif journal.certificates is not None:
@@ -35,11 +37,11 @@ def finish(journal: Journal, state: StateDirectory) -> None:
     if journal.record is None:
         state.clear_unverified()
         with contextlib.suppress(OSError):
-            os.unlink(state.capsule_path)
+            os.unlink(state.guard_path)
     state.remove_journal()
 
 
-def give_back(directory: str, adopted: str, mode: int | None, *, all_of_it: bool) -> None:
+def restore_directory(directory: str, adopted: str, mode: int | None, *, all_of_it: bool) -> None:
     """Give the directory of the certificates back as it was found; can be repeated.
 
     ``adopted``: the revision with the files of another tool ("": there were none, and ours stay). ``mode``: of the

@@ -116,9 +116,9 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
         return _confirm(options, machine, state, found)
     journal = state.read_journal()
     if journal is not None and planned.plan.changed:  # an unconfirmed change, and something else is wanted now
-        from .rollback import undo
+        from .rollback import roll_back
 
-        undo(journal, state, machine)
+        roll_back(journal, state, machine)
         machine.disarm_timer()
         recovered = ("recovered-unconfirmed-change",)
         found, planned = _plan(options, machine, state, now, check_mode=False)
@@ -140,11 +140,11 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
 
 def _remove_leftovers(found: HostState, state: StateDirectory) -> None:
     """Remove what an unfinished run has left on a host whose Docker is as it was."""
-    from .commit import give_back
+    from .commit import restore_directory
     from .plan_removal import has_record
 
     mode = found.record.directory_mode if found.record is not None else None
-    give_back(found.directory, "", mode, all_of_it=True)
+    restore_directory(found.directory, "", mode, all_of_it=True)
     if has_record(found):
         state.write_record(None)
 
@@ -292,13 +292,13 @@ def _recover(state: StateDirectory, machine: Machine) -> tuple[str, ...]:
     journal = state.read_journal()
     if journal is None or journal.phase == UNCONFIRMED:
         return ()
-    from .commit import finish
-    from .rollback import undo
+    from .commit import commit
+    from .rollback import roll_back
 
     if journal.phase == COMMITTED:
-        finish(journal, state)
+        commit(journal, state)
     else:
-        undo(journal, state, machine)
+        roll_back(journal, state, machine)
     return _journal_reasons(journal)
 
 
@@ -311,7 +311,7 @@ def _journal_reasons(journal: Journal | None) -> tuple[str, ...]:
 def _confirm(options: Options, machine: Machine, state: StateDirectory, found: HostState) -> dict[str, t.Any]:
     """Make an unconfirmed change one for good. Raises TlsError ``confirmation-too-late``."""
     journal = state.read_journal()
-    if journal is None and found.record is not None and found.record.undone:
+    if journal is None and found.record is not None and found.record.confirmation_missed:
         raise TlsError(
             "there is nothing to confirm: the change was undone, because its confirmation did not come in time",
             hint="Run again, with a larger docker_daemon_confirm_timeout where the time was too short.",
@@ -320,9 +320,9 @@ def _confirm(options: Options, machine: Machine, state: StateDirectory, found: H
     if journal is None:
         state.clear_unverified()
         return report(Report(found, Plan("confirmed"), None, (), options))
-    from .commit import finish
+    from .commit import commit
 
-    finish(state.move_to(journal, COMMITTED), state)
+    commit(state.move_to(journal, COMMITTED), state)
     machine.disarm_timer()
     state.clear_unverified()
     plan = Plan("confirmed", reasons=("confirmed",))

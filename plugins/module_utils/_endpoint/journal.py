@@ -57,7 +57,7 @@ class Record:
     """What a run leaves behind for later ones. ``original_*``: found before the first change (None: no file).
 
     ``written``: the daemon.json that we wrote last, whole. ``good``: the files of the state before the last change.
-    ``rolled_back``: that state is in use. ``undone``: an unconfirmed change was undone since the last run.
+    ``rolled_back``: that state is in use. ``confirmation_missed``: an unconfirmed change was rolled back since the last run.
     ``adopted_listen``: where the endpoint of others listened, as entries of docker_daemon_listen.
     ``directory``: of the certificates, and ``directory_mode`` before the first change. ``former``: directories of earlier runs.
     """
@@ -69,7 +69,7 @@ class Record:
     good: tuple[SavedFile, ...] = ()
     last_good_revision: str | None = None
     rolled_back: bool = False
-    undone: bool = False
+    confirmation_missed: bool = False
     adopted_listen: tuple[str, ...] = ()
     directory: str = ""
     directory_mode: int | None = None
@@ -78,7 +78,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Journal:
-    """A change under way. ``files`` are in the order in which they are swapped; undo goes the other way.
+    """A change under way. ``files`` are in the order in which they are swapped; a rollback goes the other way.
 
     ``process`` names dockerd's process of before: while it still runs, nothing needs a restart.
     ``bridge``: daemon.json for the restart of an undo, when only ``live-restore`` in it keeps the containers running.
@@ -175,7 +175,7 @@ class StateDirectory:
         self.journal_path = os.path.join(path, "journal.json")
         self.record_path = os.path.join(path, "record.json")
         self.lock_path = os.path.join(path, "lock")
-        self.capsule_path = os.path.join(path, "revert.py")
+        self.guard_path = os.path.join(path, "revert.py")
         self.unverified_path = os.path.join(path, "not-verified")
 
     def exists(self) -> bool:
@@ -275,7 +275,7 @@ class StateDirectory:
             raise TlsError(
                 f"cannot read {path}: {type(error).__name__} {error}",
                 hint="Another version of this collection may have written it, or someone has edited it. A journal is an unfinished "
-                f"change: `python3 -I {self.capsule_path} --timer` undoes it with the version that wrote it. Else look at "
+                f"change: `python3 -I {self.guard_path} --timer` undoes it with the version that wrote it. Else look at "
                 "Docker's configuration on the host, then move the file away.",
                 code="journal-unreadable",
             ) from error

@@ -28,7 +28,7 @@ _OLD_PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
-class Undone:
+class RolledBack:
     """What an undo has done: ``restarted`` and paths of third parties' files that were put aside.
 
     ``found``: systemd's word for docker.service before the change. ``problem``: why dockerd does not run now, where it did not
@@ -41,7 +41,7 @@ class Undone:
     problem: str = ""
 
 
-def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
+def roll_back(journal: Journal, state: StateDirectory, machine: Machine) -> RolledBack:
     """Bring files, links and units back, have Docker run as it did before, and end the journal.
 
     dockerd is restarted only if it is not the process of before any more, and has to answer where it can be asked. A dockerd that
@@ -52,26 +52,26 @@ def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
     untouched = _is_untouched(journal, machine, service)
     if journal.proxy and not _had_proxy(journal, machine):  # its port may be that of the old listener
         machine.change_proxy(proxy.STOP)
-    aside = _files_back(journal, machine, bridge=not untouched)
+    aside = _restore_files(journal, machine, bridge=not untouched)
     _load_units(journal, machine)
     if untouched:
-        _proxy_back(journal, machine)
+        _restore_proxy(journal, machine)
         if journal.bridge is not None and service.is_active:
             machine.hang_up(service.main_pid)
         _end(journal, state)
-        return Undone(False, aside, _found(journal))
+        return RolledBack(False, aside, _found(journal))
     if _found(journal) == "inactive":
         machine.stop(with_socket=journal.with_socket)
-        _proxy_back(journal, machine)
-        aside += _files_back(journal, machine, bridge=False)
+        _restore_proxy(journal, machine)
+        aside += _restore_files(journal, machine, bridge=False)
         _end(journal, state)
-        return Undone(True, aside, "inactive")
+        return RolledBack(True, aside, "inactive")
     outcome = _start_old(journal, machine)
-    _proxy_back(journal, machine)
+    _restore_proxy(journal, machine)
     with contextlib.suppress(TlsError, OSError):  # if we die now, the next undo need not restart dockerd again
         journal = state.write_journal(replace(journal, process=machine.identity(outcome.pid)))
     if journal.bridge is not None:
-        aside += _files_back(journal, machine, bridge=False)
+        aside += _restore_files(journal, machine, bridge=False)
         machine.hang_up(outcome.pid)
     _end(journal, state)
     if outcome.problem and journal.was_active:
@@ -80,7 +80,7 @@ def undo(journal: Journal, state: StateDirectory, machine: Machine) -> Undone:
             hint="Look at `systemctl status docker` and `journalctl -u docker` on the host.",
             code="rollback-failed",
         )
-    return Undone(True, aside, _found(journal), outcome.problem)
+    return RolledBack(True, aside, _found(journal), outcome.problem)
 
 
 def _had_proxy(journal: Journal, machine: Machine) -> bool:
@@ -89,7 +89,7 @@ def _had_proxy(journal: Journal, machine: Machine) -> bool:
     return before[0] if before else os.path.exists(path)
 
 
-def _proxy_back(journal: Journal, machine: Machine) -> None:
+def _restore_proxy(journal: Journal, machine: Machine) -> None:
     """Have the proxy run with the old files, or not at all, as before. Raises TlsError ``proxy-start-failed``."""
     if not journal.proxy:
         return
@@ -117,7 +117,7 @@ def _is_untouched(journal: Journal, machine: Machine, service: UnitState) -> boo
     return not service.is_active and same
 
 
-def _files_back(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[str, ...]:
+def _restore_files(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[str, ...]:
     """Put every file back, last swapped first; daemon.json as its bridge where asked.
 
     As on the way there, systemd has loaded a unit before daemon.json counts on it.
@@ -129,9 +129,9 @@ def _files_back(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[st
         if bridge and journal.bridge is not None and saved.path == journal.config_path:
             atomic_swap.cross_bridge(saved, journal.bridge)
         else:
-            aside.append(atomic_swap.put_back(saved, ours=journal.ours))
+            aside.append(atomic_swap.restore(saved, ours=journal.ours))
     if journal.certificates is not None:
-        _certificates_back(journal.certificates)
+        _restore_certificates(journal.certificates)
     return tuple(path for path in aside if path)
 
 
@@ -143,7 +143,7 @@ def _load_units(journal: Journal, machine: Machine) -> None:
         machine.close_endpoint_socket()
 
 
-def _certificates_back(before: SavedCertificates) -> None:
+def _restore_certificates(before: SavedCertificates) -> None:
     """Make dockerd read the set that it read before, at the names where it was."""
     directory = before.directory
     if before.layout == "revisions" and before.revision is not None:
@@ -211,7 +211,7 @@ def _end(journal: Journal, state: StateDirectory) -> None:
     record = state.read_record()
     if journal.phase == UNCONFIRMED:
         with contextlib.suppress(TlsError):  # for who comes too late to confirm
-            state.write_record(replace(record or Record(), undone=True))
+            state.write_record(replace(record or Record(), confirmation_missed=True))
     if journal.certificates is not None:
         with contextlib.suppress(TlsError, OSError):
             good = record.last_good_revision if record else None

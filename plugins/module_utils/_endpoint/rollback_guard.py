@@ -8,7 +8,7 @@ changed, the few files that an undo needs are put into ``/var/lib/docker-tls/rev
 which the guard process and the timer of an unconfirmed change start.
 
 The guard of nearly every change has nothing to do. So it waits with nothing loaded but Python, and its own text in memory:
-a later run may have written another capsule in its place by then.
+a later run may have written another rollback guard in its place by then.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .._docker.systemd import Systemd
 from .._errors import TlsError
 from .._files import write_atomic
 from .._standalone import PACKAGE, closure, program
-from .commit import finish
+from .commit import commit
 from .journal import COMMITTED, UNCONFIRMED, StateDirectory
 from .machine import Machine
-from .rollback import undo
+from .rollback import roll_back
 
 _LOCK_PATIENCE = 3600.0
 _ROOT = __name__.rpartition("._endpoint.")[0]
@@ -41,12 +41,12 @@ if "--timer" not in sys.argv[1:]:
 """
 
 
-def write_capsule(state: StateDirectory) -> None:
-    """Write the capsule into the state directory. Raises TlsError ``file-unwritable``."""
-    write_atomic(state.capsule_path, capsule_text(state).encode("ascii"), 0o600)
+def write_guard(state: StateDirectory) -> None:
+    """Write the rollback guard into the state directory. Raises TlsError ``file-unwritable``."""
+    write_atomic(state.guard_path, guard_text(state).encode("ascii"), 0o600)
 
 
-def capsule_text(state: StateDirectory) -> str:
+def guard_text(state: StateDirectory) -> str:
     """Return the program, made of the sources that are running now."""
     wait = _WAIT % {
         "lock": os.path.basename(state.lock_path),
@@ -57,14 +57,14 @@ def capsule_text(state: StateDirectory) -> str:
         raise TlsError(
             "the sources of the rollback cannot be found, so the program that rolls an interrupted change back cannot be written",
             hint="Nothing was changed. Install the collection again: a file of it is missing.",
-            code="capsule-incomplete",
+            code="rollback-guard-incomplete",
         )
     return program(sources, before=wait, after=f"from {PACKAGE}._endpoint.rollback_guard import main\n\nmain()")
 
 
 def guard_command(state: StateDirectory, *options: str) -> list[str]:
-    """Return the command that runs the capsule; ``-I`` keeps other people's modules out."""
-    return [sys.executable, "-I", state.capsule_path, *options]
+    """Return the command that runs the rollback guard; ``-I`` keeps other people's modules out."""
+    return [sys.executable, "-I", state.guard_path, *options]
 
 
 def main() -> None:
@@ -83,13 +83,13 @@ def settle(state: StateDirectory, *, timer: bool) -> None:
         if journal is None:
             return
         if journal.phase == COMMITTED:
-            finish(journal, state)
+            commit(journal, state)
             return
         machine = Machine(Systemd(journal.service, journal.socket))
         if journal.phase == UNCONFIRMED and not timer and machine.timer_is_armed():
             return
         try:
-            undo(journal, state, machine)
+            roll_back(journal, state, machine)
         finally:
             if state.read_journal() is None:  # nothing is left to undo, also where dockerd does not run
                 machine.disarm_timer()

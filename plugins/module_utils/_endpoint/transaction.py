@@ -21,12 +21,12 @@ from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._proxy.service import STOP
 from . import atomic_swap, certificate_store, restart, rollback_guard, verify_local
-from .commit import finish
+from .commit import commit
 from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
 from .options import Options
 from .plan import Change, Done, Plan
-from .rollback import Undone, certificates_digest, undo
+from .rollback import RolledBack, certificates_digest, roll_back
 from .signals import Interrupted
 from .state import HostState
 
@@ -54,11 +54,11 @@ def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine,
         done = work.change(journal)
         journal = work.decide(journal, done)
     except Exception as error:
-        raise _undone(error, journal, state, machine, started) from error
+        raise _rolled_back(error, journal, state, machine, started) from error
     if journal.phase == UNCONFIRMED:
         return done
     with contextlib.suppress(TlsError, OSError):  # the change is for good; what is left over, the next run tidies up
-        finish(journal, state)
+        commit(journal, state)
         if plan.action == "absent":
             machine.remove_listeners()
     return done
@@ -80,7 +80,7 @@ class _Work:
     def arm(self) -> None:
         """Start the guard process: it waits for our lock, and finds nothing to do where there is no journal."""
         self.state.make()
-        rollback_guard.write_capsule(self.state)
+        rollback_guard.write_guard(self.state)
         self.machine.arm_guard(rollback_guard.guard_command(self.state))
 
     def begin(self, started: float) -> Journal:
@@ -144,9 +144,9 @@ class _Work:
         if revision is not None:
             certificate_store.activate(self.found.directory, revision)
         if plan.released and plan.revision is not None:
-            certificate_store.put_back(self.found.directory, plan.revision)
+            certificate_store.restore(self.found.directory, plan.revision)
         for directory in plan.former:
-            certificate_store.put_back(directory, certificate_store.adopted_revision(directory) or "")
+            certificate_store.restore(directory, certificate_store.adopted_revision(directory) or "")
         if plan.proxy == STOP:  # from here on its port is free for a dockerd that starts by itself
             machine.change_proxy(STOP)
         self._swap_files()
@@ -334,36 +334,38 @@ class _Work:
             )
 
 
-def _undone(error: Exception, journal: Journal, state: StateDirectory, machine: Machine, started: float) -> TlsError:
+def _rolled_back(
+    error: Exception, journal: Journal, state: StateDirectory, machine: Machine, started: float
+) -> TlsError:
     """Undo everything and return the error that says so."""
     log = machine.log_tail(started)
     cause = _with_reason(_as_tls_error(error), log)
     journal = _without_foreign(journal, cause.code)
     try:
-        undone = undo(journal, state, machine)
+        rolled_back = roll_back(journal, state, machine)
     except Exception as failure:
         worse = _as_tls_error(failure)
         message = f"{cause.message}. Going back failed as well: {worse.message}"
         return TlsError(message, hint=worse.hint, code="rollback-failed")
     tail = telling_lines(log)
-    shown = f". {LOG_MARK} {' | '.join(tail)}" if tail and undone.restarted else ""
-    aside = f". Files of someone else were put aside: {', '.join(undone.aside)}" if undone.aside else ""
-    message = f"{cause.message}. {_how_it_is(undone)}{aside}{shown}"
-    hint = cause.hint if undone.found == "active" or not undone.problem else f"{cause.hint} {_FAILED_BEFORE}"
+    shown = f". {LOG_MARK} {' | '.join(tail)}" if tail and rolled_back.restarted else ""
+    aside = f". Files of someone else were put aside: {', '.join(rolled_back.aside)}" if rolled_back.aside else ""
+    message = f"{cause.message}. {_how_it_is(rolled_back)}{aside}{shown}"
+    hint = cause.hint if rolled_back.found == "active" or not rolled_back.problem else f"{cause.hint} {_FAILED_BEFORE}"
     return TlsError(message, hint=hint.strip(), code=cause.code or "change-failed")
 
 
-def _how_it_is(undone: Undone) -> str:
+def _how_it_is(rolled_back: RolledBack) -> str:
     """Return the sentence on what an undo has left: Docker as it was, in whatever state that was."""
-    if undone.found == "inactive":
+    if rolled_back.found == "inactive":
         return "Everything is as it was before: Docker was stopped then, and is stopped"
-    if undone.found == "failed" and not undone.restarted:
+    if rolled_back.found == "failed" and not rolled_back.restarted:
         return "The former configuration is back. Docker had failed before this change already, and was not touched"
-    if undone.problem:
-        return f"The former configuration is back. Docker had failed before this change already, and fails with it: {undone.problem}"
-    if undone.found == "failed":
+    if rolled_back.problem:
+        return f"The former configuration is back. Docker had failed before this change already, and fails with it: {rolled_back.problem}"
+    if rolled_back.found == "failed":
         return "The former configuration is back. Docker had failed before this change, and runs with it now"
-    way = "the old dockerd was started again" if undone.restarted else "dockerd was not touched"
+    way = "the old dockerd was started again" if rolled_back.restarted else "dockerd was not touched"
     return f"Everything is as it was before, {way}"
 
 

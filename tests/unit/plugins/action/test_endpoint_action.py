@@ -203,7 +203,7 @@ def imported(name: str) -> set[str]:
 
 
 def test_sources_of_the_program_are_all_that_a_change_can_import() -> None:
-    """The capsule is among them: what the guard process runs is made of the sources that came through the pipe."""
+    """The rollback guard is among them: what the guard process runs is made of the sources that came through the pipe."""
     known: set[str] = set()
     left = {"_endpoint/entry"}
     while left:
@@ -215,10 +215,10 @@ def test_sources_of_the_program_are_all_that_a_change_can_import() -> None:
 
 def test_guard_is_made_of_the_sources_that_came_through_the_pipe(tmp_path: pathlib.Path) -> None:
     """There are no files on the host to read them from."""
-    text = rollback_guard.capsule_text(StateDirectory("/state"))
+    text = rollback_guard.guard_text(StateDirectory("/state"))
     show = (
         f"from {_standalone.PACKAGE}._endpoint import journal, rollback_guard\n"
-        "print(rollback_guard.capsule_text(journal.StateDirectory('/state')), end='')"
+        "print(rollback_guard.guard_text(journal.StateDirectory('/state')), end='')"
     )
     sent = _standalone.program(CHANGE.sources, after=show)
     done = subprocess.run(

@@ -257,7 +257,7 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
 
     monkeypatch.setattr(verify_local, "prove", prove)
     monkeypatch.setattr(state, "read_greeting", greet)
-    monkeypatch.setattr(rollback_guard, "capsule_text", lambda _state: "program")
+    monkeypatch.setattr(rollback_guard, "guard_text", lambda _state: "program")
     monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory
     return machine
 

@@ -77,15 +77,15 @@ def files_of(root: pathlib.Path) -> dict[str, str]:
     return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
 
 
-def put_back(root: pathlib.Path, unit: assess.Unit, systemd: t.Any = None) -> t.Any:
+def restore_unit(root: pathlib.Path, unit: assess.Unit, systemd: t.Any = None) -> t.Any:
     systemd = systemd or FakeSystemd(root)
-    repair_unit.put_back(systemd, unit, str(root / "state/adopted/unit"))
+    repair_unit.restore_unit(systemd, unit, str(root / "state/adopted/unit"))
     return systemd
 
 
-def test_put_back_restores_the_package_s_text_and_keeps_the_effect(root: pathlib.Path) -> None:
+def test_restore_unit_restores_the_package_s_text_and_keeps_the_effect(root: pathlib.Path) -> None:
     before = FakeSystemd(root).loaded
-    systemd = put_back(root, edited_unit(root))
+    systemd = restore_unit(root, edited_unit(root))
     assert (root / "lib/docker.service").read_text() == ORIGINAL
     assert systemd.loaded == before
     assert (root / "state/adopted/unit").read_text() == EDITS["sed-behind-fd"][1]
@@ -94,7 +94,7 @@ def test_put_back_restores_the_package_s_text_and_keeps_the_effect(root: pathlib
     assert dropin.stat().st_mode & 0o777 == 0o644
 
 
-def test_put_back_of_a_copy_takes_it_away_and_leads_links_to_the_package_s(root: pathlib.Path) -> None:
+def test_restore_unit_of_a_copy_takes_it_away_and_leads_links_to_the_package_s(root: pathlib.Path) -> None:
     (root / "lib/docker.service").write_text(ORIGINAL)
     copy = root / "etc/docker.service"
     copy.write_text(EDITS["sed-for-fd"][1])
@@ -105,7 +105,7 @@ def test_put_back_of_a_copy_takes_it_away_and_leads_links_to_the_package_s(root:
     unit = assess.Unit(
         str(copy), "docker.io", None, "x", copy.read_text(), ORIGINAL, packaged_path=str(root / "lib/docker.service")
     )
-    systemd = put_back(root, unit)
+    systemd = restore_unit(root, unit)
     assert not copy.exists()
     assert os.readlink(link) == str(root / "lib/docker.service")
     assert systemd.loaded == before
@@ -113,7 +113,7 @@ def test_put_back_of_a_copy_takes_it_away_and_leads_links_to_the_package_s(root:
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["edited", "copied"])
-def test_put_back_that_would_change_the_effect_is_undone(root: pathlib.Path, copied: bool) -> None:
+def test_restore_unit_that_would_change_the_effect_is_undone(root: pathlib.Path, copied: bool) -> None:
     unit = edited_unit(root)
     if copied:
         (root / "lib/docker.service").write_text(ORIGINAL)
@@ -127,8 +127,8 @@ def test_put_back_that_would_change_the_effect_is_undone(root: pathlib.Path, cop
     systemd = FakeSystemd(root)
     systemd.lies = True
     with pytest.raises(TlsError) as caught:
-        put_back(root, unit, systemd)
-    assert caught.value.code == "unit-repair-undone"
+        restore_unit(root, unit, systemd)
+    assert caught.value.code == "unit-repair-rolled-back"
     assert "ExecStart" in caught.value.message
     left = files_of(root)
     left.pop("state/adopted/unit")
@@ -137,7 +137,7 @@ def test_put_back_that_would_change_the_effect_is_undone(root: pathlib.Path, cop
 
 
 @pytest.mark.parametrize("case", ["changed-since", "link", "not-loaded", "dropin-there", "no-original", "obstacle"])
-def test_put_back_where_it_is_not_certain_what_would_happen_is_refused(root: pathlib.Path, case: str) -> None:
+def test_restore_unit_where_it_is_not_certain_what_would_happen_is_refused(root: pathlib.Path, case: str) -> None:
     unit, systemd = edited_unit(root), FakeSystemd(root)
     if case == "changed-since":
         (root / "lib/docker.service").write_text(ORIGINAL)
@@ -155,24 +155,24 @@ def test_put_back_where_it_is_not_certain_what_would_happen_is_refused(root: pat
         unit = assess.Unit(unit.path, unit.package, True, "", unit.text, ORIGINAL.replace("Type=notify", "Type=simple"))
     before = files_of(root)
     with pytest.raises(TlsError) as caught:
-        put_back(root, unit, systemd)
+        restore_unit(root, unit, systemd)
     expected = {"not-loaded": "unit-not-loaded", "dropin-there": "dropin-foreign"}.get(case, "file-changed")
     assert caught.value.code == expected
     assert files_of(root) == before
 
 
-def test_put_back_that_was_killed_half_way_is_finished_by_the_next_run(root: pathlib.Path) -> None:
+def test_restore_unit_that_was_killed_half_way_is_finished_by_the_next_run(root: pathlib.Path) -> None:
     unit, systemd = edited_unit(root), FakeSystemd(root)
     (root / "etc/docker.service.d").mkdir()
     dropin = unit_diff.as_dropin(unit.original, unit.text, unit.path)[0]
     (root / "etc/docker.service.d" / unit_diff.DROPIN_NAME).write_text(dropin)
-    put_back(root, unit, systemd)
+    restore_unit(root, unit, systemd)
     assert (root / "lib/docker.service").read_text() == ORIGINAL
 
 
-def test_put_back_of_a_unit_that_only_root_can_read_shows_nothing_of_it(root: pathlib.Path) -> None:
+def test_restore_unit_of_a_unit_that_only_root_can_read_shows_nothing_of_it(root: pathlib.Path) -> None:
     (root / "lib/docker.service").chmod(0o600)
-    put_back(root, edited_unit(root))
+    restore_unit(root, edited_unit(root))
     assert (root / "etc/docker.service.d" / unit_diff.DROPIN_NAME).stat().st_mode & 0o777 == 0o600
 
 

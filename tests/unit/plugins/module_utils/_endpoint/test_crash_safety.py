@@ -200,13 +200,13 @@ def test_swap_whose_new_contents_are_gone_does_not_take_the_file_away(tmp_path: 
     assert path.read_text() == "{}"
 
 
-def test_put_back_keeps_what_it_has_put_aside_earlier(tmp_path: pathlib.Path) -> None:
+def test_restore_keeps_what_it_has_put_aside_earlier(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "daemon.json"
     saved = atomic_swap.save(str(path), b"ours")
     asides = []
     for text in ("theirs", "theirs again"):
         path.write_text(text)
-        asides.append(pathlib.Path(atomic_swap.put_back(saved)))
+        asides.append(pathlib.Path(atomic_swap.restore(saved)))
     assert [aside.read_text() for aside in asides] == ["theirs", "theirs again"]
     assert not path.exists()
 
@@ -226,7 +226,7 @@ def test_undo_gives_the_old_dockerd_more_time_than_a_short_start_timeout(
     state = StateDirectory(str(killed.world.state))
     journal = state.read_journal()
     assert journal is not None
-    rollback.undo(journal, state, t.cast("t.Any", killed.machine))
+    rollback.roll_back(journal, state, t.cast("t.Any", killed.machine))
     assert given_times == [120.0]
     assert killed.world.answers_locally
 

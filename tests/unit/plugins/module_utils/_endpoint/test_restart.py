@@ -194,7 +194,7 @@ def test_orderly_end_survives_a_cut_connection_and_reports_an_interruption() -> 
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_put_back_saves_what_a_third_party_wrote(tmp_path: pathlib.Path) -> None:
+def test_restore_saves_what_a_third_party_wrote(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "daemon.json"
     path.write_text("old")
     path.chmod(0o640)
@@ -204,13 +204,13 @@ def test_put_back_saves_what_a_third_party_wrote(tmp_path: pathlib.Path) -> None
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o640
     path.write_text("theirs")
-    aside = atomic_swap.put_back(saved)
+    aside = atomic_swap.restore(saved)
     assert path.read_text() == "old"
     assert pathlib.Path(aside).read_text() == "theirs"
-    assert atomic_swap.put_back(saved) == ""
+    assert atomic_swap.restore(saved) == ""
 
 
-def test_put_back_restores_the_very_file(tmp_path: pathlib.Path) -> None:
+def test_restore_gives_the_very_file_back(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "daemon.json"
     path.write_text("old")
     inode = path.stat().st_ino
@@ -218,7 +218,7 @@ def test_put_back_restores_the_very_file(tmp_path: pathlib.Path) -> None:
     atomic_swap.stage(saved, None)
     atomic_swap.swap(saved)
     assert not path.exists()
-    atomic_swap.put_back(saved)
+    atomic_swap.restore(saved)
     assert path.stat().st_ino == inode
 
 

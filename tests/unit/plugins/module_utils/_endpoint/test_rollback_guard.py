@@ -22,7 +22,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.jo
 def _state(tmp_path: pathlib.Path) -> StateDirectory:
     state = StateDirectory(str(tmp_path / "state"))
     state.make()
-    rollback_guard.write_capsule(state)
+    rollback_guard.write_guard(state)
     return state
 
 
@@ -69,7 +69,7 @@ def test_guard_goes_by_its_own_text_when_a_later_run_has_written_another(state: 
         spoil(state)
         guard = start(state)
         await_waiter(state, guard)
-        pathlib.Path(state.capsule_path).write_text("raise SystemExit('another')", encoding="ascii")
+        pathlib.Path(state.guard_path).write_text("raise SystemExit('another')", encoding="ascii")
     assert "cannot read" in ended(guard)[1]
 
 

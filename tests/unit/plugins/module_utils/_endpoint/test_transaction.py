@@ -85,9 +85,9 @@ class Trial:
             machine = t.cast("t.Any", install(patch, self.live, Effects()))
             journal = self.state.read_journal()
             if journal is not None and journal.phase == COMMITTED:
-                commit.finish(journal, self.state)
+                commit.commit(journal, self.state)
             elif journal is not None:
-                rollback.undo(journal, self.state, machine)
+                rollback.roll_back(journal, self.state, machine)
 
     def is_old_or_new(self) -> bool:
         now = self.live.snapshot()
