@@ -174,7 +174,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._endpoint.probe import Client, Target
-from ..module_utils._endpoint.verify_remote import Examination, Suspect, examine
+from ..module_utils._endpoint.verify_remote import Examination, ProbeClient, examine
 from ..module_utils._module import run_module
 from ..module_utils._time import utc_now
 
@@ -205,8 +205,11 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
     """Do the module's one call."""
     given = module.params
     target = Target(given["address"] or given["host"], given["port"], given["host"], float(given["timeout"]))
-    suspects, admitted = (
-        tuple(Suspect(item["name"], Client(item["certificate_content"], item["key_content"])) for item in given[option])
+    refused, admitted = (
+        tuple(
+            ProbeClient(item["name"], Client(item["certificate_content"], item["key_content"]))
+            for item in given[option]
+        )
         for option in ("refused_clients", "admitted_clients")
     )
     wanted = Examination(
@@ -216,7 +219,7 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
         client_ca=given["client_ca_content"],
         fingerprint=given["expected_certificate_fingerprint"],
         engine_version=given["expected_engine_version"],
-        suspects=suspects,
+        refused=refused,
         admitted=admitted,
         foreign_client=given["foreign_client"],
         closed_ports=tuple(given["closed_ports"]),

@@ -165,7 +165,7 @@ from ..module_utils._module import run_module
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     prepare = module.params["prepare"] and not module.check_mode
     asked = {"requests": module.params["requests"] or [], "endpoint": module.params["endpoint"], "prepare": prepare}
-    return {"changed": False, **host_state.called(asked)}
+    return {"changed": False, **host_state.run(asked)}
 
 
 def main() -> None:

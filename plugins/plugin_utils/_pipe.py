@@ -31,8 +31,8 @@ _CALL = """\
 arguments = json.loads(@arguments@)
 print("\\n" + %(begun)r, flush=True)
 try:
-    from %(module)s import called
-    answer = called(arguments)
+    from %(module)s import run
+    answer = run(arguments)
 except Exception as error:
     answer = {"crashed": "%%s: %%s" %% (type(error).__name__, error)}
 print("\\n" + json.dumps({"docker_tls_answer": answer}))
@@ -40,7 +40,7 @@ print("\\n" + json.dumps({"docker_tls_answer": answer}))
 
 
 class Program:
-    """The function ``called`` of a module of ours, by its dotted name below ``module_utils``, with all modules that it imports.
+    """The function ``run`` of a module of ours, by its dotted name below ``module_utils``, with all modules that it imports.
 
     ``without``: modules that it imports somewhere and never comes to.
     """
@@ -52,7 +52,7 @@ class Program:
         self._before, self._after = packed.encode("ascii").split(b"@arguments@")
 
     def script(self, arguments: t.Mapping[str, t.Any]) -> bytes:
-        """Return the Python program that calls ``called`` with ``arguments``; they hold no secret."""
+        """Return the Python program that calls ``run`` with ``arguments``; they hold no secret."""
         return b"".join((self._before, ascii(json.dumps(arguments)).encode("ascii"), self._after))
 
 

@@ -82,7 +82,7 @@ def test_files_of_another_tool_in_our_directory_come_back(host: Host) -> None:
     before, files = old_tool(host), host.files()
     done = host.secure(**ADOPT)
     assert "endpoint-new" in done.reasons
-    for _number in range(3):  # renewals push old generations out
+    for _number in range(3):  # renewals push old revisions out
         assert host.secure(**ADOPT).reasons == ["certificate-changed"]
     host.issue()  # a key that waits for its certificate
     gone = host.run(state="absent")

@@ -19,7 +19,7 @@ import typing as t
 _UNIFIED = "/sys/fs/cgroup/cgroup.controllers"
 #: Loopback has all of 127.0.0.0/8, and only 127.0.0.1 is allowed in any case.
 STRANGER = "127.0.0.2"
-_PATIENCE = 1.5
+_TIMEOUT = 1.5
 
 
 def filter_lines(sources: t.Sequence[str], own_addresses: t.Iterable[str]) -> list[str]:
@@ -44,7 +44,7 @@ def is_supported(unified: str = _UNIFIED) -> bool:
 def lets_stranger_in(address: str, port: int) -> bool:
     """Return whether a connection from a loopback address that is not allowed comes up."""
     try:
-        with socket.create_connection((address, port), timeout=_PATIENCE, source_address=(STRANGER, 0)):
+        with socket.create_connection((address, port), timeout=_TIMEOUT, source_address=(STRANGER, 0)):
             return True
     except OSError:
         return False

@@ -23,7 +23,7 @@ from .journal import SavedFile
 
 _STAGED = ".docker-tls-new"
 _KEPT = ".docker-tls-old"
-_BRIDGE = ".docker-tls-bridge"
+_ROLLBACK_CONFIG = ".docker-tls-rollback"
 
 
 def digest(data: bytes | None) -> str:
@@ -85,29 +85,29 @@ def stage(saved: SavedFile, after: bytes | None) -> None:
             except OSError:  # a file system without hard links, or a file that is a mount point
                 _copy(saved)
         if after is not None:
-            _write(staged_path(saved.path), after, _without_loose_mode(saved))
+            _write(staged_path(saved.path), after, _without_insecure_mode(saved))
         fsync_directory(os.path.dirname(saved.path))
     except OSError as error:
         raise _unwritable(saved.path, error) from error
 
 
-def stage_bridge(saved: SavedFile, data: bytes) -> None:
-    """Write other contents beside the file, for ``cross_bridge``. Raises TlsError ``file-unwritable``."""
+def stage_rollback_config(saved: SavedFile, data: bytes) -> None:
+    """Write other contents beside the file, for ``swap_rollback_config``. Raises TlsError ``file-unwritable``."""
     try:
-        _write(_beside(saved.path, _BRIDGE), data, saved)
+        _write(_beside(saved.path, _ROLLBACK_CONFIG), data, saved)
     except OSError as error:
         raise _unwritable(saved.path, error) from error
 
 
-def cross_bridge(saved: SavedFile, data: bytes) -> None:
-    """Put the contents of ``stage_bridge`` in place; where that was done already, or they are gone, see to it anyhow."""
-    bridge = _beside(saved.path, _BRIDGE)
-    if digest(read_bytes_or_none(bridge)) != digest(data):
+def swap_rollback_config(saved: SavedFile, data: bytes) -> None:
+    """Put the contents of ``stage_rollback_config`` in place; where that was done already, or they are gone, see to it anyhow."""
+    staged = _beside(saved.path, _ROLLBACK_CONFIG)
+    if digest(read_bytes_or_none(staged)) != digest(data):
         if digest(read_bytes_or_none(saved.path)) != digest(data):
             replace_contents(saved, data)
         return
     try:
-        os.rename(bridge, saved.path)
+        os.rename(staged, saved.path)
         fsync_directory(os.path.dirname(saved.path))
     except OSError as error:
         raise _unwritable(saved.path, error) from error
@@ -177,7 +177,7 @@ def replace_contents(saved: SavedFile, data: bytes) -> None:
 
 def discard(path: str) -> None:
     """Remove what is staged or kept for ``path``, where there is any."""
-    for extra in (staged_path(path), staged_path(path) + ".1", kept_path(path), _beside(path, _BRIDGE)):
+    for extra in (staged_path(path), staged_path(path) + ".1", kept_path(path), _beside(path, _ROLLBACK_CONFIG)):
         with contextlib.suppress(OSError):
             os.unlink(extra)
 
@@ -202,7 +202,7 @@ def _free_name(path: str) -> str:
     return free
 
 
-def _without_loose_mode(saved: SavedFile) -> SavedFile:
+def _without_insecure_mode(saved: SavedFile) -> SavedFile:
     """A drop-in is a command that root runs: nobody else may write it, whatever was in its place (a link to /dev/null)."""
     return replace(saved, mode=saved.mode & 0o755) if saved.path.endswith(".conf") else saved
 

@@ -27,7 +27,7 @@ from .. import _files
 from .._errors import TlsError
 from .._files import ensure_directory, fsync_directory, read_bytes_or_none, symlink_atomic, write_atomic
 from . import adopted_files
-from .certificate_store_files import SERVER_KEY, loose_names, mode_of, remove_leftovers, remove_tree, tighten, unlink
+from .certificate_store_files import SERVER_KEY, insecure_names, mode_of, remove_leftovers, remove_tree, tighten, unlink
 
 CA = "ca.pem"
 CLIENT_CA = "client-ca.pem"
@@ -58,7 +58,7 @@ class CertificateSet:
     layout: str
     revision: str | None = None  # name of the current revision directory
     directory_mode: int | None = None
-    loose: tuple[str, ...] = ()  # of the current revision: open to others than root; "." is the directory
+    insecure: tuple[str, ...] = ()  # of the current revision: open to others than root; "." is the directory
     foreign: tuple[str, ...] = ()  # names that are there and not our links
 
     def files(self) -> dict[str, bytes]:
@@ -85,8 +85,8 @@ def read_set(directory: str) -> CertificateSet:
     layout = _layout(revision, ours, others)
     mode = os.stat(directory).st_mode & 0o7777
     ca, client_ca, certificate, key = (data.get(name) for name in NAMES)
-    loose = () if revision is None else loose_names(os.path.join(directory, revision), NAMES)
-    return CertificateSet(ca, client_ca, certificate, key, layout, revision, mode, loose, tuple(others))
+    insecure = () if revision is None else insecure_names(os.path.join(directory, revision), NAMES)
+    return CertificateSet(ca, client_ca, certificate, key, layout, revision, mode, insecure, tuple(others))
 
 
 def _layout(revision: str | None, ours: t.Sequence[str], others: t.Sequence[str]) -> str:

@@ -24,7 +24,7 @@ def mode_of(name: str) -> int:
     return {SERVER_KEY: 0o400, DIRECTORY: 0o700}.get(name, 0o444)
 
 
-def loose_names(path: str, names: t.Iterable[str]) -> tuple[str, ...]:
+def insecure_names(path: str, names: t.Iterable[str]) -> tuple[str, ...]:
     """Return the names in a revision that more people than root could read (the key) or change; "." is the directory."""
     found = []
     for name in (DIRECTORY, *names):
@@ -37,8 +37,8 @@ def loose_names(path: str, names: t.Iterable[str]) -> tuple[str, ...]:
 
 
 def tighten(path: str, names: t.Iterable[str]) -> None:
-    """Give what is loose in a revision its owner and mode; what dockerd reads stays the same."""
-    for name in loose_names(path, names):
+    """Give insecure files of a revision their owner and mode; what dockerd reads stays the same."""
+    for name in insecure_names(path, names):
         file = os.path.join(path, name)
         if os.geteuid() == 0:
             os.chown(file, 0, 0, follow_symlinks=False)

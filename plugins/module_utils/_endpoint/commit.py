@@ -64,8 +64,8 @@ def restore_directory(directory: str, adopted: str, mode: int | None, *, all_of_
 
 def _tidy(journal: Journal, directory: str) -> None:
     """Keep the live revision and the last good one; drop a pending key that has become the live one."""
-    good = journal.record.last_good_revision if journal.record else None
-    certificate_store.prune(directory, (good,) if good else ())
+    last_good = journal.record.last_good_revision if journal.record else None
+    certificate_store.prune(directory, (last_good,) if last_good else ())
     pending = certificate_store.pending_key(directory)
     if pending is not None and pending == certificate_store.read_set(directory).key:
         certificate_store.discard_pending_key(directory)

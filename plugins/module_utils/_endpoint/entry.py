@@ -23,7 +23,7 @@ from .signals import orderly_end
 _READING = ("present", "rolled_back")
 
 
-def called(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def run(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the module's result or failure; ``arguments``: its ``options``, with defaults, and ``check_mode``."""
     # Only some states need the library, which ensure_endpoint knows.
     return outcome(

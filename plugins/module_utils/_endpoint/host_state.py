@@ -50,7 +50,7 @@ def real_surroundings() -> Surroundings:
     )
 
 
-def called(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def run(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the look at this host; ``arguments``: the options of M(host_state), with defaults."""
     requests, endpoint_options = arguments["requests"], arguments["endpoint"]
     problem = cryptography_problem()

@@ -56,7 +56,7 @@ class SavedCertificates:
 class Record:
     """What a run leaves behind for later ones. ``original_*``: found before the first change (None: no file).
 
-    ``written``: the daemon.json that we wrote last, whole. ``good``: the files of the state before the last change.
+    ``written``: the daemon.json that we wrote last, whole. ``last_good``: the files of the state before the last change.
     ``rolled_back``: that state is in use. ``confirmation_missed``: an unconfirmed change was rolled back since the last run.
     ``adopted_listen``: where the endpoint of others listened, as entries of docker_daemon_listen.
     ``directory``: of the certificates, and ``directory_mode`` before the first change. ``former``: directories of earlier runs.
@@ -66,7 +66,7 @@ class Record:
     written_config: bytes | None = None
     config_path: str = ""
     settings: t.Mapping[str, t.Any] | None = None
-    good: tuple[SavedFile, ...] = ()
+    last_good: tuple[SavedFile, ...] = ()
     last_good_revision: str | None = None
     rolled_back: bool = False
     confirmation_missed: bool = False
@@ -81,7 +81,7 @@ class Journal:
     """A change under way. ``files`` are in the order in which they are swapped; a rollback goes the other way.
 
     ``process`` names dockerd's process of before: while it still runs, nothing needs a restart.
-    ``bridge``: daemon.json for the restart of an undo, when only ``live-restore`` in it keeps the containers running.
+    ``config_for_rollback``: daemon.json for the restart of an undo, when only ``live-restore`` in it keeps the containers running.
     ``ours``: digests of all that we may write to daemon.json on the way. ``with_socket``: docker.socket changes too.
     ``found_state``: systemd's word for docker.service before, and ``process_started`` of its process: where that is the same,
     nobody has started it since.
@@ -101,7 +101,7 @@ class Journal:
     certificates: SavedCertificates | None
     process: str
     was_active: bool
-    bridge: bytes | None
+    config_for_rollback: bytes | None
     ours: tuple[str, ...]
     with_socket: bool
     timeout: int
@@ -120,9 +120,9 @@ class Journal:
 _FORMAT = 1
 _PHASES = (BEGUN, UNCONFIRMED, COMMITTED)
 _TYPES: dict[str, t.Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
-_BYTES = {"data", "original_config", "written_config", "bridge"}
+_BYTES = {"data", "original_config", "written_config", "config_for_rollback"}
 _NESTED: dict[str, t.Any] = {"certificates": SavedCertificates, "record": Record}
-_LISTS = {"files": SavedFile, "good": SavedFile}
+_LISTS = {"files": SavedFile, "last_good": SavedFile}
 
 
 def encode(value: t.Any) -> dict[str, t.Any]:

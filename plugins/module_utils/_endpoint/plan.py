@@ -53,9 +53,9 @@ class Plan:
     """What has to be done. Nothing at all: ``changed`` is False.
 
     ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``revision``: an older
-    one that is to be live again. ``interim``: daemon.json that only switches live-restore on, before everything else.
-    ``during``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
-    ``bridge``: the same for an undo. ``released``: the directory of the certificates is given back, with the files in
+    one that is to be live again. ``config_before_restart``: daemon.json that only switches live-restore on, before everything else.
+    ``config_during_restart``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
+    ``config_for_rollback``: the same for an undo. ``released``: the directory of the certificates is given back, with the files in
     ``revision`` where another tool had some, and so are ``former`` ones. ``leftovers``: what an unfinished run has left (a key that waits for its
     certificate, a record), removed without touching Docker. ``proxy``: what is done to its unit (``_proxy/service.py``).
     """
@@ -67,9 +67,9 @@ class Plan:
     restart: bool = False
     reload: bool = False
     with_socket: bool = False
-    interim: bytes | None = None
-    during: bytes | None = None
-    bridge: bytes | None = None
+    config_before_restart: bytes | None = None
+    config_during_restart: bytes | None = None
+    config_for_rollback: bytes | None = None
     command: str = ""
     expected: Expected = Expected()
     reasons: tuple[str, ...] = ()
@@ -174,9 +174,9 @@ def needs_restart(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -
 class LiveRestore:
     """The daemon.json versions that carry running containers over a restart; see ``Plan``."""
 
-    interim: bytes | None = None
-    during: bytes | None = None
-    bridge: bytes | None = None
+    config_before_restart: bytes | None = None
+    config_during_restart: bytes | None = None
+    config_for_rollback: bytes | None = None
     containers_stopped: int = 0
 
 
@@ -200,9 +200,9 @@ def live_restore_steps(state: HostState, after: bytes | None, *, restart: bool, 
     old = daemon_json.merge(state.config_data, switch, path=path).encode("utf-8")
     new = daemon_json.merge(after, switch, path=path).encode("utf-8")
     return LiveRestore(
-        interim=None if is_on else old,
-        during=None if after_has else new,
-        bridge=None if before_has and is_on else old,
+        config_before_restart=None if is_on else old,
+        config_during_restart=None if after_has else new,
+        config_for_rollback=None if before_has and is_on else old,
     )
 
 

@@ -89,7 +89,7 @@ def plan_present(
         raise_errors(listen.findings, "the endpoint cannot be set up")
     settings = wanted_settings(state, options, listen, derivation)
     files = wanted_certificates(state, options)
-    kept, doors = check_socket(state.socket_listeners, _text(state.socket_dropin), options.existing_settings)
+    kept, sockets = check_socket(state.socket_listeners, _text(state.socket_dropin), options.existing_settings)
     plan = _plan(
         state,
         options,
@@ -102,13 +102,13 @@ def plan_present(
         pending=_pending(state, options, check_mode),
         check_mode=check_mode,
     )
-    doors = (*_left_behind(state), *doors, *_other_sockets(state, options, derivation))
-    findings: tuple[Finding, ...] = doors
+    sockets = (*_left_behind(state), *sockets, *_other_sockets(state, options, derivation))
+    findings: tuple[Finding, ...] = sockets
     if not plan.changed:
-        findings = (*listen.findings, *doors, *_check_standing(state, options, files))
+        findings = (*listen.findings, *sockets, *_check_standing(state, options, files))
     else:
         found = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
-        findings = (*errors(doors), *_unprovable(state, options, plan), *found, *warnings(doors))
+        findings = (*errors(sockets), *_unprovable(state, options, plan), *found, *warnings(sockets))
     findings = (*findings, *check_boot(state.services, options.listener))
     return Present(plan, listen, findings)
 
@@ -191,9 +191,9 @@ def _plan(
     ]
     if install and not certificates:
         reasons.append("certificate-links-missing")
-    revision = _loose_revision(state) if not install else None
+    revision = _insecure_revision(state) if not install else None
     if revision:
-        reasons += ["modes-repaired"] if state.certificates.loose else ["directory-mode-changed"]
+        reasons += ["modes-repaired"] if state.certificates.insecure else ["directory-mode-changed"]
     own = of_dockerd(state, changes)
     units = any(change.path != state.config_path for change in own)
     read = pending or any(name != certificate_store.CA for name in certificates)  # what the endpoint reads at its start
@@ -215,9 +215,9 @@ def _plan(
         restart=restart,
         reload=not restart and bool(own),
         with_socket=restart and (socket_changed or _needs_socket(state, settings)),
-        interim=carry.interim,
-        during=carry.during,
-        bridge=carry.bridge,
+        config_before_restart=carry.config_before_restart,
+        config_during_restart=carry.config_during_restart,
+        config_for_rollback=carry.config_for_rollback,
         command=wanted_command(state, options, derivation),
         expected=shown,
         reasons=tuple(dict.fromkeys(reasons)),
@@ -227,11 +227,11 @@ def _plan(
     )
 
 
-def _loose_revision(state: HostState) -> str | None:
+def _insecure_revision(state: HostState) -> str | None:
     """Return the live revision where others may look into it or its directory: making it live again closes that."""
     certificates = state.certificates
-    loose = certificates.loose or certificates.directory_mode not in (None, 0o700)
-    return certificates.revision if loose else None
+    insecure = certificates.insecure or certificates.directory_mode not in (None, 0o700)
+    return certificates.revision if insecure else None
 
 
 def _text(data: bytes | None) -> str | None:

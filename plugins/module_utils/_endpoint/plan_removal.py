@@ -53,8 +53,8 @@ def plan_absent(state: HostState, options: Options) -> Plan:
         revision=state.adopted,
         restart=restart,
         with_socket=own_socket or _socket_lost(state),
-        during=carry.during,
-        bridge=carry.bridge,
+        config_during_restart=carry.config_during_restart,
+        config_for_rollback=carry.config_for_rollback,
         command=state.derivation.original if state.derivation else "",
         reasons=(
             *(("endpoint-unwanted",) if changes else ()),
@@ -99,19 +99,19 @@ def plan_rolled_back(state: HostState) -> Plan:
     record = state.record
     if record is not None and record.rolled_back:
         return Plan("rolled_back")
-    if record is None or not record.good or not same_path(state):
+    if record is None or not record.last_good or not same_path(state):
         raise TlsError(
             "there is no earlier state of this host's Docker to go back to",
             hint="The last good state is kept from the first change that this collection makes on a host.",
             code="nothing-to-roll-back",
         )
-    good = {saved.path: saved for saved in record.good}
-    after = _bytes(good, state.config_path, state.config_data)
+    last_good = {saved.path: saved for saved in record.last_good}
+    after = _bytes(last_good, state.config_path, state.config_data)
     units = Units(
-        _bytes(good, state.dropin_path, state.dropin),
-        _bytes(good, state.socket_dropin_path, state.socket_dropin),
-        _bytes(good, state.endpoint_socket_path, state.endpoint_socket),
-        {path: _bytes(good, path, data) for path, data in state.proxy.contents.items()},
+        _bytes(last_good, state.dropin_path, state.dropin),
+        _bytes(last_good, state.socket_dropin_path, state.socket_dropin),
+        _bytes(last_good, state.endpoint_socket_path, state.endpoint_socket),
+        {path: _bytes(last_good, path, data) for path, data in state.proxy.contents.items()},
     )
     changes = ordered(state, after, units)
     own = of_dockerd(state, changes)
@@ -129,9 +129,9 @@ def plan_rolled_back(state: HostState) -> Plan:
         revision=revision,
         restart=restart,
         with_socket=socket_changed or (restart and _socket_lost(state)),
-        interim=carry.interim,
-        during=carry.during,
-        bridge=carry.bridge,
+        config_before_restart=carry.config_before_restart,
+        config_during_restart=carry.config_during_restart,
+        config_for_rollback=carry.config_for_rollback,
         expected=_expected(state, after, units, revision),
         reasons=("rolled-back",) if changed else (),
         record=replace(record, written_config=NOTHING if after is None and proxied else after, rolled_back=True),
@@ -185,8 +185,8 @@ def _reads_other_certificates(state: HostState) -> bool:
     return any(place in text for text in named) and given != state.certificates.files()
 
 
-def _bytes(good: dict[str, SavedFile], path: str, otherwise: bytes | None) -> bytes | None:
-    return good[path].data if path in good else otherwise
+def _bytes(last_good: dict[str, SavedFile], path: str, otherwise: bytes | None) -> bytes | None:
+    return last_good[path].data if path in last_good else otherwise
 
 
 def _is_ours(data: bytes | None) -> bool:

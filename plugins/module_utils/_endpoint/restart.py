@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from .._errors import TlsError
 from .machine import Machine
 
-_STOP_PATIENCE = 120.0  # systemd itself gives up stopping after TimeoutStopSec (90 s by default)
+_STOP_TIMEOUT = 120.0  # systemd itself gives up stopping after TimeoutStopSec (90 s by default)
 _POLL = 0.1
 _LOOK_EVERY = 0.5  # while systemd restarts: a look is a process, and dockerd needs the processor to start
-_HUNG_PATIENCE = 5.0
+_HUNG_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def restart(machine: Machine, timeout: float, *, with_socket: bool = False) -> O
         same = bool(old) and machine.identity(service.main_pid) == old
         if started is None and not same:
             started = now
-        if hung and same and now - begun > _HUNG_PATIENCE:
+        if hung and same and now - begun > _HUNG_TIMEOUT:
             machine.kill(service.main_pid)
         problem = _failure(service.active_state, service.sub_state, service.job, service.restarts)
         if problem and now - begun > 2 * _POLL:
@@ -89,7 +89,7 @@ def _wait_for_answer(machine: Machine, pid: int, begun: float, started: float, t
 
 
 def _is_late(now: float, begun: float, started: float | None, timeout: float) -> bool:
-    return now - begun > timeout + _STOP_PATIENCE if started is None else now - started > timeout
+    return now - begun > timeout + _STOP_TIMEOUT if started is None else now - started > timeout
 
 
 def set_live_restore(machine: Machine, pid: int, wanted: bool, timeout: float = 10.0) -> bool:

@@ -24,7 +24,7 @@ from .journal import UNCONFIRMED, Journal, Record, SavedCertificates, StateDirec
 from .machine import Machine
 
 # The old dockerd is known to start: a start timeout that was too short for a busy host must not count it as failed.
-_OLD_PATIENCE = 120.0
+_OLD_DOCKERD_TIMEOUT = 120.0
 
 
 @dataclass(frozen=True)
@@ -52,26 +52,26 @@ def roll_back(journal: Journal, state: StateDirectory, machine: Machine) -> Roll
     untouched = _is_untouched(journal, machine, service)
     if journal.proxy and not _had_proxy(journal, machine):  # its port may be that of the old listener
         machine.change_proxy(proxy.STOP)
-    aside = _restore_files(journal, machine, bridge=not untouched)
+    aside = _restore_files(journal, machine, for_rollback=not untouched)
     _load_units(journal, machine)
     if untouched:
         _restore_proxy(journal, machine)
-        if journal.bridge is not None and service.is_active:
+        if journal.config_for_rollback is not None and service.is_active:
             machine.hang_up(service.main_pid)
         _end(journal, state)
         return RolledBack(False, aside, _found(journal))
     if _found(journal) == "inactive":
         machine.stop(with_socket=journal.with_socket)
         _restore_proxy(journal, machine)
-        aside += _restore_files(journal, machine, bridge=False)
+        aside += _restore_files(journal, machine, for_rollback=False)
         _end(journal, state)
         return RolledBack(True, aside, "inactive")
     outcome = _start_old(journal, machine)
     _restore_proxy(journal, machine)
     with contextlib.suppress(TlsError, OSError):  # if we die now, the next undo need not restart dockerd again
         journal = state.write_journal(replace(journal, process=machine.identity(outcome.pid)))
-    if journal.bridge is not None:
-        aside += _restore_files(journal, machine, bridge=False)
+    if journal.config_for_rollback is not None:
+        aside += _restore_files(journal, machine, for_rollback=False)
         machine.hang_up(outcome.pid)
     _end(journal, state)
     if outcome.problem and journal.was_active:
@@ -117,8 +117,8 @@ def _is_untouched(journal: Journal, machine: Machine, service: UnitState) -> boo
     return not service.is_active and same
 
 
-def _restore_files(journal: Journal, machine: Machine, *, bridge: bool) -> tuple[str, ...]:
-    """Put every file back, last swapped first; daemon.json as its bridge where asked.
+def _restore_files(journal: Journal, machine: Machine, *, for_rollback: bool) -> tuple[str, ...]:
+    """Put every file back, last swapped first; daemon.json in its version for the rollback where asked.
 
     As on the way there, systemd has loaded a unit before daemon.json counts on it.
     """
@@ -126,8 +126,8 @@ def _restore_files(journal: Journal, machine: Machine, *, bridge: bool) -> tuple
     for position, saved in enumerate(reversed(journal.files)):
         if position and saved.path == journal.config_path:
             _load_units(journal, machine)
-        if bridge and journal.bridge is not None and saved.path == journal.config_path:
-            atomic_swap.cross_bridge(saved, journal.bridge)
+        if for_rollback and journal.config_for_rollback is not None and saved.path == journal.config_path:
+            atomic_swap.swap_rollback_config(saved, journal.config_for_rollback)
         else:
             aside.append(atomic_swap.restore(saved, ours=journal.ours))
     if journal.certificates is not None:
@@ -196,7 +196,7 @@ def _start_old(journal: Journal, machine: Machine) -> restart.Outcome:
     socket = machine.services().socket
     usable = socket.load_state == "loaded" and (journal.with_socket or socket.is_active)
     with_socket = usable and (journal.with_socket or not machine.socket_is_systemds())
-    timeout = max(float(journal.timeout), _OLD_PATIENCE) if journal.was_active else float(journal.timeout)
+    timeout = max(float(journal.timeout), _OLD_DOCKERD_TIMEOUT) if journal.was_active else float(journal.timeout)
     outcome = restart.restart(machine, timeout, with_socket=with_socket)
     if outcome.problem and journal.was_active:
         outcome = restart.restart(machine, timeout, with_socket=usable)
@@ -214,6 +214,6 @@ def _end(journal: Journal, state: StateDirectory) -> None:
             state.write_record(replace(record or Record(), confirmation_missed=True))
     if journal.certificates is not None:
         with contextlib.suppress(TlsError, OSError):
-            good = record.last_good_revision if record else None
-            certificate_store.prune(journal.certificates.directory, (good,) if good else ())
+            last_good = record.last_good_revision if record else None
+            certificate_store.prune(journal.certificates.directory, (last_good,) if last_good else ())
     state.remove_journal()

@@ -26,7 +26,7 @@ from .journal import COMMITTED, UNCONFIRMED, StateDirectory
 from .machine import Machine
 from .rollback import roll_back
 
-_LOCK_PATIENCE = 3600.0
+_LOCK_TIMEOUT = 3600.0
 _ROOT = __name__.rpartition("._endpoint.")[0]
 
 _WAIT = """\
@@ -78,7 +78,7 @@ def main() -> None:
 
 def settle(state: StateDirectory, *, timer: bool) -> None:
     """Undo an interrupted or unconfirmed change; leave one alone that still waits for its confirmation."""
-    with state.lock(_LOCK_PATIENCE):
+    with state.lock(_LOCK_TIMEOUT):
         journal = state.read_journal()
         if journal is None:
             return

@@ -111,9 +111,11 @@ class _Work:
                 certificates=certificates,
                 process=found.process,
                 was_active=found.services.service.is_active,
-                bridge=plan.bridge if self.config is not None else None,
+                config_for_rollback=plan.config_for_rollback if self.config is not None else None,
                 ours=tuple(
-                    atomic_swap.digest(data) for data in (plan.interim, plan.during, plan.bridge) if data is not None
+                    atomic_swap.digest(data)
+                    for data in (plan.config_before_restart, plan.config_during_restart, plan.config_for_rollback)
+                    if data is not None
                 ),
                 with_socket=plan.with_socket,
                 timeout=self.options.start_timeout,
@@ -137,8 +139,8 @@ class _Work:
         atomic_swap.make_directories(d for d in journal.directories if d != self.found.directory)
         for change in plan.files:
             atomic_swap.stage(self.saved[change.path], self._staged(change))
-            if change is self.config and plan.bridge is not None:
-                atomic_swap.stage_bridge(self.saved[change.path], plan.bridge)
+            if change is self.config and plan.config_for_rollback is not None:
+                atomic_swap.stage_rollback_config(self.saved[change.path], plan.config_for_rollback)
         self._validate(revision)
         self._switch_live_restore_on()
         if revision is not None:
@@ -193,7 +195,7 @@ class _Work:
             self.found.endpoint_socket_path,
             *self.found.proxy.files.paths,
         )
-        good = tuple(self.saved.get(path) or atomic_swap.save(path, None) for path in paths)
+        last_good = tuple(self.saved.get(path) or atomic_swap.save(path, None) for path in paths)
         old = self.found.record
         if old is not None and old.written_config is not None and old.config_path in ("", record.config_path):
             former = old.former
@@ -206,7 +208,7 @@ class _Work:
         last_good_revision = self.found.certificates.revision
         return replace(
             record,
-            good=good,
+            last_good=last_good,
             last_good_revision=last_good_revision,
             directory=self.found.directory,
             directory_mode=mode,
@@ -224,8 +226,8 @@ class _Work:
 
     def _staged(self, change: Change) -> bytes | None:
         """Return what is swapped in: daemon.json gets its final form only after the restart, where live-restore goes off."""
-        if change is self.config and self.plan.during is not None:
-            return self.plan.during
+        if change is self.config and self.plan.config_during_restart is not None:
+            return self.plan.config_during_restart
         return change.after
 
     def _validate(self, revision: str | None) -> None:
@@ -247,10 +249,10 @@ class _Work:
 
     def _switch_live_restore_on(self) -> None:
         """Write only live-restore and have dockerd reload, so that its stop leaves the containers running."""
-        if self.plan.interim is None or self.config is None:
+        if self.plan.config_before_restart is None or self.config is None:
             return
         self._require_unchanged(self.found.config_data)
-        atomic_swap.replace_contents(self.saved[self.config.path], self.plan.interim)
+        atomic_swap.replace_contents(self.saved[self.config.path], self.plan.config_before_restart)
         pid = self.found.services.service.main_pid
         if not restart.set_live_restore(self.machine, pid, True) and self._containers_run():
             raise TlsError(
@@ -271,7 +273,7 @@ class _Work:
                 if units_changed:
                     self._load_units(True)
                     units_changed = False
-                self._require_unchanged(self.plan.interim or self.found.config_data)
+                self._require_unchanged(self.plan.config_before_restart or self.found.config_data)
             elif change.path not in (self.found.proxy.files.config, self.found.proxy.files.crl):
                 units_changed = True
             atomic_swap.swap(self.saved[change.path])
@@ -316,7 +318,7 @@ class _Work:
 
     def _settle_live_restore(self) -> None:
         """Give daemon.json its final form, where live-restore was only on for the restart."""
-        if self.plan.during is None or self.config is None:
+        if self.plan.config_during_restart is None or self.config is None:
             return
         saved = self.saved[self.config.path]
         if self.config.after is None:

@@ -26,7 +26,7 @@ from .probe import (
 
 
 @dataclass(frozen=True)
-class Suspect:
+class ProbeClient:
     """A further client, that must not be let in or must be; ``name`` is the word for its check."""
 
     name: str
@@ -43,8 +43,8 @@ class Examination:
     client_ca: str = ""
     fingerprint: str = ""
     engine_version: str = ""
-    suspects: tuple[Suspect, ...] = ()
-    admitted: tuple[Suspect, ...] = ()
+    refused: tuple[ProbeClient, ...] = ()
+    admitted: tuple[ProbeClient, ...] = ()
     foreign_client: bool = True
     closed_ports: tuple[int, ...] = ()
 
@@ -70,7 +70,7 @@ def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
     else:
         checks += check_greeting(greeting, wanted.fingerprint, names)
     checks.append(check_no_certificate(target))
-    checks += [check_refused(target, suspect.name, suspect.client) for suspect in _suspects(wanted, now)]
+    checks += [check_refused(target, one.name, one.client) for one in _refused(wanted, now)]
     checks.append(check_plain_http(target))
     checks += [check_port_closed(replace(target, port=port)) for port in wanted.closed_ports if port != target.port]
     good = checks[0] if wanted.client.certificate else None
@@ -89,7 +89,7 @@ def _unreachable(wanted: Examination, problem: Exception, now: datetime) -> dict
     """Return the result where nothing answers in time: each further check would wait as long, and show the same."""
     target = wanted.target
     expected = [*(["good-client"] if wanted.client.certificate else []), *(one.name for one in wanted.admitted)]
-    names = [*expected, "no-certificate", *(one.name for one in _suspects(wanted, now)), "plain-http"]
+    names = [*expected, "no-certificate", *(one.name for one in _refused(wanted, now)), "plain-http"]
     checks = [Check("served-certificate", False, f"no TLS server at {target.text}: {problem}")]
     checks += [Check(name, False, "not tried, because nothing answers") for name in names]
     return {
@@ -126,13 +126,13 @@ def _greeting(target: Target) -> tuple[ServerGreeting | None, Exception | None]:
         return None, error
 
 
-def _suspects(wanted: Examination, now: datetime) -> tuple[Suspect, ...]:
+def _refused(wanted: Examination, now: datetime) -> tuple[ProbeClient, ...]:
     if not wanted.foreign_client:
-        return wanted.suspects
+        return wanted.refused
     try:
-        return (Suspect("foreign-authority", foreign_client(now)), *wanted.suspects)
+        return (ProbeClient("foreign-authority", foreign_client(now)), *wanted.refused)
     except ImportError:
-        return wanted.suspects
+        return wanted.refused
 
 
 def foreign_client(now: datetime) -> Client:

@@ -19,7 +19,7 @@ from .._host.listening_sockets import held_by
 from .files import ProxyFiles
 
 START, RESTART, RELOAD, STOP = "start", "restart", "reload", "stop"
-_PATIENCE = 20.0
+_TIMEOUT = 20.0
 _POLL = 0.1
 
 
@@ -119,7 +119,7 @@ def _reload(files: ProxyFiles, units: Units, clock: Clock) -> None:
         units.command("reload", "--", files.unit)
     except TlsError:
         raise _failed("the proxy did not read its new files", files, units, "proxy-reload-failed") from None
-    deadline = clock.monotonic() + _PATIENCE
+    deadline = clock.monotonic() + _TIMEOUT
     while True:
         state = units.unit_state(files.unit)
         served = state.active_state == "active" and state.main_pid == master and bool(workers(master) - before)

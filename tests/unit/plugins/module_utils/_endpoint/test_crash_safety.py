@@ -68,7 +68,7 @@ def changed(text: str, **changes: t.Any) -> str:
         lambda text: changed(text, service=None),
         lambda text: changed(text, files=None),
         lambda text: changed(text, files=[{"path": "/x"}]),
-        lambda text: changed(text, bridge="no base64!"),
+        lambda text: changed(text, config_for_rollback="no base64!"),
     ],
     ids=[
         "half",

@@ -477,6 +477,6 @@ def test_giving_back_needs_no_library(bench: Bench, monkeypatch: pytest.MonkeyPa
         "directory": str(bench.world.certificates),
         "config_path": str(bench.world.config),
     }
-    result = entry.called({"options": options, "check_mode": False})
+    result = entry.run({"options": options, "check_mode": False})
     assert result.get("code") == ("cryptography-missing" if needed else None)
     assert needed or not result["changed"]

@@ -118,7 +118,7 @@ def unfinished(bench: Bench) -> journal.Journal:
         certificates=None,
         process="",
         was_active=True,
-        bridge=None,
+        config_for_rollback=None,
         ours=(),
         with_socket=False,
         timeout=120,

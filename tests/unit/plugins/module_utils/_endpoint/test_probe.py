@@ -176,8 +176,8 @@ def test_examine_a_good_endpoint_passes(serve: t.Any) -> None:
         client=client(GOOD),
         ca=SERVER.pem,
         client_ca=CLIENTS.pem,
-        suspects=(verify_remote.Suspect("other-group", client(FOREIGN)),),
-        admitted=(verify_remote.Suspect("client-of-g1", client(GOOD)),),
+        refused=(verify_remote.ProbeClient("other-group", client(FOREIGN)),),
+        admitted=(verify_remote.ProbeClient("client-of-g1", client(GOOD)),),
         closed_ports=(),
     )
     found = verify_remote.examine(wanted, NOW)
@@ -208,8 +208,8 @@ def failures(found: dict[str, t.Any]) -> set[str]:
         (CLIENTS.pem, {"fingerprint": "00" * 32}, {"served-certificate"}),
         (CLIENTS.pem, {"engine_version": "29.0.0"}, {"good-client"}),
         (CLIENTS.pem, {"ca": OTHERS.pem}, {"good-client"}),
-        (CLIENTS.pem, {"suspects": (verify_remote.Suspect("in", client(GOOD)),)}, {"in"}),
-        (CLIENTS.pem, {"admitted": (verify_remote.Suspect("out", client(FOREIGN)),)}, {"out"}),
+        (CLIENTS.pem, {"refused": (verify_remote.ProbeClient("in", client(GOOD)),)}, {"in"}),
+        (CLIENTS.pem, {"admitted": (verify_remote.ProbeClient("out", client(FOREIGN)),)}, {"out"}),
     ],
     ids=[
         "asks-nobody",
@@ -268,10 +268,12 @@ def test_examine_nothing_at_all_proves_nothing() -> None:
 
 def test_examine_waits_once_for_an_endpoint_that_does_not_answer() -> None:
     """Behind a firewall that drops packets every check would wait for the whole timeout."""
-    suspect = verify_remote.Suspect("expired-client", probe.Client("x", "y"))
+    refused_client = verify_remote.ProbeClient("expired-client", probe.Client("x", "y"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = probe.Target("127.0.0.1", listener.getsockname()[1], "localhost", 0.2)
-        wanted = verify_remote.Examination(target, probe.Client("x", "y"), suspects=(suspect,), closed_ports=(2375,))
+        wanted = verify_remote.Examination(
+            target, probe.Client("x", "y"), refused=(refused_client,), closed_ports=(2375,)
+        )
         found = verify_remote.examine(wanted, NOW)
         listener.setblocking(False)
         listener.accept()[0].close()

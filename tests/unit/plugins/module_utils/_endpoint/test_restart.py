@@ -226,7 +226,7 @@ def test_journal_of_an_older_version_is_read_with_defaults() -> None:
     journal = Journal(
         action="present", phase="begun", started=1.5, service="docker.service", socket="docker.socket", config_path="/x",
         files=(atomic_swap.SavedFile("/x", b"\x00\xff", 0o644, 0, 0, ""),), directories=("/y",), certificates=None, process="7@1",
-        was_active=True, bridge=b"{}", ours=("a",), with_socket=False, timeout=9, record=None,
+        was_active=True, config_for_rollback=b"{}", ours=("a",), with_socket=False, timeout=9, record=None,
     )  # fmt: skip
     assert decode(Journal, encode(journal)) == journal
     with pytest.raises(KeyError):
