@@ -145,9 +145,9 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         source=params["source"] or params["certificate_path"] or "",
         fingerprint=params["fingerprint_sha256"],
     )
-    around = call_context.surroundings(params, now)
+    context = call_context.call_context(params, now)
     place = layout.ca_directory(params["path"])
-    done = import_ca.adopt(place, foreign, passphrase, around, predict=module.check_mode)
+    done = import_ca.adopt(place, foreign, passphrase, context, predict=module.check_mode)
     return {
         "changed": bool(done.reasons),
         "reasons": list(done.reasons),

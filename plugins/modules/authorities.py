@@ -290,20 +290,20 @@ def _revoke(
     module: AnsibleModule,
     place: layout.CaDirectory,
     passphrase: bytes,
-    around: create.Surroundings,
+    context: create.CallContext,
 ) -> revocation.Outcome:
     """Begin what the revoked clients make necessary, and compare the ledger with the others; without clients it is not read."""
     params, deferred = module.params, module.params["revocation_deferred"]
     if params["clients"] is None:
         return revocation.Outcome({}, ())
-    wish = revocation.Wish(
+    request = revocation.RevocationRequest(
         tuple(access.clients_of(params["clients"])),
         params["unlisted_certificates"] == "revoke",
         frozenset(params["revocation_list_groups"]) - {one["authority"] for one in params["issuers"]},
     )
     template = _spec(params, "clients", "client")
     predict = module.check_mode
-    found = revocation.begin(place, wish, template, passphrase, around, predict=predict, deferred=deferred)
+    found = revocation.begin(place, request, template, passphrase, context, predict=predict, deferred=deferred)
     for warning in report.access_warnings(found, deferred=deferred):
         module.warn(warning)
     return found
@@ -319,12 +319,12 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     if not specs and not os.path.lexists(place.path):
         return report.without_ca(only_external)
     passphrase = check_passphrase(params["passphrase"])
-    around = call_context.surroundings(params, now)
-    outcome = create.ensure(place, specs, passphrase, around, predict=module.check_mode)
+    context = call_context.call_context(params, now)
+    outcome = create.ensure(place, specs, passphrase, context, predict=module.check_mode)
     for warning in report.bootstrap_warnings(outcome, issuers):
         module.warn(warning)
     authorities = report.authorities(outcome, now)
-    revoked = _revoke(module, place, passphrase, around)
+    revoked = _revoke(module, place, passphrase, context)
     deferred = revoked.revocations if params["revocation_deferred"] else ()
     begun = () if deferred else revoked.revocations
     if begun or revoked.listed:

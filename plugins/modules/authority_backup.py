@@ -90,9 +90,9 @@ from ..module_utils._module import run_module
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    around = call_context.surroundings(params, now)
+    context = call_context.call_context(params, now)
     place = layout.ca_directory(params["path"])
-    made = backup.make_backup(place, params["archive_path"], around, predict=module.check_mode)
+    made = backup.make_backup(place, params["archive_path"], context, predict=module.check_mode)
     return {
         "changed": True,
         "archive": {

@@ -161,12 +161,12 @@ def _spec(place: layout.CaDirectory, params: dict[str, t.Any]) -> create.Authori
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"]) if params["passphrase"] else None
-    around = call_context.surroundings(params, now)
+    context = call_context.call_context(params, now)
     place = layout.ca_directory(params["path"])
-    generations.check_place(place, around)
+    generations.check_place(place, context)
     spec = _spec(place, params)
     outcome = generations.change(
-        place, spec, params["state"], passphrase, around, predict=module.check_mode, generation=params["generation"]
+        place, spec, params["state"], passphrase, context, predict=module.check_mode, generation=params["generation"]
     )
     for warning in outcome.warnings:
         module.warn(warning)

@@ -229,7 +229,7 @@ from ..module_utils._module import run_module
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     place, now = layout.ca_directory(module.params["path"]), _time.utc_now()
-    for path in layout.loose_entries(place):
+    for path in layout.insecure_entries(place):
         module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
     authorities = store.describe(store.read_authorities(place), now)
     authorities = anchors.with_issuers(authorities, map(_issuer, module.params["issuers"]), now)
@@ -257,7 +257,7 @@ def _compared(module: AnsibleModule, place: layout.CaDirectory, now: datetime) -
         return None
     try:
         by_list = set(module.params["revocation_list_groups"]) - {one["authority"] for one in module.params["issuers"]}
-        return revocation.look(place, access.clients_of(module.params["clients"]), now, by_list)
+        return revocation.pending(place, access.clients_of(module.params["clients"]), now, by_list)
     except TlsError as error:
         module.warn(f"the access of clients cannot be compared with the ledger: {error.message}")
         return None

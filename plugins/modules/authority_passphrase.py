@@ -95,7 +95,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         place=layout.ca_directory(params["path"]),
         old=params["passphrase"],
         new=params["new_passphrase"],
-        around=call_context.surroundings(params, now),
+        context=call_context.call_context(params, now),
     )
     outcome = change_passphrase.change_passphrase(change, predict=module.check_mode)
     return {

@@ -104,9 +104,9 @@ from ..module_utils._module import run_module
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     passphrase = check_passphrase(params["passphrase"])
-    around = call_context.surroundings(params, now)
+    context = call_context.call_context(params, now)
     place = layout.ca_directory(params["path"])
-    done = restore.restore_backup(place, params["archive_path"], passphrase, around, predict=module.check_mode)
+    done = restore.restore_backup(place, params["archive_path"], passphrase, context, predict=module.check_mode)
     return {
         "changed": done.changed,
         "reasons": ["ledger-restored"] if done.changed else [],

@@ -176,12 +176,12 @@ _CERTIFICATE: dict[str, t.Any] = {
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    around = call_context.surroundings(params, now)
+    context = call_context.call_context(params, now)
     done = import_certificates.record(
         layout.ca_directory(params["path"]),
         [import_certificates.Found(**one) for one in params["certificates"]],
         params["reason"],
-        around,
+        context,
         predict=module.check_mode,
         complete=params["complete"],
     )

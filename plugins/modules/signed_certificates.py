@@ -336,7 +336,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             same_machine=params["same_machine"],
         ),
         passphrase=passphrase,
-        around=call_context.surroundings(params, now),
+        context=call_context.call_context(params, now),
         partial=params["partial"],
     )
     result = sign_batch.sign(work)

@@ -18,7 +18,7 @@ from cryptography import x509
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import generations as ca_generations
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout as ca_directory
 from support.ansible import playbook_runs
-from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, around, ensure, spec, tree
+from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, call_context, ensure, spec, tree
 
 PLAYBOOKS = pathlib.Path(__file__).resolve().parents[2] / "playbooks"
 GROUPS = {"docker_ca_access_groups": ["clients", "ops"]}
@@ -141,7 +141,7 @@ def test_wrong_passphrase_in_the_middle_changes_nothing_and_the_right_one_goes_o
     assert site(tmp_path).code == 0
     place = ca_directory.ca_directory(str(ca_of(tmp_path)))
     now = datetime.now(timezone.utc)
-    ca_generations.change(place, spec("server"), "introduced", PASSPHRASE, around(now), predict=False)
+    ca_generations.change(place, spec("server"), "introduced", PASSPHRASE, call_context(now), predict=False)
     assert site(tmp_path).code == 0  # everybody trusts both: what comes next is that the new one signs
     before = tree(ca_of(tmp_path)), tree(tmp_path / "bundles")
     wrong = rotate(tmp_path, "server", passphrase="a wrong passphrase, really")

@@ -49,7 +49,7 @@ class Backup:
     warnings: tuple[str, ...] = ()
 
 
-def make_backup(place: layout.CaDirectory, archive: str, around: create.Surroundings, *, predict: bool) -> Backup:
+def make_backup(place: layout.CaDirectory, archive: str, context: create.CallContext, *, predict: bool) -> Backup:
     """Write the CA directory to the file ``archive`` (0600, replaced in one rename) and return what it holds.
 
     Raises TlsError (codes of ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``, ``key-not-encrypted``,
@@ -59,24 +59,24 @@ def make_backup(place: layout.CaDirectory, archive: str, around: create.Surround
     if not os.path.isdir(place.authorities):
         raise layout.no_ca(place, ", so there is nothing to back up")
     _check_archive_place(place, archive)
-    layout.loose_entries(place, os.geteuid())
+    layout.insecure_entries(place, os.geteuid())
     if predict:
         names, strange = _names(place)
         return Backup(archive, "", len(names), _sound(place).head, _ids(place), _left_out(strange))
-    with lock.locked(place.lock, around.lock_timeout), layout.disk_errors(place):
+    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         found = _sound(place)
         warnings = ledger.repair(place, found)
         found = swap_keys.finish(place, found)
         names, strange = _names(place)
         manifest = {
             "format": FORMAT,
-            "time": isoformat(around.now),
+            "time": isoformat(context.now),
             "ca_path": place.path,
             "ledger": {"seq": found.head.seq, "digest": found.head.digest},
             "authorities": list(_ids(place)),
-            **around.origin,
+            **context.origin,
         }
-        digest = _write_archive(place, archive, names, manifest, int(around.now.timestamp()))
+        digest = _write_archive(place, archive, names, manifest, int(context.now.timestamp()))
         return Backup(archive, digest, len(names), found.head, _ids(place), (*warnings, *_left_out(strange)))
 
 

@@ -29,9 +29,9 @@ def origin(operator: str = "") -> dict[str, str]:
     return {name: value[:200] for name, value in found.items() if value}
 
 
-def surroundings(parameters: t.Mapping[str, t.Any], now: datetime) -> create.Surroundings:
+def call_context(parameters: t.Mapping[str, t.Any], now: datetime) -> create.CallContext:
     """Return what a run brings along, by the options ``_options.CA_OPTIONS`` and ``restart_ledger``, as far as a module has them."""
-    return create.Surroundings(
+    return create.CallContext(
         now=now,
         origin=origin(parameters["operator"]),
         lock_timeout=parameters["lock_timeout"],

@@ -32,7 +32,7 @@ class Change:
     place: layout.CaDirectory
     old: str
     new: str
-    around: create.Surroundings
+    context: create.CallContext
 
 
 @dataclass(frozen=True)
@@ -52,38 +52,38 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
     Raises TlsError (codes of ``passphrase``, ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``); then
     every key still opens with the passphrase that it had.
     """
-    place, around = change.place, change.around
+    place, context = change.place, change.context
     new = check_passphrase(change.new, "the CA's new passphrase (docker_ca_new_passphrase)")
     if not change.old:
         check_passphrase(change.old)
     layout.check_parents(place.path)
     if not os.path.isdir(place.authorities):
         raise layout.no_ca(place, ", so there is no passphrase to change")
-    layout.check_file_system(place.path, allow_network=around.allow_network_filesystem)
-    layout.loose_entries(place, os.geteuid())
+    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
+    layout.insecure_entries(place, os.geteuid())
     if predict:
-        ledger.check_clock(place, ledger.scan(place), around.now)
+        ledger.check_clock(place, ledger.scan(place), context.now)
         opened, kept = _opened(place, change.old, new)
         return Outcome(tuple(opened), tuple(kept), ("passphrase-changed",) if opened else (), ())
-    with lock.locked(place.lock, around.lock_timeout), layout.disk_errors(place):
+    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         return _change_locked(change, new)
 
 
 def _change_locked(change: Change, new: bytes) -> Outcome:
     place = change.place
     found = ledger.scan(place)
-    ledger.check_clock(place, found, change.around.now)
+    ledger.check_clock(place, found, change.context.now)
     opened, kept = _opened(place, change.old, new)
-    loose = layout.loose_entries(place, os.geteuid())
+    insecure = layout.insecure_entries(place, os.geteuid())
     layout.prepare(place)
-    layout.repair_modes(loose)
-    warnings = [*create.loose_warnings(loose), *ledger.repair(place, found)]
+    layout.repair_modes(insecure)
+    warnings = [*create.insecure_warnings(insecure), *ledger.repair(place, found)]
     torn, unfinished = bool(found.torn), swap_keys.is_unfinished(place)
     found = swap_keys.finish(place, found)
     reasons = [
         reason
         for reason, holds in (
-            ("modes-repaired", bool(loose)),
+            ("modes-repaired", bool(insecure)),
             ("ledger-repaired", torn),
             ("passphrase-change-finished", unfinished),
             ("passphrase-changed", bool(opened)),
@@ -131,7 +131,7 @@ def _stage(change: Change, new: bytes, opened: t.Mapping[str, t.Any], kept: t.Se
     shutil.rmtree(path, ignore_errors=True)
     _files.ensure_directory(path, layout.DIRECTORY_MODE)
     for name, key in opened.items():
-        data = key_encryption.encrypt_private_key(key, new, change.around.rounds)
+        data = key_encryption.encrypt_private_key(key, new, change.context.rounds)
         if not key_encryption.passphrase_opens(data, new):
             raise TlsError(
                 f"the new encryption of the key of {name} does not open with the new passphrase",
@@ -143,9 +143,9 @@ def _stage(change: Change, new: bytes, opened: t.Mapping[str, t.Any], kept: t.Se
         "serial": "",
         "event": "passphrase-changed",
         "change": secrets.token_hex(8),
-        "time": isoformat(change.around.now),
+        "time": isoformat(change.context.now),
         "authorities": [*opened],
         "unchanged": [*kept],
-        **change.around.origin,
+        **change.context.origin,
     }
     _files.write_atomic(os.path.join(path, swap_keys.EVENT), json.dumps(event).encode("ascii"), layout.FILE_MODE)

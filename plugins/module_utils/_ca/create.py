@@ -62,7 +62,7 @@ def spec_like(one: store.StoredAuthority) -> AuthoritySpec:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class CallContext:
     """What a run brings along: its clock, who it is for the ledger, and how it waits."""
 
     now: datetime
@@ -142,7 +142,7 @@ def ensure(
     place: layout.CaDirectory,
     specs: t.Sequence[AuthoritySpec],
     passphrase: bytes,
-    around: Surroundings,
+    context: CallContext,
     *,
     predict: bool,
 ) -> Outcome:
@@ -157,16 +157,16 @@ def ensure(
         if spec.organization:
             names.check_common_name(spec.organization, f"organization of the authority {spec.name}")
     layout.check_parents(place.path)
-    layout.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
     exists = os.path.isdir(place.path)
     if exists:
-        layout.loose_entries(place, os.geteuid())
+        layout.insecure_entries(place, os.geteuid())
     if predict:
-        return Run(place, specs, passphrase, around).predict()
+        return Run(place, specs, passphrase, context).predict()
     if not exists:
         layout.prepare(place)
-    with lock.locked(place.lock, around.lock_timeout), layout.disk_errors(place):
-        return Run(place, specs, passphrase, around).act()
+    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
+        return Run(place, specs, passphrase, context).act()
 
 
 @dataclass(frozen=True)
@@ -196,25 +196,25 @@ class Run:
     place: layout.CaDirectory
     specs: t.Sequence[AuthoritySpec]
     passphrase: bytes
-    around: Surroundings
+    context: CallContext
 
     def predict(self) -> Outcome:
         state = self._verified()
-        missing, warnings = decide(self.specs, state.stored, self.around.now)
-        due = crl.due(state.stored, state.ledger, self.around.now)
-        reasons = _reasons(state, layout.loose_entries(self.place), missing, due)
+        missing, warnings = decide(self.specs, state.stored, self.context.now)
+        due = crl.due(state.stored, state.ledger, self.context.now)
+        reasons = _reasons(state, layout.insecure_entries(self.place), missing, due)
         return Outcome(state.stored, tuple(missing), reasons, tuple(warnings), state.ledger)
 
     def act(self) -> Outcome:
         settled = self.settle()
         stored = settled.stored
-        missing, advice = decide(self.specs, stored, self.around.now)
+        missing, advice = decide(self.specs, stored, self.context.now)
         if missing:
             self.create(missing, settled.ledger)
             stored = store.read_authorities(self.place)
-        due = crl.due(stored, settled.ledger, self.around.now)
+        due = crl.due(stored, settled.ledger, self.context.now)
         if due:
-            crl.renew(due, settled.ledger, self.passphrase, self.around.now)
+            crl.renew(due, settled.ledger, self.passphrase, self.context.now)
             stored = stages.settled(store.read_authorities(self.place), settled.ledger)
         reasons = (*settled.reasons, *(("authority-missing",) if missing else ()), *((crl.SIGNED,) if due else ()))
         return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice), settled.ledger)
@@ -223,10 +223,10 @@ class Run:
         """Verify everything, then repair and finish what is to be. Only under the lock."""
         place = self.place
         state = self._verified()
-        loose = layout.loose_entries(place, os.geteuid())
+        insecure = layout.insecure_entries(place, os.geteuid())
         layout.prepare(place)
-        layout.repair_modes(loose)
-        warnings = [*loose_warnings(loose), *ledger.repair(place, state.ledger)]
+        layout.repair_modes(insecure)
+        warnings = [*insecure_warnings(insecure), *ledger.repair(place, state.ledger)]
         found, stored = state.ledger, state.stored
         if state.restart:
             found = self._restart_ledger(stored)
@@ -237,23 +237,23 @@ class Run:
             self._move_in(state.unfinished)
             stored = self._verified().stored
         self._discard_staged()
-        return Settled(stored, found, (*swapped, *_reasons(state, loose, (), ())), tuple(warnings))
+        return Settled(stored, found, (*swapped, *_reasons(state, insecure, (), ())), tuple(warnings))
 
     def _verified(self) -> _State:
         """Return what is there after all checks: certificates, keys with the passphrase, the ledger's chain."""
         stored = store.read_authorities(self.place)
         for spec in self.specs:
             if spec.name in stored:
-                store.check_authority(store.signing(stored[spec.name]), self.around.now)
+                store.check_authority(store.signing(stored[spec.name]), self.context.now)
                 store.open_key(store.signing(stored[spec.name]), self.passphrase)
         try:
             found = ledger.scan(self.place)
-            ledger.check_clock(self.place, found, self.around.now)
+            ledger.check_clock(self.place, found, self.context.now)
             stored = stages.settled(stored, found)
             check_recorded(self.place, found, [one for generations in stored.values() for one in generations])
             return _State(stored, found, tuple(self._unfinished(found, stored)), restart=False)
         except TlsError as error:
-            if not self.around.restart_ledger or error.code not in _LEDGER_FAULTS:
+            if not self.context.restart_ledger or error.code not in _LEDGER_FAULTS:
                 raise
             return _State(stored, ledger.EMPTY, (), restart=True)
 
@@ -290,23 +290,23 @@ class Run:
             shutil.rmtree(os.path.join(self.place.staging, name), ignore_errors=True)
 
     def _restart_ledger(self, stored: store.Stored) -> ledger.Scan:
-        stamp = isoformat(self.around.now).replace(":", "")
+        stamp = isoformat(self.context.now).replace(":", "")
         old = ledger.set_aside(self.place, stamp)
-        common = {"time": isoformat(self.around.now), **self.around.origin}
+        common = {"time": isoformat(self.context.now), **self.context.origin}
         entries = [{"serial": "", "event": "ledger-restarted", **old, **common}]
         for generations in stored.values():
             entries += [{**entry("authority-recorded", one.id, one.view), **common} for one in generations]
         ledger.append(self.place, ledger.scan(self.place), entries)
         return ledger.scan(self.place)
 
-    def create(self, missing: t.Sequence[AuthoritySpec], found: ledger.Scan, **told: t.Any) -> None:
-        """Make authorities; ``told`` is what the ledger is to say of them besides. Only under the lock, after ``settle``."""
-        common = {"time": isoformat(self.around.now), **self.around.origin}
+    def create(self, missing: t.Sequence[AuthoritySpec], found: ledger.Scan, **audit: t.Any) -> None:
+        """Make authorities; ``audit`` is what the ledger is to say of them besides. Only under the lock, after ``settle``."""
+        common = {"time": isoformat(self.context.now), **self.context.origin}
         entries = []
         for spec in missing:
             certificate = self._stage(spec)
             view = reader.view_certificate(certificate)
-            entries.append({**entry("authority-created", spec.id, view), **told, **common})
+            entries.append({**entry("authority-created", spec.id, view), **audit, **common})
         _files.fsync_directory(self.place.staging)
         ledger.append(self.place, found, entries)
         self._move_in(spec.id for spec in missing)
@@ -321,10 +321,10 @@ class Run:
             organization=spec.organization,
             unit=name,
             purpose=store.purpose_of(spec.name),
-            not_before=self.around.now - DEFAULT_BACKDATE,
-            not_after=self.around.now + spec.validity,
+            not_before=self.context.now - DEFAULT_BACKDATE,
+            not_after=self.context.now + spec.validity,
         )
-        encrypted = key_encryption.encrypt_private_key(key, self.passphrase, self.around.rounds)
+        encrypted = key_encryption.encrypt_private_key(key, self.passphrase, self.context.rounds)
         path = os.path.join(self.place.staging, name)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(path)
@@ -332,17 +332,17 @@ class Run:
         _files.write_atomic(os.path.join(path, store.KEY), encrypted, layout.FILE_MODE)
         content = reader.certificate_pem(certificate).encode("ascii")
         _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
-        crl.stage(path, certificate, key, self.around.now)
+        crl.stage(path, certificate, key, self.context.now)
         if spec.is_next:
             _files.write_atomic(os.path.join(path, store.NEXT_MARK), b"", layout.FILE_MODE)
         return certificate
 
 
 def _reasons(
-    state: _State, loose: t.Sequence[str], missing: t.Sequence[AuthoritySpec], due: t.Sequence[store.StoredAuthority]
+    state: _State, insecure: t.Sequence[str], missing: t.Sequence[AuthoritySpec], due: t.Sequence[store.StoredAuthority]
 ) -> tuple[str, ...]:
     pairs = (
-        ("modes-repaired", bool(loose)),
+        ("modes-repaired", bool(insecure)),
         ("ledger-repaired", bool(state.ledger.torn)),
         ("ledger-restarted", state.restart),
         ("authority-unfinished", bool(state.unfinished)),
@@ -352,12 +352,12 @@ def _reasons(
     return tuple(reason for reason, holds in pairs if holds)
 
 
-def loose_warnings(loose: t.Sequence[str]) -> list[str]:
+def insecure_warnings(insecure: t.Sequence[str]) -> list[str]:
     """Return what to tell the user about paths that others had access to."""
-    if not loose:
+    if not insecure:
         return []
     return [
-        f"modes-repaired: others could read or write {', '.join(loose)}; the modes are right again. Whoever had access to a "
+        f"modes-repaired: others could read or write {', '.join(insecure)}; the modes are right again. Whoever had access to a "
         "key file had only its encrypted form: think about a new passphrase, or a new generation if the passphrase was weak"
     ]
 

@@ -40,7 +40,7 @@ def change(
     spec: create.AuthoritySpec,
     state: str,
     passphrase: bytes | None,
-    around: create.Surroundings,
+    context: create.CallContext,
     *,
     predict: bool,
     generation: int = 0,
@@ -55,26 +55,26 @@ def change(
     signs, or has been replaced already, nothing is done: a plan may be older than what it is about.
     Raises TlsError ``authority-unknown``, ``generation-missing`` and those of ``bootstrap``, ``store``, ``ledger``.
     """
-    check_place(place, around)
-    with locked(place, around, predict=predict):
+    check_place(place, context)
+    with locked(place, context, predict=predict):
         before = read(place, spec.name)
-        ledger.check_clock(place, ledger.scan(place), around.now)
+        ledger.check_clock(place, ledger.scan(place), context.now)
         _check_passphrase(before[spec.name], state, passphrase)
         if predict:
             found = ledger.scan(place)
             return _predict(place, spec, state, before, found, generation)
-        settled = create.Run(place, (), passphrase or b"", around).settle()
-        made, reasons = _act(place, spec, state, settled, passphrase, around, generation)
+        settled = create.Run(place, (), passphrase or b"", context).settle()
+        made, reasons = _act(place, spec, state, settled, passphrase, context, generation)
         return Outcome(before, read(place, spec.name), made, (*settled.reasons, *reasons), settled.warnings)
 
 
-def check_place(place: layout.CaDirectory, around: create.Surroundings) -> None:
+def check_place(place: layout.CaDirectory, context: create.CallContext) -> None:
     """Refuse a directory that is not there or not safe. Raises TlsError ``authority-missing`` and those of ``directory``."""
     layout.check_parents(place.path)
     if not os.path.isdir(place.path):
         raise layout.no_ca(place, hint=layout.MAKE_IT_FIRST)
-    layout.check_file_system(place.path, allow_network=around.allow_network_filesystem)
-    layout.loose_entries(place, os.geteuid())
+    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
+    layout.insecure_entries(place, os.geteuid())
 
 
 def read(place: layout.CaDirectory, name: str) -> dict[str, list[store.StoredAuthority]]:
@@ -89,11 +89,11 @@ def read(place: layout.CaDirectory, name: str) -> dict[str, list[store.StoredAut
     return stored
 
 
-def locked(place: layout.CaDirectory, around: create.Surroundings, *, predict: bool) -> t.ContextManager[t.Any]:
+def locked(place: layout.CaDirectory, context: create.CallContext, *, predict: bool) -> t.ContextManager[t.Any]:
     """Return the lock of the directory, or nothing to hold in a prediction."""
     stack = contextlib.ExitStack()
     if not predict:
-        stack.enter_context(lock.locked(place.lock, around.lock_timeout))
+        stack.enter_context(lock.locked(place.lock, context.lock_timeout))
         stack.enter_context(layout.disk_errors(place))
     return stack
 
@@ -113,10 +113,10 @@ def next_generation(place: layout.CaDirectory, name: str, stored: store.Stored, 
 
 
 def sign(
-    place: layout.CaDirectory, one: store.StoredAuthority, found: ledger.Scan, told: t.Mapping[str, t.Any]
+    place: layout.CaDirectory, one: store.StoredAuthority, found: ledger.Scan, audit: t.Mapping[str, t.Any]
 ) -> None:
     """Make a generation sign that was only trusted. Only under the lock."""
-    ledger.append(place, found, [{**create.entry("authority-signing", one.id, one.view), **told}])
+    ledger.append(place, found, [{**create.entry("authority-signing", one.id, one.view), **audit}])
     stages.unmark(place, one.id)
 
 
@@ -124,17 +124,17 @@ def retire(
     place: layout.CaDirectory,
     gone: t.Sequence[store.StoredAuthority],
     found: ledger.Scan,
-    told: t.Mapping[str, t.Any],
+    audit: t.Mapping[str, t.Any],
 ) -> None:
     """Take generations out of trust for good and destroy their keys. Only under the lock."""
-    ledger.append(place, found, [{**create.entry("authority-retired", one.id, one.view), **told} for one in gone])
+    ledger.append(place, found, [{**create.entry("authority-retired", one.id, one.view), **audit} for one in gone])
     for one in gone:
         stages.move_out(place, one.id)
 
 
-def told(around: create.Surroundings, **more: t.Any) -> dict[str, t.Any]:
+def audit_fields(context: create.CallContext, **more: t.Any) -> dict[str, t.Any]:
     """Return what the ledger says of every event: when, and by whom."""
-    return {"time": isoformat(around.now), **more, **around.origin}
+    return {"time": isoformat(context.now), **more, **context.origin}
 
 
 def waiting(generations: t.Sequence[store.StoredAuthority]) -> store.StoredAuthority | None:
@@ -215,7 +215,7 @@ def _act(
     state: str,
     settled: create.Settled,
     passphrase: bytes | None,
-    around: create.Surroundings,
+    context: create.CallContext,
     generation: int,
 ) -> tuple[tuple[create.AuthoritySpec, ...], tuple[str, ...]]:
     generations = settled.stored[spec.name]
@@ -226,13 +226,13 @@ def _act(
         return (), ()
     if state == INTRODUCED and one is None:
         wanted = _wanted(spec, next_generation(place, spec.name, settled.stored, found))
-        create.Run(place, (), passphrase or b"", around).create([wanted], found, stage=store.NEXT)
+        create.Run(place, (), passphrase or b"", context).create([wanted], found, stage=store.NEXT)
         return (wanted,), ("generation-introduced",)
     if state == SIGNING and one is not None:
-        sign(place, one, found, told(around))
+        sign(place, one, found, audit_fields(context))
         return (), ("generation-signs",)
     gone = _leaving(generations, generation) if state == RETIRED else []
     if gone:
-        retire(place, gone, found, told(around))
+        retire(place, gone, found, audit_fields(context))
         return (), ("generation-retired",)
     return (), ()

@@ -56,7 +56,7 @@ def adopt(
     place: layout.CaDirectory,
     foreign: Foreign,
     passphrase: bytes,
-    around: create.Surroundings,
+    context: create.CallContext,
     *,
     predict: bool,
 ) -> Adopted:
@@ -69,27 +69,27 @@ def adopt(
     names = _names(foreign.names)
     if not foreign.key.strip():
         return _adopted_before(place, foreign, names)
-    certificate, key, warnings = check_foreign(foreign, names, around.now)
+    certificate, key, warnings = check_foreign(foreign, names, context.now)
     view = reader.view_certificate(certificate)
-    before = create.ensure(place, [], passphrase, around, predict=predict)
+    before = create.ensure(place, [], passphrase, context, predict=predict)
     if predict:
         missing = _missing(names, before.stored, view)
         ids = tuple(store.identifier(name, 1) for name in missing)
         reasons = (*before.reasons, *(("authority-adopted",) if ids else ()))
         return Adopted(ids, view, before.stored, reasons, (*before.warnings, *warnings))
-    with lock.locked(place.lock, around.lock_timeout), layout.disk_errors(place):
+    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         stored = store.read_authorities(place)
         found = ledger.scan(place)
         for one in (generations[-1] for generations in stored.values()):
             store.open_key(one, passphrase)  # one passphrase for all
         ids = tuple(store.identifier(name, 1) for name in _missing(names, stored, view))
         for identifier in ids:
-            encrypted = key_encryption.encrypt_private_key(key, passphrase, around.rounds)
+            encrypted = key_encryption.encrypt_private_key(key, passphrase, context.rounds)
             _stage(place, identifier, certificate, encrypted)
-            crl.stage(os.path.join(place.staging, identifier), certificate, key, around.now)
+            crl.stage(os.path.join(place.staging, identifier), certificate, key, context.now)
         if ids:
             _files.fsync_directory(place.staging)
-            ledger.append(place, found, [_entry(identifier, view, foreign, around) for identifier in ids])
+            ledger.append(place, found, [_entry(identifier, view, foreign, context) for identifier in ids])
             for identifier in ids:
                 os.rename(os.path.join(place.staging, identifier), os.path.join(place.authorities, identifier))
             _files.fsync_directory(place.authorities)
@@ -273,7 +273,7 @@ def _stage(place: layout.CaDirectory, identifier: str, certificate: t.Any, key: 
 
 
 def _entry(
-    identifier: str, view: reader.CertificateView, foreign: Foreign, around: create.Surroundings
+    identifier: str, view: reader.CertificateView, foreign: Foreign, context: create.CallContext
 ) -> dict[str, t.Any]:
     return {
         "serial": view.serial,
@@ -285,6 +285,6 @@ def _entry(
         "not_before": isoformat(view.not_before),
         "not_after": isoformat(view.not_after),
         "public_key_fingerprint": view.public_key_fingerprint,
-        "time": isoformat(around.now),
-        **around.origin,
+        "time": isoformat(context.now),
+        **context.origin,
     }

@@ -47,7 +47,7 @@ def record(
     place: layout.CaDirectory,
     certificates: t.Sequence[Found],
     reason: str,
-    around: create.Surroundings,
+    context: create.CallContext,
     *,
     predict: bool,
     complete: bool = True,
@@ -61,20 +61,20 @@ def record(
     layout.check_parents(place.path)
     if not os.path.isdir(place.authorities):
         raise layout.no_ca(place)
-    layout.loose_entries(place, os.geteuid())
+    layout.insecure_entries(place, os.geteuid())
     if predict:
-        return _decide(place, certificates, reason, ledger.scan(place), around, complete)[0]
-    with lock.locked(place.lock, around.lock_timeout), layout.disk_errors(place):
+        return _decide(place, certificates, reason, ledger.scan(place), context, complete)[0]
+    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         found = ledger.scan(place)
         layout.prepare(place)
         layout.empty_staging(place)
         warnings = ledger.repair(place, found)
         found = swap_keys.finish(place, found)
-        result, contents = _decide(place, certificates, reason, found, around, complete)
+        result, contents = _decide(place, certificates, reason, found, context, complete)
         entries = list(result.entries)
         if "ledger-recorded" in result.reasons:
             entries.append(
-                {"serial": "", "event": "ledger-recorded", "count": len(entries), **_common(around)},
+                {"serial": "", "event": "ledger-recorded", "count": len(entries), **_common(context)},
             )
         if entries:
             ledger.append(place, found, entries)
@@ -82,8 +82,8 @@ def record(
         return Recorded(result.entries, result.known, result.foreign, result.reasons, warnings)
 
 
-def _common(around: create.Surroundings) -> dict[str, t.Any]:
-    return {"time": isoformat(around.now), **around.origin}
+def _common(context: create.CallContext) -> dict[str, t.Any]:
+    return {"time": isoformat(context.now), **context.origin}
 
 
 def _decide(
@@ -91,11 +91,11 @@ def _decide(
     certificates: t.Sequence[Found],
     reason: str,
     found: ledger.Scan,
-    around: create.Surroundings,
+    context: create.CallContext,
     complete: bool,
 ) -> tuple[Recorded, dict[str, str]]:
     """Return the result and the files for ``issued/`` by their names without suffix."""
-    ledger.check_clock(place, found, around.now)
+    ledger.check_clock(place, found, context.now)
     living = stages.settled(store.read_authorities(place), found)
     authorities = [one for generations in living.values() for one in generations]
     create.check_recorded(place, found, authorities)
@@ -118,7 +118,7 @@ def _decide(
         elif view.fingerprint_sha256 in known:
             seen.add(view.fingerprint_sha256)
         else:
-            entries.setdefault(view.fingerprint_sha256, _entry(one, view, issuer, reason, around))
+            entries.setdefault(view.fingerprint_sha256, _entry(one, view, issuer, reason, context))
             shown.setdefault(view.fingerprint_sha256, set()).add(one.requester)
             name = view.serial if not _taken(place, view.serial) else f"{view.serial}-{view.fingerprint_sha256[:16]}"
             contents[name] = reader.certificate_pem(leaf)
@@ -141,13 +141,13 @@ def _entry(
     view: reader.CertificateView,
     issuer: store.StoredAuthority,
     reason: str,
-    around: create.Surroundings,
+    context: create.CallContext,
 ) -> dict[str, t.Any]:
     profile = next((name for name in ("server", "client") if renewal.has_profile(view, name)), "both")
     return {
         "serial": view.serial,
         "event": EVENTS[reason],
-        **_common(around),
+        **_common(context),
         "authority": issuer.id,
         "profile": profile,
         "requester": one.requester,

@@ -198,12 +198,12 @@ def _unreadable(path: str, error: OSError) -> TlsError:
     )
 
 
-def loose_entries(place: CaDirectory, user: int | None = None) -> tuple[str, ...]:
+def insecure_entries(place: CaDirectory, user: int | None = None) -> tuple[str, ...]:
     """Return the paths whose modes let others in. ``user`` is the uid that must own all (None: do not check).
 
     Raises TlsError ``ca-directory-unsafe`` for a foreign owner, a symbolic link or something that is no file.
     """
-    loose = []
+    insecure = []
     for path, is_directory in _entries(place):
         try:
             status = os.lstat(path)
@@ -226,8 +226,8 @@ def loose_entries(place: CaDirectory, user: int | None = None) -> tuple[str, ...
                 code="ca-directory-unsafe",
             )
         if status.st_mode & 0o7777 & ~(DIRECTORY_MODE if is_directory else FILE_MODE):
-            loose.append(path)
-    return tuple(loose)
+            insecure.append(path)
+    return tuple(insecure)
 
 
 def repair_modes(paths: t.Iterable[str]) -> None:

@@ -53,9 +53,9 @@ def unknown(
 
 def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost: t.Sequence[Installed]) -> list[str]:
     """Return what to tell the user, loudly."""
-    told = []
+    lines = []
     if missing:
-        told.append(
+        lines.append(
             f"ledger-behind: the ledger {path} ends at line {found.head.seq}{f' of {found.time}' if found.time else ''} and does not know "
             f"{len(missing)} certificate{'s' if len(missing) > 1 else ''} of this CA that hosts have: {_listed(missing)}. Either the CA "
             "directory is an older state (a backup or snapshot that was restored), or somebody else signs with its keys. No serial "
@@ -63,11 +63,11 @@ def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost
             "ansible-playbook portcullis.docker_tls.record_certificates. If it was not, replace the authorities"
         )
     if lost:
-        told.append(
+        lines.append(
             f"authority-behind: hosts have certificates of newer authorities than this CA has: {_listed(lost)}. The CA directory is an "
             "older state. Going on makes their clients' ca.pem and their access older too: restore a newer backup first"
         )
-    return told
+    return lines
 
 
 def _listed(found: t.Sequence[Installed]) -> str:

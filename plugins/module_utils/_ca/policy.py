@@ -138,12 +138,12 @@ def _by_name(given: t.Mapping[str, t.Any]) -> dict[str, frozenset[str]]:
     return found
 
 
-def judge(
+def assess(
     requests: t.Sequence[SigningRequest], *, stored: store.Stored, rules: Rules, now: datetime
 ) -> tuple[list[Approved], dict[str, TlsError]]:
     """Return every good request as it will be signed, in order, and why each other one cannot be, by id.
 
-    Whose the names are is not looked at here (``claims``). Raises TlsError ``request-duplicate``.
+    Whose the names are is not looked at here (``name_ownership``). Raises TlsError ``request-duplicate``.
     """
     _check_ids(requests)
     approved: list[Approved] = []

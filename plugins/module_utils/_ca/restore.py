@@ -44,7 +44,7 @@ class Restored:
 
 
 def restore_backup(
-    place: layout.CaDirectory, archive: str, passphrase: bytes, around: create.Surroundings, *, predict: bool
+    place: layout.CaDirectory, archive: str, passphrase: bytes, context: create.CallContext, *, predict: bool
 ) -> Restored:
     """Make the CA directory from ``archive``; the place must be missing or empty.
 
@@ -52,7 +52,7 @@ def restore_backup(
     codes of ``directory``, ``ledger`` and ``store`` for an archive that holds no sound CA; then nothing is there that was not before.
     """
     layout.check_parents(place.path)
-    layout.check_file_system(place.path, allow_network=around.allow_network_filesystem)
+    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
     digest = _digest(archive)
     parent = _existing_parent(place.path)
     _remove_abandoned(parent)
@@ -61,14 +61,14 @@ def restore_backup(
         try:
             manifest = _unpack(archive, staging)
             found, ids = _checked(staging, manifest, archive, passphrase)
-            ledger.check_clock(staging, found, around.now, f"the ledger in {archive}")
+            ledger.check_clock(staging, found, context.now, f"the ledger in {archive}")
             # An archive that somebody made with tar while a run was writing ends in the middle of a line.
             torn = ledger.repair(staging, found)
             result = Restored(True, str(manifest["time"]), digest, found.head, ids, torn)
             if _is_there(place, archive, digest, found.head):
                 return Restored(False, result.made, digest, found.head, ids)
             if not predict:
-                _record(staging, found, result, archive, around)
+                _record(staging, found, result, archive, context)
                 _move_in(staging, place)
             return result
         finally:
@@ -222,17 +222,17 @@ def _record(
     found: ledger.Scan,
     result: Restored,
     archive: str,
-    around: create.Surroundings,
+    context: create.CallContext,
 ) -> None:
     entry = {
         "serial": "",
         "event": "ledger-restored",
-        "time": isoformat(around.now),
+        "time": isoformat(context.now),
         "backup_time": result.made,
         "archive": os.path.basename(archive),
         "archive_sha256": result.digest,
         "lines": found.head.seq,
-        **around.origin,
+        **context.origin,
     }
     ledger.append(staging, found, [entry])
 

@@ -80,7 +80,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Wish:
+class RevocationRequest:
     """What the inventory wants: its clients, and whether certificates that it does not list are ended too."""
 
     clients: tuple[access.Client, ...]
@@ -123,10 +123,10 @@ class _Plan:
 
 def begin(
     place: layout.CaDirectory,
-    wish: Wish,
+    request: RevocationRequest,
     template: create.AuthoritySpec,
     passphrase: bytes,
-    around: create.Surroundings,
+    context: create.CallContext,
     *,
     predict: bool,
     deferred: bool = False,
@@ -139,45 +139,45 @@ def begin(
     """
     if not os.path.isdir(place.path):
         return Outcome({}, ())
-    plan = _plan(place, wish, around.now)
+    plan = _plan(place, request, context.now)
     work = plan.without_generations() if deferred else plan
     if not work.held or predict:
-        return _outcome(plan, work, wish, plan.stored, predict=predict or deferred)
-    with generations.locked(place, around, predict=False):
-        ledger.check_clock(place, ledger.scan(place), around.now)
-        plan = _plan(place, wish, around.now)
+        return _outcome(plan, work, request, plan.stored, predict=predict or deferred)
+    with generations.locked(place, context, predict=False):
+        ledger.check_clock(place, ledger.scan(place), context.now)
+        plan = _plan(place, request, context.now)
         work = plan.without_generations() if deferred else plan
-        _record(place, work, around)
+        _record(place, work, context)
         for name in work.new:
-            _renew(place, name, template, passphrase, around, work.held[name])
+            _renew(place, name, template, passphrase, context, work.held[name])
         found = ledger.scan(place)
         stored = stages.settled(store.read_authorities(place), found)
-        due = crl.due(stored, found, around.now)
+        due = crl.due(stored, found, context.now)
         if due:
-            crl.renew(due, found, passphrase, around.now)
+            crl.renew(due, found, passphrase, context.now)
             stored = stages.settled(store.read_authorities(place), found)
-    return _outcome(plan, work, wish, stored, predict=deferred)
+    return _outcome(plan, work, request, stored, predict=deferred)
 
 
-def look(
+def pending(
     place: layout.CaDirectory, clients: t.Iterable[access.Client], now: datetime, by_list: t.Iterable[str] = ()
 ) -> Outcome:
     """Return what ``begin`` would find, without a passphrase. Raises TlsError (codes of ``ledger`` and ``store``)."""
     if not os.path.isdir(place.path):
         return Outcome({}, ())
-    wish = Wish(tuple(clients), by_list=frozenset(by_list))
-    plan = _plan(place, wish, now)
-    return _outcome(plan, plan, wish, plan.stored, predict=True)
+    request = RevocationRequest(tuple(clients), by_list=frozenset(by_list))
+    plan = _plan(place, request, now)
+    return _outcome(plan, plan, request, plan.stored, predict=True)
 
 
-def _outcome(plan: _Plan, work: _Plan, wish: Wish, stored: store.Stored, *, predict: bool) -> Outcome:
+def _outcome(plan: _Plan, work: _Plan, request: RevocationRequest, stored: store.Stored, *, predict: bool) -> Outcome:
     revocations = tuple(
         Revocation(
             authority=name,
             clients=tuple(sorted({client for client, unused in ids})),
             signing="" if predict and name in plan.new else store.signing(stored[name]).id,
             generations=tuple(sorted(_ids(ids))),
-            members=name in wish.members,
+            members=name in request.members,
         )
         for name, ids in sorted(plan.held.items())
         if name not in plan.covered
@@ -186,14 +186,14 @@ def _outcome(plan: _Plan, work: _Plan, wish: Wish, stored: store.Stored, *, pred
     return Outcome(stored, revocations, (access.REVOKED,) if changes else (), plan.access, work.listed)
 
 
-def _plan(place: layout.CaDirectory, wish: Wish, now: datetime) -> _Plan:
+def _plan(place: layout.CaDirectory, request: RevocationRequest, now: datetime) -> _Plan:
     """Read the CA and decide what has to leave."""
     found = ledger.scan(place)
     stored = stages.settled(store.read_authorities(place), found)
     entries = access.entries(place)
-    seen = access.compare(entries, wish.clients, stored, now, found.revoked)
-    held = holdings(entries, wish.revoked, stored, now)
-    if wish.end_unlisted:
+    seen = access.compare(entries, request.clients, stored, now, found.revoked)
+    held = holdings(entries, request.revoked, stored, now)
+    if request.end_unlisted:
         for one in seen.unlisted:
             if one.can_be_ended:
                 held.setdefault(one.group, set()).add((one.client, one.generation))
@@ -202,7 +202,7 @@ def _plan(place: layout.CaDirectory, wish: Wish, now: datetime) -> _Plan:
     listed = tuple(
         one for one in crl.to_list(entries, pairs, now) if one.serial not in found.revoked.get(one.authority, ())
     )
-    covered = frozenset(name for name in wish.by_list if name in stored and crl.covers(stored[name], entries))
+    covered = frozenset(name for name in request.by_list if name in stored and crl.covers(stored[name], entries))
     for one in seen.revoked:
         if one.listed and one.trusted and one.group not in covered:
             held.setdefault(one.group, set()).add((one.client, one.generation))
@@ -212,7 +212,7 @@ def _plan(place: layout.CaDirectory, wish: Wish, now: datetime) -> _Plan:
     return _Plan(stored, held, new, seen, frozenset(access.revoked_pairs(entries)), listed, covered)
 
 
-def _record(place: layout.CaDirectory, plan: _Plan, around: create.Surroundings) -> None:
+def _record(place: layout.CaDirectory, plan: _Plan, context: create.CallContext) -> None:
     """Write what is revoked, whatever the inventory says later. Under the lock.
 
     A line for each certificate that the lists get; and one for each client and generation that has to leave.
@@ -222,11 +222,11 @@ def _record(place: layout.CaDirectory, plan: _Plan, around: create.Surroundings)
     for client, generation in sorted(leaving):
         identity = names.client_identity(client)
         if (identity, generation) not in plan.recorded:
-            told = generations.told(around, authority=generation, client=client, names=[identity])
-            lines.append({"serial": "", "event": access.REVOKED, **told})
+            audit = generations.audit_fields(context, authority=generation, client=client, names=[identity])
+            lines.append({"serial": "", "event": access.REVOKED, **audit})
     for one in plan.listed:
-        told = generations.told(around, authority=one.authority, client=one.client)
-        lines.append({"serial": one.serial, "event": ledger.REVOKED, **told})
+        audit = generations.audit_fields(context, authority=one.authority, client=one.client)
+        lines.append({"serial": one.serial, "event": ledger.REVOKED, **audit})
     if lines:
         found = ledger.scan(place)
         ledger.repair(place, found)
@@ -277,7 +277,7 @@ def _renew(
     name: str,
     template: create.AuthoritySpec,
     passphrase: bytes,
-    around: create.Surroundings,
+    context: create.CallContext,
     held: t.Iterable[tuple[str, str]],
 ) -> None:
     """Make the generation that waits sign, or make a new one that signs at once."""
@@ -286,12 +286,12 @@ def _renew(
     reasons = [f"client-revoked: {client}" for client in sorted({client for client, unused in held})]
     one = generations.waiting(stored[name])
     if one is not None and one.id not in _ids(held):
-        generations.sign(place, one, found, generations.told(around, reasons=reasons))
+        generations.sign(place, one, found, generations.audit_fields(context, reasons=reasons))
         return
     store.open_key(store.signing(stored[name]), passphrase)
     number = generations.next_generation(place, name, stored, found)
     wanted = replace(template, name=name, generation=number, is_next=False)
-    create.Run(place, (), passphrase, around).create([wanted], found, reasons=reasons)
+    create.Run(place, (), passphrase, context).create([wanted], found, reasons=reasons)
 
 
 def _ids(held: t.Iterable[tuple[str, str]]) -> set[str]:

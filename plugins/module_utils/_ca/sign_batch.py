@@ -68,7 +68,7 @@ class Batch:
     requests: t.Sequence[policy.SigningRequest]
     rules: policy.Rules
     passphrase: bytes
-    around: create.Surroundings
+    context: create.CallContext
     #: Draws a serial number; 159 random bits, so that a restored backup repeats none.
     draw_serial: t.Callable[[], int] = field(default_factory=lambda: x509.random_serial_number)
     #: Sign the good requests though others are refused; else one bad request refuses the batch.
@@ -80,25 +80,25 @@ class Batch:
 def sign(batch: Batch) -> BatchResult:
     """Sign the batch and return the certificates; with ``rules.predicting`` only say what would be signed.
 
-    Raises TlsError (codes of ``policy``, ``claims``, ``directory``, ``lock``, ``ledger``, ``store``;
+    Raises TlsError (codes of ``policy``, ``name_ownership``, ``layout``, ``lock``, ``ledger``, ``store``;
     ``authority-missing``); then nothing was signed. With ``partial`` a request's own problem is in ``refused`` instead.
     """
-    place, around = batch.place, batch.around
+    place, context = batch.place, batch.context
     layout.check_parents(place.path)
     if not os.path.isdir(place.path):
         return _without_ca(batch)
-    layout.check_file_system(place.path, allow_network=around.allow_network_filesystem)
-    layout.loose_entries(place, os.geteuid())
+    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
+    layout.insecure_entries(place, os.geteuid())
     if batch.rules.predicting:
         return _predict(batch)
-    with lock.locked(place.lock, around.lock_timeout), layout.disk_errors(place):
+    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         return _sign_locked(batch)
 
 
 def _without_ca(batch: Batch) -> BatchResult:
     if not batch.rules.predicting:
         raise layout.no_ca(batch.place, hint=layout.MAKE_IT_FIRST)
-    approved, refused = policy.judge(batch.requests, stored={}, rules=batch.rules, now=batch.around.now)
+    approved, refused = policy.assess(batch.requests, stored={}, rules=batch.rules, now=batch.context.now)
     approved = _settle(batch, approved, refused, ledger.EMPTY, {})
     signed = {one.request.id: Signed(one, "", None) for one in approved}
     return BatchResult(signed, {}, ledger.EMPTY.head, refused, warnings=tuple(reported_names.warnings(approved)))
@@ -114,9 +114,9 @@ def _settle(
     """Return those of ``approved`` that nothing speaks against; the others join ``refused``. Raises where none may be refused."""
     refused.update(unknown_issuer.refusals(approved, found, stored, batch.place.path))
     approved = [one for one in approved if one.request.id not in refused]
-    refused.update(name_ownership.refusals(approved, found, batch.rules, batch.around.now))
+    refused.update(name_ownership.refusals(approved, found, batch.rules, batch.context.now))
     approved = [one for one in approved if one.request.id not in refused]
-    approved, nameless = name_ownership.settle(approved, found, batch.rules, batch.around.now)
+    approved, nameless = name_ownership.settle(approved, found, batch.rules, batch.context.now)
     refused.update(nameless)
     if refused and not batch.partial:
         raise policy.refusal(batch.requests, refused)
@@ -145,7 +145,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     stored = store.read_authorities(batch.place) if stored is None else stored
     if not stored and not batch.rules.predicting:
         raise layout.no_ca(batch.place, hint=layout.MAKE_IT_FIRST)
-    approved, refused = policy.judge(batch.requests, stored=stored, rules=batch.rules, now=batch.around.now)
+    approved, refused = policy.assess(batch.requests, stored=stored, rules=batch.rules, now=batch.context.now)
     serials = _draw_serials(batch, len(approved))
     found = ledger.scan(
         batch.place,
@@ -155,7 +155,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     living = stages.settled(stored, found)
     if living != stored:
         return _prepare(batch, living)
-    ledger.check_clock(batch.place, found, batch.around.now)
+    ledger.check_clock(batch.place, found, batch.context.now)
     create.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
     if not found.used.isdisjoint(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
@@ -163,12 +163,12 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     opened: dict[str, signing.Signer] = {}
     for one in approved:
         if one.authority is not None and one.authority.id not in opened:
-            store.check_authority(one.authority, batch.around.now)
+            store.check_authority(one.authority, batch.context.now)
             key = store.open_key(one.authority, batch.passphrase)
             opened[one.authority.id] = signing.signer(one.authority.certificate, key)
     missing, lost = ledger_gaps.unknown(batch.installed, found.used, stored)
-    told = [*reported_names.warnings(approved), *ledger_gaps.warnings(batch.place.ledger, found, missing, lost)]
-    return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(told))
+    warnings = [*reported_names.warnings(approved), *ledger_gaps.warnings(batch.place.ledger, found, missing, lost)]
+    return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(warnings))
 
 
 def serial_text(number: int) -> str:
@@ -202,11 +202,11 @@ def _predict(batch: Batch) -> BatchResult:
 def _sign_locked(batch: Batch) -> BatchResult:
     place = batch.place
     prepared = _prepare(batch)
-    loose = layout.loose_entries(place, os.geteuid())
+    insecure = layout.insecure_entries(place, os.geteuid())
     layout.prepare(place)
-    layout.repair_modes(loose)
+    layout.repair_modes(insecure)
     layout.empty_staging(place)
-    warnings = [*prepared.warnings, *create.loose_warnings(loose), *ledger.repair(place, prepared.ledger)]
+    warnings = [*prepared.warnings, *create.insecure_warnings(insecure), *ledger.repair(place, prepared.ledger)]
     signed = {
         serial: _sign_one(one, prepared.opened, number, batch)
         for one, (serial, number) in zip(prepared.approved, prepared.serials.items())
@@ -217,7 +217,7 @@ def _sign_locked(batch: Batch) -> BatchResult:
         entries = (_entry(serial, one, batch) for serial, one in signed.items())
         head = ledger.append(place, found, entries).head
         certificate_files.write_issued(place, {serial: one.certificate_content for serial, one in signed.items()})
-    pairs = (("modes-repaired", bool(loose)), ("ledger-repaired", bool(prepared.ledger.torn)))
+    pairs = (("modes-repaired", bool(insecure)), ("ledger-repaired", bool(prepared.ledger.torn)))
     reasons = tuple(reason for reason, holds in pairs if holds)
     by_request = {one.approved.request.id: one for one in signed.values()}
     return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings), prepared.unknown)
@@ -241,7 +241,7 @@ def _sign_one(one: policy.Approved, opened: t.Mapping[str, signing.Signer], numb
         names=one.subject.names,
         profile=one.request.profile,
         authority=authority.certificate,
-        now=one.not_before if one.request.expired else batch.around.now,
+        now=one.not_before if one.request.expired else batch.context.now,
         minimum_life=timedelta(0),
     )
     return Signed(one, reader.certificate_pem(certificate), view)
@@ -254,7 +254,7 @@ def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:
     return {
         "serial": serial,
         "event": "issued",
-        "time": isoformat(batch.around.now),
+        "time": isoformat(batch.context.now),
         "authority": t.cast(store.StoredAuthority, one.approved.authority).id,
         "profile": request.profile,
         "request": request.id,
@@ -266,5 +266,5 @@ def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:
         "not_after": isoformat(view.not_after),
         "fingerprint_sha256": view.fingerprint_sha256,
         "public_key_fingerprint": view.public_key_fingerprint,
-        **batch.around.origin,
+        **batch.context.origin,
     }

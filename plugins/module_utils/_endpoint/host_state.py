@@ -29,17 +29,17 @@ _AUTHORITIES = ("ca_content", "client_ca_content")
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """The host that is looked at."""
+class HostContext:
+    """The host that is inspected."""
 
     host: request_names.Host
     machine: t.Callable[[Options], Machine]
     state: StateDirectory
 
 
-def real_surroundings() -> Surroundings:
+def this_host() -> HostContext:
     """Return this host."""
-    return Surroundings(
+    return HostContext(
         host=request_names.Host(
             fqdn=request_names.host_fqdn(),
             select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
@@ -55,12 +55,12 @@ def run(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     requests, endpoint_options = arguments["requests"], arguments["endpoint"]
     problem = cryptography_problem()
     if problem is not None and problem[1] in INSTALLED_BY_ROLES:
-        return without_library(problem, endpoint_options, real_surroundings(), utc_now())
-    return look(requests, endpoint_options, real_surroundings(), utc_now(), prepare=arguments["prepare"])
+        return without_library(problem, endpoint_options, this_host(), utc_now())
+    return look(requests, endpoint_options, this_host(), utc_now(), prepare=arguments["prepare"])
 
 
 def without_library(
-    problem: tuple[str, str], parameters: t.Mapping[str, t.Any] | None, around: Surroundings, now: datetime
+    problem: tuple[str, str], parameters: t.Mapping[str, t.Any] | None, context: HostContext, now: datetime
 ) -> dict[str, t.Any]:
     """Return what can be said without ``cryptography``, which the roles install: whether the change of the daemon is refused.
 
@@ -69,7 +69,7 @@ def without_library(
     message, code = problem
     known = None if parameters is None else {**parameters, "certificate_content": "", **dict.fromkeys(_AUTHORITIES, "")}
     try:
-        _endpoint(known, around, now, pending=True)
+        _endpoint(known, context, now, pending=True)
     except TlsError as error:
         if not error.code.startswith("cryptography-"):
             return _refused(error)
@@ -79,7 +79,7 @@ def without_library(
 def look(
     requests: t.Sequence[t.Mapping[str, t.Any]],
     parameters: t.Mapping[str, t.Any] | None,
-    around: Surroundings,
+    context: HostContext,
     now: datetime,
     *,
     prepare: bool = False,
@@ -93,11 +93,11 @@ def look(
     """
     told: dict[str, t.Any] = {}
     try:
-        plans = _requests.plan_requests(requests, around.host, now)
+        plans = _requests.plan_requests(requests, context.host, now)
         # The CA compares what all hosts report, so a host reports it whatever else it has to do.
         told = {"requests": _requests.ensure(plans, check_mode=True)["requests"]}
         due = [reason for plan in plans for reason in plan.decision.reasons]
-        found = _endpoint(parameters, around, now, pending=bool(due))
+        found = _endpoint(parameters, context, now, pending=bool(due))
         settled = found.current and not due
         certificates = _requests.ensure(plans, check_mode=settled or not prepare)
     except TlsError as error:
@@ -121,7 +121,7 @@ def _refused(error: TlsError) -> dict[str, t.Any]:
 
 
 def _endpoint(
-    parameters: t.Mapping[str, t.Any] | None, around: Surroundings, now: datetime, *, pending: bool
+    parameters: t.Mapping[str, t.Any] | None, context: HostContext, now: datetime, *, pending: bool
 ) -> endpoint.Current:
     """Return whether the endpoint is current. ``pending``: a certificate will be signed. Raises TlsError where the change is refused."""
     if parameters is None:
@@ -131,5 +131,5 @@ def _endpoint(
     if options.state != "present":
         return endpoint.Current(False, ("asked-for",), ())
     options = replace(options, certificate_pending=options.certificate_pending or pending)
-    found = endpoint.is_current(options, around.machine(options), around.state, now)
+    found = endpoint.is_current(options, context.machine(options), context.state, now)
     return endpoint.Current(False, ("asked-for",), ()) if found.current and options.prove else found

@@ -58,16 +58,16 @@ def approve(
     In: ``renew_before`` by request id. Raises TlsError ``request-duplicate``.
     """
     # There is no authority of ours to look up: the rules take that as a prediction, and the missing CSR is refused here.
-    judged, refused = policy.judge(requests, stored={}, rules=_without_authorities(rules), now=now)
+    approved, refused = policy.assess(requests, stored={}, rules=_without_authorities(rules), now=now)
     if not rules.predicting:
-        for one in judged:
+        for one in approved:
             if one.public_key is None:
                 refused[one.request.id] = _without_request()
     found = ledger.EMPTY
-    judged = [one for one in judged if one.request.id not in refused]
-    refused.update(name_ownership.refusals(judged, found, rules, now))
-    judged = [one for one in judged if one.request.id not in refused]
-    settled, nameless = name_ownership.settle(judged, found, rules, now)
+    approved = [one for one in approved if one.request.id not in refused]
+    refused.update(name_ownership.refusals(approved, found, rules, now))
+    approved = [one for one in approved if one.request.id not in refused]
+    settled, nameless = name_ownership.settle(approved, found, rules, now)
     refused.update(nameless)
     return Approved(
         tuple(_order(one, renew_before.get(one.request.id, "1/3")) for one in settled),

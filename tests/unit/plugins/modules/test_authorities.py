@@ -20,9 +20,9 @@ from support.ca.ca_directory import PASSPHRASE_TEXT, ROUNDS, client_request, sig
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(create.Surroundings, "rounds", ROUNDS)
-    real = create.Surroundings
-    monkeypatch.setattr(create, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    monkeypatch.setattr(create.CallContext, "rounds", ROUNDS)
+    real = create.CallContext
+    monkeypatch.setattr(create, "CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 def run(path: pathlib.Path, *, check: bool = False, diff: bool = False, **options: t.Any) -> dict[str, t.Any]:

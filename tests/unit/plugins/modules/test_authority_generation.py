@@ -19,8 +19,8 @@ from support.ca.ca_directory import PASSPHRASE_TEXT, ROUNDS, ensure, spec, tree
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = create.Surroundings
-    monkeypatch.setattr(create, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    real = create.CallContext
+    monkeypatch.setattr(create, "CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 @pytest.fixture(name="ca")

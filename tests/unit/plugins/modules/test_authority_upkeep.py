@@ -32,8 +32,8 @@ NEW = "another unusual sequence"
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = create.Surroundings
-    monkeypatch.setattr(create, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    real = create.CallContext
+    monkeypatch.setattr(create, "CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 @pytest.fixture(scope="module")

@@ -226,7 +226,7 @@ def test_directory_in_the_way_of_a_file_is_moved_aside(directory: pathlib.Path) 
 @pytest.mark.parametrize(
     ("name", "loose"), [("key.pem", 0o644), ("cert.pem", 0o600), ("ca.pem", 0o666), ("env.sh", 0o644), (".", 0o755)]
 )
-def test_loose_permissions_are_put_right(directory: pathlib.Path, name: str, loose: int) -> None:
+def test_insecure_permissions_are_put_right(directory: pathlib.Path, name: str, loose: int) -> None:
     installed(directory)
     before = {**tree(directory), ".": (0o700, b"")}
     (directory / name).chmod(loose)

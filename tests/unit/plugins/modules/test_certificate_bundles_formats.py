@@ -230,7 +230,7 @@ def test_own_file_that_somebody_changed_is_put_right_without_a_backup(installed:
     assert result["bundles"][0]["backup_files"] == []
 
 
-def test_loose_mode_is_put_right(installed: pathlib.Path) -> None:
+def test_insecure_mode_is_put_right(installed: pathlib.Path) -> None:
     (installed / "client.p12").chmod(0o644)
     before = (installed / "client.p12").read_bytes()
     assert reasons(run(installed)) == ["permissions-changed"]

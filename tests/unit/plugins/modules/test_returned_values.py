@@ -253,8 +253,8 @@ def test_host_state_of_a_secured_host_tells_what_it_has(
     assert run_module(endpoint_module, {**wish, "certificate_content": pair.pem})["changed"]
 
     host = request_names.Host("box.example.test", lambda selectors: [])
-    around = _host_state.Surroundings(host=host, machine=lambda options: machine, state=state)
-    monkeypatch.setattr(_host_state, "real_surroundings", lambda: around)
+    context = _host_state.HostContext(host=host, machine=lambda options: machine, state=state)
+    monkeypatch.setattr(_host_state, "this_host", lambda: context)
     request = defaults(
         REQUEST_OPTIONS,
         id="server",

@@ -20,9 +20,9 @@ PASSPHRASE = PASSPHRASE_TEXT.encode()
 ROUNDS = 1000
 
 
-def around(now: datetime = NOW, **changes: t.Any) -> create.Surroundings:
+def call_context(now: datetime = NOW, **changes: t.Any) -> create.CallContext:
     """Return surroundings with few rounds and no patience."""
-    return create.Surroundings(
+    return create.CallContext(
         **{"now": now, "origin": {"user": "tester"}, "lock_timeout": 0, "rounds": ROUNDS, **changes}
     )
 
@@ -48,7 +48,7 @@ def ensure(path: pathlib.Path, *groups: str, predict: bool = False, **changes: t
     """Make or verify the CA in ``path``."""
     passphrase = changes.pop("passphrase", PASSPHRASE)
     wanted = changes.pop("wanted", None) or specs(*groups)
-    return create.ensure(layout.ca_directory(str(path)), wanted, passphrase, around(**changes), predict=predict)
+    return create.ensure(layout.ca_directory(str(path)), wanted, passphrase, call_context(**changes), predict=predict)
 
 
 @functools.cache
@@ -94,7 +94,7 @@ def sign(path: pathlib.Path | str, *requests: policy.SigningRequest, **changes: 
         passphrase=changes.pop("passphrase", PASSPHRASE),
         installed=changes.pop("installed_", ()),
         partial=changes.pop("partial", False),
-        around=around(**changes),
+        context=call_context(**changes),
     )
     return sign_batch.sign(work)
 

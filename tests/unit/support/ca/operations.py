@@ -43,7 +43,7 @@ from support.ca.ca_directory import (
     PASSPHRASE,
     PASSPHRASE_TEXT,
     ROUNDS,
-    around,
+    call_context,
     client_request,
     csr,
     ensure,
@@ -65,7 +65,7 @@ def change(place: pathlib.Path, *states: str, name: str = "server") -> None:
     """Bring an authority to ``states``, one after the other."""
     for state in states:
         generations.change(
-            layout.ca_directory(str(ca_of(place))), spec(name), state, PASSPHRASE, around(now()), predict=False
+            layout.ca_directory(str(ca_of(place))), spec(name), state, PASSPHRASE, call_context(now()), predict=False
         )
 
 
@@ -199,9 +199,9 @@ def make_ca(place: pathlib.Path) -> pathlib.Path:
 @contextlib.contextmanager
 def few_rounds() -> t.Iterator[None]:
     """Have modules encrypt keys quickly."""
-    real = create.Surroundings
+    real = create.CallContext
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(create, "Surroundings", lambda **given: real(**{"rounds": ROUNDS, **given}))
+        patch.setattr(create, "CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
         yield
 
 

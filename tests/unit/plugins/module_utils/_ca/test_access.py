@@ -86,7 +86,7 @@ CHANGES: dict[str, tuple[list[Client], list[tuple[str, str, str, str]]]] = {
 
 
 def compared(ca: pathlib.Path, clients: t.Sequence[Client], days: int = 0) -> access.Access:
-    return revocation.look(layout.ca_directory(str(ca)), clients, NOW + timedelta(days=days)).access
+    return revocation.pending(layout.ca_directory(str(ca)), clients, NOW + timedelta(days=days)).access
 
 
 @pytest.mark.parametrize(("clients", "expected"), CHANGES.values(), ids=CHANGES)

@@ -24,7 +24,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     restore,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from support.ca.ca_directory import PASSPHRASE, around, ensure, modes, request, sign, tree
+from support.ca.ca_directory import PASSPHRASE, call_context, ensure, modes, request, sign, tree
 from support.ca.certificates import authority, leaf
 
 
@@ -43,13 +43,15 @@ def ca(model: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def back_up(ca: pathlib.Path, archive: pathlib.Path, *, predict: bool = False) -> backup.Backup:
-    return backup.make_backup(layout.ca_directory(str(ca)), str(archive), around(), predict=predict)
+    return backup.make_backup(layout.ca_directory(str(ca)), str(archive), call_context(), predict=predict)
 
 
 def bring_back(
     ca: pathlib.Path, archive: pathlib.Path, passphrase: bytes = PASSPHRASE, *, predict: bool = False
 ) -> restore.Restored:
-    return restore.restore_backup(layout.ca_directory(str(ca)), str(archive), passphrase, around(), predict=predict)
+    return restore.restore_backup(
+        layout.ca_directory(str(ca)), str(archive), passphrase, call_context(), predict=predict
+    )
 
 
 def installed(ca: pathlib.Path, *names: str) -> list[ledger_gaps.Installed]:
@@ -291,16 +293,16 @@ def test_record_takes_what_our_authorities_signed_and_makes_the_ledger_whole(
         import_certificates.Found("nothing", "web8"),
     ]
     before = tree(tmp_path / "new")
-    foretold = import_certificates.record(place, found, "restored", around(), predict=True)
+    foretold = import_certificates.record(place, found, "restored", call_context(), predict=True)
     assert tree(tmp_path / "new") == before
-    done = import_certificates.record(place, found, "restored", around(), predict=False)
+    done = import_certificates.record(place, found, "restored", call_context(), predict=False)
     assert foretold == done
     assert done.reasons == ("certificates-restored", "ledger-recorded")
     assert (len(done.entries), len(done.foreign)) == (1, 2)
     state = ledger.scan(place, asked=[signed.view.serial])  # type: ignore[union-attr]
     assert (state.restored, len(state.used)) == (False, 1)
     assert (tmp_path / f"new/issued/{signed.view.serial}.pem").read_text() == signed.certificate_content  # type: ignore[union-attr]
-    again = import_certificates.record(place, found, "restored", around(), predict=False)
+    again = import_certificates.record(place, found, "restored", call_context(), predict=False)
     assert (again.reasons, again.known) == ((), 1)
 
 

@@ -24,6 +24,6 @@ _LEAST: dict[str, t.Any] = {"operator": "anna@controller", "lock_timeout": 7}
     ],
 )
 def test_surroundings_are_what_the_options_say(more: dict[str, t.Any], network: bool, restart: bool) -> None:
-    found = call_context.surroundings({**_LEAST, **more}, NOW)
+    found = call_context.call_context({**_LEAST, **more}, NOW)
     assert (found.now, found.lock_timeout, found.origin["operator"]) == (NOW, 7, "anna@controller")
     assert (found.allow_network_filesystem, found.restart_ledger) == (network, restart)

@@ -21,7 +21,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     swap_keys,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, around, ensure, request, sign, tree
+from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, call_context, ensure, request, sign, tree
 
 NEW = "another unusual sequence"
 
@@ -36,7 +36,7 @@ def change(
     path: pathlib.Path, old: str = PASSPHRASE_TEXT, new: str = NEW, *, predict: bool = False
 ) -> change_passphrase.Outcome:
     return change_passphrase.change_passphrase(
-        change_passphrase.Change(layout.ca_directory(str(path)), old, new, around()), predict=predict
+        change_passphrase.Change(layout.ca_directory(str(path)), old, new, call_context()), predict=predict
     )
 
 

@@ -75,7 +75,7 @@ def test_ensure_makes_keys_that_openssl_opens_with_the_passphrase_only(ca: pathl
 
 
 def test_ensure_by_default_encrypts_with_600000_rounds(tmp_path: pathlib.Path) -> None:
-    ensure(tmp_path / "ca", wanted=[spec("server")], rounds=create.Surroundings.rounds)
+    ensure(tmp_path / "ca", wanted=[spec("server")], rounds=create.CallContext.rounds)
     key = tmp_path / "ca" / "authorities" / "server-g1" / "key.pem"
     shown = subprocess.run(["openssl", "asn1parse", "-in", str(key)], capture_output=True, text=True, check=True).stdout
     assert key_encryption.ROUNDS == 600_000

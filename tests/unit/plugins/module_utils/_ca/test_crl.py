@@ -20,7 +20,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     store,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import revocation_list
-from support.ca.ca_directory import PASSPHRASE, around, client_request, csr, ensure, sign, spec, tree
+from support.ca.ca_directory import PASSPHRASE, call_context, client_request, csr, ensure, sign, spec, tree
 from support.ca.certificates import NOW
 
 LATER = NOW + timedelta(hours=1)
@@ -55,10 +55,10 @@ def begin(
     clients += [access.Client(name) for name in changes.pop("listed", ())]
     return revocation.begin(
         layout.ca_directory(str(path)),
-        revocation.Wish(tuple(clients), changes.pop("end_unlisted", False), frozenset(by_list)),
+        revocation.RevocationRequest(tuple(clients), changes.pop("end_unlisted", False), frozenset(by_list)),
         spec("clients", common_name="Docker client CA"),
         PASSPHRASE,
-        around(now=changes.pop("now", LATER)),
+        call_context(now=changes.pop("now", LATER)),
         predict=changes.pop("predict", False),
         deferred=changes.pop("deferred", False),
     )
@@ -219,7 +219,9 @@ def test_revoked_serial_stays_in_the_list_though_the_ledger_lost_it(ca: pathlib.
 def test_retired_generation_has_no_list_and_the_others_are_whole(ca: pathlib.Path) -> None:
     outcome = begin(ca, "bob/clients", by_list=())
     assert outcome.revocations
-    generations.change(layout.ca_directory(str(ca)), spec("clients"), "retired", None, around(now=LATER), predict=False)
+    generations.change(
+        layout.ca_directory(str(ca)), spec("clients"), "retired", None, call_context(now=LATER), predict=False
+    )
     stored = store.read_authorities(layout.ca_directory(str(ca)))
     assert [one.id for one in stored["clients"]] == ["clients-g2"]
     assert crl.due(stored, ledger.scan(layout.ca_directory(str(ca))), LATER) == []

@@ -20,7 +20,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     store,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from support.ca.ca_directory import PASSPHRASE, around, client_request, ensure, request, sign, spec, tree
+from support.ca.ca_directory import PASSPHRASE, call_context, client_request, ensure, request, sign, spec, tree
 from support.ca.certificates import NOW
 
 
@@ -36,7 +36,7 @@ def change(
     passphrase = changes.pop("passphrase", PASSPHRASE)
     wanted = changes.pop("wanted", spec(name))
     return generations.change(
-        layout.ca_directory(str(path)), wanted, state, passphrase, around(**changes), predict=predict
+        layout.ca_directory(str(path)), wanted, state, passphrase, call_context(**changes), predict=predict
     )
 
 

@@ -23,7 +23,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
-from support.ca.ca_directory import PASSPHRASE, around, client_request, ensure, request, rules, sign, tree
+from support.ca.ca_directory import PASSPHRASE, call_context, client_request, ensure, request, rules, sign, tree
 from support.ca.certificates import authority, leaf
 from support.ca.foreign import OLD_PASSPHRASE, Recipe, docker_machine, docker_recipe
 
@@ -48,7 +48,7 @@ def of_machine() -> import_ca.Foreign:
 def take_in(
     path: pathlib.Path, what: import_ca.Foreign, *, predict: bool = False, now: datetime = NOW
 ) -> import_ca.Adopted:
-    return import_ca.adopt(layout.ca_directory(str(path)), what, PASSPHRASE, around(now), predict=predict)
+    return import_ca.adopt(layout.ca_directory(str(path)), what, PASSPHRASE, call_context(now), predict=predict)
 
 
 @pytest.mark.parametrize("what", [of_recipe, of_machine], ids=["docker-recipe", "docker-machine"])
@@ -180,7 +180,7 @@ def test_adopt_with_another_passphrase_than_the_ca_has_is_refused(tmp_path: path
             layout.ca_directory(str(tmp_path / "ca")),
             of_machine(),
             b"another unusual one",
-            around(NOW),
+            call_context(NOW),
             predict=False,
         )
     assert caught.value.code == "passphrase-wrong"
@@ -266,7 +266,7 @@ def test_record_of_an_adopted_cas_leafs(tmp_path: pathlib.Path) -> None:
     ]
     stranger = leaf(authority())
     done = import_certificates.record(
-        place, [*found, import_certificates.Found(stranger.pem)], "adopted", around(NOW), predict=False
+        place, [*found, import_certificates.Found(stranger.pem)], "adopted", call_context(NOW), predict=False
     )
     assert [(one["event"], one["profile"]) for one in done.entries] == [
         ("leaf-adopted", "server"),
@@ -282,7 +282,7 @@ def holding(tmp_path: pathlib.Path, *requesters: str) -> tuple[pathlib.Path, str
     take_in(path, of_recipe())
     content = recipe.text("server-cert.pem")
     shown = [import_certificates.Found(content, name, "/etc/docker/server-cert.pem") for name in requesters]
-    import_certificates.record(layout.ca_directory(str(path)), shown, "adopted", around(NOW), predict=False)
+    import_certificates.record(layout.ca_directory(str(path)), shown, "adopted", call_context(NOW), predict=False)
     names = reader.view_certificate(reader.load_certificate(content, "it")).names
     return path, next(name for name in names if name not in ("localhost", "127.0.0.1"))
 

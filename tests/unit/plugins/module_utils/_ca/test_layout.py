@@ -86,7 +86,7 @@ def test_prepare_makes_everything_private_and_is_idempotent(tmp_path: pathlib.Pa
     assert not layout.prepare(place)
     for path in (place.path, *place.subdirectories):
         assert os.stat(path).st_mode & 0o7777 == 0o700
-    assert layout.loose_entries(place, os.geteuid()) == ()
+    assert layout.insecure_entries(place, os.geteuid()) == ()
 
 
 def make_authority(tmp_path: pathlib.Path) -> tuple[layout.CaDirectory, pathlib.Path]:
@@ -98,38 +98,38 @@ def make_authority(tmp_path: pathlib.Path) -> tuple[layout.CaDirectory, pathlib.
     return place, key
 
 
-def test_loose_entries_are_found_and_repaired(tmp_path: pathlib.Path) -> None:
+def test_insecure_entries_are_found_and_repaired(tmp_path: pathlib.Path) -> None:
     place, key = make_authority(tmp_path)
     key.chmod(0o644)
     key.parent.chmod(0o755)
     os.chmod(place.path, 0o711)
     pathlib.Path(place.ledger).touch(0o640)
-    loose = layout.loose_entries(place, os.geteuid())
+    loose = layout.insecure_entries(place, os.geteuid())
     assert set(loose) == {str(key), str(key.parent), place.path, place.ledger}
     layout.repair_modes(loose)
-    assert layout.loose_entries(place) == ()
+    assert layout.insecure_entries(place) == ()
     assert key.stat().st_mode & 0o7777 == 0o600
 
 
-def test_loose_entries_that_are_tighter_than_needed_pass(tmp_path: pathlib.Path) -> None:
+def test_insecure_entries_that_are_tighter_than_needed_pass(tmp_path: pathlib.Path) -> None:
     place, key = make_authority(tmp_path)
     key.chmod(0o400)
-    assert layout.loose_entries(place) == ()
+    assert layout.insecure_entries(place) == ()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 @pytest.mark.parametrize("what", ["directory", "key"])
-def test_loose_entries_of_another_owner_are_refused(tmp_path: pathlib.Path, what: str) -> None:
+def test_insecure_entries_of_another_owner_are_refused(tmp_path: pathlib.Path, what: str) -> None:
     place, key = make_authority(tmp_path)
     os.chown(place.path if what == "directory" else key, 4242, -1)
     with pytest.raises(TlsError) as caught:
-        layout.loose_entries(place, os.geteuid())
+        layout.insecure_entries(place, os.geteuid())
     assert caught.value.code == "ca-directory-unsafe"
     assert "4242" in caught.value.message
 
 
 @pytest.mark.parametrize("what", ["ledger", "authorities", "key"])
-def test_loose_entries_with_a_symbolic_link_inside_are_refused(tmp_path: pathlib.Path, what: str) -> None:
+def test_insecure_entries_with_a_symbolic_link_inside_are_refused(tmp_path: pathlib.Path, what: str) -> None:
     place, key = make_authority(tmp_path)
     path = key if what == "key" else pathlib.Path(getattr(place, what))
     if what == "authorities":
@@ -137,7 +137,7 @@ def test_loose_entries_with_a_symbolic_link_inside_are_refused(tmp_path: pathlib
     path.unlink(missing_ok=True)
     path.symlink_to(tmp_path / "moved")
     with pytest.raises(TlsError) as caught:
-        layout.loose_entries(place)
+        layout.insecure_entries(place)
     assert caught.value.code == "ca-directory-unsafe"
 
 

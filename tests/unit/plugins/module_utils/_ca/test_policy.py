@@ -38,7 +38,7 @@ def approve(*requests: policy.SigningRequest, **changes: t.Any) -> list[policy.A
     authorities = changes.pop("authorities", None)
     authorities_found = stored() if authorities is None else authorities
     found, wanted = changes.pop("found", ledger.EMPTY), rules(**changes)
-    approved, refused = policy.judge(requests, stored=authorities_found, rules=wanted, now=NOW)
+    approved, refused = policy.assess(requests, stored=authorities_found, rules=wanted, now=NOW)
     refused.update(name_ownership.refusals(approved, found, wanted, NOW))
     if refused:
         raise policy.refusal(requests, refused)
@@ -337,7 +337,7 @@ def test_approve_of_a_greedy_csr_takes_nothing_but_the_key(
 
 def test_approve_in_a_prediction_needs_neither_csr_nor_authority() -> None:
     wanted = [request(request_content=""), client_request(authority="new", request_content="")]
-    (first, second), unused = policy.judge(wanted, stored={}, rules=policy.Rules(predicting=True), now=NOW)
+    (first, second), unused = policy.assess(wanted, stored={}, rules=policy.Rules(predicting=True), now=NOW)
     assert (first.public_key, first.authority, second.authority) == (None, None, None)
     with pytest.raises(TlsError) as caught:
         approve(request(validity="0d"), authorities={}, predicting=True)

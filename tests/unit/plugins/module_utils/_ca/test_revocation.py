@@ -19,7 +19,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     revocation,
     store,
 )
-from support.ca.ca_directory import PASSPHRASE, around, client_request, csr, ensure, request, sign, spec, tree
+from support.ca.ca_directory import PASSPHRASE, call_context, client_request, csr, ensure, request, sign, spec, tree
 from support.ca.certificates import NOW
 
 DAY = timedelta(days=1)
@@ -47,16 +47,16 @@ def begin(
     clients = [*(access.Client(*one.split("/"), revoked=True) for one in revoked), *listed]
     return revocation.begin(
         layout.ca_directory(str(path)),
-        revocation.Wish(tuple(clients), end_unlisted),
+        revocation.RevocationRequest(tuple(clients), end_unlisted),
         spec("clients", common_name="Docker client CA"),
         PASSPHRASE,
-        around(**changes),
+        call_context(**changes),
         predict=predict,
     )
 
 
 def retire(path: pathlib.Path, name: str) -> None:
-    generations.change(layout.ca_directory(str(path)), spec(name), "retired", None, around(), predict=False)
+    generations.change(layout.ca_directory(str(path)), spec(name), "retired", None, call_context(), predict=False)
 
 
 def stages_of(outcome: revocation.Outcome, name: str) -> dict[str, str]:
@@ -120,7 +120,9 @@ def test_client_that_moved_to_another_group_is_shut_out_of_both(ca: pathlib.Path
 
 
 def test_generation_that_waits_is_taken(ca: pathlib.Path) -> None:
-    generations.change(layout.ca_directory(str(ca)), spec("clients"), "introduced", PASSPHRASE, around(), predict=False)
+    generations.change(
+        layout.ca_directory(str(ca)), spec("clients"), "introduced", PASSPHRASE, call_context(), predict=False
+    )
     outcome = begin(ca, "bob/clients")
     assert stages_of(outcome, "clients") == {"clients-g1": "old", "clients-g2": "signing"}
 

@@ -27,7 +27,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import 
 from support.ca.ca_directory import (
     PASSPHRASE,
     FillingDisk,
-    around,
+    call_context,
     client_request,
     csr,
     ensure,
@@ -271,11 +271,16 @@ def test_sign_draws_serials_again_that_come_up_twice_in_a_batch(ca: pathlib.Path
     drawn = iter([7, 7, 7, 300, 300, 70000])
     place = layout.ca_directory(str(ca))
     work = sign_batch.Batch(
-        place, [request(f"web{number}") for number in range(3)], rules(), PASSPHRASE, around(), lambda: next(drawn)
+        place,
+        [request(f"web{number}") for number in range(3)],
+        rules(),
+        PASSPHRASE,
+        call_context(),
+        lambda: next(drawn),
     )
     result = sign_batch.sign(work)
     assert [one.view.serial for one in result.signed.values() if one.view] == ["07", "012c", "011170"]
-    again = sign_batch.Batch(place, [request("web1")], rules(), PASSPHRASE, around(), lambda: 300)
+    again = sign_batch.Batch(place, [request("web1")], rules(), PASSPHRASE, call_context(), lambda: 300)
     before = tree(ca)
     with pytest.raises(TlsError) as caught:
         sign_batch.sign(again)

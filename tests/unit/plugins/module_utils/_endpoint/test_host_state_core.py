@@ -127,13 +127,13 @@ def unfinished(bench: Bench) -> journal.Journal:
 
 
 def test_error_of_a_request_refuses_the_host_and_is_no_exception(tmp_path: pathlib.Path) -> None:
-    around = host_state.Surroundings(
+    context = host_state.HostContext(
         host=request_names.Host("web1.example.test", lambda selectors: []),
         machine=t.cast(t.Any, None),
         state=t.cast(t.Any, None),
     )
     request = {"id": "a", "key_type": "none", "key_path": str(tmp_path / "k"), "certificate_path": str(tmp_path / "c")}
-    found = host_state.look([request], None, around, NOW)
+    found = host_state.look([request], None, context, NOW)
     assert (found["current"], found["reasons"]) == (False, ["key-type-unknown"])
     assert found["refused"]["code"] == "key-type-unknown"
 
@@ -151,12 +151,12 @@ def due(tmp_path: pathlib.Path) -> dict[str, t.Any]:
 
 
 def look_and_prepare(tmp_path: pathlib.Path, prepare: bool) -> dict[str, t.Any]:
-    around = host_state.Surroundings(
+    context = host_state.HostContext(
         host=request_names.Host("web1.example.test", lambda selectors: []),
         machine=t.cast(t.Any, None),
         state=t.cast(t.Any, None),
     )
-    return host_state.look([due(tmp_path)], None, around, NOW, prepare=prepare)
+    return host_state.look([due(tmp_path)], None, context, NOW, prepare=prepare)
 
 
 def test_look_that_prepares_brings_the_request_of_the_key_that_waits(tmp_path: pathlib.Path) -> None:

@@ -101,7 +101,7 @@ class Host:
             certificate_path=str(self.world.certificates / "server-cert.pem"),
             authority_content=SERVER.pem,
         )
-        return host_state.look([request], self.parameters(**changes), self.around, NOW, prepare=prepare)
+        return host_state.look([request], self.parameters(**changes), self.context, NOW, prepare=prepare)
 
     def inspect_without_library(self, **changes: t.Any) -> dict[str, t.Any]:
         """Return what the inspection says where nothing can be done with certificates."""
@@ -112,12 +112,12 @@ class Host:
         for module, name in ((reader, "load_certificate"), (reader, "load_certificates"), (keys, "load_private_key")):
             self.patch.setattr(module, name, missing)
         return host_state.without_library(
-            ("no library", "cryptography-missing"), self.parameters(**changes), self.around, NOW
+            ("no library", "cryptography-missing"), self.parameters(**changes), self.context, NOW
         )
 
     @property
-    def around(self) -> host_state.Surroundings:
-        return host_state.Surroundings(
+    def context(self) -> host_state.HostContext:
+        return host_state.HostContext(
             host=requests.Host("web1.example.test", lambda selectors: []),
             machine=lambda options: self.machine,
             state=self.state,
