@@ -128,7 +128,7 @@ from ..module_utils._time import utc_now
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     require_root("see the keys of a host")
-    return {"changed": False, "adoption": inspect_host.report(inspect_host.look_here(module.params, now))}
+    return {"changed": False, "adoption": inspect_host.report(inspect_host.inspect_here(module.params, now))}
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ from ..module_utils._time import utc_now
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     require_root("repair the keys and units of a host")
     params = module.params
-    found = inspect_host.look_here(params, now)
+    found = inspect_host.inspect_here(params, now)
     repairs = repair.plan(found.findings, params["repair"], params["quarantine_path"])
     if not module.check_mode:
         repair.carry_out(repairs, params["quarantine_path"], found.situation.unit, Systemd())

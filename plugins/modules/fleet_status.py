@@ -351,9 +351,9 @@ def make_report(options: Options, now: datetime) -> model.Report:
     """Ask the endpoints and judge everything. Raises TlsError for options that make no sense."""
     thresholds = lifetimes.check_thresholds(options["warning"], options["critical"])
     endpoints = [inputs.endpoint(host["endpoint"]) for host in options["hosts"]]
-    patience = collect_endpoints.Patience(max(options["timeout"], 1), max(options["connections"], 1))
-    served = collect_endpoints.look(endpoints, patience)
-    return assess.judge(
+    limits = collect_endpoints.ProbeLimits(max(options["timeout"], 1), max(options["connections"], 1))
+    served = collect_endpoints.probe(endpoints, limits)
+    return assess.assess_fleet(
         inputs.authorities(options["ca"]),
         inputs.ledger(options["ca"].get("ledger")),
         [inputs.host(host, served) for host in options["hosts"]],

@@ -189,11 +189,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def look(options: t.Mapping[str, t.Any], now: datetime) -> list[phases.Situation]:
+def collect(options: t.Mapping[str, t.Any], now: datetime) -> list[phases.Situation]:
     """Ask the endpoints and return the situation of each authority. Raises TlsError for options that make no sense."""
     again = options["again_after"].strip()
-    patience = collect_endpoints.Patience(max(options["timeout"], 1), max(options["connections"], 1))
-    served = collect_endpoints.look([inputs.endpoint(host["endpoint"]) for host in options["hosts"]], patience)
+    limits = collect_endpoints.ProbeLimits(max(options["timeout"], 1), max(options["connections"], 1))
+    served = collect_endpoints.probe([inputs.endpoint(host["endpoint"]) for host in options["hosts"]], limits)
     hosts = [inputs.host(host, served) for host in options["hosts"]]
     clients = [inputs.client(client) for client in options["clients"]]
     wait = timedelta(0) if again == "0s" else _time.parse_duration(again, "again_after")
@@ -209,7 +209,7 @@ def look(options: t.Mapping[str, t.Any], now: datetime) -> list[phases.Situation
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
-    found = look(module.params, _time.utc_now())
+    found = collect(module.params, _time.utc_now())
     executing = module.params["executing"]
     if module.params["authority"] == all_phases.ALL:
         plans = all_phases.decide(found)

@@ -94,7 +94,7 @@ class Situation:
         return fact.certificates if fact else ()
 
 
-def judge(situation: Situation) -> tuple[Finding, ...]:
+def assess_host(situation: Situation) -> tuple[Finding, ...]:
     """Return all findings, the worst first."""
     found = [
         *_listeners(situation),
@@ -308,7 +308,7 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
             "Once the CA is adopted, this copy is not needed here any more",
             "" if in_use else "move",
         )
-    elif (temporary or kind == "ca" or _is_loose(fact, kind)) and not in_use:
+    elif (temporary or kind == "ca" or _is_insecure(fact, kind)) and not in_use:
         yield Finding(
             "key-left-behind",
             CRITICAL if temporary and not encrypted else WARNING,
@@ -319,7 +319,7 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
         )
 
 
-def _is_loose(fact: FileFact, kind: str) -> bool:
+def _is_insecure(fact: FileFact, kind: str) -> bool:
     """Return whether a key lies where it was made, and not where a program looks for it: a client's belongs in ~/.docker."""
     directory = os.path.dirname(fact.path)
     home = directory == "/root" or os.path.dirname(directory) == "/home"

@@ -24,7 +24,7 @@ from . import assess, effective_settings, files, packages, plain_port_proxy
 
 
 @dataclass(frozen=True)
-class Looked:
+class Inspection:
     """A host's situation, its layout, and what was found."""
 
     situation: assess.Situation
@@ -53,21 +53,21 @@ OPTIONS: dict[str, t.Any] = {
 _MOST_SHOWN = 200
 
 
-def look_here(parameters: t.Mapping[str, t.Any], now: datetime) -> Looked:
-    """Return what was found on this machine, where the ``OPTIONS`` say; raises as ``look`` does."""
+def inspect_here(parameters: t.Mapping[str, t.Any], now: datetime) -> Inspection:
+    """Return what was found on this machine, where the ``OPTIONS`` say; raises as ``inspect`` does."""
     where = Where(parameters["directory"], parameters["ca_path"], tuple(parameters["places"]))
-    return look(Machine(Systemd()), StateDirectory(), where, now)
+    return inspect(Machine(Systemd()), StateDirectory(), where, now)
 
 
-def look(machine: Machine, state: StateDirectory, where: Where, now: datetime) -> Looked:
+def inspect(machine: Machine, state: StateDirectory, where: Where, now: datetime) -> Inspection:
     """Return what was found on this host. Raises TlsError where there is no Docker that can be managed, or for unreadable files."""
     host = gather(machine, state, now=now, directory=where.directory, strip_endpoint_flags=True)
     if host.refused is not None:
         raise TlsError(host.refused.message, hint=host.refused.hint, code=host.refused.code)
-    return looked_at(host, where, packages.unit_of(host.services.service.fragment_path))
+    return assessed(host, where, packages.unit_of(host.services.service.fragment_path))
 
 
-def looked_at(host: HostState, where: Where, unit: assess.Unit) -> Looked:
+def assessed(host: HostState, where: Where, unit: assess.Unit) -> Inspection:
     """Return the judgement of a host that was read."""
     endpoint, managed = _endpoint(host, where)
     in_use = {os.path.realpath(path) for path in endpoint.paths.values()} if endpoint.tcp else set()
@@ -94,7 +94,7 @@ def looked_at(host: HostState, where: Where, unit: assess.Unit) -> Looked:
     path = os.path.join(UNIT_DIRECTORY, f"{plain_port_proxy.UNIT}.socket")
     relayed = () if not os.path.exists(path) else (_relay_finding(path),)
     layout = effective_settings.layout_of(endpoint, host.services.service.drop_in_paths, managed=managed)
-    return Looked(situation, layout, (*relayed, *assess.judge(situation)), files.directories(named, places))
+    return Inspection(situation, layout, (*relayed, *assess.assess_host(situation)), files.directories(named, places))
 
 
 def _relay_finding(path: str) -> assess.Finding:
@@ -133,14 +133,14 @@ def _original(host: HostState) -> effective_settings.Endpoint:
     return effective_settings.read_endpoint(flags, values, {}, host.config_path, socket_addresses(host))
 
 
-def report(looked: Looked) -> dict[str, t.Any]:
+def report(inspection: Inspection) -> dict[str, t.Any]:
     """Return what the module tells: plain values, certificates as PEM, never a key."""
-    situation = looked.situation
+    situation = inspection.situation
     endpoint = situation.endpoint
     related = assess.related_keys(situation)
     anchors = {view.fingerprint_sha256 for view in situation.anchors}
     return {
-        "layout": looked.layout,
+        "layout": inspection.layout,
         "managed": situation.managed,
         "listeners": list(endpoint.hosts),
         "plain_listeners": [] if endpoint.tls else list(endpoint.tcp),
@@ -149,7 +149,7 @@ def report(looked: Looked) -> dict[str, t.Any]:
         "paths": dict(endpoint.paths) if endpoint.tls else {},
         "where": dict(endpoint.where),
         "names": list(situation.leaf.names) if situation.leaf is not None and endpoint.tls else [],
-        "searched": list(looked.searched)[:_MOST_SHOWN],
+        "searched": list(inspection.searched)[:_MOST_SHOWN],
         "unit": {
             "path": situation.unit.path,
             "package": situation.unit.package,
@@ -157,7 +157,7 @@ def report(looked: Looked) -> dict[str, t.Any]:
         },
         "authorities": _authorities(situation, related, anchors),
         "certificates": _certificates(situation, related),
-        "findings": [dict(vars(one)) for one in looked.findings],
+        "findings": [dict(vars(one)) for one in inspection.findings],
     }
 
 

@@ -76,8 +76,8 @@ class Found:
 
     files: dict[str, bytes]
     pending_key: bytes | None
-    loose: tuple[str, ...]
-    directory: str  # "missing", "loose" or "good"
+    insecure: tuple[str, ...]
+    directory: str  # "missing", "insecure" or "secure"
 
 
 @dataclass(frozen=True)
@@ -175,24 +175,24 @@ def observe(bundle: Bundle) -> Found:
         status = file_status(bundle.directory)
         if status is None:
             return Found({}, None, (), "missing")
-        directory = "good" if _is_good(status, DIRECTORY_MODE, bundle.owner) else "loose"
-        files, loose = {}, []
+        directory = "secure" if _is_good(status, DIRECTORY_MODE, bundle.owner) else "insecure"
+        files, insecure = {}, []
         for name, mode in MODES.items():
             path = os.path.join(bundle.directory, name)
             try:
                 data = read_regular(path)
             except TlsError:
-                loose.append(name)
+                insecure.append(name)
                 continue
             if data is not None:
                 files[name] = data
                 if not _is_good(os.stat(path), mode, bundle.owner):
-                    loose.append(name)
+                    insecure.append(name)
         try:
             pending = read_regular(os.path.join(bundle.directory, PENDING_KEY), private_to=bundle.owner.uid)
         except TlsError:
             pending = None
-    return Found(files, pending, tuple(loose), directory)
+    return Found(files, pending, tuple(insecure), directory)
 
 
 def _is_good(status: os.stat_result, mode: int, owner: Owner) -> bool:
@@ -220,12 +220,12 @@ def plan(bundle: Bundle, found: Found, *, predicting: bool = False) -> Plan:
     reasons = {_REASON_OF[name] for name in changed}
     if found.directory == "missing":
         reasons.add("directory-missing")
-    loose = [name for name in found.loose if name not in changed and name in found.files]
-    if loose or found.directory == "loose":
+    insecure = [name for name in found.insecure if name not in changed and name in found.files]
+    if insecure or found.directory == "insecure":
         reasons.add("permissions-changed")
     if predicting and not bundle.certificate_content and CERTIFICATE not in found.files:
         reasons |= {"certificate-changed", "key-changed"}
-    writes = {name: wanted.get(name, found.files.get(name, b"")) for name in (*changed, *loose)}
+    writes = {name: wanted.get(name, found.files.get(name, b"")) for name in (*changed, *insecure)}
     ordered = {name: writes[name] for name in (KEY, CERTIFICATE, CA, ENVIRONMENT) if name in writes}
     foreign = [name for name in changed if _is_foreign(name, found, wanted)]
     keys_of_others = tuple(name for name in foreign if name in found.files and pem.holds_private_key(found.files[name]))
@@ -285,7 +285,7 @@ def _belongs(certificate: t.Any, key_data: bytes) -> bool:
 def _is_foreign(name: str, found: Found, wanted: t.Mapping[str, bytes]) -> bool:
     """Return whether a file that is about to be replaced was not ours, so that its loss could hurt."""
     if name not in found.files:
-        return name in found.loose
+        return name in found.insecure
     if name == ENVIRONMENT:
         return b"portcullis.docker_tls" not in found.files[name]
     if name == CA:

@@ -35,7 +35,7 @@ class Found:
 
     ours: frozenset[str]
     contents: dict[str, bytes]
-    loose: frozenset[str]
+    insecure: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,16 @@ def plan(directory: str, owner: Owner, formats: t.Iterable[str], identity: Ident
         name: [path for path, file in files.items() if not _is_current(file, found.contents.get(path))]
         for name, files in wanted.items()
     }
-    loose = [path for path in paths if path in found.loose]
+    insecure = [path for path in paths if path in found.insecure]
     reasons = [_reason(name) for name in makers if stale[name]]
-    reasons += ["permissions-changed"] if loose else []
+    reasons += ["permissions-changed"] if insecure else []
     removals = tuple(sorted(path for path in found.ours - set(paths) if _exists(directory, path, owner)))
     reasons += ["format-dropped"] if removals else []
     changed = [path for paths in stale.values() for path in paths]
     foreign = [path for path in changed if path in found.contents and path not in found.ours]
     lost = tuple(path for path in foreign if _holds_key(path, found.contents[path]))
     backups = tuple(path for path in foreign if path not in lost)
-    writes = tuple(dict.fromkeys([*changed, *loose]))
+    writes = tuple(dict.fromkeys([*changed, *insecure]))
     return Plan(directory, owner, wanted, found, writes, removals, backups, tuple(reasons), lost)
 
 
@@ -101,7 +101,7 @@ def _is_current(file: File, data: bytes | None) -> bool:
 
 
 def _observe(directory: str, owner: Owner, paths: t.Iterable[str]) -> Found:
-    contents, loose = {}, set()
+    contents, insecure = {}, set()
     with acting_as(owner):
         for path in paths:
             place = os.path.join(directory, path)
@@ -113,8 +113,8 @@ def _observe(directory: str, owner: Owner, paths: t.Iterable[str]) -> Found:
                 status = os.stat(place)
                 right_group = owner.gid is None or status.st_gid == owner.gid
                 if status.st_mode & 0o7777 != FILE_MODE or status.st_uid != owner.uid or not right_group:
-                    loose.add(path)
-        return Found(_manifest(directory), contents, frozenset(loose))
+                    insecure.add(path)
+        return Found(_manifest(directory), contents, frozenset(insecure))
 
 
 def _manifest(directory: str) -> frozenset[str]:

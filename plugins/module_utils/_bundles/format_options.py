@@ -18,7 +18,7 @@ from .formats.base import Endpoint, Identity
 
 
 @dataclass(frozen=True)
-class Wish:
+class FormatOptions:
     """What the module was asked for beside the bundle itself."""
 
     directory: str
@@ -29,7 +29,7 @@ class Wish:
     passphrase: str
 
 
-def resolve(options: t.Mapping[str, t.Any], bundle: bundle_files.Bundle) -> Wish:
+def resolve(options: t.Mapping[str, t.Any], bundle: bundle_files.Bundle) -> FormatOptions:
     """Return what ``options`` of the module's ``bundles`` wish for. Raises TlsError ``docker-host-invalid``."""
     endpoints = [Endpoint(each["name"], each["docker_host"]) for each in options["endpoints"] or []]
     for endpoint in endpoints:
@@ -38,7 +38,7 @@ def resolve(options: t.Mapping[str, t.Any], bundle: bundle_files.Bundle) -> Wish
         )
     if not endpoints and bundle.docker_host:
         endpoints = [Endpoint(_host_of(bundle.docker_host), bundle.docker_host)]
-    return Wish(
+    return FormatOptions(
         directory=bundle.directory,
         owner=bundle.owner,
         formats=tuple(options["formats"] or ()),
@@ -52,13 +52,13 @@ def _host_of(docker_host: str) -> str:
     return re.sub(r"^tcp://\[?|\]?:\d+$", "", docker_host)
 
 
-def plan(wish: Wish, bundle: bundle_files.Plan) -> format_files.Plan:
+def plan(options: FormatOptions, bundle: bundle_files.Plan) -> format_files.Plan:
     """Return what the formats need once the bundle is as planned. Raises what ``place.plan`` raises."""
     files = {**bundle.found.files, **bundle.wanted}
-    return format_files.plan(wish.directory, wish.owner, wish.formats, _identity(wish, files))
+    return format_files.plan(options.directory, options.owner, options.formats, _identity(options, files))
 
 
-def _identity(wish: Wish, files: t.Mapping[str, bytes]) -> Identity | None:
+def _identity(options: FormatOptions, files: t.Mapping[str, bytes]) -> Identity | None:
     """Return the identity that the bundle will hold; None where a part is only going to be made (check mode)."""
     if not all(name in files for name in (bundle_files.CA, bundle_files.CERTIFICATE, bundle_files.KEY)):
         return None
@@ -69,12 +69,12 @@ def _identity(wish: Wish, files: t.Mapping[str, bytes]) -> Identity | None:
         return None
     return Identity(
         client=reader.view_certificate(certificate).common_name,
-        directory=wish.consumer_directory,
+        directory=options.consumer_directory,
         ca=files[bundle_files.CA],
         certificate=files[bundle_files.CERTIFICATE],
         key=files[bundle_files.KEY],
-        endpoints=wish.endpoints,
-        passphrase=wish.passphrase,
+        endpoints=options.endpoints,
+        passphrase=options.passphrase,
     )
 
 

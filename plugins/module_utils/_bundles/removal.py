@@ -25,7 +25,7 @@ _FILES = (KEY, PENDING_KEY, ENVIRONMENT, CA, CERTIFICATE)
 
 
 @dataclass(frozen=True)
-class Leaving:
+class RevokedBundle:
     """A bundle that is there and has to go."""
 
     id: str
@@ -45,7 +45,7 @@ class Leaving:
         }
 
 
-def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[Leaving]:
+def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[RevokedBundle]:
     """Return which of the module's ``bundles`` with ``state: absent`` are there.
 
     A user who is not there (any more) has none. Raises TlsError ``path-invalid``, ``directory-unsafe``.
@@ -63,7 +63,7 @@ def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[Leaving]:
             owner = owner_of_place(directory, owner)
         view = _certificate(directory, owner)
         if view is not None and view.common_name == each["common_name"] and renewal.has_profile(view, "client"):
-            found.append(Leaving(each["id"], directory, owner, view))
+            found.append(RevokedBundle(each["id"], directory, owner, view))
     return found
 
 
@@ -78,20 +78,20 @@ def _certificate(directory: str, owner: Owner) -> reader.CertificateView | None:
         return None
 
 
-def remove(leaving: Leaving) -> None:
+def remove(bundle: RevokedBundle) -> None:
     """Remove the bundle's files, and its directory when nothing else is in it. Raises TlsError ``file-unwritable``."""
     try:
-        with acting_as(leaving.owner):
-            format_files.remove_all(leaving.directory)
+        with acting_as(bundle.owner):
+            format_files.remove_all(bundle.directory)
             for name in _FILES:
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(leaving.directory, name))
-            fsync_directory(leaving.directory)
+                    os.unlink(os.path.join(bundle.directory, name))
+            fsync_directory(bundle.directory)
             with contextlib.suppress(OSError):
-                os.rmdir(leaving.directory)
+                os.rmdir(bundle.directory)
     except OSError as error:
         raise TlsError(
-            f"cannot remove the bundle of the revoked client in {leaving.directory}: {error.strerror}",
+            f"cannot remove the bundle of the revoked client in {bundle.directory}: {error.strerror}",
             hint="Remove it by hand; hosts refuse it all the same.",
             code="file-unwritable",
         ) from error

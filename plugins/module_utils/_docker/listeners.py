@@ -92,7 +92,7 @@ def resolve_listen(
         findings.append(error("listen-empty", "docker_daemon_listen names no address to listen on", _EXAMPLE))
     for entry in entries:
         for item in _resolve(str(entry).strip(), port, rules, findings):
-            findings += [finding for finding in _judge(item, rules) if finding not in findings]
+            findings += [finding for finding in _assess(item, rules) if finding not in findings]
             found[item] = None
     findings += _overlaps(list(found), rules)
     return Listen(tuple(found), tuple(findings))
@@ -279,10 +279,10 @@ def _private(port: int, rules: _Rules, findings: list[Finding]) -> list[ListenAd
     return found
 
 
-def _judge(item: ListenAddress, rules: _Rules) -> list[Finding]:
+def _assess(item: ListenAddress, rules: _Rules) -> list[Finding]:
     """Return what is wrong with a listener on this host."""
     if item.ip.is_unspecified:
-        return [] if rules.allow_public_address else _judge_wildcard(item, rules)
+        return [] if rules.allow_public_address else _assess_wildcard(item, rules)
     findings: list[Finding] = []
     if not (item.ip.is_loopback or is_private(item.ip) or rules.allow_public_address):
         findings.append(
@@ -308,7 +308,7 @@ def _judge(item: ListenAddress, rules: _Rules) -> list[Finding]:
     return findings
 
 
-def _judge_wildcard(item: ListenAddress, rules: _Rules) -> list[Finding]:
+def _assess_wildcard(item: ListenAddress, rules: _Rules) -> list[Finding]:
     """Refuse a wildcard on a host that has a public address. dockerd binds 0.0.0.0 for IPv6 as well, systemd does not."""
     only_v4 = rules.freebind and item.ip.version == 4
     public = [a.ip for a in rules.addresses if a.is_public and not (only_v4 and a.ip.version == 6)]

@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .._docker import findings as judged
+from .._docker import findings as docker_findings
 from .._docker.listeners import PLAIN_PORT, Listen
 from .._docker.local_listeners import listening
 from .._errors import TlsError
@@ -37,7 +37,7 @@ class Current:
 
     current: bool
     reasons: tuple[str, ...]
-    warnings: tuple[judged.Finding, ...]
+    warnings: tuple[docker_findings.Finding, ...]
     endpoint: t.Mapping[str, t.Any] | None = None
 
 
@@ -65,7 +65,7 @@ def _require_writable(state: StateDirectory) -> None:
     if not os.access(state.path, os.W_OK):
         from . import replaceable
 
-        judged.raise_errors(replaceable.obstacles([state.journal_path]), "the endpoint cannot be changed")
+        docker_findings.raise_errors(replaceable.obstacles([state.journal_path]), "the endpoint cannot be changed")
 
 
 def is_current(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> Current:
@@ -83,7 +83,7 @@ def is_current(options: Options, machine: Machine, state: StateDirectory, now: d
     if planned.plan.changed or waiting:
         return Current(False, (*planned.plan.reasons, *waiting), ())
     told = report(Report(found, planned.plan, planned.listen, planned.findings, options, plain_port=planned.plain_port))
-    return Current(True, planned.plan.reasons, judged.warnings(planned.findings), told["endpoint"])
+    return Current(True, planned.plan.reasons, docker_findings.warnings(planned.findings), told["endpoint"])
 
 
 def _look(
@@ -192,7 +192,7 @@ def _decide(
         planned = _with_plain_port(_with_sources(planned, options, machine), options, machine)
     if planned.plan.touches_docker:
         planned = replace(planned, findings=_with_places(options, found, planned, state))
-    judged.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
+    docker_findings.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
     if check_mode and options.state == "present" and planned.plan.restart:
         from .._docker import validate_daemon_json  # a change validates with its certificates, once they are staged
 
@@ -226,7 +226,7 @@ def _directory(options: Options, state: StateDirectory) -> str:
 
 def _with_places(
     options: Options, found: HostState, planned: Present, state: StateDirectory
-) -> tuple[judged.Finding, ...]:
+) -> tuple[docker_findings.Finding, ...]:
     """Return the plan's findings and what keeps its files from being replaced, errors first."""
     from . import replaceable
 
@@ -240,7 +240,7 @@ def _with_places(
         exists = found.config_data is not None
         obstacles += replaceable.link_findings(found.config_link, found.config_path, exists=exists)
     together = (*planned.findings, *obstacles)
-    return judged.errors(together) + judged.warnings(together)
+    return docker_findings.errors(together) + docker_findings.warnings(together)
 
 
 def _listeners(listen: Listen, machine: Machine, found: HostState) -> tuple[tuple[str, int, str], ...]:
@@ -253,7 +253,7 @@ def _with_sources(planned: Present, options: Options, machine: Machine) -> Prese
     """Return the plan with an error where sources are to be filtered and this host cannot: everybody could connect."""
     if not options.allowed_sources or machine.can_filter_sources():
         return planned
-    finding = judged.error(
+    finding = docker_findings.error(
         "allowed-sources-unsupported",
         "docker_daemon_allowed_sources is set, and this host has no unified cgroup hierarchy, without which systemd filters nothing",
         "Boot with systemd.unified_cgroup_hierarchy=1, or remove docker_daemon_allowed_sources for this host.",

@@ -203,5 +203,5 @@ def _check_dual_trust(anchors: t.Sequence[_Loaded], authorities: t.Sequence[_Loa
     if not both:
         return []
     text = f"client-ca.pem admits the server authority {', '.join(both)}: certificates of servers could then act as clients"
-    judge = warning if allowed else error
-    return [judge("anchors-server-authority", text, "Keep the two kinds of authority apart.")]
+    finding = warning if allowed else error
+    return [finding("anchors-server-authority", text, "Keep the two kinds of authority apart.")]

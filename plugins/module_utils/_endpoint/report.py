@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .._docker import findings as judged
+from .._docker import findings as docker_findings
 from .._docker.engine_api import EngineFacts
 from .._docker.findings import Finding
 from .._docker.listeners import Listen, client_addresses
@@ -68,7 +68,7 @@ def report(source: Report) -> dict[str, t.Any]:
 
 
 def _warnings(source: Report) -> list[str]:
-    found = [item.text() for item in judged.warnings(source.findings) if item.code != "containers-will-stop"]
+    found = [item.text() for item in docker_findings.warnings(source.findings) if item.code != "containers-will-stop"]
     found += source.done.warnings if source.done else ()
     count = source.plan.containers_stopped
     if count:
@@ -76,7 +76,9 @@ def _warnings(source: Report) -> list[str]:
         verb = "stopped" if source.done else "would stop"
         found.append(
             f"the restart of dockerd {verb} {count} running container{'' if count == 1 else 's'}{named}. "
-            + judged.keep_containers_hint(in_swarm=bool(source.found.engine and source.found.engine.swarm_active))
+            + docker_findings.keep_containers_hint(
+                in_swarm=bool(source.found.engine and source.found.engine.swarm_active)
+            )
         )
     return found
 

@@ -41,7 +41,7 @@ _LEDGER = "Restore the CA directory from its backup (portcullis.docker_tls.resto
 _ROTATE = "It needs a new generation; no certificate that it signed outlives it. Run portcullis.docker_tls.rotate_ca."
 
 
-def judge(
+def assess_fleet(
     authorities: Authorities,
     ledger: Ledger,
     hosts: t.Iterable[HostFacts],
@@ -52,21 +52,21 @@ def judge(
 ) -> Report:
     """Return the report about a fleet at ``now``; in each part the worst comes first, then by name."""
     known = trust.gather(authorities, ledger, clients)
-    judged_hosts = [assess_host.judge_host(facts, known, thresholds, now) for facts in hosts]
-    judged_clients = [judge_client(facts, known, thresholds, now) for facts in clients]
+    assessed_hosts = [assess_host.assess_host(facts, known, thresholds, now) for facts in hosts]
+    assessed_clients = [assess_client(facts, known, thresholds, now) for facts in clients]
     return Report(
         now=now,
         warning=thresholds.warning,
         critical=thresholds.critical,
-        ca=judge_ca(authorities, ledger),
-        authorities=tuple(judge_authority(anchor, thresholds, now) for anchor in authorities.anchors),
-        hosts=tuple(sorted(judged_hosts, key=lambda one: (-rank(one.level), one.facts.name))),
-        clients=tuple(sorted(judged_clients, key=lambda one: (-rank(one.level), one.facts.host, one.facts.id))),
-        certificates=assess_access.judge_certificates(certificates, judged_hosts),
+        ca=assess_ca(authorities, ledger),
+        authorities=tuple(assess_authority(anchor, thresholds, now) for anchor in authorities.anchors),
+        hosts=tuple(sorted(assessed_hosts, key=lambda one: (-rank(one.level), one.facts.name))),
+        clients=tuple(sorted(assessed_clients, key=lambda one: (-rank(one.level), one.facts.host, one.facts.id))),
+        certificates=assess_access.assess_certificates(certificates, assessed_hosts),
     )
 
 
-def judge_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: datetime) -> AuthorityStatus:
+def assess_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: datetime) -> AuthorityStatus:
     """Judge one generation of an authority: what it signed cannot outlive it."""
     if not anchor.current:
         text = "an older generation: it signs no more, but is still trusted"
@@ -77,7 +77,7 @@ def judge_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: datet
     return AuthorityStatus(() if finding is None else (finding,), anchor)
 
 
-def judge_ca(authorities: Authorities, ledger: Ledger) -> CaStatus:
+def assess_ca(authorities: Authorities, ledger: Ledger) -> CaStatus:
     """Judge whether the CA host could be read and whether its ledger is what was written."""
     findings = []
     where = f"{authorities.path} on {authorities.host}"
@@ -115,7 +115,7 @@ def _ledger_findings(ledger: Ledger, authorities: Authorities) -> t.Iterator[Fin
         )
 
 
-def judge_client(
+def assess_client(
     facts: ClientFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime
 ) -> ClientStatus:
     """Judge one client bundle: its dates, its key, whom it trusts and who admits it."""

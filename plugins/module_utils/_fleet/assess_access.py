@@ -17,16 +17,16 @@ from .model import CertificateStatus, Finding, HostStatus, rank
 _SITE = "Run portcullis.docker_tls.site for the whole inventory."
 
 
-def judge_certificates(
+def assess_certificates(
     certificates: t.Iterable[ClientCertificate], hosts: t.Sequence[HostStatus]
 ) -> tuple[CertificateStatus, ...]:
     """Return what is to be said of each certificate, the worst first. Those that are refused everywhere for good are left out."""
-    judged = (_judge(facts, hosts) for facts in certificates)
-    found = [one for one in judged if one is not None]
+    assessed = (_assess(facts, hosts) for facts in certificates)
+    found = [one for one in assessed if one is not None]
     return tuple(sorted(found, key=lambda one: (-rank(one.level), one.facts.client, one.facts.generation)))
 
 
-def _judge(facts: ClientCertificate, hosts: t.Sequence[HostStatus]) -> CertificateStatus | None:
+def _assess(facts: ClientCertificate, hosts: t.Sequence[HostStatus]) -> CertificateStatus | None:
     opens = tuple(host.facts.name for host in hosts if admits(host, facts.generation))
     finding = _revoked(facts, opens, hosts) if facts.is_revoked else _unlisted(facts, opens)
     return None if finding is None else CertificateStatus((finding,), facts, opens)

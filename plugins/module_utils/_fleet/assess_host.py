@@ -32,14 +32,14 @@ _NO_ANSWER = (
     "Check systemctl status docker there. If dockerd runs, a firewall on the way may drop the port: portcullis.docker_tls.verify asks "
     "from the host itself too."
 )
-#: What judge.py says of client machines too.
+#: Codes that assess.py gives to client machines too.
 REACH = "Bring the machine or its network up, then run this again; ssh has to work from here."
 READABLE = "Read it as root (docker_status_become: true), or correct the mode of the directories above it."
 _SITE = "Run portcullis.docker_tls.site."
 _ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_listener: systemd."
 
 
-def judge_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> HostStatus:
+def assess_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> HostStatus:
     """Judge one Docker host."""
     if not facts.wanted:
         return HostStatus(order(_unwanted_endpoint(facts)), facts, None)

@@ -19,26 +19,26 @@ Reader = t.Callable[[str, int, float, str], ServerGreeting]
 
 
 @dataclass(frozen=True)
-class Patience:
+class ProbeLimits:
     """Seconds for each endpoint, and how many are asked at the same time."""
 
     timeout: float
     connections: int
 
 
-def look(
-    endpoints: t.Sequence[tuple[str, int]], patience: Patience, reader: Reader = read_greeting
+def probe(
+    endpoints: t.Sequence[tuple[str, int]], limits: ProbeLimits, reader: Reader = read_greeting
 ) -> dict[tuple[str, int], Served]:
     """Return what each (address, port) shows. Needs no root, no key and no client certificate; never raises."""
     once = list(dict.fromkeys(endpoints))
     if not once:
         return {}
-    with concurrent.futures.ThreadPoolExecutor(max_workers=min(patience.connections, len(once))) as pool:
-        found = pool.map(lambda one: look_at_one(one[0], one[1], patience.timeout, reader), once)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=min(limits.connections, len(once))) as pool:
+        found = pool.map(lambda one: probe_one(one[0], one[1], limits.timeout, reader), once)
         return dict(zip(once, found))
 
 
-def look_at_one(address: str, port: int, timeout: float, reader: Reader = read_greeting) -> Served:
+def probe_one(address: str, port: int, timeout: float, reader: Reader = read_greeting) -> Served:
     """Return what one endpoint shows."""
     try:
         greeting = reader(address, port, timeout, server_name(address))

@@ -4,7 +4,7 @@
 """What is known of a fleet, and what is said about it.
 
 Two halves: the *facts* (what was read from disks and from the wire) and the *report* (the same with findings).
-``judge`` makes the second from the first; the renderers know the report only.
+``assess_fleet`` makes the second from the first; the renderers know the report only.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def worst(levels: t.Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Assessed:
     """What every line of the report has: its findings, the worst first."""
 
     findings: tuple[Finding, ...]
@@ -181,14 +181,14 @@ def order(findings: t.Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 @dataclass(frozen=True)
-class AuthorityStatus(Judged):
+class AuthorityStatus(Assessed):
     """One generation of an authority."""
 
     anchor: Anchor
 
 
 @dataclass(frozen=True)
-class HostStatus(Judged):
+class HostStatus(Assessed):
     """One Docker host. ``admits`` names what the daemon advertises; None where it could not be asked."""
 
     facts: HostFacts
@@ -196,14 +196,14 @@ class HostStatus(Judged):
 
 
 @dataclass(frozen=True)
-class ClientStatus(Judged):
+class ClientStatus(Assessed):
     """One client bundle."""
 
     facts: ClientFacts
 
 
 @dataclass(frozen=True)
-class CertificateStatus(Judged):
+class CertificateStatus(Assessed):
     """A client certificate that nobody should use; ``opens`` are the hosts whose running daemons admit its authority."""
 
     facts: ClientCertificate
@@ -211,7 +211,7 @@ class CertificateStatus(Judged):
 
 
 @dataclass(frozen=True)
-class CaStatus(Judged):
+class CaStatus(Assessed):
     """The CA host and its ledger."""
 
     authorities: Authorities
@@ -232,7 +232,7 @@ class Report:
     certificates: tuple[CertificateStatus, ...] = ()
 
     @property
-    def items(self) -> tuple[Judged, ...]:
+    def items(self) -> tuple[Assessed, ...]:
         """Every line of the report."""
         return (self.ca, *self.authorities, *self.hosts, *self.clients, *self.certificates)
 

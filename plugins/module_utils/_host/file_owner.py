@@ -165,7 +165,7 @@ def check_links(path: str, owner: Owner) -> None:
     """
     if owner.uid != 0:
         return
-    current, left, followed, loose = "/", list(reversed(path.split("/"))), 0, False
+    current, left, followed, insecure = "/", list(reversed(path.split("/"))), 0, False
     while left:
         part = left.pop()
         if part in ("", "."):
@@ -174,14 +174,14 @@ def check_links(path: str, owner: Owner) -> None:
             current = os.path.dirname(current)
             continue
         above, current = os.stat(current), os.path.join(current, part)
-        loose = loose or above.st_uid != 0 or above.st_mode & 0o1002 == 0o002
+        insecure = insecure or above.st_uid != 0 or above.st_mode & 0o1002 == 0o002
         try:
             status = os.lstat(current)
         except OSError:
             return
         if stat.S_ISLNK(status.st_mode):
             followed += 1
-            if loose or status.st_uid != 0 or followed > _MOST_LINKS:
+            if insecure or status.st_uid != 0 or followed > _MOST_LINKS:
                 raise _unsafe(path, current, status.st_uid or above.st_uid)
             left.extend(reversed(os.readlink(current).split("/")))
             current = "/" if os.readlink(current).startswith("/") else os.path.dirname(current)

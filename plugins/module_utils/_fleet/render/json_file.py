@@ -16,13 +16,13 @@ from ..._time import isoformat
 from .. import assess_host, authority_names, lifetimes
 from ..model import (
     UNREACHABLE,
+    Assessed,
     AuthorityStatus,
     Certificate,
     CertificateStatus,
     ClientStatus,
     Finding,
     HostStatus,
-    Judged,
     Ledger,
     Report,
     Stored,
@@ -44,7 +44,7 @@ def summary(report: Report) -> str:
     return f"{_WORDS[worst]}: {counts}{tail}"
 
 
-def label(item: Judged) -> str:
+def label(item: Assessed) -> str:
     """Return the name by which people know a line of the report."""
     if isinstance(item, AuthorityStatus):
         return item.anchor.id
@@ -62,7 +62,7 @@ def bundle_name(item: ClientStatus) -> str:
     return item.facts.id if item.facts.host == "localhost" else f"{item.facts.host}: {item.facts.id}"
 
 
-def explained(item: Judged, *, notes: bool) -> t.Iterator[tuple[Finding, str]]:
+def explained(item: Assessed, *, notes: bool) -> t.Iterator[tuple[Finding, str]]:
     """Yield (finding, advice) for people: advice that the next finding has too is given once, after the last.
 
     ``notes`` is whether findings that are no fault are wanted.
@@ -89,7 +89,7 @@ def to_document(report: Report) -> dict[str, t.Any]:
             "path": report.ca.authorities.path,
             "state": report.ca.authorities.state,
             "ledger": _ledger(report.ca.ledger),
-            **_judged(report.ca),
+            **_assessed(report.ca),
         },
         "authorities": [_authority(one, now) for one in report.authorities],
         "hosts": [_host(one, now) for one in report.hosts],
@@ -103,7 +103,7 @@ def to_json(document: t.Mapping[str, t.Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _judged(item: Judged) -> dict[str, t.Any]:
+def _assessed(item: Assessed) -> dict[str, t.Any]:
     return {
         "level": item.level,
         "verdict": item.verdict,
@@ -135,7 +135,7 @@ def _authority(one: AuthorityStatus, now: datetime) -> dict[str, t.Any]:
         "name": anchor.name,
         "purpose": anchor.purpose,
         "current": anchor.current,
-        **_judged(one),
+        **_assessed(one),
         "certificate": certificate(anchor.certificate, now),
     }
 
@@ -146,7 +146,7 @@ def _host(one: HostStatus, now: datetime) -> dict[str, t.Any]:
         "name": facts.name,
         "endpoint": assess_host.endpoint(facts),
         "wanted": facts.wanted,
-        **_judged(one),
+        **_assessed(one),
         "stored": _stored(facts.stored, now),
         "served": {
             "state": served.state,
@@ -201,7 +201,7 @@ def _client(one: ClientStatus, now: datetime) -> dict[str, t.Any]:
         "client": facts.client,
         "group": facts.group,
         "host": facts.host,
-        **_judged(one),
+        **_assessed(one),
         **_stored(facts.stored, now),
     }
 
@@ -213,5 +213,5 @@ def _unwanted(one: CertificateStatus) -> dict[str, t.Any]:
         **{name: getattr(facts, name) for name in texts},
         "not_after": isoformat(facts.not_after),
         "opens": list(one.opens),
-        **_judged(one),
+        **_assessed(one),
     }

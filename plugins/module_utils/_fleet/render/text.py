@@ -17,12 +17,12 @@ from ..._text_table import align, clean
 from .. import access_text, assess_host, lifetimes
 from ..model import (
     NOT_ASKED,
+    Assessed,
     AuthorityStatus,
     Certificate,
     CertificateStatus,
     ClientStatus,
     HostStatus,
-    Judged,
     Report,
     Stored,
 )
@@ -115,7 +115,7 @@ def _section(
     return [*lines, ""]
 
 
-def _explanations(item: Judged) -> t.Iterator[str]:
+def _explanations(item: Assessed) -> t.Iterator[str]:
     for finding, advice in json_file.explained(item, notes=True):
         if finding.code not in _SILENT:
             yield f"{_FINDING_INDENT}^ {finding.code}: {clean(finding.message)}"

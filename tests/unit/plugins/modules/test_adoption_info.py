@@ -25,12 +25,12 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
         (tmp_path / name).write_bytes(data)
         (tmp_path / name).chmod(0o644)
 
-    def looked(*_given: t.Any) -> inspect_host.Looked:
+    def looked(*_given: t.Any) -> inspect_host.Inspection:
         now = datetime.now(timezone.utc) + timedelta(days=1)
         found = situation(files.search([], [str(tmp_path)]), now, endpoint(str(tmp_path)))
-        return inspect_host.Looked(found, "docker-recipe", assess.judge(found), (str(tmp_path),))
+        return inspect_host.Inspection(found, "docker-recipe", assess.assess_host(found), (str(tmp_path),))
 
-    monkeypatch.setattr(inspect_host, "look", looked)
+    monkeypatch.setattr(inspect_host, "inspect", looked)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return tmp_path
 

@@ -22,7 +22,7 @@ from support.hosts.fleet import ca, host, served, server, stored, unwanted
 @pytest.fixture(autouse=True)
 def endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     """No network: every endpoint serves the same certificate."""
-    monkeypatch.setattr(collect_endpoints, "look", lambda asked, _patience: {one: served(server()) for one in asked})
+    monkeypatch.setattr(collect_endpoints, "probe", lambda asked, _patience: {one: served(server()) for one in asked})
 
 
 def paths(directory: pathlib.Path) -> dict[str, t.Any]:

@@ -73,7 +73,9 @@ def test_adoption_info_tells_plain_listeners(tmp_path: pathlib.Path, monkeypatch
     (tmp_path / "ca.pem").write_bytes(docker_recipe().contents["ca.pem"])
     open_port = endpoint(str(tmp_path), hosts=("tcp://0.0.0.0:2375",), tls=False, verify=False)
     found = situation(files.search([], [str(tmp_path)]), datetime.now(timezone.utc), open_port)
-    monkeypatch.setattr(inspect_host, "look", lambda *_given: inspect_host.Looked(found, "open", assess.judge(found)))
+    monkeypatch.setattr(
+        inspect_host, "inspect", lambda *_given: inspect_host.Inspection(found, "open", assess.assess_host(found))
+    )
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert run_module(adoption_info, {})["adoption"]["plain_listeners"] == ["tcp://0.0.0.0:2375"]
 
@@ -127,7 +129,7 @@ def test_endpoint_info_tells_what_a_good_client_saw(
 
 def test_fleet_status_reports_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        collect_endpoints, "look", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked}
+        collect_endpoints, "probe", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked}
     )
     result = run_module(fleet_status, {"hosts": [fleet.host()], "clients": [fleet.bundle()], "ca": fleet.ca()})
     (client,) = result["report"]["clients"]
@@ -200,7 +202,7 @@ def test_rotation_plan_tells_steps_then_what_is_in_the_way_then_that_it_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        collect_endpoints, "look", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked}
+        collect_endpoints, "probe", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked}
     )
     bundles = [fleet.bundle(stored=fleet.stored(fleet.client(), ca_content=G1.pem))]
     given = {"authority": "server", "hosts": [fleet.host()], "clients": bundles}

@@ -182,7 +182,7 @@ def report(
     for one in hosts:
         shown = served_by.get(one["name"], served(server()))
         facts.append(inputs.host(one, {inputs.endpoint(one["endpoint"]): shown}))
-    return assess.judge(
+    return assess.assess_fleet(
         inputs.authorities(ca() if authorities is None else authorities),
         inputs.ledger(ledger() if ledger_found is None else ledger_found),
         facts,

@@ -45,7 +45,7 @@ def live(directory: pathlib.Path, recipe: Recipe, place: str = "/etc/docker") ->
 
 
 def codes(found: assess.Situation) -> dict[str, str]:
-    return {one.code: one.severity for one in assess.judge(found)}
+    return {one.code: one.severity for one in assess.assess_host(found)}
 
 
 # --- the effective configuration
@@ -135,14 +135,14 @@ def test_judge_of_an_open_port_is_critical() -> None:
 
 
 def test_judge_of_a_ca_that_strict_clients_refuse_says_so_and_names_the_way_out(tmp_path: pathlib.Path) -> None:
-    found = assess.judge(situation(live(tmp_path, docker_recipe()), NOW))
+    found = assess.assess_host(situation(live(tmp_path, docker_recipe()), NOW))
     (one,) = (finding for finding in found if finding.code == "authority-without-key-usage")
     assert "Python from 3.13" in one.message
     assert "rotate_ca" in one.repair
 
 
 def test_judge_of_a_misspelt_key_says_what_was_meant() -> None:
-    found = assess.judge(situation([], NOW, endpoint(misspelled=(("tls_verify", "tlsverify"),))))
+    found = assess.assess_host(situation([], NOW, endpoint(misspelled=(("tls_verify", "tlsverify"),))))
     (one,) = (finding for finding in found if finding.code == "daemon-json-misspelled")
     assert (one.severity, "tls_verify" in one.message, "tlsverify was probably meant" in one.message) == (
         "critical",
@@ -172,7 +172,7 @@ def test_judge_of_a_daemon_that_was_not_restarted(tmp_path: pathlib.Path) -> Non
 
 
 def findings_at(found: assess.Situation, path: str) -> dict[str, assess.Finding]:
-    return {one.code: one for one in assess.judge(found) if one.path == path}
+    return {one.code: one for one in assess.assess_host(found) if one.path == path}
 
 
 def test_judge_of_a_key_that_all_can_read_keeps_it_where_dockerd_needs_it(tmp_path: pathlib.Path) -> None:
@@ -316,7 +316,7 @@ def on_disk(host: pathlib.Path) -> assess.Situation:
 def test_repair_closes_keys_and_moves_those_that_nobody_uses(host: pathlib.Path, tmp_path: pathlib.Path) -> None:
     before = {path.name: path.read_bytes() for path in host.iterdir() if path.is_file()}
     quarantine = str(tmp_path / "state/adopted")
-    repairs = repair.plan(assess.judge(on_disk(host)), ["modes", "stray_keys"], quarantine)
+    repairs = repair.plan(assess.assess_host(on_disk(host)), ["modes", "stray_keys"], quarantine)
     assert {os.path.basename(one.path) for one in repairs} == {"ca-key.pem", "server-key.pem", "key.pem"}
     repair.carry_out(repairs, quarantine)
     assert not (host / "ca-key.pem").exists()
@@ -327,11 +327,11 @@ def test_repair_closes_keys_and_moves_those_that_nobody_uses(host: pathlib.Path,
     }
     assert {stat.S_IMODE(path.stat().st_mode) for path in moved.values()} == {0o400}
     assert stat.S_IMODE(os.stat(quarantine).st_mode) == 0o700
-    assert repair.plan(assess.judge(on_disk(host)), ["modes", "stray_keys"], quarantine) == ()
+    assert repair.plan(assess.assess_host(on_disk(host)), ["modes", "stray_keys"], quarantine) == ()
 
 
 def test_repair_of_modes_alone_moves_nothing(host: pathlib.Path) -> None:
-    repairs = repair.plan(assess.judge(on_disk(host)), ["modes"], "/var/lib/docker-tls/adopted")
+    repairs = repair.plan(assess.assess_host(on_disk(host)), ["modes"], "/var/lib/docker-tls/adopted")
     repair.carry_out(repairs, "/var/lib/docker-tls/adopted")
     assert {path.name for path in host.glob("*.pem")} > {"ca-key.pem", "key.pem", "server-key.pem"}
     for name in ("ca-key.pem", "key.pem", "server-key.pem"):
@@ -339,7 +339,7 @@ def test_repair_of_modes_alone_moves_nothing(host: pathlib.Path) -> None:
 
 
 def test_repair_of_a_file_that_was_replaced_by_a_link_is_refused(host: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    repairs = repair.plan(assess.judge(on_disk(host)), ["stray_keys"], str(tmp_path / "adopted"))
+    repairs = repair.plan(assess.assess_host(on_disk(host)), ["stray_keys"], str(tmp_path / "adopted"))
     (host / "key.pem").rename(host / "elsewhere")
     (host / "key.pem").symlink_to(host / "elsewhere")
     with pytest.raises(TlsError) as caught:
@@ -360,7 +360,7 @@ def test_repair_keeps_two_keys_of_one_name_apart(tmp_path: pathlib.Path) -> None
 
 def test_report_names_the_authority_its_keys_and_the_certificates_but_never_a_key(host: pathlib.Path) -> None:
     found = on_disk(host)
-    told = inspect_host.report(inspect_host.Looked(found, "docker-recipe", assess.judge(found)))
+    told = inspect_host.report(inspect_host.Inspection(found, "docker-recipe", assess.assess_host(found)))
     assert "PRIVATE KEY" not in str(told)
     (authority,) = told["authorities"]
     assert authority["signs"] == ["server", "clients"]

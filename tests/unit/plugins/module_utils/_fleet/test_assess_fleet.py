@@ -37,7 +37,7 @@ WITHOUT_CA = {"host": "olympus", "path": "/etc/docker/ca", "state": "not-readabl
 DOWN = model.Served(model.UNREACHABLE, problem="connection refused")
 
 
-def codes(item: model.Judged) -> list[tuple[str, str]]:
+def codes(item: model.Assessed) -> list[tuple[str, str]]:
     return [(finding.code, finding.level) for finding in item.findings]
 
 

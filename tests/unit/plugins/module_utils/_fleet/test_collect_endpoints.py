@@ -19,7 +19,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import 
 from support.ca.certificates import Pair, of_an_unknown_version
 from support.hosts.fleet import clients_authority, server, server_authority, subject_der
 
-PATIENCE = collect_endpoints.Patience(timeout=1, connections=8)
+LIMITS = collect_endpoints.ProbeLimits(timeout=1, connections=8)
 
 
 def der(pair: Pair) -> bytes:
@@ -30,14 +30,14 @@ def greeting() -> ServerGreeting:
     return ServerGreeting((der(server()), der(server_authority())), True, (subject_der(clients_authority()),))
 
 
-def test_look_at_a_daemon_tells_certificate_chain_and_groups() -> None:
+def test_probe_at_a_daemon_tells_certificate_chain_and_groups() -> None:
     asked = []
 
     def reader(*question: object) -> ServerGreeting:
         asked.append(question)
         return greeting()
 
-    seen = collect_endpoints.look_at_one("web.example.org", 2376, 3, reader)
+    seen = collect_endpoints.probe_one("web.example.org", 2376, 3, reader)
     assert asked == [("web.example.org", 2376, 3, "web.example.org")]
     assert seen.certificate is not None
     assert seen.certificate.view == server().view
@@ -58,21 +58,21 @@ def test_look_at_a_daemon_tells_certificate_chain_and_groups() -> None:
         ),
     ],
 )
-def test_look_at_what_does_not_answer_says_why(error: Exception, state: str, problem: str) -> None:
+def test_probe_at_what_does_not_answer_says_why(error: Exception, state: str, problem: str) -> None:
     def reader(*_question: object) -> ServerGreeting:
         raise error
 
-    seen = collect_endpoints.look_at_one("10.0.0.5", 2376, 1, reader)
+    seen = collect_endpoints.probe_one("10.0.0.5", 2376, 1, reader)
     assert (seen.state, seen.problem) == (state, problem)
 
 
 @pytest.mark.parametrize("certificates", [(), (b"rubbish",), (of_an_unknown_version(server()),)])
-def test_look_at_a_server_with_no_or_a_broken_certificate_is_invalid(certificates: tuple[bytes, ...]) -> None:
-    seen = collect_endpoints.look_at_one("10.0.0.5", 2376, 1, lambda *_question: ServerGreeting(certificates, True, ()))
+def test_probe_at_a_server_with_no_or_a_broken_certificate_is_invalid(certificates: tuple[bytes, ...]) -> None:
+    seen = collect_endpoints.probe_one("10.0.0.5", 2376, 1, lambda *_question: ServerGreeting(certificates, True, ()))
     assert (seen.state, seen.certificate) == (model.INVALID, None)
 
 
-def test_look_asks_all_at_the_same_time_and_each_once() -> None:
+def test_probe_asks_all_at_the_same_time_and_each_once() -> None:
     together = threading.Barrier(5, timeout=10)
     asked = []
 
@@ -82,19 +82,19 @@ def test_look_asks_all_at_the_same_time_and_each_once() -> None:
         return greeting()
 
     endpoints = [(f"10.0.0.{number}", 2376) for number in range(5)]
-    seen = collect_endpoints.look([*endpoints, *endpoints], PATIENCE, reader)
+    seen = collect_endpoints.probe([*endpoints, *endpoints], LIMITS, reader)
     assert sorted(asked) == sorted(endpoints)
     assert [one.state for one in seen.values()] == ["read"] * 5
 
 
-def test_look_at_nothing_is_nothing() -> None:
-    assert collect_endpoints.look([], PATIENCE) == {}
+def test_probe_at_nothing_is_nothing() -> None:
+    assert collect_endpoints.probe([], LIMITS) == {}
 
 
-def test_look_at_a_closed_port_of_this_machine_is_unreachable() -> None:
+def test_probe_at_a_closed_port_of_this_machine_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    assert collect_endpoints.look([("127.0.0.1", port)], PATIENCE)["127.0.0.1", port].state == model.UNREACHABLE
+    assert collect_endpoints.probe([("127.0.0.1", port)], LIMITS)["127.0.0.1", port].state == model.UNREACHABLE
 
 
 @pytest.mark.parametrize(("address", "expected"), [("web", "web"), ("10.0.0.5", ""), ("fd00::5", "")])

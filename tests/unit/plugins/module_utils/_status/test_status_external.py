@@ -42,7 +42,7 @@ def judged(pair: made.Pair, *chain: made.Pair, on_disk: made.Pair | None = None)
     return found.hosts[0]
 
 
-def codes(item: model.Judged) -> list[tuple[str, str]]:
+def codes(item: model.Assessed) -> list[tuple[str, str]]:
     return [(finding.code, finding.level) for finding in item.findings]
 
 
