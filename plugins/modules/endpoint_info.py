@@ -174,7 +174,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._endpoint.probe import Client, Target
-from ..module_utils._endpoint.verify_remote import Examination, ProbeClient, examine
+from ..module_utils._endpoint.verify_remote import ProbeClient, Verification, verify
 from ..module_utils._module import run_module
 from ..module_utils._time import utc_now
 
@@ -212,7 +212,7 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
         )
         for option in ("refused_clients", "admitted_clients")
     )
-    wanted = Examination(
+    wanted = Verification(
         target=target,
         client=Client(given["certificate_content"], given["key_content"]),
         ca=given["ca_content"],
@@ -224,7 +224,7 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
         foreign_client=given["foreign_client"],
         closed_ports=tuple(given["closed_ports"]),
     )
-    return {"changed": False, **examine(wanted, utc_now())}
+    return {"changed": False, **verify(wanted, utc_now())}
 
 
 def main(run: t.Callable[..., None] = run_module) -> None:

@@ -82,8 +82,10 @@ def is_current(options: Options, machine: Machine, state: StateDirectory, now: d
     waiting = (NOT_VERIFIED,) if options.verification_follows and found.unverified else ()
     if planned.plan.changed or waiting:
         return Current(False, (*planned.plan.reasons, *waiting), ())
-    told = report(Report(found, planned.plan, planned.listen, planned.findings, options, plain_port=planned.plain_port))
-    return Current(True, planned.plan.reasons, docker_findings.warnings(planned.findings), told["endpoint"])
+    current = report(
+        Report(found, planned.plan, planned.listen, planned.findings, options, plain_port=planned.plain_port)
+    )
+    return Current(True, planned.plan.reasons, docker_findings.warnings(planned.findings), current["endpoint"])
 
 
 def _look(
@@ -104,7 +106,7 @@ def _asked_proof(options: Options, machine: Machine, planned: Present) -> tuple[
         return ()
     from . import verify_local
 
-    checks = verify_local.prove(machine, planned.plan.expected, verify_local.own_client(options.directory, options))
+    checks = verify_local.verify(machine, planned.plan.expected, verify_local.own_client(options.directory, options))
     return tuple(check.to_dict() for check in checks)
 
 

@@ -56,7 +56,7 @@ def run(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     problem = cryptography_problem()
     if problem is not None and problem[1] in INSTALLED_BY_ROLES:
         return without_library(problem, endpoint_options, this_host(), utc_now())
-    return look(requests, endpoint_options, this_host(), utc_now(), prepare=arguments["prepare"])
+    return inspect(requests, endpoint_options, this_host(), utc_now(), prepare=arguments["prepare"])
 
 
 def without_library(
@@ -76,7 +76,7 @@ def without_library(
     return {"current": False, "reasons": [code], "warnings": [], "msg": message}
 
 
-def look(
+def inspect(
     requests: t.Sequence[t.Mapping[str, t.Any]],
     parameters: t.Mapping[str, t.Any] | None,
     context: HostContext,
@@ -91,20 +91,20 @@ def look(
     ``prepared`` is what ``certificate_requests`` would have said. Never raises TlsError: the host is ``refused`` then (message,
     hint and code), and nothing was made.
     """
-    told: dict[str, t.Any] = {}
+    reported: dict[str, t.Any] = {}
     try:
         plans = _requests.plan_requests(requests, context.host, now)
         # The CA compares what all hosts report, so a host reports it whatever else it has to do.
-        told = {"requests": _requests.ensure(plans, check_mode=True)["requests"]}
+        reported = {"requests": _requests.ensure(plans, check_mode=True)["requests"]}
         due = [reason for plan in plans for reason in plan.decision.reasons]
         found = _endpoint(parameters, context, now, pending=bool(due))
         settled = found.current and not due
         certificates = _requests.ensure(plans, check_mode=settled or not prepare)
     except TlsError as error:
-        return {**_refused(error), **told}
+        return {**_refused(error), **reported}
     if not settled:
         reasons = list(dict.fromkeys(due or found.reasons)) or ["undecided"]
-        prepared = {"prepared": certificates} if prepare else told
+        prepared = {"prepared": certificates} if prepare else reported
         return {"current": False, "reasons": reasons, "warnings": [], **prepared}
     return {
         "current": True,

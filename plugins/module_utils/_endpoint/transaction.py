@@ -166,7 +166,9 @@ class _Work:
             return Done(True, warnings=(_DOWN.format(self.down),))
         if plan.proxy and plan.proxy != STOP:
             machine.change_proxy(plan.proxy)
-        checks = verify_local.prove(machine, plan.expected, verify_local.own_client(self.found.directory, self.options))
+        checks = verify_local.verify(
+            machine, plan.expected, verify_local.own_client(self.found.directory, self.options)
+        )
         verify_local.require(checks)
         self._settle_live_restore()
         return Done(plan.restart, tuple(check.to_dict() for check in checks))

@@ -32,7 +32,7 @@ from .state import connectable
 _TIMEOUT = 10.0
 
 
-def prove(
+def verify(
     machine: Machine, expected: Expected, server: Client | None = None, *, server_name: str = "localhost"
 ) -> tuple[Check, ...]:
     """Return all checks of a host: its local socket, and each listener of its endpoint.

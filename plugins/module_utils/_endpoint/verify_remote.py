@@ -34,7 +34,7 @@ class ProbeClient:
 
 
 @dataclass(frozen=True)
-class Examination:
+class Verification:
     """What is to be looked at; empty texts: no expectation."""
 
     target: Target
@@ -49,7 +49,7 @@ class Examination:
     closed_ports: tuple[int, ...] = ()
 
 
-def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
+def verify(wanted: Verification, now: datetime) -> dict[str, t.Any]:
     """Carry out all checks and return what they have shown. Raises TlsError for options that cannot be used."""
     names = _subjects(wanted.client_ca)
     target = wanted.target
@@ -85,7 +85,7 @@ def examine(wanted: Examination, now: datetime) -> dict[str, t.Any]:
     }
 
 
-def _unreachable(wanted: Examination, problem: Exception, now: datetime) -> dict[str, t.Any]:
+def _unreachable(wanted: Verification, problem: Exception, now: datetime) -> dict[str, t.Any]:
     """Return the result where nothing answers in time: each further check would wait as long, and show the same."""
     target = wanted.target
     expected = [*(["good-client"] if wanted.client.certificate else []), *(one.name for one in wanted.admitted)]
@@ -126,7 +126,7 @@ def _greeting(target: Target) -> tuple[ServerGreeting | None, Exception | None]:
         return None, error
 
 
-def _refused(wanted: Examination, now: datetime) -> tuple[ProbeClient, ...]:
+def _refused(wanted: Verification, now: datetime) -> tuple[ProbeClient, ...]:
     if not wanted.foreign_client:
         return wanted.refused
     try:

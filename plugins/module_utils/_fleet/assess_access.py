@@ -56,7 +56,7 @@ def _revoked(facts: ClientCertificate, opens: t.Sequence[str], hosts: t.Sequence
 def _unlisted(facts: ClientCertificate, opens: t.Sequence[str]) -> Finding:
     # What was adopted never was in the inventory; a host that admits nobody of that authority is no way in.
     level = "warning" if opens and facts.source != "adopted" else "ok"
-    told = facts.to_dict()
-    text = f"{access_text.what(told)} {access_text.opens(told, opens)}: {access_text.why(told)}"
-    advice = access_text.how_to_end(told)
+    certificate = facts.to_dict()
+    text = f"{access_text.what(certificate)} {access_text.opens(certificate, opens)}: {access_text.why(certificate)}"
+    advice = access_text.how_to_end(certificate)
     return Finding("unlisted", level, text, f"To end it, {advice}.")

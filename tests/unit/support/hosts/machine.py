@@ -255,7 +255,7 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
             raise ConnectionRefusedError
         return _Greeting((b"",), True, tuple(sorted(process.anchors)), process.fingerprint)
 
-    monkeypatch.setattr(verify_local, "prove", prove)
+    monkeypatch.setattr(verify_local, "verify", prove)
     monkeypatch.setattr(state, "read_greeting", greet)
     monkeypatch.setattr(rollback_guard, "guard_text", lambda _state: "program")
     monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory

@@ -133,7 +133,7 @@ def test_error_of_a_request_refuses_the_host_and_is_no_exception(tmp_path: pathl
         state=t.cast(t.Any, None),
     )
     request = {"id": "a", "key_type": "none", "key_path": str(tmp_path / "k"), "certificate_path": str(tmp_path / "c")}
-    found = host_state.look([request], None, context, NOW)
+    found = host_state.inspect([request], None, context, NOW)
     assert (found["current"], found["reasons"]) == (False, ["key-type-unknown"])
     assert found["refused"]["code"] == "key-type-unknown"
 
@@ -156,7 +156,7 @@ def look_and_prepare(tmp_path: pathlib.Path, prepare: bool) -> dict[str, t.Any]:
         machine=t.cast(t.Any, None),
         state=t.cast(t.Any, None),
     )
-    return host_state.look([due(tmp_path)], None, context, NOW, prepare=prepare)
+    return host_state.inspect([due(tmp_path)], None, context, NOW, prepare=prepare)
 
 
 def test_look_that_prepares_brings_the_request_of_the_key_that_waits(tmp_path: pathlib.Path) -> None:

@@ -170,8 +170,8 @@ def test_name_text_of_garbage_is_hex() -> None:
     assert der_name.name_text(b"\x30\x99") == "3099"
 
 
-def test_examine_a_good_endpoint_passes(serve: t.Any) -> None:
-    wanted = verify_remote.Examination(
+def test_verify_remote_a_good_endpoint_passes(serve: t.Any) -> None:
+    wanted = verify_remote.Verification(
         target=serve(),
         client=client(GOOD),
         ca=SERVER.pem,
@@ -180,7 +180,7 @@ def test_examine_a_good_endpoint_passes(serve: t.Any) -> None:
         admitted=(verify_remote.ProbeClient("client-of-g1", client(GOOD)),),
         closed_ports=(),
     )
-    found = verify_remote.examine(wanted, NOW)
+    found = verify_remote.verify(wanted, NOW)
     assert [check["check"] for check in found["checks"]] == [
         "good-client",
         "client-of-g1",
@@ -222,17 +222,17 @@ def failures(found: dict[str, t.Any]) -> set[str]:
         "not-let-in",
     ],
 )
-def test_examine_a_bad_endpoint_says_what(
+def test_verify_remote_a_bad_endpoint_says_what(
     serve: t.Any, anchors: str | None, options: dict[str, t.Any], failed: set[str]
 ) -> None:
     values = {"client": client(GOOD), "ca": SERVER.pem, "closed_ports": (), **options}
-    found = verify_remote.examine(verify_remote.Examination(target=serve(anchors), **values), NOW)
+    found = verify_remote.verify(verify_remote.Verification(target=serve(anchors), **values), NOW)
     assert failures(found) == failed, found["checks"]
     assert all(f"{check}: " in found["msg"] for check in failed)
 
 
-def test_examine_a_plain_endpoint_shouts(serve: t.Any) -> None:
-    found = verify_remote.examine(verify_remote.Examination(target=serve(plain=True), closed_ports=()), NOW)
+def test_verify_remote_a_plain_endpoint_shouts(serve: t.Any) -> None:
+    found = verify_remote.verify(verify_remote.Verification(target=serve(plain=True), closed_ports=()), NOW)
     plain = next(check for check in found["checks"] if check["check"] == "plain-http")
     assert not plain["passed"]
     assert "SERVED" in plain["detail"]
@@ -258,23 +258,23 @@ def test_port_is_closed_where_something_else_than_docker_answers(head: bytes, do
     assert (found.check, found.passed) == (f"port-{server.port}-closed", not docker)
 
 
-def test_examine_nothing_at_all_proves_nothing() -> None:
+def test_verify_remote_nothing_at_all_proves_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     target = probe.Target("127.0.0.1", port, "localhost", 1.0)
-    found = verify_remote.examine(verify_remote.Examination(target=target, closed_ports=()), NOW)
+    found = verify_remote.verify(verify_remote.Verification(target=target, closed_ports=()), NOW)
     assert {"served-certificate", "no-certificate", "foreign-authority"} <= failures(found)
 
 
-def test_examine_waits_once_for_an_endpoint_that_does_not_answer() -> None:
+def test_verify_remote_waits_once_for_an_endpoint_that_does_not_answer() -> None:
     """Behind a firewall that drops packets every check would wait for the whole timeout."""
     refused_client = verify_remote.ProbeClient("expired-client", probe.Client("x", "y"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = probe.Target("127.0.0.1", listener.getsockname()[1], "localhost", 0.2)
-        wanted = verify_remote.Examination(
+        wanted = verify_remote.Verification(
             target, probe.Client("x", "y"), refused=(refused_client,), closed_ports=(2375,)
         )
-        found = verify_remote.examine(wanted, NOW)
+        found = verify_remote.verify(wanted, NOW)
         listener.setblocking(False)
         listener.accept()[0].close()
         with pytest.raises(BlockingIOError):

@@ -101,7 +101,7 @@ class Host:
             certificate_path=str(self.world.certificates / "server-cert.pem"),
             authority_content=SERVER.pem,
         )
-        return host_state.look([request], self.parameters(**changes), self.context, NOW, prepare=prepare)
+        return host_state.inspect([request], self.parameters(**changes), self.context, NOW, prepare=prepare)
 
     def inspect_without_library(self, **changes: t.Any) -> dict[str, t.Any]:
         """Return what the inspection says where nothing can be done with certificates."""

@@ -53,13 +53,13 @@ def prove(
         names = tuple(certificate.subject.public_bytes() for certificate in reader.load_certificates(expected, "x"))
         fingerprint = SERVED.view.fingerprint_sha256
         wanted = Expected((("127.0.0.1", server.port),), fingerprint, names)
-        found = verify_local.prove(host or machine(), wanted, client(SERVED))
+        found = verify_local.verify(host or machine(), wanted, client(SERVED))
     finally:
         server.close()
     return {check.check: check.passed for check in found}
 
 
-def test_prove_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path) -> None:
+def test_verify_local_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path) -> None:
     found = prove(tmp_path)
     assert all(found.values()), found
     assert {"local-socket", "no-certificate", "server-certificate-as-client", "port-2375-closed"} <= set(found)
@@ -76,22 +76,24 @@ def test_prove_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path) -> Non
     ],
     ids=["asks nobody", "another group", "one too many"],
 )
-def test_prove_wrong_anchors_fails_their_checks(tmp_path: pathlib.Path, anchors: str | None, failed: set[str]) -> None:
+def test_verify_local_wrong_anchors_fails_their_checks(
+    tmp_path: pathlib.Path, anchors: str | None, failed: set[str]
+) -> None:
     found = prove(tmp_path, anchors)
     assert {name for name, passed in found.items() if not passed} == failed
 
 
-def test_prove_dead_local_socket_and_a_listener_of_somebody_else_fails(tmp_path: pathlib.Path) -> None:
+def test_verify_local_dead_local_socket_and_a_listener_of_somebody_else_fails(tmp_path: pathlib.Path) -> None:
     found = prove(tmp_path, host=machine(problem="no answer", handed_over=[("0.0.0.0", 4243)]))
     assert {name for name, passed in found.items() if not passed} == {"local-socket", "no-other-listener"}
 
 
-def test_prove_dockerd_on_the_unencrypted_port_fails(tmp_path: pathlib.Path) -> None:
+def test_verify_local_dockerd_on_the_unencrypted_port_fails(tmp_path: pathlib.Path) -> None:
     found = prove(tmp_path, host=machine(ports={2375, 2376}))
     assert {name for name, passed in found.items() if not passed} == {"port-2375-closed"}
 
 
-def test_prove_dockerd_without_a_local_socket_passes(tmp_path: pathlib.Path) -> None:
+def test_verify_local_dockerd_without_a_local_socket_passes(tmp_path: pathlib.Path) -> None:
     assert all(prove(tmp_path, host=machine(asked=False)).values())
 
 
