@@ -11,6 +11,8 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options: {}
+notes:
+  - A failed task returns, beside C(msg), C(code), a stable word for what is wrong, and C(hint), what to do about it.
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.

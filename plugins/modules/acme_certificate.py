@@ -105,14 +105,6 @@ certificate_content:
   description: The certificate and its chain as PEM; empty in check mode.
   returned: success
   type: str
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import time

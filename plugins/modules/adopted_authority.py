@@ -93,14 +93,6 @@ certificate:
   description: Its certificate as plain values (subject, dates, key type, fingerprints).
   returned: success
   type: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -104,14 +104,6 @@ adoption:
       description: What is wrong, the worst first. C(code), C(severity) (V(critical), V(warning), V(info)), C(path), C(message), C(repair), C(action).
       type: list
       elements: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

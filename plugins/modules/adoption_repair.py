@@ -70,14 +70,6 @@ adoption:
   description: What was found before, as M(portcullis.docker_tls.adoption_info) returns it.
   returned: success
   type: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -219,14 +219,6 @@ ansible_facts:
         End of the ledger: C(seq), C(digest), C(time) of its last entry, and whether it was C(restored) from a backup and still lacks what was
         issued since. The roles compare it with what the hosts have.
       type: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import os

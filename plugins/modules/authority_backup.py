@@ -67,14 +67,6 @@ archive:
     ledger:
       description: Number (C(seq)) and C(digest) of the last line of the ledger in it, and both as C(head) (V(LINES:DIGEST)).
       type: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -204,14 +204,6 @@ ansible_facts:
     docker_ca_ledger:
       description: The same as RV(ledger).
       type: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -68,14 +68,6 @@ unchanged:
   type: list
   elements: str
   sample: []
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -283,14 +283,6 @@ foretold:
   returned: failure
   type: list
   elements: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -144,12 +144,4 @@ reasons:
   returned: success
   type: list
   elements: str
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """

@@ -331,14 +331,6 @@ proof:
     detail:
       description: What was seen.
       type: str
-code:
-  description: A stable word for the failure.
-  type: str
-  returned: failure
-hint:
-  description: What to do about the failure.
-  type: str
-  returned: failure
 """
 
 import typing as t

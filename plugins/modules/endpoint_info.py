@@ -159,14 +159,6 @@ client_authorities:
   elements: str
   returned: success
   sample: ["CN=Docker CA,OU=clients-g1"]
-code:
-  description: A stable word for the failure.
-  type: str
-  returned: failure
-hint:
-  description: What to do about the failure.
-  type: str
-  returned: failure
 """
 
 import typing as t

@@ -278,14 +278,6 @@ report:
       description: Every certificate of O(ca.certificates) that is not refused everywhere for good, with C(level), C(verdict), C(findings) and C(opens).
       type: list
       elements: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -142,16 +142,6 @@ msg:
   description: What is in doubt, with V(undecided); why the host is refused, where the task fails.
   returned: when something is in doubt, and on failure
   type: str
-code:
-  description:
-    - A stable word for the failure. It is V(role-arguments-invalid) for a variable of the roles, else that of
-      M(portcullis.docker_tls.certificate_requests) or M(portcullis.docker_tls.endpoint).
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -320,14 +320,6 @@ pending:
     validity_seconds:
       description: How long it is to be valid.
       type: int
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import time

@@ -246,14 +246,6 @@ entries:
       description: SHA-256 of the line before.
       returned: where the event has it
       type: str
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -54,14 +54,6 @@ listen:
   type: list
   elements: str
   sample: ["0.0.0.0:2375"]
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

@@ -48,12 +48,4 @@ plan:
   description: The part. Its fields are those of the classes in C(plugins/plugin_utils/_plan).
   type: dict
   returned: success
-code:
-  description: A stable word for the failure, V(inventory-invalid) or V(run-unfinished).
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """

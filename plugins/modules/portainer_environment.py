@@ -97,14 +97,6 @@ reasons:
   type: list
   elements: str
   sample: [certificate-changed]
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

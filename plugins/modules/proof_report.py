@@ -78,12 +78,4 @@ checks:
     detail:
       description: What was seen.
       type: str
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """

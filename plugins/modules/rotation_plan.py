@@ -154,14 +154,6 @@ table:
   returned: success
   type: list
   elements: str
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

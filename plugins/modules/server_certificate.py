@@ -77,14 +77,6 @@ certificate:
   description: The certificate with C(serial), C(subject), C(names), C(not_after) and others.
   returned: success
   type: dict
-code:
-  description: A stable word for the failure.
-  returned: failure
-  type: str
-hint:
-  description: What to do about the failure.
-  returned: failure
-  type: str
 """
 
 import typing as t

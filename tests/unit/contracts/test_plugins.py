@@ -12,6 +12,8 @@ import re
 import pytest
 import yaml
 
+from ansible_collections.portcullis.docker_tls.plugins.doc_fragments._attributes import ModuleDocFragment
+from support.contracts import return_values
 from support.contracts.documentation import MODULES, ROOT, block
 
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
@@ -31,8 +33,14 @@ def test_module_documents_itself_and_its_attributes(module: str) -> None:
     assert documented["version_added"] == "1.0.0"
     assert {"check_mode", "diff_mode", "idempotent"} <= set(documented["attributes"])
     assert documented["attributes"]["check_mode"]["support"] == "full"
+    assert "portcullis.docker_tls._attributes" in documented["extends_documentation_fragment"]
     assert block(module, "EXAMPLES")
-    assert block(module, "RETURN")
+    assert not {"code", "hint"} & set(block(module, "RETURN")), "the fragment documents what a failure returns"
+
+
+def test_values_of_a_failure_are_documented_once() -> None:
+    fragment = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)
+    assert {name for name in return_values.FAILURE if f"C({name})" in " ".join(fragment["notes"])} == {"code", "hint"}
 
 
 @pytest.mark.parametrize("plugin", sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py")))

@@ -17,6 +17,10 @@ from support.contracts.documentation import block
 
 #: What every module of Ansible may return (its documentation's "Common return values").
 COMMON = frozenset("ansible_facts changed deprecations diff failed invocation msg warnings exception".split())
+#: What every failed module returns besides; a note of the fragment _attributes documents it.
+FAILURE = {name: {"description": "", "returned": "failure", "type": "str"} for name in ("code", "hint")}
+#: It reports what is wrong with a file in its result.
+NEVER_FAILS = {"certificate_files_info"}
 TYPES = {bool: "bool", int: "int", float: "float", str: "str", list: "list", dict: "dict", type(None): "null"}
 #: A documented type, and which others are one of it too.
 WIDER = {"float": {"int"}, "path": {"str"}}
@@ -27,8 +31,8 @@ Spec = dict[str, t.Any]
 
 @functools.cache
 def documented(module: str) -> Spec:
-    """Return what the module's RETURN block says."""
-    return dict(block(module, "RETURN"))
+    """Return what the module's RETURN block says, and what all modules return when they fail."""
+    return {**block(module, "RETURN"), **({} if module in NEVER_FAILS else FAILURE)}
 
 
 def _text(spec: Spec) -> str:
