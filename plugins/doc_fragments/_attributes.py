@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Attributes that every module of the collection documents."""
+    """Attributes of all modules; a module documents ``diff_mode``, and ``check_mode`` and ``idempotent`` where its own are not full."""
 
     DOCUMENTATION = r"""
 options: {}
@@ -16,10 +16,12 @@ notes:
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation changes nothing.
+    support: full
   action_group:
     description: Use C(group/portcullis.docker_tls.docker_tls) in C(module_defaults) to set defaults for this module.
     support: full

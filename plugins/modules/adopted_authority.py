@@ -22,11 +22,7 @@ extends_documentation_fragment:
   - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
-  idempotent:
     support: full
 options:
   names:

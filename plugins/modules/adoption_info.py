@@ -22,12 +22,8 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 seealso:
   - module: portcullis.docker_tls.adopted_authority
   - module: portcullis.docker_tls.adoption_repair

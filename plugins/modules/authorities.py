@@ -25,11 +25,7 @@ extends_documentation_fragment:
   - portcullis.docker_tls._cryptography
   - portcullis.docker_tls._issuer_anchors
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
-  idempotent:
     support: full
 options:
   server:

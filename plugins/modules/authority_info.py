@@ -19,12 +19,8 @@ extends_documentation_fragment:
   - portcullis.docker_tls._cryptography
   - portcullis.docker_tls._issuer_anchors
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 options:
   path:
     description: Directory of the CA. The task has to run as the user that owns it.

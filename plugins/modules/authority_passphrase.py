@@ -26,8 +26,6 @@ attributes:
     details: The keys are opened, so a wrong passphrase is found.
   diff_mode:
     support: full
-  idempotent:
-    support: full
 options:
   new_passphrase:
     description:

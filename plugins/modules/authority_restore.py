@@ -22,8 +22,6 @@ extends_documentation_fragment:
   - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
   idempotent:

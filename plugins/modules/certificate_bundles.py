@@ -24,13 +24,9 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
     details: Shows RV(plan), never a key.
-  idempotent:
-    support: full
 options:
   bundles:
     description: The bundles of the host.

@@ -19,12 +19,8 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 options:
   files:
     description: The sets of files to read.

@@ -198,13 +198,9 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
     details: Shows RV(plan), and the texts of C(daemon.json) and drop-ins before and after; never a key.
-  idempotent:
-    support: full
 requirements:
   - systemd
   - Docker Engine 20.10 or later, as a system service

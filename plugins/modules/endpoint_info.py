@@ -93,12 +93,8 @@ options:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 seealso:
   - module: portcullis.docker_tls.endpoint
   - module: portcullis.docker_tls.temporary_client

@@ -23,13 +23,9 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
     details: Where there is something to do, the roles show it.
-  idempotent:
-    support: full
 options:
   roles:
     description:

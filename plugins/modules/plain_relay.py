@@ -17,12 +17,8 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 options:
   state:
     description: Whether the plain addresses are served. V(absent) closes them.

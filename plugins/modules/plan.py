@@ -27,12 +27,8 @@ options:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 """
 
 EXAMPLES = r"""

@@ -19,13 +19,9 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
     details: Shows name, address and whether TLS is verified, never a key.
-  idempotent:
-    support: full
 options:
   url:
     description: Address of Portainer, as V(https://portainer.example.org:9443), without a path.

@@ -33,12 +33,8 @@ options:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 seealso:
   - module: portcullis.docker_tls.endpoint_info
   - module: portcullis.docker_tls.endpoint

@@ -20,12 +20,8 @@ extends_documentation_fragment:
   - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 options:
   certificates:
     description: The certificates that were found.

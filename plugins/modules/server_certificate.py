@@ -21,13 +21,9 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: full
     details: Shows names, issuer, expiry and fingerprint, never a key.
-  idempotent:
-    support: full
 options:
   directory:
     description: Directory of the certificates. It is made with mode C(0700) where it is missing.

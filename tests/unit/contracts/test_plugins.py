@@ -16,6 +16,7 @@ from ansible_collections.portcullis.docker_tls.plugins.doc_fragments._attributes
 from support.contracts import return_values
 from support.contracts.documentation import MODULES, ROOT, block
 
+FRAGMENT = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
 #: Pylint of ansible-test looks at these too; it takes minutes, and `make test` leaves it to `--all`.
 SHIPPED = [path for top in ("plugins", "playbooks", "tests/unit", "tests/fuzz") for path in (ROOT / top).rglob("*.py")]
@@ -31,16 +32,18 @@ def test_module_documents_itself_and_its_attributes(module: str) -> None:
     documented = block(module, "DOCUMENTATION")
     assert documented["module"] == module
     assert documented["version_added"] == "1.0.0"
-    assert {"check_mode", "diff_mode", "idempotent"} <= set(documented["attributes"])
-    assert documented["attributes"]["check_mode"]["support"] == "full"
+    support = {
+        name: value.get("support") for name, value in {**FRAGMENT["attributes"], **documented["attributes"]}.items()
+    }
+    assert support["check_mode"] == "full"
+    assert support["diff_mode"] and support["idempotent"]
     assert "portcullis.docker_tls._attributes" in documented["extends_documentation_fragment"]
     assert block(module, "EXAMPLES")
     assert not {"code", "hint"} & set(block(module, "RETURN")), "the fragment documents what a failure returns"
 
 
 def test_values_of_a_failure_are_documented_once() -> None:
-    fragment = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)
-    assert {name for name in return_values.FAILURE if f"C({name})" in " ".join(fragment["notes"])} == {"code", "hint"}
+    assert {name for name in return_values.FAILURE if f"C({name})" in " ".join(FRAGMENT["notes"])} == {"code", "hint"}
 
 
 @pytest.mark.parametrize("plugin", sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py")))
