@@ -28,7 +28,6 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker impo
     unit_environment,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import authority_names as status_dername
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import der_name, keys, names, reader, signing
 
 UNITS = pathlib.Path(__file__).parents[1] / "unit/fixtures/units"
@@ -131,8 +130,7 @@ def greeting(data: bytes) -> None:
             with contextlib.suppress(tls_greeting.HandshakeError):
                 for name in tls_greeting.parse_certificate_request(body):
                     assert isinstance(der_name.name_text(name), str)
-                    assert isinstance(status_dername.text(name), str)
-                    assert isinstance(status_dername.unit(name), str)
+                    assert isinstance(der_name.unit(name), str)
 
 
 def as_pem(data: bytes, label: str) -> bytes:

@@ -10,8 +10,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .._pki import verify
-from . import authority_names
+from .._pki import der_name, verify
 from .model import READ, Anchor, Authorities, Certificate, ClientFacts, Finding, Ledger
 
 _GENERATION = re.compile(r"(?P<name>.+)-g[0-9]+")
@@ -78,7 +77,7 @@ def gather(authorities: Authorities, ledger: Ledger, clients: t.Iterable[ClientF
             der = certificate.raw.subject.public_bytes()
             view = certificate.view
             found[view.fingerprint_sha256] = Anchor(
-                authority_names.unit(der) or view.subject, SERVER, SERVER, True, certificate, der
+                der_name.unit(der) or view.subject, SERVER, SERVER, True, certificate, der
             )
     return Trust(tuple(found.values()), False, ledger)
 
@@ -93,7 +92,7 @@ def compare_access(trust: Trust, advertised: t.Sequence[bytes], groups: t.Sequen
     ids = {anchor.subject_der: anchor.id for anchor in trust.anchors}
     wanted = [anchor for group in groups for anchor in trust.named(group)]
     allowed = {anchor.subject_der for anchor in wanted}
-    label = [ids.get(name) or authority_names.text(name) for name in advertised]
+    label = [ids.get(name) or der_name.name_text(name) for name in advertised]
     return Access(
         admits=tuple(label),
         unwanted=tuple(text for text, name in zip(label, advertised) if name not in allowed),
@@ -105,9 +104,9 @@ def _compare_by_unit(advertised: t.Sequence[bytes], groups: t.Sequence[str]) -> 
     """The same without the CA: authorities of this collection carry ``<group>-g<generation>`` as their unit."""
     labels, unwanted, seen = [], [], set()
     for name in advertised:
-        unit = authority_names.unit(name)
+        unit = der_name.unit(name)
         match = _GENERATION.fullmatch(unit)
-        labels.append(unit or authority_names.text(name))
+        labels.append(unit or der_name.name_text(name))
         if match is None or match["name"] not in groups:
             unwanted.append(labels[-1])
         else:

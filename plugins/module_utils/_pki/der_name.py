@@ -1,51 +1,89 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Distinguished names from their DER bytes, for people to read.
+"""Distinguished names from their DER bytes (X.690, RFC 5280 4.1.2.4), for people to read.
 
-A CertificateRequest carries bare names, which ``cryptography`` cannot load; and the probe should work without it.
+A TLS server advertises the names of its client authorities alone, and ``cryptography`` reads a name only inside a certificate
+or a request. Standard library only: the checks of an endpoint work without ``cryptography``.
 """
 
 from __future__ import annotations
 
+import typing as t
+
 from .name_attributes import SHORT_NAMES
 
+_SEQUENCE, _SET, _OID = 0x30, 0x31, 0x06
+_ENCODINGS = {0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
 _SPECIAL = ',+"\\<>;'
+_MOST_HEX = 40
 
 
 def name_text(der: bytes) -> str:
-    """Return a Name (RFC 5280 4.1.2.4, DER) as RFC 4514 text, most specific part first; hex where it cannot be read."""
+    """Return a name as RFC 4514 text, most specific part first; its first bytes in hex where it cannot be read. Never raises."""
     try:
-        sequence, _rest = _value(der)
-        parts = []
-        for relative in _children(sequence):
-            pairs = [list(_children(pair)) for pair in _children(relative)]
-            parts.append("+".join(f"{_attribute(pair[0])}={_escaped(pair[1])}" for pair in pairs))
-        return ",".join(reversed(parts))
-    except (IndexError, ValueError):
-        return der.hex()
+        parts = _parts(der)
+    except ValueError:
+        return der[:_MOST_HEX].hex()
+    return ",".join("+".join(f"{name}={_escaped(value)}" for name, value in part) for part in parts)
 
 
-def _value(data: bytes) -> tuple[bytes, bytes]:
-    """Return the contents of the first element, and what follows it."""
-    length, start = data[1], 2
-    if length & 0x80:
-        start += length & 0x7F
-        length = int.from_bytes(data[2:start], "big")
-    if start + length > len(data):
-        raise ValueError("the element is longer than its surroundings")
-    return data[start : start + length], data[start + length :]
+def unit(der: bytes) -> str:
+    """Return the organizational unit (``clients-g1`` in authorities of this collection), "" without one. Never raises."""
+    try:
+        return next((value for part in _parts(der) for name, value in part if name == "OU"), "")
+    except ValueError:
+        return ""
 
 
-def _children(data: bytes) -> list[bytes]:
+def _parts(der: bytes) -> list[list[tuple[str, str]]]:
+    """Return the relative names, most specific first, each with its (attribute, value). Raises ValueError for what is not a name."""
+    found = []
+    for relative in _children(_only(_children(der), _SEQUENCE)):
+        part = []
+        for pair in _children(_content(relative, _SET)):
+            kind, value = _children(_content(pair, _SEQUENCE))
+            text = value[1].decode(_ENCODINGS.get(value[0], "utf-8"), "replace")
+            part.append((_attribute(_content(kind, _OID)), text))
+        found.append(part)
+    return found[::-1]
+
+
+def _children(data: bytes) -> list[tuple[int, bytes]]:
+    """Return (tag, content) of the elements that follow each other in ``data``."""
     found = []
     while data:
-        contents, data = _value(data)
-        found.append(contents)
+        if len(data) < 2:
+            raise ValueError("an element is cut off")
+        tag, length, start = data[0], data[1], 2
+        if length == 0x80:
+            raise ValueError("DER has no elements of indefinite length")
+        if length & 0x80:
+            start += length & 0x7F
+            length = int.from_bytes(data[2:start], "big")
+        if start + length > len(data):
+            raise ValueError("an element is longer than what it is in")
+        found.append((tag, data[start : start + length]))
+        data = data[start + length :]
     return found
 
 
+def _content(element: tuple[int, bytes], tag: int) -> bytes:
+    if element[0] != tag:
+        raise ValueError(f"an element has the tag {element[0]}, not {tag}")
+    return element[1]
+
+
+def _only(elements: t.Sequence[tuple[int, bytes]], tag: int) -> bytes:
+    if len(elements) != 1:
+        raise ValueError("a name is one element")
+    return _content(elements[0], tag)
+
+
 def _attribute(oid: bytes) -> str:
+    """Return the short name of an attribute, or its object identifier in numbers."""
+    if not oid:
+        raise ValueError("an object identifier is empty")
     numbers = [oid[0] // 40, oid[0] % 40]
     value = 0
     for byte in oid[1:]:
@@ -57,6 +95,5 @@ def _attribute(oid: bytes) -> str:
     return SHORT_NAMES.get(dotted, dotted)
 
 
-def _escaped(value: bytes) -> str:
-    text = value.decode("utf-8", "replace")
-    return "".join(f"\\{c}" if c in _SPECIAL else c for c in text)
+def _escaped(value: str) -> str:
+    return "".join(f"\\{c}" if c in _SPECIAL else c for c in value)

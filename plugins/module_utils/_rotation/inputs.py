@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from .._ca.client_certificate import ledger_time
 from .._errors import TlsError
-from .._fleet import authority_names, inputs, model
-from .._pki import verify
+from .._fleet import inputs, model
+from .._pki import der_name, verify
 from . import phases
 
 Mapping = t.Mapping[str, t.Any]
@@ -45,7 +45,7 @@ class Known:
 
     def advertised(self, names: t.Iterable[bytes]) -> frozenset[str]:
         """Return which generations a daemon names to its clients."""
-        ids = (self.by_subject.get(der) or self._own(authority_names.unit(der)) for der in names)
+        ids = (self.by_subject.get(der) or self._own(der_name.unit(der)) for der in names)
         return frozenset(one for one in ids if one)
 
     def issuer(self, certificate: model.Certificate, chain: t.Iterable[model.Certificate] = ()) -> str:

@@ -12,8 +12,9 @@ import json
 import typing as t
 from datetime import datetime
 
+from ..._pki import der_name
 from ..._time import isoformat
-from .. import assess_host, authority_names, lifetimes
+from .. import assess_host, lifetimes
 from ..model import (
     UNREACHABLE,
     Assessed,
@@ -153,7 +154,7 @@ def _host(one: HostStatus, now: datetime) -> dict[str, t.Any]:
             "problem": served.problem,
             "certificate": certificate(served.certificate, now),
             "asks_for_certificate": served.asks_for_certificate if served.certificate else None,
-            "authority_names": [authority_names.text(name) for name in served.authority_names],
+            "authority_names": [der_name.name_text(name) for name in served.authority_names],
         },
         "served_is_stored": served_is_stored(one),
         "starts_at_boot": facts.stored.starts_at_boot,

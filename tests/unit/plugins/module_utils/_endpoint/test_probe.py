@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import tls_greeting
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import probe, verify_remote
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import der_name, reader
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
 from support.ca.certificates import NOW, Pair, authority, foreign_authority, leaf
 
 SERVER = authority("server")
@@ -151,23 +151,6 @@ def test_parse_messages_keeps_what_is_incomplete() -> None:
 def test_parse_messages_of_a_huge_length_is_an_error() -> None:
     with pytest.raises(tls_greeting.HandshakeError, match="16777215"):
         tls_greeting.parse_messages(b"\x0b\xff\xff\xff")
-
-
-@pytest.mark.parametrize(
-    ("pair", "text"),
-    [
-        (CLIENTS, "CN=Docker CA,OU=client-g1"),
-        (leaf(CLIENTS, "client", common_name='a,b+"c"'), 'CN=a\\,b\\+\\"c\\"'),
-    ],
-    ids=["authority", "special-characters"],
-)
-def test_name_text_reads_like_the_certificates(pair: Pair, text: str) -> None:
-    der = pair.certificate.subject.public_bytes()
-    assert der_name.name_text(der) == text
-
-
-def test_name_text_of_garbage_is_hex() -> None:
-    assert der_name.name_text(b"\x30\x99") == "3099"
 
 
 def test_verify_remote_a_good_endpoint_passes(serve: t.Any) -> None:
