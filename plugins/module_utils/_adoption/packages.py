@@ -15,6 +15,7 @@ import typing as t
 
 from .._errors import TlsError
 from .._files import read_bytes_or_none
+from .._host import commands
 from . import unit_diff
 from .assess import Unit
 
@@ -35,7 +36,7 @@ def unit_of(path: str, run: Run | None = None, packaged: t.Sequence[str] = PACKA
 
     For a file in /etc that hides a package's, ``packaged_path`` is that one; ``original`` is its text if it is as packaged.
     """
-    run = run or _run
+    run = run or commands.run
     if not path:
         return Unit(path)
     text = _text(path)
@@ -145,20 +146,3 @@ def _in_archives(directory: str, package: str, names: t.Sequence[str]) -> t.Iter
                     process.kill()
         except (OSError, tarfile.TarError):
             continue
-
-
-def _run(command: t.Sequence[str]) -> tuple[int, str]:
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=120,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return 1, ""
-    return done.returncode, done.stdout

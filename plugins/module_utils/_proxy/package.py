@@ -10,14 +10,12 @@ was run on (Debian 12); 2.2 of Debian 11 knows neither ``error-log-format`` nor 
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import re
-import subprocess
-import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
+from .._host import commands
 
 PROGRAM = "/usr/sbin/haproxy"
 USER = GROUP = "haproxy"
@@ -46,7 +44,7 @@ def parse_version(output: str) -> tuple[int, ...]:
 
 def find_package() -> Package:
     """Return what is on this host."""
-    return Package(parse_version(_output([PROGRAM, "-v"])), _has_account())
+    return Package(parse_version(commands.run([PROGRAM, "-v"], 30)[1]), _has_account())
 
 
 def check_package(package: Package) -> None:
@@ -64,23 +62,6 @@ def check_package(package: Package) -> None:
             hint="Take another docker_daemon_listener on this host, or upgrade its distribution.",
             code="proxy-package-too-old",
         )
-
-
-def _output(command: t.Sequence[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
 
 
 def _has_account() -> bool:
