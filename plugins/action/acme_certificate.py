@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import Result, SecretAction
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import signing
+from ..plugin_utils._remote.module_runner import Result, SecretAction
 from ..plugin_utils._variables import Fleet
 
 

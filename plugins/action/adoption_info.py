@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..plugin_utils import _adoption_answer
-from ..plugin_utils._action import ModuleAction, Result
 from ..plugin_utils._remote.accept import unusable
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
 
 
 class ActionModule(ModuleAction):

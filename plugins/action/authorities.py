@@ -6,10 +6,10 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import authorities
-from ..plugin_utils import _access, _left_out
-from ..plugin_utils._action import PassphraseAction, Result
+from ..plugin_utils import _access
 from ..plugin_utils._bound import Bound
-from ..plugin_utils._plan import options
+from ..plugin_utils._plan import limit, options
+from ..plugin_utils._remote.module_runner import PassphraseAction, Result
 from ..plugin_utils._variables import Fleet
 
 
@@ -22,7 +22,7 @@ class ActionModule(PassphraseAction):
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the authorities that the role's variables describe, and every client of the inventory."""
         del role
-        left_out = _left_out.hosts(self, bound)
+        left_out = limit.hosts(self, bound)
         return {**options.wanted_authorities(bound, fleet), "revocation_deferred": bool(left_out)}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:

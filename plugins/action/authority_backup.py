@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..plugin_utils._action import ModuleAction, Result, controller_user
+from ..plugin_utils._remote.module_runner import ModuleAction, Result, controller_user
 
 
 class ActionModule(ModuleAction):

@@ -7,9 +7,9 @@ import typing as t
 
 from ..modules import authority_info
 from ..plugin_utils import _access, _issuers
-from ..plugin_utils._action import ModuleAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import options
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import PassphraseAction
+from ..plugin_utils._remote.module_runner import PassphraseAction
 
 
 class ActionModule(PassphraseAction):

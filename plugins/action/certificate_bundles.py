@@ -6,9 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import certificate_bundles
-from ..plugin_utils._action import ModuleAction, Result, SecretAction, rejection
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import bundles
+from ..plugin_utils._remote.module_runner import ModuleAction, Result, SecretAction, rejection
 from ..plugin_utils._variables import Fleet
 
 

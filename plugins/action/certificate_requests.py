@@ -7,9 +7,9 @@ import typing as t
 
 from ..modules import certificate_requests
 from ..plugin_utils import _facts, _prepared, _reports
-from ..plugin_utils._action import ModuleAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import bundles, options
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
 

@@ -11,7 +11,7 @@ from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._bundles.bundle_files import check_docker_host, environment_variables
 from ..module_utils._time import utc_now
 from ..plugin_utils import _session
-from ..plugin_utils._action import Result
+from ..plugin_utils._remote.module_runner import Result
 from . import temporary_client
 
 _OPTIONS: dict[str, t.Any] = {

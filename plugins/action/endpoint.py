@@ -6,11 +6,12 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
-from ..plugin_utils import _bound, _endpoint_program, _pipe
-from ..plugin_utils._action import CRYPTOGRAPHY_CODES, CertificateAction, Result
-from ..plugin_utils._endpoint_program import CHANGE
+from ..plugin_utils import _bound
 from ..plugin_utils._plan import options as plan_options
-from ..plugin_utils._program_action import ProgramAction
+from ..plugin_utils._remote import endpoint_change, program
+from ..plugin_utils._remote.endpoint_change import CHANGE
+from ..plugin_utils._remote.module_runner import CRYPTOGRAPHY_CODES, CertificateAction, Result
+from ..plugin_utils._remote.program_runner import ProgramAction
 from ..plugin_utils._variables import Fleet
 
 #: Only after this task has installed the package: an HAProxy that was there before is somebody's.
@@ -34,7 +35,7 @@ class ActionModule(ProgramAction, CertificateAction):
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result: of its program, or of itself where that cannot be sent, did not begin, or has nothing to go by."""
         if arguments.get("state") == "confirmed" and not self._task.check_mode and self._is_confirmed(task_vars):
-            return dict(_endpoint_program.CONFIRMED)
+            return dict(endpoint_change.CONFIRMED)
         result = self._execute(module, arguments, task_vars)
         package = str(arguments.get("haproxy_package") or "")
         if result.get("code") != "proxy-package-missing" or not package or self._task.check_mode:
@@ -54,7 +55,7 @@ class ActionModule(ProgramAction, CertificateAction):
         if options is not None:
             asked = {"options": options, "check_mode": bool(self._task.check_mode)}
             output, code = self.send(CHANGE, asked, task_vars)
-            found = _endpoint_program.answer(output, code) if _pipe.has_begun(output) else None
+            found = endpoint_change.answer(output, code) if program.has_begun(output) else None
             # Without the library nothing was done; Ansible knows which Python that was when it has sent a module there.
             if found is not None and found.get("code") not in CRYPTOGRAPHY_CODES:
                 return self._admitted(found)
@@ -64,7 +65,7 @@ class ActionModule(ProgramAction, CertificateAction):
         """Confirm by one command of the shell; return whether that was enough. Every changed host is confirmed, so it must cost little."""
         run: t.Any = self._low_level_execute_command
         with self.waiting({"state": "confirmed", "start_timeout": 0}, task_vars):
-            return bool(run(_endpoint_program.CONFIRM, sudoable=True).get("rc") == 0)
+            return bool(run(endpoint_change.CONFIRM, sudoable=True).get("rc") == 0)
 
     def predict(self, arguments: Result) -> Result:
         """Return an endpoint of which only the wanted addresses are known."""

@@ -8,22 +8,12 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import (
-    _bound,
-    _ca_place,
-    _facts,
-    _installed,
-    _look_program,
-    _pipe,
-    _preflight,
-    _prepared,
-    _variables,
-)
-from ..plugin_utils._action import Result
-from ..plugin_utils._look_program import LOOK
+from ..plugin_utils import _bound, _ca_place, _facts, _installed, _preflight, _prepared, _variables
 from ..plugin_utils._plan import options, verification
-from ..plugin_utils._program_action import ProgramAction
-from ..plugin_utils._remote import host_timeout, time_limit
+from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
+from ..plugin_utils._remote.inspection import LOOK
+from ..plugin_utils._remote.module_runner import Result
+from ..plugin_utils._remote.program_runner import ProgramAction
 
 _ROLES = ("docker_server_cert", "docker_daemon")
 _OPTIONS: dict[str, t.Any] = {
@@ -55,7 +45,7 @@ class ActionModule(ProgramAction):
             return {"changed": False, "skipped": True, "skip_reason": "the controller is not a Docker host"}
         told = arguments.pop("refused", None)
         if told:
-            return _failed(_look_program.refusal(told))
+            return _failed(inspection.refusal(told))
         try:
             found = self._looked(arguments, task_vars)
         except time_limit.TimeLimitExceeded:
@@ -86,7 +76,7 @@ class ActionModule(ProgramAction):
     def _by_program(self, wanted: Result, task_vars: Result) -> Result:
         asked = {name: wanted[name] for name in ("requests", "endpoint", "prepare")}
         output, _code = self.send(LOOK, asked, task_vars)
-        return _look_program.answer(output) or _undecided("the host's answer cannot be read")
+        return inspection.answer(output) or _undecided("the host's answer cannot be read")
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
         outcome = self.execute(
@@ -94,8 +84,8 @@ class ActionModule(ProgramAction):
         )
         if outcome.get("failed"):
             return _undecided(str(outcome.get("msg", "")))
-        found = _look_program.checked(outcome)
-        if found is None or len(str(found)) > _pipe.MOST_CHARACTERS:
+        found = inspection.checked(outcome)
+        if found is None or len(str(found)) > program.MOST_CHARACTERS:
             return _undecided("the host's answer cannot be read")
         if "ansible_facts" in outcome:  # the interpreter that Ansible has found
             found["ansible_facts"] = outcome["ansible_facts"]

@@ -7,7 +7,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils import _issue_external
+from ..plugin_utils._remote import external_issuers
 
 Result = dict[str, t.Any]
 
@@ -22,4 +22,4 @@ class ActionModule(ActionBase):
         """Return the module's result."""
         super().run(tmp, task_vars)
         check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
-        return _issue_external.issue(self._task.args, check_mode=check, diff=diff)
+        return external_issuers.issue(self._task.args, check_mode=check, diff=diff)

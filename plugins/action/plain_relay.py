@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import ModuleAction
+from ..plugin_utils._remote.module_runner import ModuleAction
 
 
 class ActionModule(ModuleAction):

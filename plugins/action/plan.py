@@ -6,10 +6,10 @@ from __future__ import annotations
 import typing as t
 
 from ..plugin_utils import _preflight, _revocation
-from ..plugin_utils._action import ModuleAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._output import verification
 from ..plugin_utils._plan import site
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
 Part = t.Callable[[Bound, Fleet], t.Any]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._action import SecretAction
+from ..plugin_utils._remote.module_runner import SecretAction
 
 
 class ActionModule(SecretAction):

@@ -6,10 +6,10 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import signed_certificates
-from ..plugin_utils import _issue_external
-from ..plugin_utils._action import PassphraseAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import signing
+from ..plugin_utils._remote import external_issuers
+from ..plugin_utils._remote.module_runner import PassphraseAction, Result
 from ..plugin_utils._variables import Fleet
 
 #: Strategies of ansible-core that run a run_once task for every host.
@@ -57,10 +57,10 @@ class ActionModule(PassphraseAction):
             return outcome
         check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
         tasks = external.pop(signing.TASKS, {})
-        issued = _issue_external.issue(external, check_mode=check, diff=diff)
-        merged = _issue_external.with_issued(outcome, issued, [str(one["id"]) for one in external["requests"]])
+        issued = external_issuers.issue(external, check_mode=check, diff=diff)
+        merged = external_issuers.with_issued(outcome, issued, [str(one["id"]) for one in external["requests"]])
         if "answers" in external:
-            return _issue_external.answered(merged)
+            return external_issuers.answered(merged)
         files = {tasks[one["authority"]] for one in merged["pending"] if one["authority"] in tasks}
         return {**merged, "issuer_tasks": sorted(files)}
 

@@ -11,11 +11,11 @@ from ..module_utils._errors import TlsError
 from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
 from ..modules import signed_certificates
-from ..plugin_utils import _issue_external
-from ..plugin_utils._action import PassphraseAction, Result
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import verification
+from ..plugin_utils._remote import external_issuers
 from ..plugin_utils._remote.accept import unusable
+from ..plugin_utils._remote.module_runner import PassphraseAction, Result
 from ..plugin_utils._variables import Fleet
 
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
@@ -111,8 +111,8 @@ class ActionModule(PassphraseAction):
         """Return the result with a client of each of other issuers; one that makes none is a warning: the other checks still count."""
         names = [str(one["authority"]) for one in issuers]
         requests = [{**shared, "id": name, "authority": name} for name in names]
-        issued = _issue_external.issue({"requests": requests, "issuers": issuers}, check_mode=False, diff=False)
-        merged = _issue_external.with_issued(outcome, issued, names)
+        issued = external_issuers.issue({"requests": requests, "issuers": issuers}, check_mode=False, diff=False)
+        merged = external_issuers.with_issued(outcome, issued, names)
         told = [
             f"verification-without-client: {merged['rejected'][name]['msg']}. Whether a good client is answered was not checked."
             for name in names

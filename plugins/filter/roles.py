@@ -7,26 +7,18 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils import (
-    _access,
-    _batches,
-    _ca_place,
-    _inventory,
-    _looked,
-    _preflight,
-    _rotation,
-)
+from ..plugin_utils import _access, _ca_place, _inventory, _preflight, _rotation
 from ..plugin_utils._filters import reporting
 from ..plugin_utils._output import verification
-from ..plugin_utils._plan import site
+from ..plugin_utils._plan import batches, inspected, site
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "all_clients": _access.all_clients,
     "ca_directory": _ca_place.ca_directory,
     "ca_host": _ca_place.ca_host,
-    "daemon_serial": _batches.daemon_serial,
+    "daemon_serial": batches.daemon_serial,
     "endpoint_url": _inventory.endpoint_url,
-    "hosts_with_work": _looked.hosts_with_work,
+    "hosts_with_work": inspected.hosts_with_work,
     "inventory_problems": _preflight.inventory_problems,
     "planned": site.planned,
     "proof_rows": verification.proof_rows,

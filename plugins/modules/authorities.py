@@ -338,7 +338,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
 
 
 def main(run: t.Callable[..., None] = run_module) -> None:
-    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    """Run the module; ``run`` is another way to do so (plugin_utils/_remote/local.py)."""
     run(
         lambda module: _run(module, _time.utc_now()),
         argument_spec={

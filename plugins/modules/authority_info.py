@@ -252,7 +252,7 @@ def _compared(module: AnsibleModule, place: layout.CaDirectory, now: datetime) -
 
 
 def main(run: t.Callable[..., None] = run_module) -> None:
-    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    """Run the module; ``run`` is another way to do so (plugin_utils/_remote/local.py)."""
     run(
         _run,
         argument_spec={

@@ -216,7 +216,7 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main(run: t.Callable[..., None] = run_module) -> None:
-    """Run the module; ``run`` is another way to do so (plugin_utils/_in_process.py)."""
+    """Run the module; ``run`` is another way to do so (plugin_utils/_remote/local.py)."""
     run(probe_endpoint, needs_cryptography=False, argument_spec=_SPECIFICATION)
 
 

@@ -13,8 +13,9 @@ from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
 from ..module_utils._fleet import access_text
-from . import _access, _ansible_version, _awx_job, _batches, _bound, _ca_place, _issuers, _secret_templates
+from . import _access, _ansible_version, _awx_job, _bound, _ca_place, _issuers, _secret_templates
 from ._as_written import as_written, is_computed, variable
+from ._plan import batches
 from ._remote import host_timeout
 
 Mapping = t.Mapping[str, t.Any]
@@ -73,7 +74,7 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     ]
     if misshapen:  # what follows reads these variables
         return list(dict.fromkeys(misshapen))
-    serials = {host: variable(hostvars, host, _batches.VARIABLE, variables) for host, variables in written.items()}
+    serials = {host: variable(hostvars, host, batches.VARIABLE, variables) for host, variables in written.items()}
     found = [
         *unread,
         *(problem for each in lists for problem in _client_problems(each, known)),
@@ -82,7 +83,7 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
             _ca_place.variables_of(hostvars, "localhost").get(_issuers.CLIENT_VARIABLE),
             (one for each in lists for one in each.entries()),
         ),
-        *_batches.serial_problems(serials),
+        *batches.serial_problems(serials),
         *_timeout_problems([place, "localhost", *written, *(groups.get("docker_clients") or [])], hostvars),
         *(problem for host in written for problem in _host_problems(host, hostvars, written[host], known)),
         *(

@@ -14,9 +14,9 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_sp
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound, _pipe
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import CHANGE
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._look_program import LOOK
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import CHANGE
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection import LOOK
 from conftest import CERTIFICATES, SERVER, Host
 
 ASIDE = "/root/aside.tar"
@@ -37,7 +37,7 @@ BROKEN = {
 
 def asked(host: Host, program: t.Any, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return what a program answers that came through a pipe, as the roles' actions send it."""
-    found = _pipe.answer(host.sh("python3 -I - 2>/root/stderr", program.script(arguments)))
+    found = program.answer(host.sh("python3 -I - 2>/root/stderr", program.script(arguments)))
     assert found is not None
     return found
 

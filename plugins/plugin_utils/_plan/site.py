@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from .. import _batches, _ca_place, _looked, _revocation
+from .. import _ca_place, _revocation
 from .._as_written import as_written
 from .._bound import Bound
 from .._variables import Fleet
+from . import batches, inspected
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -33,7 +34,7 @@ class SitePlan:
 
     change: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    serial: t.Any = _batches.ALL_AT_ONCE
+    serial: t.Any = batches.ALL_AT_ONCE
     revoke: list[str] = field(default_factory=list)
     revoke_ca: list[str] = field(default_factory=list)
     revoke_hosts: list[str] = field(default_factory=list)
@@ -60,12 +61,12 @@ def site(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
     groups, checking = bound.groups(), bool(bound.raw("ansible_check_mode"))
     hosts = list(groups.get("docker_hosts") or [])
     planned = SitePlan(
-        change=_looked.hosts_with_work(hosts, fleet),
-        refused=_looked.refused_hosts(hosts, fleet),
-        serial=bound.get(_batches.VARIABLE) or _batches.daemon_serial(groups, fleet),
+        change=inspected.hosts_with_work(hosts, fleet),
+        refused=inspected.refused_hosts(hosts, fleet),
+        serial=bound.get(batches.VARIABLE) or batches.daemon_serial(groups, fleet),
         revoke=_revocation.revocation_hosts(groups, fleet, "controller", checking),
         revoke_ca=_revocation.revocation_hosts(groups, fleet, "ca", checking),
-        revoke_hosts=_looked.hosts_not_refused(_revocation.revocation_hosts(groups, fleet, "hosts", checking), fleet),
+        revoke_hosts=inspected.hosts_not_refused(_revocation.revocation_hosts(groups, fleet, "hosts", checking), fleet),
         undone=[] if checking else _revocation.undone_revocations(groups, fleet),
     )
     return asdict(planned)
@@ -82,7 +83,7 @@ def revocation(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
         problems=list(held.values()),
         changes=_revocation.changes(going),
         revoke_ca=[_ca_place.ca_host(groups)] if going else [],
-        revoke_hosts=_looked.hosts_not_refused(hosts, fleet),
+        revoke_hosts=inspected.hosts_not_refused(hosts, fleet),
     )
     return asdict(planned)
 
@@ -101,7 +102,7 @@ def planned(name: str, groups: Groups, hostvars: Mapping, witness: str = "") -> 
         found = asdict(SitePlan()).get(name, asdict(RevocationPlan()).get(name))
     if not witness or not found or witness in found:
         return found
-    in_batches = name in ("change", "revoke_hosts") and _registered("serial", groups, hostvars) != _batches.ALL_AT_ONCE
+    in_batches = name in ("change", "revoke_hosts") and _registered("serial", groups, hostvars) != batches.ALL_AT_ONCE
     return found if in_batches else [*found, witness]
 
 

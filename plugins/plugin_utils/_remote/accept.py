@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._printable import printable
 from .answer_schema import LONG, Misshapen, Shape
 from .answers import ANSWERS, COMMON, DIFFS, FACTS
+from .printable import printable
 
 Result = dict[str, t.Any]
 

@@ -14,7 +14,7 @@ import contextlib
 import re
 import typing as t
 
-from .._printable import printable
+from .printable import printable
 
 _SHORT = 4_000
 #: A file of certificates, a diff, an output.

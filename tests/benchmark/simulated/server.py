@@ -49,7 +49,9 @@ def preload(collections: list[str]) -> None:
 
 def preload_look() -> None:
     """Load what comes with the look of our host_state, a program with its own modules in it, by asking it about nothing."""
-    program = importlib.import_module("ansible_collections.portcullis.docker_tls.plugins.plugin_utils._look_program")
+    program = importlib.import_module(
+        "ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection"
+    )
     with contextlib.redirect_stdout(io.StringIO()) as said:
         execute(program.LOOK.script({"requests": [], "endpoint": None, "prepare": False}))
     if (program.answer(said.getvalue()) or {}).get("current") is not True:

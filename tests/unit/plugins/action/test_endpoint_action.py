@@ -19,7 +19,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import endpoint as
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _standalone
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import rollback_guard
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import (
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import (
     CHANGE,
     answer,
     confirm_command,

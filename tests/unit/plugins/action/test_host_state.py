@@ -18,13 +18,8 @@ import pytest
 import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import (
-    _bound,
-    _installed,
-    _look_program,
-    _pipe,
-    _prepared,
-)
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound, _installed, _prepared
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import inspection, program
 from support.ansible.role_variables import (
     AUTHORITIES,
     ROLES,
@@ -311,9 +306,9 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
         "names": ["web1"],
     }
     complete = host_state._validated(host_state._OPTIONS, {"requests": [request]})
-    program = _look_program.LOOK.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
+    program = inspection.LOOK.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
-    found = _look_program.answer(done.stdout.decode()) or {}
+    found = inspection.answer(done.stdout.decode()) or {}
     (entry,) = found.pop("requests")
     assert (entry["action"], "web1" in entry["names"], len(entry["machine"])) == ("issue", True, 64)
     assert found == {
@@ -335,9 +330,9 @@ def test_sources_of_the_script_have_all_that_an_inspection_imports_and_no_transa
     ).stdout
     names = {name[len(prefix) :] for name in yaml.safe_load(imported)}
     modules = {name for name in names if (ROOT / "plugins/module_utils" / f"{name.replace('.', '/')}.py").is_file()}
-    assert modules <= set(_look_program.LOOK.sources)
-    assert {"_endpoint.preflight", "_pki.plan_text"} <= set(_look_program.LOOK.sources)
-    assert not {"_endpoint.transaction", "_endpoint.rollback_guard"} & set(_look_program.LOOK.sources)
+    assert modules <= set(inspection.LOOK.sources)
+    assert {"_endpoint.preflight", "_pki.plan_text"} <= set(inspection.LOOK.sources)
+    assert not {"_endpoint.transaction", "_endpoint.rollback_guard"} & set(inspection.LOOK.sources)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +344,7 @@ def test_sources_of_the_script_have_all_that_an_inspection_imports_and_no_transa
     ],
 )
 def test_interpreter_is_the_one_that_ansible_would_take(known: dict[str, t.Any], beginning: str) -> None:
-    assert _pipe.command(known, lambda value: value).startswith(beginning)
+    assert program.command(known, lambda value: value).startswith(beginning)
 
 
 def test_variables_of_the_ca_host_are_read_once_for_each_host() -> None:

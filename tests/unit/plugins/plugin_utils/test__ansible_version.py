@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action, _ansible_version, _preflight
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _ansible_version, _preflight
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import module_runner
 from support.contracts import documentation, records
 
 MINIMUM = ".".join(map(str, _ansible_version.MINIMUM))
@@ -34,9 +35,9 @@ def test_first_task_of_site_names_it_and_nothing_else(monkeypatch: pytest.Monkey
 
 def test_every_module_of_ours_fails_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Roles and modules may be used without site.yml."""
-    monkeypatch.setattr(_action, "RUNNING", "2.17.14")
-    action = object.__new__(_action.ModuleAction)
-    monkeypatch.setattr(_action.ActionBase, "run", lambda self, tmp, task_vars: {})
+    monkeypatch.setattr(module_runner, "RUNNING", "2.17.14")
+    action = object.__new__(module_runner.ModuleAction)
+    monkeypatch.setattr(module_runner.ActionBase, "run", lambda self, tmp, task_vars: {})
     outcome = records.returned("authorities", action.run(None, {}))
     assert (outcome["failed"], outcome["code"]) == (True, "ansible-too-old")
     assert "2.17.14" in outcome["msg"] and "pipx" in outcome["hint"]

@@ -19,10 +19,10 @@ import typing as t
 
 from ansible import constants as C
 
-from ..module_utils._standalone import PACKAGE, closure, program
-from ._printable import printable
+from ...module_utils._standalone import PACKAGE, closure, program
+from .printable import printable
 
-_ROOT = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
+_ROOT = pathlib.Path(__file__).resolve().parents[2] / "module_utils"
 _BEGUN = "docker_tls: begun"
 _ANSWER = '{"docker_tls_answer": '
 MOST_CHARACTERS = 1_000_000

@@ -18,7 +18,7 @@ import typing as t
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 
-from ..module_utils._outcome import cryptography_problem, outcome
+from ...module_utils._outcome import cryptography_problem, outcome
 
 Result = dict[str, t.Any]
 Main = t.Callable[..., None]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import signal
 import typing as t
 
-from ..module_utils._endpoint.journal import STATE_DIRECTORY, StateDirectory
-from . import _pipe
-from ._remote.accept import UNUSABLE, accept_program
+from ...module_utils._endpoint.journal import STATE_DIRECTORY, StateDirectory
+from . import program
+from .accept import UNUSABLE, accept_program
 
-CHANGE = _pipe.Program("_endpoint.entry")
+CHANGE = program.Program("_endpoint.entry")
 
 
 # 128 and the signal, as the shell reports it: what a damaged native library (that of cryptography, say) comes to.
@@ -52,7 +52,7 @@ def answer(output: str, code: int) -> dict[str, t.Any]:
 
     ``code`` is the exit code that came with ``output``: 137 is a program that was killed, as by a host without memory.
     """
-    found = _pipe.answer(output)
+    found = program.answer(output)
     why = _problem(found, code)
     if why:
         return _unusable(why)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _looked
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import inspected
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,11 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _look
 )
 def test_hosts_with_work_are_all_that_are_not_surely_settled(looked: Any, has_work: bool) -> None:
     hostvars = {"web1": {"__docker_tls_looked": looked}}
-    assert _looked.hosts_with_work(["web1"], hostvars) == (["web1"] if has_work else [])
+    assert inspected.hosts_with_work(["web1"], hostvars) == (["web1"] if has_work else [])
 
 
 def test_hosts_with_work_are_all_in_their_order_where_nobody_looked() -> None:
-    assert _looked.hosts_with_work(["web2", "web1"], {"web1": {}}) == ["web2", "web1"]
+    assert inspected.hosts_with_work(["web2", "web1"], {"web1": {}}) == ["web2", "web1"]
 
 
 def test_hosts_with_work_asks_ansible_for_no_template() -> None:
@@ -47,7 +47,7 @@ def test_hosts_with_work_asks_ansible_for_no_template() -> None:
             return super().__getitem__(host)
 
     known = HostVars({"web1": {"__docker_tls_looked": {"current": True}}, "web2": {}})
-    assert _looked.hosts_with_work(["web1", "web2"], known) == ["web2"]
+    assert inspected.hosts_with_work(["web1", "web2"], known) == ["web2"]
 
 
 def test_refused_hosts_are_told_from_all_others() -> None:
@@ -58,7 +58,7 @@ def test_refused_hosts_are_told_from_all_others() -> None:
         "web4": {},
     }
     hosts = [*hostvars, "elsewhere"]
-    assert _looked.refused_hosts(hosts, hostvars) == ["web1"]
-    assert _looked.refused_hosts(hosts, hostvars, "localhost") == ["web1", "localhost"]
-    assert _looked.refused_hosts(["web2"], hostvars, "localhost") == []
-    assert _looked.hosts_not_refused(hosts, hostvars) == ["web2", "web3", "web4", "elsewhere"]
+    assert inspected.refused_hosts(hosts, hostvars) == ["web1"]
+    assert inspected.refused_hosts(hosts, hostvars, "localhost") == ["web1", "localhost"]
+    assert inspected.refused_hosts(["web2"], hostvars, "localhost") == []
+    assert inspected.hosts_not_refused(hosts, hostvars) == ["web2", "web3", "web4", "elsewhere"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _issue_external
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import external_issuers
 from support.ca import certificates as made
 
 SIGNED = {
@@ -28,7 +28,7 @@ def test_both_kinds_of_certificates_are_in_one_result() -> None:
         "pending": [],
         "diff": {"prepared": "b\n"},
     }
-    found = _issue_external.with_issued(SIGNED, issued, ["web2/server", "web3/server"])
+    found = external_issuers.with_issued(SIGNED, issued, ["web2/server", "web3/server"])
     assert list(found["certificates"]) == ["web1/server", "web2/server"]
     assert list(found["rejected"]) == ["web3/server"]
     assert found["warnings"] == ["life-shortened: a"]
@@ -36,7 +36,7 @@ def test_both_kinds_of_certificates_are_in_one_result() -> None:
 
 
 def test_call_that_fails_as_a_whole_rejects_its_own_requests_only() -> None:
-    found = _issue_external.with_issued(SIGNED, FAILED, ["web2/server"])
+    found = external_issuers.with_issued(SIGNED, FAILED, ["web2/server"])
     assert list(found["certificates"]) == ["web1/server"]
     assert "failed" not in found
     assert found["rejected"]["web2/server"] == {
@@ -47,12 +47,12 @@ def test_call_that_fails_as_a_whole_rejects_its_own_requests_only() -> None:
 
 
 def test_nothing_due_at_the_ca_and_something_issued_is_a_change() -> None:
-    found = _issue_external.with_issued({"changed": False}, {"changed": True, "certificates": {"a": {}}}, ["a"])
+    found = external_issuers.with_issued({"changed": False}, {"changed": True, "certificates": {"a": {}}}, ["a"])
     assert found["changed"] is True
 
 
 def test_request_that_still_awaits_an_answer_in_the_end_is_rejected() -> None:
-    found = _issue_external.answered({"certificates": {}, "rejected": {}, "pending": [{"id": "web1/server"}]})
+    found = external_issuers.answered({"certificates": {}, "rejected": {}, "pending": [{"id": "web1/server"}]})
     assert found["pending"] == []
     assert found["rejected"]["web1/server"]["code"] == "answer-missing"
     assert "docker_issuer_answers" in found["rejected"]["web1/server"]["hint"]
@@ -67,6 +67,6 @@ def test_options_that_are_wrong_are_a_failure_with_a_hint_and_without_the_secret
             "openbao": {"url": "http://bao.example.org", "role": "dockerd", "token": "a-secret-token"},
         }
     ]
-    found = _issue_external.issue({"requests": [], "issuers": issuers}, check_mode=False, diff=False)
+    found = external_issuers.issue({"requests": [], "issuers": issuers}, check_mode=False, diff=False)
     assert (found["failed"], found["code"]) == (True, "issuer-url-invalid")
     assert "a-secret-token" not in str(found)

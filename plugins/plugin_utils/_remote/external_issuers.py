@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._outcome import cryptography_problem
-from ..modules import issued_certificates
-from . import _in_process
+from ...module_utils._outcome import cryptography_problem
+from ...modules import issued_certificates
+from . import local
 
 Result = dict[str, t.Any]
 
@@ -20,7 +20,7 @@ def issue(arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> 
     if problem is not None:
         hint = "Install cryptography for the Python that runs Ansible."
         return {"failed": True, "msg": f"on the controller, {problem[0]}", "hint": hint, "code": problem[1]}
-    done = _in_process.execute(issued_certificates.main, arguments, check_mode=check_mode, diff=diff)
+    done = local.execute(issued_certificates.main, arguments, check_mode=check_mode, diff=diff)
     if done is None:
         return {
             "failed": True,

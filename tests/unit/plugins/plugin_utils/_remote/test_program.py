@@ -13,8 +13,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _pipe
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._endpoint_program import CHANGE
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import CHANGE
 
 KILLED = b"import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
 
@@ -23,7 +22,7 @@ def run(program: bytes, variables: dict[str, t.Any], path: pathlib.Path, *, befo
     """Return what Ansible's shell makes of a program, on a host whose only Python is in ``path``."""
     found = path / "python3.11"
     found.symlink_to(sys.executable)
-    command = f"{before}{_pipe.command(variables, lambda value: value)} && sleep 0"
+    command = f"{before}{program.command(variables, lambda value: value)} && sleep 0"
     environment = {**os.environ, "PATH": f"{path}:/usr/bin:/bin"}
     return subprocess.run(["/bin/sh", "-c", command], input=program, capture_output=True, env=environment, check=False)
 
@@ -40,5 +39,5 @@ def test_host_whose_profile_prints_half_a_line_is_understood(tmp_path: pathlib.P
     """Else the change is sent a second time as a module, which has nothing left to report."""
     program = CHANGE.script({"options": {}, "check_mode": True})
     output = run(program, {}, tmp_path, before="printf 'Good morning! '; ").stdout.decode()
-    assert _pipe.has_begun(output)
-    assert _pipe.answer(output) is not None
+    assert program.has_begun(output)
+    assert program.answer(output) is not None

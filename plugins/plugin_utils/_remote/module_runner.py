@@ -28,15 +28,15 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as RUNNING
 
-from ..filter import adoption, roles, status
-from ..module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
-from ..module_utils._errors import TlsError
-from . import _ansible_version, _bound, _in_process, _pipelining
-from ._remote import controller, host_timeout, time_limit
-from ._remote.accept import accept
-from ._remote.answer_schema import Misshapen
-from ._remote.answers import REJECTED
-from ._variables import Fleet
+from ...filter import adoption, roles, status
+from ...module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
+from ...module_utils._errors import TlsError
+from .. import _ansible_version, _bound
+from .._variables import Fleet
+from . import controller, host_timeout, local, pipelining, time_limit
+from .accept import accept
+from .answer_schema import Misshapen
+from .answers import REJECTED
 
 # Ansible loads an action plugin once, then forks a process for each host and task. What the filters import is loaded here,
 # before that: else it would be imported anew in each of them, 35 ms a task.
@@ -148,9 +148,9 @@ class ModuleAction(ActionBase):
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the result of one execution of ``module`` (a full name) on the task's host."""
         main = self.MAIN
-        if main is not None and module == self.MODULE and _in_process.is_possible(self, task_vars):
+        if main is not None and module == self.MODULE and local.is_possible(self, task_vars):
             check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
-            done = _in_process.execute(main, arguments, check_mode=check, diff=diff)
+            done = local.execute(main, arguments, check_mode=check, diff=diff)
             if done is not None:
                 return self._admitted(done)
         carried = self.ARGUMENTS(arguments)
@@ -302,7 +302,7 @@ class SecretAction(ModuleAction):
             return super().execute(module, arguments, task_vars)
 
     def _why_not_pipelined(self) -> Result | None:
-        obstacle = _pipelining.obstacle(self._connection)
+        obstacle = pipelining.obstacle(self._connection)
         if obstacle is None:
             return None
         found, advice = obstacle
@@ -317,7 +317,7 @@ class SecretAction(ModuleAction):
     def _pipelined(self) -> t.Iterator[None]:
         self._always_pipelined = True
         try:
-            with _pipelining.switched_on(self._connection):
+            with pipelining.switched_on(self._connection):
                 yield
         finally:
             self._always_pipelined = False

@@ -11,9 +11,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _pipe
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._printable import printable
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.accept import accept
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.printable import printable
 
 EVIL = {
     "colour": ("\x1b[31mred\x1b[0m", "?[31mred?[0m"),
@@ -65,5 +65,5 @@ def test_other_text_stays_the_very_object(text: str) -> None:
 def test_answers_of_programs_and_modules_come_in_without_control_characters() -> None:
     evil = {"msg": "a\x1b[2J", "warnings": ["\x9bx"], "diff": [{"prepared": "\x1b]0;t\x07\n"}]}
     clean = {"msg": "a?[2J", "warnings": ["?x"], "diff": [{"prepared": "?]0;t?\n"}]}
-    assert _pipe.answer(json.dumps({"docker_tls_answer": evil})) == clean
+    assert program.answer(json.dumps({"docker_tls_answer": evil})) == clean
     assert accept("plain_relay", {"listen": [], **evil}) == {"changed": False, "listen": [], **clean}

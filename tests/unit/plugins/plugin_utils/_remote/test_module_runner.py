@@ -25,7 +25,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import (
 from ansible_collections.portcullis.docker_tls.plugins.action import (
     endpoint as endpoint_module,
 )
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _action, _in_process
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import local, module_runner
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import AUTHORITIES
 from support.hosts.answers import sample, whole
 
@@ -195,7 +195,7 @@ FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
 def test_run_where_cryptography_cannot_be_had_fails_clearly(
     how: dict[str, t.Any], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_in_process, "cryptography_problem", lambda: ("none", "cryptography-missing"))
+    monkeypatch.setattr(local, "cryptography_problem", lambda: ("none", "cryptography-missing"))
     given = {"arguments": {}, "answers": [MISSING], **how}
     found = action(authority_info, given.pop("arguments"), given.pop("answers"), **given)
     result = run(found)
@@ -237,7 +237,7 @@ def test_run_with_a_passphrase_is_pipelined_whatever_the_configuration(
     assert pipelined
     assert options == {"pipelining": True}
     assert found._connection.options == {"pipelining": False}
-    assert arguments["operator"] == _action.controller_user()
+    assert arguments["operator"] == module_runner.controller_user()
     assert not found._always_pipelined
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _ca_place
-from ._bound import Bound
+from .. import _ca_place
+from .._bound import Bound
 
 
 def hosts(action: t.Any, bound: Bound) -> list[str]:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _pipe
-from ._remote.accept import accept_program
+from . import program
+from .accept import accept_program
 
 # The inspection is of the same code as the change, and ends before the transaction.
-LOOK = _pipe.Program("_endpoint.host_state", without=("_endpoint.transaction",))
+LOOK = program.Program("_endpoint.host_state", without=("_endpoint.transaction",))
 
 
 def answer(output: str) -> dict[str, t.Any] | None:
     """Return what the look has said; None where that is not what it says."""
-    found = _pipe.answer(output)
+    found = program.answer(output)
     if found is not None and "crashed" in found:
         found = {"current": False, "reasons": ["undecided"], "msg": found["crashed"]}
     return checked(found)

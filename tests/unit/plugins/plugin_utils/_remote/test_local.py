@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _in_process
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import local
 
 SECRET = "correct horse battery staple"
 
@@ -34,7 +34,7 @@ OWN = {"ansible_python_interpreter": sys.executable}
 
 
 def test_task_for_the_controller_itself_is_possible() -> None:
-    assert _in_process.is_possible(action(), OWN) and _in_process.is_possible(action(), {})
+    assert local.is_possible(action(), OWN) and local.is_possible(action(), {})
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_task_for_the_controller_itself_is_possible() -> None:
 def test_task_with_another_place_user_python_or_environment_is_not(
     changes: dict[str, t.Any], variables: dict[str, t.Any]
 ) -> None:
-    assert not _in_process.is_possible(action(**changes), variables)
+    assert not local.is_possible(action(**changes), variables)
 
 
 def answer(function: t.Callable[[t.Any], dict[str, t.Any]], **arguments: t.Any) -> dict[str, t.Any] | None:
@@ -67,7 +67,7 @@ def answer(function: t.Callable[[t.Any], dict[str, t.Any]], **arguments: t.Any) 
             },
         )
 
-    return _in_process.execute(main, arguments, check_mode=True, diff=True)
+    return local.execute(main, arguments, check_mode=True, diff=True)
 
 
 def test_result_is_plain_and_without_secrets() -> None:
@@ -101,7 +101,7 @@ def test_argument_that_is_no_json_goes_to_the_module() -> None:
 
 
 def test_without_cryptography_the_module_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_in_process, "cryptography_problem", lambda: ("none", "cryptography-missing"))
+    monkeypatch.setattr(local, "cryptography_problem", lambda: ("none", "cryptography-missing"))
     assert answer(lambda module: {}) is None
 
 
@@ -113,7 +113,7 @@ def test_real_module_decides_as_in_a_process_of_its_own(tmp_path: pathlib.Path) 
         "certificate_path": str(tmp_path / "cert.pem"),
         "authority_content": "",
     }
-    result = _in_process.execute(certificate_requests.main, {"requests": [request]}, check_mode=True, diff=False)
+    result = local.execute(certificate_requests.main, {"requests": [request]}, check_mode=True, diff=False)
     assert result is not None
     assert (result["changed"], result["requests"][0]["reasons"]) == (True, ["certificate-missing", "key-missing"])
     assert list(tmp_path.iterdir()) == []
