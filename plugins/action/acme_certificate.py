@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import signing
-from ..plugin_utils._remote.module_runner import Result, SecretAction
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
 
-class ActionModule(SecretAction):
+class ActionModule(ModuleAction):
     """Order a certificate; the key of the account binding goes through a pipe."""
 
     MODULE = "portcullis.docker_tls.acme_certificate"

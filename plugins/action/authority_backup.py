@@ -3,18 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..plugin_utils._remote.module_runner import ModuleAction, Result, controller_user
+from ..plugin_utils._remote.module_runner import ModuleAction
 
 
 class ActionModule(ModuleAction):
     """Back the CA up; the operator is the controller's user."""
 
     MODULE = "portcullis.docker_tls.authority_backup"
-
-    def run_module(self, arguments: Result, package: Any, task_vars: Result) -> Result:
-        """Return the module's result; the operator is filled in for the ledger."""
-        if not arguments.get("operator"):
-            arguments["operator"] = controller_user()
-        return super().run_module(arguments, package, task_vars)
+    OPERATOR = True

@@ -8,17 +8,16 @@ import typing as t
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
 from ..plugin_utils import _bound
 from ..plugin_utils._plan import options as plan_options
-from ..plugin_utils._remote import endpoint_change, program
+from ..plugin_utils._remote import endpoint_change, packages, program
 from ..plugin_utils._remote.endpoint_change import CHANGE
-from ..plugin_utils._remote.module_runner import CRYPTOGRAPHY_CODES, CertificateAction, Result
-from ..plugin_utils._remote.program_runner import ProgramAction
+from ..plugin_utils._remote.module_runner import CertificateAction, Result
 from ..plugin_utils._variables import Fleet
 
 #: Only after this task has installed the package: an HAProxy that was there before is somebody's.
 _UNUSED_SERVICE = "systemctl disable --now haproxy.service"
 
 
-class ActionModule(ProgramAction, CertificateAction):
+class ActionModule(CertificateAction):
     """Secure the endpoint; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.endpoint"
@@ -41,7 +40,7 @@ class ActionModule(ProgramAction, CertificateAction):
         if result.get("code") != "proxy-package-missing" or not package or self._task.check_mode:
             return result
         with self.waiting({}, task_vars, "the package manager of this host"):
-            installed = self._install(package, task_vars)
+            installed = packages.install(self, package, task_vars)
         if installed.get("failed"):
             reason = installed.get("msg", "no reason given")
             return {**result, "msg": f"{result.get('msg')}. The package {package} could not be installed: {reason}"}
@@ -51,13 +50,14 @@ class ActionModule(ProgramAction, CertificateAction):
         return again if again.get("failed") else {**again, "changed": True}
 
     def _execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
-        options = _options(arguments) if self.can_send() else None
-        if options is not None:
-            asked = {"options": options, "check_mode": bool(self._task.check_mode)}
-            output, code = self.send(CHANGE, asked, task_vars)
+        options = _options(arguments)
+        asked = {"options": options, "check_mode": bool(self._task.check_mode)}
+        sent = program.send(self, CHANGE, asked, task_vars) if options is not None else None
+        if sent is not None:
+            output, code = sent
             found = endpoint_change.answer(output, code) if program.has_begun(output) else None
             # Without the library nothing was done; Ansible knows which Python that was when it has sent a module there.
-            if found is not None and found.get("code") not in CRYPTOGRAPHY_CODES:
+            if found is not None and found.get("code") not in packages.CRYPTOGRAPHY_CODES:
                 return self._admitted(found)
         return super().execute(module, arguments, task_vars)
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from ..modules import endpoint_info
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import verification
-from ..plugin_utils._remote.module_runner import Result, SecretAction
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
 
-class ActionModule(SecretAction):
+class ActionModule(ModuleAction):
     """Send the good client's key through a pipe, never through a file."""
 
     MODULE = "portcullis.docker_tls.endpoint_info"

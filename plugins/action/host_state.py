@@ -12,8 +12,7 @@ from ..plugin_utils import _bound, _ca_place, _facts, _installed, _preflight, _p
 from ..plugin_utils._plan import options, verification
 from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
 from ..plugin_utils._remote.inspection import LOOK
-from ..plugin_utils._remote.module_runner import Result
-from ..plugin_utils._remote.program_runner import ProgramAction
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
 
 _ROLES = ("docker_server_cert", "docker_daemon")
 _OPTIONS: dict[str, t.Any] = {
@@ -30,7 +29,7 @@ _SPECIFICATIONS = {role: _bound.specification(role) for role in _ROLES}
 _DEFAULTS = _bound.defaults(*_bound.ROLES)
 
 
-class ActionModule(ProgramAction):
+class ActionModule(ModuleAction):
     """Look at the host once; whatever is in doubt is not current, and then the roles run."""
 
     MODULE = "portcullis.docker_tls.host_state"
@@ -69,14 +68,14 @@ class ActionModule(ProgramAction):
             wanted = self._wanted(arguments, bound)
         except _Doubt as doubt:
             return _undecided(str(doubt))
-        found = self._by_program(wanted, task_vars) if self.can_send() else self._by_module(wanted, task_vars)
+        asked = {name: wanted[name] for name in ("requests", "endpoint", "prepare")}
+        sent = program.send(self, LOOK, asked, task_vars)
+        if sent is None:
+            found = self._by_module(wanted, task_vars)
+        else:
+            found = inspection.answer(sent[0]) or _undecided("the host's answer cannot be read")
         prepared = _prepared.keep(found.pop("prepared", None), wanted["requests"])
         return {**_judged(found, wanted, bound), **({"prepared": prepared} if prepared else {}), "changed": False}
-
-    def _by_program(self, wanted: Result, task_vars: Result) -> Result:
-        asked = {name: wanted[name] for name in ("requests", "endpoint", "prepare")}
-        output, _code = self.send(LOOK, asked, task_vars)
-        return inspection.answer(output) or _undecided("the host's answer cannot be read")
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
         outcome = self.execute(

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._remote.module_runner import SecretAction
+from ..plugin_utils._remote.module_runner import ModuleAction
 
 
-class ActionModule(SecretAction):
+class ActionModule(ModuleAction):
     """Run the module with the API key sent through a pipe, or not at all."""
 
     MODULE = "portcullis.docker_tls.portainer_environment"

@@ -17,7 +17,7 @@ from ..module_utils._errors import TlsError
 from ..module_utils._time import utc_now
 from ..plugin_utils._inventory import endpoint_url
 from ..plugin_utils._output import table, verification
-from ..plugin_utils._remote.module_runner import controller_user
+from ..plugin_utils._remote import controller
 
 
 class ActionModule(ActionBase):
@@ -56,7 +56,7 @@ class ActionModule(ActionBase):
         hosts = dict.fromkeys(row["host"] for row in options["rows"])
         hostvars = task_vars.get("hostvars", {})
         endpoints = {host: endpoint_url(host, hostvars) for host in hosts if host in hostvars}
-        return verification.head(utc_now(), controller_user(), _version(), options["authorities"], endpoints)
+        return verification.head(utc_now(), controller.user(), _version(), options["authorities"], endpoints)
 
     def _write(self, path: str, text: str) -> bool:
         if not path or _files.read_bytes_or_none(path) == text.encode():

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tasks on the controller run as the account that runs Ansible, whatever the inventory says about hosts.
+"""The account that runs Ansible. Tasks on the controller run as it, whatever the inventory says about hosts.
 
 ``ansible_become: true`` for all hosts counts for localhost too, and Ansible prefers it to ``become: false`` of a task. The CA and the
 bundles in the account's home would then belong to root, and the account could no longer read its own bundles. So only the keyword
@@ -10,6 +10,9 @@ bundles in the account's home would then belong to root, and the account could n
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 import typing as t
 
 CONTROLLER = "localhost"
@@ -30,3 +33,12 @@ def keep_account(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> None:
     ):
         action._connection.set_become_plugin(None)
         action._play_context.become = False
+
+
+def user() -> str:
+    """Return ``user@host`` of the account that runs Ansible, as the ledger names it."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.geteuid())
+    return f"{name}@{socket.gethostname()}"

@@ -20,6 +20,7 @@ import typing as t
 from ansible import constants as C
 
 from ...module_utils._standalone import PACKAGE, closure, program
+from . import pipelining
 from .printable import printable
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2] / "module_utils"
@@ -54,6 +55,21 @@ class Program:
     def script(self, arguments: t.Mapping[str, t.Any]) -> bytes:
         """Return the Python program that calls ``run`` with ``arguments``; they hold no secret."""
         return b"".join((self._before, ascii(json.dumps(arguments)).encode("ascii"), self._after))
+
+
+def send(
+    action: t.Any, sent: Program, arguments: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
+) -> tuple[str, int] | None:
+    """Return what a program has printed on the host of a task, and its exit code; None where it cannot be sent as the task asks.
+
+    In: ``action`` is the action plugin (``module_runner.py``), whose module runs instead then.
+    """
+    if pipelining.obstacle(action._connection) or any(action._task.environment or ()):
+        return None
+    shell = command(task_vars, action._templar.template)
+    with pipelining.switched_on(action._connection), action.waiting(arguments.get("options") or {}, task_vars):
+        result = action._low_level_execute_command(shell, in_data=sent.script(arguments), sudoable=True)
+    return str(result.get("stdout", "")), int(result.get("rc") or 0)
 
 
 def _source(name: str) -> str | None:

@@ -25,7 +25,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import (
 from ansible_collections.portcullis.docker_tls.plugins.action import (
     endpoint as endpoint_module,
 )
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import local, module_runner
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import controller, local
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import AUTHORITIES
 from support.hosts.answers import sample, whole
 
@@ -237,7 +237,7 @@ def test_run_with_a_passphrase_is_pipelined_whatever_the_configuration(
     assert pipelined
     assert options == {"pipelining": True}
     assert found._connection.options == {"pipelining": False}
-    assert arguments["operator"] == module_runner.controller_user()
+    assert arguments["operator"] == controller.user()
     assert not found._always_pipelined
 
 
