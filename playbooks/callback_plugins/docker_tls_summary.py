@@ -108,9 +108,10 @@ def _parts(result: t.Any) -> tuple[str, str, t.Mapping[str, t.Any]]:
         getattr(result, name) if hasattr(result, name) else getattr(result, f"_{name}")
         for name in ("host", "task", "result")
     )
-    action = str(getattr(task, "resolved_action", "") or task.action)
-    ours = action.startswith(run.COLLECTION)
-    return host.get_name(), action[len(run.COLLECTION) :] if ours else "", found
+    resolved = str(getattr(task, "resolved_action", "") or task.action)
+    # In ansible-core 2.18 it may name the action plugin (plugin_routing in meta/runtime.yml); the task names the module.
+    module = str(task.action).rpartition(".")[2] if resolved.startswith(run.COLLECTION) else ""
+    return host.get_name(), module, found
 
 
 def _inventory(play: t.Any) -> t.Any:

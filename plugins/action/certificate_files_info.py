@@ -7,6 +7,6 @@ from ..plugin_utils._remote.module_runner import ModuleAction
 
 
 class ActionModule(ModuleAction):
-    """Read certificate files; the host's answer sets no variable."""
+    """Read certificate files. Its own plugin, because status.yml begins with it on all hosts (``module.py``)."""
 
     MODULE = "portcullis.docker_tls.certificate_files_info"

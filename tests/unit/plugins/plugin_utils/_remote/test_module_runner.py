@@ -14,10 +14,10 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.action import (
     authorities,
-    authority_generation,
     authority_info,
     certificate_bundles,
     certificate_requests,
+    module,
     server_certificate,
     signed_certificates,
     temporary_client,
@@ -29,6 +29,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote impo
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import AUTHORITIES
 from support.hosts.answers import sample, whole
 
+ACTIONS = "ansible_collections.portcullis.docker_tls.plugins.action"
 MISSING = {"failed": True, "msg": "no cryptography in /usr/bin/python3", "code": "cryptography-missing", "hint": "x"}
 GOOD = {"changed": False, "reasons": []}
 
@@ -70,8 +71,13 @@ class Package:
         return self.answers.pop(0)
 
 
+def code_of(name: str) -> t.Any:
+    """Return the code of the action plugin of the module ``name``: its own or the shared one."""
+    return importlib.import_module(f"{ACTIONS}.{'module' if name in module.MODULES else name}")
+
+
 def action(
-    plugin: types.ModuleType,
+    plugin: types.ModuleType | str,
     arguments: dict[str, t.Any],
     answers: list[dict[str, t.Any]],
     *,
@@ -81,16 +87,21 @@ def action(
     interpreter: str = "/usr/bin/python3",
     connection: Connection | None = None,
 ) -> t.Any:
-    """Return the action plugin of ``plugin`` on a host whose module gives ``answers`` one after the other."""
+    """Return an action plugin on a host whose module gives ``answers`` one after the other.
+
+    In: ``plugin``: the action plugin's code, or the name of a module.
+    """
+    name = plugin if isinstance(plugin, str) else "x"
+    code = code_of(plugin) if isinstance(plugin, str) else plugin
     task = types.SimpleNamespace(
         args=arguments,
         check_mode=check,
         async_val=0,
-        action="x",
+        action=f"portcullis.docker_tls.{name}",
         environment=[],
         copy=lambda: types.SimpleNamespace(args={}),
     )
-    found = plugin.ActionModule(
+    found = code.ActionModule(
         task=task,
         connection=connection or Connection(),
         play_context=None,
@@ -214,13 +225,15 @@ def test_run_with_another_failure_installs_nothing() -> None:
 
 PASSPHRASE_ACTIONS = {
     "authorities": authorities,
-    "authority_generation": authority_generation,
+    "authority_generation": "authority_generation",
     "signed_certificates": signed_certificates,
     "temporary_client": temporary_client,
 }
 
 
-def with_passphrase(plugin: types.ModuleType, connection: Connection, answer: dict[str, t.Any] | None = None) -> t.Any:
+def with_passphrase(
+    plugin: types.ModuleType | str, connection: Connection, answer: dict[str, t.Any] | None = None
+) -> t.Any:
     arguments: dict[str, t.Any] = {"path": "/ca", "passphrase": "p", "name": "proof"}
     return action(plugin, arguments, [answer or GOOD], connection=connection)
 
@@ -228,7 +241,7 @@ def with_passphrase(plugin: types.ModuleType, connection: Connection, answer: di
 @pytest.mark.parametrize("plugin", PASSPHRASE_ACTIONS.values(), ids=PASSPHRASE_ACTIONS)
 @pytest.mark.parametrize("keep", [False, True], ids=["tidy", "keep-remote-files"])
 def test_run_with_a_passphrase_is_pipelined_whatever_the_configuration(
-    plugin: types.ModuleType, keep: bool, monkeypatch: pytest.MonkeyPatch
+    plugin: types.ModuleType | str, keep: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ansible.constants.DEFAULT_KEEP_REMOTE_FILES", keep)
     found = with_passphrase(plugin, Connection())
@@ -255,7 +268,7 @@ IMPOSSIBLE: dict[str, tuple[Connection, str]] = {
 @pytest.mark.parametrize("plugin", PASSPHRASE_ACTIONS.values(), ids=PASSPHRASE_ACTIONS)
 @pytest.mark.parametrize(("connection", "text"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_run_with_a_passphrase_where_pipelining_is_impossible_sends_nothing(
-    plugin: types.ModuleType, connection: Connection, text: str
+    plugin: types.ModuleType | str, connection: Connection, text: str
 ) -> None:
     found = with_passphrase(plugin, connection)
     result = run(found)
@@ -283,7 +296,6 @@ def test_run_without_a_passphrase_leaves_pipelining_to_the_configuration() -> No
     assert found.called[0][2] is False
 
 
-ACTIONS = "ansible_collections.portcullis.docker_tls.plugins.action"
 LIE = {
     "changed": False,
     "requests": [],
@@ -295,9 +307,9 @@ LIE = {
 
 @pytest.mark.parametrize("name", ["certificate_requests", "endpoint", "server_certificate", "certificate_bundles"])
 def test_run_of_a_lying_host_sets_no_variable(name: str) -> None:
-    found = action(importlib.import_module(f"{ACTIONS}.{name}"), {}, [dict(LIE)])
+    found = action(name, {}, [dict(LIE)])
     assert "ansible_facts" not in run(found)
-    found = action(importlib.import_module(f"{ACTIONS}.{name}"), {}, [dict(LIE)])
+    found = action(name, {}, [dict(LIE)])
     found._discovered_interpreter_key, found._discovered_interpreter = "discovered_interpreter_python", "/usr/bin/found"
     result = run(found)
     assert result["ansible_facts"] == {"discovered_interpreter_python": "/usr/bin/found"}
@@ -324,7 +336,7 @@ NONSENSE: list[tuple[str, dict[str, t.Any]]] = [
 @pytest.mark.parametrize(("name", "answer"), NONSENSE, ids=str)
 def test_run_of_a_host_that_answers_nonsense_fails_for_itself(name: str, answer: dict[str, t.Any]) -> None:
     """What reads it later reads that of all hosts at once, and would fail for all of them."""
-    result = run(action(importlib.import_module(f"{ACTIONS}.{name}"), {}, [{"changed": True, **answer}]))
+    result = run(action(name, {}, [{"changed": True, **answer}]))
     assert (result["failed"], result["changed"], result["code"]) == (True, False, "answer-unusable")
     assert f"cannot be used: {list(answer)[-1]}" in result["msg"]
     assert not set(answer) & set(result)
@@ -333,7 +345,7 @@ def test_run_of_a_host_that_answers_nonsense_fails_for_itself(name: str, answer:
 def test_run_of_the_ca_host_sets_its_one_fact() -> None:
     authorities = {"server": sample(AUTHORITIES._shape)}
     answer = {"changed": False, "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_path": "/evil"}}
-    result = run(action(importlib.import_module(f"{ACTIONS}.authority_info"), {}, [answer]))
+    result = run(action("authority_info", {}, [answer]))
     assert result["ansible_facts"] == {"docker_ca_authorities": authorities}
 
 
@@ -341,7 +353,7 @@ def test_run_of_the_ca_host_sets_its_one_fact() -> None:
 def test_examined_host_that_answers_nonsense_fails_for_itself(answer: t.Any) -> None:
     """The plays after it read the answer on the controller, for all hosts at once."""
     told = {"changed": False, "adoption": answer, "repairs": [], "ansible_facts": {"x": 1}}
-    result = run(action(importlib.import_module(f"{ACTIONS}.adoption_info"), {}, [told]))
+    result = run(action("adoption_info", {}, [told]))
     assert (result["failed"], result["code"]) == (True, "answer-unusable")
     assert "adoption" not in result
     assert "--limit" in result["hint"]
@@ -349,7 +361,7 @@ def test_examined_host_that_answers_nonsense_fails_for_itself(answer: t.Any) -> 
 
 @pytest.mark.parametrize("answer", [{"failed": True, "msg": "x"}, {"adoption": {}}])
 def test_examined_host_that_fails_or_knows_nothing_is_passed_on(answer: dict[str, t.Any]) -> None:
-    assert run(action(importlib.import_module(f"{ACTIONS}.adoption_info"), {}, [answer])) == {
+    assert run(action("adoption_info", {}, [answer])) == {
         "changed": False,
         **answer,
     }

@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action plugin of all modules that need none of their own; ``plugin_routing`` in meta/runtime.yml names it as theirs.
+
+It is their ``action_plugin`` there and not the target of a redirect: with a redirect, Ansible would take the C(module_defaults) of one of them
+for those of all (read in ansible-core 2.18 to 2.21: ``Base._resolve_action``).
+
+Ansible loads a module's own action plugin once, before it forks a process for each host, and this one in each of these processes: 0.1 s of
+CPU (measured), where no other plugin of ours was loaded before. So a module that a playbook runs first, on all hosts, has its own.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..plugin_utils._remote.failures import failure
+from ..plugin_utils._remote.module_runner import ModuleAction, PassphraseAction, Result
+
+_COLLECTION = "portcullis.docker_tls"
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a module is treated by: ``carried``, ``operator`` as in ModuleAction; ``predicted`` is its result without its library."""
+
+    carried: str = ""
+    operator: bool = False
+    predicted: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+_PLAIN = Traits()
+_OPERATOR = Traits(operator=True)
+_PASSPHRASE = Traits(carried=PassphraseAction.CARRIED, operator=True)
+MODULES: t.Mapping[str, Traits] = {
+    "adopted_authority": _PASSPHRASE,
+    "adoption_repair": _PLAIN,
+    "authority_backup": _OPERATOR,
+    "authority_generation": _PASSPHRASE,
+    "authority_key_info": _PLAIN,
+    "authority_passphrase": Traits(
+        PassphraseAction.CARRIED, operator=True, predicted={"authorities": [], "unchanged": []}
+    ),
+    "authority_restore": _PASSPHRASE,
+    "ledger_info": _PLAIN,
+    "plain_relay": _PLAIN,
+    "portainer_environment": Traits("Portainer's API key"),
+    "recorded_certificates": _OPERATOR,
+}
+
+
+class ActionModule(ModuleAction):
+    """Run the module that the task names."""
+
+    def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
+        super().__init__(*arguments, **options)
+        self._name = str(self._task.action).rpartition(".")[2]
+        self.MODULE = f"{_COLLECTION}.{self._name}"
+        traits = MODULES.get(self._name, _PLAIN)
+        self.CARRIED, self.OPERATOR = traits.carried, traits.operator
+
+    def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> Result:
+        """Return the module's result; a failure for a task that names this plugin itself."""
+        if self._name in MODULES:
+            return super().run(tmp, task_vars)
+        return failure(
+            f"{self._task.action} is not a module. It runs the modules {', '.join(MODULES)}",
+            f"Name one of them in the task, for example {_COLLECTION}.ledger_info.",
+        )
+
+    def predict(self, arguments: Result) -> Result:
+        """Return the result of check mode on a host without the library."""
+        del arguments
+        return dict(MODULES[self._name].predicted)
