@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils._module import plan_diff
 from ..modules import certificate_requests
-from ..plugin_utils import _facts, _prepared, _reports
+from ..plugin_utils import _facts, _reports
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import bundles, options
+from ..plugin_utils._remote.answer_schema import Misshapen
+from ..plugin_utils._remote.answers import PREPARED
+from ..plugin_utils._remote.failures import failure
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
@@ -27,20 +31,34 @@ class ActionModule(ModuleAction):
             return {"requests": bundles.requests(bound), "cryptography_package": package}
         if not bound.get("__docker_server_cert_wanted", True):
             return None
-        request = options.server_request(bound, options.authorities(bound, role))
-        requests = _facts.with_fact_names([request], bound.written())
         prepared = bound.get("__docker_server_cert_prepared")  # in site.yml the inspection has asked this already
-        return {"requests": requests, "cryptography_package": package, **({"prepared": prepared} if prepared else {})}
+        if prepared and not bound.raw("ansible_check_mode"):
+            return {"prepared": prepared}
+        request = options.server_request(bound, options.authorities(bound, role))
+        return {"requests": _facts.with_fact_names([request], bound.written()), "cryptography_package": package}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return what the look at this host has brought for the same requests; else the module's result."""
+        """Return what the inspection of this host has brought, else the module's result."""
         prepared = arguments.pop("prepared", None)
-        arguments["requests"] = _facts.with_fact_names(arguments.get("requests"), task_vars)
         if prepared and not self._task.check_mode:
-            result = _prepared.take(prepared, arguments["requests"])
-            if result is not None:
-                return self._with_asked(self._admitted(result), arguments)
+            return self._of_inspection(prepared)
+        arguments["requests"] = _facts.with_fact_names(arguments.get("requests"), task_vars)
         return self._with_asked(super().run_module(arguments, package, task_vars), arguments)
+
+    def _of_inspection(self, prepared: t.Any) -> Result:
+        """Return the module's result, which M(host_state) has returned as ``prepared``."""
+        try:
+            found = PREPARED.clean(prepared, "prepared")
+        except Misshapen as problem:
+            return failure(
+                f"The option prepared is not what host_state returns: {problem}",
+                "Give it prepared of that module's result, or leave it out.",
+                "option-invalid",
+            )
+        plan, warnings = found["plan"], found["warnings"]
+        answer = {"changed": bool(plan), "plan": plan, "requests": found["requests"], "diff": plan_diff(plan)}
+        result = self._admitted({**answer, **({"warnings": warnings} if warnings else {})})
+        return {**result, **({"asked": found["asked"]} if found.get("asked") else {})}
 
     @staticmethod
     def _with_asked(result: Result, arguments: Result) -> Result:

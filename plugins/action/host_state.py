@@ -8,7 +8,7 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _bound, _ca_place, _facts, _installed, _preflight, _prepared, _variables
+from ..plugin_utils import _bound, _ca_place, _facts, _installed, _preflight, _reports, _variables
 from ..plugin_utils._plan import options, verification
 from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
 from ..plugin_utils._remote.inspection import LOOK
@@ -74,8 +74,11 @@ class ActionModule(ModuleAction):
             found = self._by_module(wanted, task_vars)
         else:
             found = inspection.answer(sent[0]) or _undecided("the host's answer cannot be read")
-        prepared = _prepared.keep(found.pop("prepared", None), wanted["requests"])
-        return {**_judged(found, wanted, bound), **({"prepared": prepared} if prepared else {}), "changed": False}
+        prepared = found.pop("prepared", None)
+        found = {**_judged(found, wanted, bound), "changed": False}
+        if prepared and wanted["prepare"] and wanted["requests"]:
+            found["prepared"] = {**prepared, "asked": _reports.asked(wanted["requests"])}
+        return found
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
         outcome = self.execute(

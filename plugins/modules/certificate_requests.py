@@ -156,8 +156,8 @@ options:
         type: str
   prepared:
     description:
-      - What RV(portcullis.docker_tls.host_state#module:prepared) says of this host.
-      - If it is the answer to exactly these O(requests), it is taken over, and the host is not asked again. Not in check mode.
+      - What RV(portcullis.docker_tls.host_state#module:prepared) says of this host for the same O(requests).
+      - It is returned as the result, and the host is not asked again. Not in check mode.
     type: dict
     default: {}
 seealso:

@@ -116,8 +116,8 @@ endpoint:
   type: dict
 prepared:
   description:
-    - What O(portcullis.docker_tls.certificate_requests#module:prepared) takes. In it are RV(ignore:question), a word for the requests that it
-      answers, and RV(ignore:requests), RV(ignore:plan) and RV(ignore:warnings) as that module would have returned them.
+    - What O(portcullis.docker_tls.certificate_requests#module:prepared) takes. In it are RV(ignore:requests), RV(ignore:plan),
+      RV(ignore:warnings) and RV(ignore:asked) as that module would have returned them.
   returned: with O(prepare), when something is due and the host is not refused
   type: dict
 settings:

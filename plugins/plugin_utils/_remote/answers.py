@@ -89,7 +89,8 @@ _ENDPOINT = Fields(
         "port_2375": _TEXTS,
     },
 )
-_PREPARED = Fields({"requests": REQUESTS, "plan": Items(_PEM), "warnings": Items(_PEM)}, {"question": _TEXT})
+#: What an inspection has prepared. ``asked`` are the controller's own words.
+PREPARED = Fields({"requests": REQUESTS, "plan": Items(_PEM), "warnings": Items(_PEM)}, {"asked": Named(Data())})
 #: What signed_certificates has refused, by the id of its request.
 REJECTED = Named(_REFUSAL)
 _SIGNED = Fields(
@@ -191,7 +192,7 @@ ANSWERS: t.Mapping[str, Fields] = {
         {
             "requests": REQUESTS,
             "endpoint": Fields({}, {**_ENDPOINT.required, **_ENDPOINT.optional}),
-            "prepared": _PREPARED,
+            "prepared": PREPARED,
             "refused": Fields({}, _REFUSAL.required),
         },
     ),

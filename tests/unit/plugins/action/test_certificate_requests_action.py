@@ -8,10 +8,11 @@ from __future__ import annotations
 import pathlib
 import typing as t
 
-from test__action import MISSING, action
+import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.action import certificate_requests
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests as module
+from support.ansible.actions import MISSING, action
 from support.ansible.modules import run_module
 from support.ca.certificates import authority
 from support.contracts import records
@@ -72,3 +73,41 @@ def test_check_mode_without_cryptography_takes_nothing_of_a_misshapen_answer() -
     told = [{"id": "server", "names": ["vault.corp.example.org"], "machine": 7}]
     result, _found = run({**MISSING, "foretold": told}, check=True)
     assert "vault.corp.example.org" not in str(result)
+
+
+PREPARED: dict[str, t.Any] = {
+    "requests": [{"id": "server", "action": "issue", "reasons": ["expired"], "request_content": "CSR"}],
+    "plan": ["new certificate"],
+    "warnings": ["a word"],
+    "asked": {"server": {"names": ["web1"]}},
+}
+
+
+def prepared(value: t.Any) -> tuple[dict[str, t.Any], t.Any]:
+    """Return the result of a task of the role whose host has prepared ``value``, and the action plugin."""
+    found = action(certificate_requests, {"role": "docker_server_cert"}, [])
+    return found.run(task_vars={"inventory_hostname": "web1", "__docker_server_cert_prepared": value}), found
+
+
+def test_what_the_inspection_has_prepared_is_the_result_and_the_host_is_not_asked_again() -> None:
+    result, found = prepared(PREPARED)
+    assert result == {
+        "changed": True,
+        "plan": ["new certificate"],
+        "requests": PREPARED["requests"],
+        "diff": {"prepared": "new certificate\n"},
+        "warnings": ["a word"],
+        "asked": PREPARED["asked"],
+    }
+    assert found.called == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x", [1], {"requests": []}, {**PREPARED, "requests": [5]}, {**PREPARED, "plan": 5}, {**PREPARED, "asked": 5}],
+    ids=str,
+)
+def test_prepared_in_another_shape_is_a_clear_failure(value: t.Any) -> None:
+    result, found = prepared(value)
+    assert (result["failed"], result["code"], found.called) == (True, "option-invalid", [])
+    assert "The option prepared is not what host_state returns: prepared" in result["msg"]

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound, _installed, _prepared
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound, _installed
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import inspection, program
 from support.ansible.role_variables import (
     AUTHORITIES,
@@ -201,11 +201,42 @@ DUE = json.dumps(
 )
 
 
-def test_request_that_a_look_brings_is_kept_for_the_same_question() -> None:
+def test_request_that_a_look_brings_is_returned_with_what_the_controller_asked_for() -> None:
     result = look(DUE, arguments={"prepare": True})
-    taken = _prepared.take(result["prepared"], asked(result["sent"][0])["requests"])
+    (request,) = asked(result["sent"][0])["requests"]
     assert asked(result["sent"][0])["prepare"] is True
-    assert taken is not None and taken["requests"] == PREPARED["requests"]
+    assert {name: result["prepared"][name] for name in PREPARED} == PREPARED
+    assert set(request["optional_names"]) <= set(result["prepared"]["asked"]["server"]["names"])
+
+
+def test_host_does_not_say_what_the_controller_asked_for() -> None:
+    lie = {**PREPARED, "asked": {"server": {"names": ["box"]}}}
+    answer = json.dumps({"docker_tls_answer": {"current": False, "reasons": ["expired"], "prepared": lie}})
+    result = look(answer, arguments={"prepare": True})
+    assert "box" not in result["prepared"]["asked"]["server"]["names"]
+
+
+@pytest.mark.parametrize("arguments", [{"prepare": False}, {"prepare": True, "roles": ["docker_daemon"]}], ids=str)
+def test_request_that_nobody_asked_for_is_dropped(arguments: dict[str, t.Any]) -> None:
+    assert "prepared" not in look(DUE, arguments=arguments)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({**PREPARED, name: value} for name in PREPARED for value in (None, "x", 1)),
+        *({name: PREPARED[name] for name in PREPARED if name != missing} for missing in PREPARED),
+        {**PREPARED, "requests": [{**REQUEST, "reasons": 5}]},
+        {**PREPARED, "plan": ["x"] * 20_000},
+        [PREPARED],
+        "x",
+    ],
+    ids=lambda wrong: str(wrong)[:60],
+)
+def test_prepared_in_another_shape_leaves_the_host_to_the_roles(wrong: t.Any) -> None:
+    answer = json.dumps({"docker_tls_answer": {"current": False, "reasons": ["expired"], "prepared": wrong}})
+    result = look(answer, arguments={"prepare": True})
+    assert (result["current"], result["reasons"], "prepared" in result) == (False, ["undecided"], False)
 
 
 def test_renewal_that_is_asked_for_is_prepared_in_the_same_call() -> None:

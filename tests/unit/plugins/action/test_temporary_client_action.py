@@ -8,11 +8,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from test__action import action
 
 from ansible_collections.portcullis.docker_tls.plugins.action import (
     temporary_client,
 )
+from support.ansible.actions import action
 
 SIGNED = {
     "changed": True,
