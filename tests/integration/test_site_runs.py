@@ -43,3 +43,15 @@ def test_certificates_are_signed_where_the_first_host_wants_no_endpoint(tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(json.loads((tmp_path / "said").read_text()).get("certificates", {})) == ["web2/server"]
     assert not (tmp_path / "web1").exists()
+
+
+def test_secret_that_looks_like_a_template_fails_the_first_task_and_is_not_shown(tmp_path: pathlib.Path) -> None:
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(
+        f"all: {{vars: {{docker_ca_passphrase: 'Xk9{{%vault#not-a-real-phrase', docker_ca_path: {tmp_path}/ca}}}}\n"
+    )
+    settings = playbook_runs.environment(tmp_path, tmp_path / "home", tmp_path / "tmp")
+    command = [playbook_runs.PLAYBOOK, "portcullis.docker_tls.site", "-i", str(inventory), "-vvv"]
+    done = playbook_runs.run(command, settings, tmp_path)
+    assert done.returncode == 2 and "!unsafe" in done.stdout
+    assert "not-a-real-phrase" not in done.stdout + done.stderr and not (tmp_path / "ca").exists()

@@ -18,7 +18,7 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import certificat
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TESTS = [
     *(ROOT / "tests/unit/plugins/module_utils/_bundles").glob("test_*.py"),
-    ROOT / "tests/unit/plugins/action/test_client_session.py",
+    ROOT / "tests/integration/test_client_session.py",
 ]
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import typing as t
 
 import ansible.template
@@ -13,7 +12,6 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _secret_templates
-from support.ansible import playbook_runs
 from support.contracts import records
 
 MISTAKES = {
@@ -61,18 +59,6 @@ def test_secret_in_an_entry_of_a_list_is_found(name: str) -> None:
 def test_text_marked_unsafe_is_taken_as_it_is(value: str) -> None:
     loaded = DataLoader().load(f"docker_ca_passphrase: !unsafe '{value}'")
     assert _secret_templates.problems(loaded, "web1") == []
-
-
-def test_run_of_site_fails_in_its_first_task_without_the_secret(tmp_path: pathlib.Path) -> None:
-    inventory = tmp_path / "inventory.yml"
-    inventory.write_text(
-        f"all: {{vars: {{docker_ca_passphrase: '{MISTAKES['statement']}', docker_ca_path: {tmp_path}/ca}}}}\n"
-    )
-    settings = playbook_runs.environment(tmp_path, tmp_path / "home", tmp_path / "tmp")
-    command = [playbook_runs.PLAYBOOK, "portcullis.docker_tls.site", "-i", str(inventory), "-vvv"]
-    done = playbook_runs.run(command, settings, tmp_path)
-    assert done.returncode == 2 and "!unsafe" in done.stdout
-    assert "not-a-real-phrase" not in done.stdout + done.stderr and not (tmp_path / "ca").exists()
 
 
 def _loaded(value: t.Any) -> t.Any:

@@ -19,13 +19,10 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.action import client_session as action
-from ansible_collections.portcullis.docker_tls.plugins.doc_fragments import _ca, _cryptography
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     certificate_bundles,
-    client_session,
     signed_certificates,
 )
 from support.ansible import playbook_runs
@@ -34,7 +31,7 @@ from support.ca import certificates as made
 from support.ca.ca_directory import PASSPHRASE_TEXT, ensure
 from support.clients import docker_api as api
 
-ROOT = pathlib.Path(__file__).resolve().parents[4]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONSUMERS = ROOT / ".cache/consumers"
 needs_community_docker = pytest.mark.skipif(
     not (CONSUMERS / "ansible_collections/community/docker").exists(), reason="tools/consumers did not run"
@@ -262,25 +259,3 @@ def test_session_with_bad_input_fails_with_one_message_and_issues_nothing(world:
     assert "Traceback" not in output
     assert len(world.ledger()) == before
     assert world.home.exists()
-
-
-def test_documented_options_are_those_of_the_action() -> None:
-    options: dict[str, dict[str, t.Any]] = {}
-    for text in (
-        _ca.ModuleDocFragment.DOCUMENTATION,
-        _ca.ModuleDocFragment.DIRECTORY,
-        _cryptography.ModuleDocFragment.DOCUMENTATION,
-        client_session.DOCUMENTATION,
-    ):
-        options.update(yaml.safe_load(text)["options"])
-    facts = ("type", "default", "elements", "choices")
-    documented = {name: {fact: value[fact] for fact in facts if fact in value} for name, value in options.items()}
-    taken = {
-        name: {fact: value for fact, value in option.items() if fact in facts}
-        for name, option in action._OPTIONS.items()
-    }
-    assert taken == documented
-
-
-def test_action_hides_the_passphrase() -> None:
-    assert action._OPTIONS["passphrase"]["no_log"] is True
