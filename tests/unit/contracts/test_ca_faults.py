@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of faults of the CA in docs/operations.md, the tests that it names, and the faults that have to be tested say the same."""
+"""The table of faults of the CA in docs/operations.md, the tests of its rows in faults.yml, and the faults that have to be tested say the same."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import pathlib
 import re
 
 import pytest
+import yaml
 
 from support.ca import operations
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/operations.md").read_text()
-ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "`test_" in line]
+TESTS: dict[str, list[str]] = yaml.safe_load((ROOT / "tests/unit/contracts/faults.yml").read_text())[
+    "docs/operations.md"
+]
 SOURCES = [
     *sorted((ROOT / "tests/unit").rglob("test_*.py")),
     *sorted((ROOT / "tests/integration").rglob("test_*.py")),
@@ -56,25 +59,27 @@ def defined() -> set[str]:
     return {name for path in SOURCES for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)}
 
 
-def named(row: str) -> list[str]:
-    return re.findall(r"`(test_\w+)`", row)
+def test_rows_of_the_table_are_those_with_tests() -> None:
+    (table,) = re.findall(r"^\| fault \| what happens \|\n\|---\|---\|\n((?:\| .*\n)+)", PAGE, re.MULTILINE)
+    assert [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()] == list(TESTS)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.split("|")[1].strip() for row in ROWS])
-def test_row_of_the_table_names_tests_that_exist(row: str) -> None:
-    assert set(named(row)) <= defined()
+@pytest.mark.parametrize("fault", TESTS)
+def test_row_of_the_table_has_tests_that_exist(fault: str) -> None:
+    assert TESTS[fault]
+    assert set(TESTS[fault]) <= defined()
 
 
 @pytest.mark.parametrize("fault", DEMANDED)
 def test_demanded_fault_of_the_ca_has_a_row_with_its_tests(fault: str) -> None:
-    (row,) = [row for row in ROWS if fault in row.split("|")[1]]
-    assert set(DEMANDED[fault]) <= set(named(row))
+    (row,) = [row for row in TESTS if fault in row]
+    assert set(DEMANDED[fault]) <= set(TESTS[row])
 
 
 def test_every_test_of_faults_of_the_ca_is_in_a_row() -> None:
     files = [path for path in SOURCES if path.name.startswith("test_faults_") and path.parent.name == "_ca"]
     assert len(files) == 6
-    shown = {name for row in ROWS for name in named(row)}
+    shown = {name for tests in TESTS.values() for name in tests}
     for path in files:
         tests = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
         assert tests & shown, path.name

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""docs/faults.md, tests/faults and the list of faults that have to be tested say the same."""
+"""docs/faults.md, the tests of its rows in faults.yml, tests/faults and the list of faults that have to be tested say the same."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ import pathlib
 import re
 
 import pytest
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/faults.md").read_text()
-ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "`test_" in line]
-NAMED = re.findall(r"`(test_\w+)(?:\[([\w-]+)\])?`", "\n".join(ROWS))
+TESTS: dict[str, list[str]] = yaml.safe_load((ROOT / "tests/unit/contracts/faults.yml").read_text())["docs/faults.md"]
+NAMED = [
+    (name, parameter.rstrip("]"))
+    for tests in TESTS.values()
+    for name, unused, parameter in (one.partition("[") for one in tests)
+]
 SOURCES = {path.name: path.read_text() for path in sorted((ROOT / "tests/faults").glob("test_*.py"))}
 # Every fault that must be injected, and the tests that do it.
 DEMANDED = {
@@ -36,6 +41,12 @@ DEMANDED = {
 }
 
 
+def rows(page: str) -> list[str]:
+    """Return the first column of a page's tables of faults."""
+    table = re.findall(r"^\| fault \| what happens \|\n\|---\|---\|\n((?:\| .*\n)+)", page, re.MULTILINE)
+    return [line.split(" | ")[0].removeprefix("| ") for part in table for line in part.splitlines()]
+
+
 def defined() -> set[str]:
     return {
         node.name
@@ -45,8 +56,18 @@ def defined() -> set[str]:
     }
 
 
+def test_rows_of_the_table_are_those_with_tests() -> None:
+    assert rows(PAGE) == list(TESTS)
+    assert all(TESTS.values())
+
+
+def test_pages_for_users_name_no_tests() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "SECURITY.md"]
+    assert [page.name for page in pages if re.search(r"`test_\w+", page.read_text())] == []
+
+
 @pytest.mark.parametrize(("name", "parameter"), NAMED, ids=[name + parameter for name, parameter in NAMED])
-def test_row_of_the_table_names_a_test_that_exists(name: str, parameter: str) -> None:
+def test_row_of_the_table_has_a_test_that_exists(name: str, parameter: str) -> None:
     assert name in defined()
     assert not parameter or any(f'id="{parameter}"' in text for text in SOURCES.values())
 
