@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
@@ -23,7 +24,7 @@ def utc_now() -> datetime:
 
 def isoformat(moment: datetime) -> str:
     """Return ``2026-11-22T13:00:00Z`` for an aware datetime (ISO 8601, UTC, whole seconds)."""
-    return moment.astimezone(timezone.utc).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    return moment.astimezone(timezone.utc).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def from_isoformat(text: str) -> datetime:
@@ -36,8 +37,7 @@ def parse_duration(text: str, option: str = "duration") -> timedelta:
 
     Raises TlsError ``duration-invalid`` naming ``option`` for anything else.
     """
-    match = _DURATION.fullmatch(str(text).strip())
-    seconds = int(match["count"]) * _SECONDS[match["unit"]] if match else 0
+    seconds = _seconds(str(text).strip())
     if seconds <= 0 or seconds > 100 * 366 * 86400:
         raise TlsError(
             f"{option} is {str(text)!r}, which is no usable length of time",
@@ -45,6 +45,13 @@ def parse_duration(text: str, option: str = "duration") -> timedelta:
             code="duration-invalid",
         )
     return timedelta(seconds=seconds)
+
+
+@functools.lru_cache(maxsize=64)
+def _seconds(text: str) -> int:
+    """Return the seconds of a length of time, 0 for another text; thousands of requests have the same validity."""
+    match = _DURATION.fullmatch(text)
+    return int(match["count"]) * _SECONDS[match["unit"]] if match else 0
 
 
 def parse_renew_before(text: str, lifetime: timedelta, option: str = "renew_before") -> timedelta:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import typing as t
 
@@ -59,9 +60,8 @@ def _write(place: CaDirectory, name: str, data: bytes, *, flush: bool) -> None:
     half_made = os.path.join(place.staging, name)
     descriptor = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
     try:
-        with open(descriptor, "wb", buffering=0, closefd=False) as stream:
-            if stream.write(data) != len(data):
-                raise OSError(28, os.strerror(28))
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if flush:
             os.fsync(descriptor)
     finally:

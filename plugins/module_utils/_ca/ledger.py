@@ -45,6 +45,7 @@ _SERVER, _AFTER_REQUESTER, _NAMES = b'"profile":"server","request":', b',"reason
 _REQUESTER = b',"requester":'
 # leaf-adopted and leaf-recorded: certificates that others have issued, or an older state of this CA; behind seq, prev and the serial.
 _LEAF_EVENT, _LEAF_WITHIN = b'"event":"leaf-', 400
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
@@ -310,8 +311,7 @@ def encode(head: Head, entries: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[byte
     for entry in entries:
         seq += 1
         first = {"seq": seq, "prev": digest, "serial": entry["serial"], "event": entry["event"]}
-        line = json.dumps({**first, **entry}, separators=(",", ":"))
-        encoded = line.encode("ascii")
+        encoded = _to_json({**first, **entry}).encode("ascii")
         digest = hashlib.sha256(encoded).hexdigest()
         lines.append(encoded + b"\n")
     return b"".join(lines), Head(seq, digest)

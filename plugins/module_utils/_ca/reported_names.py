@@ -40,6 +40,8 @@ def candidates(request: policy.SigningRequest, rules: policy.Rules) -> tuple[lis
     """Return the reported names of a request that the inventory allows, in canonical spelling, and those that it does not."""
     allowed: list[str] = []
     left: list[LeftOut] = []
+    if not request.reported_names:
+        return allowed, left
     own = set(_spelled(request.names))
     for text in dict.fromkeys(request.reported_names):
         if not names.is_name(text):
@@ -105,6 +107,8 @@ def settle(one: policy.Approved, objection: t.Callable[[str], str], rules: polic
 
     In: ``objection`` returns what other hosts have to do with a name that the inventory allows, "" for nothing.
     """
+    if one.subject.common_name and not one.request.reported_names:
+        return one
     allowed, left = candidates(one.request, rules)
     found = [(name, objection(name)) for name in allowed]
     kept = [name for name, why in found if not why]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
@@ -181,11 +182,17 @@ def request_names(request: x509.CertificateSigningRequest) -> tuple[str, ...]:
         ) from error
 
 
+@functools.lru_cache(maxsize=1024)
+def _address_text(address: t.Any) -> str:
+    """Return an address or network in the spelling of RFC 5952; the hosts of a batch share some of them."""
+    return str(address)
+
+
 def _general_name_text(name: x509.GeneralName) -> str:
     if isinstance(name, x509.DNSName):
         return name.value.lower()
     if isinstance(name, x509.IPAddress):
-        return getattr(name.value, "compressed", str(name.value))
+        return _address_text(name.value)
     if isinstance(name, x509.UniformResourceIdentifier):
         return name.value
     if isinstance(name, x509.RFC822Name):

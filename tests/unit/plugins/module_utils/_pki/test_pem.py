@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import pem
+
+hypothesis = pytest.importorskip("hypothesis")
+st = hypothesis.strategies
+FEW = hypothesis.settings(max_examples=300, deadline=None, database=None, derandomize=True)
 
 BLOCK = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 LEGACY_KEY = (
@@ -35,3 +41,29 @@ def test_blocks_text_gives_the_blocks_of_the_kind(text: str, labels: tuple[str, 
     found = pem.blocks(text, *labels)
     assert len(found) == count
     assert all(block.startswith(b"-----BEGIN ") and block.endswith(b"-----\n") for block in found)
+
+
+@FEW
+@hypothesis.given(
+    st.lists(
+        st.sampled_from(
+            [
+                "-----BEGIN A-----",
+                "-----END A-----",
+                "-----BEGIN B-----",
+                "-----END B-----",
+                "-",
+                "-----",
+                "\n",
+                "END A",
+                "MII=",
+            ]
+        ),
+        max_size=12,
+    )
+)
+def test_blocks_of_any_text_end_at_the_first_end_line_of_their_label(parts: list[str]) -> None:
+    text = "".join(parts)
+    plain = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----.*?-----END \1-----", re.DOTALL)
+
+    assert pem.blocks(text, "A", "B") == [f"{match.group(0)}\n".encode() for match in plain.finditer(text)]
