@@ -55,8 +55,8 @@ def judge(sections: Sections) -> list[Goal]:
             "a play that does nothing",
         ),
         _ca(sections.get("ca-10000")),
-        _gap_hosts(sections.get("gap-hosts")),
-        _gap_socket(sections.get("gap-socket")),
+        _gap_dockerd(sections.get("gap-dockerd")),
+        _gap_systemd(sections.get("gap-systemd")),
     ]
 
 
@@ -108,7 +108,7 @@ def _ca(section: t.Optional[Section]) -> Goal:
     return Goal(case, goal, f"{found:.2f} ×, {peak:.0f} MiB", found <= 3 and peak <= MEMORY_BOUND_MIB and kept)
 
 
-def _gap_hosts(section: t.Optional[Section]) -> Goal:
+def _gap_dockerd(section: t.Optional[Section]) -> Goal:
     case, goal = "API gap during renewal, live-restore on, `dockerd` listener", "one restart"
     if section is None or not section.facts:
         return Goal(case, goal)
@@ -117,7 +117,7 @@ def _gap_hosts(section: t.Optional[Section]) -> Goal:
     return Goal(case, goal, found, facts["restarts"] == 1 and facts["container_lived_on"])
 
 
-def _gap_socket(section: t.Optional[Section]) -> Goal:
+def _gap_systemd(section: t.Optional[Section]) -> Goal:
     case, goal = "API gap during renewal, live-restore on, `systemd` listener", "no refused connection"
     if section is None or not section.facts:
         return Goal(case, goal)
