@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 import typing as t
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -21,8 +22,11 @@ from .ca import measure_ca, measure_signing
 from .cases import CASES, measure_fleet
 from .fleets import RealFleet, SimulatedFleet
 from .gap import measure_gap
+from .proxy import measure_changes, measure_cost, measure_renewal
 
-KINDS = ("real", "simulated", "signing", "ca", "gap")
+KINDS = ("real", "simulated", "signing", "ca", "gap", "proxy")
+#: Its goals are for Debian 13.
+PROXY_IMAGE = "trixie"
 RESULTS = CACHE / "results.json"
 DOCUMENT = PROJECT / "docs" / "performance.md"
 
@@ -45,9 +49,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(SystemExit(143)))
     sections = {} if options.fresh else report.load(options.results)
     plan = {} if options.report_only else _plan(options)
-    if any(name.startswith(("real", "gap")) for name in plan):
+    images = {bench.image} if any(name.startswith(("real", "gap", "proxy")) for name in plan) else set()
+    images |= {PROXY_IMAGE} if any(name.startswith("proxy") for name in plan) else set()
+    if images:
         subprocess.run([PROJECT / "tools" / "engine"], check=True)
-        subprocess.run([PROJECT / "tests" / "hosts" / "images.sh", bench.image], check=True)
+        subprocess.run([PROJECT / "tests" / "hosts" / "images.sh", *sorted(images)], check=True)
     for name, measure in plan.items():
         try:
             bench.remaining()
@@ -107,6 +113,10 @@ def _plan(options: argparse.Namespace) -> Plan:
     if "gap" in options.sections:
         for listener in options.listeners:
             plan[f"gap-{listener}"] = _gap(listener)
+    if "proxy" in options.sections:
+        plan["proxy-8"] = lambda bench: measure_renewal(bench, 8)
+        plan["proxy-changes"] = lambda bench: measure_changes(replace(bench, image=PROXY_IMAGE))
+        plan["proxy-cost"] = lambda bench: measure_cost(replace(bench, image=PROXY_IMAGE))
     if "simulated" in options.sections:
         for size in sorted(options.simulated):
             plan[f"simulated-{size}"] = _simulated(size, options.baseline_hosts)

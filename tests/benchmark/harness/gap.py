@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ssl
 import subprocess
@@ -18,6 +19,7 @@ from .bench import OURS, Bench, OutOfTime, Section, say
 from .fleets import RealFleet, renewal_variables
 from .measure import CommandFailed
 
+PORT = 2376
 PAUSE = 0.02
 PATIENCE = 60.0
 
@@ -37,18 +39,31 @@ class Notes:
 
 
 class Client(threading.Thread):
-    """Asks for /_ping again and again, each time over a new connection, until stopped."""
+    """Asks for /_ping again and again, each time over a new connection, until stopped. Its bundle may be replaced meanwhile."""
 
-    def __init__(self, address: str, bundle: Path) -> None:
+    def __init__(self, address: str, bundle: Path, pause: float = PAUSE) -> None:
         super().__init__(daemon=True)
         self.address = address
-        self.context = ssl.create_default_context(cafile=str(bundle / "ca.pem"))
-        self.context.load_cert_chain(bundle / "cert.pem", bundle / "key.pem")
+        self.bundle = bundle
+        self.pause = pause
+        self.stamp = self._stamp()
+        self.context = client_context(bundle)
         self.notes = Notes()
         self.stopped = threading.Event()
 
+    def _stamp(self) -> tuple[int, ...]:
+        return tuple((self.bundle / name).stat().st_mtime_ns for name in ("ca.pem", "cert.pem", "key.pem"))
+
+    def _reload(self) -> None:
+        """Read the bundle again where it is another one; in the middle of an exchange, the next time."""
+        with contextlib.suppress(OSError):
+            stamp = self._stamp()
+            if stamp != self.stamp:
+                self.context, self.stamp = client_context(self.bundle), stamp
+
     def run(self) -> None:
-        while not self.stopped.wait(PAUSE):
+        while not self.stopped.wait(self.pause):
+            self._reload()
             begin = time.monotonic()
             try:
                 self._ask()
@@ -63,7 +78,7 @@ class Client(threading.Thread):
                 self.notes.longest_wait = max(self.notes.longest_wait, end - begin)
 
     def _ask(self) -> None:
-        connection = http.client.HTTPSConnection(self.address, 2376, timeout=PATIENCE, context=self.context)
+        connection = http.client.HTTPSConnection(self.address, PORT, timeout=PATIENCE, context=self.context)
         try:
             connection.request("GET", "/_ping")
             response = connection.getresponse()
@@ -86,11 +101,11 @@ def measure_gap(bench: Bench, listener: str) -> Section:
     try:
         fleet.reset()
         host = fleet.hosts[0]
-        _inside(host, "test-container", "keeper")
+        inside(host, "test-container", "keeper")
         play = fleet.playbook(OURS)
         bench.playbook(f"gap {listener} first (not counted)", play, variables, inventory=fleet.inventory)
-        kept, started = _container(host), _starts(host)
-        client = Client(fleet.addresses[host], _bundle(fleet.directory / "state" / "clients"))
+        kept, started = _container(host), starts(host)
+        client = Client(fleet.addresses[host], bundle_below(fleet.directory / "state" / "clients"))
         client.start()
         try:
             renewal = {**variables, **renewal_variables(OURS)}
@@ -100,7 +115,7 @@ def measure_gap(bench: Bench, listener: str) -> Section:
         finally:
             client.stopped.set()
             client.join(PATIENCE)
-        section.facts = _facts(client.notes, _starts(host) - started, _container(host) == kept)
+        section.facts = _facts(client.notes, starts(host) - started, _container(host) == kept)
         say(f"  {section.facts}")
     except CommandFailed as error:
         section.problems.append(str(error))
@@ -123,13 +138,23 @@ def _facts(notes: Notes, restarts: int, container_lived_on: bool) -> dict[str, t
     }
 
 
-def _bundle(clients: Path) -> Path:
-    for found in clients.rglob("cert.pem"):
-        return found.parent
+def client_context(bundle: Path) -> ssl.SSLContext:
+    """Return what a client with this bundle trusts and shows. Raises OSError (ssl.SSLError) where it is incomplete."""
+    context = ssl.create_default_context(cafile=str(bundle / "ca.pem"))
+    context.load_cert_chain(bundle / "cert.pem", bundle / "key.pem")
+    return context
+
+
+def bundle_below(clients: Path, name: str = "") -> Path:
+    """Return the directory of a client's bundle: of the client `name`, or of any."""
+    for found in sorted(clients.rglob("cert.pem")):
+        if not name or name in found.parts:
+            return found.parent
     raise CommandFailed(f"there is no client's bundle below {clients}")
 
 
-def _inside(host: str, *command: str) -> str:
+def inside(host: str, *command: str) -> str:
+    """Run a command on a host and return its output. Raises CommandFailed."""
     result = subprocess.run(["docker", "exec", host, *command], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise CommandFailed(f"{' '.join(command)} on {host}: {result.stderr}")
@@ -137,10 +162,10 @@ def _inside(host: str, *command: str) -> str:
 
 
 def _container(host: str) -> str:
-    return _inside(host, "docker", "inspect", "-f", "{{.State.Pid}} {{.State.StartedAt}}", "keeper")
+    return inside(host, "docker", "inspect", "-f", "{{.State.Pid}} {{.State.StartedAt}}", "keeper")
 
 
-def _starts(host: str) -> int:
+def starts(host: str) -> int:
     """Return how often systemd has started dockerd since the host is up."""
-    journal = _inside(host, "journalctl", "-u", "docker.service", "-o", "cat", "--no-pager")
+    journal = inside(host, "journalctl", "-u", "docker.service", "-o", "cat", "--no-pager")
     return sum(line.startswith("Started ") for line in journal.splitlines())

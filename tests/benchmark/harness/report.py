@@ -17,6 +17,7 @@ from .bench import BASELINE, CACHE, OURS, Section, say
 from .cases import CASES
 from .goals import Goal, cost_per_host, judge, ratio
 from .measure import Cell, Sample
+from .proxy_report import CHANGES_HEAD, COST_HEAD, changes_rows, cost_rows, judge_proxy
 
 CASE_TITLES = {"first": "first run", "no-change": "no change", "renewal": "renewal of all", "new-host": "one new host"}
 CAPTION = (
@@ -44,7 +45,7 @@ def _section(kept: dict[str, t.Any]) -> Section:
 
 def save(path: Path, sections: t.Mapping[str, Section]) -> None:
     """Write sections, the judged goals and the machine as JSON."""
-    goals = [asdict(goal) for goal in judge(sections)]
+    goals = [asdict(goal) for goal in _judge(sections)]
     content = {
         "format": 1,
         "machine": machine(),
@@ -76,7 +77,7 @@ def markdown(sections: t.Mapping[str, Section]) -> str:
         f"ansible-core {about['ansible_core']}, cryptography {about['cryptography']}, community.crypto {about['community_crypto']}. "
         f"Medians; the number of runs is in the last column. {_measured(list(sections.values()))}",
         "### Goals",
-        _goals(judge(sections)),
+        _goals(_judge(sections)),
         "### Fleets",
         _fleets(list(sections.values())),
         _per_host(sections),
@@ -84,9 +85,16 @@ def markdown(sections: t.Mapping[str, Section]) -> str:
         _floors(list(sections.values())),
         "### The API during a renewal",
         _gaps(list(sections.values())),
+        "### The listener `proxy`",
+        _table(CHANGES_HEAD, changes_rows(sections.get("proxy-changes"))),
+        _table(COST_HEAD, cost_rows(sections.get("proxy-cost")), nothing=""),
         _problems(sections),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _judge(sections: t.Mapping[str, Section]) -> list[Goal]:
+    return [*judge(sections), *judge_proxy(sections)]
 
 
 def _measured(sections: t.Sequence[Section]) -> str:
