@@ -279,7 +279,8 @@ def _limits(group: ProxyGroup) -> list[str]:
 
 
 def _matches(rule: Rule) -> str:
-    return f"{{ method {' '.join(rule.methods)} }} {{ path -m reg {quoted(rule.expression)} }}"
+    what = "url" if rule.excludes_query else "path"
+    return f"{{ method {' '.join(rule.methods)} }} {{ {what} -m reg {quoted(rule.expression)} }}"
 
 
 def _deny(text: str) -> str:

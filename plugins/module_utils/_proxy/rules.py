@@ -40,6 +40,9 @@ EXEC_START = "/exec/{}/start"
 #: Connections that dockerd takes over (101 Switching Protocols) and that a filtered connection carries.
 _TAKEN_OVER = ("/containers/{}/attach", "/containers/{}/attach/ws", EXEC_START)
 
+#: Paths that match only without a query. ``top?ps_args=eww`` makes ``ps`` print the environment of each process (measured).
+_WITHOUT_QUERY = ("/containers/{}/top",)
+
 _EXAMPLE = "Write it as Docker's API reference does, for example /containers/{id}/json."
 
 
@@ -59,6 +62,11 @@ class Rule:
     def takes_connection_over(self) -> bool:
         """Whether dockerd answers with 101, so that the request has to keep its Upgrade header."""
         return self.shape in _TAKEN_OVER
+
+    @property
+    def excludes_query(self) -> bool:
+        """Whether a request with a query does not match, because the query could ask for more than the path says."""
+        return self.shape in _WITHOUT_QUERY
 
     @property
     def expression(self) -> str:

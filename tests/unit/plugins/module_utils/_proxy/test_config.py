@@ -91,8 +91,15 @@ def test_render_ends_an_allow_list_with_the_refusal() -> None:
     assert requests[-1].startswith("http-request deny status 403")
     for line in allowed:
         assert re.fullmatch(
-            r"http-request allow if \{ method [A-Z ]+ \} \{ path -m reg '\^.*\$' \} \{ url -m beg / \}", line
+            r"http-request allow if \{ method [A-Z ]+ \} \{ (path|url) -m reg '\^.*\$' \} \{ url -m beg / \}", line
         )
+
+
+def test_render_allows_top_without_a_query_only() -> None:
+    """``ps_args`` of ``top`` can ask ``ps`` for the environment of the processes."""
+    top = [line for line in section(config.render(wanted()), "backend group1") if "/top$" in line]
+    assert len(top) == 1
+    assert "{ url -m reg " in top[0] and "{ path -m reg " not in top[0]
 
 
 def test_render_lets_attach_keep_its_upgrade_where_a_rule_has_it() -> None:
@@ -208,4 +215,4 @@ def test_log_format_is_one_json_object_of_the_documented_fields(fields: tuple[tu
 
 def test_log_format_never_contains_a_query_or_a_header() -> None:
     text = access_log.log_format(access_log.REQUEST_FIELDS) + config.render(wanted())
-    assert not re.search(r"%HQ|%HU|%\{\+Q\}r|pathq|capture|query|req\.hdr|\burl\b(?! -m beg /)", text)
+    assert not re.search(r"%HQ|%HU|%\{\+Q\}r|pathq|capture|query|req\.hdr|\burl\b(?! -m (beg /|reg '\^))", text)
