@@ -39,6 +39,7 @@ from .access_log import (
 from .issuer_name import issuer_name
 from .rights import ALL, Rights
 from .rules import EXEC_START, Rule
+from .unit import MAXIMUM_CONNECTIONS
 
 #: The oldest HAProxy that this configuration was run on (Debian 12).
 MINIMUM_VERSION = (2, 6)
@@ -49,7 +50,12 @@ _LIMITS_HANDSHAKES = (2, 9)
 
 _GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
 _FILE_NAME = re.compile(r"/[a-zA-Z0-9_.@+/-]{1,250}")
-_MAXIMUM_CONNECTIONS = 1000
+#: Nobody needs a certificate to open a connection and be silent, and HAProxy before 2.9 waits for ``timeout client`` then. So one address
+#: cannot take more than an eighth of all connections. (A docker command has one to three, ``docker compose logs`` one a container.)
+_CONNECTIONS_OF_ONE_ADDRESS = 250
+#: A request's header has to fit: ``docker build`` sends the credentials of all registries in one (X-Registry-Config, 3.5 KiB for each of
+#: Amazon's), and 15 KiB would be the default. Memory is taken only by connections that carry something.
+_BUFFER = 65536
 _YEAR = 366 * 86400
 
 #: Status codes that HAProxy itself answers with, and what a Docker client then shows after "Error response from daemon:".
@@ -172,10 +178,11 @@ def _global(config: ProxyConfig) -> str:
         "global",
         [
             f"log stderr len {MAXIMUM_LINE} format raw local0 info",
-            f"maxconn {_MAXIMUM_CONNECTIONS}",
+            f"maxconn {MAXIMUM_CONNECTIONS}",
             f"hard-stop-after {config.stream_timeout_seconds}s",
             "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
             "tune.ssl.cachesize 0",
+            f"tune.bufsize {_BUFFER}",
         ],
     )
 
@@ -188,6 +195,9 @@ def _frontend(config: ProxyConfig) -> str:
         *(["timeout client-hs 10s"] if config.haproxy_version >= _LIMITS_HANDSHAKES else []),
         f"log-format {quoted(log_format(REQUEST_FIELDS))}",
         f"error-log-format {quoted(log_format(CONNECTION_FIELDS))}",
+        "stick-table type ipv6 size 10k expire 1m store conn_cur",
+        "tcp-request connection track-sc0 src",
+        f"tcp-request connection reject if {{ sc0_conn_cur gt {_CONNECTIONS_OF_ONE_ADDRESS} }}",
         "tcp-request inspect-delay 10s",
     ]
     for number, group in enumerate(config.groups):

@@ -19,6 +19,10 @@ from dataclasses import dataclass
 
 from .._docker.source_filter import filter_lines
 
+#: HAProxy's ``maxconn``. Each connection has two files; systemd's own limit is 1,024, and HAProxy may not raise it in its sandbox.
+MAXIMUM_CONNECTIONS = 2000
+_FILES = 2 * MAXIMUM_CONNECTIONS + 512
+
 OWN_MARK = "# Managed by Ansible (portcullis.docker_tls)"
 
 _COPY = """\
@@ -110,6 +114,7 @@ def unit_text(unit: ProxyUnit) -> str:
         "RestartSec=2",
         "TimeoutStopSec=15",
         "SuccessExitStatus=143",
+        f"LimitNOFILE={_FILES}",
         *filter_lines(unit.sources, unit.own_addresses),
         *_SANDBOX.splitlines(),
         "[Install]",

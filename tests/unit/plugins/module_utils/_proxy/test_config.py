@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import access_log, config, rights
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import access_log, config, rights, unit
 from support.ca.certificates import authority, named_authority
 
 OPERATORS = authority("client", unit="operators-g1", number=20)
@@ -49,6 +49,13 @@ def test_render_requires_certificates_and_never_resumes_sessions() -> None:
     assert "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets" in section(text, "global")
     assert "tune.ssl.cachesize 0" in section(text, "global")
     assert "hard-stop-after 3600s" in section(text, "global")
+
+
+def test_render_leaves_connections_for_others_when_one_address_opens_many() -> None:
+    text = config.render(wanted())
+    limit = re.search(r"tcp-request connection reject if \{ sc0_conn_cur gt (\d+) \}", text)
+    assert limit and int(limit[1]) * 4 <= unit.MAXIMUM_CONNECTIONS
+    assert f"maxconn {unit.MAXIMUM_CONNECTIONS}" in section(text, "global")
 
 
 def test_render_without_crl_names_none() -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start_words import split_words
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.unit import (
+    MAXIMUM_CONNECTIONS,
     ProxyUnit,
     is_ours,
     unit_text,
@@ -41,6 +42,10 @@ def test_unit_runs_unprivileged_and_in_a_sandbox() -> None:
     assert values(text, "ProtectSystem") == ["strict"]
     assert values(text, "SystemCallErrorNumber") == ["EPERM"]  # else HAProxy 3.2 is killed by what it asks for
     assert not values(text, "ExecStart")[0].startswith("+")
+
+
+def test_unit_has_files_for_all_connections_that_haproxy_may_have() -> None:
+    assert int(values(unit_text(UNIT), "LimitNOFILE")[0]) > 2 * MAXIMUM_CONNECTIONS
 
 
 def test_unit_checks_before_it_reloads_and_copies_before_it_checks() -> None:
