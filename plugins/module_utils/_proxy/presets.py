@@ -41,8 +41,8 @@ _READ_ONLY = _HELLO + _reads(
     "/networks/{id}",
 )
 
-#: Adds a container's health and restart count, which stand beside its environment.
-_MONITORING = (*_READ_ONLY, *_reads("/containers/{id}/json"))
+#: Adds a container's health and restart count, and the name of its image (Glances, Datadog): both stand beside the environment.
+_MONITORING = (*_READ_ONLY, *_reads("/containers/{id}/json", "/images/{name}/json"))
 
 #: Traefik's and Homepage's provider: labels, addresses, events.
 _DISCOVERY = _HELLO + _reads(
@@ -63,7 +63,6 @@ _PORTAINER = (
     *_MONITORING,
     *_reads(
         "/containers/{id}/changes",
-        "/images/{name}/json",
         "/images/{name}/history",
         "/system/df",
         "/volumes",
