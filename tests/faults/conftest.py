@@ -21,6 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from support.ca.certificates import Pair, authority, leaf
 
+if t.TYPE_CHECKING:
+    from proxy_lab import Lab
+
 ROOT = pathlib.Path(__file__).parents[2]
 HOSTS = ROOT / "tests/hosts"
 SCENARIO = os.environ.get("FAULT_SCENARIO", "pc-faults")
@@ -248,3 +251,17 @@ def host(running: Host) -> Host:
     """Return the host as it was installed, with a running container."""
     running.reset()
     return running
+
+
+@pytest.fixture(scope="module")
+def lab(running: Host) -> t.Iterator[Lab]:
+    """Return two proxies on the host, with a client for each of the rights."""
+    from proxy_lab import Lab
+
+    running.reset()
+    found = Lab(running)
+    if not found.is_supported:
+        pytest.skip(f"HAProxy {'.'.join(map(str, found.version))} is too old for the listener proxy")
+    found.start()
+    yield found
+    found.stop()

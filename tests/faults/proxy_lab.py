@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pathlib
 import socket
 import ssl
@@ -116,6 +117,11 @@ class Lab:
         found = host.sh("haproxy -v | head -1").split()[2].partition("-")[0]
         self.version = tuple(int(part) for part in found.split(".")[:3] if part.isdigit())
 
+    @property
+    def is_supported(self) -> bool:
+        """Whether the host's HAProxy can have the configuration (not that of Debian 11)."""
+        return self.version >= config.MINIMUM_VERSION
+
     def start(self) -> None:
         host = self.host
         pair = certificate(host.address)
@@ -209,6 +215,15 @@ class Lab:
         """Return what has reached the recorder since the last call."""
         lines = self.host.sh("cd /run/lab-recorder; touch notes; cat notes; : > notes").splitlines()
         return [json.loads(line) for line in lines]
+
+    def environment(self, client: str, directory: pathlib.Path) -> dict[str, str]:
+        """Return what a client program on this machine has in its environment; its files are written to ``directory``."""
+        (directory / "ca.pem").write_text(SERVER.pem)
+        (directory / "cert.pem").write_text(CLIENTS[client].pem)
+        (directory / "key.pem").write_bytes(CLIENTS[client].key_pem)
+        others = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER")}
+        address = f"tcp://{self.host.address}:{DOCKER}"
+        return {**others, "DOCKER_HOST": address, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(directory)}
 
     def docker(self, client: str, command: str) -> tuple[int, str]:
         """Run the docker CLI of the host through the proxy; return its exit code and output."""

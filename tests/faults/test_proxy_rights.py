@@ -9,23 +9,11 @@ import json
 import socket
 import ssl
 import time
-import typing as t
 
 import pytest
 from proxy_lab import CLIENTS, DOCKER, RECORDER, Lab, Reply, exchange
 
-from conftest import Host
-
 CREATE = "POST /containers/create"
-
-
-@pytest.fixture(scope="module")
-def lab(running: Host) -> t.Iterator[Lab]:
-    running.reset()
-    found = Lab(running)
-    found.start()
-    yield found
-    found.stop()
 
 
 #: Ways to say something that read-only must not have, or to say it so that proxy and dockerd read it differently.
