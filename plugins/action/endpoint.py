@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
+from ..module_utils._proxy.package import package_line
 from ..plugin_utils import _bound
 from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._remote import endpoint_change, packages, program
@@ -47,7 +48,9 @@ class ActionModule(CertificateAction):
         disable: t.Any = self._low_level_execute_command
         disable(_UNUSED_SERVICE, sudoable=True)  # the package starts its own service
         again = self._execute(module, arguments, task_vars)
-        return again if again.get("failed") else {**again, "changed": True}
+        if again.get("failed"):
+            return again
+        return {**again, "changed": True, "plan": [package_line(package), *(again.get("plan") or [])]}
 
     def _execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         options = _options(arguments)

@@ -232,7 +232,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: The change in one line, empty where there is none. It tells what a restart means for the running containers.
+  description: >-
+    The change in one line, empty where there is none. It tells what a restart means for the running containers. Where HAProxy is installed
+    for O(listener=proxy), the line before it names the package.
   type: list
   elements: str
   returned: success

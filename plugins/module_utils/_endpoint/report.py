@@ -123,7 +123,7 @@ def _subjects(data: bytes | None) -> list[str]:
 
 
 def _plan(source: Report, changed: bool) -> list[str]:
-    """Return the change in one line, none where there is none."""
+    """Return the change in one line, none where there is none; before it, in check mode, the package that the role installs."""
     if not changed:
         return []
     if source.before and not source.plan.changed:
@@ -131,7 +131,13 @@ def _plan(source: Report, changed: bool) -> list[str]:
     from . import plan_text  # only what changes pays for its import
 
     reasons = [*source.before, *source.plan.reasons]
-    return [plan_text.plan_text(source.found, source.plan, source.listen, reasons, _files_after(source))]
+    line = plan_text.plan_text(source.found, source.plan, source.listen, reasons, _files_after(source))
+    haproxy = source.found.proxy.package
+    if haproxy is not None and not haproxy.version:
+        from .._proxy.package import package_line
+
+        return [package_line(source.options.haproxy_package), line]
+    return [line]
 
 
 def _files_after(source: Report) -> dict[str, bytes]:

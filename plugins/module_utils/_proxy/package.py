@@ -64,6 +64,11 @@ def check_package(package: Package) -> None:
         )
 
 
+def package_line(name: str) -> str:
+    """Return the line of a plan for the package that is installed."""
+    return f"package {name} (HAProxy)"
+
+
 def _has_account() -> bool:
     try:
         pwd.getpwnam(USER)

@@ -37,7 +37,7 @@ def said(found: t.Any) -> str:
 
 
 def change(
-    output: str,
+    output: str | list[str],
     arguments: dict[str, t.Any] | None = None,
     *,
     module: t.Any = None,
@@ -45,7 +45,8 @@ def change(
     code: int = 0,
     **task: t.Any,
 ) -> tuple[dict[str, t.Any], list[bytes], list[dict[str, t.Any]]]:
-    """Return the action's result on a host whose program prints ``output``, the programs and the modules' arguments that it was sent."""
+    """Return the action's result on a host whose program prints ``output`` (a list: one after the other), and what it was sent."""
+    outputs = [output] if isinstance(output, str) else list(output)
     connection = types.SimpleNamespace(transport="ssh", has_pipelining=True, become=None)
     connection._shell = types.SimpleNamespace(tmpdir="/tmp")
     given = {"args": arguments or {}, "check_mode": check, "async_val": 0, "environment": [], "action": "x", **task}
@@ -57,7 +58,7 @@ def change(
 
     def low_level(command: str, in_data: bytes = b"", sudoable: bool = False) -> dict[str, t.Any]:
         programs.append(in_data)
-        return {"stdout": output, "rc": code}
+        return {"stdout": outputs.pop(0) if len(outputs) > 1 else outputs[0], "rc": code}
 
     def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:
         modules.append(module_args)
@@ -87,6 +88,22 @@ def test_program_that_did_not_begin_is_followed_by_the_module(output: str) -> No
     """Ansible then says what is wrong with the host's Python, as it says it of every module."""
     result, programs, modules = change(output)
     assert (len(programs), len(modules), result["reasons"]) == (1, 1, ["by-module"])
+
+
+def test_haproxy_that_is_installed_is_named_in_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = {"failed": True, "msg": "no haproxy", "hint": "Install it.", "code": "proxy-package-missing"}
+    done = least("endpoint", changed=True, reasons=["proxy-new"], plan=["listen 0.0.0.0:2376 (proxy-new)"])
+    installed: list[str] = []
+    monkeypatch.setattr(
+        endpoint_module.packages, "install", lambda _action, package, _vars: installed.append(package) or {}
+    )
+    options = {"listener": "proxy", "haproxy_package": "haproxy"}
+    result, _programs, _modules = change([said(missing), "", said(done)], options)
+    assert installed == ["haproxy"]
+    assert result["plan"] == ["package haproxy (HAProxy)", "listen 0.0.0.0:2376 (proxy-new)"]
+    assert result["changed"]
+    result, _programs, _modules = change([said(missing)], {**options, "haproxy_package": ""})
+    assert (result["failed"], installed) == (True, ["haproxy"])
 
 
 def test_missing_library_is_told_by_the_module_whose_python_ansible_knows() -> None:

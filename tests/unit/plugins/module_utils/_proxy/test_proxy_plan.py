@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import typing as t
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,15 @@ def test_first_run_starts_the_proxy_and_restarts_nothing(world: World, machine: 
     assert not world.config.exists()
     assert world.reachable == ("10.0.0.5:2376",)
     assert not run(world, machine, given(world, listener="proxy"))["changed"]
+
+
+def test_plan_names_the_package_that_follows(world: World, machine: FakeMachine) -> None:
+    world.haproxy = ()
+    planned = run(world, machine, replace(proxied(world), haproxy_package="haproxy"), check_mode=True)
+    assert planned["plan"][0] == "package haproxy (HAProxy)"
+    assert len(planned["plan"]) == 2
+    world.haproxy = (3, 0, 11)
+    assert len(run(world, machine, replace(proxied(world), haproxy_package="haproxy"), check_mode=True)["plan"]) == 1
 
 
 @pytest.mark.parametrize(
