@@ -81,7 +81,7 @@ class Handler(socketserver.StreamRequestHandler):
                 return
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 class Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 500
 os.umask(0)
 Server(SOCKET, Handler).serve_forever()
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import json
+import pathlib
 import socket
 import time
 
@@ -223,9 +224,10 @@ def until_answered(lab: Lab) -> bool:
     return False
 
 
-def test_two_hundred_clients_at_once_are_served(lab: Lab) -> None:
+def test_two_hundred_clients_at_once_are_served(lab: Lab, tmp_path: pathlib.Path) -> None:
+    context = lab.context("readers", tmp_path)
     with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(lab.connection("readers")) for _ in range(200)]
+        opened = [stack.enter_context(lab.connection("readers", context=context)) for _ in range(200)]
         with concurrent.futures.ThreadPoolExecutor(20) as pool:
             replies = list(pool.map(lambda each: exchange(each, f"{GET}Connection: close\r\n\r\n".encode()), opened))
     assert {each.status for each in replies} == {200}

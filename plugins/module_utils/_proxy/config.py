@@ -50,7 +50,7 @@ _LIMITS_HANDSHAKES = (2, 9)
 
 _GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
 _FILE_NAME = re.compile(r"/[a-zA-Z0-9_.@+/-]{1,250}")
-#: Nobody needs a certificate to open a connection and be silent, and HAProxy before 2.9 waits for ``timeout client`` then. So one address
+#: Nobody needs a certificate to open a connection and be silent, and HAProxy before 2.9 waits for ``timeout client`` then. One address
 #: cannot take more than an eighth of all connections. (A docker command has one to three, ``docker compose logs`` one a container.)
 _CONNECTIONS_OF_ONE_ADDRESS = 250
 #: A request's header has to fit: ``docker build`` sends the credentials of all registries in one (X-Registry-Config, 3.5 KiB for each of
@@ -118,7 +118,7 @@ def render(config: ProxyConfig) -> str:
     ``proxy-issuer-ambiguous`` and ``rights-need-haproxy``.
     """
     _check(config)
-    sections = [_global(config), *_DEFAULTS, _frontend(config), *_backends(config)]
+    sections = [_global(config), *_defaults(config), _frontend(config), *_backends(config)]
     return "\n\n".join(sections) + "\n"
 
 
@@ -136,41 +136,39 @@ def _message(text: str) -> str:
     return quoted(json.dumps({"message": text}))
 
 
-#: What all connections have, and what is added where they carry requests.
-#: ``timeout client`` ends handshakes and uploads that stand still; silent streams are not subject to it (measured: logs, events, wait,
-#: attach, exec), but to 24 hours of silence from Docker.
-_DEFAULTS = (
-    _section(
-        "defaults connections",
-        [
-            "mode tcp",
-            "log global",
-            "option dontlognull",
-            "option clitcpka",
-            "option disable-h2-upgrade",
-            "timeout connect 5s",
-            "timeout client 10m",
-            "timeout server 24h",
-            "timeout tunnel 24h",
-            "timeout http-request 30s",
-            "timeout http-keep-alive 5m",
-        ],
-    ),
-    _section(
-        "defaults requests from connections",
-        [
-            "mode http",
-            *(
-                f"http-error status {code} content-type application/json string {_message(text)}"
-                for code, text in _ERRORS.items()
-            ),
-            f"http-request set-var({KIND}) str(request)",
-            f"http-request set-var({METHOD}) method",
-            f"http-request set-var({PATH}) path",
-            f"http-after-response set-var({STATUS}) status",
-        ],
-    ),
-)
+def _defaults(config: ProxyConfig) -> list[str]:
+    """Return what all connections have, and what is added where they carry requests.
+
+    ``timeout client`` ends an upload that stands still, and a download whose client has stopped reading (``docker logs -f`` in a pager;
+    measured with 2.6 and 3.0). Streams that are silent are not subject to it, but to 24 hours of silence from Docker. Before 2.9 it is
+    also the limit of a handshake.
+    """
+    connections = [
+        "mode tcp",
+        "log global",
+        "option dontlognull",
+        "option clitcpka",
+        "option disable-h2-upgrade",
+        "timeout connect 5s",
+        f"timeout client {'24h' if config.haproxy_version >= _LIMITS_HANDSHAKES else '1h'}",
+        "timeout server 24h",
+        "timeout tunnel 24h",
+        "timeout http-request 30s",
+        "timeout http-keep-alive 5m",
+    ]
+    errors = (
+        f"http-error status {code} content-type application/json string {_message(text)}"
+        for code, text in _ERRORS.items()
+    )
+    requests = [
+        "mode http",
+        *errors,
+        f"http-request set-var({KIND}) str(request)",
+        f"http-request set-var({METHOD}) method",
+        f"http-request set-var({PATH}) path",
+        f"http-after-response set-var({STATUS}) status",
+    ]
+    return [_section("defaults connections", connections), _section("defaults requests from connections", requests)]
 
 
 def _global(config: ProxyConfig) -> str:

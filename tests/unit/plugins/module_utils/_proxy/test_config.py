@@ -51,6 +51,15 @@ def test_render_requires_certificates_and_never_resumes_sessions() -> None:
     assert "hard-stop-after 3600s" in section(text, "global")
 
 
+def test_render_lets_a_client_stop_reading_where_handshakes_have_a_limit_of_their_own() -> None:
+    """``docker logs -f`` in a pager reads nothing for as long as its user reads."""
+    new, old = (config.render(wanted(haproxy_version=version)) for version in ((2, 9), (2, 6, 12)))
+    assert "timeout client 24h" in section(new, "defaults connections")
+    assert "timeout client-hs 10s" in section(new, "frontend docker")
+    assert "timeout client 1h" in section(old, "defaults connections")
+    assert "client-hs" not in old
+
+
 def test_render_leaves_connections_for_others_when_one_address_opens_many() -> None:
     text = config.render(wanted())
     limit = re.search(r"tcp-request connection reject if \{ sc0_conn_cur gt (\d+) \}", text)
