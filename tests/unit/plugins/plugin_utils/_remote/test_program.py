@@ -13,18 +13,19 @@ import typing as t
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import CHANGE
 
 KILLED = b"import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
 
 
-def run(program: bytes, variables: dict[str, t.Any], path: pathlib.Path, *, before: str = "") -> t.Any:
+def run(source: bytes, variables: dict[str, t.Any], path: pathlib.Path, *, before: str = "") -> t.Any:
     """Return what Ansible's shell makes of a program, on a host whose only Python is in ``path``."""
     found = path / "python3.11"
     found.symlink_to(sys.executable)
     command = f"{before}{program.command(variables, lambda value: value)} && sleep 0"
     environment = {**os.environ, "PATH": f"{path}:/usr/bin:/bin"}
-    return subprocess.run(["/bin/sh", "-c", command], input=program, capture_output=True, env=environment, check=False)
+    return subprocess.run(["/bin/sh", "-c", command], input=source, capture_output=True, env=environment, check=False)
 
 
 @pytest.mark.parametrize("variables", [{}, {"ansible_python_interpreter": sys.executable}], ids=["sought", "named"])
@@ -37,7 +38,7 @@ def test_killed_program_is_a_failed_command_and_not_a_lost_connection(
 
 def test_host_whose_profile_prints_half_a_line_is_understood(tmp_path: pathlib.Path) -> None:
     """Else the change is sent a second time as a module, which has nothing left to report."""
-    program = CHANGE.script({"options": {}, "check_mode": True})
-    output = run(program, {}, tmp_path, before="printf 'Good morning! '; ").stdout.decode()
+    source = CHANGE.script({"options": {}, "check_mode": True})
+    output = run(source, {}, tmp_path, before="printf 'Good morning! '; ").stdout.decode()
     assert program.has_begun(output)
     assert program.answer(output) is not None
