@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..plugin_utils import _adoption_answer
+from ..plugin_utils._plan import adoption_answer
 from ..plugin_utils._remote.accept import unusable
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 
@@ -19,7 +19,7 @@ class ActionModule(ModuleAction):
         """Return the module's result; an answer that is not shaped as it should be is this host's failure."""
         outcome = super().run_module(arguments, package, task_vars)
         found = outcome.get("adoption")
-        why = _adoption_answer.problem(found) if found or found is None else ""
+        why = adoption_answer.problem(found) if found or found is None else ""
         if outcome.get("failed") or outcome.get("unreachable") or not why:
             return outcome
         return unusable(why)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils import _preflight, _revocation
+from ..plugin_utils import _preflight
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._output import verification
-from ..plugin_utils._plan import site
+from ..plugin_utils._plan import revocation, site
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
@@ -54,7 +54,7 @@ def _unfinished(bound: Bound, fleet: Fleet) -> Result:
 PARTS: dict[str, Part] = {
     "site": site.site,
     "revocation": site.revocation,
-    "revocation_report": lambda bound, fleet: {"rows": _revocation.revocation_rows(bound.groups(), fleet)},
+    "revocation_report": lambda bound, fleet: {"rows": revocation.revocation_rows(bound.groups(), fleet)},
     "verification_report": lambda bound, fleet: {
         "rows": verification.proof_rows(
             bound.groups().get("docker_hosts") or [], fleet, bound.raw("__docker_verify_access")

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils import _adoption
+from ..plugin_utils._plan import adoption
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
-    "adoption_plan": _adoption.adoption_plan,
-    "adoption_problems": _adoption.adoption_problems,
-    "found_authorities": _adoption.found_authorities,
-    "found_certificates": _adoption.found_certificates,
-    "plain_listeners": _adoption.plain_listeners,
-    "unseen_hosts": _adoption.unseen_hosts,
+    "adoption_plan": adoption.adoption_plan,
+    "adoption_problems": adoption.adoption_problems,
+    "found_authorities": adoption.found_authorities,
+    "found_certificates": adoption.found_certificates,
+    "plain_listeners": adoption.plain_listeners,
+    "unseen_hosts": adoption.unseen_hosts,
 }
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils import _access, _ca_place, _inventory, _preflight, _rotation
+from ..plugin_utils import _access, _ca_place, _inventory, _preflight
 from ..plugin_utils._filters import reporting
 from ..plugin_utils._output import verification
-from ..plugin_utils._plan import batches, inspected, site
+from ..plugin_utils._plan import batches, inspected, rotation, site
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "all_clients": _access.all_clients,
@@ -22,11 +22,11 @@ FILTERS: dict[str, t.Callable[..., t.Any]] = {
     "inventory_problems": _preflight.inventory_problems,
     "planned": site.planned,
     "proof_rows": verification.proof_rows,
-    "revoked_names": _rotation.revoked_names,
-    "rotation_changes": _rotation.rotation_changes,
-    "rotation_fleet": _rotation.rotation_fleet,
-    "rotation_hosts": _rotation.rotation_hosts,
-    "rotation_obstacles": _rotation.rotation_obstacles,
+    "revoked_names": rotation.revoked_names,
+    "rotation_changes": rotation.rotation_changes,
+    "rotation_fleet": rotation.rotation_fleet,
+    "rotation_hosts": rotation.rotation_hosts,
+    "rotation_obstacles": rotation.rotation_obstacles,
 }
 
 

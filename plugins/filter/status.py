@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils import _status
 from ..plugin_utils._filters import reporting
+from ..plugin_utils._plan import status
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {
-    "status_ca": _status.ca_place,
-    "status_files": _status.files,
-    "status_fleet": _status.fleet,
+    "status_ca": status.ca_place,
+    "status_files": status.files,
+    "status_fleet": status.fleet,
 }
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _formats, _inventory, _revocation
+from .. import _formats, _inventory
 from .._bound import Bound
 from .._variables import Fleet
-from . import options, site
+from . import options, revocation, site
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -48,7 +48,7 @@ def bundles(bound: Bound, fleet: Fleet) -> Options:
         _assigned(bound), host, signed.get("certificates") or {}, options.authorities(bound, ROLE), settings
     )
     wanted = _formats.client_bundle_formats(files, _assigned(bound), clients, docker_hosts, fleet, settings)
-    revoked = _revocation.revoked_bundles(host, _only(bound), clients, _machines(bound), settings["path"])
+    revoked = revocation.revoked_bundles(host, _only(bound), clients, _machines(bound), settings["path"])
     rejected = _inventory.rejected_requests(signed.get("rejected") or {}, host)
     return {"bundles": [*wanted, *revoked], "rejected": rejected}
 

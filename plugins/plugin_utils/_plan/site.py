@@ -8,11 +8,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from .. import _ca_place, _revocation
+from .. import _ca_place
 from .._as_written import as_written
 from .._bound import Bound
 from .._variables import Fleet
 from . import batches, inspected
+from . import revocation as _revocation
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]

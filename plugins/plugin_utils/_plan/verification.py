@@ -8,10 +8,10 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urlsplit
 
-from .. import _inventory, _issuers, _revocation
+from .. import _inventory, _issuers
 from .._bound import Bound
 from .._variables import Fleet
-from . import options
+from . import options, revocation
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -102,9 +102,9 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "expected_engine_version": seen.get("engine_version", ""),
         "refused_clients": [
             *([expired] if expired["certificate_content"] else []),
-            *_revocation.generation_clients(generations, known, "refused"),
+            *revocation.generation_clients(generations, known, "refused"),
         ],
-        "admitted_clients": _revocation.generation_clients(generations, known, "admitted", groups),
+        "admitted_clients": revocation.generation_clients(generations, known, "admitted", groups),
         # Another process there is not dockerd: the host has warned of it, by its name.
         "closed_ports": [] if foreign else [2375],
     }

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _access, _preflight, _rotation
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _access, _preflight
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import rotation
 from support.contracts import records
 
 CLIENTS = "docker_client_cert_clients"
@@ -62,7 +63,7 @@ def test_revoked_entry_counts_wherever_it_is_written(hostvars: dict[str, dict[st
     found = _access.all_clients([], GROUPS, hostvars)
     assert states(found) == {"alice": "present", "bob": "revoked"}
     assert _preflight.inventory_problems(GROUPS, hostvars) == []
-    assert _rotation.revoked_names(GROUPS, hostvars) == ["bob"]
+    assert rotation.revoked_names(GROUPS, hostvars) == ["bob"]
 
 
 #: The one who is revoked in one list gets a bundle by another.

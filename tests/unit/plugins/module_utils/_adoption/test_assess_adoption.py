@@ -23,7 +23,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption im
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start import FlagUse
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _adoption_answer as answers
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import adoption_answer as answers
 from support.ca.foreign import Recipe, docker_machine, docker_recipe, endpoint, fact, situation
 
 NOW = datetime.now(timezone.utc) + timedelta(days=1)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _access, _inventory, _revocation, _status
+from .. import _access, _inventory
+from . import revocation, status
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -26,7 +27,7 @@ def rotation_fleet(active: t.Collection[str], groups: Groups, hostvars: Mapping)
     they failed, could not be reached, or were left out by --limit.
     """
     everybody = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or []), "localhost"]
-    fleet = _status.fleet(list(dict.fromkeys(everybody)), groups, hostvars, {}, {})
+    fleet = status.fleet(list(dict.fromkeys(everybody)), groups, hostvars, {}, {})
     lost = {"state": "unreachable", "problem": "it failed or was left out in this run"}
     for one in fleet["hosts"]:
         if one["name"] not in active or one["stored"] is None:
@@ -41,7 +42,7 @@ def _unread(groups: Groups, hostvars: Mapping, lost: Mapping) -> t.Iterator[dict
     """Yield the bundles of client machines of which nothing was read at all."""
     machines = groups.get("docker_clients") or []
     for host in machines:
-        clients = _status.defined_clients(hostvars[host])
+        clients = status.defined_clients(hostvars[host])
         by_name = {client["name"]: client for client in clients}
         for bundle in _inventory.client_bundles(host, hostvars, clients, machines):
             group = by_name.get(bundle["client"], {}).get("group", "clients")
@@ -51,7 +52,7 @@ def _unread(groups: Groups, hostvars: Mapping, lost: Mapping) -> t.Iterator[dict
 def revoked_names(groups: Groups, hostvars: Mapping) -> list[str]:
     """Return the names of the clients that any list of the inventory revokes: nobody waits for them."""
     lists, _unread = _access.client_lists(groups, hostvars)
-    return list(dict.fromkeys(one["name"] for each in lists for one in _revocation.revoked_clients(each.entries())))
+    return list(dict.fromkeys(one["name"] for each in lists for one in revocation.revoked_clients(each.entries())))
 
 
 def rotation_hosts(groups: Groups, hostvars: Mapping, phase: str, step: str, execute: bool) -> list[str]:
@@ -63,7 +64,7 @@ def rotation_hosts(groups: Groups, hostvars: Mapping, phase: str, step: str, exe
     if not execute or plan.get("phase") != phase:
         return []
     if step == "ca":
-        return [_revocation.ca_host(groups)]
+        return [revocation.ca_host(groups)]
     if step == "hosts":
         return list(plan["hosts"])
     if step == "bundles":

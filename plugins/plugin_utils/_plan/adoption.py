@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ._adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
-from ._adoption_listen import listener_lines, listener_problems
+from .adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
+from .adoption_listen import listener_lines, listener_problems
 
 Mapping = t.Mapping[str, t.Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _adoption as adoption
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _adoption_answer as answers
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import adoption
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import adoption_answer as answers
 
 
 def pem(der: bytes) -> str:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._fleet import access_text
-from . import _access, _inventory
-from ._access import admitting
-from ._as_written import as_written
+from ...module_utils._fleet import access_text
+from .. import _access, _inventory
+from .._access import admitting
+from .._as_written import as_written
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]

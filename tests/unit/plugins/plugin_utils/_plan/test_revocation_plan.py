@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _revocation as revocation
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import revocation
 from support.contracts import records
 
 CLIENTS = [{"name": "alice"}, {"name": "bob", "state": "revoked"}, {"name": "olga", "group": "ops"}]

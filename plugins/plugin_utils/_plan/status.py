@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from . import _ca_place, _inventory, _preflight
-from ._ca_place import CONTROLLER
-from ._ca_place import variables_of as _variables
-from ._remote import raw_output
+from .. import _ca_place, _inventory, _preflight
+from .._ca_place import CONTROLLER
+from .._ca_place import variables_of as _variables
+from .._remote import raw_output
 
 Mapping = t.Mapping[str, t.Any]
 

@@ -15,7 +15,7 @@ import json
 import re
 import typing as t
 
-from ..module_utils._text_table import clean
+from ...module_utils._text_table import clean
 
 Mapping = t.Mapping[str, t.Any]
 

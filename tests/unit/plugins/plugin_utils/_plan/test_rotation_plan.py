@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _rotation as rotation
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import rotation
 
 GROUPS = {"docker_hosts": ["web1", "web2"], "docker_clients": ["desk"]}
 PLAN = {

@@ -11,9 +11,9 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _status as status
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import status
 
-ROOT = pathlib.Path(__file__).resolve().parents[4]
+ROOT = pathlib.Path(__file__).resolve().parents[5]
 GROUPS = {"docker_hosts": ["web1"], "docker_clients": ["desk"]}
 READ = {"id": "server", "state": "read", "path": "/p", "certificate_content": "C"}
 
