@@ -3,10 +3,18 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._remote.module_runner import ModuleAction
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import status
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
+from ..plugin_utils._variables import Fleet
 
 
 class ActionModule(ModuleAction):
     """Read certificate files. Its own plugin, because status.yml begins with it on all hosts (``module.py``)."""
 
     MODULE = "portcullis.docker_tls.certificate_files_info"
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return the files that the roles keep on the task's host, by its variables. ``role`` is V(all)."""
+        del role
+        return {"files": status.files(str(bound["inventory_hostname"]), bound.groups(), fleet)}

@@ -13,20 +13,27 @@ CPU (measured), where no other plugin of ours was loaded before. So a module tha
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import options
 from ..plugin_utils._remote.failures import failure
 from ..plugin_utils._remote.module_runner import ModuleAction, PassphraseAction, Result
+from ..plugin_utils._variables import Fleet
 
 _COLLECTION = "portcullis.docker_tls"
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a module is treated by: ``carried``, ``operator`` as in ModuleAction; ``predicted`` is its result without its library."""
+    """What a module is treated by: ``carried``, ``operator`` as in ModuleAction; ``predicted`` is its result without its library.
+
+    ``finds_ca``: with C(role: docker_ca) its option C(path) is the CA directory of the inventory.
+    """
 
     carried: str = ""
     operator: bool = False
+    finds_ca: bool = False
     predicted: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
@@ -34,7 +41,7 @@ _PLAIN = Traits()
 _OPERATOR = Traits(operator=True)
 _PASSPHRASE = Traits(carried=PassphraseAction.CARRIED, operator=True)
 MODULES: t.Mapping[str, Traits] = {
-    "adopted_authority": _PASSPHRASE,
+    "adopted_authority": replace(_PASSPHRASE, finds_ca=True),
     "adoption_repair": _PLAIN,
     "authority_backup": _OPERATOR,
     "authority_generation": _PASSPHRASE,
@@ -43,10 +50,10 @@ MODULES: t.Mapping[str, Traits] = {
         PassphraseAction.CARRIED, operator=True, predicted={"authorities": [], "unchanged": []}
     ),
     "authority_restore": _PASSPHRASE,
-    "ledger_info": _PLAIN,
+    "ledger_info": Traits(finds_ca=True),
     "plain_relay": _PLAIN,
     "portainer_environment": Traits("Portainer's API key"),
-    "recorded_certificates": _OPERATOR,
+    "recorded_certificates": replace(_OPERATOR, finds_ca=True),
 }
 
 
@@ -68,6 +75,12 @@ class ActionModule(ModuleAction):
             f"{self._task.action} is not a module. It runs the modules {', '.join(MODULES)}",
             f"Name one of them in the task, for example {_COLLECTION}.ledger_info.",
         )
+
+    def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
+        """Return where the CA is, for a module that works on it."""
+        if MODULES[self._name].finds_ca:
+            return {"path": options.ca_path(bound, role, fleet)}
+        return super().of_role(role, bound, fleet)
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of check mode on a host without the library."""

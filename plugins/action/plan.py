@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils._errors import TlsError
+from ..module_utils._outcome import require_cryptography
 from ..plugin_utils import _preflight
-from ..plugin_utils._bound import Bound
-from ..plugin_utils._output import verification
-from ..plugin_utils._plan import revocation, site
+from ..plugin_utils._bound import Bound, Unresolved
+from ..plugin_utils._output import table, verification
+from ..plugin_utils._plan import adoption, registered, revocation, rotation, site, status
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
-Part = t.Callable[[Bound, Fleet], t.Any]
+Part = t.Callable[[Bound, Fleet, t.Mapping[str, t.Any]], t.Any]
 
 
 class ActionModule(ModuleAction):
@@ -21,46 +23,83 @@ class ActionModule(ModuleAction):
     _requires_connection = False
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return the part that is asked for."""
+        """Return the part that is asked for, after showing its lines where it has some."""
         del package
         validate: t.Any = self.validate_argument_spec
         _unused, options = validate(OPTIONS)
         bound = Bound(task_vars, self._templar.template)
-        fleet = self._fleet(bound)
-        if options["part"] == "inventory":
-            return _inventory(bound, fleet)
-        if options["part"] == "unfinished":
-            return _unfinished(bound, fleet)
-        return {"changed": False, "plan": PARTS[options["part"]](bound, fleet)}
+        try:
+            plan = PARTS[options["part"]](bound, self._fleet(bound), options["settings"])
+        except (Unresolved, ValueError) as error:
+            hint = "Correct the inventory, or what the playbook and the command line give; nothing was changed."
+            raise TlsError(f"the plan cannot be made: {error}", hint=hint, code="inventory-invalid") from error
+        table.show(self._display, plan.get("lines") or [])
+        return {"changed": False, "plan": plan}
 
 
-def _inventory(bound: Bound, fleet: Fleet) -> Result:
-    """Fail where the inventory cannot work, before any host is touched."""
-    problems = _preflight.inventory_problems(bound.groups(), fleet)
-    if not problems:
-        return {"changed": False, "plan": {}}
-    hint = "Correct the inventory, or what the playbook and the command line give; nothing was changed."
-    return {"failed": True, "changed": False, "msg": " ".join(problems), "hint": hint, "code": "inventory-invalid"}
+def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    """Raise TlsError where the inventory cannot work, before any host is touched."""
+    del settings
+    return _without(_preflight.inventory_problems(bound.groups(), fleet))
 
 
-def _unfinished(bound: Bound, fleet: Fleet) -> Result:
-    sentences = site.unfinished(bound, fleet)
-    if not sentences:
-        return {"changed": False, "plan": {}}
-    hint = "Run portcullis.docker_tls.site for the whole inventory, without --limit, --tags and --start-at-task."
-    return {"failed": True, "changed": False, "msg": " ".join(sentences), "hint": hint, "code": "run-unfinished"}
+def _secrets(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    """Raise TlsError for secrets that Ansible would take for templates, before one is evaluated."""
+    del settings
+    return _without(_preflight.secret_problems(bound.groups(), fleet))
+
+
+def _without(problems: t.Sequence[str]) -> Result:
+    if problems:
+        hint = "Correct the inventory, or what the playbook and the command line give; nothing was changed."
+        raise TlsError(" ".join(problems), hint=hint, code="inventory-invalid")
+    return {}
+
+
+def _unfinished(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    del settings
+    sentences = registered.unfinished(bound, fleet)
+    if sentences:
+        hint = "Run portcullis.docker_tls.site for the whole inventory, without --limit, --tags and --start-at-task."
+        raise TlsError(" ".join(sentences), hint=hint, code="run-unfinished")
+    return {}
+
+
+def _rotation(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    require_cryptography()
+    return rotation.rotation(bound, fleet, settings)
+
+
+def _verification(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    del settings
+    hosts = bound.groups().get("docker_hosts") or []
+    return {"rows": verification.proof_rows(hosts, fleet, bound.raw("__docker_verify_access"))}
 
 
 PARTS: dict[str, Part] = {
-    "site": site.site,
-    "revocation": site.revocation,
-    "revocation_report": lambda bound, fleet: {"rows": revocation.revocation_rows(bound.groups(), fleet)},
-    "verification_report": lambda bound, fleet: {
-        "rows": verification.proof_rows(
-            bound.groups().get("docker_hosts") or [], fleet, bound.raw("__docker_verify_access")
-        )
-    },
+    "inventory": _inventory,
+    "secrets": _secrets,
+    "site": lambda bound, fleet, _settings: site.site(bound, fleet),
+    "revocation": lambda bound, fleet, _settings: revocation.plan(bound, fleet),
+    "revocation_report": lambda bound, fleet, _settings: {"rows": revocation.revocation_rows(bound.groups(), fleet)},
+    "unfinished": _unfinished,
+    "verification_report": _verification,
+    "rotation": _rotation,
+    "status": status.status,
+    "adoption_keys": lambda bound, fleet, _settings: adoption.adoption_keys(bound, fleet),
+    "adoption": adoption.adoption,
+    "record": lambda bound, fleet, _settings: adoption.record(bound, fleet),
+}
+SETTINGS: dict[str, t.Any] = {
+    "authority": {"type": "str", "default": ""},
+    "again_after": {"type": "str", "default": "1d"},
+    "forced": {"type": "list", "elements": "str", "default": []},
+    "execute": {"type": "bool", "default": False},
+    "complete": {"type": "bool", "default": True},
+    "repair": {"type": "list", "elements": "str", "default": []},
+    "keep_2375": {"type": "bool", "default": False},
 }
 OPTIONS: dict[str, t.Any] = {
-    "part": {"type": "str", "required": True, "choices": ["inventory", "unfinished", *PARTS]},
+    "part": {"type": "str", "required": True, "choices": list(PARTS)},
+    "settings": {"type": "dict", "options": SETTINGS, "apply_defaults": True},
 }

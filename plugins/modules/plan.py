@@ -18,12 +18,63 @@ description:
 options:
   part:
     description:
-      - V(inventory) fails where the inventory cannot work, V(unfinished) where the run could not begin something that it was to do.
-      - V(site) is the plan of C(site.yml), V(revocation) the rest of a revocation, once the hosts have taken the new generation.
+      - V(inventory) fails where the inventory cannot work, V(secrets) where Ansible would take a secret for a template.
+      - V(site) is the plan of C(site.yml), V(revocation) the rest of a revocation, once the hosts accept the new generation. V(unfinished) fails
+        where the run could not begin something that it was to do.
+      - V(rotation) is the plan of C(rotate_ca.yml); it asks every endpoint what it serves.
+      - V(status) are the options of M(portcullis.docker_tls.fleet_status).
+      - V(adoption) is the plan of C(adopt.yml), V(adoption_keys) the CAs whose keys the CA host searches for.
+      - V(record) is the plan of C(record_certificates.yml).
       - V(revocation_report) and V(verification_report) are the rows for M(portcullis.docker_tls.proof_report).
     type: str
     required: true
-    choices: [inventory, unfinished, site, revocation, revocation_report, verification_report]
+    choices:
+      - inventory
+      - secrets
+      - site
+      - revocation
+      - revocation_report
+      - unfinished
+      - verification_report
+      - rotation
+      - status
+      - adoption_keys
+      - adoption
+      - record
+  settings:
+    description: Variables of the playbook that belong to no role.
+    type: dict
+    suboptions:
+      authority:
+        description: The authority that is rotated, or V(all).
+        type: str
+        default: ""
+      again_after:
+        description: A generation that is younger than this is not replaced by a further one, V(0s) for always.
+        type: str
+        default: 1d
+      forced:
+        description: The phases of a rotation that begin in spite of what prevents them.
+        type: list
+        elements: str
+        default: []
+      execute:
+        description: Whether the plan is carried out.
+        type: bool
+        default: false
+      complete:
+        description: Whether the hosts' files were read for a status report.
+        type: bool
+        default: true
+      repair:
+        description: What an adoption repairs on the hosts.
+        type: list
+        elements: str
+        default: []
+      keep_2375:
+        description: Whether an adoption keeps port 2375 for its clients.
+        type: bool
+        default: false
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:

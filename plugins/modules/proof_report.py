@@ -18,7 +18,7 @@ description:
   - Runs on the controller and changes nothing but its own file.
 options:
   rows:
-    description: The checks, as P(portcullis.docker_tls.proof_rows#filter) gives them.
+    description: The checks, each with C(host), C(seen_from), C(check), C(passed) and C(detail). M(portcullis.docker_tls.plan) collects them.
     type: list
     elements: dict
     required: true
@@ -43,7 +43,12 @@ seealso:
 EXAMPLES = r"""
 - name: Show what was proved
   portcullis.docker_tls.proof_report:
-    rows: "{{ groups['docker_hosts'] | portcullis.docker_tls.proof_rows(hostvars) }}"
+    rows:
+      - host: web1
+        seen_from: controller
+        check: good-client
+        passed: true
+        detail: a client of the access group clients is answered
     json_path: /var/lib/monitoring/docker-proof.json
   delegate_to: localhost
 """

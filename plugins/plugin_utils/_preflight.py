@@ -49,7 +49,7 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
     # once: a fleet may have thousands
     written = {host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []}
-    hidden = _secret_problems({place, "localhost"} | set(groups.get("docker_clients") or []), hostvars, written)
+    hidden = secret_problems(groups, hostvars, written)
     if hidden:  # before anything evaluates them
         return hidden
     lists, unread = _access.client_lists(groups, hostvars, written)
@@ -95,9 +95,16 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     return list(dict.fromkeys(found))  # a machine may be in both groups
 
 
-def _secret_problems(hosts: t.Iterable[str], hostvars: Mapping, written: Mapping) -> list[str]:
-    """Name secrets that Ansible would take for templates, each once: most are the same for every host."""
-    known = {**{host: as_written(hostvars, host) for host in sorted(hosts) if host in hostvars}, **written}
+def secret_problems(
+    groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, written: t.Optional[Mapping] = None
+) -> list[str]:
+    """Return a sentence for each secret that Ansible would take for a template, each once: most are the same for every host.
+
+    ``written``: variables of the Docker hosts as they are written, where the caller has read them.
+    """
+    hosts = {_ca_place.ca_host(groups), _ca_place.CONTROLLER, *(groups.get("docker_clients") or [])}
+    hosts |= set(() if written is not None else groups.get("docker_hosts") or ())
+    known = {**{host: as_written(hostvars, host) for host in sorted(hosts) if host in hostvars}, **(written or {})}
     found: dict[str, str] = {}
     for host, variables in known.items():
         for problem in _secret_templates.problems(variables, host):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tables on Ansible's display.
+"""Tables and plans on Ansible's display.
 
 A debug task would leave that to the callback: as JSON (the default) a table is a list of quoted strings, as YAML some of
 its lines are quoted and others not, and both push it out of line. So it goes to the display itself, line by line, with
@@ -30,6 +30,8 @@ _COLOURS = {
     "ok": "COLOR_OK",
     "OK:": "COLOR_OK",
 }
+#: What a plan warns of, anywhere in a line.
+_WARNINGS = ("NOT KNOWN:", "IN THE WAY")
 
 
 def show(display: t.Any, lines: t.Iterable[str]) -> None:
@@ -39,6 +41,7 @@ def show(display: t.Any, lines: t.Iterable[str]) -> None:
 
 
 def colour(line: str) -> str | None:
-    """Return the name of the colour for a line of a table, None for no colour."""
-    setting = _COLOURS.get(line.partition(" ")[0])
+    """Return the name of the colour for a line, None for no colour."""
+    warns = any(mark in line for mark in _WARNINGS)
+    setting = "COLOR_WARN" if warns else _COLOURS.get(line.partition(" ")[0])
     return getattr(C, setting) if setting else None

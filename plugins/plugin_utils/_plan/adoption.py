@@ -1,18 +1,28 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the adoption of a fleet would do, in words, and what it passes on."""
+"""The adoption of existing Docker hosts: what adopt.yml would do, as text, what prevents it, and what its later plays take over.
+
+The hosts are inspected first, then the CA host searches for the keys of the CAs that they use. The plan is shown, and carried out only with
+``docker_adopt_execute``: the CA host takes over the CAs that the inventory names and records their certificates, C(site.yml) secures the hosts, and
+the relay for port 2375 and the repairs follow.
+"""
 
 from __future__ import annotations
 
 import json
 import typing as t
 
+from .. import _ca_place
+from .._bound import Bound
+from .._variables import Fleet
 from .adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
 from .adoption_listen import listener_lines, listener_problems
 
 Mapping = t.Mapping[str, t.Any]
 
+#: Where adopt.yml registers the answers of the Docker hosts and of the CA host, and record_certificates.yml those of all hosts.
+INSPECTED, KEYS, FILES = "__docker_adoption", "__docker_adopt_keys", "__docker_record_files"
 _CLIENTS_OF_OTHERS = ("docker-recipe", "docker-machine", "docker-home", "dind", "other")
 _PURPOSES = ("server", "clients")
 _MOST_PLACES = 10
@@ -23,10 +33,40 @@ _FATES = {
 }
 
 
+def adoption(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
+    """Return the plan: ``lines`` to show, ``problems`` that prevent it, ``certificates`` for M(recorded_certificates), and ``plain_listeners`` by host.
+
+    ``settings``: ``repair``, ``keep_2375`` and ``execute``. docker_adopt_authorities is no option: its entries have passphrases.
+    """
+    groups = bound.groups()
+    hosts, ca_host = list(groups.get("docker_hosts") or []), _ca_place.ca_host(groups)
+    given = {"authorities": bound.get("docker_adopt_authorities"), "ca_host": ca_host}
+    known = {**settings, **given, "keys": _ca_place.variables_of(fleet, ca_host).get(KEYS) or {}}
+    return {
+        "lines": adoption_plan(hosts, fleet, known),
+        "problems": adoption_problems(hosts, fleet, known),
+        "certificates": found_certificates(hosts, fleet),
+        "plain_listeners": {host: plain_listeners(host, fleet) for host in hosts},
+    }
+
+
+def adoption_keys(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
+    """Return the ``certificates`` of the CAs whose keys the CA host searches for."""
+    return {"certificates": found_authorities(bound.groups().get("docker_hosts") or [], fleet)}
+
+
+def record(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
+    """Return the plan of record_certificates.yml: ``certificates`` that hosts and bundles have, and ``unseen``, hosts that could not be read."""
+    groups = bound.groups()
+    hosts = [_ca_place.CONTROLLER, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
+    hosts = list(dict.fromkeys(hosts))
+    return {"certificates": found_certificates(hosts, fleet), "unseen": unseen_hosts(hosts, fleet)}
+
+
 def adoption_plan(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
     """Return the lines that playbooks/adopt.yml shows.
 
-    In: inventory names, ``hostvars`` (with ``docker_adoption``), ``settings`` with ``authorities`` (None where the user has not said),
+    In: inventory names, ``hostvars`` with the hosts' answers, ``settings`` with ``authorities`` (None where the user has not said),
     ``repair``, ``keep_2375``, ``execute``, ``ca_host`` and ``keys`` (the answer of M(authority_key_info) on it, {} for none).
     """
     names = _in_play(hosts, hostvars)
@@ -90,18 +130,18 @@ def found_authorities(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
 
 def _in_play(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
     """Return the hosts that were asked, reached or not; --limit leaves the others out."""
-    return [host for host in hosts if hostvars[host].get("docker_adoption") is not None]
+    return [host for host in hosts if hostvars[host].get(INSPECTED) is not None]
 
 
 def _adoption(variables: Mapping) -> Mapping:
     """Return what a host has told, {} where that is nothing or cannot be used."""
-    answer = variables.get("docker_adoption")
+    answer = variables.get(INSPECTED)
     found = answer.get("adoption") if isinstance(answer, t.Mapping) else None
     return found if found and not problem(found) else {}
 
 
 def _why_nothing(variables: Mapping) -> str:
-    answer = variables.get("docker_adoption")
+    answer = variables.get(INSPECTED)
     if not isinstance(answer, t.Mapping):
         return "its answer cannot be used: it is no dictionary"
     if answer.get("adoption"):
@@ -263,7 +303,7 @@ def _about_authorities(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Seq
 def found_certificates(hosts: t.Iterable[str], hostvars: Mapping) -> list[dict[str, str]]:
     """Return what hosts have, as M(recorded_certificates) takes it.
 
-    From ``docker_adoption`` (playbooks/adopt.yml) and ``docker_record_files`` (playbooks/record_certificates.yml).
+    From the answers to playbooks/adopt.yml and to playbooks/record_certificates.yml.
     """
     found = []
     for host in hosts:
@@ -278,7 +318,7 @@ def found_certificates(hosts: t.Iterable[str], hostvars: Mapping) -> list[dict[s
 
 def _files(variables: Mapping) -> list[Mapping] | None:
     """Return the files that a host has told of, None where it has told nothing that can be used."""
-    answer = variables.get("docker_record_files")
+    answer = variables.get(FILES)
     files = answer.get("files") if isinstance(answer, t.Mapping) else None
     return [one for one in files if isinstance(one, t.Mapping)] if isinstance(files, (list, tuple)) else None
 

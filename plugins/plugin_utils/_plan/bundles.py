@@ -10,7 +10,7 @@ import typing as t
 from .. import _formats, _inventory
 from .._bound import Bound
 from .._variables import Fleet
-from . import options, revocation, site
+from . import options, registered, revocation
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -65,7 +65,7 @@ def _assigned(bound: Bound) -> list[Mapping]:
     """Return the bundles of the task's host, without those of groups whose members keep their certificates until a revocation goes on."""
     host, clients = str(bound["inventory_hostname"]), bound["docker_client_cert_clients"]
     found = _inventory.client_bundles(host, _only(bound), clients, _machines(bound))
-    held = site.planned("held", bound.groups(), bound.hostvars())
+    held = registered.planned("held", bound.groups(), bound.hostvars())
     groups = {client["name"]: client.get("group", "clients") for client in clients} if held else {}
     return [bundle for bundle in found if groups.get(bundle["client"]) not in held]
 

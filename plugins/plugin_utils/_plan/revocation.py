@@ -10,11 +10,15 @@ The CA says what has to leave (result ``revocations`` of the module authorities,
 from __future__ import annotations
 
 import typing as t
+from dataclasses import asdict, dataclass, field
 
 from ...module_utils._fleet import access_text
-from .. import _access, _inventory
+from .. import _access, _ca_place, _inventory
 from .._access import admitting
 from .._as_written import as_written
+from .._bound import Bound
+from .._variables import Fleet
+from . import inspected
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -24,6 +28,37 @@ CHECKED = "docker_ca_checked"
 #: What a run without the CA host has read of the authorities.
 READ = "__docker_tls_authorities"
 _ADMITTED, _REFUSED = "client-of-", "former-client-of-"
+
+
+@dataclass(frozen=True)
+class RevocationPlan:
+    """The rest of a revocation, once the hosts have taken the new generation of the authority.
+
+    ``held``: authorities whose other members keep their certificates, because no host admits the new generation yet; ``problems``: a sentence
+    for each of them; ``changes``: generations that the CA retires; ``revoke_ca`` and ``revoke_hosts`` as above, without what is held.
+    """
+
+    held: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    changes: list[dict[str, t.Any]] = field(default_factory=list)
+    revoke_ca: list[str] = field(default_factory=list)
+    revoke_hosts: list[str] = field(default_factory=list)
+
+
+def plan(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
+    """Return the plan of a revocation as a dictionary."""
+    groups = bound.groups()
+    waiting = held(groups, fleet)
+    going = [one for one in revocations(groups, fleet) if one["authority"] not in waiting]
+    hosts = dropping(groups, fleet, going)
+    planned = RevocationPlan(
+        held=list(waiting),
+        problems=list(waiting.values()),
+        changes=changes(going),
+        revoke_ca=[_ca_place.ca_host(groups)] if going else [],
+        revoke_hosts=inspected.hosts_not_refused(hosts, fleet),
+    )
+    return asdict(planned)
 
 
 def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:

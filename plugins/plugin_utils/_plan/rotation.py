@@ -1,96 +1,178 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What ``playbooks/rotate_ca.yml`` looks at, and on which hosts each of its plays works."""
+"""The rotation of an authority: one phase after the other, so that every client keeps its access.
+
+C(rotate_ca.yml) reads the certificate files of all hosts and bundles, the authorities and the ledger, and this plan asks every endpoint what
+it serves. What was read decides which phase is next, so the same command continues an interrupted rotation:
+
+1. C(trust): the CA makes the next generation, and hosts and bundles accept it beside the present one.
+2. C(reissue): the next generation signs, and certificates are issued again.
+3. C(retire): the CA retires the former generation, and hosts and bundles drop it.
+
+After each phase everything is read and planned again, which is the verification: a phase is complete where nothing is left to do for it.
+"""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 
-from .. import _access, _inventory
-from . import revocation, status
+from ...module_utils import _time
+from .. import _access, _ca_place, _inventory
+from .._bound import Bound
+from .._variables import Fleet
+from . import batches, revocation, status
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
 
-FOUND = "docker_rotation"
-#: The state that the CA is to have in each phase; a state that is reached changes nothing.
+#: Where C(rotation/look.yml) registers what it has read of the CA.
+AUTHORITIES, LEDGER = "__docker_tls_authorities", "__docker_tls_ledger"
+#: The state that the CA has in each phase.
 STATES = {"trust": "introduced", "reissue": "signing", "retire": "retired"}
 #: All authorities in one run.
 ALL = "all"
+_LOST = {"state": "unreachable", "problem": "it failed or was left out in this run"}
+_TIMEOUT, _CONNECTIONS = 5, 64
 
 
-def rotation_fleet(active: t.Collection[str], groups: Groups, hostvars: Mapping) -> dict[str, t.Any]:
-    """Return the options ``hosts`` and ``clients`` of M(rotation_plan), for all of the inventory.
+@dataclass(frozen=True)
+class RotationPlays:
+    """What the plays of a phase do: ``phase`` is the one that is due, ``done`` where none is.
 
-    ``active``: the hosts that are still in the play. What is known of the others is from before, so it does not count:
-    they failed, could not be reached, or were left out by --limit.
+    ``rotate_*``: the hosts of its plays, none unless the plan is carried out; ``serial``: the batches in which hosts are changed;
+    ``ca_changes``: the generations that the CA makes, lets sign or retires; ``obstacles``: why the phase must not begin.
     """
-    everybody = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or []), "localhost"]
-    fleet = status.fleet(list(dict.fromkeys(everybody)), groups, hostvars, {}, {})
-    lost = {"state": "unreachable", "problem": "it failed or was left out in this run"}
-    for one in fleet["hosts"]:
+
+    phase: str
+    rotate: list[str] = field(default_factory=list)
+    rotate_ca: list[str] = field(default_factory=list)
+    rotate_bundles: list[str] = field(default_factory=list)
+    rotate_machines: list[str] = field(default_factory=list)
+    rotate_hosts: list[str] = field(default_factory=list)
+    rotate_inspect: list[str] = field(default_factory=list)
+    serial: t.Any = batches.ALL_AT_ONCE
+    ca_changes: list[dict[str, t.Any]] = field(default_factory=list)
+    obstacles: list[str] = field(default_factory=list)
+
+
+def rotation(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
+    """Return where a rotation is and its next phase: the plan of ``_rotation/text.py``, RotationPlays, and ``lines``, the same as text.
+
+    In: the variables of a task that runs after everything was read; ``settings``: ``authority`` (a name, or V(all)), ``again_after``, ``execute``
+    and ``forced``, phases whose obstacles were accepted. Raises TlsError for an unknown authority and an invalid time.
+    """
+    read = places(bound.raw("ansible_play_hosts") or (), bound.groups(), fleet)
+    authorities = (bound.raw(AUTHORITIES) or {}).get("authorities") or {}
+    held = (bound.raw(LEDGER) or {}).get("entries") or []
+    plan, plans, lines = decide(read, authorities, held, revoked_names(bound.groups(), fleet), settings)
+    serial = bound.get(batches.VARIABLE) or batches.daemon_serial(bound.groups(), fleet)
+    plays = RotationPlays(
+        phase=plan["phase"],
+        serial=serial,
+        ca_changes=changes(plan, plans),
+        obstacles=obstacles(plan, settings["forced"]),
+        **(hosts(plan, bound.groups()) if settings["execute"] else {}),
+    )
+    return {**plan, **asdict(plays), "lines": lines}
+
+
+def places(active: t.Collection[str], groups: Groups, fleet: Mapping) -> dict[str, t.Any]:
+    """Return the Docker hosts and client bundles of the inventory with what was read of each, as M(fleet_status) takes them.
+
+    ``active``: the hosts that are still in the play. What earlier plays have read of the others does not count: they failed, were not
+    reached, or are excluded by --limit.
+    """
+    everybody = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or []), _ca_place.CONTROLLER]
+    found = status.fleet(list(dict.fromkeys(everybody)), groups, fleet, {}, {})
+    for one in found["hosts"]:
         if one["name"] not in active or one["stored"] is None:
-            one["stored"] = lost
-    known = {(one["host"], one["id"]) for one in fleet["clients"]}
-    clients = [{**one, "stored": one["stored"] if one["host"] in active else lost} for one in fleet["clients"]]
-    clients += [one for one in _unread(groups, hostvars, lost) if (one["host"], one["id"]) not in known]
-    return {"hosts": fleet["hosts"], "clients": clients}
+            one["stored"] = _LOST
+    known = {(one["host"], one["id"]) for one in found["clients"]}
+    clients = [{**one, "stored": one["stored"] if one["host"] in active else _LOST} for one in found["clients"]]
+    clients += [one for one in _unread(groups, fleet) if (one["host"], one["id"]) not in known]
+    return {"hosts": found["hosts"], "clients": clients}
 
 
-def _unread(groups: Groups, hostvars: Mapping, lost: Mapping) -> t.Iterator[dict[str, t.Any]]:
-    """Yield the bundles of client machines of which nothing was read at all."""
+def _unread(groups: Groups, fleet: Mapping) -> t.Iterator[dict[str, t.Any]]:
+    """Yield the bundles of client machines of which nothing was read."""
     machines = groups.get("docker_clients") or []
     for host in machines:
-        clients = status.defined_clients(hostvars[host])
+        clients = status.defined_clients(fleet[host])
         by_name = {client["name"]: client for client in clients}
-        for bundle in _inventory.client_bundles(host, hostvars, clients, machines):
+        for bundle in _inventory.client_bundles(host, fleet, clients, machines):
             group = by_name.get(bundle["client"], {}).get("group", "clients")
-            yield {"id": bundle["id"], "client": bundle["client"], "group": group, "host": host, "stored": dict(lost)}
+            yield {"id": bundle["id"], "client": bundle["client"], "group": group, "host": host, "stored": dict(_LOST)}
 
 
-def revoked_names(groups: Groups, hostvars: Mapping) -> list[str]:
-    """Return the names of the clients that any list of the inventory revokes: nobody waits for them."""
-    lists, _unread = _access.client_lists(groups, hostvars)
+def revoked_names(groups: Groups, fleet: Mapping) -> list[str]:
+    """Return the names of the clients that any list of the inventory revokes. Their certificates delay no phase."""
+    lists, _unread_lists = _access.client_lists(groups, fleet)
     return list(dict.fromkeys(one["name"] for each in lists for one in revocation.revoked_clients(each.entries())))
 
 
-def rotation_hosts(groups: Groups, hostvars: Mapping, phase: str, step: str, execute: bool) -> list[str]:
-    """Return the hosts of a play of a phase; [] where that phase is not the one that is due, and without ``execute``.
+def decide(
+    read: Mapping, authorities: Mapping, held: t.Sequence[Mapping], revoked: t.Sequence[str], settings: Mapping
+) -> tuple[dict[str, t.Any], dict[str, dict[str, t.Any]], list[str]]:
+    """Ask the endpoints, and return the plan of the phase that is due, the plan of each authority by its name, and the text."""
+    # Not at the top: every run of site.yml loads this file, and these take 0.07 s.
+    from ...module_utils._fleet import collect_endpoints, inputs
+    from ...module_utils._rotation import all_phases, phases, text
+    from ...module_utils._rotation import inputs as rotation_inputs
 
-    ``step``: ``look`` and ``controller`` (the controller), ``ca``, ``hosts``, ``bundles`` (on the controller) or ``machines``.
-    """
-    plan = _plan(hostvars)
-    if not execute or plan.get("phase") != phase:
-        return []
-    if step == "ca":
-        return [revocation.ca_host(groups)]
-    if step == "hosts":
-        return list(plan["hosts"])
-    if step == "bundles":
-        return [host for host in plan["bundle_hosts"] if host == "localhost"]
-    if step == "machines":
-        return [host for host in plan["bundle_hosts"] if host != "localhost"]
-    return ["localhost"]
-
-
-def rotation_changes(hostvars: Mapping, phase: str) -> list[dict[str, t.Any]]:
-    """Return what the CA has to do in a phase.
-
-    Where that is done already it is the state that the phase has, which changes nothing: the clients for the proof are made by it.
-    """
-    plan = _plan(hostvars)
-    names = list((hostvars["localhost"][FOUND].get("plans") or {}) if plan["authority"] == ALL else [plan["authority"]])
-    plans = hostvars["localhost"][FOUND].get("plans") or {}
-    due = [name for name in names if (plans.get(name) or plan).get("phase") == phase]
-    changes = [dict(one) for one in plan.get("changes") or []]
-    told = {one["name"] for one in changes}
-    reached = [
-        {"name": name, "state": STATES[phase], "generation": _generation((plans.get(name) or plan).get("target"))}
-        for name in due
-        if name not in told
+    again = settings["again_after"].strip()
+    wait = timedelta(0) if again == "0s" else _time.parse_duration(again, "docker_rotate_ca_again_after")
+    limits = collect_endpoints.ProbeLimits(_TIMEOUT, _CONNECTIONS)
+    served = collect_endpoints.probe([inputs.endpoint(host["endpoint"]) for host in read["hosts"]], limits)
+    hosts = [inputs.host(host, served) for host in read["hosts"]]
+    clients = [inputs.client(client) for client in read["clients"]]
+    wanted, executing, now = settings["authority"], settings["execute"], _time.utc_now()
+    ours = [name for name, one in authorities.items() if not one.get("external")]
+    names = (ours or list(authorities)) if wanted == ALL else [wanted]
+    situations = [
+        rotation_inputs.situation(name, authorities, hosts, clients, held, revoked, now, wait)
+        for name in sorted(names, key=lambda name: (name != phases.SERVER, name))
     ]
-    return [*changes, *reached]
+    if wanted == ALL:
+        plans = all_phases.decide(situations)
+        plan, lines = all_phases.to_dict(plans), all_phases.render(situations, plans, executing=executing)
+    else:
+        plans = [phases.decide(situations[0])]
+        plan, lines = text.to_dict(plans[0]), text.render(situations[0], plans[0], executing=executing)
+    return plan, {one.name: text.to_dict(one) for one in plans}, lines
+
+
+def hosts(plan: Mapping, groups: Groups) -> dict[str, list[str]]:
+    """Return the hosts of the plays of the phase that is due."""
+    controller = _ca_place.CONTROLLER
+    inspected = [controller, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
+    return {
+        "rotate": [controller],
+        "rotate_ca": [_ca_place.ca_host(groups)],
+        "rotate_bundles": [host for host in plan["bundle_hosts"] if host == controller],
+        "rotate_machines": [host for host in plan["bundle_hosts"] if host != controller],
+        "rotate_hosts": list(plan["hosts"]),
+        "rotate_inspect": inspected,
+    }
+
+
+def changes(plan: Mapping, plans: t.Mapping[str, Mapping]) -> list[dict[str, t.Any]]:
+    """Return what the CA does in the phase that is due.
+
+    An authority that is already in the state of the phase is in the list too. It does not change, but the clients for the verification
+    are made from the list.
+    """
+    due = {name: one for name, one in plans.items() if one["phase"] == plan["phase"] and one["phase"] in STATES}
+    found = [dict(one) for one in plan["changes"]]
+    changed = {one["name"] for one in found}
+    reached = [
+        {"name": name, "state": STATES[one["phase"]], "generation": _generation(one["target"])}
+        for name, one in due.items()
+        if name not in changed
+    ]
+    return [*found, *reached]
 
 
 def _generation(identifier: t.Any) -> int:
@@ -98,16 +180,6 @@ def _generation(identifier: t.Any) -> int:
     return int(number) if number.isdigit() else 0
 
 
-def rotation_obstacles(hostvars: Mapping, forced: t.Collection[str] = ()) -> list[str]:
-    """Return why the phase that is due must not begin; ``forced`` are the phases whose risk was accepted."""
-    plan = _plan(hostvars)
-    if not plan.get("change") or plan["phase"] in forced:
-        return []
-    return list(plan["blockers"])
-
-
-def _plan(hostvars: Mapping) -> Mapping:
-    try:
-        return t.cast(Mapping, (hostvars["localhost"].get(FOUND) or {}).get("plan") or {})
-    except KeyError:
-        return {}
+def obstacles(plan: Mapping, forced: t.Collection[str]) -> list[str]:
+    """Return why the phase that is due must not begin; none where it was forced or changes nothing in the CA."""
+    return [] if not plan["change"] or plan["phase"] in forced else list(plan["blockers"])

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the status report reads where, and what became of it.
+"""What status.yml, rotate_ca.yml and record_certificates.yml read of a fleet, and what was read.
 
-Defaults that the roles have are repeated here, since a play without the roles does not know them; a test compares them.
+Defaults that the roles have are repeated here, because a play without the roles does not have them; a test compares them.
 """
 
 from __future__ import annotations
@@ -12,19 +12,33 @@ import os
 import typing as t
 
 from .. import _ca_place, _inventory, _preflight
+from .._bound import Bound
 from .._ca_place import CONTROLLER
 from .._ca_place import variables_of as _variables
 from .._remote import raw_output
+from .._variables import Fleet
 
 Mapping = t.Mapping[str, t.Any]
 
+#: Where the playbooks register the answers of the hosts, and C(tasks/status_ca.yml) those of the CA host.
 FILES = "__docker_status_files"
+AUTHORITIES, LEDGER = "__docker_status_authorities", "__docker_status_ledger"
 CERTIFICATE_DIRECTORY = "/etc/docker/certs"
 DAEMON_JSON = "/etc/docker/daemon.json"
 CONTROLLER_CLIENTS = ".docker_tls/clients"
 _LONGEST_PROBLEM = 300
 # What Ansible puts in front of the reason, in this order.
 _NOISE = ("Task failed: ", "Failed to connect to the host via ssh: ", "ssh: ")
+
+
+def status(bound: Bound, variables: Fleet, settings: Mapping) -> dict[str, t.Any]:
+    """Return the options ``hosts``, ``clients`` and ``ca`` of M(fleet_status) for all hosts of the play.
+
+    In: the variables of a task that runs after everything was read; ``settings`` with ``complete``, False where only the endpoints are asked.
+    """
+    here = bound.raw("ansible_play_hosts_all") or ()
+    read = (bound.raw(name) or {} for name in (AUTHORITIES, LEDGER))
+    return fleet(here, bound.groups(), variables, *read, complete=settings["complete"])
 
 
 def ca_place(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> dict[str, t.Any]:

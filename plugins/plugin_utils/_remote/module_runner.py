@@ -23,7 +23,6 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as RUNNING
 
-from ...filter import adoption, roles, status
 from ...module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ...module_utils._errors import TlsError
 from .. import _ansible_version, _bound
@@ -33,10 +32,6 @@ from .accept import accept
 from .answer_schema import Misshapen
 from .answers import REJECTED
 from .failures import failure, of_error, rejection
-
-# Ansible loads an action plugin once, then forks a process for each host and task. What the filters import is loaded here,
-# before that: else it would be imported anew in each of them, 35 ms a task.
-FILTERS = (adoption, roles, status)
 
 Result = dict[str, t.Any]
 

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import types
 import typing as t
 
+import ansible.template
 import pytest
+from ansible.errors import AnsibleError
 
 from ansible_collections.portcullis.docker_tls.plugins.action import plan
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.site import planned
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.registered import planned
 from support.ansible.role_variables import HostVars
 from support.contracts import records
+from support.hosts import fleet
 
 GROUPS = {"all": ["web1", "web2", "db1", "desk"], "docker_hosts": ["web1", "web2", "db1"], "docker_clients": ["desk"]}
 REVOKED = {
@@ -37,8 +42,26 @@ def hostvars(pending: t.Sequence[t.Any] = (), **hosts: dict[str, t.Any]) -> Host
     return HostVars({**{host: {} for host in GROUPS["all"]}, **known, **hosts})
 
 
-def make(part: str, known: HostVars, **task: t.Any) -> dict[str, t.Any]:
-    """Return the result of the module for a task of the controller."""
+class Shown:
+    """As much of Ansible's display as is used."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def display(self, line: str, color: str | None = None) -> None:
+        del color
+        self.lines.append(line)
+
+
+def make(
+    part: str,
+    known: HostVars,
+    settings: dict[str, t.Any] | None = None,
+    template: t.Callable[[t.Any], t.Any] = lambda value: value,
+    **task: t.Any,
+) -> dict[str, t.Any]:
+    """Return the result of the module for a task of the controller, with the lines that were ``shown``."""
+    arguments = {"part": part, **({} if settings is None else {"settings": settings})}
     variables = {
         **known["localhost"],
         "groups": GROUPS,
@@ -47,11 +70,16 @@ def make(part: str, known: HostVars, **task: t.Any) -> dict[str, t.Any]:
         "ansible_check_mode": False,
         **task,
     }
-    given = types.SimpleNamespace(args={"part": part}, check_mode=False, async_val=0, action="x", delegate_to=None)
+    given = types.SimpleNamespace(args=arguments, check_mode=False, async_val=0, action="x", delegate_to=None)
     connection = types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir="/tmp"))
     create: t.Any = plan.ActionModule
-    action = create(given, connection, None, None, types.SimpleNamespace(template=lambda value: value), None)
-    return records.returned("plan", action.run_module({"part": part}, "", variables))
+    action = create(given, connection, None, None, types.SimpleNamespace(template=template), None)
+    action._display = shown = Shown()
+    try:
+        result = action.run_module(arguments, "", variables)
+    except TlsError as error:
+        result = {"failed": True, "changed": False, "msg": error.message, "hint": error.hint, "code": error.code}
+    return {**records.returned("plan", result), "shown": shown.lines}
 
 
 def test_hosts_with_work_are_changed_and_refused_ones_fail_in_the_end() -> None:
@@ -154,3 +182,143 @@ def test_run_whose_plan_is_complete_has_nothing_unfinished() -> None:
         known = registered(complete, **registers)
         assert planned("unfinished", GROUPS, known)
         assert make("unfinished", known)["failed"]
+
+
+# ---- the other playbooks
+
+
+def trusted(text: str) -> str:
+    """Return a text as Ansible marks those of an inventory."""
+    marked: str = getattr(ansible.template, "trust_as_template", str)(text)
+    return marked
+
+
+READ = {"files": [{"id": "server", "state": "read", "path": "/p", "certificate_content": "PEM"}]}
+ADOPTED = {
+    "layout": "open",
+    "managed": False,
+    "listeners": ["tcp://0.0.0.0:2375"],
+    "plain_listeners": ["tcp://0.0.0.0:2375"],
+    "tls": False,
+    "names": [],
+    "searched": [],
+    "paths": {},
+    "where": {},
+    "authorities": [],
+    "certificates": [{"content": "PEM", "source": "/etc/docker/server-cert.pem"}],
+    "findings": [],
+}
+
+
+def test_verification_has_a_row_for_every_host_and_what_the_ca_says_about_clients() -> None:
+    done = {"changed": False, "reasons": [], "proof": [{"check": "local", "passed": True, "detail": "answers"}]}
+    seen = {"checks": [{"check": "good-client", "passed": True, "detail": "is answered"}], "passed": True}
+    known = hostvars(web1={"docker_daemon_endpoint": done, "docker_daemon_proof": seen})
+    access = {"compared": True, "revoked": [], "unlisted": []}
+    rows = make("verification_report", known, __docker_verify_access=access)["plan"]["rows"]
+    assert {row["host"]: row["passed"] for row in rows if row["check"] != "revoked-clients"} == {
+        "web1": True,
+        "web2": False,
+        "db1": False,
+    }
+    assert [row["passed"] for row in rows if row["check"] == "revoked-clients"] == [True, True, True]
+
+
+def test_status_has_every_host_of_the_play_as_it_was_read() -> None:
+    known = hostvars(web1={"__docker_status_files": READ}, web2={"__docker_status_files": {"unreachable": True}})
+    found = make("status", known, {"complete": True}, ansible_play_hosts_all=["localhost", "web1", "web2"])["plan"]
+    assert {one["name"]: one["stored"]["state"] for one in found["hosts"]} == {"web1": "read", "web2": "unreachable"}
+    assert found["ca"]["state"] == "not-asked"
+    failed = {"failed": True, "msg": "no CA"}
+    found = make("status", known, ansible_play_hosts_all=["localhost"], __docker_status_authorities=failed)["plan"]
+    assert (found["ca"]["state"], found["ca"]["problem"]) == ("not-readable", "no CA")
+
+
+def test_status_counts_variables_that_a_play_or_import_playbook_gives() -> None:
+    known = hostvars(web1={"__docker_status_files": READ})
+    found = make("status", known, ansible_play_hosts_all=["web1"], docker_daemon_access_groups=["ops"])["plan"]
+    assert found["hosts"][0]["access_groups"] == ["ops"]
+
+
+def test_adoption_shows_its_lines_and_says_what_later_plays_take_over() -> None:
+    known = hostvars(web1={"__docker_adoption": {"adoption": ADOPTED}}, web2={"__docker_adoption": {"failed": True}})
+    found = make("adoption", known, {"repair": ["modes"], "execute": "yes"})
+    assert found["shown"][0].startswith("web1: open, tcp://0.0.0.0:2375")
+    assert "web2: not examined" in "\n".join(found["shown"])
+    assert found["plan"]["problems"][0].startswith("web2 could not be examined")
+    assert found["plan"]["certificates"] == [
+        {"content": "PEM", "requester": "web1", "source": "/etc/docker/server-cert.pem"}
+    ]
+    assert found["plan"]["plain_listeners"]["web1"] == ["tcp://0.0.0.0:2375"]
+    assert make("adoption_keys", known)["plan"] == {"certificates": []}
+
+
+def test_adoption_is_about_the_cas_that_the_inventory_names_and_returns_no_passphrase() -> None:
+    content = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n"
+    authority = {
+        "subject": "CN=a",
+        "fingerprint_sha256": hashlib.sha256(b"a").hexdigest(),
+        "certificate_content": content,
+        "not_after": "2027-11-22T13:00:00Z",
+        "certificate_path": "/root/ca.pem",
+        "signs": ["clients"],
+        "keys": [],
+    }
+    adopted = {**ADOPTED, "layout": "docker-recipe", "authorities": [authority]}
+    known = hostvars(web1={"__docker_adoption": {"adoption": adopted}})
+    assert "docker_adopt_authorities does not say" in make("adoption", known)["plan"]["problems"][0]
+    named = {"fingerprint_sha256": authority["fingerprint_sha256"], "key_passphrase": "SECRET-OF-THE-KEY"}
+    found = make("adoption", known, docker_adopt_authorities=[named])
+    assert found["plan"]["problems"] == [] and "SECRET-OF-THE-KEY" not in repr(found)
+    assert make("adoption_keys", known)["plan"] == {"certificates": [content]}
+
+
+def test_record_collects_certificates_and_names_the_hosts_that_could_not_be_read() -> None:
+    files = {"files": [{"certificate_content": "PEM", "path": "/c"}]}
+    found = make("record", hostvars(web1={"__docker_record_files": files}))["plan"]
+    assert found["certificates"] == [{"content": "PEM", "requester": "web1", "source": "/c"}]
+    assert found["unseen"] == ["localhost", "web2", "db1", "desk"]
+
+
+def test_rotation_of_a_ca_without_hosts_begins_with_the_first_phase() -> None:
+    generation = {
+        "id": "clients-g1",
+        "stage": "signing",
+        "certificate_content": fleet.clients_authority().pem,
+        "not_before": "2026-10-01T00:00:00Z",
+    }
+    task = {
+        "ansible_play_hosts": ["localhost"],
+        "__docker_tls_authorities": {"authorities": {"clients": {"generations": [generation]}}},
+        "__docker_tls_ledger": {"entries": []},
+        "docker_daemon_serial": 1,
+        "groups": {"docker_ca": ["ca1"]},
+    }
+    settings: dict[str, t.Any] = {"authority": "clients", "again_after": "0s"}
+    shown = make("rotation", hostvars(), settings, **task)
+    assert shown["shown"][0] == "Rotation of the authority clients: clients-g1 (signing)"
+    assert shown["plan"]["rotate_ca"] == []
+    found = make("rotation", hostvars(), {**settings, "execute": True}, **task)["plan"]
+    assert (found["phase"], found["rotate_ca"], found["serial"]) == ("trust", ["ca1"], 1)
+    assert found["ca_changes"] == [{"name": "clients", "state": "introduced", "generation": 2}]
+    unknown = make("rotation", hostvars(), {"authority": "opz"}, **task)
+    assert (unknown["failed"], unknown["code"]) == (True, "authority-unknown")
+
+
+def test_secrets_that_are_templates_by_mistake_are_named_before_they_are_evaluated() -> None:
+    known = hostvars(web1={"docker_daemon_ca_passphrase": trusted("a {{ b")})
+    found = make("secrets", known)
+    assert (found["failed"], found["code"]) == (True, "inventory-invalid")
+    assert "docker_daemon_ca_passphrase of web1" in found["msg"] and "a {{ b" not in repr(found)
+    assert make("secrets", hostvars())["plan"] == {}
+
+
+def test_variable_that_cannot_be_computed_is_one_message() -> None:
+    def fail(value: t.Any) -> t.Any:
+        raise AnsibleError(f"{value} has no value")
+
+    known = hostvars()
+    variables = {"groups": GROUPS, "hostvars": known, "docker_daemon_serial": trusted("{{ batches }}")}
+    found = make("site", known, template=fail, **variables)
+    assert (found["failed"], found["code"]) == (True, "inventory-invalid")
+    assert "docker_daemon_serial cannot be computed" in found["msg"] and found["hint"]

@@ -38,7 +38,6 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
     host_state,
     plain_relay,
     recorded_certificates,
-    rotation_plan,
     signed_certificates,
 )
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
@@ -184,50 +183,6 @@ def test_signed_certificates_tells_what_it_refused_and_what_it_repaired(ca: path
     assert result["reasons"] == ["modes-repaired"]
     assert {name: refused["code"] for name, refused in result["rejected"].items()} == {"bad": "authority-unknown"}
     assert result["rejected"]["bad"]["hint"]
-
-
-# ---- the plan of a rotation, in its phases
-
-
-def authorities(**stages: t.Any) -> dict[str, t.Any]:
-    """Return authorities as authority_info reports them: authorities(g1=(G1, "signing"))."""
-    generations = [
-        {"id": f"server-{name}", "stage": stage, "certificate_content": pair.pem, "not_before": "2026-10-01T00:00:00Z"}
-        for name, (pair, stage) in stages.items()
-    ]
-    return {"server": {"generations": generations}}
-
-
-def test_rotation_plan_tells_steps_then_what_is_in_the_way_then_that_it_is_done(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(
-        collect_endpoints, "probe", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked}
-    )
-    bundles = [fleet.bundle(stored=fleet.stored(fleet.client(), ca_content=G1.pem))]
-    given = {"authority": "server", "hosts": [fleet.host()], "clients": bundles}
-    begin = run_module(rotation_plan, {**given, "authorities": authorities(g1=(G1, "signing"))})
-    assert (begin["plan"]["phase"], begin["plan"]["change"], begin["plan"]["leaving"]) == (
-        "trust",
-        "introduced",
-        ["server-g1"],
-    )
-    assert (begin["plan"]["hosts"], begin["plan"]["bundle_hosts"]) == (["web1"], ["localhost"])
-    assert begin["plan"]["steps"] and begin["table"]
-
-    away = [fleet.bundle(host="desk", stored={"state": "unreachable", "problem": "no route"})]
-    waiting = authorities(g1=(G1, "signing"), g2=(G2, "next"))
-    blocked = run_module(rotation_plan, {**given, "hosts": [], "clients": away, "authorities": waiting})
-    assert blocked["plan"]["blockers"] and blocked["plan"]["risk"]
-
-    done = run_module(rotation_plan, {**given, "authorities": authorities(g2=(G1, "signing")), "again_after": "3650d"})
-    assert done["plan"]["idle"] and done["plan"]["note"]
-
-
-def test_rotation_plan_of_a_time_that_is_none_fails_clearly() -> None:
-    given = {"authority": "server", "authorities": authorities(g1=(G1, "signing")), "again_after": "soon"}
-    result = run_module(rotation_plan, given)
-    assert (result["failed"], result["code"], bool(result["hint"])) == (True, "duration-invalid", True)
 
 
 # ---- the look before the roles

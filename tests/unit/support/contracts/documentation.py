@@ -14,13 +14,14 @@ import typing as t
 
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.filter import adoption, roles, status
+from ansible_collections.portcullis.docker_tls.plugins.filter import docker_tls
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import batches
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
-FILTERS: dict[str, t.Callable[..., t.Any]] = {**roles.FILTERS, **adoption.FILTERS, **status.FILTERS}
+FILTERS: dict[str, t.Callable[..., t.Any]] = docker_tls.FILTERS
 _COLLECTION = "portcullis.docker_tls."
 Options = dict[str, t.Any]
 
@@ -66,5 +67,6 @@ def of_playbooks() -> frozenset[str]:
     reading = re.compile(r"(?<![\w.])((?:docker|rotate)_[a-z0-9_]+) (?:\| default\(|is defined)")
     read = {name for text in texts for name in reading.findall(text)}
     read |= {name for text in texts for name in re.findall(r"__docker_tls_host_timeout: (\w+)", text)}
+    read.add(batches.VARIABLE)  # the plans read it
     made = {name for text in texts for name in re.findall(r"(?:register|loop_var): (\w+)", text)}
     return frozenset(read - made - of_roles().keys())

@@ -11,9 +11,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import all_phases, phases
-from ansible_collections.portcullis.docker_tls.plugins.modules import rotation_plan
-from support.ansible.modules import run_module
-from support.hosts import fleet
 
 NOW = datetime(2026, 11, 22, 13, tzinfo=timezone.utc)
 AGES = {"g1": 900, "g2": 30, "g3": 2}
@@ -119,40 +116,3 @@ def test_text_says_who_waits_and_that_nothing_was_changed_once() -> None:
     assert text.index("authority server") < text.index("waits until") < text.index("authority ops")
     assert text.count("Nothing has been changed") == 1
     assert "Nothing has been changed" not in "\n".join(all_phases.render(situations, plans, executing=True))
-
-
-def known(name: str, pair: t.Any) -> dict[str, t.Any]:
-    one = {
-        "id": f"{name}-g1",
-        "stage": "signing",
-        "certificate_content": pair.pem,
-        "not_before": "2024-01-01T00:00:00Z",
-    }
-    return {"generations": [one]}
-
-
-def plan(authority_: str) -> dict[str, t.Any]:
-    authorities = {
-        "clients": known("clients", fleet.clients_authority()),
-        "server": known("server", fleet.server_authority()),
-    }
-    return run_module(rotation_plan, {"authority": authority_, "authorities": authorities})
-
-
-def test_module_plans_all_with_the_server_first() -> None:
-    result = plan("all")
-    assert list(result["plans"]) == ["server", "clients"]
-    assert [one["name"] for one in result["plan"]["changes"]] == ["server", "clients"]
-    assert result["table"][0].startswith("Rotation of the authority server")
-
-
-def test_module_plans_one_with_the_same_keys() -> None:
-    assert set(plan("clients")["plan"]) == set(plan("all")["plan"])
-    assert list(plan("clients")["plans"]) == ["clients"]
-
-
-def test_module_names_what_there_is_where_the_authority_is_unknown() -> None:
-    result = plan("clientz")
-    assert (result["failed"], result["code"]) == (True, "authority-unknown")
-    assert "there are: clients, server" in result["msg"]
-    assert "or to all" in result["hint"]

@@ -56,7 +56,7 @@ def found(layout: str = "docker-recipe", **changes: Any) -> dict[str, Any]:
             }
         ],
     }
-    return {"docker_adoption": {"adoption": {**values, **changes}}}
+    return {adoption.INSPECTED: {"adoption": {**values, **changes}}}
 
 
 def plan(hostvars: dict[str, Any], **settings: Any) -> str:
@@ -113,7 +113,7 @@ def test_plan_for_an_open_port_says_what_becomes_of_it(keep: bool, word: str) ->
 
 
 def test_plan_names_hosts_that_did_not_answer_and_leaves_out_those_of_no_play() -> None:
-    text = plan({"web1": {"docker_adoption": {"unreachable": True, "msg": "no route"}}, "web2": {}})
+    text = plan({"web1": {adoption.INSPECTED: {"unreachable": True, "msg": "no route"}}, "web2": {}})
     assert "web1: not examined: no route" in text
     assert "web2" not in text
 
@@ -126,7 +126,7 @@ def test_plan_names_hosts_that_did_not_answer_and_leaves_out_those_of_no_play() 
         ({"web1": found()}, [{}], ""),
         ({"web1": found("open")}, None, ""),
         ({"web1": found("portcullis")}, None, ""),
-        ({"web1": {"docker_adoption": {"failed": True}}}, [], "could not be examined"),
+        ({"web1": {adoption.INSPECTED: {"failed": True}}}, [], "could not be examined"),
         ({"web1": {}}, None, ""),
     ],
 )
@@ -137,7 +137,7 @@ def test_problems_are_those_that_would_lock_somebody_out(hostvars: dict[str, Any
 
 def test_found_certificates_come_from_both_playbooks() -> None:
     files = {"files": [{"certificate_content": "PEM2", "path": "/c"}, {"certificate_content": "", "path": "/d"}]}
-    hostvars = {"web1": found(), "web2": {"docker_record_files": files}, "web3": {}}
+    hostvars = {"web1": found(), "web2": {adoption.FILES: files}, "web3": {}}
     assert adoption.found_certificates(hostvars, hostvars) == [
         {"content": "PEM", "requester": "web1", "source": "/etc/docker/server-cert.pem"},
         {"content": "PEM2", "requester": "web2", "source": "/c"},
@@ -172,7 +172,7 @@ def test_plan_is_not_spoofed_by_what_a_host_says() -> None:
 
 
 def broken(**changes: Any) -> dict[str, Any]:
-    answer = {**found()["docker_adoption"]["adoption"], **changes}
+    answer = {**found()[adoption.INSPECTED]["adoption"], **changes}
     return {name: value for name, value in answer.items() if value != "GONE"}
 
 
@@ -180,7 +180,7 @@ UNUSABLE: dict[str, Any] = {
     "no-dictionary": ["x"],
     "text": "x",
     "empty-but-something": {"x": 1},
-    **{f"without-{name}": broken(**{name: "GONE"}) for name in found()["docker_adoption"]["adoption"]},
+    **{f"without-{name}": broken(**{name: "GONE"}) for name in found()[adoption.INSPECTED]["adoption"]},
     "listeners-of-numbers": broken(listeners=[1]),
     "paths-of-lists": broken(paths={"tlscert": []}),
     "findings-no-list": broken(findings={"a": 1}),
@@ -204,7 +204,7 @@ UNUSABLE: dict[str, Any] = {
 @pytest.mark.parametrize("answer", UNUSABLE.values(), ids=UNUSABLE)
 def test_answer_that_is_not_what_it_should_be_is_that_host_s_failure_alone(answer: Any) -> None:
     assert answers.problem(answer)
-    hostvars = {"evil": {"docker_adoption": {"adoption": answer}}, "web1": found()}
+    hostvars = {"evil": {adoption.INSPECTED: {"adoption": answer}}, "web1": found()}
     text = plan(hostvars)
     assert "evil: not examined: its answer cannot be used: " in text
     assert "web1: docker-recipe" in text
@@ -216,7 +216,7 @@ def test_answer_that_is_not_what_it_should_be_is_that_host_s_failure_alone(answe
 
 @pytest.mark.parametrize("answer", ["x", ["x"], {"adoption": None, "msg": "x"}])
 def test_registered_result_that_is_none_is_told(answer: Any) -> None:
-    assert "evil: not examined: " in plan({"evil": {"docker_adoption": answer}})
+    assert "evil: not examined: " in plan({"evil": {adoption.INSPECTED: answer}})
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_registered_result_that_is_none_is_told(answer: Any) -> None:
     ],
 )
 def test_found_certificates_of_a_strange_answer_are_none(files: Any) -> None:
-    hostvars = {"evil": {"docker_record_files": files}}
+    hostvars = {"evil": {adoption.FILES: files}}
     assert adoption.found_certificates(hostvars, hostvars) == []
     assert adoption.unseen_hosts(hostvars, hostvars) == (
         [] if isinstance(files, dict) and isinstance(files["files"], list) else ["evil"]
@@ -237,7 +237,7 @@ def test_found_certificates_of_a_strange_answer_are_none(files: Any) -> None:
 
 
 def test_answer_that_is_right_has_no_problem() -> None:
-    assert answers.problem(found()["docker_adoption"]["adoption"]) == ""
+    assert answers.problem(found()[adoption.INSPECTED]["adoption"]) == ""
 
 
 # --- clients of a CA that is not named
@@ -291,5 +291,5 @@ def test_plan_with_a_strange_answer_of_the_ca_host_is_still_a_plan(answer: Any) 
 
 
 def test_found_authorities_are_each_ca_once() -> None:
-    hostvars = {"web1": found(), "web2": found(), "web3": {"docker_adoption": {"unreachable": True}}}
+    hostvars = {"web1": found(), "web2": found(), "web3": {adoption.INSPECTED: {"unreachable": True}}}
     assert adoption.found_authorities(hostvars, hostvars) == [AUTHORITY["certificate_content"]]

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plans of this run, as M(plan) has registered them: what later plays read of them, and what is left undone in the end."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import asdict
+
+from .. import _ca_place
+from .._as_written import as_written
+from .._bound import Bound
+from .._variables import Fleet
+from . import batches, revocation
+from .revocation import RevocationPlan
+from .rotation import RotationPlays
+from .site import SitePlan
+
+Mapping = t.Mapping[str, t.Any]
+Groups = t.Mapping[str, t.Sequence[str]]
+
+#: Where the plan of site.yml, its second part, that of a revocation, and the plan of a rotation are registered.
+REGISTERED, REVOCATION, REPORT = "__docker_tls_plan", "__docker_tls_revocation", "__docker_tls_report"
+ROTATION = "__docker_tls_rotation"
+#: The result of M(plan) has the plan under this name.
+KEY = "plan"
+_NOTHING = {**asdict(RotationPlays("done")), **asdict(RevocationPlan()), **asdict(SitePlan())}
+
+
+def planned(name: str, groups: Groups, hostvars: Mapping, witness: str = "", phase: str = "") -> t.Any:
+    """Return a part of the plan of this run; what it is without anything to do where the run has made no plan.
+
+    In: the name of a field of SitePlan, RevocationPlan (whose fields come first) or RotationPlays, ``groups`` and ``hostvars`` of a play.
+    ``witness`` is a host that is added to the hosts of a play, where these are changed all at once, so that the run does not end with them.
+    ``phase``: the field of a rotation counts only where this phase is due. For V(unfinished) the hosts are all of ours, where the plan has
+    something undone or there is no plan.
+    """
+    if name == "unfinished":
+        return _unfinished_hosts(groups, hostvars)
+    found = _registered(name, groups, hostvars)
+    if found is None or (phase and phase != _registered("phase", groups, hostvars)):
+        found = _NOTHING.get(name)
+    if not witness or not found or witness in found:
+        return found
+    in_batches = name in ("change", "revoke_hosts") and _registered("serial", groups, hostvars) != batches.ALL_AT_ONCE
+    return found if in_batches else [*found, witness]
+
+
+def unfinished(bound: Bound, fleet: Fleet) -> list[str]:
+    """Return a sentence for everything that this run was to do and could not begin; nothing in check mode, which begins nothing."""
+    groups = bound.groups()
+    undone = _registered("undone", groups, fleet)
+    if undone is not None:
+        return [*undone, *(_registered("problems", groups, fleet) or []), *_not_verified(groups, fleet)]
+    if bound.raw("ansible_check_mode"):
+        return []
+    here = set(bound.raw("ansible_play_hosts_all") or ()) & set(groups.get("docker_hosts") or ())
+    sentences = revocation.undone_revocations(groups, fleet)
+    if here:
+        sentences.append(
+            "This run has not inspected the Docker hosts, so it has changed none of them: --start-at-task skips the inspection. Run portcullis.docker_tls.site "
+            "from its beginning."
+        )
+    return sentences
+
+
+def _not_verified(groups: Groups, hostvars: Mapping) -> list[str]:
+    """Return a sentence where the verification of a revocation has failed."""
+    rows = _registered("rows", groups, hostvars) or []
+    failed = sorted({str(row["host"]) for row in rows if not row["passed"]})
+    if not failed:
+        return []
+    return [
+        f"THE REVOCATION IS NOT VERIFIED for {', '.join(failed)}: the table above says why. Fix that and run portcullis.docker_tls.site again."
+    ]
+
+
+def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:
+    undone = _registered("undone", groups, hostvars)
+    if isinstance(hostvars, dict) and not hostvars:  # a list of hosts or a check of the syntax
+        return []
+    if undone is None and _was_skipped(groups, hostvars):  # adopt.yml, which only shows its plan
+        return []
+    problems = _registered("problems", groups, hostvars) or _not_verified(groups, hostvars)
+    if undone is not None and not undone and not problems:
+        return []
+    ours = [host for name in ("docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
+    return list(dict.fromkeys([_ca_place.CONTROLLER, *ours]))
+
+
+def _was_skipped(groups: Groups, hostvars: Mapping) -> bool:
+    hosts = (_ca_place.CONTROLLER, *(groups.get("docker_hosts") or ()))
+    found = ((as_written(hostvars, host) if host in hostvars else {}).get(REGISTERED) for host in hosts)
+    return any(isinstance(one, t.Mapping) and bool(one.get("skipped")) for one in found)
+
+
+def _registered(name: str, groups: Groups, hostvars: Mapping) -> t.Any:
+    """Return a part of a plan that was made in this run, None where none was."""
+    places = [(_ca_place.CONTROLLER, each) for each in (REPORT, REVOCATION, REGISTERED, ROTATION)]
+    # With --limit the controller may be left out; then the hosts that were inspected have the plan.
+    places += [(host, REGISTERED) for host in groups.get("docker_hosts") or ()]
+    for host, registered in places:
+        found = (as_written(hostvars, host) if host in hostvars else {}).get(registered)
+        parts = found.get(KEY) if isinstance(found, t.Mapping) else None
+        if isinstance(parts, t.Mapping) and name in parts:
+            return parts[name]
+    return None
