@@ -9,6 +9,7 @@ from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
 from ..plugin_utils import _preflight
 from ..plugin_utils._bound import Bound, Unresolved
+from ..plugin_utils._ca_place import CONTROLLER
 from ..plugin_utils._output import table, verification
 from ..plugin_utils._plan import adoption, registered, revocation, rotation, site, status
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
@@ -56,6 +57,19 @@ def _without(problems: t.Sequence[str]) -> Result:
     return {}
 
 
+def _controller(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    """Raise TlsError where --limit excludes the controller from a playbook that plans and reports there."""
+    del fleet, settings
+    if CONTROLLER not in (bound.raw("ansible_play_hosts_all") or ()):
+        limit = str(bound.raw("ansible_limit") or "")
+        raise TlsError(
+            f"--limit {limit} excludes localhost, where this playbook makes its plan and reports, so nothing would happen",
+            hint=f"Add it: --limit {limit},{CONTROLLER}. Excluded hosts count as not reached.",
+            code="controller-excluded",
+        )
+    return {}
+
+
 def _unfinished(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
     del settings
     sentences = registered.unfinished(bound, fleet)
@@ -77,6 +91,7 @@ def _verification(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -
 
 
 PARTS: dict[str, Part] = {
+    "controller": _controller,
     "inventory": _inventory,
     "secrets": _secrets,
     "site": lambda bound, fleet, _settings: site.site(bound, fleet),

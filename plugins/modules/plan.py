@@ -18,6 +18,7 @@ description:
 options:
   part:
     description:
+      - V(controller) fails where C(--limit) excludes V(localhost) from a playbook that plans and reports there.
       - V(inventory) fails where the inventory cannot work, V(secrets) where Ansible would take a secret for a template.
       - V(site) is the plan of C(site.yml), V(revocation) the rest of a revocation, once the hosts accept the new generation. V(unfinished) fails
         where the run could not begin something that it was to do.
@@ -29,6 +30,7 @@ options:
     type: str
     required: true
     choices:
+      - controller
       - inventory
       - secrets
       - site

@@ -14,6 +14,7 @@ import pathlib
 import sys
 import typing as t
 
+import pytest
 from cryptography import x509
 
 from support.ansible import playbook_runs
@@ -86,13 +87,16 @@ def test_revocation_that_leaves_the_controller_out_waits_for_the_bundles_there(t
     assert (generations(tmp_path), issuer(tmp_path)) == (["clients-g2"], "clients-g2")
 
 
-def test_rotation_that_leaves_the_controller_out_is_refused(tmp_path: pathlib.Path) -> None:
-    """The plan is made there: without it nothing would happen, and that would look like success."""
-    site(tmp_path)
-    wanted = {"docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True}
-    code, output = play(tmp_path, "rotate_ca.yml", "--limit", "all", **wanted)
-    assert (code, "--limit leaves localhost out" in output) == (2, True), output
-    assert sorted(one.name for one in (tmp_path / "ca/authorities").iterdir()) == ["clients-g1", "server-g1"]
+@pytest.mark.parametrize("playbook", ["rotate_ca.yml", "adopt.yml", "verify.yml"])
+def test_playbook_that_plans_on_the_controller_fails_where_limit_excludes_it(
+    tmp_path: pathlib.Path, playbook: str
+) -> None:
+    """Without it nothing would happen, and that would look like success."""
+    wanted = {"docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True, "docker_adopt_execute": True}
+    code, output = play(tmp_path, playbook, "--limit", "cahost", **wanted)
+    assert (code, "--limit cahost excludes localhost" in output) == (2, True), output
+    assert "--limit cahost,localhost" in output
+    assert not (tmp_path / "ca").exists()
 
 
 def test_bundles_are_renewed_by_a_run_of_the_controller_alone(tmp_path: pathlib.Path) -> None:

@@ -305,6 +305,13 @@ def test_rotation_of_a_ca_without_hosts_begins_with_the_first_phase() -> None:
     assert (unknown["failed"], unknown["code"]) == (True, "authority-unknown")
 
 
+def test_playbook_fails_where_limit_excludes_the_controller() -> None:
+    assert make("controller", hostvars(), ansible_play_hosts_all=["localhost", "web1"])["plan"] == {}
+    found = make("controller", hostvars(), ansible_play_hosts_all=["web1"], ansible_limit="web1")
+    assert (found["failed"], found["code"]) == (True, "controller-excluded")
+    assert found["msg"].startswith("--limit web1 excludes localhost") and "--limit web1,localhost" in found["hint"]
+
+
 def test_secrets_that_are_templates_by_mistake_are_named_before_they_are_evaluated() -> None:
     known = hostvars(web1={"docker_daemon_ca_passphrase": trusted("a {{ b")})
     found = make("secrets", known)
