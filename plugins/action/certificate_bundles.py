@@ -18,11 +18,15 @@ class ActionModule(ModuleAction):
 
     MODULE = "portcullis.docker_tls.certificate_bundles"
     MAIN = staticmethod(certificate_bundles.main)
+    #: Bundles of this host that an earlier task has installed: a role's result names all of them.
+    _beside: t.Sequence[t.Mapping[str, t.Any]] = ()
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the bundles of this host, with what was signed for them in this run."""
         del role
-        return bundles.bundles(bound, fleet)
+        become = bool(self._task.become)
+        self._beside = bundles.installed_before(bound, become)
+        return bundles.bundles(bound, fleet, become)
 
     def secret(self, arguments: Result) -> str:
         """Return the secret; only where a passphrase is sent need the connection know pipelining."""
@@ -31,6 +35,11 @@ class ActionModule(ModuleAction):
         return "the passphrase of client.p12" if given else ""
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
+        """Return the module's result, with the bundles of an earlier task for the same host."""
+        result = self._installed(arguments, package, task_vars)
+        return {**result, "bundles": [*self._beside, *(result.get("bundles") or [])]} if self._beside else result
+
+    def _installed(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result; where the CA refused some of the bundles, the others are installed and the task fails."""
         rejected = given_rejections(arguments)
         if not rejected:

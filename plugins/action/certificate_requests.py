@@ -28,7 +28,7 @@ class ActionModule(ModuleAction):
         del fleet
         package = bound[options.ROLES[role].cryptography_package]
         if role == bundles.ROLE:
-            return {"requests": bundles.requests(bound), "cryptography_package": package}
+            return {"requests": bundles.requests(bound, bool(self._task.become)), "cryptography_package": package}
         if not bound.get("__docker_server_cert_wanted", True):
             return None
         prepared = bound.get("__docker_server_cert_prepared")  # in site.yml the inspection has asked this already

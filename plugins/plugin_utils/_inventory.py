@@ -13,6 +13,7 @@ import ipaddress
 import re
 import typing as t
 
+from . import _bundle_places
 from ._variables import connected_address
 
 Mapping = t.Mapping[str, t.Any]
@@ -118,29 +119,39 @@ def client_bundles(
 
     In: an inventory name, ``hostvars``, docker_client_cert_clients, the hosts of the group docker_clients.
     On a client machine: one for each entry of docker_client_cert_users, by default the first client for the user that Ansible logs in as.
-    Elsewhere (the controller): one for each client that does not say ``controller: false``. None for a client that is revoked.
-    Out: dicts with ``id`` (unique on the host), ``client``, ``user`` ("" = whoever runs the task), ``directory`` ("" = the usual one).
+    Elsewhere (the controller): one for each client that does not say ``controller: false``. A controller that is a client machine too has both.
+    None for a client that is revoked.
+    Out: dicts with ``id`` (unique on the host), ``client``, ``user`` ("" = the user who runs the task), ``directory`` ("" = the usual one).
     """
-    variables = hostvars[host]
-    if host not in machines:
-        return [
+    present = present_clients(clients)
+    found: list[Mapping] = []
+    if _bundle_places.has_own_bundles(host, machines):
+        found += [
             {
                 "id": client["name"],
                 "client": client["name"],
                 "user": "",
                 "directory": client.get("controller_directory") or "",
             }
-            for client in present_clients(clients)
+            for client in present
             if client.get("controller", True)
         ]
-    first = next((client["name"] for client in present_clients(clients)), "")
-    revoked = {client["name"] for client in clients} - {client["name"] for client in present_clients(clients)}
+    if host in machines:
+        found += _bundles_of_users(host, hostvars[host], clients, present)
+    return found
+
+
+def _bundles_of_users(
+    host: str, variables: Mapping, clients: t.Iterable[Mapping], present: t.Sequence[Mapping]
+) -> list[Mapping]:
+    first = next((client["name"] for client in present), "")
+    revoked = {client["name"] for client in clients} - {client["name"] for client in present}
     users = [
         user
         for user in variables.get("docker_client_cert_users") or [{}]
         if user.get("client", first) and user.get("client", first) not in revoked
     ]
-    login = variables.get("ansible_user", "root")
+    login = _bundle_places.login_user(host, variables)
     return [
         {
             "id": f"{user.get('user', login)}:{user.get('client', first)}",

@@ -53,6 +53,10 @@ _HINTS: tuple[tuple[str, str], ...] = (
         "Correct the name in the inventory, or set ansible_host to the host's address.",
     ),
     (
+        r"\bssh: connect to host (localhost|127\.0\.0\.1|::1) ",
+        "The inventory names localhost without ansible_connection: local, so Ansible logs in to this machine by SSH. Add ansible_connection: local there.",
+    ),
+    (
         r"\bssh: .*(connection refused|timed out|no route to host|network is unreachable|connection (reset|closed))",
         "Check that the host is up and that ssh USER@HOST works from here; ansible_host and ansible_port say where Ansible connects.",
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _formats, _inventory
+from .. import _bundle_places, _formats, _inventory
 from .._bound import Bound
 from .._variables import Fleet
 from . import options, registered, revocation
@@ -16,10 +16,15 @@ Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
 
 ROLE = "docker_client_cert"
+#: Where the role registers what M(certificate_bundles) has returned.
+INSTALLED = "docker_client_cert_installed"
 
 
-def requests(bound: Bound) -> list[Options]:
-    """Return the requests of all bundles of the task's host. Raises ValueError for an unknown client or group."""
+def requests(bound: Bound, become: bool) -> list[Options]:
+    """Return the requests of all bundles that a task on its host is for (_bundle_places.is_for).
+
+    Raises ValueError for an unknown client or group.
+    """
     settings = {
         "key_type": bound["docker_client_cert_key_type"],
         "validity": bound["docker_client_cert_validity"],
@@ -30,10 +35,12 @@ def requests(bound: Bound) -> list[Options]:
         "force": bound["docker_client_cert_force_renewal"],
     }
     clients = bound["docker_client_cert_clients"]
-    return _inventory.client_certificate_requests(_assigned(bound), clients, options.authorities(bound, ROLE), settings)
+    return _inventory.client_certificate_requests(
+        _assigned(bound, become), clients, options.authorities(bound, ROLE), settings
+    )
 
 
-def bundles(bound: Bound, fleet: Fleet) -> Options:
+def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
     """Return the options of M(certificate_bundles): bundles with what was signed for them, those to remove, and what was rejected."""
     host, clients = str(bound["inventory_hostname"]), bound["docker_client_cert_clients"]
     signed = options.signed_of(bound, ROLE)
@@ -44,13 +51,25 @@ def bundles(bound: Bound, fleet: Fleet) -> Options:
         "bundles": bound["docker_client_cert_bundle_formats"],
         "pkcs12_passphrase": bound["docker_client_cert_pkcs12_passphrase"],
     }
+    assigned = _assigned(bound, become)
     files = _inventory.client_bundle_files(
-        _assigned(bound), host, signed.get("certificates") or {}, options.authorities(bound, ROLE), settings
+        assigned, host, signed.get("certificates") or {}, options.authorities(bound, ROLE), settings
     )
-    wanted = _formats.client_bundle_formats(files, _assigned(bound), clients, docker_hosts, fleet, settings)
+    wanted = _formats.client_bundle_formats(files, assigned, clients, docker_hosts, fleet, settings)
     revoked = revocation.revoked_bundles(host, _only(bound), clients, _machines(bound), settings["path"])
     rejected = _inventory.rejected_requests(signed.get("rejected") or {}, host)
-    return {"bundles": [*wanted, *revoked], "rejected": rejected}
+    removed = [one for one in revoked if _bundle_places.is_for({"user": one["owner"]}, host, _machines(bound), become)]
+    return {"bundles": [*wanted, *removed], "rejected": rejected}
+
+
+def installed_before(bound: Bound, become: bool) -> list[Mapping]:
+    """Return the bundles of the task's host that an earlier task of this run has installed, and that this task is not for."""
+    host, machines = str(bound["inventory_hostname"]), _machines(bound)
+    if not _bundle_places.has_both(host, machines):
+        return []
+    assigned = _inventory.client_bundles(host, _only(bound), bound["docker_client_cert_clients"], machines)
+    others = {one["id"] for one in assigned if not _bundle_places.is_for(one, host, machines, become)}
+    return [one for one in (bound.raw(INSTALLED) or {}).get("bundles") or [] if one["id"] in others]
 
 
 def _first_endpoint(hosts: t.Sequence[str], fleet: Fleet) -> str:
@@ -61,10 +80,15 @@ def _machines(bound: Bound) -> t.Sequence[str]:
     return bound.groups().get("docker_clients") or []
 
 
-def _assigned(bound: Bound) -> list[Mapping]:
-    """Return the bundles of the task's host, without those of groups whose members keep their certificates until a revocation goes on."""
+def _assigned(bound: Bound, become: bool) -> list[Mapping]:
+    """Return the bundles that the task is for, without those of groups whose members keep their certificates until a revocation continues."""
     host, clients = str(bound["inventory_hostname"]), bound["docker_client_cert_clients"]
-    found = _inventory.client_bundles(host, _only(bound), clients, _machines(bound))
+    machines = _machines(bound)
+    found = [
+        one
+        for one in _inventory.client_bundles(host, _only(bound), clients, machines)
+        if _bundle_places.is_for(one, host, machines, become)
+    ]
     held = registered.planned("held", bound.groups(), bound.hostvars())
     groups = {client["name"]: client.get("group", "clients") for client in clients} if held else {}
     return [bundle for bundle in found if groups.get(bundle["client"]) not in held]

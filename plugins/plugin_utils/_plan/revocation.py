@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 
 from ...module_utils._fleet import access_text
-from .. import _access, _ca_place, _inventory
+from .. import _access, _bundle_places, _ca_place, _inventory
 from .._access import admitting
 from .._as_written import as_written
 from .._bound import Bound
@@ -79,13 +79,14 @@ def revoked_bundles(
     """
     gone = [client for client in clients if client.get("state", "present") == "revoked"]
     names = [one["name"] for one in gone]
-    if host not in machines:
-        found = [
+    found: list[Mapping] = []
+    if _bundle_places.has_own_bundles(host, machines):
+        found += [
             {"client": one["name"], "user": "", "directory": one.get("controller_directory") or ""} for one in gone
         ]
-    else:
-        login = hostvars[host].get("ansible_user", "root")
-        found = [
+    if host in machines:
+        login = _bundle_places.login_user(host, hostvars[host])
+        found += [
             {"client": user["client"], "user": user.get("user", login), "directory": user.get("directory", "")}
             for user in hostvars[host].get("docker_client_cert_users") or []
             if user.get("client") in names

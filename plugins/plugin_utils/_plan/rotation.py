@@ -147,12 +147,13 @@ def decide(
 def hosts(plan: Mapping, groups: Groups) -> dict[str, list[str]]:
     """Return the hosts of the plays of the phase that is due."""
     controller = _ca_place.CONTROLLER
-    inspected = [controller, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
+    machines = groups.get("docker_clients") or []
+    inspected = [controller, *(groups.get("docker_hosts") or []), *machines]
     return {
         "rotate": [controller],
         "rotate_ca": [_ca_place.ca_host(groups)],
         "rotate_bundles": [host for host in plan["bundle_hosts"] if host == controller],
-        "rotate_machines": [host for host in plan["bundle_hosts"] if host != controller],
+        "rotate_machines": [host for host in plan["bundle_hosts"] if host != controller or host in machines],
         "rotate_hosts": list(plan["hosts"]),
         "rotate_inspect": inspected,
     }

@@ -145,7 +145,9 @@ def _bundles(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappi
     path = variables.get("docker_client_cert_path") or os.path.join(_home(), CONTROLLER_CLIENTS)
     known = {host: variables}
     for bundle in _inventory.client_bundles(host, known, defined_clients(variables), machines):
-        yield bundle, _inventory.bundle_directory(bundle, path)
+        directory = _inventory.bundle_directory(bundle, path)
+        # With become, ~ would be root's home.
+        yield bundle, directory if bundle["user"] else os.path.expanduser(directory)
 
 
 def defined_clients(variables: Mapping) -> t.Sequence[Mapping]:

@@ -43,6 +43,11 @@ def test_plays_of_a_phase_have_the_hosts_of_the_plan() -> None:
     assert rotation.hosts(PLAN, {**GROUPS, "docker_ca": ["ca1"]})["rotate_ca"] == ["ca1"]
 
 
+def test_controller_that_is_a_client_machine_is_in_both_plays_of_bundles() -> None:
+    found = rotation.hosts(PLAN, {**GROUPS, "docker_clients": ["desk", "localhost"]})
+    assert (found["rotate_machines"], found["rotate_bundles"]) == (["localhost", "desk"], ["localhost"])
+
+
 def test_plays_of_other_phases_have_no_hosts() -> None:
     known = {"localhost": {"__docker_tls_rotation": {"plan": {"phase": "reissue", "rotate_hosts": ["web1"]}}}}
     assert planned("rotate_hosts", GROUPS, known, phase="reissue") == ["web1"]

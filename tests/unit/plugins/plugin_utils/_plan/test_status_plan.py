@@ -82,6 +82,14 @@ def test_files_of_the_controller_and_of_a_client_machine_are_their_bundles() -> 
     assert (theirs["id"], theirs["certificate_path"]) == ("client bob:alice", "~bob/.docker/cert.pem")
 
 
+def test_files_of_a_controller_that_is_a_client_machine_are_in_the_home_of_its_account() -> None:
+    """They are read with become, and then ~ would be root's home."""
+    clients = [{"name": "alice", "controller_directory": "~/.docker"}]
+    variables = {"docker_client_cert_clients": clients, "docker_client_cert_users": [{"user": "bob"}]}
+    found = status.files("localhost", {"docker_clients": ["localhost"]}, {"localhost": variables})
+    assert [one["certificate_path"] for one in found] == ["/home/ops/.docker/cert.pem", "~bob/.docker/cert.pem"]
+
+
 def test_files_of_a_host_that_is_both_are_both() -> None:
     groups = {"docker_hosts": ["web1"], "docker_clients": ["web1"]}
     assert [one["id"] for one in status.files("web1", groups, {"web1": {}})] == ["server", "client root:client"]
