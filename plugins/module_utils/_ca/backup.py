@@ -56,6 +56,7 @@ def make_backup(place: layout.CaDirectory, archive: str, context: create.CallCon
     ``backup-place-unfit``, ``file-unwritable``).
     """
     layout.check_parents(place.path)
+    layout.check_writable(place.path)
     if not os.path.isdir(place.authorities):
         raise layout.no_ca(place, ", so there is nothing to back up")
     _check_archive_place(place, archive)

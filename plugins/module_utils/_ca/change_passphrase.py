@@ -56,10 +56,9 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
     new = check_passphrase(change.new, "the CA's new passphrase (docker_ca_new_passphrase)")
     if not change.old:
         check_passphrase(change.old)
-    layout.check_parents(place.path)
+    layout.check_place(place.path, allow_network=context.allow_network_filesystem)
     if not os.path.isdir(place.authorities):
         raise layout.no_ca(place, ", so there is no passphrase to change")
-    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
     layout.insecure_entries(place, os.geteuid())
     if predict:
         ledger.check_clock(place, ledger.scan(place), context.now)

@@ -156,8 +156,7 @@ def ensure(
         names.check_common_name(spec.common_name, f"common_name of the authority {spec.name}")
         if spec.organization:
             names.check_common_name(spec.organization, f"organization of the authority {spec.name}")
-    layout.check_parents(place.path)
-    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
+    layout.check_place(place.path, allow_network=context.allow_network_filesystem)
     exists = os.path.isdir(place.path)
     if exists:
         layout.insecure_entries(place, os.geteuid())

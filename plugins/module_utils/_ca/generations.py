@@ -70,10 +70,9 @@ def change(
 
 def check_place(place: layout.CaDirectory, context: create.CallContext) -> None:
     """Refuse a directory that is not there or not safe. Raises TlsError ``authority-missing`` and those of ``directory``."""
-    layout.check_parents(place.path)
+    layout.check_place(place.path, allow_network=context.allow_network_filesystem)
     if not os.path.isdir(place.path):
         raise layout.no_ca(place, hint=layout.MAKE_IT_FIRST)
-    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
     layout.insecure_entries(place, os.geteuid())
 
 

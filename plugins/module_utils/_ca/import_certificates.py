@@ -59,6 +59,7 @@ def record(
     ``lock``, ``ledger``, ``store``; ``authority-missing``).
     """
     layout.check_parents(place.path)
+    layout.check_writable(place.path)
     if not os.path.isdir(place.authorities):
         raise layout.no_ca(place)
     layout.insecure_entries(place, os.geteuid())

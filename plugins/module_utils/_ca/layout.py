@@ -162,6 +162,37 @@ def check_parents(path: str) -> None:
         parent = os.path.dirname(parent)
 
 
+def check_writable(path: str) -> None:
+    """Refuse a place where the CA directory cannot be made, or not be written: check mode finds that too, without a try.
+
+    Raises TlsError ``directory-unusable`` or ``ca-unwritable``.
+    """
+    nearest = os.path.realpath(path)
+    while not os.path.lexists(nearest):
+        nearest = os.path.dirname(nearest)
+    is_there = nearest == os.path.realpath(path)
+    if not os.path.isdir(nearest):
+        problem = f"{nearest} is not a directory"
+    elif os.statvfs(nearest).f_flag & os.ST_RDONLY:
+        problem = f"{nearest} is on a file system that is mounted read-only"
+    elif not is_there and not os.access(nearest, os.W_OK | os.X_OK):
+        problem = f"uid {os.geteuid()} must not write in {nearest}"
+    else:
+        return
+    raise TlsError(
+        f"the CA directory {path} cannot be {'written' if is_there else 'made'}: {problem}",
+        hint="Choose another place (docker_ca_path), mount the file system for writing, or run as a user who may write there.",
+        code="ca-unwritable" if is_there and os.path.isdir(nearest) else "directory-unusable",
+    )
+
+
+def check_place(path: str, *, allow_network: bool) -> None:
+    """Refuse a place where no CA can be, or not safely. Raises TlsError (codes of the checks above)."""
+    check_parents(path)
+    check_writable(path)
+    check_file_system(path, allow_network=allow_network)
+
+
 def _entries(place: CaDirectory) -> t.Iterator[tuple[str, bool]]:
     """Yield (path, is a directory by our layout) of all that is there, except the certificates under issued/."""
     yield place.path, True

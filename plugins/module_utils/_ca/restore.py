@@ -51,8 +51,7 @@ def restore_backup(
     Raises TlsError ``backup-missing``, ``backup-unreadable``, ``restore-over-newer``, ``restore-over-existing``, and the
     codes of ``directory``, ``ledger`` and ``store`` for an archive that holds no sound CA; then nothing is there that was not before.
     """
-    layout.check_parents(place.path)
-    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
+    layout.check_place(place.path, allow_network=context.allow_network_filesystem)
     digest = _digest(archive)
     parent = _existing_parent(place.path)
     _remove_abandoned(parent)

@@ -84,10 +84,9 @@ def sign(batch: Batch) -> BatchResult:
     ``authority-missing``); then nothing was signed. With ``partial`` a request's own problem is in ``refused`` instead.
     """
     place, context = batch.place, batch.context
-    layout.check_parents(place.path)
+    layout.check_place(place.path, allow_network=context.allow_network_filesystem)
     if not os.path.isdir(place.path):
         return _without_ca(batch)
-    layout.check_file_system(place.path, allow_network=context.allow_network_filesystem)
     layout.insecure_entries(place, os.geteuid())
     if batch.rules.predicting:
         return _predict(batch)

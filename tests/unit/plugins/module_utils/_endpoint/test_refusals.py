@@ -226,6 +226,18 @@ def elsewhere(host: Host) -> None:
     assert not host.run(check_mode=False)
 
 
+def foreign_store(host: Host) -> None:
+    host.world.certificates.mkdir(parents=True, mode=0o700)
+    (host.world.certificates / "current").mkdir()
+
+
+def journal(host: Host, text: str) -> None:
+    host.world.state.mkdir(parents=True, mode=0o700, exist_ok=True)
+    pathlib.Path(host.state.journal_path).write_text(text)
+
+
+PROXY: dict[str, t.Any] = {"listener": "proxy", "group_authorities": {"ops": CLIENTS.pem}}
+PROXY_WITH_LISTS = {**PROXY, "crl_content": "no list"}
 #: At least one case for each code with which a change is refused. In a case's name, what follows a blank tells it from others.
 CASES: dict[str, Case] = {
     "anchors-all-invalid": Case(options={"client_ca_content": OLD_CLIENTS.pem}),
@@ -233,11 +245,16 @@ CASES: dict[str, Case] = {
     "anchors-purpose": Case(options={"client_ca_content": authority("server", unit="b-g1", number=4).pem}),
     "anchors-server-authority": Case(options={"ca_content": SERVER.pem + BOTH.pem, "client_ca_content": BOTH.pem}),
     "authority-unreadable": Case(options={"ca_content": "no certificate"}),
+    "certificate-store-unusable": Case(foreign_store),
     "certificate-unreadable of the anchors": Case(options={"client_ca_content": "no certificate"}),
     "clients-would-be-shut-out": Case(
         config('{"hosts": ["fd://", "tcp://0.0.0.0:2376"], "tlsverify": true}'), {"existing_settings": "adopt"}
     ),
     "config-path-changed": Case(elsewhere),
+    "crl-missing": Case(options=PROXY_WITH_LISTS),
+    "crl-unreadable": Case(
+        options={**PROXY_WITH_LISTS, "crl_content": "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"}
+    ),
     "daemon-json-invalid": Case(config("{oops")),
     "daemon-json-invalid link": Case(lambda host: host.world.config.symlink_to("/dev/null")),
     "daemon-json-key-unknown": Case(config('{"dbug": true}')),
@@ -264,6 +281,7 @@ CASES: dict[str, Case] = {
     "flag-conflict": Case(flags("-H fd:// --tlsverify")),
     "flag-listener-foreign": Case(flags("-H fd:// -H tcp://0.0.0.0:2375")),
     "host-clock-wrong": Case(options={"controller_time": "2027-09-22T13:00:00Z"}),
+    "journal-unreadable": Case(lambda host: journal(host, "{}")),
     "init-unsupported": Case(lambda host: host.patch.setattr(host.machine, "init_system", lambda: "openrc-init")),
     "listen-address-absent": Case(options={"listen": ["10.9.9.9:2376"]}),
     "listen-address-absent systemd": Case(options={"listen": ["10.9.9.9:2376"], "listener": "systemd"}),
@@ -290,6 +308,11 @@ CASES: dict[str, Case] = {
     "proxy-unit-foreign": Case(lambda host: host.world.proxy_unit.write_text("[Unit]\n"), {"listener": "proxy"}),
     "rights-group-unknown": Case(
         options={"listener": "proxy", "group_authorities": {"ops": CLIENTS.pem}, "group_rights": {"opps": "read-only"}}
+    ),
+    "rights-invalid": Case(options={**PROXY, "group_rights": {"ops": ["read-only"]}}),
+    "rights-unknown": Case(options={**PROXY, "group_rights": {"ops": "read-mostly"}}),
+    "rights-rule-invalid": Case(
+        options={**PROXY, "group_rights": {"ops": {"rules": [{"methods": ["GOT"], "path": "/info"}]}}}
     ),
     "allowed-sources-unsupported": Case(
         lambda host: host.world.problems.add("no-cgroups"), {"listener": "proxy", "allowed_sources": ["10.0.0.0/8"]}
@@ -363,7 +386,7 @@ def test_host_that_would_be_refused_makes_no_key(host: Host, name: str, prepare:
 
 
 #: What only the library can find out: by certificates, those of the endpoint that is there among them.
-BY_CERTIFICATES = ("anchors-", "authority-", "certificate-", "clients-", "config-path-")
+BY_CERTIFICATES = ("anchors-", "authority-", "certificate-unreadable", "clients-", "config-path-", "crl-")
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith(BY_CERTIFICATES)])
@@ -413,3 +436,8 @@ def test_every_refusal_of_the_preflight_has_its_case(file: str) -> None:
     found = set(codes_of(file))
     assert found
     assert found <= {name.split()[0] for name in CASES} | OF_THE_CERTIFICATE | ELSEWHERE
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_rollback_without_an_earlier_state_is_refused_by_check_mode_too(host: Host, check_mode: bool) -> None:
+    assert host.run(check_mode=check_mode, state="rolled_back") == "nothing-to-roll-back"
