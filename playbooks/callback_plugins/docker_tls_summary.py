@@ -32,6 +32,10 @@ description:
 
 PATH = "DOCKER_TLS_SUMMARY_PATH"
 SWITCH = "__docker_tls_summary"
+NOTHING_RAN = (
+    "Docker TLS: no task was run, so nothing was inspected and nothing changed. "
+    "Run the playbook from its beginning, without --start-at-task and --tags."
+)
 
 
 class CallbackModule(CallbackBase):
@@ -46,7 +50,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self._run = run.Run()
         self._inventory: t.Any = None
-        self._asked = self._wanted = False
+        self._asked = self._wanted = self._skipped = False
         if C.DEFAULT_STDOUT_CALLBACK in empty_plays.CALLBACKS:
             empty_plays.hide(self._display)
 
@@ -65,6 +69,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
         """Take in that a task had nothing to do."""
+        self._skipped = True
         host, module, _found = _parts(result)
         self._run.note_skipped(host, module)
 
@@ -84,6 +89,8 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         """Tell."""
         if not self._wanted:
+            if self._asked and not self._skipped and "json" not in C.DEFAULT_STDOUT_CALLBACK:
+                table.show(self._display, [NOTHING_RAN])
             return
         failed, unreachable = ({host for host, count in each.items() if count} for each in (stats.failures, stats.dark))
         groups = self._inventory.get_groups_dict() if self._inventory is not None else None

@@ -37,8 +37,8 @@ class ActionModule(ModuleAction):
         arguments.setdefault("issuers", _issuers.anchors(options.issuers(bound, self._fleet(bound))))
         outcome = super().run_module(arguments, package, task_vars)
         found = _access.with_hosts(outcome, bound.groups(), self._fleet(bound))
-        undone = found.get("revocations_deferred") if self._fails and not self._task.check_mode else None
-        return {**found, **_incomplete(undone)} if undone else found
+        undone = found.get("revocations_deferred") if self._fails else None
+        return {**found, **_incomplete(undone, predicting=bool(self._task.check_mode))} if undone else found
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of a host without a CA."""
@@ -46,7 +46,7 @@ class ActionModule(ModuleAction):
         return {**nothing, "authorities": {}, "ansible_facts": {"docker_ca_authorities": {}}}
 
 
-def _incomplete(undone: t.Sequence[t.Mapping[str, t.Any]]) -> Result:
+def _incomplete(undone: t.Sequence[t.Mapping[str, t.Any]], *, predicting: bool) -> Result:
     """Return the failure of a playbook of roles, which cannot complete a revocation."""
     clients, generations = (
         ", ".join(dict.fromkeys(str(each) for one in undone for each in one[name]))
@@ -55,7 +55,7 @@ def _incomplete(undone: t.Sequence[t.Mapping[str, t.Any]]) -> Result:
     return {
         "failed": True,
         "code": "revocation-incomplete",
-        "msg": f"The revocation of {clients} is not complete: hosts that still trust {generations} let these clients in. "
-        "The roles alone do not complete it.",
+        "msg": f"The revocation of {clients} {'would not be' if predicting else 'is not'} complete: hosts that still trust {generations} let these "
+        "clients in. The roles alone do not complete it.",
         "hint": "Write state revoked in the inventory, and run the playbook portcullis.docker_tls.site for the whole inventory.",
     }

@@ -72,10 +72,10 @@ def _controller(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> 
 
 def _unfinished(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
     del settings
-    sentences = registered.unfinished(bound, fleet)
-    if sentences:
-        hint = "Run portcullis.docker_tls.site for the whole inventory, without --limit, --tags and --start-at-task."
-        raise TlsError(" ".join(sentences), hint=hint, code="run-unfinished")
+    undone = registered.unfinished(bound, fleet)
+    if undone:
+        message, hint = (" ".join(dict.fromkeys(texts)) for texts in zip(*undone))
+        raise TlsError(message, hint=hint, code="run-unfinished")
     return {}
 
 

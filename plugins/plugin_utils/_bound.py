@@ -30,7 +30,10 @@ _MISSING = object()
 
 
 class Unresolved(Exception):
-    """A variable is missing, or cannot be computed."""
+    """A variable is missing, or cannot be computed; or what an earlier task of the run finds out."""
+
+    hint = "Correct the variables of this host; the READMEs of the roles name each."
+    code = "role-arguments-invalid"
 
 
 @functools.lru_cache(maxsize=8)

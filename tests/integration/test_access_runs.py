@@ -143,6 +143,15 @@ def test_run_that_cannot_revoke_fails_and_says_so(place: Place, options: tuple[s
     assert "bob" in output.partition("Docker TLS: ")[2], output
 
 
+def test_check_mode_of_a_run_that_cannot_revoke_fails_like_the_run(place: Place) -> None:
+    here = f"{INVENTORY}{DESK}[here]\nlocalhost {LOCAL}\n"
+    code, output = place.site(
+        "--check", "--limit", "localhost", localhost=[ALICE, OLGA], group_printers=[GONE], hosts=here
+    )
+    assert (code, place.good()) == (2, set(COPIES)), output
+    assert "so the revocation would not begin" in output.partition("PLAY RECAP")[2], output
+
+
 def test_revocation_by_the_variables_of_a_play_is_done(place: Place) -> None:
     plays = [{"import_playbook": str(SITE), "vars": {CLIENTS: [ALICE, GONE, OLGA]}}]
     (place.path / "plays.yml").write_text(json.dumps(plays))

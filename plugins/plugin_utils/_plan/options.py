@@ -65,8 +65,37 @@ def authorities(bound: Bound, role: str) -> Mapping:
     facts = bound.of_host(bound[ROLES[role].ca_host]).get("ansible_facts")
     found = (facts or {}).get("docker_ca_authorities") or (bound.raw(ROLES[role].info) or {}).get("authorities")
     if not found:
-        raise Unresolved("the authorities are not known yet")
+        raise _without_authorities(bound, role)
     return t.cast(Mapping, found)
+
+
+class AuthoritiesMissing(Unresolved):
+    """There is no CA yet where this run looks for it."""
+
+    hint = (
+        "Run portcullis.docker_tls.site with the CA host in the run (without --limit, or with localhost in it where the controller has the CA). "
+        "Where there is a CA, correct the group docker_ca or docker_ca_path."
+    )
+    code = "authority-missing"
+
+
+class AuthoritiesUnread(Unresolved):
+    """No task of this run has read the CA."""
+
+    hint = "Run the playbook from its beginning, without --start-at-task and --tags."
+    code = "run-unfinished"
+
+
+def _without_authorities(bound: Bound, role: str) -> Unresolved:
+    host = str(bound[ROLES[role].ca_host])
+    known = (
+        bound.of_host(host).get("docker_ca_checked"),
+        bound.raw(ROLES[role].info),
+        bound.raw("__docker_tls_authorities"),
+    )
+    if any(isinstance(one, t.Mapping) and "authorities" in one for one in known):
+        return AuthoritiesMissing(f"there is no CA on {host} yet, so no certificate can be signed")
+    return AuthoritiesUnread(f"this run has not read the CA on {host}: it began behind the tasks that do")
 
 
 def ledger(bound: Bound, role: str) -> Mapping:

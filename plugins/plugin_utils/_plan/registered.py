@@ -13,7 +13,7 @@ from .._as_written import as_written
 from .._bound import Bound
 from .._variables import Fleet
 from . import batches, revocation
-from .revocation import RevocationPlan
+from .revocation import RevocationPlan, Undone
 from .rotation import RotationPlays
 from .site import SitePlan
 
@@ -25,6 +25,7 @@ REGISTERED, REVOCATION, REPORT = "__docker_tls_plan", "__docker_tls_revocation",
 ROTATION = "__docker_tls_rotation"
 #: The result of M(plan) has the plan under this name.
 KEY = "plan"
+_MEND = "Fix what the hosts report above, and run portcullis.docker_tls.site again."
 _NOTHING = {**asdict(RotationPlays("done")), **asdict(RevocationPlan()), **asdict(SitePlan())}
 
 
@@ -47,33 +48,33 @@ def planned(name: str, groups: Groups, hostvars: Mapping, witness: str = "", pha
     return found if in_batches else [*found, witness]
 
 
-def unfinished(bound: Bound, fleet: Fleet) -> list[str]:
-    """Return a sentence for everything that this run was to do and could not begin; nothing in check mode, which begins nothing."""
-    groups = bound.groups()
+def unfinished(bound: Bound, fleet: Fleet) -> list[Undone]:
+    """Return everything that this run was to do and could not begin; in check mode, what the run would leave undone."""
+    groups, checking = bound.groups(), bool(bound.raw("ansible_check_mode"))
     undone = _registered("undone", groups, fleet)
     if undone is not None:
-        return [*undone, *(_registered("problems", groups, fleet) or []), *_not_verified(groups, fleet)]
-    if bound.raw("ansible_check_mode"):
-        return []
+        held = [Undone(one, _MEND) for one in _registered("problems", groups, fleet) or []]
+        return [*(Undone(*one) for one in undone), *held, *_not_verified(groups, fleet)]
     here = set(bound.raw("ansible_play_hosts_all") or ()) & set(groups.get("docker_hosts") or ())
-    sentences = revocation.undone_revocations(groups, fleet)
+    found = revocation.undone_revocations(groups, fleet, checking)
     if here:
-        sentences.append(
-            "This run has not inspected the Docker hosts, so it has changed none of them: --start-at-task skips the inspection. Run portcullis.docker_tls.site "
-            "from its beginning."
+        changed = "would change" if checking else "has changed"
+        found.append(
+            Undone(
+                f"This run has not inspected the Docker hosts, so it {changed} none of them: --start-at-task skips the inspection.",
+                "Run portcullis.docker_tls.site from its beginning, without --start-at-task.",
+            )
         )
-    return sentences
+    return found
 
 
-def _not_verified(groups: Groups, hostvars: Mapping) -> list[str]:
-    """Return a sentence where the verification of a revocation has failed."""
+def _not_verified(groups: Groups, hostvars: Mapping) -> list[Undone]:
+    """Return that the verification of a revocation has failed, where it has."""
     rows = _registered("rows", groups, hostvars) or []
     failed = sorted({str(row["host"]) for row in rows if not row["passed"]})
     if not failed:
         return []
-    return [
-        f"THE REVOCATION IS NOT VERIFIED for {', '.join(failed)}: the table above says why. Fix that and run portcullis.docker_tls.site again."
-    ]
+    return [Undone(f"THE REVOCATION IS NOT VERIFIED for {', '.join(failed)}: the table above says why.", _MEND)]
 
 
 def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:

@@ -145,51 +145,72 @@ def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
     return {}
 
 
-def undone_revocations(groups: Groups, hostvars: Mapping) -> list[str]:
-    """Return a sentence for each revocation that this run did not begin: it was limited to some hosts or tasks, or a name is misspelt."""
+class Undone(t.NamedTuple):
+    """Something that a run leaves undone, and what to do about it."""
+
+    message: str
+    hint: str
+
+
+def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = False) -> list[Undone]:
+    """Return each revocation that this run does not begin: it was limited to some hosts or tasks, or a name is misspelt.
+
+    ``predicting``: in check mode, which fails where the run would.
+    """
     answer = _answer(groups, hostvars)
     if not answer:
         return _unread(groups, hostvars)
-    sentences = [
-        f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can get in with certificates of {', '.join(one['generations'])} on "
-        f"{access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
-        "or tasks (--limit, --tags), so the revocation was not begun. Run portcullis.docker_tls.site without these options."
+    begun = "would not begin" if predicting else "was not begun"
+    found = [
+        Undone(
+            f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can get in with certificates of {', '.join(one['generations'])} on "
+            f"{access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
+            f"or tasks (--limit, --tags), so the revocation {begun}.",
+            "Run portcullis.docker_tls.site for the whole inventory, without --limit and --tags.",
+        )
         for one in answer.get("revocations_deferred") or []
     ]
     if answer.get("authorities") and answer.get("compared") is False:
-        sentences.append(
-            "Whether revoked clients still have access is not known: the ledger of the CA cannot be read. Run portcullis.docker_tls.site without --limit and "
-            "--tags; it says what is wrong with the ledger."
+        found.append(
+            Undone(
+                "Whether revoked clients still have access is not known: the ledger of the CA cannot be read.",
+                "Run portcullis.docker_tls.site without --limit and --tags; it says what is wrong with the ledger.",
+            )
         )
-    return sentences + _misspelt(answer)
+    return found + _misspelt(answer)
 
 
-def _misspelt(answer: Mapping) -> list[str]:
-    """Return a sentence for each revoked name that differs from the client of a valid, unlisted certificate only in case or white space."""
-    sentences = []
+def _misspelt(answer: Mapping) -> list[Undone]:
+    """Return each revoked name that differs from the client of a valid, unlisted certificate only in case or white space."""
+    found = []
     for name in answer.get("revoked_unknown") or []:
         alike = {str(one["client"]) for one in answer.get("unlisted") or [] if _folded(one["client"]) == _folded(name)}
         if alike:
-            sentences.append(
-                f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. {', '.join(sorted(alike))} has a valid "
-                "certificate. Write the name as the certificate has it, and run portcullis.docker_tls.site again."
+            found.append(
+                Undone(
+                    f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. {', '.join(sorted(alike))} has a valid "
+                    "certificate.",
+                    "Write the name as the certificate has it, and run portcullis.docker_tls.site again.",
+                )
             )
-    return sentences
+    return found
 
 
 def _folded(name: t.Any) -> str:
     return "".join(str(name).split()).casefold()
 
 
-def _unread(groups: Groups, hostvars: Mapping) -> list[str]:
+def _unread(groups: Groups, hostvars: Mapping) -> list[Undone]:
     """Return what to say where no task of this run has read the CA (--start-at-task), although clients are revoked."""
     lists, _unread_lists = _access.client_lists(groups, hostvars) if hostvars else ([], [])
     names = list(dict.fromkeys(one["name"] for each in lists for one in revoked_clients(each.entries())))
     if not names:
         return []
     return [
-        f"Whether {', '.join(names)} still have access, though revoked, is not known: this run has not read the CA. "
-        "Run portcullis.docker_tls.site from its beginning."
+        Undone(
+            f"Whether {', '.join(names)} still have access, though revoked, is not known: this run has not read the CA.",
+            "Run portcullis.docker_tls.site from its beginning, without --start-at-task.",
+        )
     ]
 
 
@@ -210,7 +231,7 @@ def held(groups: Groups, hostvars: Mapping) -> dict[str, str]:
             problems[str(one["authority"])] = (
                 f"The revocation of {', '.join(one['clients'])} goes no further: none of the hosts that admit the group "
                 f"{one['authority']} ({', '.join(hosts)}) has taken the new authority {one['signing']}, so the other members of the "
-                "group would be locked out everywhere. Nothing has been taken from them. Mend what the hosts say above and run again."
+                "group would be locked out everywhere. Nothing has been taken from them."
             )
     return problems
 

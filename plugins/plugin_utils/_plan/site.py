@@ -19,7 +19,7 @@ class SitePlan:
 
     ``change``: hosts that go through the roles; ``refused``: hosts whose change is refused, which fail at the end of the run; ``serial``: the
     batches in which hosts are changed; ``revoke``: whether a revocation is due, whose plays then have the controller, the CA host and the hosts
-    that admit the client's group; ``undone``: a sentence for each revocation that this run cannot complete.
+    that admit the client's group; ``undone``: each revocation that this run cannot complete, and what to do about it.
     """
 
     change: list[str] = field(default_factory=list)
@@ -28,7 +28,7 @@ class SitePlan:
     revoke: list[str] = field(default_factory=list)
     revoke_ca: list[str] = field(default_factory=list)
     revoke_hosts: list[str] = field(default_factory=list)
-    undone: list[str] = field(default_factory=list)
+    undone: list[list[str]] = field(default_factory=list)
 
 
 def site(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
@@ -42,6 +42,6 @@ def site(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
         revoke=revocation.revocation_hosts(groups, fleet, "controller", checking),
         revoke_ca=revocation.revocation_hosts(groups, fleet, "ca", checking),
         revoke_hosts=inspected.hosts_not_refused(revocation.revocation_hosts(groups, fleet, "hosts", checking), fleet),
-        undone=[] if checking else revocation.undone_revocations(groups, fleet),
+        undone=[list(one) for one in revocation.undone_revocations(groups, fleet, checking)],
     )
     return asdict(planned)

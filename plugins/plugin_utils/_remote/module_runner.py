@@ -77,8 +77,8 @@ class ModuleAction(ActionBase):
             try:
                 found = self._bound_to(str(role), task_vars or {})
             except (_bound.Unresolved, ValueError) as error:
-                hint = "Correct the variables of this host; the READMEs of the roles name each."
-                return failure(str(error), hint, "role-arguments-invalid")
+                reason = error if isinstance(error, _bound.Unresolved) else _bound.Unresolved
+                return failure(str(error), reason.hint, reason.code)
             if found is None:
                 return {"changed": False, "skipped": True, "skip_reason": "there is nothing to do"}
             given = {name: value for name, value in arguments.items() if name not in self.OF_ROLES}

@@ -164,7 +164,10 @@ def test_without_a_plan_plays_have_no_hosts_and_the_run_fails() -> None:
     assert planned("unfinished", GROUPS, known) == ["localhost", *GROUPS["docker_hosts"], "desk"]
     failed = make("unfinished", known, ansible_play_hosts_all=["web1"])
     assert (failed["failed"], failed["code"]) == (True, "run-unfinished")
-    assert "This run has not inspected the Docker hosts" in failed["msg"]
+    assert "This run has not inspected the Docker hosts, so it has changed none" in failed["msg"]
+    assert failed["hint"] == "Run portcullis.docker_tls.site from its beginning, without --start-at-task."
+    predicted = make("unfinished", known, ansible_play_hosts_all=["web1"], ansible_check_mode=True)
+    assert (predicted["code"], "would change none" in predicted["msg"]) == ("run-unfinished", True)
     assert make("unfinished", known, ansible_play_hosts_all=["desk"])["plan"] == {}
 
 
@@ -181,7 +184,8 @@ def test_run_whose_plan_is_complete_has_nothing_unfinished() -> None:
     for registers in ({"revocation": {"problems": ["held"]}}, {"report": {"rows": rows}}):
         known = registered(complete, **registers)
         assert planned("unfinished", GROUPS, known)
-        assert make("unfinished", known)["failed"]
+        failed = make("unfinished", known)
+        assert failed["failed"] and "--limit" not in failed["hint"]
 
 
 # ---- the other playbooks

@@ -69,6 +69,14 @@ def test_callback_tells_what_the_modules_said(plugin: t.Any, old: bool) -> None:
     assert "changed      web1  restart yes, 14 containers kept" in heard.end()
 
 
+def test_run_without_any_task_is_not_passed_over(plugin: t.Any) -> None:
+    """Ansible ends well where --start-at-task names a task that it does not find."""
+    assert "no task was run, so nothing was inspected" in Heard(plugin).end()
+    skipped = Heard(plugin)
+    skipped.callback.v2_runner_on_skipped(result_of({}))  # the plan of adopt.yml
+    assert skipped.end() == ""
+
+
 def test_callback_is_silent_where_no_play_wants_it(
     plugin: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -224,9 +224,19 @@ def test_run_that_leaves_a_revocation_undone_says_who_still_gets_in_where(
     variables: dict[str, dict[str, Any]], expected: list[str]
 ) -> None:
     hostvars = fleet(**variables)
-    sentences = revocation.undone_revocations(GROUPS, hostvars)
-    assert len(sentences) == len(expected)
-    assert all(part in records.said(sentence) for part, sentence in zip(expected, sentences))
+    undone = revocation.undone_revocations(GROUPS, hostvars)
+    assert len(undone) == len(expected)
+    assert all(part in records.said(one.message) for part, one in zip(expected, undone))
+    assert all(one.hint.endswith(".") for one in undone)
+
+
+def test_check_mode_says_that_the_revocation_would_not_begin() -> None:
+    hostvars = fleet(localhost={"docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}})
+    told = {predicting: revocation.undone_revocations(GROUPS, hostvars, predicting) for predicting in (False, True)}
+    assert [told[False][0].message.endswith("was not begun."), told[True][0].message.endswith("would not begin.")] == [
+        True,
+        True,
+    ]
 
 
 def test_generation_clients_are_admitted_or_refused_by_what_is_trusted() -> None:
