@@ -38,7 +38,7 @@ class ActionModule(ModuleAction):
         outcome = super().run_module(arguments, package, task_vars)
         found = _access.with_hosts(outcome, bound.groups(), self._fleet(bound))
         undone = found.get("revocations_deferred") if self._fails else None
-        return {**found, **_incomplete(undone, predicting=bool(self._task.check_mode))} if undone else found
+        return {**found, **incomplete(undone, predicting=bool(self._task.check_mode))} if undone else found
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of a host without a CA."""
@@ -46,7 +46,7 @@ class ActionModule(ModuleAction):
         return {**nothing, "authorities": {}, "ansible_facts": {"docker_ca_authorities": {}}}
 
 
-def _incomplete(undone: t.Sequence[t.Mapping[str, t.Any]], *, predicting: bool) -> Result:
+def incomplete(undone: t.Sequence[t.Mapping[str, t.Any]], *, predicting: bool) -> Result:
     """Return the failure of a playbook of roles, which cannot complete a revocation."""
     clients, generations = (
         ", ".join(dict.fromkeys(str(each) for one in undone for each in one[name]))

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import options
 from support.ansible.role_variables import HostVars, Reported, jinja, variables
+from support.contracts import records
 
 RECORDED = json.loads((pathlib.Path(__file__).parents[3] / "fixtures/role_options.json").read_text())
 
@@ -112,3 +113,20 @@ def test_ca_is_where_the_ca_host_has_it(role: str, given: dict[str, t.Any], path
     here = bound(groups={"docker_ca": ["ca1"], "docker_hosts": ["web1"]}, **given)
     assert options.ca_path(here, role, here.fleet()) == path
     assert options.ca_passphrase(here, role, here.fleet()) == passphrase
+
+
+#: What a run knows of the CA, and what a task says that needs it.
+WITHOUT_AUTHORITIES = {
+    "read-and-none-there": ({"authorities": {}}, "authority-missing", "there is no CA on localhost yet"),
+    "never-read": (None, "run-unfinished", "this run has not read the CA on localhost"),
+}
+
+
+@pytest.mark.parametrize(("read", "code", "words"), WITHOUT_AUTHORITIES.values(), ids=WITHOUT_AUTHORITIES)
+def test_task_without_authorities_says_why_there_are_none(read: t.Any, code: str, words: str) -> None:
+    known = {"inventory_hostname": "web1", "groups": {}, "hostvars": HostVars({}), "__docker_tls_authorities": read}
+    here = _bound.Bound(known, lambda value: value)
+    with pytest.raises(_bound.Unresolved, match=words) as caught:
+        options.authorities(here, "docker_daemon")
+    assert caught.value.code == code
+    records.said(f"{caught.value}. {caught.value.hint}", code=code)
