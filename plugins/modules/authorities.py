@@ -230,7 +230,7 @@ from ..module_utils._argument_specs import (
     REVOCATION_LIST_GROUPS_OPTION,
 )
 from ..module_utils._ca import access, call_context, create, layout, plan_text, report, revocation, store
-from ..module_utils._ca.passphrase import check_passphrase
+from ..module_utils._ca.passphrase import check_passphrase, needed_passphrase
 from ..module_utils._issuers import anchors
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._pki.keys import KEY_TYPES
@@ -306,7 +306,8 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     place = layout.ca_directory(params["path"])
     if not specs and not os.path.lexists(place.path):
         return report.without_ca(only_external)
-    passphrase = check_passphrase(params["passphrase"])
+    is_without = module.check_mode and not params["passphrase"]  # enough to say that nothing is due
+    passphrase = b"" if is_without else check_passphrase(params["passphrase"])
     context = call_context.call_context(params, now)
     outcome = create.ensure(place, specs, passphrase, context, predict=module.check_mode)
     for warning in report.bootstrap_warnings(outcome, issuers):
@@ -319,6 +320,8 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         authorities = report.with_revocations(authorities, revoked, now)
     authorities = anchors.with_issuers(authorities, issuers, now)
     reasons = [*outcome.reasons, *revoked.reasons]
+    if reasons and is_without:
+        raise needed_passphrase(reasons)
     ledger_end = report.ledger_end(place, None if reasons else outcome.ledger)
     plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(begun), *plan_text.listed(revoked)]
     return {

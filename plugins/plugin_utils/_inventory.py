@@ -169,9 +169,14 @@ def present_clients(clients: t.Iterable[Mapping]) -> list[Mapping]:
 
 
 def client_signing_requests(
-    hosts: t.Iterable[str], hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str], validity: str
+    hosts: t.Iterable[str],
+    hostvars: Mapping,
+    clients: t.Sequence[Mapping],
+    machines: t.Container[str],
+    validity: str,
+    predicting: bool = False,
 ) -> list[dict[str, t.Any]]:
-    """Return what is to be signed for the client bundles on ``hosts``.
+    """Return what is to be signed for the client bundles on ``hosts``; ``predicting`` is check mode.
 
     Out: M(signed_certificates) ``requests``, with ids ``<host>/<bundle id>``. A host's answer counts only for the clients
     that the inventory assigns to it; common name, group and validity come from the client's entry.
@@ -180,7 +185,7 @@ def client_signing_requests(
     requests = []
     for host in hosts:
         assigned = {bundle["id"]: bundle["client"] for bundle in client_bundles(host, hostvars, clients, machines)}
-        for entry in _wanted_requests(hostvars[host], "docker_client_cert_requested"):
+        for entry in _wanted_requests(hostvars[host], "docker_client_cert_requested", predicting=predicting):
             client = by_name.get(assigned.get(entry["id"], ""))
             if client is None:
                 continue

@@ -32,6 +32,15 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups,
     the groups that each host admits, the users of the client machines.
     """
+    return _problems(groups, hostvars, predicting=False)
+
+
+def check_mode_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[str]:
+    """Return the same for check mode, which needs no passphrase where nothing is due."""
+    return _problems(groups, hostvars, predicting=True)
+
+
+def _problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, *, predicting: bool) -> list[str]:
     too_old = _ansible_version.problem(RUNNING)
     if too_old:
         return [f"{too_old}. {_ansible_version.HINT}"]
@@ -55,7 +64,7 @@ def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappin
     lists, unread = _access.client_lists(groups, hostvars, written)
     misshapen = [
         *_issuer_problems(groups, hostvars, place, known),
-        *_passphrase_problems(place, hostvars, known),
+        *([] if predicting else _passphrase_problems(place, hostvars, known)),
         *_role_problems("docker_ca", place, everywhere),
         *_role_problems("docker_client_cert", "localhost", _ca_place.variables_of(hostvars, "localhost")),
         *(

@@ -148,7 +148,8 @@ def ensure(
 ) -> Outcome:
     """Make the authorities of ``specs`` that are missing, after verifying those that are there; repair modes and a torn ledger.
 
-    Everything that can be wrong is found before anything changes. Raises TlsError (codes of ``directory``, ``lock``, ``ledger``,
+    Everything that can be wrong is found before anything changes. A prediction does without a passphrase (b""): no key is opened then.
+    Raises TlsError (codes of ``directory``, ``lock``, ``ledger``,
     ``store``, ``keys``; ``authority-lost``).
     """
     for spec in specs:
@@ -244,7 +245,8 @@ class Run:
         for spec in self.specs:
             if spec.name in stored:
                 store.check_authority(store.signing(stored[spec.name]), self.context.now)
-                store.open_key(store.signing(stored[spec.name]), self.passphrase)
+                if self.passphrase:  # else it is a prediction that was given none
+                    store.open_key(store.signing(stored[spec.name]), self.passphrase)
         try:
             found = ledger.scan(self.place)
             ledger.check_clock(self.place, found, self.context.now)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from .._errors import TlsError
 
@@ -21,6 +22,15 @@ _WELL_KNOWN = re.compile(
     r"(change[\W_]*(me|it|this).*)"
     r"|((my|your|the)?[\W_]*(pass[\W_]*(word|phrase)|phrase|secret|letmein|docker|qwerty(uiop)?|admin)[\d\W_]*)+"
 )
+
+
+def needed_passphrase(reasons: t.Iterable[str]) -> TlsError:
+    """Return the error of a check mode that was given no passphrase although something is due; ``reasons`` say what."""
+    return TlsError(
+        f"the CA's passphrase (docker_ca_passphrase) is missing or empty, and the CA has something to do: {', '.join(reasons)}",
+        hint="Without it, check mode can say only that nothing is due. Give it, and run again.",
+        code="passphrase-missing",
+    )
 
 
 def check_passphrase(passphrase: str, what: str = "the CA's passphrase (docker_ca_passphrase)") -> bytes:

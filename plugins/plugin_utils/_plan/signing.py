@@ -137,7 +137,12 @@ def _client(bound: Bound, hosts: t.Sequence[str], fleet: Fleet) -> list[Options]
         request
         for host in hosts
         for request in _inventory.client_signing_requests(
-            [host], fleet, _access.clients_of(host, lists), machines, _validity(host, fleet)
+            [host],
+            fleet,
+            _access.clients_of(host, lists),
+            machines,
+            _validity(host, fleet),
+            bool(bound.raw("ansible_check_mode")),
         )
     ]
 
