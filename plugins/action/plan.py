@@ -41,8 +41,8 @@ class ActionModule(ModuleAction):
 def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
     """Raise TlsError where the inventory cannot work, before any host is touched."""
     del settings
-    check = bound.raw("ansible_check_mode")
-    return _without((_preflight.check_mode_problems if check else _preflight.inventory_problems)(bound.groups(), fleet))
+    predicting = bool(bound.raw("ansible_check_mode"))
+    return _without(_preflight.inventory_problems(bound.groups(), fleet, predicting=predicting))
 
 
 def _secrets(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:

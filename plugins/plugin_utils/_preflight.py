@@ -26,21 +26,16 @@ DEFAULT_GROUPS = ["clients"]
 DEFAULT_CLIENTS = _access.DEFAULT_CLIENTS
 
 
-def inventory_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[str]:
+def inventory_problems(
+    groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, *, predicting: bool = False
+) -> list[str]:
     """Return one sentence for each problem of the inventory, most general first; empty when it is sound.
 
-    In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups,
-    the groups that each host admits, the users of the client machines.
+       In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups,
+       the groups that each host admits, the users of the client machines.
+    ``predicting``: in check mode, which needs no
+       passphrase where nothing is due.
     """
-    return _problems(groups, hostvars, predicting=False)
-
-
-def check_mode_problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[str]:
-    """Return the same for check mode, which needs no passphrase where nothing is due."""
-    return _problems(groups, hostvars, predicting=True)
-
-
-def _problems(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, *, predicting: bool) -> list[str]:
     too_old = _ansible_version.problem(RUNNING)
     if too_old:
         return [f"{too_old}. {_ansible_version.HINT}"]
