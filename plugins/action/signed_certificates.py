@@ -9,7 +9,8 @@ from ..modules import signed_certificates
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import signing
 from ..plugin_utils._remote import external_issuers
-from ..plugin_utils._remote.module_runner import PassphraseAction, Result
+from ..plugin_utils._remote.issuing import IssuingAction
+from ..plugin_utils._remote.module_runner import Result
 from ..plugin_utils._variables import Fleet
 
 #: Strategies of ansible-core that run a run_once task for every host.
@@ -27,7 +28,7 @@ def _strategy(task: t.Any) -> str:
     return ""
 
 
-class ActionModule(PassphraseAction):
+class ActionModule(IssuingAction):
     """Sign a batch; the passphrase goes through a pipe. What other issuers are to issue is asked for beside it."""
 
     MODULE = "portcullis.docker_tls.signed_certificates"
@@ -55,9 +56,8 @@ class ActionModule(PassphraseAction):
             outcome = super().run_module(arguments, package, task_vars)
         if external is None or outcome.get("failed"):
             return outcome
-        check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
-        tasks = external.pop(signing.TASKS, {})
-        issued = external_issuers.issue(external, check_mode=check, diff=diff)
+        tasks, place = external.pop(signing.TASKS, {}), external.pop(signing.LEDGER, {})
+        issued = self.issue(external, place, task_vars, diff=bool(getattr(self._task, "diff", False)))
         merged = external_issuers.with_issued(outcome, issued, [str(one["id"]) for one in external["requests"]])
         if "answers" in external:
             return external_issuers.answered(merged)

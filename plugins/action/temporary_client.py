@@ -15,7 +15,8 @@ from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import verification
 from ..plugin_utils._remote import external_issuers
 from ..plugin_utils._remote.accept import unusable
-from ..plugin_utils._remote.module_runner import PassphraseAction, Result
+from ..plugin_utils._remote.issuing import IssuingAction
+from ..plugin_utils._remote.module_runner import Result
 from ..plugin_utils._variables import Fleet
 
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
@@ -40,7 +41,7 @@ def completed(options: Result) -> Result:
     return {**{name: option.get("default") for name, option in _OPTIONS.items()}, **options}
 
 
-class ActionModule(PassphraseAction):
+class ActionModule(IssuingAction):
     """Make a key and a request in this process, and have the CA host sign it. The key is in the result only."""
 
     MODULE = "portcullis.docker_tls.signed_certificates"
@@ -102,16 +103,17 @@ class ActionModule(PassphraseAction):
         if missing:
             return unusable(f"it has no certificate for {', '.join(missing)}")
         if options["external"] and not self._task.check_mode:
-            outcome = self._with_external(outcome, options["external"], shared)
+            outcome = self._with_external(outcome, options, shared, task_vars)
             groups += [one["authority"] for one in options["external"] if one["authority"] in outcome["certificates"]]
         return _client(outcome, groups, key_content)
 
-    @staticmethod
-    def _with_external(outcome: Result, issuers: list[Result], shared: Result) -> Result:
+    def _with_external(self, outcome: Result, options: Result, shared: Result, task_vars: Result) -> Result:
         """Return the result with a client of each of other issuers; one that makes none is a warning: the other checks still count."""
+        issuers = options["external"]
         names = [str(one["authority"]) for one in issuers]
         requests = [{**shared, "id": name, "authority": name} for name in names]
-        issued = external_issuers.issue({"requests": requests, "issuers": issuers}, check_mode=False, diff=False)
+        place = {name: options[name] for name in ("path", "lock_timeout")}
+        issued = self.issue({"requests": requests, "issuers": issuers}, place, task_vars)
         merged = external_issuers.with_issued(outcome, issued, names)
         told = [
             f"verification-without-client: {merged['rejected'][name]['msg']}. Whether a good client is answered was not checked."
@@ -127,7 +129,7 @@ def _generation(identifier: str) -> tuple[str, int]:
     name, _mark, number = identifier.rpartition("-g")
     if not name or not number.isdigit() or not 0 < int(number) <= 9999:
         raise TlsError(
-            f"generations has {identifier!r}, which is no id of a generation",
+            f"generations has {identifier!r}, which is not an id of a generation",
             hint="Write the name and the number, as authority_info shows them, for example clients-g1.",
             code="authority-unknown",
         )

@@ -217,7 +217,6 @@ ansible_facts:
       type: dict
 """
 
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -229,7 +228,7 @@ from ..module_utils._argument_specs import (
     CRYPTOGRAPHY_OPTION,
     REVOCATION_LIST_GROUPS_OPTION,
 )
-from ..module_utils._ca import access, call_context, create, layout, plan_text, report, revocation, store
+from ..module_utils._ca import access, call_context, create, layout, ledger, plan_text, report, revocation, store
 from ..module_utils._ca.passphrase import check_passphrase, needed_passphrase
 from ..module_utils._issuers import anchors
 from ..module_utils._module import plan_diff, run_module
@@ -274,6 +273,11 @@ def _spec(params: dict[str, t.Any], name: str, option: str) -> create.AuthorityS
     )
 
 
+def _has_authorities(place: layout.CaDirectory) -> bool:
+    """Return whether there are authorities, or were: a directory with certificates of other issuers alone has a ledger and no key."""
+    return bool(store.read_authorities(place) or ledger.scan(place).authorities)
+
+
 def _revoke(
     module: AnsibleModule,
     place: layout.CaDirectory,
@@ -304,8 +308,8 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     only_external = anchors.with_issuers({}, [one for one in issuers if one.authority in external], now)
     specs = [spec for spec in _specs(params) if spec.name not in external]
     place = layout.ca_directory(params["path"])
-    if not specs and not os.path.lexists(place.path):
-        return report.without_ca(only_external)
+    if not specs and not _has_authorities(place):
+        return report.without_ca(only_external, report.ledger_end(place))
     is_without = module.check_mode and not params["passphrase"]  # enough to say that nothing is due
     passphrase = b"" if is_without else check_passphrase(params["passphrase"])
     context = call_context.call_context(params, now)

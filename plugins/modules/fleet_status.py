@@ -119,7 +119,8 @@ options:
       ledger:
         description: >-
           RV(portcullis.docker_tls.ledger_info#module:ledger), with C(known) added, the list of the fingerprints of all certificates that
-          it knows and that are valid. A certificate of ours that is not among them is reported.
+          it knows and that are valid. A certificate of ours that is not among them is reported. C(external) has those of them that another issuer
+          has signed, by fingerprint, each with C(issuer), C(time) and C(requester).
         type: dict
       certificates:
         description: >-

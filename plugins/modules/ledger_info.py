@@ -163,7 +163,7 @@ entries:
       type: str
       sample: "2026-11-22T13:00:00Z"
     event:
-      description: What happened, V(issued) or one of the events of an authority.
+      description: What happened, V(issued), V(external-issued) for a certificate of another issuer, or one of the events of an authority.
       type: str
       sample: issued
     authority:
@@ -238,6 +238,16 @@ entries:
       description: Who ran it.
       returned: where the event has it
       type: str
+    issuer:
+      description: The kind of the issuer, of a certificate that no authority of this CA has signed.
+      returned: where the event has it
+      type: str
+      sample: openbao
+    issuer_subject:
+      description: Name of the CA that has signed it.
+      returned: where the event has it
+      type: str
+      sample: CN=Example issuing CA 1
     prev:
       description: SHA-256 of the line before.
       returned: where the event has it

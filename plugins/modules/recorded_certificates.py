@@ -15,6 +15,8 @@ description:
     C(issued/), so that the ledger is whole again and its chain goes on.
   - Needed when an older state of the CA directory came back (a backup, a snapshot), and for certificates of a CA that was adopted.
   - What is recorded is checked by its signature; what others have signed is only counted. The passphrase is not needed.
+  - With O(reason=external) the certificates are those that another issuer has signed in this run. They get lines of their own, with the kind and the
+    name of the issuer, and the directory is made where there is no CA. The roles call it, so a play does not need to.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca.directory
@@ -41,10 +43,33 @@ options:
         description: Where it was found.
         type: str
         default: ""
+      authority:
+        description: With O(reason=external), V(server) or the access group.
+        type: str
+        default: ""
+      profile:
+        description: With O(reason=external), what the certificate is for.
+        type: str
+        choices: [server, client]
+      issuer:
+        description: With O(reason=external), the kind of the issuer.
+        type: str
+        default: ""
+      request:
+        description: With O(reason=external), the id of the request that the certificate answers.
+        type: str
+        default: ""
+      reasons:
+        description: With O(reason=external), why it was requested.
+        type: list
+        elements: str
+        default: []
   reason:
-    description: Why the ledger does not know them. With V(restored) the ledger counts as complete again afterwards.
+    description:
+      - Why the ledger does not know them. With V(restored) the ledger counts as complete again afterwards.
+      - V(external) records what another issuer has signed.
     type: str
-    choices: [adopted, restored]
+    choices: [adopted, restored, external]
     default: restored
   complete:
     description: Whether O(certificates) are those of all hosts and clients. Otherwise the ledger goes on counting as one that lacks something.
@@ -76,10 +101,10 @@ recorded:
       description: Serial number in hexadecimal.
       type: str
     event:
-      description: V(leaf-adopted) or V(leaf-recorded).
+      description: V(leaf-adopted), V(leaf-recorded), or V(external-issued) for the certificate of another issuer.
       type: str
     authority:
-      description: Id of the authority that has signed it.
+      description: Id of the authority that has signed it. For the certificate of another issuer V(server-external), or the access group in its place.
       type: str
       sample: server-g1
     profile:
@@ -101,7 +126,22 @@ recorded:
       type: str
     source:
       description: The file that it was found in.
+      returned: where it was found on a host
       type: str
+    request:
+      description: Id of the request that it answers.
+      returned: where another issuer has signed it
+      type: str
+    issuer:
+      description: The kind of the issuer.
+      returned: where another issuer has signed it
+      type: str
+      sample: openbao
+    issuer_subject:
+      description: Name of the CA that has signed it.
+      returned: where another issuer has signed it
+      type: str
+      sample: CN=Example issuing CA 1
     reasons:
       description: Why it was recorded.
       type: list
@@ -139,10 +179,14 @@ foreign:
   type: list
   elements: str
 reasons:
-  description: V(certificates-adopted) or V(certificates-restored), and V(ledger-recorded).
+  description: V(certificates-adopted), V(certificates-restored) or V(certificates-external), and V(ledger-recorded).
   returned: success
   type: list
   elements: str
+ledger:
+  description: Where the ledger ends now (C(seq), C(digest), C(time), C(restored)).
+  returned: with O(reason=external)
+  type: dict
 """
 
 import typing as t
@@ -152,22 +196,37 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._ca import call_context, import_certificates, layout
+from ..module_utils._ca import call_context, external_certificates, import_certificates, layout
+from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
+
+if t.TYPE_CHECKING:
+    from ..module_utils._ca import create
 
 _CERTIFICATE: dict[str, t.Any] = {
     "content": {"type": "str", "required": True},
     "requester": {"type": "str", "default": ""},
     "source": {"type": "str", "default": ""},
+    "authority": {"type": "str", "default": ""},
+    "profile": {"type": "str", "choices": ["server", "client"]},
+    "issuer": {"type": "str", "default": ""},
+    "request": {"type": "str", "default": ""},
+    "reasons": {"type": "list", "elements": "str", "default": []},
 }
+EXTERNAL = "external"
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     context = call_context.call_context(params, now)
+    if params["reason"] == EXTERNAL:
+        return _external(module, context)
     done = import_certificates.record(
         layout.ca_directory(params["path"]),
-        [import_certificates.Found(**one) for one in params["certificates"]],
+        [
+            import_certificates.Found(**{name: one[name] for name in ("content", "requester", "source")})
+            for one in params["certificates"]
+        ],
         params["reason"],
         context,
         predict=module.check_mode,
@@ -183,15 +242,49 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     }
 
 
-def main() -> None:
-    """Run the module."""
-    run_module(
+def _external(module: AnsibleModule, context: create.CallContext) -> dict[str, t.Any]:
+    """Record what another issuer has signed."""
+    params = module.params
+    for one in params["certificates"]:
+        missing = [name for name in ("authority", "profile", "issuer") if not one[name]]
+        if missing:
+            raise TlsError(
+                f"a certificate that another issuer has signed lacks {', '.join(missing)}",
+                hint="With reason external, write authority, profile and issuer for each of certificates.",
+                code="option-invalid",
+            )
+    done = external_certificates.record(
+        layout.ca_directory(params["path"]),
+        [
+            external_certificates.External(
+                **{name: one[name] for name in ("content", "authority", "profile", "issuer", "request", "requester")},
+                reasons=tuple(one["reasons"]),
+            )
+            for one in params["certificates"]
+        ],
+        context,
+        predict=module.check_mode,
+    )
+    return {
+        "changed": bool(done.entries),
+        "reasons": ["certificates-external"] if done.entries else [],
+        "recorded": [dict(entry) for entry in done.entries],
+        "known": done.known,
+        "foreign": [],
+        "ledger": done.ledger,
+        "warnings": list(done.warnings),
+    }
+
+
+def main(run: t.Callable[..., None] = run_module) -> None:
+    """Run the module; ``run`` is another way to do so (plugin_utils/_remote/local.py)."""
+    run(
         lambda module: _run(module, _time.utc_now()),
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             **CA_DIRECTORY_OPTIONS,
             "certificates": {"type": "list", "elements": "dict", "required": True, "options": _CERTIFICATE},
-            "reason": {"type": "str", "choices": ["adopted", "restored"], "default": "restored"},
+            "reason": {"type": "str", "choices": ["adopted", "restored", EXTERNAL], "default": "restored"},
             "complete": {"type": "bool", "default": True},
         },
     )

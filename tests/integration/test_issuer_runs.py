@@ -19,18 +19,20 @@ PLAY = """
   gather_facts: false
   roles: [portcullis.docker_tls.docker_ca, portcullis.docker_tls.docker_server_cert]
 """
+CLIENT_PLAY = PLAY.replace("docker_server_cert]", "docker_server_cert, portcullis.docker_tls.docker_client_cert]")
 #: What docs/issuers.md shows, with the paths of the test.
 TASKS = """
 - name: Write the requests
   ansible.builtin.copy:
     content: "{{ item.request_content }}"
-    dest: "DIRECTORY/{{ item.host }}.csr"
+    dest: "DIRECTORY/{{ item.id | replace('/', '-') }}.csr"
     mode: "0644"
   loop: "{{ docker_issuer_requests }}"
 - name: Sign them with the company's CA
   ansible.builtin.command:
     cmd: >-
-      openssl x509 -req -in DIRECTORY/{{ item.host }}.csr -CA DIRECTORY/root.pem -CAkey DIRECTORY/root.key -days 90
+      openssl x509 -req -in DIRECTORY/{{ item.id | replace('/', '-') }}.csr -CA DIRECTORY/{{ item.profile }}-ca.pem
+      -CAkey DIRECTORY/{{ item.profile }}-ca.key -days 90
       -copy_extensions copy -extfile DIRECTORY/{{ item.profile }}.cnf
   loop: "{{ docker_issuer_requests }}"
   register: company_signed
@@ -46,22 +48,28 @@ ROOT = made.authority(unit="company-root", number=95)
 CLIENTS = made.authority("client", unit="company-clients", number=96)
 
 
-def run(directory: pathlib.Path, issuer: dict[str, t.Any], *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the roles for this machine; another issuer signs for the clients too, so there is no CA and no passphrase."""
-    (directory / "play.yml").write_text(PLAY)
+def run(
+    directory: pathlib.Path,
+    issuer: dict[str, t.Any],
+    *options: str,
+    clients: t.Optional[dict[str, t.Any]] = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run the roles for this machine; another issuer signs for the clients too, so there is no CA and no passphrase.
+
+    ``clients``: their issuer, where the bundles are made too.
+    """
+    (directory / "play.yml").write_text(CLIENT_PLAY if clients else PLAY)
     (directory / "inventory").write_text(f"[docker_hosts]\nlocalhost {playbook_runs.LOCAL}\n")
-    clients = {
-        "issuer": "files",
-        "files": {"directory": "/nonexistent"},
-        "only_docker_clients": True,
-        "ca_content": CLIENTS.pem,
-    }
+    usual = {"issuer": "files", "files": {"directory": "/nonexistent"}}
+    for_clients = {**(clients or usual), "only_docker_clients": True, "ca_content": CLIENTS.pem}
     variables = {
         "docker_ca_path": str(directory / "ca"),
         "docker_ca_passphrase": "",
         "docker_server_cert_path": str(directory / "certs"),
         "docker_server_cert_issuer": issuer,
-        "docker_client_cert_issuers": {"clients": clients},
+        "docker_client_cert_issuers": {"clients": for_clients},
+        "docker_client_cert_path": str(directory / "bundles"),
+        "docker_client_cert_clients": [{"name": "alice"}, {"name": "bob"}],
     }
     settings = playbook_runs.environment(directory / "project", directory / "home", directory / "tmp")
     command = [playbook_runs.PLAYBOOK, "-i", str(directory / "inventory"), str(directory / "play.yml")]
@@ -88,9 +96,17 @@ def installed(directory: pathlib.Path, anchor: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def recorded(directory: pathlib.Path) -> list[tuple[str, str, str]]:
+    """Return event, issuer and request of each line of the ledger."""
+    lines = map(json.loads, (directory / "ca/ledger.jsonl").read_text().splitlines())
+    return [(line["event"], line["issuer"], line["request"]) for line in lines]
+
+
 def tasks_of(directory: pathlib.Path, text: str = TASKS) -> dict[str, t.Any]:
-    ROOT.write(directory, "root")
-    (directory / "server.cnf").write_text("extendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n")
+    for profile, authority in (("server", ROOT), ("client", CLIENTS)):
+        authority.write(directory, f"{profile}-ca")
+        usage = f"extendedKeyUsage={profile}Auth\nbasicConstraints=critical,CA:FALSE\n"
+        (directory / f"{profile}.cnf").write_text(usage)
     (directory / "issuer.yml").write_text(text.replace("DIRECTORY", str(directory)))
     return {"issuer": "tasks", "ca_content": ROOT.pem, "tasks": str(directory / "issuer.yml")}
 
@@ -100,11 +116,33 @@ def test_tasks_of_the_user_sign_with_openssl_and_run_only_where_something_is_due
     first = run(tmp_path, issuer)
     assert first.returncode == 0, first.stdout + first.stderr
     assert installed(tmp_path, ROOT.pem)
-    assert not (tmp_path / "ca").exists()
+    assert recorded(tmp_path) == [("external-issued", "tasks", "localhost/server")]
     second = run(tmp_path, issuer)
     assert second.returncode == 0, second.stdout
     assert "Sign them with the company's CA" not in second.stdout
     assert "changed=0" in second.stdout
+
+
+def subject_and_issuer(path: pathlib.Path) -> str:
+    command = ["openssl", "x509", "-noout", "-subject", "-issuer", "-nameopt", "RFC2253", "-in", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_tasks_of_the_user_sign_for_clients_too(tmp_path: pathlib.Path) -> None:
+    issuer = tasks_of(tmp_path)
+    first = run(tmp_path, issuer, clients=issuer)
+    assert first.returncode == 0, first.stdout + first.stderr
+    for name in ("alice", "bob"):
+        found = subject_and_issuer(tmp_path / "bundles" / name / "cert.pem")
+        assert f"subject=CN={name}\n" in found
+        assert "company-clients" in found
+    assert recorded(tmp_path)[1:] == [
+        ("external-issued", "tasks", "localhost/alice"),
+        ("external-issued", "tasks", "localhost/bob"),
+    ]
+    second = run(tmp_path, issuer, clients=issuer)
+    assert "changed=0" in second.stdout, second.stdout
+    assert "Sign them with the company's CA" not in second.stdout
 
 
 def test_tasks_that_answer_nothing_fail_the_host_and_leave_it_as_it_is(tmp_path: pathlib.Path) -> None:
@@ -152,6 +190,7 @@ def test_openbao_issues_for_the_role_and_an_engine_that_is_away_fails_the_host_a
         first = run(tmp_path, issuer)
         assert first.returncode == 0, first.stdout + first.stderr
         assert installed(tmp_path, root)
+        assert recorded(tmp_path) == [("external-issued", "openbao", "localhost/server")]
     before = (tmp_path / "certs/server-cert.pem").read_bytes()
     assert "changed=0" in run(tmp_path, issuer).stdout
     done = run(tmp_path, issuer, "-e", "docker_server_cert_force_renewal=true")

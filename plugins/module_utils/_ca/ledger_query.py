@@ -23,7 +23,8 @@ from .ledger_head import Head
 
 Entry = t.Mapping[str, t.Any]
 _LINE = re.compile(r"\bline (\d+)\b")
-_GENERATION = re.compile(r"-g[0-9]+\Z")
+#: What stands behind the name of an authority in its id: a generation of ours, or that another issuer signs.
+_GENERATION = re.compile(r"-(?:g[0-9]+|external)\Z")
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,11 @@ def authorities(outcome: create.Outcome, now: datetime) -> dict[str, dict[str, t
     return result
 
 
-def without_ca(external: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
-    """Return the result of M(authorities) where other issuers sign everything: there is no CA of ours, and none is made."""
+def without_ca(external: dict[str, dict[str, t.Any]], end: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the result of M(authorities) where other issuers sign everything: there is no CA of ours, and none is made.
+
+    In: ``end`` of the ledger of their certificates.
+    """
     nothing = (
         "reasons",
         "revocations",
@@ -39,7 +42,7 @@ def without_ca(external: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
         "changed": False,
         **{name: [] for name in nothing},
         "authorities": external,
-        "ansible_facts": {"docker_ca_authorities": external, "docker_ca_ledger": {}},
+        "ansible_facts": {"docker_ca_authorities": external, "docker_ca_ledger": end},
         "diff": {},
     }
 

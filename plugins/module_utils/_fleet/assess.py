@@ -102,7 +102,7 @@ def _ledger_findings(ledger: Ledger, authorities: Authorities) -> t.Iterator[Fin
         yield Finding("ledger-tampered", "critical", ledger.problem, advice)
     elif ledger.state == "torn":
         yield Finding("ledger-torn", "warning", ledger.problem, "The next run that issues anything repairs it.")
-    elif ledger.state == "missing" and authorities.anchors:
+    elif ledger.state == "missing" and any(not anchor.external for anchor in authorities.anchors):
         yield Finding(
             "ledger-missing", "warning", f"there are authorities in {authorities.path}, but no ledger", _LEDGER
         )
@@ -159,9 +159,7 @@ def _signed_by_its_group(facts: ClientFacts, certificate: Certificate, known: tr
         text = f"it is of the access group {signer.name}, but the inventory says {facts.group}"
         return Finding("wrong-group", "warning", text, _SITE)
     if signer.external:
-        return Finding(
-            "external", "ok", f"it is of another issuer, {certificate.view.issuer}, and leads to {signer.id}"
-        )
+        return trust.external_finding(known, signer, certificate, "it")
     if known.is_unrecorded(certificate):
         return trust.unrecorded_finding(signer, "the certificate")
     return None

@@ -124,9 +124,7 @@ def _issuer(
         )
         return
     if signer.external:
-        yield Finding(
-            "external", "ok", f"{what} is of another issuer, {certificate.view.issuer}, and leads to {signer.id}"
-        )
+        yield trust.external_finding(known, signer, certificate, what)
     elif known.is_unrecorded(certificate):
         yield trust.unrecorded_finding(signer, what)
     if not signer.current:

@@ -27,6 +27,7 @@ from .model import (
     Authorities,
     Certificate,
     ClientFacts,
+    External,
     HostFacts,
     Ledger,
     Served,
@@ -177,4 +178,5 @@ def ledger(raw: Mapping | None) -> Ledger:
         head=raw.get("head") or "",
         begins=ledger_time(begins) if begins else None,
         known=frozenset(raw.get("known") or ()),
+        external={name: External(**one) for name, one in (raw.get("external") or {}).items()},
     )

@@ -10,7 +10,7 @@ Two halves: the *facts* (what was read from disks and from the wire) and the *re
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._ca.client_certificate import ClientCertificate
@@ -51,7 +51,7 @@ class Anchor:
     current: bool
     certificate: Certificate
     subject_der: bytes
-    #: An anchor of another issuer: its certificates are in no ledger, and nothing here can make a new one.
+    #: An anchor of another issuer: nothing here can make a new one.
     external: bool = False
 
 
@@ -67,6 +67,15 @@ class Authorities:
 
 
 @dataclass(frozen=True)
+class External:
+    """What the ledger has of a certificate of another issuer: which kind of issuer, when and for which host it was asked."""
+
+    issuer: str
+    time: str
+    requester: str
+
+
+@dataclass(frozen=True)
 class Ledger:
     """What became of checking the ledger: intact, torn, tampered, missing, not-readable or not-asked."""
 
@@ -77,6 +86,8 @@ class Ledger:
     head: str = ""
     begins: datetime | None = None
     known: frozenset[str] = frozenset()
+    #: What another issuer has signed, by fingerprint.
+    external: t.Mapping[str, External] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,21 @@ def _compare_by_unit(advertised: t.Sequence[bytes], groups: t.Sequence[str]) -> 
     return Access(tuple(labels), tuple(unwanted), tuple(group for group in groups if group not in seen))
 
 
+def external_finding(known: Trust, signer: Anchor, certificate: Certificate, what: str) -> Finding:
+    """Return the finding for the certificate of another issuer, with what the ledger has of it."""
+    found = known.ledger.external.get(certificate.view.fingerprint_sha256)
+    if found is not None:
+        record = f"; {found.issuer} issued it for {found.requester} on {found.time}"
+    elif known.ledger.state in ("intact", "torn"):
+        record = (
+            "; the ledger has no record of it, so it was not requested by this collection, or before the ledger began"
+        )
+    else:
+        record = ""
+    text = f"{what} is of another issuer, {certificate.view.issuer}, and leads to {signer.id}{record}"
+    return Finding("external", "ok", text)
+
+
 def unrecorded_finding(signer: Anchor, what: str) -> Finding:
     """Return the finding for a certificate that one of our authorities signed behind the ledger's back."""
     return Finding(

@@ -19,6 +19,8 @@ Options = dict[str, t.Any]
 EXTERNAL = "external"
 #: In it, the file of tasks of each authority whose issuer is asked by them. It is no option of M(issued_certificates).
 TASKS = "tasks"
+#: In it, where the ledger is that has a line for each certificate; no option of M(issued_certificates) either.
+LEDGER = "ledger"
 SERVER, CLIENT = "docker_server_cert", "docker_client_cert"
 
 
@@ -36,7 +38,7 @@ def batch(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
     external = [one for one in requests if _issuers.is_external(issuers, one["authority"])]
     requests = [one for one in requests if one not in external]
     names = _names(bound, fleet) if role == SERVER else {}
-    beside = {EXTERNAL: _external(bound, role, external, issuers, names)} if external else {}
+    beside = {EXTERNAL: _external(bound, role, fleet, external, issuers, names)} if external else {}
     installed = _installed.installed_certificates(hosts, fleet, f"{role}_requested")
     if not requests and not _installed.is_behind(installed, options.ledger(bound, role)):
         return beside or None
@@ -102,7 +104,12 @@ def _known(request: Options, issuers: t.Sequence[Options]) -> Options:
 
 
 def _external(
-    bound: Bound, role: str, requests: t.Sequence[Options], issuers: t.Sequence[Options], names: Options
+    bound: Bound,
+    role: str,
+    fleet: Fleet,
+    requests: t.Sequence[Options],
+    issuers: t.Sequence[Options],
+    names: Options,
 ) -> Options:
     """Return the options of M(issued_certificates). What only a CA of ours can do is left out of the requests."""
     ours = ("replaces", "generation", "expired")
@@ -115,6 +122,10 @@ def _external(
         ],
         "issuers": [one for one in _issuers.asked(issuers) if one["authority"] in wanted],
         TASKS: {one["authority"]: str(one["tasks"]) for one in issuers if one.get("issuer") == "tasks"},
+        LEDGER: {
+            "path": options.ca_path(bound, role, fleet),
+            "lock_timeout": bound[options.ROLES[role].lock_timeout],
+        },
         **names,
     }
 

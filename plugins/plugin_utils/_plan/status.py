@@ -25,6 +25,8 @@ FILES = "__docker_status_files"
 AUTHORITIES, LEDGER = "__docker_status_authorities", "__docker_status_ledger"
 CERTIFICATE_DIRECTORY = "/etc/docker/certs"
 DAEMON_JSON = "/etc/docker/daemon.json"
+#: What the report has of a certificate that another issuer has signed.
+EXTERNAL_FIELDS = ("issuer", "time", "requester")
 CONTROLLER_CLIENTS = ".docker_tls/clients"
 _LONGEST_PROBLEM = 300
 # What Ansible puts in front of the reason, in this order.
@@ -168,7 +170,16 @@ def _stored(variables: Mapping, identifier: str) -> dict[str, t.Any] | None:
 
 def _ledger(result: Mapping) -> dict[str, t.Any] | None:
     if "ledger" in result:
-        return {**result["ledger"], "known": [entry["fingerprint_sha256"] for entry in result["entries"]]}
+        entries = result["entries"]
+        return {
+            **result["ledger"],
+            "known": [entry["fingerprint_sha256"] for entry in entries],
+            "external": {
+                entry["fingerprint_sha256"]: {name: str(entry.get(name) or "") for name in EXTERNAL_FIELDS}
+                for entry in entries
+                if entry.get("event") == "external-issued"
+            },
+        }
     return {"state": "not-readable", "problem": _problem(result)} if result and not result.get("skipped") else None
 
 

@@ -100,6 +100,7 @@ _SIGNED = Fields(
 _EVENT: dict[str, Shape] = {
     **_texts("time", "event", "authority", "profile", "requester", "subject", "serial", "not_before", "not_after"),
     **_texts("public_key_fingerprint", "request", "user", "prev", "host", "source"),
+    **_texts("issuer", "issuer_subject"),
     "fingerprint_sha256": _FINGERPRINT,
     **dict.fromkeys(("reasons", "names", "claimants"), _TEXTS),
     "seq": _NUMBER,
@@ -215,7 +216,8 @@ ANSWERS: t.Mapping[str, Fields] = {
     "plain_relay": Fields({"listen": _TEXTS}),
     "portainer_environment": Fields({"environment": Fields({**_texts("name", "docker_host"), "id": Maybe(_NUMBER)})}),
     "recorded_certificates": Fields(
-        {"recorded": Items(_LEDGER_EVENT, most=1_000_000), "known": _NUMBER, "foreign": _TEXTS}
+        {"recorded": Items(_LEDGER_EVENT, most=1_000_000), "known": _NUMBER, "foreign": _TEXTS},
+        {"ledger": LEDGER_END},
     ),
     "server_certificate": Fields({"directory": _TEXT, "certificate": Maybe(CERTIFICATE)}),
     "signed_certificates": Fields(

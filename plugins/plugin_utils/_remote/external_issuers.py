@@ -8,10 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ...module_utils._outcome import cryptography_problem
-from ...modules import issued_certificates
+from ...modules import issued_certificates, recorded_certificates
 from . import local
 
 Result = dict[str, t.Any]
+
+RECORD = "portcullis.docker_tls.recorded_certificates"
+#: For actions that record what was issued (``ModuleAction.MORE``).
+MAINS: t.Mapping[str, t.Callable[..., None]] = {RECORD: recorded_certificates.main}
 
 
 def issue(arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> Result:
@@ -48,12 +52,50 @@ def with_issued(signed: t.Mapping[str, t.Any], issued: t.Mapping[str, t.Any], id
     prepared = "".join((one.get("diff") or {}).get("prepared", "") for one in (signed, issued))
     return {
         **signed,
+        **({"ledger": issued["ledger"]} if issued.get("ledger") else {}),
         **merged,
         "pending": list(issued.get("pending") or ()),
         "changed": bool(signed.get("changed") or issued.get("changed")),
         **({"warnings": warnings} if warnings else {}),
         **({"diff": {"prepared": prepared}} if prepared else {}),
     }
+
+
+def record(
+    arguments: t.Mapping[str, t.Any], issued: t.Mapping[str, t.Any], place: t.Mapping[str, t.Any]
+) -> t.Optional[Result]:
+    """Return the options of M(recorded_certificates) for what was issued, None where nothing was.
+
+    In: the options and the result of M(issued_certificates); ``place``, the options that say where the ledger is.
+    """
+    made = issued.get("certificates") or {}
+    certificates = [
+        {
+            "content": made[request["id"]]["certificate_content"],
+            "issuer": str(made[request["id"]]["issuer"]),
+            "request": str(request["id"]),
+            **{name: request[name] for name in ("authority", "profile", "requester", "reasons") if name in request},
+        }
+        for request in arguments["requests"]
+        if (made.get(request["id"]) or {}).get("certificate_content")
+    ]
+    return {**place, "reason": "external", "certificates": certificates} if certificates else None
+
+
+def with_record(issued: Result, recorded: t.Mapping[str, t.Any]) -> Result:
+    """Return the result of M(issued_certificates) after what was issued was recorded, or was not: that is a warning.
+
+    The certificates are there, asking again may cost, and the issuer has a log of its own.
+    """
+    warnings = [*(issued.get("warnings") or ()), *(recorded.get("warnings") or ())]
+    if recorded.get("failed"):
+        said = ". ".join(str(recorded[name]).rstrip(".") for name in ("msg", "hint") if recorded.get(name))
+        warnings.append(
+            f"ledger-unrecorded: what other issuers have signed in this run could not be recorded in the ledger: {said}. "
+            "The certificates are used all the same; the log of the issuer has them."
+        )
+    ledger = {"ledger": recorded["ledger"]} if recorded.get("ledger") else {}
+    return {**issued, **ledger, **({"warnings": warnings} if warnings else {})}
 
 
 def answered(issued: t.Mapping[str, t.Any]) -> Result:

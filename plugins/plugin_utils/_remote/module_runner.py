@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import types
 import typing as t
 
 from ansible.plugins.action import ActionBase
@@ -49,6 +50,8 @@ class ModuleAction(ActionBase):
     MODULE = ""
     #: The module's ``main``, where it may run in this process when the task is for the controller itself.
     MAIN: t.Callable[..., None] | None = None
+    #: The same of other modules that the action executes, by their names.
+    MORE: t.Mapping[str, t.Callable[..., None]] = types.MappingProxyType({})
     #: The secret that the arguments carry, in words, "" for none.
     CARRIED = ""
     #: Whether the ledger names who ran Ansible: the option ``operator`` is the controller's user then, unless it is given.
@@ -141,31 +144,31 @@ class ModuleAction(ActionBase):
 
         A secret is sent through a pipe; where the connection cannot do that, the result is a failure.
         """
-        main = self.MAIN
+        main = self.MAIN if module == self.MODULE else self.MORE.get(module)
         secret = self.secret(arguments)
         obstacle = pipelining.obstacle(self._connection) if secret else None
         if obstacle is not None:
             found, advice = obstacle
             message = f"{secret} cannot be sent safely: {found} does not allow pipelining, so Ansible would write it into a file on the host"
             return failure(message, advice, "pipelining-impossible")
-        if main is not None and module == self.MODULE and local.is_possible(self, task_vars):
+        if main is not None and local.is_possible(self, task_vars):
             check, diff = bool(self._task.check_mode), bool(getattr(self._task, "diff", False))
             done = local.execute(main, arguments, check_mode=check, diff=diff)
             if done is not None:
-                return self._admitted(done)
+                return self._admitted(done, module)
         carried = Unshown(arguments) if secret else arguments
         with self._pipelined() if secret else contextlib.nullcontext(), self.waiting(arguments, task_vars):
             result: Result = self._execute_module(module_name=module, module_args=carried, task_vars=task_vars)
-        return self._admitted(result)
+        return self._admitted(result, module)
 
     def secret(self, arguments: Result) -> str:
         """Return the secret that ``arguments`` carry, in words; "" for none."""
         del arguments
         return self.CARRIED
 
-    def _admitted(self, answer: t.Any) -> Result:
+    def _admitted(self, answer: t.Any, module: str = "") -> Result:
         """Return an answer as ``accept`` takes it, with the Python that Ansible has found on the host, if it had to search for one."""
-        result = accept(self.MODULE.rpartition(".")[2], answer)
+        result = accept((module or self.MODULE).rpartition(".")[2], answer)
         name = str(getattr(self, "_discovered_interpreter_key", None) or "")
         if name:
             result["ansible_facts"] = {**result.get("ansible_facts", {}), name: self._discovered_interpreter}

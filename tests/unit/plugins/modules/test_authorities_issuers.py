@@ -10,7 +10,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.modules import authorities, authority_info
+from ansible_collections.portcullis.docker_tls.plugins.modules import (
+    authorities,
+    authority_info,
+    recorded_certificates,
+)
 from support.ansible.modules import run_module
 from support.ca import certificates as made
 from support.ca.ca_directory import PASSPHRASE_TEXT
@@ -78,4 +82,34 @@ def test_anchors_of_the_next_issuer_are_trusted_before_it_signs(tmp_path: pathli
 def test_unusable_anchors_are_refused_before_anything_is_made(tmp_path: pathlib.Path, anchor: str) -> None:
     found = ensure(tmp_path / "ca", {**issuer(), "ca_content": anchor})
     assert found["failed"] and found["code"].startswith(("anchor-", "certificate-"))
+    assert not (tmp_path / "ca").exists()
+
+
+def test_directory_that_has_only_a_ledger_needs_no_passphrase_and_becomes_a_ca_later(tmp_path: pathlib.Path) -> None:
+    both = (issuer(), issuer("clients", anchor=CLIENT_CA))
+    certificate = {
+        "content": made.leaf(ROOT).pem,
+        "authority": "server",
+        "profile": "server",
+        "issuer": "openbao",
+        "request": "web1/server",
+        "requester": "web1",
+    }
+    given = {"path": str(tmp_path / "ca"), "reason": "external", "certificates": [certificate]}
+    recorded = run_module(recorded_certificates, given)
+    assert (recorded["changed"], recorded["reasons"]) == (True, ["certificates-external"])
+    assert recorded["recorded"][0]["issuer"] == "openbao"
+    assert run_module(recorded_certificates, given)["changed"] is False
+    found = ensure(tmp_path / "ca", *both, passphrase="")
+    assert (found["failed"], found["changed"]) == (False, False)
+    assert found["ansible_facts"]["docker_ca_ledger"]["seq"] == recorded["ledger"]["seq"] == 1
+    assert ensure(tmp_path / "ca")["changed"] is True
+    assert ensure(tmp_path / "ca", *both, passphrase="")["code"] == "passphrase-missing"
+
+
+def test_certificate_of_another_issuer_is_recorded_with_its_authority_alone(tmp_path: pathlib.Path) -> None:
+    given = {"path": str(tmp_path / "ca"), "reason": "external", "certificates": [{"content": made.leaf(ROOT).pem}]}
+    found = run_module(recorded_certificates, given)
+    assert (found["failed"], found["code"]) == (True, "option-invalid")
+    assert "lacks authority, profile, issuer" in found["msg"]
     assert not (tmp_path / "ca").exists()

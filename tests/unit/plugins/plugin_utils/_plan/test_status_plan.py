@@ -169,12 +169,20 @@ def test_fleet_tells_what_became_of_reading_the_ca(result: dict[str, t.Any], com
     assert fleet({}, [], ca=result, complete=complete)["ca"]["state"] == state
 
 
+BY_OPENBAO = {"issuer": "openbao", "time": "2026-11-22T13:00:00Z", "requester": "web1"}
+EXTERNAL = {**BY_OPENBAO, "fingerprint_sha256": "bb"}
+
+
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
         (
             {"ledger": {"state": "intact"}, "entries": [{"fingerprint_sha256": "aa"}]},
-            {"state": "intact", "known": ["aa"]},
+            {"state": "intact", "known": ["aa"], "external": {}},
+        ),
+        (
+            {"ledger": {"state": "intact"}, "entries": [{**EXTERNAL, "event": "external-issued"}]},
+            {"state": "intact", "known": ["bb"], "external": {"bb": BY_OPENBAO}},
         ),
         ({"msg": "no"}, {"state": "not-readable", "problem": "no"}),
         ({"skipped": True}, None),

@@ -70,3 +70,47 @@ def test_options_that_are_wrong_are_a_failure_with_a_hint_and_without_the_secret
     found = external_issuers.issue({"requests": [], "issuers": issuers}, check_mode=False, diff=False)
     assert (found["failed"], found["code"]) == (True, "issuer-url-invalid")
     assert "a-secret-token" not in str(found)
+
+
+ISSUED = {
+    "certificates": {"web1/server": {"certificate_content": "PEM", "issuer": "openbao"}},
+    "rejected": {"web2/server": {}},
+}
+REQUESTS = [
+    {"id": f"{host}/server", "authority": "server", "profile": "server", "requester": host, "reasons": ["expired"]}
+    for host in ("web1", "web2")
+]
+
+
+def test_what_was_issued_is_recorded_and_what_was_not_is_not() -> None:
+    found = _issue_external.record({"requests": REQUESTS}, ISSUED, {"path": "/etc/docker/ca"})
+    assert found == {
+        "path": "/etc/docker/ca",
+        "reason": "external",
+        "certificates": [
+            {
+                "content": "PEM",
+                "issuer": "openbao",
+                "request": "web1/server",
+                "authority": "server",
+                "profile": "server",
+                "requester": "web1",
+                "reasons": ["expired"],
+            }
+        ],
+    }
+    assert _issue_external.record({"requests": REQUESTS}, {"certificates": {}}, {}) is None
+
+
+def test_ledger_that_cannot_be_written_is_a_warning_and_the_certificates_stay() -> None:
+    failed = {"failed": True, "msg": "cannot write the ledger.", "hint": "Check the free space."}
+    found = _issue_external.with_record(ISSUED, failed)
+    assert found["certificates"] == ISSUED["certificates"]
+    (warning,) = found["warnings"]
+    assert warning.startswith("ledger-unrecorded: ")
+    assert "cannot write the ledger. Check the free space." in warning
+
+
+def test_end_of_the_ledger_after_the_record_is_that_of_the_result() -> None:
+    recorded = _issue_external.with_record(ISSUED, {"ledger": {"seq": 7}})
+    assert _issue_external.with_issued({"ledger": {"seq": 6}}, recorded, [])["ledger"] == {"seq": 7}
