@@ -122,8 +122,10 @@ def _problems(where: str, one: t.Any, *, is_client: bool) -> list[str]:
             f"{where}: ca_content is missing. Give it the root or intermediate certificates (PEM) that the certificates of the issuer lead to, "
             "for example with lookup('ansible.builtin.file', 'company-root.pem')."
         )
-    if is_client and kind in ("acme", "tasks"):
-        found.append(f"{where}: the issuer {kind} is for the certificates of servers. Choose local, openbao or files.")
+    if is_client and kind == "acme":
+        found.append(
+            f"{where}: ACME issues certificates for the names of servers, not for clients. Choose local, openbao, files or tasks."
+        )
     if kind == "tasks" and not str(one.get("tasks") or "").startswith("/"):
         found.append(
             f"{where}: tasks is not the absolute path of a file with tasks, for example {{{{ playbook_dir }}}}/issuer.yml."
