@@ -18,7 +18,7 @@ _OPTIONS: dict[str, t.Any] = {
     **CRYPTOGRAPHY_OPTION,
     **CA_OPTIONS,
     "path": {"type": "path"},
-    "passphrase": {"type": "str", "no_log": True},
+    "passphrase": {"type": "str", "no_log": True, "default": ""},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "name": {"type": "str"},
     "group": {"type": "str", "default": "clients"},
@@ -36,7 +36,7 @@ class ActionModule(temporary_client.ActionModule):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the session, or a failure like a module's."""
         validate: t.Any = self.validate_argument_spec
-        required = [("state", "present", ["path", "passphrase", "name"])]
+        required = [("state", "present", ["path", "name"])]
         unused, options = validate(_OPTIONS, required_if=required)
         if options["state"] == "absent":
             return self.guarded(lambda: self._end(options["session"] or ""))

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..module_utils._time import utc_now
 from ..modules import endpoint_info
+from ..plugin_utils import _given_client
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import verification
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
+
+GOOD = "good-client"
 
 
 class ActionModule(ModuleAction):
@@ -21,3 +27,30 @@ class ActionModule(ModuleAction):
         """Return how the endpoint of this host is verified, None where it is not."""
         del role
         return verification.endpoint(bound, fleet)
+
+    def run_module(self, arguments: Result, package: Any, task_vars: Result) -> Result:
+        """Return the module's result. Where another issuer signs for the clients, it says which client was used, or that there was none."""
+        given, issuer = arguments.pop(verification.GIVEN, None), arguments.pop(verification.USED, "")
+        used = f"made by the issuer {issuer} for this verification" if issuer else ""
+        if given is not None:
+            certificate, key, used = _given_client.read(given["client"], given["group"], given["anchors"], utc_now())
+            arguments.update(certificate_content=certificate, key_content=key)
+        result = super().run_module(arguments, package, task_vars)
+        if issuer and not arguments.get("certificate_content") and not result.get("failed"):
+            return {**result, "warnings": [*(result.get("warnings") or ()), _without_client(issuer)]}
+        return _with_client(result, used) if used else result
+
+
+def _without_client(issuer: str) -> str:
+    return (
+        f"verification-without-client: the issuer {issuer} has made no client certificate for this verification, so whether a good client "
+        f"is answered was not checked. Give one with {_given_client.VARIABLE}."
+    )
+
+
+def _with_client(result: Result, used: str) -> Result:
+    checks = [
+        {**one, "detail": f"{one['detail']} (client: {used})"} if one["check"] == GOOD else one
+        for one in result.get("checks") or ()
+    ]
+    return {**result, "checks": checks} if checks else result

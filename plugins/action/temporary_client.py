@@ -10,11 +10,14 @@ from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._errors import TlsError
 from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
-from ..modules import signed_certificates
+from ..modules import authority_info, signed_certificates
+from ..plugin_utils import _issuers
 from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._plan import verification
 from ..plugin_utils._remote import external_issuers
 from ..plugin_utils._remote.accept import unusable
+from ..plugin_utils._remote.failures import rejection
 from ..plugin_utils._remote.issuing import IssuingAction
 from ..plugin_utils._remote.module_runner import Result
 from ..plugin_utils._variables import Fleet
@@ -30,8 +33,9 @@ _OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "expired": {"type": "bool", "default": False},
     "generations": {"type": "list", "elements": "str", "default": []},
-    "external": {"type": "list", "elements": "dict", "default": []},
+    "external": {"type": "list", "elements": "dict"},
 }
+_AUTHORITY_INFO = "portcullis.docker_tls.authority_info"
 _EXPIRED = "/expired"
 _GENERATION = "generation/"
 
@@ -46,6 +50,7 @@ class ActionModule(IssuingAction):
 
     MODULE = "portcullis.docker_tls.signed_certificates"
     MAIN = staticmethod(signed_certificates.main)
+    MORE: t.ClassVar = {**IssuingAction.MORE, _AUTHORITY_INFO: authority_info.main}
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the clients that the verification of this batch needs, None where no host is verified."""
@@ -75,6 +80,11 @@ class ActionModule(IssuingAction):
         asked = options["groups"] if options["groups"] is not None else [options["group"]]
         groups = list(dict.fromkeys(asked))
         _check_validity(options["validity"])
+        declared = self._declared(task_vars) if options["external"] is None else []
+        external = options["external"] or [one for one in _issuers.asked(declared) if one["authority"] in groups]
+        if declared:
+            _check_makes_clients(external)
+        groups = [group for group in groups if not _issuers.is_external(external, group)]
         key_content, request_content = ("", "") if self._task.check_mode else _key_and_request(options["name"])
         signing = {name: options[name] for name in CA_OPTIONS}
         shared = {
@@ -102,26 +112,62 @@ class ActionModule(IssuingAction):
         missing = [request["id"] for request in signing["requests"] if request["id"] not in outcome["certificates"]]
         if missing:
             return unusable(f"it has no certificate for {', '.join(missing)}")
-        if options["external"] and not self._task.check_mode:
-            outcome = self._with_external(outcome, options, shared, task_vars)
-            groups += [one["authority"] for one in options["external"] if one["authority"] in outcome["certificates"]]
-        return _client(outcome, groups, key_content)
+        if external:
+            outcome = self._with_external(outcome, external, options, shared, task_vars)
+            refused = {name: one for name, one in (outcome.get("rejected") or {}).items() if name in asked}
+            if declared and refused:
+                return rejection(refused)
+        if declared:
+            outcome = self._with_anchors(outcome, options["path"], declared, task_vars)
+            if outcome.get("failed"):
+                return outcome
+        made = [*asked, *(one["authority"] for one in external)]
+        return _client(outcome, [name for name in dict.fromkeys(made) if name in outcome["certificates"]], key_content)
 
-    def _with_external(self, outcome: Result, options: Result, shared: Result, task_vars: Result) -> Result:
+    def _declared(self, task_vars: Result) -> list[Result]:
+        """Return the issuers of the inventory, for a task of the user: the roles say themselves whom to ask."""
+        bound = Bound(task_vars, self._templar.template)
+        return plan_options.issuers(bound, self._fleet(bound))
+
+    def _with_anchors(self, outcome: Result, path: str, declared: list[Result], task_vars: Result) -> Result:
+        """Return the result with what the servers' certificates lead to: the CA does not know it where another issuer signs."""
+        arguments = {"path": path, "issuers": _issuers.anchors(declared)}
+        found = self.execute(_AUTHORITY_INFO, arguments, task_vars)
+        return found if found.get("failed") else {**outcome, "authorities": found["authorities"]}
+
+    def _with_external(
+        self, outcome: Result, issuers: list[Result], options: Result, shared: Result, task_vars: Result
+    ) -> Result:
         """Return the result with a client of each of other issuers; one that makes none is a warning: the other checks still count."""
-        issuers = options["external"]
         names = [str(one["authority"]) for one in issuers]
+        if self._task.check_mode:
+            foretold = {
+                name: {"certificate_content": "", "authority_content": "", "certificate": None} for name in names
+            }
+            return {**outcome, "certificates": {**outcome["certificates"], **foretold}}
         requests = [{**shared, "id": name, "authority": name} for name in names]
         place = {name: options[name] for name in ("path", "lock_timeout")}
         issued = self.issue({"requests": requests, "issuers": issuers}, place, task_vars)
         merged = external_issuers.with_issued(outcome, issued, names)
         told = [
-            f"verification-without-client: {merged['rejected'][name]['msg']}. Whether a good client is answered was not checked."
+            f"verification-without-client: {merged['rejected'][name]['msg']}. Whether a good client is answered was not checked. "
+            "Give one with docker_daemon_verify_clients."
             for name in names
             if name in merged["rejected"]
         ]
         warnings = [*(merged.get("warnings") or ()), *told]
         return {**merged, **({"warnings": warnings} if warnings else {})}
+
+
+def _check_makes_clients(external: t.Iterable[Result]) -> None:
+    """Raise TlsError for an access group whose issuer makes no certificate within a run."""
+    for one in external:
+        if one["issuer"] not in verification.MAKES_CLIENTS:
+            raise TlsError(
+                f"the issuer {one['issuer']} of the access group {one['authority']} makes no certificate within a run",
+                hint="Use the bundle of a client of this group (docker_client_cert_clients), or a group whose issuer is local or openbao.",
+                code="issuer-unsuitable",
+            )
 
 
 def _generation(identifier: str) -> tuple[str, int]:

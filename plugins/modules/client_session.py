@@ -16,6 +16,7 @@ description:
   - The paths are what community.docker's modules, the docker CLI and the SDKs take.
   - With O(state=absent) the directory is removed. When ansible-playbook ends before that, whether it failed or was killed, a watcher removes it within
     a second; so it does when the certificate ends.
+  - Where C(docker_client_cert_issuers) names OpenBao for the group, that signs; an issuer that makes no certificate within a run is refused.
   - The certificate is in the ledger like any other.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
@@ -37,8 +38,9 @@ options:
     type: path
     required: false
   passphrase:
-    description: Passphrase of the authorities. Required with O(state=present).
+    description: Passphrase of the authorities. Needed with O(state=present) where the CA of this collection signs for O(group).
     type: str
+    default: ""
     required: false
   state:
     description: Whether the session begins or ends.

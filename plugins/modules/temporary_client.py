@@ -57,10 +57,11 @@ options:
     type: bool
     default: false
   external:
-    description: For the roles of this collection, the issuers of access groups that another issuer signs for.
+    description:
+      - For the roles of this collection, the issuers of access groups that another issuer signs for.
+      - Without it, those that C(docker_client_cert_issuers) names for the groups are asked.
     type: list
     elements: dict
-    default: []
   generations:
     description:
       - Generations of authorities, by id such as V(clients-g1), that the same key gets a certificate of besides, whether they sign now or not,

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
 from ..module_utils._fleet import access_text
-from . import _access, _ansible_version, _awx_job, _bound, _ca_place, _issuers, _secret_templates
+from . import _access, _ansible_version, _awx_job, _bound, _ca_place, _given_client, _issuers, _secret_templates
 from ._as_written import as_written, is_computed, variable
 from ._plan import batches
 from ._remote import host_timeout
@@ -241,6 +241,7 @@ def _host_problems(host: str, hostvars: Mapping, variables: Mapping, known: t.Se
                 f"{host}: docker_daemon_access_groups admits {group!r}, "
                 f"which docker_ca_access_groups ({', '.join(known)}) does not have. Add it there or correct the name."
             )
+    yield from _given_client.problems(variable(hostvars, host, _given_client.VARIABLE, variables), known)
 
 
 def _machine_problems(host: str, hostvars: Mapping, clients: t.Sequence[Mapping]) -> t.Iterator[str]:

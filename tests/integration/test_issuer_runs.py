@@ -198,3 +198,59 @@ def test_openbao_issues_for_the_role_and_an_engine_that_is_away_fails_the_host_a
     assert "cannot be reached" in done.stdout
     assert bao_server.ADMINISTRATOR not in done.stdout
     assert (tmp_path / "certs/server-cert.pem").read_bytes() == before
+
+
+SESSION = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - portcullis.docker_tls.client_session: {path: "DIRECTORY/ca", name: deploy, validity: 30m, group: clients}
+      register: client
+    - ansible.builtin.command: "openssl verify -purpose sslclient -CAfile DIRECTORY/clients.pem {{ client.client_cert }}"
+    - ansible.builtin.command: "cmp {{ client.ca_path }} DIRECTORY/servers.pem"
+"""
+
+
+def session(directory: pathlib.Path, clients: dict[str, t.Any], *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a play with a session of a group that another issuer signs for, as it signs for the servers."""
+    (directory / "play.yml").write_text(SESSION.replace("DIRECTORY", str(directory)))
+    (directory / "inventory").write_text(f"[docker_hosts]\nlocalhost {playbook_runs.LOCAL}\n")
+    (directory / "servers.pem").write_text(ROOT.pem)
+    (directory / "clients.pem").write_text(clients["ca_content"])
+    variables = {
+        "docker_server_cert_issuer": {"issuer": "files", "files": {"directory": "/srv"}, "ca_content": ROOT.pem},
+        "docker_client_cert_issuers": {"clients": {**clients, "only_docker_clients": True}},
+    }
+    settings = playbook_runs.environment(directory / "project", directory / "home", directory / "tmp")
+    command = [playbook_runs.PLAYBOOK, "-i", str(directory / "inventory"), str(directory / "play.yml")]
+    return playbook_runs.run(
+        [*command, "-e", json.dumps(variables), *options], {**settings, "ANSIBLE_NOCOLOR": "1"}, directory
+    )
+
+
+@bao_server.needs_bao
+def test_session_of_a_group_that_openbao_signs_for_and_its_line_in_the_ledger(tmp_path: pathlib.Path) -> None:
+    for bao in bao_server.started(tmp_path / "bao"):
+        root = bao.make_ca("pki", "Clients")
+        bao.call("pki/roles/operator", bao_server.CLIENT_ROLE)
+        access = {"url": bao.url, "ca_content": bao.ca_content, "mount": "pki", "role": "operator"}
+        issuer = {
+            "issuer": "openbao",
+            "ca_content": root,
+            "openbao": {**access, "token": bao_server.ADMINISTRATOR},
+        }
+        foretold = session(tmp_path, issuer, "--check")
+        assert "failed=0" in foretold.stdout and not (tmp_path / "ca").exists(), foretold.stdout
+        done = session(tmp_path, issuer)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert recorded(tmp_path) == [("external-issued", "openbao", "clients")]
+    away = session(tmp_path, issuer)
+    assert away.returncode != 0
+    assert "cannot be reached" in away.stdout
+
+
+def test_session_of_a_group_whose_issuer_makes_none_within_a_run_is_refused(tmp_path: pathlib.Path) -> None:
+    issuer = {"issuer": "files", "files": {"directory": str(tmp_path)}, "ca_content": CLIENTS.pem}
+    done = session(tmp_path, issuer)
+    assert done.returncode != 0
+    assert "the issuer files of the access group clients makes no certificate within a run" in done.stdout

@@ -181,13 +181,29 @@ def test_verification_status_and_rotation_know_the_issuer(engine: Engine) -> Non
     }
     verified = play(playbook="playbooks/verify.yml", **variables)
     assert verified.returncode == 0, verified.output
-    assert "good-client" in verified.output
+    assert "(client: made by the issuer openbao for this verification)" in verified.output
     status = play(playbook="playbooks/status.yml", **variables)
     assert status.returncode == 0, status.output
     assert "is of another issuer, CN=Company issuing CA 2" in status.output
+    assert "openbao issued it for old on " in status.output
     rotated = play(playbook="playbooks/rotate_ca.yml", docker_rotate_ca_authority="server", **variables)
     assert rotated.returncode != 0
     assert "whose CA this playbook cannot replace" in rotated.output
+
+
+def test_verification_uses_the_client_that_is_given(engine: Engine) -> None:
+    before = engine.issued()
+    bundle = client_bundle("alice")
+    paths = {"certificate_path": str(bundle.certificate), "key_path": str(bundle.key)}
+    verified = play(
+        playbook="playbooks/verify.yml",
+        docker_server_cert_issuer=engine.server(trust_local_ca=False),
+        docker_client_cert_issuers=engine.clients(trust_local_ca=False),
+        docker_daemon_verify_clients={"clients": paths},
+    )
+    assert verified.returncode == 0, verified.output
+    assert "(client: CN=alice of docker_daemon_verify_clients)" in verified.output
+    assert engine.issued() == before
 
 
 def test_fleet_moves_back_and_no_client_is_locked_out(hosts: dict[str, Any], engine: Engine) -> None:

@@ -83,6 +83,7 @@ WORDS = {
     "client-unlisted": "the inventory has no such client",
     "group-changed": "the client is in another group",
     "ledger-behind": "the ledger is older than the certificates on the hosts",
+    "certificates-external": "certificates of other issuers are added to the ledger",
     "ledger-recorded": "certificates are added to the ledger",
     "ledger-repaired": "the last line of the ledger was not complete",
     "ledger-restarted": "the ledger begins again",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urlsplit
 
-from .. import _inventory, _issuers
+from .. import _given_client, _inventory, _issuers
 from .._bound import Bound
 from .._variables import Fleet
 from . import options, revocation
@@ -19,7 +19,13 @@ Options = dict[str, t.Any]
 ROLE = "docker_daemon"
 #: Register of the temporary clients, and the variables of plays with the clients of single generations.
 CLIENTS = "__docker_daemon_clients"
+#: Issuers that make a certificate at once, within the run.
+MAKES_CLIENTS = ("openbao",)
 GENERATIONS = "__docker_daemon_generations"
+#: Beside the options of M(endpoint_info): how its good client was got, for the report.
+USED = "used"
+#: The entry of docker_daemon_verify_clients for the group of the host, with the group and what it has to lead to.
+GIVEN = "given"
 
 
 def wanted(bound: Bound) -> bool:
@@ -49,13 +55,14 @@ def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
     )
     if bound.raw("ansible_check_mode") or not (any(due) or revocations(bound)):
         return None
-    groups = list(dict.fromkeys((fleet[host].get("docker_daemon_access_groups") or ["clients"])[0] for host in hosts))
+    firsts = [((fleet[host].get("docker_daemon_access_groups") or ["clients"])[0], host) for host in hosts]
+    groups = list(dict.fromkeys(group for group, host in firsts if group not in _given(fleet[host])))
     issuers = options.issuers(bound, fleet)
     external = [group for group in groups if _issuers.is_external(issuers, group)]
     return {
         # OpenBao makes a client at once; certificates that people bring do not come within a run.
         "external": [
-            one for one in _issuers.asked(issuers) if one["authority"] in external and one["issuer"] == "openbao"
+            one for one in _issuers.asked(issuers) if one["authority"] in external and one["issuer"] in MAKES_CLIENTS
         ],
         "path": options.ca_path(bound, ROLE, fleet),
         "passphrase": options.ca_passphrase(bound, ROLE, fleet),
@@ -64,6 +71,21 @@ def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "validity": "10m",
         "expired": True,
     }
+
+
+def _given(variables: t.Any) -> Mapping:
+    """Return docker_daemon_verify_clients of a host: by access group the files of a client for verifications."""
+    found = variables.get(_given_client.VARIABLE)
+    return found if isinstance(found, t.Mapping) else {}
+
+
+def _client(bound: Bound, fleet: Fleet, known: Mapping, group: str) -> Options:
+    """Return GIVEN where the user has given a client for the group, and else, for the report, which issuer was asked for one."""
+    given = _given(bound).get(group)
+    if given is not None:
+        return {GIVEN: {"client": given, "group": group, "anchors": known[group]["trusted_content"]}}
+    kinds = [one["issuer"] for one in _issuers.asked(options.issuers(bound, fleet)) if one["authority"] == group]
+    return {USED: kinds[0]} if kinds else {}
 
 
 def _is_due(verify: t.Any, result: t.Any) -> bool:
@@ -81,14 +103,15 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
     known = options.authorities(bound, ROLE)
     groups = bound["docker_daemon_access_groups"]
     made = bound.raw(CLIENTS) or {}
-    client = made["clients"].get(groups[0]) or {"certificate_content": "", "expired_certificate_content": ""}
+    group = groups[0]
+    client = (made.get("clients") or {}).get(group) or {"certificate_content": "", "expired_certificate_content": ""}
     generations = bound.get(GENERATIONS) or {}
     result = bound.raw("docker_daemon_endpoint") or {}
     seen = result.get("endpoint") or {}
     expired = {
         "name": "expired-client",
         "certificate_content": client["expired_certificate_content"],
-        "key_content": made["key_content"],
+        "key_content": made.get("key_content", ""),
     }
     foreign = bound["docker_daemon_allow_port_2375"] or seen.get("port_2375")
     return {
@@ -96,7 +119,8 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "port": address.port,
         "ca_content": known["server"][bound.get("__docker_daemon_proof_trusts") or "trusted_content"],
         "certificate_content": client["certificate_content"],
-        "key_content": made["key_content"],
+        "key_content": made.get("key_content", ""),
+        **_client(bound, fleet, known, group),
         "client_ca_content": _inventory.client_anchors(known, groups),
         "expected_certificate_fingerprint": (seen.get("certificate") or {}).get("fingerprint_sha256", ""),
         "expected_engine_version": seen.get("engine_version", ""),
