@@ -66,11 +66,7 @@ def accept(
     certificate. Raises TlsError ``issued-certificate-wrong`` with every fault, or ``certificate-unreadable``.
     """
     what = f"the certificate from {issuer}"
-    certificates = _certificates(order, answer, what)
-    leaf = next(
-        (one for one in certificates if public_key_fingerprint_of(one) == order.public_key_fingerprint), certificates[0]
-    )
-    others = [one for one in certificates if one != leaf]
+    leaf, others = _leaf_and_others(order, answer, what)
     view = verify.check_issued(
         leaf,
         public_key_fingerprint=order.public_key_fingerprint,
@@ -83,7 +79,7 @@ def accept(
         minimum_life=timedelta(0),
         chain=others,
         what=what,
-        hint=f"{_LEFT} {_advice(leaf, order, usage_hint)}",
+        hint=f"{_LEFT} {_advice(leaf, order, usage_hint, now)}",
     )
     _check_server_name(view, order, what)
     _check_life(view, order, now, what)
@@ -96,6 +92,32 @@ def accept(
         reader.certificate_pem(anchor),
         tuple(_warnings(view, order, now, issuer)),
     )
+
+
+def concerns_all(order: Order, answer: str, anchors: t.Sequence[x509.Certificate]) -> bool:
+    """Return whether ``answer`` has a fault that comes from the settings of the issuer, so that every further certificate would have it.
+
+    That is a wrong usage, and an issuing CA that leads to none of ``anchors``. Names and dates may be wrong for one request alone.
+    """
+    try:
+        leaf, others = _leaf_and_others(order, answer, "the answer")
+        view = reader.view_certificate(leaf)
+    except TlsError:
+        return True
+    return _has_wrong_usage(view, order) or not verify.leads_to(leaf, others, anchors)
+
+
+def _leaf_and_others(order: Order, answer: t.Any, what: str) -> tuple[x509.Certificate, list[x509.Certificate]]:
+    certificates = _certificates(order, answer, what)
+    leaf = next(
+        (one for one in certificates if public_key_fingerprint_of(one) == order.public_key_fingerprint), certificates[0]
+    )
+    return leaf, [one for one in certificates if one != leaf]
+
+
+def _has_wrong_usage(view: reader.CertificateView, order: Order) -> bool:
+    wanted = "serverAuth" if order.profile == "server" else "clientAuth"
+    return view.is_authority or set(view.extended_key_usages) != {wanted}
 
 
 def _certificates(order: Order, answer: t.Any, what: str) -> list[x509.Certificate]:
@@ -119,16 +141,17 @@ def public_key_fingerprint_of(certificate: x509.Certificate) -> str:
         return ""
 
 
-def _advice(leaf: x509.Certificate, order: Order, usage_hint: str) -> str:
-    """Return the hint: the engine's own setting where the usage is wrong, else that its settings decide."""
+def _advice(leaf: x509.Certificate, order: Order, usage_hint: str, now: datetime) -> str:
+    """Return the hint: the engine's own setting where the usage is wrong, the clock, else that the issuer's settings decide."""
     view = reader.view_certificate(leaf)
-    usages = set(view.extended_key_usages)
-    wanted = "serverAuth" if order.profile == "server" else "clientAuth"
-    if view.is_authority or usages != {wanted}:
+    if _has_wrong_usage(view, order):
+        wanted = "serverAuth" if order.profile == "server" else "clientAuth"
         return (
             f"A {order.profile} certificate must have {wanted} and no other usage: a server certificate that is also a client's would make "
             f"every host root on every other. {usage_hint}"
         )
+    if view.not_before > now:
+        return "Set the clocks of the issuer and of the machine that runs Ansible by the same time source, then run the play again."
     return "Check the issuer's settings: which names it allows, whether it takes them from the request, how long its certificates live."
 
 

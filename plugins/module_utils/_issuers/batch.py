@@ -80,7 +80,8 @@ def issue(batch: Batch, now: datetime) -> Outcome:
         return Outcome({}, refused, approved.left_out, tuple(placed), approved.warnings)
     answers = dict(batch.answers)
     for authority, several in wanted.items():
-        answers.update(_asked(batch.sources[authority], [one for one in several if one.id not in answers]))
+        left = [one for one in several if one.id not in answers]
+        answers.update(_asked(batch.sources[authority], left, now))
     accepted: dict[str, answer.Accepted] = {}
     for order in placed:
         found = answers.get(order.id)
@@ -113,12 +114,27 @@ def _check_source(order: orders.Order, source: Source | None) -> None:
         orders.check_request_names(order, f"the issuer {source.kind}")
 
 
-def _asked(source: Source, several: t.Sequence[orders.Order]) -> dict[str, str | TlsError]:
+def _asked(source: Source, several: t.Sequence[orders.Order], now: datetime) -> dict[str, str | TlsError]:
     if source.openbao is not None:
-        return openbao_batch.place(several, source.openbao)
+        return openbao_batch.place(several, source.openbao, lambda order, text: _fault_of_all(order, text, source, now))
     if source.files is not None:
         return own_files.place(several, source.files)
     return {}
+
+
+def _fault_of_all(order: orders.Order, found: str, source: Source, now: datetime) -> TlsError | None:
+    """Return why no further certificates are asked for after ``found``, None where they may be good."""
+    if not answer.concerns_all(order, found, source.anchors):
+        return None
+    try:
+        _accept(order, found, source, now)
+    except TlsError as error:
+        return TlsError(
+            f"it was not asked for, because the certificate that {order.requester} got has a fault that this one would have too: {error.message}",
+            hint=error.hint,
+            code=error.code,
+        )
+    return None
 
 
 def _accept(order: orders.Order, found: str, source: Source, now: datetime) -> answer.Accepted:

@@ -22,9 +22,12 @@ from .orders import Order
 _OF_ONE_REQUEST = ("issuer-refused",)
 
 
-def place(orders: t.Sequence[Order], settings: openbao.Settings) -> dict[str, str | TlsError]:
+def place(
+    orders: t.Sequence[Order], settings: openbao.Settings, fault: t.Callable[[Order, str], TlsError | None]
+) -> dict[str, str | TlsError]:
     """Return, by id, the certificates that were issued (PEM) or why there are none.
 
+    In: ``fault`` returns what is wrong with the first certificate that every further one would have too; then no more are asked for.
     What was issued before the server failed is kept; orders that were not placed have the error that stopped the batch.
     """
     if not orders:
@@ -35,7 +38,7 @@ def place(orders: t.Sequence[Order], settings: openbao.Settings) -> dict[str, st
     except TlsError as error:
         return {order.id: error for order in orders}
     try:
-        return _signed(caller, orders, settings, token)
+        return _signed(caller, orders, settings, token, fault)
     finally:
         if is_ours:
             _revoke(caller, settings, token)
@@ -56,7 +59,11 @@ def _revoke(caller: Caller, settings: openbao.Settings, token: str) -> None:
 
 
 def _signed(
-    caller: Caller, orders: t.Sequence[Order], settings: openbao.Settings, token: str
+    caller: Caller,
+    orders: t.Sequence[Order],
+    settings: openbao.Settings,
+    token: str,
+    fault: t.Callable[[Order, str], TlsError | None],
 ) -> dict[str, str | TlsError]:
     stopped: list[TlsError] = []
     lock = threading.Lock()
@@ -75,8 +82,12 @@ def _signed(
             return error
 
     first, rest = orders[0], orders[1:]
-    # The first alone: a server that refuses everything is asked once.
-    done = {first.id: sign(first)}
+    # The first alone: a server that refuses everything, or whose certificates cannot be used, is asked once.
+    answer = sign(first)
+    done = {first.id: answer}
+    wrong = fault(first, answer) if isinstance(answer, str) and rest else None
+    if wrong is not None:
+        stopped.append(wrong)
     with ThreadPoolExecutor(max_workers=settings.concurrency) as pool:
         done.update(zip((order.id for order in rest), pool.map(sign, rest)))
     return done
