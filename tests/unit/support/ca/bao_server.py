@@ -68,11 +68,11 @@ class Bao:
         with urllib.request.urlopen(f"{self.url}/v1/{path}", context=self._context) as answer:
             return str(answer.read().decode())
 
-    def make_ca(self, mount: str, name: str) -> str:
-        """Mount a PKI engine with a root of its own; return the root as PEM."""
-        self.call(f"sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "87600h"}})
+    def make_ca(self, mount: str, name: str, namespace: str = "") -> str:
+        """Mount a PKI engine with a root of its own; return the root as PEM. ``namespace`` ends with a slash."""
+        self.call(f"{namespace}sys/mounts/{mount}", {"type": "pki", "config": {"max_lease_ttl": "87600h"}})
         made = self.call(
-            f"{mount}/root/generate/internal",
+            f"{namespace}{mount}/root/generate/internal",
             {"common_name": name, "issuer_name": "root", "ttl": "43800h", "key_type": "ec", "key_bits": 256},
         )
         return str(made["data"]["certificate"])

@@ -5,22 +5,26 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import pathlib
 import subprocess
 import typing as t
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import utils
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import (
     answer,
+    batch,
     openbao,
     openbao_batch,
     orders,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, names, reader, signing
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, keys, names, reader, signing
 from support.ca import bao_server
 from support.ca import certificates as made
 
@@ -272,3 +276,69 @@ def test_life_of_the_certificate_is_what_was_asked_for(bao: bao_server.Bao, root
     found = accepted(order(), signed(bao, order()), root)
     assert abs(found.view.not_after - now() - timedelta(days=90)) < timedelta(minutes=5)
     assert not found.warnings
+
+
+def test_role_with_its_defaults_is_asked_for_one_certificate_and_not_for_each_host(
+    bao: bao_server.Bao, root: str
+) -> None:
+    bao.call("pki-docker/roles/defaults", {"allow_any_name": True, "key_type": "any"})
+    before = len(bao.call("pki-docker/certs", method="LIST")["data"]["keys"])
+    source = batch.Source(
+        "server", "openbao", tuple(answer.load_anchors(root, "the anchors")), settings(bao, role="defaults")
+    )
+    requests = [asked_by(f"web{number}") for number in range(1, 5)]
+    found = batch.issue(batch.Batch(requests, {}, {"server": source}, RULES), now())
+    assert len(found.refused) == 4
+    assert all("bao patch pki-docker/roles/defaults" in error.hint for error in found.refused.values())
+    assert len(bao.call("pki-docker/certs", method="LIST")["data"]["keys"]) == before + 1
+
+
+def asked_by(name: str) -> policy.SigningRequest:
+    full = f"{name}.example.test"
+    content = signing.build_request(made.private_key(), names.SubjectNames(full, (full,))).decode()
+    return policy.SigningRequest(
+        id=f"{name}/server",
+        authority="server",
+        profile="server",
+        requester=name,
+        request_content=content,
+        common_name=full,
+        names=(full,),
+        validity="90d",
+    )
+
+
+def json_web_token(key: t.Any, **claims: t.Any) -> str:
+    """Return a token signed with ES256 (RFC 7518 §3.4), as a CI system makes it for a job."""
+    parts = [{"alg": "ES256", "typ": "JWT"}, claims]
+    text = b".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts)
+    r, s = utils.decode_dss_signature(key.sign(text, compat.ec.ECDSA(compat.hashes.SHA256())))
+    signature = base64.urlsafe_b64encode(r.to_bytes(32, "big") + s.to_bytes(32, "big")).rstrip(b"=")
+    return b".".join([text, signature]).decode()
+
+
+def test_jwt_of_a_job_signs_in_a_namespace_and_an_expired_one_is_refused(bao: bao_server.Bao) -> None:
+    key = made.private_key()
+    public = key.public_key().public_bytes(
+        compat.serialization.Encoding.PEM, compat.serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    bao.call("sys/namespaces/team", {})
+    anchor = bao.make_ca("pki", "Root of the team", namespace="team/")
+    bao.call("team/pki/roles/dockerd", bao_server.SERVER_ROLE)
+    bao.call("team/sys/auth/jwt-ci", {"type": "jwt"})
+    bao.call("team/auth/jwt-ci/config", {"jwt_validation_pubkeys": [public.decode()]})
+    rules = 'path "pki/sign/dockerd" { capabilities = ["update"] }'
+    bao.call("team/sys/policies/acl/docker", {"policy": rules})
+    role = {"role_type": "jwt", "bound_audiences": ["bao"], "user_claim": "sub", "token_policies": "docker"}
+    bao.call("team/auth/jwt-ci/role/docker", role)
+    begins = int(now().timestamp()) - 5
+    jwt = json_web_token(key, sub="job", aud="bao", nbf=begins, exp=begins + 300)
+    access = {"token": "", "jwt_role": "docker", "auth_mount": "jwt-ci", "mount": "pki", "namespace": "team"}
+    accepted(order(), signed(bao, order(), jwt=jwt, **access), anchor)
+    late = json_web_token(key, sub="job", aud="bao", nbf=begins - 3600, exp=begins - 3300)
+    with pytest.raises(TlsError) as caught:
+        signed(bao, order(), jwt=late, **access)
+    assert caught.value.code == "issuer-denied"
+    assert late not in caught.value.message
+    with pytest.raises(TlsError):
+        signed(bao, order(), jwt=jwt, **{**access, "namespace": ""})
