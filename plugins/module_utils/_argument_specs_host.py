@@ -28,6 +28,7 @@ REQUEST_OPTIONS: dict[str, t.Any] = {
     "addresses": {"type": "list", "elements": "str", "default": []},
     "authority_content": {"type": "str", "required": True},
     "external_issuer": {"type": "bool", "default": False},
+    "key_source_path": {"type": "str", "default": "", "no_log": False},
     "renew_before": {"type": "str", "default": "1/3"},
     "renew_jitter": {"type": "str", "default": "0"},
     "renew_jitter_name": {"type": "str", "default": ""},

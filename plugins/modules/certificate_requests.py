@@ -117,6 +117,13 @@ options:
           - A client's certificate may have its common name spelled in any way, or no names.
         type: bool
         default: false
+      key_source_path:
+        description:
+          - A private key on the host that something else makes. The request is made with it, and a certificate is due when it is another key than the one in
+            use. By default the host makes a key itself.
+          - It has to be readable by its owner alone, and not encrypted. O(requests[].key_type) does not count then.
+        type: str
+        default: ""
       renew_before:
         description: How long before its end a certificate is due. A fraction of its lifetime such as V(1/3), or a length of time such as V(30d).
         type: str
@@ -225,7 +232,7 @@ requests:
       sample: issue
     reasons:
       description:
-        - Why. Any of V(forced), V(certificate-missing), V(certificate-unreadable), V(key-missing), V(key-unreadable), V(key-mismatch),
+        - Why. Any of V(forced), V(certificate-missing), V(certificate-unreadable), V(key-missing), V(key-unreadable), V(key-mismatch), V(key-replaced),
           V(key-type-changed), V(profile-changed), V(authority-changed), V(common-name-changed), V(names-changed), V(expired), V(expires-soon),
           V(not-yet-valid).
       type: list

@@ -181,6 +181,10 @@ options:
             description: Directory on the controller. The certificate for C(web1-server.csr) is put into C(web1-server.pem), with its intermediates.
             type: path
             required: true
+          key_path:
+            description: Not used here. The roles pass it to M(portcullis.docker_tls.certificate_requests), where the host's own path of a key is given.
+            type: str
+            default: ""
   answers:
     description:
       - What issuers have answered already, by the id of the request. C(certificate_content) is the leaf with its chain (PEM); or C(msg), C(hint) and

@@ -13,7 +13,7 @@ import ipaddress
 import re
 import typing as t
 
-from . import _bundle_places
+from . import _bundle_places, _issuers
 from ._variables import connected_address
 
 Mapping = t.Mapping[str, t.Any]
@@ -210,8 +210,8 @@ def client_certificate_requests(
 ) -> list[dict[str, t.Any]]:
     """Return the ``requests`` of M(certificate_requests) for ``bundles`` (of client_bundles).
 
-    ``settings`` holds the role's ``path``, ``key_type``, ``validity``, ``renew_before``, ``renew_jitter``, ``force``, and the inventory
-    name ``host``. Raises ValueError for an unknown client or group.
+    ``settings`` holds the role's ``path``, ``key_type``, ``validity``, ``renew_before``, ``renew_jitter``, ``force``, the inventory
+    name ``host``, and ``issuers`` by access group where one of them takes files. Raises ValueError for an unknown client or group.
     """
     requests = []
     for bundle in bundles:
@@ -234,6 +234,7 @@ def client_certificate_requests(
                 "common_name": client["name"],
                 "authority_content": authorities[group]["certificate_content"],
                 **({"external_issuer": True} if authorities[group].get("external") else {}),
+                **_key_source(settings, group, client["name"]),
                 "validity": client.get("validity", settings["validity"]),
                 "renew_before": client.get("renew_before", settings["renew_before"]),
                 "renew_jitter": client.get("renew_jitter", settings["renew_jitter"]),
@@ -243,6 +244,11 @@ def client_certificate_requests(
             }
         )
     return requests
+
+
+def _key_source(settings: Mapping, group: str, client: str) -> dict[str, str]:
+    path = _issuers.key_source((settings.get("issuers") or {}).get(group), client=client)
+    return {"key_source_path": path} if path else {}
 
 
 def rejected_requests(rejected: Mapping, host: str) -> dict[str, t.Any]:

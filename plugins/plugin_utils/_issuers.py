@@ -58,6 +58,15 @@ def asked(issuers: t.Iterable[Mapping]) -> list[Options]:
     ]
 
 
+def key_source(issuer: t.Any, **words: str) -> str:
+    """Return the path of the key that something else makes, "" where it makes none. In it ``{host}`` and ``{client}`` stand for ``words``."""
+    files = issuer.get("files") if isinstance(issuer, t.Mapping) and issuer.get("issuer") == "files" else None
+    path = str((files or {}).get("key_path") or "") if isinstance(files, t.Mapping) else ""
+    for name, word in words.items():
+        path = path.replace(f"{{{name}}}", word)
+    return path
+
+
 def is_external(issuers: t.Iterable[Mapping], authority: str) -> bool:
     """Return whether another issuer signs for an authority."""
     return any(one["authority"] == authority and one.get("issuer", LOCAL) != LOCAL for one in issuers)
@@ -133,12 +142,26 @@ def _problems(where: str, one: t.Any, *, is_client: bool) -> list[str]:
     for name in SETTINGS[kind] if kind != "tasks" else ():
         if not isinstance(one.get(name), t.Mapping):
             found.append(f"{where}: {name} is missing, which says where the issuer is. docs/issuers.md has an example.")
+    found += _key_path_problems(where, one, is_client=is_client)
     if is_client and one.get(DEDICATED) is not True:
         found.append(
             f"{where}: whoever has any client certificate below these CAs gets root on the hosts that admit the group, because Docker looks at no "
             f"names. Use an issuing CA from which nobody but Docker's clients gets certificates, pin it in ca_content, and set {DEDICATED}: true."
         )
     return found
+
+
+def _key_path_problems(where: str, one: Mapping, *, is_client: bool) -> t.Iterator[str]:
+    """Yield what is wrong with the path of keys that something else makes: of several clients each needs one of its own."""
+    path = key_source(one)
+    if path and not path.startswith(("/", "~")):
+        yield f"{where}: key_path is {path!r}, which is not an absolute path. It is on the {'machine of the bundle' if is_client else 'Docker host'}."
+    word = "{client}" if is_client else "{host}"
+    unknown = sorted(set(re.findall(r"\{[^{}]*\}", path)) - {word})
+    if unknown:
+        yield f"{where}: key_path has {', '.join(unknown)}, and only {word} can stand in it."
+    if path and is_client and word not in path:
+        yield f"{where}: key_path lacks {word}: each client has a key of its own, for example /srv/docker-keys/{word}.pem."
 
 
 def not_revocable(clients: t.Any, entries: t.Iterable[Mapping]) -> t.Iterator[str]:

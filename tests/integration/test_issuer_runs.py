@@ -200,6 +200,45 @@ def test_openbao_issues_for_the_role_and_an_engine_that_is_away_fails_the_host_a
     assert (tmp_path / "certs/server-cert.pem").read_bytes() == before
 
 
+def sign_by_hand(directory: pathlib.Path, name: str, profile: str) -> None:
+    """Do what docs/issuers.md tells people to do with a request, and put the certificate beside it."""
+    command = ["openssl", "x509", "-req", "-in", f"{name}.csr", "-CA", f"../{profile}-ca.pem", "-days", "365"]
+    command += ["-CAkey", f"../{profile}-ca.key", "-copy_extensions", "copy", "-extfile", f"../{profile}.cnf"]
+    subprocess.run([*command, "-out", f"{name}.pem"], cwd=directory, capture_output=True, check=True)
+
+
+def test_files_with_keys_that_are_made_elsewhere_for_servers_and_clients(tmp_path: pathlib.Path) -> None:
+    tasks_of(tmp_path)  # the CAs, and what openssl is told
+    keys = {name: made.private_key(number=number) for number, name in enumerate(("localhost", "alice", "bob"), 97)}
+    for name, key in keys.items():
+        (tmp_path / f"{name}.key").write_bytes(made.keys.encode_private_key(key))
+        (tmp_path / f"{name}.key").chmod(0o600)
+    files = {"directory": str(tmp_path / "exchange"), "key_path": f"{tmp_path}/{{host}}.key"}
+    issuer = {"issuer": "files", "ca_content": ROOT.pem, "files": files}
+    clients = {"issuer": "files", "files": {**files, "key_path": f"{tmp_path}/{{client}}.key"}}
+    first = run(tmp_path, issuer, clients=clients)
+    assert first.returncode != 0
+    assert "its certificate is awaited" in first.stdout
+    assert not (tmp_path / "certs/server-cert.pem").exists()
+    sign_by_hand(tmp_path / "exchange", "localhost-server", "server")
+    waiting = run(tmp_path, issuer, clients=clients)  # now the clients wait: their role comes after that of the server
+    assert installed(tmp_path, ROOT.pem), waiting.stdout
+    for name in ("alice", "bob"):
+        sign_by_hand(tmp_path / "exchange", f"localhost-{name}", "client")
+    done = run(tmp_path, issuer, clients=clients)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pairs = {"localhost": "certs/server-key.pem", "alice": "bundles/alice/key.pem", "bob": "bundles/bob/key.pem"}
+    for name, path in pairs.items():
+        found = made.keys.load_private_key((tmp_path / path).read_bytes(), what=path)
+        assert found.private_numbers() == keys[name].private_numbers()
+    assert "changed=0" in run(tmp_path, issuer, clients=clients).stdout
+    assert [request for _event, _issuer, request in recorded(tmp_path)] == [
+        "localhost/server",
+        "localhost/alice",
+        "localhost/bob",
+    ]
+
+
 SESSION = """
 - hosts: localhost
   gather_facts: false

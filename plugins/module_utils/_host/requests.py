@@ -18,7 +18,7 @@ from .._errors import TlsError
 from .._files import ensure_directory, write_atomic
 from .._pki import keys, reader, renewal, signing, verify
 from .._time import isoformat, parse_duration, parse_renew_before, parse_renew_jitter
-from . import names_record
+from . import key_source, names_record
 from .file_owner import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from .request_names import Host, machine_of, wanted_names
 
@@ -39,6 +39,8 @@ class Identity:
     #: The CA of ours that signs; with another issuer, the anchors that its certificates lead to. Empty where it is yet to be made.
     authorities: tuple[t.Any, ...]
     validity: timedelta | None
+    #: The key that something else has made for it.
+    source: key_source.KeySource | None = None
     #: Stands for this machine and ``key_path``; "" where the machine cannot be told from others.
     machine: str = ""
 
@@ -104,13 +106,17 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         what = f"authority_content of {request['id']!r}"
         authorities = tuple(reader.load_certificates(request["authority_content"], what))
     validity = _checked_validity(request)
+    key_path = expand_path(request["key_path"], owner, "key_path")
+    if not request["owner"] and request["profile"] == "client":
+        owner = owner_of_place(os.path.dirname(key_path), owner)
+    source = key_source.read_key_source(request["key_source_path"], owner, repr(request["id"]))
     named = wanted_names(request, host)
     wanted = renewal.Wanted(
         profile=request["profile"],
         subject=named.subject,
         reported_names=named.reported,
         chosen_common_name=named.chosen,
-        key_type=request["key_type"],
+        key_type=source.key_type if source else request["key_type"],
         authority=reader.view_certificate(authorities[0]) if authorities else None,
         external=request["external_issuer"],
         renew_before=request["renew_before"],
@@ -118,9 +124,6 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         jitter=request["renew_jitter"],
         jitter_name=f"{request['renew_jitter_name'] or host.fqdn}/{request['id']}",
     )
-    key_path = expand_path(request["key_path"], owner, "key_path")
-    if not request["owner"] and request["profile"] == "client":
-        owner = owner_of_place(os.path.dirname(key_path), owner)
     return Identity(
         id=request["id"],
         key_path=key_path,
@@ -129,6 +132,7 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
         wanted=wanted,
         authorities=authorities if request["external_issuer"] else authorities[:1],
         validity=validity,
+        source=source,
         machine=machine_of(host, key_path),
     )
 
@@ -212,6 +216,8 @@ def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes 
             fingerprint, key_type = keys.public_key_fingerprint(public_key), keys.key_type_of(public_key)
         except TlsError:
             problems.append("key-unreadable")
+    if identity.source is not None and fingerprint is not None and fingerprint != identity.source.fingerprint:
+        problems.append("key-replaced")
     left_out = asked.difference(view.names) if view is not None else frozenset()
     return renewal.Existing(view, fingerprint, key_type, tuple(problems), left_out)
 
@@ -251,7 +257,7 @@ def ensure(plans: t.Sequence[Plan], *, check_mode: bool = False) -> dict[str, t.
 
 
 def prepare(plan: Plan) -> bytes:
-    """Make sure that a key of the wanted type waits at ``<key_path>.new``, and return the request (PEM) for it.
+    """Make sure that the key waits at ``<key_path>.new``, a new one of the wanted type or that of the source, and return the request (PEM) for it.
 
     The directory is made (0700) where it is missing. Raises TlsError ``directory-unusable``, ``file-unwritable``.
     """
@@ -261,7 +267,7 @@ def prepare(plan: Plan) -> bytes:
         data = _pending_key(identity, plan.existing.key_fingerprint)
     reported = identity.wanted.reported_names
     if data is None or names_record.recorded(data) != reported:
-        data = data or keys.encode_private_key(keys.generate_private_key(identity.wanted.key_type))
+        data = data or _new_key(identity)
         data = names_record.with_record(data, reported)
         with acting_as(identity.owner):
             directory = os.path.dirname(identity.key_path)
@@ -270,6 +276,12 @@ def prepare(plan: Plan) -> bytes:
             write_atomic(identity.pending_key_path, data, 0o600, gid=identity.owner.gid)
     key = keys.load_private_key(data, what=identity.pending_key_path)
     return signing.build_request(key, identity.wanted.subject)
+
+
+def _new_key(identity: Identity) -> bytes:
+    if identity.source is not None:
+        return identity.source.data
+    return keys.encode_private_key(keys.generate_private_key(identity.wanted.key_type))
 
 
 def _pending_key(identity: Identity, live_fingerprint: str | None) -> bytes | None:
@@ -281,7 +293,10 @@ def _pending_key(identity: Identity, live_fingerprint: str | None) -> bytes | No
         public_key = keys.load_private_key(data, what=identity.pending_key_path).public_key()
     except TlsError:
         return None
-    if keys.public_key_fingerprint(public_key) == live_fingerprint:
+    fingerprint = keys.public_key_fingerprint(public_key)
+    if identity.source is not None:
+        return data if fingerprint == identity.source.fingerprint else None
+    if fingerprint == live_fingerprint:
         return None
     return data if keys.key_type_of(public_key) == identity.wanted.key_type else None
 

@@ -21,7 +21,11 @@ from .answer import public_key_fingerprint_of
 from .orders import Order
 
 #: Options of the issuer, as ``argument_spec``.
-OPTIONS: dict[str, t.Any] = {"directory": {"type": "path", "required": True}}
+OPTIONS: dict[str, t.Any] = {
+    "directory": {"type": "path", "required": True},
+    # Keys that something else makes are on the host: certificate_requests reads them there.
+    "key_path": {"type": "str", "default": "", "no_log": False},
+}
 _OTHER = re.compile(r"[^A-Za-z0-9_.@-]+")
 
 

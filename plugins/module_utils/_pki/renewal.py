@@ -25,6 +25,7 @@ REASONS: tuple[str, ...] = (
     "key-missing",
     "key-unreadable",
     "key-mismatch",
+    "key-replaced",
     "key-type-changed",
     "profile-changed",
     "authority-changed",

@@ -23,6 +23,7 @@ WORDS = {
     "forced": "renewal asked for",
     "key-mismatch": "key and certificate do not belong together",
     "key-missing": "no key yet",
+    "key-replaced": "another key was put in place for it",
     "key-type-changed": "another type of key",
     "key-unreadable": "the key cannot be read",
     "names-changed": "other names",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _bundle_places, _formats, _inventory
+from .. import _bundle_places, _formats, _inventory, _issuers
 from .._bound import Bound
 from .._variables import Fleet
 from . import options, registered, revocation
@@ -34,10 +34,10 @@ def requests(bound: Bound, become: bool) -> list[Options]:
         "host": bound["inventory_hostname"],
         "force": bound["docker_client_cert_force_renewal"],
     }
-    clients = bound["docker_client_cert_clients"]
-    return _inventory.client_certificate_requests(
-        _assigned(bound, become), clients, options.authorities(bound, ROLE), settings
-    )
+    clients, known = bound["docker_client_cert_clients"], options.authorities(bound, ROLE)
+    if any(one.get("issuer") == "files" for one in known.values()):
+        settings["issuers"] = bound.get(_issuers.CLIENT_VARIABLE)
+    return _inventory.client_certificate_requests(_assigned(bound, become), clients, known, settings)
 
 
 def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:

@@ -175,12 +175,20 @@ def server_request(bound: Bound, known: Mapping) -> Options:
         "addresses": addresses(bound["docker_server_cert_addresses"], bound.get("docker_daemon_listen", [])),
         "authority_content": known["server"]["certificate_content"],
         **({"external_issuer": True} if known["server"].get("external") else {}),
+        **_key_source(bound, known),
         "validity": bound["docker_server_cert_validity"],
         "renew_before": bound["docker_server_cert_renew_before"],
         "renew_jitter": bound["docker_server_cert_renew_jitter"],
         "renew_jitter_name": host,
         "force": bound["docker_server_cert_force_renewal"],
     }
+
+
+def _key_source(bound: Bound, known: Mapping) -> Options:
+    """Return where the key of this host is that something else makes. The variable is read only where it can name one: it holds secrets."""
+    issuer = bound.get(_issuers.SERVER_VARIABLE) if known["server"].get("issuer") == "files" else None
+    path = _issuers.key_source(issuer, host=str(bound["inventory_hostname"]))
+    return {"key_source_path": path} if path else {}
 
 
 def _address(bound: Bound, host: str) -> t.Any:

@@ -106,7 +106,7 @@ def test_clients_of_another_issuer_cannot_be_revoked_here() -> None:
         pytest.param(
             {},
             {"ops": {"issuer": "acme", "ca_content": "PEM", "acme": {}, "only_docker_clients": True}},
-            "the issuer acme is for the certificates of servers",
+            "ACME issues certificates for the names of servers, not for clients",
             id="acme-clients",
         ),
     ],
@@ -120,3 +120,28 @@ def test_issuers_that_are_asked_elsewhere_have_no_settings_here() -> None:
         _issuers.declared({"issuer": "acme", "ca_content": "PEM", "acme": {"eab_key": "secret"}}, {})
     )
     assert found == [{"authority": "server", "issuer": "acme", "ca_content": "PEM"}]
+
+
+FILES = {"issuer": "files", "ca_content": "PEM", "files": {"directory": "/srv", "key_path": "/keys/{host}.pem"}}
+
+
+def test_key_that_something_else_makes_has_a_path_for_each_host_or_client() -> None:
+    assert _issuers.key_source(FILES, host="web1") == "/keys/web1.pem"
+    assert _issuers.key_source({**FILES, "files": {"directory": "/srv"}}, host="web1") == ""
+    assert _issuers.key_source({**FILES, "issuer": "local"}) == _issuers.key_source(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("server", "path", "says"),
+    [
+        (True, "keys/web1.pem", "is not an absolute path"),
+        (True, "/keys/{client}.pem", "has {client}, and only {host} can stand in it"),
+        (False, "/keys/key.pem", "lacks {client}: each client has a key of its own"),
+        (False, "/keys/{host}-{client}.pem", "has {host}, and only {client} can stand in it"),
+    ],
+)
+def test_path_of_a_key_that_cannot_work_is_refused(server: bool, path: str, says: str) -> None:
+    issuer = {**FILES, "files": {"directory": "/srv", "key_path": path}}
+    clients = {"ops": {**issuer, "only_docker_clients": True}}
+    found = _issuers.problems(issuer, {}, GROUPS) if server else _issuers.problems({}, clients, GROUPS)
+    assert [sentence for sentence in found if says in sentence]
