@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 from datetime import timedelta
 
@@ -50,7 +51,7 @@ class ActionModule(IssuingAction):
 
     MODULE = "portcullis.docker_tls.signed_certificates"
     MAIN = staticmethod(signed_certificates.main)
-    MORE: t.ClassVar = {**IssuingAction.MORE, _AUTHORITY_INFO: authority_info.main}
+    MORE = types.MappingProxyType({**IssuingAction.MORE, _AUTHORITY_INFO: authority_info.main})
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the clients that the verification of this batch needs, None where no host is verified."""

@@ -11,7 +11,7 @@ import subprocess
 import typing as t
 
 from support.ansible import playbook_runs
-from support.ca import acme_server, bao_server
+from support.ca import acme_server, bao_server, half_an_engine
 from support.ca import certificates as made
 
 PLAY = """
@@ -198,6 +198,22 @@ def test_openbao_issues_for_the_role_and_an_engine_that_is_away_fails_the_host_a
     assert "cannot be reached" in done.stdout
     assert bao_server.ADMINISTRATOR not in done.stdout
     assert (tmp_path / "certs/server-cert.pem").read_bytes() == before
+
+
+def test_run_without_changes_sends_nothing_to_the_engine_and_check_mode_neither(tmp_path: pathlib.Path) -> None:
+    with half_an_engine.started(ROOT) as engine:
+        access = {"url": engine.url, "role": "dockerd", "role_id": "an-id", "secret_id": "a-secret-id"}
+        issuer = {"issuer": "openbao", "ca_content": ROOT.pem, "openbao": access}
+        assert run(tmp_path, issuer, "--check").returncode == 0
+        assert engine.asked == []
+        first = run(tmp_path, issuer)
+        assert first.returncode == 0, first.stdout + first.stderr
+        paths = [path for path, _headers, _body in engine.asked]
+        assert paths == ["/v1/auth/approle/login", "/v1/pki/sign/dockerd", "/v1/auth/token/revoke-self"]
+        assert "changed=0" in run(tmp_path, issuer).stdout
+        run(tmp_path, issuer, "--check", "-e", "docker_server_cert_force_renewal=true")
+        assert len(engine.asked) == 3
+    assert not any("a-secret-id" in text for text in (first.stdout, first.stderr))
 
 
 def sign_by_hand(directory: pathlib.Path, name: str, profile: str) -> None:

@@ -60,6 +60,9 @@ class Engine:
         """Return how many certificates the engines have issued."""
         return sum(map(self._issued_at, ("pki-docker", "pki-clients")))
 
+    def issued_for_servers(self) -> int:
+        return self._issued_at("pki-docker")
+
     def _issued_at(self, mount: str) -> int:
         try:
             return len(self.bao.call(f"{mount}/certs", method="LIST")["data"]["keys"])
@@ -172,6 +175,28 @@ def test_sealed_engine_leaves_every_host_as_it_is_and_the_next_run_goes_on(
     engine.bao.unseal()
     run = site(*only, docker_server_cert_force_renewal=True)
     assert run.returncode == 0, run.output
+
+
+def test_host_that_the_role_refuses_waits_and_the_next_run_asks_for_it_alone(
+    hosts: dict[str, Any], engine: Engine
+) -> None:
+    only = (engine.server(trust_local_ca=False), engine.clients(trust_local_ca=False))
+    names = ["fleet.example.test"]
+    engine.bao.make_role("pki-docker", "dockerd", allowed_domains="example.test,localhost,old")
+    before = {name: served_certificate(address_of(host)) for name, host in hosts.items()}
+    run = site(*only, docker_server_cert_names=names)
+    assert run.returncode != 0
+    assert "no certificate is issued for new/server: " in run.output and "issuer-refused" in run.output
+    after = {name: served_certificate(address_of(host)) for name, host in hosts.items()}
+    assert {name for name in hosts if after[name] != before[name]} == {"old"}
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    engine.bao.make_role("pki-docker", "dockerd", allowed_domains="example.test,localhost,old,new")
+    issued = engine.issued_for_servers()
+    run = site(*only, docker_server_cert_names=names)
+    assert run.returncode == 0, run.output
+    assert engine.issued_for_servers() == issued + 1
+    assert served_certificate(address_of(hosts["old"])) == after["old"]
+    assert served_certificate(address_of(hosts["new"])) != before["new"]
 
 
 def test_verification_status_and_rotation_know_the_issuer(engine: Engine) -> None:

@@ -48,6 +48,10 @@ class Bao:
         self.ca_content = next((directory / "tls").glob("*ca.pem")).read_text()
         self._context = ssl.create_default_context(cadata=self.ca_content)
 
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.communicate()
