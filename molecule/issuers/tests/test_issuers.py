@@ -197,6 +197,7 @@ def test_host_that_the_role_refuses_waits_and_the_next_run_asks_for_it_alone(
     assert engine.issued_for_servers() == issued + 1
     assert served_certificate(address_of(hosts["old"])) == after["old"]
     assert served_certificate(address_of(hosts["new"])) != before["new"]
+    assert site(*only).returncode == 0  # without the name again
 
 
 def test_verification_status_and_rotation_know_the_issuer(engine: Engine) -> None:
@@ -229,6 +230,32 @@ def test_verification_uses_the_client_that_is_given(engine: Engine) -> None:
     assert verified.returncode == 0, verified.output
     assert "(client: CN=alice of docker_daemon_verify_clients)" in verified.output
     assert engine.issued() == before
+
+
+def test_issuer_changes_its_root_and_no_client_is_locked_out(hosts: dict[str, Any], engine: Engine) -> None:
+    """The three steps of docs/issuers.md: trust both roots, sign with the new one, take the old one out."""
+    clients = engine.clients(trust_local_ca=False)
+    old, new = engine.root, engine.bao.make_ca("pki-root-2", "Company root 2")
+
+    def server(anchors: str) -> dict[str, Any]:
+        return engine.server(trust_local_ca=False, ca_content=anchors)
+
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = site(server(old + new), clients)
+    assert run.returncode == 0, run.output
+    assert restarts == {"old": 0, "new": 0}
+    engine.bao.make_intermediate("pki-docker", "pki-root-2", "Company issuing CA 3")
+    with asked_without_a_pause(hosts, "alice") as restarts:
+        run = site(server(old + new), clients, docker_server_cert_force_renewal=True)
+    assert run.returncode == 0, run.output
+    assert restarts == {"old": 1, "new": 1}
+    assert served_by(hosts) == {"CN=Company issuing CA 3"}
+    run = site(server(new), clients)
+    assert run.returncode == 0, run.output
+    assert old.strip() not in Path(client_bundle("alice").ca).read_text()
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    engine.root = new
+    assert_changed_nothing(site(server(new), clients))
 
 
 def test_fleet_moves_back_and_no_client_is_locked_out(hosts: dict[str, Any], engine: Engine) -> None:
