@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .. import _ca_place
+from .. import _ca_place, _issuers
 from .._bound import Bound
 from .._variables import Fleet
 from .adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
@@ -87,7 +87,7 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
         problems.append(
             f"{', '.join(silent)} could not be examined (the plan says why): make them reachable, or leave them out with --limit."
         )
-    foreign = [host for host in names if _adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS]
+    foreign = [host for host in names if _has_other_clients(host, hostvars)]
     if foreign and settings.get("authorities") is None:
         have = "has" if len(foreign) == 1 else "have"
         problems.append(
@@ -102,6 +102,21 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
     return problems
 
 
+def _has_other_clients(host: str, hostvars: Mapping) -> bool:
+    """Return whether a host has clients of a CA that it will not admit without being told to."""
+    found = _adoption(hostvars[host])
+    if found.get("layout") not in _CLIENTS_OF_OTHERS:
+        return False
+    admitted = [one for one in found["authorities"] if "clients" in one["signs"]]
+    return not admitted or not all(_goes_on(one, hostvars[host]) for one in admitted)
+
+
+def _goes_on(authority: Mapping, variables: Mapping) -> bool:
+    """Return whether a CA is an anchor of another issuer of clients: hosts admit it without its key, so there is nothing to adopt."""
+    issuers = _issuers.declared({}, variables.get(_issuers.CLIENT_VARIABLE))
+    return _issuers.is_anchor(issuers, str(authority["fingerprint_sha256"]))
+
+
 def _left_out(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Sequence[Mapping] | None) -> list[str]:
     """Return which hosts have clients of a CA that is none of those that are named, where all of these have a fingerprint."""
     named = {str(one.get("fingerprint_sha256") or "").lower().replace(":", "") for one in adopted or ()}
@@ -114,7 +129,7 @@ def _left_out(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Sequence[Map
             f"clients-would-be-shut-out: {host} has clients of {shown(one['subject'])}, which docker_adopt_authorities does not name: add it "
             f"(fingerprint_sha256: {one['fingerprint_sha256']}), or set docker_daemon_existing_settings: replace for that host, which shuts them out."
             for one in admitted
-            if one["fingerprint_sha256"] not in named
+            if one["fingerprint_sha256"] not in named and not _goes_on(one, hostvars[host])
         ]
     return problems
 
@@ -188,7 +203,13 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
             lines.append(
                 "        -> these hosts describe one certificate differently: look at it yourself (openssl x509 -text)"
             )
-    if settings.get("authorities"):
+    external = [one for one, said in claims.items() if _goes_on(said[0][1], hostvars[said[0][0]])]
+    lines += [
+        f"    {one[:16]} is a CA of docker_client_cert_issuers: its clients are admitted as before, and there is nothing to adopt."
+        for one in external
+    ]
+    claims = {one: said for one, said in claims.items() if one not in external}
+    if settings.get("authorities") or not claims:
         return lines
     lines.append(
         "Proposal for docker_adopt_authorities (find the key where the note says so; compare the fingerprint with what you know):"

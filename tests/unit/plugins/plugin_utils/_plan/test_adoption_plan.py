@@ -293,3 +293,33 @@ def test_plan_with_a_strange_answer_of_the_ca_host_is_still_a_plan(answer: Any) 
 def test_found_authorities_are_each_ca_once() -> None:
     hostvars = {"web1": found(), "web2": found(), "web3": {adoption.INSPECTED: {"unreachable": True}}}
     assert adoption.found_authorities(hostvars, hostvars) == [AUTHORITY["certificate_content"]]
+
+
+def of_company(**changes: Any) -> dict[str, Any]:
+    """Return the variables of a host whose clients have certificates of the CA that docker_client_cert_issuers names."""
+    issuer = {"issuer": "openbao", "ca_content": AUTHORITY["certificate_content"], "only_docker_clients": True}
+    return {**found(**changes), "docker_client_cert_issuers": {"clients": issuer}}
+
+
+def test_ca_of_another_issuer_need_not_be_adopted_and_the_plan_says_so() -> None:
+    hostvars = {"web1": of_company()}
+    assert adoption.adoption_problems(hostvars, hostvars, SETTINGS) == []
+    text = plan(hostvars)
+    assert "is a CA of docker_client_cert_issuers: its clients are admitted as before" in text
+    assert "Proposal" not in text
+
+
+def test_second_ca_beside_that_of_another_issuer_still_has_to_be_named() -> None:
+    other = {**AUTHORITY, "subject": "CN=other", "fingerprint_sha256": hashlib.sha256(b"other").hexdigest()}
+    hostvars = {"web1": of_company(authorities=[AUTHORITY, {**other, "certificate_content": pem(b"other")}])}
+    (problem,) = adoption.adoption_problems(hostvars, hostvars, SETTINGS)
+    assert problem.startswith("clients-would-be-shut-out: web1")
+    assert "CN=other" in plan(hostvars) and "Proposal" in plan(hostvars)
+    adopted = {**SETTINGS, "authorities": [{"fingerprint_sha256": other["fingerprint_sha256"]}]}
+    assert adoption.adoption_problems(hostvars, hostvars, adopted) == []
+
+
+def test_ca_of_another_issuer_of_servers_alone_does_not_admit_clients() -> None:
+    issuer = {"issuer": "openbao", "ca_content": AUTHORITY["certificate_content"]}
+    hostvars = {"web1": {**found(), "docker_server_cert_issuer": issuer}}
+    assert [problem for problem in adoption.adoption_problems(hostvars, hostvars, SETTINGS) if "web1" in problem]
