@@ -83,7 +83,7 @@ REQUESTS = [
 
 
 def test_what_was_issued_is_recorded_and_what_was_not_is_not() -> None:
-    found = _issue_external.record({"requests": REQUESTS}, ISSUED, {"path": "/etc/docker/ca"})
+    found = external_issuers.record({"requests": REQUESTS}, ISSUED, {"path": "/etc/docker/ca"})
     assert found == {
         "path": "/etc/docker/ca",
         "reason": "external",
@@ -99,12 +99,12 @@ def test_what_was_issued_is_recorded_and_what_was_not_is_not() -> None:
             }
         ],
     }
-    assert _issue_external.record({"requests": REQUESTS}, {"certificates": {}}, {}) is None
+    assert external_issuers.record({"requests": REQUESTS}, {"certificates": {}}, {}) is None
 
 
 def test_ledger_that_cannot_be_written_is_a_warning_and_the_certificates_stay() -> None:
     failed = {"failed": True, "msg": "cannot write the ledger.", "hint": "Check the free space."}
-    found = _issue_external.with_record(ISSUED, failed)
+    found = external_issuers.with_record(ISSUED, failed)
     assert found["certificates"] == ISSUED["certificates"]
     (warning,) = found["warnings"]
     assert warning.startswith("ledger-unrecorded: ")
@@ -112,5 +112,5 @@ def test_ledger_that_cannot_be_written_is_a_warning_and_the_certificates_stay() 
 
 
 def test_end_of_the_ledger_after_the_record_is_that_of_the_result() -> None:
-    recorded = _issue_external.with_record(ISSUED, {"ledger": {"seq": 7}})
-    assert _issue_external.with_issued({"ledger": {"seq": 6}}, recorded, [])["ledger"] == {"seq": 7}
+    recorded = external_issuers.with_record(ISSUED, {"ledger": {"seq": 7}})
+    assert external_issuers.with_issued({"ledger": {"seq": 6}}, recorded, [])["ledger"] == {"seq": 7}
