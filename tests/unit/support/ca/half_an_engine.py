@@ -80,13 +80,11 @@ def started(authority: made.Pair, reply: t.Callable[[int], Reply | None] = lambd
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             body = json.loads(raw or b"{}")
             number = engine.begin(self.path, dict(self.headers.items()), body)
-            try:
-                self._answer(engine.reply(number), body)
-            finally:
-                engine.end()
+            self._answer(engine.reply(number), body)
 
         def _answer(self, reply: Reply | None, body: dict[str, t.Any]) -> None:
             if reply is DROP:
+                engine.end()
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
             if reply is HANG:
@@ -97,6 +95,7 @@ def started(authority: made.Pair, reply: t.Callable[[int], Reply | None] = lambd
             if reply is None and "/sign/" in self.path:
                 reply = (200, {}, engine.certificate(body))
             status, headers, content = reply or (204, {}, b"")
+            engine.end()  # before the client has the answer, which may send the next request then
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
