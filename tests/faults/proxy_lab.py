@@ -25,6 +25,8 @@ from conftest import SERVER, Host, certificate
 from support.ca.certificates import FAR_AHEAD, LONG_AGO, Pair, authority, leaf, named_authority
 
 DOCKER, RECORDER = 2398, 2399
+#: Python's requests believes them more than the authority that its caller names.
+OTHER_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 RESTART = {"methods": ["POST"], "path": "/containers/{id}/restart"}
 ATTACH = {"methods": ["POST"], "path": "/containers/{id}/attach"}
 RIGHTS: dict[str, t.Any] = {
@@ -221,7 +223,11 @@ class Lab:
         (directory / "ca.pem").write_text(SERVER.pem)
         (directory / "cert.pem").write_text(CLIENTS[client].pem)
         (directory / "key.pem").write_bytes(CLIENTS[client].key_pem)
-        others = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER")}
+        others = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("DOCKER") and name not in OTHER_AUTHORITIES
+        }
         address = f"tcp://{self.host.address}:{DOCKER}"
         return {**others, "DOCKER_HOST": address, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(directory)}
 

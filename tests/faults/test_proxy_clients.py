@@ -16,7 +16,7 @@ import docker
 import docker.errors
 import docker.tls
 import pytest
-from proxy_lab import DOCKER, Lab
+from proxy_lab import DOCKER, OTHER_AUTHORITIES, Lab
 
 from conftest import ROOT
 
@@ -34,9 +34,13 @@ def run(
 
 
 @pytest.fixture
-def sdk(lab: Lab, tmp_path: pathlib.Path) -> t.Iterator[t.Callable[[str], docker.DockerClient]]:
+def sdk(
+    lab: Lab, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> t.Iterator[t.Callable[[str], docker.DockerClient]]:
     """Return docker-py's client of a group."""
     opened = []
+    for name in OTHER_AUTHORITIES:
+        monkeypatch.delenv(name, raising=False)
 
     def connect(client: str) -> docker.DockerClient:
         lab.environment(client, tmp_path)
@@ -65,12 +69,14 @@ def test_docker_cli_of_this_machine_carries_all_streams(lab: Lab, tmp_path: path
     assert (tmp_path / "out").read_text() == "content\n"
     cli("save", "-o", f"{tmp_path}/image.tar", "local/busybox")
     assert "local/busybox" in cli("load", "-i", f"{tmp_path}/image.tar")
-    name = cli("run", "-d", "-i", "local/busybox", "sh", "-c", "read line; echo got $line; exit 5").strip()
-    attached = run(lab, "operators", tmp_path, "docker", "attach", "--no-stdin=false", name, data="abc\n")
+    name = cli("create", "-i", "local/busybox", "sh", "-c", "read line; echo got $line; exit 5").strip()
+    attached = run(lab, "operators", tmp_path, "docker", "start", "-a", "-i", name, data="abc\n")
     assert (attached.stdout, attached.returncode) == ("got abc\n", 5)
     assert cli("logs", "-f", name) == "got abc\n"
     assert cli("wait", name) == "5\n"
-    assert "die" in cli("events", "--since", "60s", "--until", "0s", "--filter", f"container={name}")
+    assert f"container create {name}" in cli(
+        "events", "--since", "5m", "--until", "0s", "--filter", f"container={name}"
+    )
     cli("rm", name)
     assert run(lab, "operators", tmp_path, "docker", "exec", "keeper", "sh", "-c", "exit 7").returncode == 7
 
@@ -124,7 +130,7 @@ def test_docker_py_does_everything_with_full_rights(lab: Lab, sdk: t.Callable[[s
     assert keeper.put_archive("/", buffer.getvalue())
     with tarfile.open(fileobj=io.BytesIO(b"".join(keeper.get_archive("/sent")[0]))) as archive:
         assert archive.extractfile("sent").read() == b"xyz"  # type: ignore[union-attr]
-    assert client.containers.run("local/busybox", ["echo", "hi"], remove=True) == b"hi\n"
+    assert client.containers.run("local/busybox", ["sh", "-c", "echo hi"], remove=True) == b"hi\n"
     assert keeper.stats(stream=False)["id"] == keeper.id
     image, _log = client.images.build(fileobj=io.BytesIO(b"FROM local/busybox\nRUN true\n"), tag="made-by-sdk", rm=True)
     client.images.remove(image.id, force=True)
@@ -152,7 +158,7 @@ def test_prometheus_discovers_containers(lab: Lab, tmp_path: pathlib.Path) -> No
     """``promtool`` runs Prometheus' own docker_sd_configs; ``prometheus`` is the group of the preset with this name."""
     lab.environment("prometheus", tmp_path)
     tls = {"ca_file": f"{tmp_path}/ca.pem", "cert_file": f"{tmp_path}/cert.pem", "key_file": f"{tmp_path}/key.pem"}
-    discovery = {"host": f"tcp://{lab.host.address}:{DOCKER}", "refresh_interval": "1s", "tls_config": tls}
+    discovery = {"host": f"https://{lab.host.address}:{DOCKER}", "refresh_interval": "1s", "tls_config": tls}
     config = {"scrape_configs": [{"job_name": "docker", "docker_sd_configs": [discovery]}]}
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))
     words = [PROMTOOL, "check", "service-discovery", "--timeout=5s", f"{tmp_path}/prometheus.yml", "docker"]
@@ -167,15 +173,16 @@ def test_prometheus_discovers_containers(lab: Lab, tmp_path: pathlib.Path) -> No
 def test_glances_shows_containers_with_the_right_monitoring(lab: Lab, tmp_path: pathlib.Path) -> None:
     glances = [f"{TOOLS}/venv/bin/glances", "-C", "/dev/null", "--stdout-json", "containers", "--stop-after", "4"]
     done = run(lab, "grafana", tmp_path, *glances)
-    lines = [line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith("containers: ")]
-    keeper = next(each for each in json.loads(lines[-1]) if each["name"] == "keeper")
-    assert keeper["status"] == "running"
-    assert "local/busybox:latest" in str(keeper["image"])
-    assert keeper["memory_usage"] > 0
+    rounds = [
+        json.loads(line)["containers"] for line in done.stdout.splitlines() if line.startswith('{"containers": [{')
+    ]
+    keeper = next(each for each in rounds[-1] if each["name"] == "keeper")
+    assert (keeper["status"], keeper["image"]) == ("running", ["local/busybox:latest"])
+    assert keeper["network"]["cumulative_rx"] >= 0
 
 
 DISCOVERY = r"""
-const Docker = require('dockerode'), fs = require('fs'), [host, port, files] = process.argv.slice(2)
+const Docker = require('dockerode'), fs = require('fs'), [host, port, files] = process.argv.slice(1)
 const read = name => fs.readFileSync(files + '/' + name)
 const docker = new Docker({host, port, protocol: 'https', ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem')})
 const refusal = promise => promise.then(() => 'done', error => error.statusCode + ' ' + error.json.message)
@@ -211,7 +218,8 @@ def test_dockerode_reads_with_the_right_discovery(lab: Lab, tmp_path: pathlib.Pa
     refusals = [found.pop(name) for name in ("images", "logs", "exec")]
     assert all(each.startswith("403 ") and REFUSAL in each for each in refusals), refusals
     assert found.pop("api")
-    assert found == {"listed": ["/keeper"], "running": True, "statistics": True, "networks": True}
+    assert "/keeper" in found.pop("listed")
+    assert found == {"running": True, "statistics": True, "networks": True}
 
 
 def test_curl_reads_and_is_refused_with_docker_words(lab: Lab, tmp_path: pathlib.Path) -> None:
