@@ -176,7 +176,7 @@ def _generation(identifier: str) -> tuple[str, int]:
     name, _mark, number = identifier.rpartition("-g")
     if not name or not number.isdigit() or not 0 < int(number) <= 9999:
         raise TlsError(
-            f"generations has {identifier!r}, which is no id of a generation",
+            f"generations has {identifier!r}, which is not an id of a generation",
             hint="Write the name and the number, as authority_info shows them, for example clients-g1.",
             code="authority-unknown",
         )

@@ -48,7 +48,7 @@ def outcome(function: t.Callable[[], t.Mapping[str, t.Any]], *, needs_cryptograp
         return dict(function())
     except TlsError as error:
         return _failure(error)
-    except BaseException as error:  # the native part of cryptography may panic at any use, which is no Exception
+    except BaseException as error:  # the native part of cryptography may panic at any use, which is not Exception
         problem = _of_library(error)
         if problem is None:
             raise

@@ -178,7 +178,7 @@ def _call(server: Server, method: str, path: str, body: bytes | None = None, kin
         return json.loads(text) if text.strip() else None
     except ValueError as error:
         raise TlsError(
-            f"{doing} was answered with something that is no JSON",
+            f"{doing} was answered with something that is not JSON",
             hint="Is url Portainer's own address, without a path?",
             code="portainer-answer-invalid",
         ) from error

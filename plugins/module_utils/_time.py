@@ -40,7 +40,7 @@ def parse_duration(text: str, option: str = "duration") -> timedelta:
     seconds = _seconds(str(text).strip())
     if seconds <= 0 or seconds > 100 * 366 * 86400:
         raise TlsError(
-            f"{option} is {str(text)!r}, which is no usable length of time",
+            f"{option} is {str(text)!r}, which is not a usable length of time",
             hint="Write a whole number above zero and a unit: s, m, h, d or w, for example 365d or 12h; at most 100 years.",
             code="duration-invalid",
         )
@@ -76,7 +76,7 @@ def _share(text: str, lifetime: timedelta, option: str, example: str) -> timedel
         return parse_duration(text, option)
     if int(match["under"]) == 0 or not 0 < Fraction(int(match["over"]), int(match["under"])) < 1:
         raise TlsError(
-            f"{option} is {text!r}, which is no fraction between 0 and 1",
+            f"{option} is {text!r}, which is not a fraction between 0 and 1",
             hint=f"Write for example {example} or a length of time such as 30d.",
             code="duration-invalid",
         )

@@ -183,7 +183,7 @@ options:
     default: ""
   prove:
     description:
-      - Prove the endpoint on the host also when nothing is changed, with RV(proof) as its result. A check that fails then is no failure of the task.
+      - Prove the endpoint on the host also when nothing is changed, with RV(proof) as its result. A check that fails then is not a failure of the task.
       - A change is proved in any case, and taken back when the proof fails.
     type: bool
     default: false

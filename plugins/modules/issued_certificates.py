@@ -16,7 +16,7 @@ description:
   - Runs on the controller, whatever host the task is for. Credentials of an issuer are sent to that issuer and to nobody else, and are in no output.
   - Names are the controller's words, by the same rules as with M(portcullis.docker_tls.signed_certificates). Only its ledger is not asked.
   - Whatever an issuer answers is checked. The key is that of the request, the names are exactly those that were asked for, the usage is that of
-    the profile alone, the certificate is no CA and leads to one of the issuer's anchors, and it is not due for renewal at once.
+    the profile alone, the certificate is not a CA and leads to one of the issuer's anchors, and it is not due for renewal at once.
   - What an issuer refuses, or does not answer, is in RV(rejected) for the requests that it was asked for. Others are not affected. Nothing is
     asked twice that may have been issued.
 extends_documentation_fragment:

@@ -136,7 +136,7 @@ def _checked_url(url: str) -> str:
     scheme, _colon, rest = url.rstrip("/").partition("://")
     if scheme not in ("https", "http") or not rest or "/" in rest or "@" in rest:
         raise TlsError(
-            f"url is {url!r}, which is no address of Portainer",
+            f"url is {url!r}, which is not an address of Portainer",
             hint="Write https://HOST:PORT, for example https://portainer.example.org:9443.",
             code="portainer-url-invalid",
         )

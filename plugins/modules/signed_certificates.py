@@ -69,7 +69,7 @@ options:
       names:
         description:
           - Subject alternative names of the certificate. A server needs at least one, a DNS name, a wildcard or an IP address.
-          - A client without any gets one that is made of its common name and is no host name.
+          - A client without any gets one that is made of its common name and is not a host name.
         type: list
         elements: str
         default: []

@@ -27,7 +27,7 @@ def problems(variables: Mapping, authorities: t.Sequence[str]) -> list[str]:
     if template is not None and template == _said(variables, "workflow_job_name"):
         found.append(
             f"This is one slice of a sliced job of AWX ({template!r}): it sees a part of the inventory, so it cannot know which hosts admit a "
-            "revoked client, and without the CA host it has no authorities. Set job slicing of the job template to 1. If it is no sliced "
+            "revoked client, and without the CA host it has no authorities. Set job slicing of the job template to 1. If it is not a sliced "
             "job, but a workflow that has the name of the job template, rename one of them."
         )
     elif not authorities:

@@ -155,7 +155,7 @@ def _usual_ca_host(bound: Bound) -> str:
 #: Defaults that are made of other variables.
 _COMPUTED: dict[str, t.Callable[[Bound], t.Any]] = {
     **{f"{role}_ca_host": _usual_ca_host for role in ("docker_server_cert", "docker_daemon", "docker_client_cert")},
-    # Not the default of docker_client_cert_clients: a client that nobody has named is no reason to compare.
+    # Not the default of docker_client_cert_clients: a client that nobody has named is not a reason to compare.
     "docker_ca_clients": lambda bound: (
         bound["docker_client_cert_clients"] if bound.is_given("docker_client_cert_clients") else []
     ),
@@ -213,7 +213,7 @@ def misshapen(options: Variables, given: Variables, within: str = "") -> t.Itera
             if isinstance(entry, t.Mapping):
                 yield from misshapen(option.get("options") or {}, entry, f"{within}{name}: ")
             elif isinstance(value, list) and option.get("elements") == "dict":
-                yield f"an entry of {within}{name} is no dictionary: write its fields as name: value"
+                yield f"an entry of {within}{name} is not a dictionary: write its fields as name: value"
 
 
 def validated(options: Variables, given: Variables) -> tuple[dict[str, t.Any], list[str]]:

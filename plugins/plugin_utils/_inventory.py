@@ -322,7 +322,7 @@ def listen_addresses(entries: t.Any) -> list[str]:
     """Return which of the host's addresses a certificate needs for these listen entries.
 
     In: ``docker_daemon_listen`` (``private``, ``10.0.0.5:2376``, ``[fd00::5]:2376``, with or without ``tcp://``).
-    Out: ``private`` and the addresses, without ports, wildcards and what is no address (dockerd's preflight judges those).
+    Out: ``private`` and the addresses, without ports, wildcards and what is not an address (dockerd's preflight judges those).
     """
     addresses: list[str] = []
     for entry in as_list(entries):

@@ -17,7 +17,7 @@ from ._variables import ADDRESSES
 
 Mapping = t.Mapping[str, t.Any]
 
-#: Words that select addresses of the host and are no names.
+#: Words that select addresses of the host and are not names.
 _SELECTORS = ("private", "all")
 
 
@@ -99,7 +99,7 @@ class _Said:
 
 
 def _values(value: t.Any) -> list[t.Any]:
-    """Return the entries of a variable, one for a single text that is no list."""
+    """Return the entries of a variable, one for a single text that is not a list."""
     return [value] if isinstance(value, str) and "," not in value else as_list(value)
 
 

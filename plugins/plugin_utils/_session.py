@@ -96,7 +96,7 @@ def _runtime_directory() -> str:
 
 
 def is_in_memory(path: str, mounts: str = "/proc/self/mounts") -> bool:
-    """Return whether ``path`` is on a file system that is no disk; False where the system does not tell."""
+    """Return whether ``path`` is on a file system that is not a disk; False where the system does not tell."""
     kind, longest = "", -1
     real = os.path.realpath(path)
     with contextlib.suppress(OSError), open(mounts, encoding="utf-8", errors="replace") as stream:
@@ -151,7 +151,7 @@ def remove(directory: str, *, predict: bool = False) -> bool:
     own = not os.path.islink(directory) and os.path.isdir(directory) and os.stat(directory).st_uid == os.geteuid()
     if not os.path.basename(os.path.normpath(directory)).startswith(PREFIX) or not own:
         raise TlsError(
-            f"{directory} is no session of this user, so it is not removed",
+            f"{directory} is not a session of this user, so it is not removed",
             hint="Give session the directory that client_session returned.",
             code="session-invalid",
         )

@@ -157,7 +157,7 @@ def test_tasks_that_sign_for_both_usages_are_refused(tmp_path: pathlib.Path) -> 
     (tmp_path / "server.cnf").write_text("extendedKeyUsage=serverAuth,clientAuth\n")
     done = run(tmp_path, issuer)
     assert done.returncode != 0
-    assert "it is no pure server certificate: it has serverAuth, clientAuth" in done.stdout
+    assert "it is not a pure server certificate: it has serverAuth, clientAuth" in done.stdout
     assert not (tmp_path / "certs/server-cert.pem").exists()
 
 
@@ -174,7 +174,7 @@ def test_host_orders_by_acme_and_answers_the_challenges(tmp_path: pathlib.Path) 
         issued = server.log.read_text().count("Issued certificate")
     assert issued == 1, done.stdout
     # pebble before 2.10 writes both usages; what came of the order is then the reason of the failure.
-    both = "it is no pure server certificate: it has serverAuth, clientAuth" in done.stdout
+    both = "it is not a pure server certificate: it has serverAuth, clientAuth" in done.stdout
     assert both is (done.returncode != 0), done.stdout
     assert installed(tmp_path, server.root) is not both
 

@@ -159,7 +159,7 @@ def test_live_restore_and_another_configuration_file_are_as_they_are_set(host: A
 
 
 def fingerprint_of_host_but_pending_key(host: Any) -> str:
-    """A key that waits for its certificate is no change to Docker: the next run uses it."""
+    """A key that waits for its certificate is not a change to Docker: the next run uses it."""
     lines = fingerprint_of_host(host).splitlines()
     return "\n".join(line for line in lines if "/etc/docker/certs" not in line and not line.startswith("/etc/docker "))
 

@@ -4,7 +4,7 @@
 """Certificates and keys that lie about on a host, read.
 
 Only files that hold a certificate or a private key count, wherever Docker, its documentation, docker-machine and the common
-scripts put theirs, and where people leave copies. Nothing is opened that is no regular file, and nothing is changed.
+scripts put theirs, and where people leave copies. Nothing is opened that is not a regular file, and nothing is changed.
 """
 
 from __future__ import annotations

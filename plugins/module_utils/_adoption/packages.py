@@ -69,7 +69,7 @@ def _copy(path: str, text: str, run: Run, packaged: t.Sequence[str]) -> Unit:
 
 
 def _text(path: str) -> str:
-    """Return a unit's text, "" where it is no small regular file."""
+    """Return a unit's text, "" where it is not a small regular file."""
     try:
         if not os.path.isfile(path) or os.path.getsize(path) > _MOST_BYTES:
             return ""

@@ -46,7 +46,7 @@ def endpoint_of(url: str) -> str:
         host, port = rest, ""
     if "://" in rest or (port and not port.isdigit()):
         raise TlsError(
-            f"{url!r} is no TCP listener of dockerd",
+            f"{url!r} is not a TCP listener of dockerd",
             hint="Write for example tcp://10.0.0.5:2375.",
             code="listen-invalid",
         )

@@ -79,7 +79,7 @@ def _open_key(path: str) -> int:
     fact = read_fact(path)
     try:
         if fact is None or fact.key is None or os.path.islink(path):
-            raise OSError(0, "it is no private key any more")
+            raise OSError(0, "it is not a private key any more")
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise TlsError(

@@ -136,7 +136,7 @@ def check_docker_host(text: str, option: str = "docker_host") -> None:
     match = re.fullmatch(r"tcp://(\[[0-9A-Fa-f:.]+\]|[^:/\[\]]+):(\d{1,5})", text)
     if match is None or not names.is_name(match.group(1)) or not 0 < int(match.group(2)) < 65536:
         raise TlsError(
-            f"{option} is {text!r}, which is no address of a TLS endpoint",
+            f"{option} is {text!r}, which is not an address of a TLS endpoint",
             hint="Write tcp://HOST:PORT, for example tcp://docker1.example.org:2376 or tcp://[fd00::5]:2376.",
             code="docker-host-invalid",
         )
@@ -145,7 +145,7 @@ def check_docker_host(text: str, option: str = "docker_host") -> None:
 def environment_variables(docker_host: str, directory: str) -> dict[str, str]:
     """Return Docker's three variables; without the host where ``docker_host`` is empty.
 
-    Always together, for each alone is a trap (measured): a path without DOCKER_TLS_VERIFY is no TLS for the CLI, and TLS
+    Always together, for each alone is a trap (measured): a path without DOCKER_TLS_VERIFY is not TLS for the CLI, and TLS
     without any check of the server for Docker's Python SDK.
     """
     host = {"DOCKER_HOST": docker_host} if docker_host else {}
@@ -244,7 +244,7 @@ def _wanted_certificate(bundle: Bundle, found: Found, predicting: bool) -> dict[
     certificate = reader.load_certificate(bundle.certificate_content, what)
     if not renewal.has_profile(reader.view_certificate(certificate, what), "client"):
         raise TlsError(
-            f"{what} is no client certificate",
+            f"{what} is not a client certificate",
             hint="A client's certificate has the usage clientAuth and no other.",
             code="issued-certificate-wrong",
         )

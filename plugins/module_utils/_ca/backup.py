@@ -114,7 +114,7 @@ def _sound(place: layout.CaDirectory) -> ledger.Scan:
         blocks = pem.blocks(raw or b"", *pem.PRIVATE_KEY)
         if raw is not None and not any(b"ENCRYPTED" in block for block in blocks):
             raise TlsError(
-                f"{one.key_path} is no encrypted key, so no archive is made of it",
+                f"{one.key_path} is not an encrypted key, so no archive is made of it",
                 hint="Restore it from an older backup, or encrypt it again.",
                 code="key-not-encrypted",
             )
@@ -183,7 +183,7 @@ def _add_file(tar: tarfile.TarFile, place: layout.CaDirectory, name: str, moment
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise TlsError(
-                f"{place.path}/{name} is no regular file, so it does not belong to a CA of this collection",
+                f"{place.path}/{name} is not a regular file, so it does not belong to a CA of this collection",
                 hint="Look at it and move it away.",
                 code="ca-directory-unsafe",
             )

@@ -66,7 +66,7 @@ def ledger_time(text: str) -> datetime:
         return from_isoformat(text)
     except ValueError as error:
         raise TlsError(
-            f"ledger: {text!r} is no time of a ledger",
+            f"ledger: {text!r} is not a time of a ledger",
             hint="Give the times as ledger_info returns them, for example 2026-11-22T13:00:00Z.",
             code="ledger-unreadable",
         ) from error

@@ -189,7 +189,7 @@ def _check_expected(view: reader.CertificateView, given: str, what: str) -> None
         return
     if not _FINGERPRINT.fullmatch(expected):
         raise TlsError(
-            f"fingerprint_sha256 is {given!r}, which is no SHA-256 fingerprint",
+            f"fingerprint_sha256 is {given!r}, which is not a SHA-256 fingerprint",
             hint="Write 64 hexadecimal digits: openssl x509 -noout -fingerprint -sha256 -in ca.pem",
             code="fingerprint-invalid",
         )
@@ -206,7 +206,7 @@ def _check_suitable(certificate: t.Any, view: reader.CertificateView, names: t.S
     wanted = {_USAGE[store.purpose_of(name)] for name in names}
     fault = ""
     if not view.is_authority:
-        fault = "is no CA (basicConstraints)"
+        fault = "is not a CA (basicConstraints)"
     elif view.key_usages and "keyCertSign" not in view.key_usages:
         fault = f"may not sign certificates (keyUsage is {', '.join(view.key_usages)})"
     elif not verify.issued_by(certificate, certificate):

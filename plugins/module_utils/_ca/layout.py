@@ -232,7 +232,7 @@ def _unreadable(path: str, error: OSError) -> TlsError:
 def insecure_entries(place: CaDirectory, user: int | None = None) -> tuple[str, ...]:
     """Return the paths whose modes let others in. ``user`` is the uid that must own all (None: do not check).
 
-    Raises TlsError ``ca-directory-unsafe`` for a foreign owner, a symbolic link or something that is no file.
+    Raises TlsError ``ca-directory-unsafe`` for a foreign owner, a symbolic link or something that is not a file.
     """
     insecure = []
     for path, is_directory in _entries(place):
@@ -245,7 +245,7 @@ def insecure_entries(place: CaDirectory, user: int | None = None) -> tuple[str, 
         fits = stat.S_ISDIR(status.st_mode) if is_directory else stat.S_ISREG(status.st_mode)
         if not fits:
             raise TlsError(
-                f"{path} is no {'directory' if is_directory else 'regular file'}, so {place.path} is not a CA "
+                f"{path} is not a {'directory' if is_directory else 'regular file'}, so {place.path} is not a CA "
                 "directory of this collection or somebody changed it",
                 hint="Look at it, and move it away or restore the CA directory from its backup.",
                 code="ca-directory-unsafe",

@@ -111,7 +111,7 @@ def scan(
     ``noted`` is a head that this ledger had once, kept on another machine: whoever may write here can make a new chain, but none with that line.
 
     Raises TlsError ``ledger-tampered`` naming the line, also where the ledger is cut off or gone although its head
-    record is there. A torn end is no error (see ``repair``).
+    record is there. A torn end is not an error (see ``repair``).
     """
     recorded = _read_head(place)
     try:
@@ -198,7 +198,9 @@ def _scan_lines(
             break
         start = b'{"seq":%d,"prev":"%s","serial":"' % (seq + 1, digest.encode("ascii"))
         if not line.startswith(start):
-            where = f"line {seq + 1} does not follow from line {seq}" if seq else "line 1 is no beginning of a ledger"
+            where = (
+                f"line {seq + 1} does not follow from line {seq}" if seq else "line 1 is not the beginning of a ledger"
+            )
             raise _tampered(f"{place.ledger} was changed: {where}, so a line there was altered, removed or put in")
         if asked:
             serial = line[len(start) : line.find(b'"', len(start))].decode("ascii", "replace")

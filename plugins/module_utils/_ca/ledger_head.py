@@ -28,7 +28,7 @@ class Head:
         match = re.fullmatch(r"(\d{1,9}):([0-9a-f]{64})", text.strip().lower())
         if match is None:
             raise TlsError(
-                f"{option} is {text!r}, which is no head of a ledger",
+                f"{option} is {text!r}, which is not a head of a ledger",
                 hint="Write the number of lines, a colon, and the digest of 64 hexadecimal digits, as the summary of a run prints it.",
                 code="head-invalid",
             )

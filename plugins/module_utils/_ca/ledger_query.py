@@ -61,7 +61,7 @@ def verify(place: CaDirectory, noted: Head | None = None) -> dict[str, t.Any]:
     found["head"] = str(seen.head) if seen.head.seq else ""
     if seen.torn:
         problem = (
-            f"the last {seen.torn} bytes of {place.ledger} are no whole line: a run that issues certificates was "
+            f"the last {seen.torn} bytes of {place.ledger} are not a whole line: a run that issues certificates was "
             "interrupted, or is at it right now"
         )
         return {**found, "state": "torn", "problem": problem, "line": seen.head.seq + 1}
@@ -102,7 +102,7 @@ def find(entries: t.Callable[[], t.Iterable[Entry]], query: Query, now: datetime
 
 
 def _request(entry: Entry) -> t.Any:
-    """Return what a renewal has in common with what it renews, None for what is no certificate of a host or client."""
+    """Return what a renewal has in common with what it renews, None for what is not a certificate of a host or client."""
     request = entry.get("request")
     return (entry.get("profile"), request) if request else None
 

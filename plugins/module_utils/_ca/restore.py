@@ -124,7 +124,7 @@ def _existing_parent(path: str) -> str:
 
 def _unreadable(archive: str, problem: str) -> TlsError:
     return TlsError(
-        f"{archive} is no backup of a CA of this collection: {problem}",
+        f"{archive} is not a backup of a CA of this collection: {problem}",
         hint="Use an archive that authority_backup (portcullis.docker_tls.backup_ca) has made.",
         code="backup-unreadable",
     )

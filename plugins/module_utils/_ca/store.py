@@ -127,7 +127,7 @@ def check_group_names(groups: t.Iterable[str], option: str = "access_groups") ->
             )
         if not _GROUP.fullmatch(name):
             raise TlsError(
-                f"{option} has {name!r}, which is no name of an access group",
+                f"{option} has {name!r}, which is not a name of an access group",
                 hint="Use 1 to 58 lower-case letters, digits, hyphens and underscores, beginning with a letter or digit.",
                 code="group-name-invalid",
             )
@@ -220,7 +220,7 @@ def check_authority(stored: StoredAuthority, now: datetime) -> None:
     usages = set(view.extended_key_usages)
     wanted = "serverAuth" if stored.purpose == "server" else "clientAuth"
     if not view.is_authority or (usages and wanted not in usages):
-        what = f"allows {', '.join(sorted(usages))}" if view.is_authority else "is no CA certificate"
+        what = f"allows {', '.join(sorted(usages))}" if view.is_authority else "is not a CA certificate"
         raise TlsError(
             f"the certificate of the authority {stored.id} in {stored.directory} {what}, but it has to be a CA for "
             f"{stored.purpose} certificates",

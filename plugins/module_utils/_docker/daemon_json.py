@@ -61,7 +61,7 @@ def parse_daemon_json(data: Text, path: str) -> ParsedConfig:
     """Parse strictly. None, an empty file and white space only give no values (so does dockerd from 23.0 on).
 
     Raises TlsError ``daemon-json-invalid`` with line and column (from 1) for a syntax error, not UTF-8, a byte order mark,
-    NaN/Infinity, a top level that is no object, a duplicate key at any depth, deeper than 100 or larger than 1 MiB.
+    NaN/Infinity, a top level that is not an object, a duplicate key at any depth, deeper than 100 or larger than 1 MiB.
     """
     document = _document(data, path)
     return ParsedConfig(path, _decode(data, path), {member.key: member.value for member in document.members})
@@ -178,7 +178,7 @@ def _document(data: Text, path: str) -> Document:
 def _invalid(path: str, text: str, offset: int, message: str) -> TlsError:
     line, column = line_and_column(text, offset)
     return TlsError(
-        f"{path} is no daemon.json that can be changed safely: line {line}, column {column}: {message}",
+        f"{path} is not a valid daemon.json that can be changed safely: line {line}, column {column}: {message}",
         hint="Correct the file (python3 -m json.tool shows most mistakes); nothing was changed.",
         code="daemon-json-invalid",
     )
@@ -200,7 +200,7 @@ def _style(document: Document) -> _Style:
     indent = lead[lead.rfind("\n") + 1 :] if "\n" in lead else None
     if indent is None and len(document.members) > 1:
         between = text[first.end : document.members[1].start]
-        # A comma before the key is no indentation.
+        # A comma before the key is not indentation.
         indent = between[between.rfind("\n") + 1 :].replace(",", "") if "\n" in between else None
     comma = ", " if indent is not None or len(document.members) == 1 else text[first.end : document.members[1].start]
     return _Style(indent, newline, colon, ", " if "\n" in comma else comma, trailer)

@@ -52,7 +52,7 @@ class Flag:
 
 
 def find_flags(arguments: t.Sequence[str]) -> list[Flag]:
-    """Return the flags in ``arguments`` (without the program) in order; what follows ``--`` is no flag."""
+    """Return the flags in ``arguments`` (without the program) in order; what follows ``--`` is not a flag."""
     found: list[Flag] = []
     index = 0
     while index < len(arguments) and arguments[index] != "--":

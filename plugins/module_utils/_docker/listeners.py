@@ -226,7 +226,7 @@ def _no_address(host: str, entry: str) -> Finding:
             f"docker_daemon_listen has {entry!r}, a host name; what it means would be decided anew at every start of dockerd",
             "Write 127.0.0.1 for localhost, else the address. Names belong in the certificate (docker_server_cert_names).",
         )
-    return error("listen-invalid", f"docker_daemon_listen has {entry!r}, which is no address", _EXAMPLE)
+    return error("listen-invalid", f"docker_daemon_listen has {entry!r}, which is not an address", _EXAMPLE)
 
 
 def _port(text: str | None, entry: str, rules: _Rules, findings: list[Finding]) -> int | None:
@@ -247,7 +247,7 @@ def _port(text: str | None, entry: str, rules: _Rules, findings: list[Finding]) 
         findings.append(
             error(
                 "listen-port-invalid",
-                f"docker_daemon_listen has {entry!r}: {text} is no port",
+                f"docker_daemon_listen has {entry!r}: {text} is not a port",
                 "Ports go from 1 to 65535.",
             )
         )

@@ -155,7 +155,7 @@ def _list_of(files: t.Sequence[tuple[str, list[Assignment]]], section: str, key:
 
 
 def _last(files: t.Sequence[tuple[str, list[Assignment]]], section: str, key: str) -> str:
-    """Return the value of a setting that is no list: the last one counts."""
+    """Return the value of a setting that is not a list: the last one counts."""
     return "".join(value for _path, value in _list_of(files, section, key)[-1:])
 
 

@@ -381,7 +381,7 @@ def _roughly(span: timedelta) -> str:
 def _check_directory(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     place = wanted.directory.rstrip("/") + "/"
     if not place.startswith("/") or "/../" in place:
-        text = f"the directory of the certificates is {wanted.directory!r}, which is no absolute path"
+        text = f"the directory of the certificates is {wanted.directory!r}, which is not an absolute path"
         return [error("directory-invalid", text, "Write an absolute path without .., for example /etc/docker/certs.")]
     if place.startswith(_NOT_LASTING):
         text = f"files in {wanted.directory} do not last, so dockerd would not start after a reboot"

@@ -4,7 +4,7 @@
 """What ``dockerd --validate`` does not see in the TLS files.
 
 dockerd starts with an expired or clientAuth-only certificate, one without or with wrong names, one of a foreign authority,
-and with anchors that are no authorities (dockerd-facts 1.6, measured on 26.1, 28.5, 29.7; 20.10 has no --validate at all).
+and with anchors that are not authorities (dockerd-facts 1.6, measured on 26.1, 28.5, 29.7; 20.10 has no --validate at all).
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _check_anchors(anchors: t.Sequence[_Loaded], now: datetime) -> list[Finding]
     for item in anchors:
         view = item.view
         if not view.is_authority or (view.key_usages and "keyCertSign" not in view.key_usages):
-            text = f"client-ca.pem holds {view.subject}, which is no authority"
+            text = f"client-ca.pem holds {view.subject}, which is not an authority"
             findings.append(error("anchors-not-authority", text, "Only authorities belong there."))
         elif view.extended_key_usages and not {"clientAuth", "anyExtendedKeyUsage"} & set(view.extended_key_usages):
             text = f"client-ca.pem holds {view.subject}, an authority that is not for clients ({', '.join(view.extended_key_usages)})"

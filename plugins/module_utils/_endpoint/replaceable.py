@@ -31,7 +31,7 @@ def obstacles(paths: t.Iterable[str]) -> tuple[Finding, ...]:
     """Return an error for each place that cannot be replaced, made or removed by a rename in its directory.
 
     ``paths``: files that will change, also ones that do not exist yet. Codes: ``file-not-replaceable``,
-    ``file-system-read-only``, ``file-system-full``. An attribute that the file system does not tell is no error.
+    ``file-system-read-only``, ``file-system-full``. An attribute that the file system does not tell is not an error.
     """
     mounts = mount_points(_mountinfo())
     found = [finding for path in paths for finding in _of_file(os.path.abspath(path), mounts)]

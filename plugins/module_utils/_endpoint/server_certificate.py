@@ -39,7 +39,7 @@ def plan(directory: str, certificate_content: str, ca_content: str) -> Plan:
     certificate = reader.load_certificate(certificate_content, "certificate_content")
     if not renewal.has_profile(reader.view_certificate(certificate, "certificate_content"), "server"):
         raise TlsError(
-            "certificate_content is no server certificate",
+            "certificate_content is not a server certificate",
             hint="A server's certificate has the usage serverAuth, and not clientAuth.",
             code="issued-certificate-wrong",
         )

@@ -195,10 +195,10 @@ def _dropin_path(machine: Machine, unit: str) -> str:
 
 
 def _read_config(path: str) -> bytes | None:
-    """Read daemon.json. Raises TlsError where that is no file: a rename onto /dev/null would break the whole host."""
+    """Read daemon.json. Raises TlsError where that is not a file: a rename onto /dev/null would break the whole host."""
     if os.path.lexists(path) and not os.path.isfile(path):
         raise TlsError(
-            f"{path} is no regular file, so daemon.json cannot be changed safely",
+            f"{path} is not a regular file, so daemon.json cannot be changed safely",
             hint="Look where the file's link leads; put a file there, or remove the link.",
             code="daemon-json-invalid",
         )

@@ -153,7 +153,7 @@ def _signed_by_its_group(facts: ClientFacts, certificate: Certificate, known: tr
     everyone = [anchor for anchor in known.anchors if anchor.purpose != trust.SERVER]
     signer = known.signer(certificate, facts.stored.chain, everyone)
     if signer is None:
-        text = f"its issuer {certificate.view.issuer!r} is no authority that is trusted now: no host lets it in"
+        text = f"its issuer {certificate.view.issuer!r} is not an authority that is trusted now: no host lets it in"
         return Finding("foreign", "critical", text, _SITE)
     if signer.name != facts.group:
         text = f"it is of the access group {signer.name}, but the inventory says {facts.group}"

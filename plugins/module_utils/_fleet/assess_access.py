@@ -54,7 +54,7 @@ def _revoked(facts: ClientCertificate, opens: t.Sequence[str], hosts: t.Sequence
 
 
 def _unlisted(facts: ClientCertificate, opens: t.Sequence[str]) -> Finding:
-    # What was adopted never was in the inventory; a host that admits nobody of that authority is no way in.
+    # What was adopted never was in the inventory; a host that admits nobody of that authority is not a way in.
     level = "warning" if opens and facts.source != "adopted" else "ok"
     certificate = facts.to_dict()
     text = f"{access_text.what(certificate)} {access_text.opens(certificate, opens)}: {access_text.why(certificate)}"

@@ -147,7 +147,7 @@ def _open(path: str) -> _Looked:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            return _Looked(INVALID, "is no regular file of a sane size")
+            return _Looked(INVALID, "is not a regular file of a sane size")
         with open(descriptor, "rb", closefd=False) as stream:
             return _Looked(READ, data=stream.read(LARGEST))
     except OSError as error:

@@ -182,7 +182,7 @@ class Assessed:
 
     @property
     def verdict(self) -> str:
-        """The word for the whole: the code of the worst finding that is no mere note, else ``ok``."""
+        """The word for the whole: the code of the worst finding that is not a mere note, else ``ok``."""
         return next((finding.code for finding in self.findings if finding.level != "ok"), "ok")
 
 

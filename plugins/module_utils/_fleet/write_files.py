@@ -32,7 +32,9 @@ def parse_mode(text: str) -> int:
         mode = -1
     if not 0o400 <= mode <= 0o777:
         raise TlsError(
-            f"file_mode is {text!r}, which is no mode of a file", hint='Write for example "0644".', code="mode-invalid"
+            f"file_mode is {text!r}, which is not a mode of a file",
+            hint='Write for example "0644".',
+            code="mode-invalid",
         )
     return mode
 

@@ -75,7 +75,7 @@ def expand_path(path: str, owner: Owner, option: str = "path") -> str:
     if not path.startswith("~"):
         if not os.path.isabs(path):
             raise TlsError(
-                f"{option} is {path!r}, which is no absolute path",
+                f"{option} is {path!r}, which is not an absolute path",
                 hint="Begin it with / or with ~ for the owner's home.",
                 code="path-invalid",
             )
@@ -215,7 +215,7 @@ def read_regular(path: str, *, private_to: int | None = None) -> bytes | None:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise _unreadable(path, "it is no regular file")
+            raise _unreadable(path, "it is not a regular file")
         if private_to is not None and (status.st_uid != private_to or status.st_mode & 0o077 or status.st_nlink != 1):
             raise _unreadable(path, "it is not private")
         if status.st_size > MAXIMUM_FILE_BYTES:

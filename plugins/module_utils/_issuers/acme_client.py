@@ -133,7 +133,7 @@ class Client:
         return self._post(url, None, "the certificate").body.decode("ascii", "replace")
 
     def _post(self, url: str, payload: t.Any, what: str) -> Answer:
-        """Return a good answer. A nonce that the server has forgotten is no refusal: the request is sent again with a new one."""
+        """Return a good answer. A nonce that the server has forgotten is not a refusal: the request is sent again with a new one."""
         for _try in range(4):
             if not self._nonce:
                 found = self._caller.call("HEAD", self._directory["newNonce"], {})

@@ -90,7 +90,7 @@ class WebRoot:
         """Write the answer to a challenge. Raises TlsError ``file-unwritable``, ``directory-unusable``."""
         if not token.replace("-", "").replace("_", "").isalnum():  # it is a file's name here (RFC 8555 §8.3: base64url)
             raise TlsError(
-                "the issuer acme has sent a token that is no name of a file",
+                "the issuer acme has sent a token that is not a name of a file",
                 hint="Look at the CA.",
                 code="issuer-failed",
             )

@@ -119,7 +119,7 @@ except BaseException as _error:  # also a RuntimeError of OpenSSL's, and pyo3's 
     ExtendedKeyUsageOID = ExtensionOID = NameOID = _Unusable()  # type: ignore[assignment,misc]
     InvalidSignature = UnsupportedAlgorithm = _NeverRaised  # type: ignore[assignment,misc]
 
-#: What ``cryptography`` raises for bytes that are no certificate or request; the last two are no ValueError.
+#: What ``cryptography`` raises for bytes that are not a certificate or request; the last two are not ValueError.
 UNREADABLE: tuple[type[BaseException], ...] = (ValueError, TypeError, UnsupportedAlgorithm)
 if IMPORT_ERROR is None:
     UNREADABLE += (x509.DuplicateExtension, x509.InvalidVersion)

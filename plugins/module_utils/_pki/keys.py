@@ -26,7 +26,7 @@ def check_key_type(key_type: str, option: str = "key_type") -> None:
     """Raise TlsError ``key-type-unknown`` naming ``option`` unless ``key_type`` is one of ``KEY_TYPES``."""
     if key_type not in KEY_TYPES:
         raise TlsError(
-            f"{option} is {key_type!r}, which is no known key type",
+            f"{option} is {key_type!r}, which is not a known key type",
             hint=f"Use one of {', '.join(KEY_TYPES)}.",
             code="key-type-unknown",
         )
@@ -83,7 +83,9 @@ def load_private_key(data: str | bytes, passphrase: bytes | None = None, *, what
                 hint="Check the passphrase; if it is right, the file is damaged and its backup is needed.",
                 code="passphrase-wrong",
             ) from error
-        raise TlsError(f"{what} is no private key that can be read", hint=_NOT_A_KEY, code="key-unreadable") from error
+        raise TlsError(
+            f"{what} is not a private key that can be read", hint=_NOT_A_KEY, code="key-unreadable"
+        ) from error
     if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)):
         raise TlsError(
             f"{what} is neither an RSA, nor an EC, nor an Ed25519 key", hint=_NOT_A_KEY, code="key-unreadable"

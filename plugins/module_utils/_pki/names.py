@@ -6,7 +6,7 @@
 What is taken, and why:
 
 * **DNS names** (RFC 1123 §2.1, RFC 1035 §2.3.4): lower-case letters, digits, hyphens; labels of 1 to 63, 253 in all.
-  Underscores are taken too: they are no host-name characters, but inventories and Docker networks are full of them,
+  Underscores are taken too: they are not host-name characters, but inventories and Docker networks are full of them,
   and Go, OpenSSL and Python match them (pkilint complains). A trailing dot is dropped. A last label of digits only
   is refused: it is a mistyped IPv4 address.
 * **Wildcards**: ``*`` as the whole left-most label, with two labels or more behind it; OpenSSL matches no others.
@@ -87,7 +87,7 @@ def _is_network(name: str) -> bool:
 def _check_address(address: t.Any, text: str, what: str) -> None:
     if address.is_unspecified or address.is_multicast or str(address) == "255.255.255.255":
         raise _invalid(
-            what, text, "is no address that a client connects to", "Write an address that the host answers on."
+            what, text, "is not an address that a client connects to", "Write an address that the host answers on."
         )
 
 
@@ -141,7 +141,7 @@ def _normalize_dns(name: str, text: str, what: str) -> str:
     if "@" in ascii_name:
         raise _invalid(what, text, "is a mail address", hint)
     if not all(_LABEL.fullmatch(label) for label in checked):
-        raise _invalid(what, text, "is no host name", hint)
+        raise _invalid(what, text, "is not a host name", hint)
     if checked[-1].isdigit():
         raise _invalid(what, text, "ends in a number, so it looks like a mistyped IPv4 address", hint)
     return ascii_name
@@ -156,7 +156,7 @@ def _to_ascii(name: str, text: str, what: str) -> str:
         encoded = lowered.encode("idna")
         encoded.decode("idna")
     except UnicodeError as error:
-        raise _invalid(what, text, "is no host name in any script", hint) from error
+        raise _invalid(what, text, "is not a host name in any script", hint) from error
     return encoded.decode("ascii")
 
 

@@ -51,7 +51,7 @@ class Extension:
 def check_profile(profile: str) -> None:
     """Raise TlsError ``profile-unknown`` unless ``profile`` is ``server`` or ``client``."""
     if profile not in USAGE_OF_PROFILE:
-        raise TlsError(f"{profile!r} is no profile", hint="Use server or client.", code="profile-unknown")
+        raise TlsError(f"{profile!r} is not a profile", hint="Use server or client.", code="profile-unknown")
 
 
 def authority(purpose: str, public_key: t.Any) -> list[Extension]:
@@ -63,7 +63,7 @@ def authority(purpose: str, public_key: t.Any) -> list[Extension]:
     }
     if purpose not in usages:
         raise TlsError(
-            f"{purpose!r} is no purpose of an authority", hint="Use server or client.", code="purpose-unknown"
+            f"{purpose!r} is not a purpose of an authority", hint="Use server or client.", code="purpose-unknown"
         )
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(public_key)
     return [

@@ -17,7 +17,7 @@ from .compat import NameOID, ec, ed25519, hashes, serialization, x509
 if t.TYPE_CHECKING:
     from .compat import PrivateKey
 
-#: A request of RSA-4096 with a hundred names has about 8 KiB; more than this is no request of ours.
+#: A request of RSA-4096 with a hundred names has about 8 KiB; more than this is not a request of ours.
 MAXIMUM_REQUEST_BYTES = 65_536
 
 

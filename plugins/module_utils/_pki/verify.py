@@ -54,7 +54,7 @@ def check_issued(
         faults.append("it is the certificate of a CA, which could sign others")
     elif not renewal.has_profile(view, profile):
         usages = ", ".join(view.extended_key_usages) or "no extended key usage"
-        faults.append(f"it is no pure {profile} certificate: it has {usages}")
+        faults.append(f"it is not a pure {profile} certificate: it has {usages}")
     if not leads_to(certificate, chain, anchors):
         subjects = " or ".join(reader.name_text(anchor.subject) for anchor in anchors)
         faults.append(f"it does not lead to {subjects or 'any authority'} (its issuer is {view.issuer})")

@@ -172,7 +172,7 @@ def decide(situation: Situation) -> Plan:
 
 
 def _begin(situation: Situation, signing: str) -> Plan:
-    """A rotation that would begin; not where one has just ended, for the same command given twice is no wish for two."""
+    """A rotation that would begin; not where one has just ended, for the same command given twice is not a wish for two."""
     one = next(one for one in situation.generations if one.id == signing)
     young = situation.now is not None and situation.now - one.not_before < situation.again_after
     if young and not signing.endswith("-g1"):

@@ -94,7 +94,7 @@ def _problems(report: Report) -> list[tuple[str, Report]]:
 
 
 def _faults(findings: t.Sequence[Report]) -> list[Report]:
-    """Return the findings that are to be shown: those that are no fault are left out."""
+    """Return the findings that are to be shown: those that are not fault are left out."""
     return [one for one in findings if one["level"] != "ok"]
 
 

@@ -62,7 +62,7 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
     if not endpoint or endpoint.get("failed") or endpoint.get("unreachable"):
         yield _row(host, "host", "examined", False, _complaint(endpoint) or "the host was not reached")
         return
-    # That it was not verified is no difference from the variables, and this is the verification.
+    # That it was not verified is not a difference from the variables, and this is the verification.
     due = [str(reason) for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
     settled = (
         "as the variables want it" if not due else f"portcullis.docker_tls.site would change it ({reasons.words(due)})"

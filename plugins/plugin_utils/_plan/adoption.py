@@ -36,7 +36,7 @@ _FATES = {
 def adoption(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
     """Return the plan: ``lines`` to show, ``problems`` that prevent it, ``certificates`` for M(recorded_certificates), and ``plain_listeners`` by host.
 
-    ``settings``: ``repair``, ``keep_2375`` and ``execute``. docker_adopt_authorities is no option: its entries have passphrases.
+    ``settings``: ``repair``, ``keep_2375`` and ``execute``. docker_adopt_authorities is not an option: its entries have passphrases.
     """
     groups = bound.groups()
     hosts, ca_host = list(groups.get("docker_hosts") or []), _ca_place.ca_host(groups)
@@ -158,7 +158,7 @@ def _adoption(variables: Mapping) -> Mapping:
 def _why_nothing(variables: Mapping) -> str:
     answer = variables.get(INSPECTED)
     if not isinstance(answer, t.Mapping):
-        return "its answer cannot be used: it is no dictionary"
+        return "its answer cannot be used: it is not a dictionary"
     if answer.get("adoption"):
         return f"its answer cannot be used: {problem(answer['adoption'])}"
     return str(answer.get("msg") or "it was not reached")
@@ -282,7 +282,7 @@ def _quoted(text: t.Any) -> str:
     """Return what a host has reported as one YAML string for somebody to copy: nothing in it is syntax or a template."""
     plain = str(text)
     if not plain.isprintable() or "{{" in plain or "{%" in plain:
-        return '"/path/to/it"  # what the host reports is no usable path'
+        return '"/path/to/it"  # what the host reports is not a usable path'
     return json.dumps(plain, ensure_ascii=False)
 
 

@@ -53,18 +53,18 @@ _PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CE
 def problem(found: t.Any) -> str:
     """Return why ``found``, the ``adoption`` of M(adoption_info), cannot be used, "" where it can."""
     if not isinstance(found, t.Mapping):
-        return "it is no dictionary"
+        return "it is not a dictionary"
     try:
         size = len(json.dumps(dict(found)))
     except (TypeError, ValueError, RecursionError):
-        return "it is no plain data"
+        return "it is not plain data"
     if size > MOST_BYTES:
         return f"it has {size} bytes, and {MOST_BYTES} are the most that is taken"
     problems = [_shape_problem(found, _SHAPE, "")]
     for name, shape in _ENTRIES.items():
         entries = found.get(name)
         if not isinstance(entries, (list, tuple)) or len(entries) > MOST_ENTRIES:
-            problems.append(f"{name} is no list of at most {MOST_ENTRIES} entries")
+            problems.append(f"{name} is not a list of at most {MOST_ENTRIES} entries")
             continue
         problems += [_shape_problem(entry, shape, f"{name}: ") for entry in entries]
     if not any(problems):
@@ -74,7 +74,7 @@ def problem(found: t.Any) -> str:
 
 def _shape_problem(found: t.Any, shape: t.Mapping[str, str], place: str) -> str:
     if not isinstance(found, t.Mapping):
-        return f"{place}an entry is no dictionary"
+        return f"{place}an entry is not a dictionary"
     wrong = next((name for name, kind in shape.items() if not _is(kind, found.get(name), name)), "")
     return f"{place}{wrong} is not {shape[wrong]} of a usable length" if wrong else ""
 
@@ -97,7 +97,7 @@ def _authority_problem(entry: Mapping) -> str:
     """Return what is wrong with a CA; its fingerprint has to be that of the certificate that comes with it."""
     keys = entry.get("keys")
     if not isinstance(keys, (list, tuple)) or len(keys) > MOST_ENTRIES:
-        return "authorities: keys is no list"
+        return "authorities: keys is not a list"
     wrong = next(filter(None, (_shape_problem(key, _KEY, "authorities: keys: ") for key in keys)), "")
     if wrong:
         return wrong

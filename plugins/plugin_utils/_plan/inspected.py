@@ -44,7 +44,7 @@ def refusal_of(host: str, hostvars: Mapping) -> t.Any:
 
 
 def _looked(host: str, hostvars: Mapping) -> t.Any:
-    """Return what was registered, which is no template."""
+    """Return what was registered, which is not a template."""
     return as_written(hostvars, host).get("__docker_tls_looked") if host in hostvars else None
 
 

@@ -237,7 +237,7 @@ def held(groups: Groups, hostvars: Mapping) -> dict[str, str]:
 
 
 def _lets_in(variables: Mapping) -> bool:
-    """Return whether the controller saw that a client of the generation that signs now is answered; a host's own word is no proof."""
+    """Return whether the controller saw that a client of the generation that signs now is answered; a host's own word is not proof."""
     return bool((variables.get("docker_daemon_proof") or {}).get("passed"))
 
 

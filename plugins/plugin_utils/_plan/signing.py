@@ -17,7 +17,7 @@ Options = dict[str, t.Any]
 
 #: What other issuers are asked for, beside the options for the CA.
 EXTERNAL = "external"
-#: In it, the file of tasks of each authority whose issuer is asked by them. It is no option of M(issued_certificates).
+#: In it, the file of tasks of each authority whose issuer is asked by them. It is not an option of M(issued_certificates).
 TASKS = "tasks"
 #: In it, where the ledger is that has a line for each certificate; no option of M(issued_certificates) either.
 LEDGER = "ledger"

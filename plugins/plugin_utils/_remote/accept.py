@@ -43,7 +43,7 @@ def accept(module: str, answer: t.Any, unusable: t.Callable[[str], Result] = unu
     except Misshapen as problem:
         return unusable(str(problem))
     except (RecursionError, ValueError, TypeError, AttributeError) as problem:  # objects that only look like plain data
-        return unusable(f"it is no plain data ({type(problem).__name__})")
+        return unusable(f"it is not plain data ({type(problem).__name__})")
 
 
 def _accepted(module: str, answer: t.Any) -> Result:

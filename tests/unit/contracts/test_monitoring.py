@@ -62,7 +62,7 @@ def test_page_has_every_alert_with_its_severity() -> None:
 def test_alert_has_a_severity_and_says_what_to_do(rule: dict[str, t.Any]) -> None:
     assert rule["labels"]["severity"] in ("warning", "critical")
     assert {"summary", "description"} <= set(rule["annotations"])
-    assert rule["for"], "one bad sample is no alarm"
+    assert rule["for"], "one bad sample is not an alarm"
     assert len(" ".join(rule["annotations"]["description"].split())) > 60
 
 

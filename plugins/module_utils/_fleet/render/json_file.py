@@ -66,7 +66,7 @@ def bundle_name(item: ClientStatus) -> str:
 def explained(item: Assessed, *, notes: bool) -> t.Iterator[tuple[Finding, str]]:
     """Yield (finding, advice) for people: advice that the next finding has too is given once, after the last.
 
-    ``notes`` is whether findings that are no fault are wanted.
+    ``notes`` is whether findings that are not fault are wanted.
     """
     shown = [finding for finding in item.findings if notes or finding.level != "ok"]
     for finding, following in zip(shown, [*shown[1:], None]):

@@ -80,7 +80,7 @@ def test_certificate_with_both_usages_is_refused_by_the_controller(
         "answers": {"web1/server": {"certificate_content": answer["certificate_content"]}},
     }
     refused = run_module(issued_certificates, given)["rejected"]["web1/server"]
-    assert "it is no pure server certificate: it has serverAuth, clientAuth" in refused["msg"]
+    assert "it is not a pure server certificate: it has serverAuth, clientAuth" in refused["msg"]
     assert "serverAuth alone" in refused["hint"]
 
 

@@ -211,7 +211,7 @@ def test_host_without_cryptography_says_in_check_mode_what_it_would_report(tmp_p
 
 
 def test_two_looks_at_one_machine_say_so_and_another_key_path_differs(machine: Machine) -> None:
-    """Case 14: several daemons on one machine have directories of their own, and are no mistake."""
+    """Case 14: several daemons on one machine have directories of their own, and are not mistake."""
     first, second = machine.asks()["machine"], machine.asks(check=True)["machine"]
     assert len(first) == 64 and first == second
     assert machine.asks(key_path=str(machine.directory / "other-key.pem"))["machine"] != first

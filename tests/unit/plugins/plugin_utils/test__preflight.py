@@ -136,13 +136,13 @@ def test_variable_of_the_wrong_type_is_named_before_the_roles_are_entered(
 def test_clients_that_only_the_ca_host_names_are_judged_too() -> None:
     hosts = {"localhost": {}, "olympus": {**SET, "docker_client_cert_clients": ["alice"]}}
     (problem,) = inventory_problems({"docker_ca": ["olympus"]}, hosts)
-    assert problem.startswith("olympus: an entry of docker_client_cert_clients is no dictionary")
+    assert problem.startswith("olympus: an entry of docker_client_cert_clients is not a dictionary")
 
 
 def test_users_of_a_client_machine_are_judged_before_they_are_read() -> None:
     hosts = {"localhost": SET, "desk": {"docker_client_cert_users": ["deploy"]}}
     (problem,) = inventory_problems({"docker_clients": ["desk"]}, hosts)
-    assert problem.startswith("desk: an entry of docker_client_cert_users is no dictionary")
+    assert problem.startswith("desk: an entry of docker_client_cert_users is not a dictionary")
 
 
 def test_secret_of_the_wrong_type_is_left_alone() -> None:

@@ -39,7 +39,7 @@ def blocks(path: pathlib.Path, language: str) -> list[str]:
 
 
 def commands(path: pathlib.Path) -> list[str]:
-    """Return the page's command lines without their prompts; what commands print is no command."""
+    """Return the page's command lines without their prompts; what commands print is not a command."""
     lines = [line.strip() for block in blocks(path, "console") for line in block.splitlines()]
     return [line[2:] for line in lines if line[:2] in ("$ ", "# ")]
 

@@ -44,7 +44,7 @@ CASES: dict[str, tuple[list[str], list[tuple[str, str | None, int, int, str]]]] 
         [("log-level", "Hinfo", 0, 0, ""), ("graph", "-H", 1, 2, "")],
     ),
     "unknown letter": (["-zH", "x"], [("z", None, 0, 0, ""), ("host", "x", 0, 1, "-z")]),
-    "words are no flags": (["fd://", "-", "x"], []),
+    "words are not flags": (["fd://", "-", "x"], []),
     "after the double dash": (["-D", "--", "-H", "x"], [("debug", None, 0, 0, "")]),
     "H takes what follows, whatever it is": (["-H", "--", "-D"], [("host", "--", 0, 1, ""), ("debug", None, 2, 2, "")]),
 }

@@ -47,7 +47,7 @@ FILES = {
     "single quotes": ("B='single \\ $x'  tail\n", {"B": "single \\ $xtail"}),
     "double quotes": ('C="double \\" \\$ \\n \\\\ \\\nnext" more\n', {"C": 'double " $ \\n \\ nextmore'}),
     "continuation": ("D=cont\\\n  inued\\ \nE=1\n", {"D": "cont  inued ", "E": "1"}),
-    "export is no name": ("export E=bad\nE = spaced \n", {"E": "spaced"}),
+    "export is not a name": ("export E=bad\nE = spaced \n", {"E": "spaced"}),
     "quotes inside an unquoted value": ('F=a"b"c\n', {"F": 'a"b"c'}),
     "hash and semicolon in a value": ("G=x#y ; z\n", {"G": "x#y ; z"}),
     "invalid names": ("1BAD=1\nA-B=1\n=1\nA=2\n", {"A": "2"}),

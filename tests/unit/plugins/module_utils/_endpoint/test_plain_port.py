@@ -53,7 +53,7 @@ def test_other_process_on_2375_is_a_warning_and_blocks_no_renewal(
     assert first["endpoint"]["port_2375"] == [f"{PROXY} on 127.0.0.1"]
     again = run(world, machine, given(world))
     assert not again["changed"]
-    assert again["warnings"] == [], "an HTTP server that is not Docker is no news in every run"
+    assert again["warnings"] == [], "an HTTP server that is not Docker is not news in every run"
     assert again["endpoint"]["port_2375"] == [f"{PROXY} on 127.0.0.1"]
     assert run(world, machine, given(world, certificate=issued(world)))["restarted"]
 

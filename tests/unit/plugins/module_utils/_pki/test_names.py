@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names get one spelling, and what is no name is refused with a message that names it."""
+"""Names get one spelling, and what is not a name is refused with a message that names it."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def test_normalize_name_good_name_gets_its_canonical_spelling(text: str, expecte
         pytest.param("fd00:::5", "is neither", id="ipv6-broken"),
         pytest.param("[fd00::5", "is neither", id="ipv6-half-brackets"),
         pytest.param("::ffff:10.0.0.5", "is an IPv4 address in IPv6 spelling", id="ipv4-mapped"),
-        pytest.param("::", "is no address that a client connects to", id="ipv6-unspecified"),
-        pytest.param("ff02::1", "is no address that a client connects to", id="ipv6-multicast"),
-        pytest.param("0.0.0.0", "is no address that a client connects to", id="ipv4-unspecified"),
-        pytest.param("224.0.0.1", "is no address that a client connects to", id="ipv4-multicast"),
-        pytest.param("255.255.255.255", "is no address that a client connects to", id="ipv4-broadcast"),
+        pytest.param("::", "is not an address that a client connects to", id="ipv6-unspecified"),
+        pytest.param("ff02::1", "is not an address that a client connects to", id="ipv6-multicast"),
+        pytest.param("0.0.0.0", "is not an address that a client connects to", id="ipv4-unspecified"),
+        pytest.param("224.0.0.1", "is not an address that a client connects to", id="ipv4-multicast"),
+        pytest.param("255.255.255.255", "is not an address that a client connects to", id="ipv4-broadcast"),
         pytest.param("010.0.0.1", "has leading zeros", id="ipv4-leading-zero"),
         pytest.param("10.0.0.00", "has leading zeros", id="ipv4-double-zero"),
         pytest.param("10.0.0", "looks like an IPv4 address", id="ipv4-three"),
@@ -96,24 +96,24 @@ def test_normalize_name_good_name_gets_its_canonical_spelling(text: str, expecte
         pytest.param("a.*.example.org", "has a * elsewhere", id="star-inside"),
         pytest.param("*.*.example.org", "has a * elsewhere", id="star-twice"),
         pytest.param("web*.example.org", "has a * elsewhere", id="star-partial"),
-        pytest.param("-a.example", "is no host name", id="hyphen-first"),
-        pytest.param("a-.example", "is no host name", id="hyphen-last"),
-        pytest.param("a..example", "is no host name", id="empty-label"),
-        pytest.param(".example", "is no host name", id="dot-first"),
-        pytest.param("a.example..", "is no host name", id="two-trailing-dots"),
-        pytest.param("docker host", "is no host name", id="space"),
-        pytest.param("docker\n1", "is no host name", id="newline"),
-        pytest.param("docker\x00.example.org", "is no host name", id="nul"),
+        pytest.param("-a.example", "is not a host name", id="hyphen-first"),
+        pytest.param("a-.example", "is not a host name", id="hyphen-last"),
+        pytest.param("a..example", "is not a host name", id="empty-label"),
+        pytest.param(".example", "is not a host name", id="dot-first"),
+        pytest.param("a.example..", "is not a host name", id="two-trailing-dots"),
+        pytest.param("docker host", "is not a host name", id="space"),
+        pytest.param("docker\n1", "is not a host name", id="newline"),
+        pytest.param("docker\x00.example.org", "is not a host name", id="nul"),
         pytest.param("root@docker1", "is a mail address", id="user-at-host"),
-        pytest.param("{{ ansible_fqdn }}", "is no host name", id="jinja"),
+        pytest.param("{{ ansible_fqdn }}", "is not a host name", id="jinja"),
         pytest.param(f"a{LABEL_63}.example", "is too long", id="label-64"),
         pytest.param(".".join([LABEL_63] * 4), "is too long", id="name-255"),
         pytest.param("a" * 100_000, "is too long", id="huge"),
         pytest.param("straße.example", "IDNA 2003 and 2008", id="idn-sharp-s"),
         pytest.param("βόλος.example", "IDNA 2003 and 2008", id="idn-final-sigma"),
         pytest.param("a\u200db.example", "IDNA 2003 and 2008", id="idn-joiner"),
-        pytest.param("ü" * 70 + ".example", "is no host name in any script", id="idn-label-too-long"),
-        pytest.param("a\u06ddb.example", "is no host name", id="idn-prohibited"),
+        pytest.param("ü" * 70 + ".example", "is not a host name in any script", id="idn-label-too-long"),
+        pytest.param("a\u06ddb.example", "is not a host name", id="idn-prohibited"),
         pytest.param("urn:uuid:1", "is ", id="other-urn"),
     ],
 )

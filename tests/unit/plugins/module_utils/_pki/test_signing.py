@@ -62,7 +62,7 @@ def _forged() -> bytes:
 
 
 def _of_an_unknown_version() -> bytes:
-    """Return what ``make fuzz`` found: cryptography raises an error of its own for it, which is no ValueError."""
+    """Return what ``make fuzz`` found: cryptography raises an error of its own for it, which is not ValueError."""
     der = (
         x509.load_pem_x509_csr(GOOD)
         .public_bytes(serialization.Encoding.DER)
