@@ -23,7 +23,7 @@ export ANSIBLE_CONFIG=$PROJECT/ansible.cfg
 # ansible insists on UTF-8; a bare machine often has no locale set.
 export LC_ALL=C.UTF-8
 export PATH=$VENV/bin:$PATH
-# Some machines forbid Python to cache compiled files; Ansible then compiles itself anew for every single call.
+# Some machines forbid Python to cache compiled files; Ansible then compiles itself again for every single call.
 unset PYTHONDONTWRITEBYTECODE
 mkdir -p "$CACHE/logs"
 
@@ -31,7 +31,7 @@ say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Between the two, every ten seconds a line says that what is long and silent still goes on: "==> WHAT: 30 s".
+# Between the two, every ten seconds a line says that what is long and silent still continues: "==> WHAT: 30 s".
 # It waits in read, not in sleep: nothing is left behind to keep a pipe open. It ends with the script, however that ends.
 progress_begins() {
   local begin=$SECONDS

@@ -55,7 +55,7 @@ def kept(client: str) -> Bundle:
 
 
 def with_ca_of(bundle: Bundle, client: str) -> Bundle:
-    """Return a bundle with its own certificate and key and the ca.pem of `client`: all that a user of before was given anew."""
+    """Return a bundle with its own certificate and key and the ca.pem of `client`: all that a user of before was given again."""
     directory = bundle.directory.with_name(f"{bundle.directory.name}-new-ca")
     directory.mkdir(exist_ok=True)
     for name in ("cert.pem", "key.pem"):

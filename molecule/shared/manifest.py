@@ -42,7 +42,7 @@ def _of_host(host: Any) -> list[str]:
 
 
 def _of_controller(directory: Path) -> list[str]:
-    # The owner is whoever runs the scenario.
+    # The owner is the user who runs the scenario.
     listing = subprocess.run(
         f"find ca clients {FIND.replace('%u:%g', 'OPERATOR')}",
         shell=True,

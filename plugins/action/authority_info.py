@@ -33,7 +33,7 @@ class ActionModule(ModuleAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result with the hosts that each certificate opens."""
         bound = Bound(task_vars, self._templar.template)
-        # Whoever reads the authorities in this run has to see those of other issuers too: status, verification, rotation.
+        # Anyone who reads the authorities in this run has to see those of other issuers too: status, verification, rotation.
         arguments.setdefault("issuers", _issuers.anchors(options.issuers(bound, self._fleet(bound))))
         outcome = super().run_module(arguments, package, task_vars)
         found = _access.with_hosts(outcome, bound.groups(), self._fleet(bound))

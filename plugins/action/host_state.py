@@ -30,7 +30,7 @@ _DEFAULTS = _bound.defaults(*_bound.ROLES)
 
 
 class ActionModule(ModuleAction):
-    """Look at the host once; whatever is in doubt is not current, and then the roles run."""
+    """Check the host once; whatever is in doubt is not current, and then the roles run."""
 
     MODULE = "portcullis.docker_tls.host_state"
 

@@ -20,7 +20,7 @@ options:
     type: path
     default: /etc/docker/ca
   places:
-    description: More directories to look into for certificates and keys; patterns such as V(/srv/*/certs) may be given.
+    description: More directories to search for certificates and keys; patterns such as V(/srv/*/certs) may be given.
     type: list
     elements: str
     default: []

@@ -14,7 +14,7 @@ options:
   clients:
     description:
       - All clients of the inventory. The valid client certificates in the ledger are compared with them. Without this option nothing is compared.
-      - A client whose state is V(revoked) must not get in. Neither may one for whom the ledger has a revocation that is not finished, even if it
+      - A client whose state is V(revoked) must not connect. Neither may one for whom the ledger has a revocation that is not finished, even if it
         is no longer listed.
     type: list
     elements: dict

@@ -18,7 +18,7 @@ import typing as t
 
 from ._errors import TlsError
 
-# What an error of the kernel means for whoever has to mend it (rename(2), open(2)); ``lsattr`` shows attributes.
+# What an error of the kernel means for anyone who has to mend it (rename(2), open(2)); ``lsattr`` shows attributes.
 _ADVICE = {
     errno.EBUSY: "It is a mount of its own: unmount it and keep a plain file there, or mount its whole directory.",
     errno.EPERM: "It or its directory may be immutable or append-only: lsattr shows that, chattr ends it. Is the task root's?",

@@ -5,7 +5,7 @@
 
 Portainer's API documentation (2.39): ``GET /api/endpoints``; ``POST /api/endpoints`` (multipart, with the three files);
 ``POST /api/upload/tls/{ca,cert,key}`` (multipart, into the folder that is named as the environment's id) and
-``PUT /api/endpoints/{id}`` (JSON), which makes Portainer connect anew with them. It never tells which certificate it has,
+``PUT /api/endpoints/{id}`` (JSON), which makes Portainer connect again with them. It never tells which certificate it has,
 so what was given to it is written down beside the bundle: the environment's id and a digest of what is public.
 """
 
@@ -136,7 +136,7 @@ def _create(server: Server, wanted: Wanted) -> int:
     if not isinstance(answer, dict) or not isinstance(answer.get("Id"), int):
         raise TlsError(
             f"{server.url} made the environment {wanted.name!r}, but did not say which",
-            hint="Look into Portainer whether the environment is there; delete it and run again.",
+            hint="Check in Portainer whether the environment is there; delete it and run again.",
             code="portainer-answer-invalid",
         )
     return int(answer["Id"])
@@ -196,7 +196,7 @@ def _problem(doing: str, error: Exception) -> TlsError:
     hint = (
         "Portainer tries the connection itself: check from where it runs that the host is reached by this name, and that it admits the client's group."
         if status == 500
-        else "Look at Portainer's log."
+        else "Check Portainer's log."
     )
     return TlsError(f"{doing} was answered with {status}{said}", hint=hint, code="portainer-failed")
 

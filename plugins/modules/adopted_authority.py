@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Takes the certificate and the key of a CA (Docker's openssl recipe, docker-machine, a script) into a CA directory as generation 1 of the server authority,
-    of an access group, or of both. Clients and servers that have its certificates go on working and need no new ones.
+    of an access group, or of both. Clients and servers that have its certificates continue to work and need no new ones.
   - It is verified first. It must be a self-signed CA that may sign certificates, valid now, not weak, and the key must be its own.
   - The key is encrypted with the passphrase of the CA directory. The files that it was read from stay as they are.
   - To be done before the first run of M(portcullis.docker_tls.authorities), which would make a new authority of that name.

@@ -11,7 +11,7 @@ short_description: Examine a Docker host that others have set up, before it is a
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Reads what dockerd was told about TLS, whoever told it (C(daemon.json), flags in the unit, in drop-ins and in environment files), recognises the
+  - Reads dockerd's TLS settings from all their sources (C(daemon.json), flags in the unit, in drop-ins and in environment files), recognises the
     layout (Docker's documented openssl recipe, docker-machine and others), and looks at the certificates and keys that are on the host.
   - Reports what is wrong with it and what repairs that. Keys that others can read or that were left where they were made, edited vendor units, one CA for
     servers and clients, certificates that end soon or lack names, an API that is open without TLS.
@@ -30,7 +30,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at what is there
+- name: Check what is there
   portcullis.docker_tls.adoption_info:
   become: true
   register: found
@@ -80,7 +80,7 @@ adoption:
       type: list
       elements: str
     searched:
-      description: Directories that were looked into for certificates and keys.
+      description: Directories that were searched for certificates and keys.
       type: list
       elements: str
     unit:

@@ -28,7 +28,7 @@ options:
     description:
       - What to repair. V(modes) closes keys to others, V(stray_keys) moves those that nobody uses.
       - V(units) gives an edited unit of a package the package's text back, byte for byte, or takes a copy of it in C(/etc) away, and keeps what was edited in
-        the drop-in C(docker.service.d/00-adopted-unit.conf). The unit in effect is the same before and after, which is checked, and otherwise all is undone;
+        the drop-in C(docker.service.d/00-adopted-unit.conf). The unit in effect is the same before and after, which is checked, else all is rolled back;
         Docker is not restarted. It is done only where the package's text is known for certain (by the checksum that dpkg or rpm has of it) and where a
         drop-in can say all that was edited; else the finding says which lines differ and what restores it.
     type: list

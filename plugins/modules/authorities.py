@@ -16,7 +16,7 @@ description:
     certificate; each certificate must be a CA of the right purpose that is valid now; the ledger's chain must be whole.
   - An authority that is there is never replaced. Options that differ from it are reported as a warning, because such a change means a new CA.
   - Keys are PKCS#8, encrypted with AES-256 and 600,000 rounds of PBKDF2; C(openssl) and C(cryptography) open them.
-  - A run that was killed at any point is finished or undone by the next one.
+  - A run that was killed at any point is completed or rolled back by the next one.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca

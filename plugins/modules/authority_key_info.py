@@ -27,7 +27,7 @@ options:
     elements: str
     required: true
   places:
-    description: More directories to look into; V(~) and patterns such as V(/srv/*/certs) may be given.
+    description: More directories to search; V(~) and patterns such as V(/srv/*/certs) may be given.
     type: list
     elements: str
     default: []
@@ -69,7 +69,7 @@ keys:
       description: Whether it needs a passphrase.
       type: bool
 searched:
-  description: Directories that were looked into.
+  description: Directories that were searched.
   returned: success
   type: list
   elements: str

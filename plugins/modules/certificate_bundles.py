@@ -104,7 +104,7 @@ options:
         type: str
         default: ""
       pkcs12_passphrase:
-        description: Passphrase of C(client.p12). The file is made anew if it does not open with it.
+        description: Passphrase of C(client.p12). The file is made again if it does not open with it.
         type: str
         default: ""
       owner:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: endpoint
-short_description: Put Docker's API on a host behind mutual TLS, proved or undone
+short_description: Put Docker's API on a host behind mutual TLS, verified or rolled back
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Makes dockerd on this host listen on TCP for clients with a certificate, and for nobody else.
+  - Makes dockerd on this host listen on TCP for clients with a certificate, and for no one else.
   - Certificates, client authorities, C(daemon.json) and the systemd drop-in are one change. It is checked before anything is
     touched, swapped in, followed by one restart of dockerd, and proved. If anything fails, the exact former files are back and
     the former dockerd answers on its local socket, and the module fails with dockerd's last log lines.
-  - If the module is killed, a guard process on the host undoes the change; after a reboot the next run does.
+  - If the module is killed, a guard process on the host rolls the change back; after a reboot the next run does.
   - In C(daemon.json) only the keys of the endpoint are changed; every other byte stays.
   - A run that has nothing to change costs one C(systemctl show) and a few requests to the engine, and restarts nothing.
 options:
@@ -95,7 +95,7 @@ options:
     choices: [fail, adopt, replace]
     default: fail
   allow_public_address:
-    description: Whether dockerd may listen on a public address. Whoever gets a client's key can then be anywhere.
+    description: Whether dockerd may listen on a public address. Anyone who gets a client's key can then be anywhere.
     type: bool
     default: false
   allow_port_2375:
@@ -104,7 +104,7 @@ options:
     default: false
   allow_dual_trust:
     description:
-      - Whether an authority that signs servers may also be one whose clients are let in (one adopted authority for both).
+      - Whether an authority that signs servers may also be one whose clients are admitted (one adopted authority for both).
         Every server's key is then as good as a client's on all hosts.
     type: bool
     default: false
@@ -148,7 +148,7 @@ options:
     type: str
     default: ""
   stream_timeout:
-    description: How many seconds connections that are open at a reload of the proxy may go on.
+    description: How many seconds connections that are open at a reload of the proxy may continue.
     type: int
     default: 3600
   allowed_sources:
@@ -164,12 +164,12 @@ options:
     type: str
     default: ""
   start_timeout:
-    description: How many seconds dockerd may take to start before the change is undone.
+    description: How many seconds dockerd may take to start before the change is rolled back.
     type: int
     default: 120
   confirm_timeout:
     description:
-      - If above zero, the change is undone by itself after so many seconds, also after a reboot, unless O(state=confirmed)
+      - If above zero, the change is rolled back by itself after so many seconds, also after a reboot, unless O(state=confirmed)
         comes first. For hosts that one cannot walk to.
     type: int
     default: 0
@@ -178,13 +178,13 @@ options:
     type: int
     default: 30
   controller_time:
-    description: The controller's clock (ISO 8601, with zone) at the start of the task. A host whose clock differs is told.
+    description: The controller's clock (ISO 8601, with zone) at the start of the task. A host whose clock differs gets a warning.
     type: str
     default: ""
   prove:
     description:
       - Prove the endpoint on the host also when nothing is changed, with RV(proof) as its result. A check that fails then is not a failure of the task.
-      - A change is proved in any case, and taken back when the proof fails.
+      - A change is verified in any case, and taken back when the proof fails.
     type: bool
     default: false
   verification_follows:
@@ -291,7 +291,7 @@ endpoint:
       description: The server's certificate (subject, names, not_after, fingerprint_sha256, and more), null where there is none.
       type: dict
     access:
-      description: Subjects of the client authorities whose clients are let in.
+      description: Subjects of the client authorities whose clients are admitted.
       type: list
       elements: str
     engine_version:

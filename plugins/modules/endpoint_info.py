@@ -11,11 +11,11 @@ short_description: See a Docker endpoint as its clients and its attackers see it
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Connects to a Docker endpoint and tells who is let in, which certificate it serves and which client authorities it names.
-  - Somebody is let in when an HTTP response comes back, and refused when none does. Error texts are not looked at, because under
+  - Connects to a Docker endpoint and tells who is admitted, which certificate it serves and which client authorities it names.
+  - Somebody is admitted when an HTTP response comes back, and refused when none does. Error texts are not checked, because under
     TLS 1.3 they are a matter of chance.
   - Needs nothing but Python, changes nothing, and runs wherever the endpoint can be reached from.
-  - The module fails only for wrong options. Look at RV(passed).
+  - The module fails only for wrong options. Check RV(passed).
 options:
   host:
     description: Name or address of the endpoint. Its certificate must carry it.
@@ -34,7 +34,7 @@ options:
     type: str
     default: ""
   certificate_content:
-    description: Certificate (PEM) of a client that must be let in. Without it, nobody is tried who should get in.
+    description: Certificate (PEM) of a client that must be admitted. Without it, nobody is tried who should connect.
     type: str
     default: ""
   key_content:
@@ -54,7 +54,7 @@ options:
     type: str
     default: ""
   refused_clients:
-    description: Further clients that must not be let in, for example one that has expired, or a server's certificate.
+    description: Further clients that must not be admitted, for example one that has expired, or a server's certificate.
     type: list
     elements: dict
     default: []
@@ -72,7 +72,7 @@ options:
         type: str
         required: true
   admitted_clients:
-    description: Further clients that must be let in, for example those of an older generation of their authority during a rotation.
+    description: Further clients that must be admitted, for example those of an older generation of their authority during a rotation.
     type: list
     elements: dict
     default: []

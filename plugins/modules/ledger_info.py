@@ -58,7 +58,7 @@ options:
   expected_head:
     description:
       - A head that this ledger had once, as RV(ledger.head) and the summary of C(site.yml) have it (V(LINES:DIGEST)).
-      - A ledger that does not continue it is V(tampered), whoever wrote its chain. Root on the CA host can write a new chain, so keep the head elsewhere.
+      - A ledger that does not continue it is V(tampered), no matter who wrote its chain. Root on the CA host can write a new chain, so keep the head elsewhere.
     type: str
     default: ""
   limit:

@@ -13,7 +13,7 @@ author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - One dockerd cannot listen with TLS and without it. After its endpoint was secured, this lets systemd hold the old plain addresses and pass what
     comes there to Docker's local socket, so that clients can move one by one. With O(state=absent) the port is closed.
-  - It is as open as the port was before, so whoever reaches it is root on the host. Keep that time short.
+  - It is as open as the port was before, so anyone who reaches it is root on the host. Keep that time short.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:

@@ -44,7 +44,7 @@ options:
     type: path
     required: true
   validate_certs:
-    description: Check the certificate of O(url). Without it the key goes to whoever answers there.
+    description: Check the certificate of O(url). Without it the key goes to anyone who answers there.
     type: bool
     default: true
   ca_path:

@@ -13,7 +13,7 @@ short_description: Show the proof of a fleet of Docker endpoints
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Prints what was proved of each host, from the host itself and from the controller, as one table, and writes it as JSON.
+  - Prints what was verified of each host, from the host itself and from the controller, as one table, and writes it as JSON.
   - Fails when a check of any host was not passed, or a host could not be examined.
   - Runs on the controller and changes nothing but its own file.
 options:
@@ -41,7 +41,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show what was proved
+- name: Show what was verified
   portcullis.docker_tls.proof_report:
     rows:
       - host: web1

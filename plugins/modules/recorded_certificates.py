@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Takes certificates that were found on hosts. Those that an authority of this CA has signed and its ledger does not know are recorded there and in
-    C(issued/), so that the ledger is whole again and its chain goes on.
+    C(issued/), so that the ledger is whole again and its chain continues.
   - Needed when an older state of the CA directory came back (a backup, a snapshot), and for certificates of a CA that was adopted.
   - What is recorded is checked by its signature; what others have signed is only counted. The passphrase is not needed.
   - With O(reason=external) the certificates are those that another issuer has signed in this run. They get lines of their own, with the kind and the
@@ -72,7 +72,7 @@ options:
     choices: [adopted, restored, external]
     default: restored
   complete:
-    description: Whether O(certificates) are those of all hosts and clients. Otherwise the ledger goes on counting as one that lacks something.
+    description: Whether O(certificates) are those of all hosts and clients. Otherwise the ledger continues to count as one that lacks something.
     type: bool
     default: true
 seealso:

@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Signs all requests of a play in one call, under one lock, with one opening of each key.
-  - By default either all are signed or none is; then one message tells every problem of every request. With O(partial) the good ones are signed
+  - By default either all are signed or none is; then one message lists every problem of every request. With O(partial) the good ones are signed
     and the others are in RV(rejected).
   - A server's name that neither O(reserved_names) nor O(shared_names) mentions belongs to the requester whose valid certificate contains it, according
     to the ledger. Another requester is refused; so are all requesters of one batch that ask for the same name while no certificate contains it.
@@ -110,7 +110,7 @@ options:
         default: false
       generation:
         description: >-
-          Number of the generation of the authority that signs, for the proof during a rotation of who is let in. V(0) is the one that signs
+          Number of the generation of the authority that signs, for the proof during a rotation of who is admitted. V(0) is the one that signs
           now, as it should be for everything that stays.
         type: int
         default: 0
@@ -164,7 +164,7 @@ options:
     default: false
   installed:
     description:
-      - Certificates that hosts report to have. Those that an authority of this CA has signed and its ledger does not know are told of in a warning
+      - Certificates that hosts report to have. Those that an authority of this CA has signed and its ledger does not know are reported in a warning
         and in RV(unknown), because then the CA directory is an older state (a restored backup) or its keys are in other hands.
     type: list
     elements: dict

@@ -65,7 +65,7 @@ options:
   generations:
     description:
       - Generations of authorities, by id such as V(clients-g1), that the same key gets a certificate of besides, whether they sign now or not,
-        to prove who is let in during a rotation. See RV(generations).
+        to prove who is admitted during a rotation. See RV(generations).
     type: list
     elements: str
     default: []

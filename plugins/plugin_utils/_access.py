@@ -206,7 +206,7 @@ def _with_the_plays(lists: list[ClientList], of_the_play: t.Any, here: str, grou
 
 
 def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientList]) -> t.Iterator[str]:
-    """Name each client that one list revokes and another gives a bundle to: it would come in by a new certificate at once."""
+    """Name each client that one list revokes and another gives a bundle to: it would connect by a new certificate at once."""
     revoked: dict[str, tuple[Mapping, ClientList]] = {}
     for each in lists:
         for one in each.entries():

@@ -125,7 +125,7 @@ class Bound:
         return {} if found is None else t.cast(Variables, found)
 
     def of_host(self, host: str) -> Variables:
-        """Return the variables of a host as they are; {} where there is no such host. Ansible makes them anew for each call."""
+        """Return the variables of a host as they are; {} where there is no such host. Ansible makes them again for each call."""
         if host not in self._others:
             hostvars = self.hostvars()
             self._others[host] = as_written(hostvars, host) if host in hostvars else {}

@@ -14,7 +14,7 @@ Groups = t.Mapping[str, t.Sequence[str]]
 CONTROLLER = "localhost"
 #: On a host of the group docker_ca, which is root's.
 DIRECTORY = "/etc/docker/ca"
-#: On the controller, in the home directory of whoever runs Ansible.
+#: On the controller, in the home directory of the user who runs Ansible.
 CONTROLLER_DIRECTORY = ".docker_tls/ca"
 
 

@@ -349,7 +349,7 @@ def client_anchors(authorities: Mapping, groups: t.Iterable[str]) -> str:
     known = sorted(name for name, authority in authorities.items() if authority["purpose"] != "server")
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        found = f"names the unknown group {', '.join(unknown)}" if unknown else "is empty, so nobody could get in"
+        found = f"names the unknown group {', '.join(unknown)}" if unknown else "is empty, so no client could connect"
         raise ValueError(
             f"docker_daemon_access_groups {found}. The access groups with an authority are: {', '.join(known)}. "
             "Add the group to docker_ca_access_groups and run the role docker_ca, or correct the name."

@@ -145,7 +145,7 @@ def _problems(where: str, one: t.Any, *, is_client: bool) -> list[str]:
     found += _key_path_problems(where, one, is_client=is_client)
     if is_client and one.get(DEDICATED) is not True:
         found.append(
-            f"{where}: whoever has any client certificate below these CAs gets root on the hosts that admit the group, because Docker looks at no "
+            f"{where}: anyone who has any client certificate below these CAs gets root on the hosts that admit the group, because Docker looks at no "
             f"names. Use an issuing CA from which nobody but Docker's clients gets certificates, pin it in ca_content, and set {DEDICATED}: true."
         )
     return found

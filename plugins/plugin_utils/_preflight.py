@@ -119,7 +119,7 @@ def secret_problems(
 def _issuer_problems(
     groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, place: str, known: t.Sequence[str]
 ) -> t.Iterator[str]:
-    """Name what is wrong with the issuers of certificates; one that is the same everywhere is looked at once."""
+    """Name what is wrong with the issuers of certificates; one that is the same everywhere is checked once."""
     hosts = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
     for name in (_issuers.SERVER_VARIABLE, _issuers.CLIENT_VARIABLE):
         yield from _issuers.differing(
@@ -234,7 +234,7 @@ def _host_problems(host: str, hostvars: Mapping, variables: Mapping, known: t.Se
         yield from (f"{host}: {problem}." for problem in wrong)
         return
     if not admitted:
-        yield f"{host}: docker_daemon_access_groups is empty, so nobody could get in. Name at least one group."
+        yield f"{host}: docker_daemon_access_groups is empty, so no client could connect. Name at least one group."
     for group in admitted or []:
         if group not in known:
             yield (

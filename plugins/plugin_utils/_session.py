@@ -58,7 +58,7 @@ def choose_location(wanted: str = "") -> tuple[str, bool]:
     if wanted and (danger := unsafe_part(wanted)):
         raise TlsError(
             f"a session's files are not made in {wanted}: {danger} can be written by every user",
-            hint=f"Take that away (chmod o-w {danger}, or chmod +t), or set location to another directory: whoever can write there can "
+            hint=f"Take that away (chmod o-w {danger}, or chmod +t), or set location to another directory: anyone who can write there can "
             "put his own files in the place of the session's.",
             code="directory-unsafe",
         )
@@ -139,7 +139,7 @@ def watch(directory: str, process: int, seconds: float) -> subprocess.Popen[byte
         shutil.rmtree(directory, ignore_errors=True)
         raise TlsError(
             f"no process can be started that removes {directory} in the end: {error.strerror}",
-            hint="The session has been removed. Look at the limits of the user who runs Ansible.",
+            hint="The session has been removed. Check the limits of the user who runs Ansible.",
             code="watcher-missing",
         ) from error
 
@@ -166,7 +166,7 @@ def remove(directory: str, *, predict: bool = False) -> bool:
     except OSError as error:
         raise TlsError(
             f"cannot remove {directory}: {error.strerror}",
-            hint="The client's files in it are removed first. Look at what else is there, and remove it.",
+            hint="The client's files in it are removed first. Check what else is there, and remove it.",
             code="file-unwritable",
         ) from error
     return True

@@ -56,7 +56,7 @@ class Answer:
 
 
 class Host:
-    """One test host. The container ``keeper`` runs in it, and should go on running."""
+    """One test host. The container ``keeper`` runs in it, and should continue to run."""
 
     def __init__(self, name: str, suite: str, address: str) -> None:
         self.name = name

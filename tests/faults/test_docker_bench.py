@@ -3,7 +3,7 @@
 
 """The TLS checks of docker-bench-security (CIS Docker Benchmark 1.6), as that script reads the host.
 
-Read from its source (functions/helper_lib.sh, tests/2_*.sh, tests/3_*.sh), and written here anew: it takes the paths from the text
+Read from its source (functions/helper_lib.sh, tests/2_*.sh, tests/3_*.sh), and written here again: it takes the paths from the text
 of daemon.json, split at commas, and calls ``stat`` without ``-L``; it finds a TCP listener by "host" and "tcp://" on one line.
 """
 

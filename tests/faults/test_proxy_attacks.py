@@ -132,7 +132,7 @@ def test_body_with_an_end_in_doubt_smuggles_no_request(lab: Lab, name: str) -> N
 
 
 def test_request_behind_an_upgrade_that_docker_refuses_is_filtered(lab: Lab) -> None:
-    """Whoever takes the connection for switched once the upgrade is asked for passes the next request on unseen."""
+    """Anyone who takes the connection for switched once the upgrade is asked for passes the next request on unseen."""
     before = lab.host.sh("docker ps -aq | sort")
     attach = (
         "POST /containers/nobody/attach?stream=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"

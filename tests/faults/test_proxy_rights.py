@@ -134,7 +134,7 @@ def test_huge_header_is_refused_and_others_are_served(lab: Lab, size: int) -> No
 
 
 def test_slow_sender_does_not_get_past_the_rights(lab: Lab) -> None:
-    """The first bytes decide; whoever lets inspect-delay (10 s) pass before they are complete is filtered all the same."""
+    """The first bytes decide; anyone who lets inspect-delay (10 s) pass before they are complete is filtered all the same."""
 
     def slowly(client: str, line: str) -> Reply:
         data = f"{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real runs with hosts whose Python never answers: they fail by name, and the others go on. The hosts are this machine."""
+"""Real runs with hosts whose Python never answers: they fail by name, and the others continue. The hosts are this machine."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ BECOME = {
 
 @pytest.fixture(scope="module")
 def looks(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Run]:
-    """One run in which the same host is looked at in every way; pipelining is off, as Ansible has it by default."""
+    """One run in which the same host is checked in every way; pipelining is off, as Ansible has it by default."""
     directory = tmp_path_factory.mktemp("looks")
     for name, text in BECOME.items():
         (directory / name).write_text(text)

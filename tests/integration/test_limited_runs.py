@@ -81,7 +81,7 @@ def test_revocation_that_leaves_the_controller_out_waits_for_the_bundles_there(t
     site(tmp_path)
     code, limited = play(tmp_path, "site.yml", "--limit", "all", revoked=True)
     assert (code, "revocation-deferred: alice" in limited) == (2, True), limited
-    assert "REVOKED, AND STILL ADMITTED: alice can get in with certificates of clients-g1" in limited
+    assert "REVOKED, AND STILL ADMITTED: alice can connect with certificates of clients-g1" in limited
     assert (generations(tmp_path), issuer(tmp_path)) == (["clients-g1"], "clients-g1")
     site(tmp_path, "--limit", "all,localhost", revoked=True)
     assert (generations(tmp_path), issuer(tmp_path)) == (["clients-g2"], "clients-g2")

@@ -123,7 +123,7 @@ def test_adoption_keeps_the_clients_and_the_listener(name: str, there: Any) -> N
 def test_ordinary_runs_go_on_with_it(name: str, there: Any) -> None:
     assert_changed_nothing(run(name))
     others = ", ".join(sorted(set(HOSTS) - {name}))  # --limit leaves them out, so nothing is known of them
-    assert f"NOT PROVED: 2 of 3 hosts ({others})" in run(name, playbook="playbooks/verify.yml").output
+    assert f"NOT VERIFIED: 2 of 3 hosts ({others})" in run(name, playbook="playbooks/verify.yml").output
     assert answered(name, there)
 
 

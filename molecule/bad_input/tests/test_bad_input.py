@@ -60,7 +60,7 @@ BEFORE_ANYTHING = {
         "which docker_ca_access_groups",
     ),
     "host-admits-unknown-group": ({"docker_daemon_access_groups": ["opz"]}, "admits 'opz'"),
-    "host-admits-nobody": ({"docker_daemon_access_groups": []}, "nobody could get in"),
+    "host-admits-nobody": ({"docker_daemon_access_groups": []}, "no client could connect"),
 }
 
 

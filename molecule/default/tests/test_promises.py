@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What SECURITY.md and docs/threats.md promise, tried by whoever has stolen a key. tests/unit/contracts/promises.yml names the sentences."""
+"""What SECURITY.md and docs/threats.md promise, tried by anyone who has stolen a key. tests/unit/contracts/promises.yml names the sentences."""
 
 from __future__ import annotations
 

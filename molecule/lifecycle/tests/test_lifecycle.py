@@ -161,7 +161,7 @@ def test_revocation_in_a_limited_run_fails_and_says_so(host: Any, copies: dict[s
     variables = {"docker_daemon_access_groups": BOTH, "docker_client_cert_clients": [ALICE, revoked(OLGA)]}
     run = play("--limit", "box", **variables)
     assert run.returncode != 0
-    assert "olga can get in with certificates of ops-g1 on box" in run.output, run.output
+    assert "olga can connect with certificates of ops-g1 on box" in run.output, run.output
     assert "olga" in still_good(host, copies)
     proof = play(playbook="playbooks/verify.yml", **variables)
     assert proof.returncode != 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may come in, and authorities replaced while somebody asks without a pause. In this order, each on what the one before left."""
+"""Who may connect, and authorities replaced while somebody asks without a pause. In this order, each on what the one before left."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GROUPS = "{{ ['clients', 'ops'] + ([] if inventory_hostname == 'oldest' else ['c
 ALICE, BOB = {"name": "alice"}, {"name": "bob"}
 OLGA = {"name": "olga", "group": "ops"}
 CI = {"name": "ci", "group": "ci", "validity": "8h", "renew_before": "2h"}
-# Nothing listens at port 1: the host cannot be reached by Ansible, and goes on answering Docker's clients.
+# Nothing listens at port 1: the host cannot be reached by Ansible, and continues answering Docker's clients.
 NEWEST_IS_AWAY = {"ansible_port": "{{ 1 if inventory_hostname == 'newest' else 22 }}"}
 
 
@@ -173,7 +173,7 @@ def test_client_authority_is_replaced_when_everybody_is_renewed(hosts: dict[str,
     assert who_gets_in(hosts, former) == set()
     for client in ("alice", "bob", "olga"):
         assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
-    assert "former-client-of-clients-g2" not in run.output or "LET IN" not in run.output
+    assert "former-client-of-clients-g2" not in run.output or "ADMITTED" not in run.output
     assert_changed_nothing(site(ALICE, BOB, OLGA))
 
 

@@ -136,15 +136,15 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
             "port-open",
             CRITICAL,
             place,
-            f"Docker's API is open without TLS on {', '.join(endpoint.tcp)}: whoever reaches it is root on this host",
-            "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt secures the endpoint, proves it, and closes this",
+            f"Docker's API is open without TLS on {', '.join(endpoint.tcp)}: anyone who reaches it is root on this host",
+            "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt secures the endpoint, verifies it, and closes this",
         )
     elif endpoint.admits == effective_settings.UNVERIFIED:
         yield Finding(
             "clients-not-verified",
             CRITICAL,
             endpoint.where.get("tlsverify", place),
-            f"TLS on {', '.join(endpoint.tcp)} with tlsverify: false: clients need no certificate, so whoever reaches it is root on this host",
+            f"TLS on {', '.join(endpoint.tcp)} with tlsverify: false: clients need no certificate, so anyone who reaches it is root on this host",
             "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt sets tlsverify",
         )
     for key, meant in endpoint.misspelled:
@@ -160,7 +160,7 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
             "anchors-missing",
             CRITICAL,
             endpoint.paths.get(effective_settings.CA, ""),
-            "tlscacert names no file with certificates, so the authorities of the operating system decide who may come in",
+            "tlscacert names no file with certificates, so the authorities of the operating system decide who may connect",
             "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt sets it",
         )
     for key, path in endpoint.paths.items():
@@ -212,7 +212,7 @@ def _leaf(situation: Situation, leaf: CertificateView, path: str) -> t.Iterator[
             "names-missing",
             WARNING,
             path,
-            "the server certificate has no subject alternative name; clients of today refuse it, so some were told not to verify",
+            "the server certificate has no subject alternative name; clients of today refuse it, so some are configured not to verify",
             _SITE,
         )
     if "clientAuth" in leaf.extended_key_usages or not leaf.extended_key_usages:
@@ -221,7 +221,7 @@ def _leaf(situation: Situation, leaf: CertificateView, path: str) -> t.Iterator[
             WARNING,
             path,
             "the server certificate is good for clients too: this host's key opens every host that admits the same CA",
-            _SITE + " for servers only; the old one goes on being accepted until its CA is rotated away",
+            _SITE + " for servers only; the old one continues to be accepted until its CA is rotated away",
         )
     key = situation.file(effective_settings.KEY)
     if key is not None and key.key is not None and key.key.fingerprint not in ("", leaf.public_key_fingerprint):
@@ -304,7 +304,7 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
             "authority-key-on-host",
             WARNING if encrypted else CRITICAL,
             fact.path,
-            f"the CA's private key{'' if encrypted else ', without a passphrase,'} is on a Docker host: whoever is root here can make clients for all hosts",
+            f"the CA's private key{'' if encrypted else ', without a passphrase,'} is on a Docker host: anyone who is root here can make clients for all hosts",
             "Once the CA is adopted, this copy is not needed here any more",
             "" if in_use else "move",
         )

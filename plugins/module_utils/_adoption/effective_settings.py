@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the dockerd of this host was told about TLS, whoever told it, and who gets in. Pure.
+"""The TLS settings of this host's dockerd from all their sources, and who has access. Pure.
 
 Source: moby cmd/dockerd/daemon.go (loadDaemonCliConfig) and options.go (SetDefaultOptions); measured on 20.10.5, 20.10.24, 26.1 and
 28.5 with the table of tests/unit/support/hosts/tls_switches.py:
@@ -26,7 +26,7 @@ CA, CERTIFICATE, KEY = "tlscacert", "tlscert", "tlskey"
 _DEFAULT_NAMES = {CA: "ca.pem", CERTIFICATE: "cert.pem", KEY: "key.pem"}
 _HOME = "/root"
 _LOCAL = ("fd://", "unix://", "npipe://")
-#: Who is let in over TCP: there is no TCP; everybody without TLS; everybody with TLS; clients of ``tlscacert``; of the system's authorities.
+#: Who is admitted over TCP: there is no TCP; everybody without TLS; everybody with TLS; clients of ``tlscacert``; of the system's authorities.
 LOCAL, PLAIN, UNVERIFIED, CLIENTS, SYSTEM = "local", "plain", "unverified", "clients", "system"
 
 
@@ -52,7 +52,7 @@ class Endpoint:
 
     @property
     def admits(self) -> str:
-        """Who is let in over TCP: ``LOCAL``, ``PLAIN``, ``UNVERIFIED``, ``CLIENTS`` or ``SYSTEM``."""
+        """Who is admitted over TCP: ``LOCAL``, ``PLAIN``, ``UNVERIFIED``, ``CLIENTS`` or ``SYSTEM``."""
         if not self.tcp:
             return LOCAL
         if not self.tls:

@@ -18,7 +18,7 @@ from .._errors import TlsError
 from .._host.file_owner import MAXIMUM_FILE_BYTES, read_regular
 from .._pki import keys, pem, reader
 
-#: Directories that are looked into (not below them); patterns are for glob(3).
+#: Directories that are searched (not below them); patterns are for glob(3).
 PLACES = (
     "/etc/docker",
     "/etc/docker/certs",
@@ -84,7 +84,7 @@ def search(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tuple[Fi
 
 
 def directories(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tuple[str, ...]:
-    """Return the directories that are looked into: those of the files ``named``, one below and one above them, and ``places``."""
+    """Return the directories that are searched: those of the files ``named``, one below and one above them, and ``places``."""
     beside: set[str] = set()
     for path in named:
         if os.path.isabs(path):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host examined for adoption: read, judged, told. Changes nothing."""
+"""A host examined for adoption: read, assessed, reported. Changes nothing."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _relay_finding(path: str) -> assess.Finding:
         "plain-port-relayed",
         assess.CRITICAL,
         path,
-        "the old plain port is still served (docker_adopt_keep_2375): whoever reaches it is root on this host",
+        "the old plain port is still served (docker_adopt_keep_2375): anyone who reaches it is root on this host",
         "Move its clients to the secured endpoint, then run portcullis.docker_tls.adopt with docker_adopt_keep_2375: false",
     )
 
@@ -134,7 +134,7 @@ def _original(host: HostState) -> effective_settings.Endpoint:
 
 
 def report(inspection: Inspection) -> dict[str, t.Any]:
-    """Return what the module tells: plain values, certificates as PEM, never a key."""
+    """Return what the module reports: plain values, certificates as PEM, never a key."""
     situation = inspection.situation
     endpoint = situation.endpoint
     related = assess.related_keys(situation)

@@ -5,7 +5,7 @@
 
 Docker is not restarted, and what systemd would start next time is the same after every step: first the former text is kept, then the
 drop-in says what the edited file says, then the file is the package's. Systemd is asked before and after; where it does not say
-the same, all of it is undone.
+the same, all of it is rolled back.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def restore_unit(systemd: Systemd, unit: Unit, backup: str) -> None:
         if after != before:
             raise TlsError(
                 f"systemd would start Docker otherwise then ({_difference(before, after)})",
-                hint="The unit is put back as it was.",  # the caller undoes it, and says what to do
+                hint="The unit is put back as it was.",  # the caller rolls it back, and says what to do
             )
     except (OSError, TlsError) as error:
         _roll_back(systemd, unit, status, path if dropin else "", links)

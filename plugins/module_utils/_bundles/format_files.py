@@ -187,7 +187,7 @@ def _remove(directory: str, path: str) -> None:
     except OSError as error:
         raise TlsError(
             f"cannot remove {place}: {error.strerror}",
-            hint="It was written by an earlier run and is no longer wanted. Look at what it is.",
+            hint="It was written by an earlier run and is no longer wanted. Find out what it is.",
             code="file-unwritable",
         ) from error
     parent = os.path.dirname(path)
@@ -215,7 +215,7 @@ def describe(planned: Plan, *, after: bool) -> dict[str, str]:
     for path in planned.writes:
         found = planned.found.contents.get(path)
         if files[path].private:
-            sides[path] = "private, written anew\n" if after else ("private\n" if found is not None else "")
+            sides[path] = "private, written again\n" if after else ("private\n" if found is not None else "")
         else:
             data = files[path].make() if after else found
             sides[path] = "" if data is None else data.decode("utf-8", "replace")

@@ -92,6 +92,6 @@ def remove(bundle: RevokedBundle) -> None:
     except OSError as error:
         raise TlsError(
             f"cannot remove the bundle of the revoked client in {bundle.directory}: {error.strerror}",
-            hint="Remove it by hand; hosts refuse it all the same.",
+            hint="Remove it by hand; hosts refuse it anyway.",
             code="file-unwritable",
         ) from error

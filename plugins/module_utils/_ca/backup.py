@@ -33,7 +33,7 @@ MANIFEST = "backup.json"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 FORMAT = 1
 _BLOCK = 1 << 20
-# What belongs to a running CA only: whoever holds the lock, and what is half made.
+# What belongs to a running CA only: the lock's holder, and what is half made.
 _LEFT_OUT = frozenset({"lock", "staging"})
 
 
@@ -184,7 +184,7 @@ def _add_file(tar: tarfile.TarFile, place: layout.CaDirectory, name: str, moment
         if not stat.S_ISREG(status.st_mode):
             raise TlsError(
                 f"{place.path}/{name} is not a regular file, so it does not belong to a CA of this collection",
-                hint="Look at it and move it away.",
+                hint="Check it and move it away.",
                 code="ca-directory-unsafe",
             )
         tar.addfile(_member(name, status.st_size, moment), stream)

@@ -3,9 +3,9 @@
 
 """A new passphrase for every key of a CA, all at once.
 
-The keys are encrypted anew in ``staging/passphrase``; one rename of that directory to ``passphrase.change`` is the moment
+The keys are encrypted again in ``staging/passphrase``; one rename of that directory to ``passphrase.change`` is the moment
 at which the new passphrase holds for all of them: ``store.open_key`` reads a key there first. Then they are moved to their places,
-which needs no passphrase, so whoever comes next under the lock finishes what a killed run has left.
+which needs no passphrase, so anyone who comes next under the lock finishes what a killed run has left.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``changed`` are the ids of the authorities whose keys were (would be) encrypted anew, ``kept`` those that had the new one."""
+    """``changed`` are the ids of the authorities whose keys were (would be) encrypted again, ``kept`` those that had the new one."""
 
     changed: tuple[str, ...]
     kept: tuple[str, ...]

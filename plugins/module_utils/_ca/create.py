@@ -354,11 +354,11 @@ def _reasons(
 
 
 def insecure_warnings(insecure: t.Sequence[str]) -> list[str]:
-    """Return what to tell the user about paths that others had access to."""
+    """Return the warnings about paths that others had access to."""
     if not insecure:
         return []
     return [
-        f"modes-repaired: others could read or write {', '.join(insecure)}; the modes are right again. Whoever had access to a "
+        f"modes-repaired: others could read or write {', '.join(insecure)}; the modes are right again. Anyone who had access to a "
         "key file had only its encrypted form: think about a new passphrase, or a new generation if the passphrase was weak"
     ]
 

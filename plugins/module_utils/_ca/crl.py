@@ -102,7 +102,7 @@ def renew(
     passphrase: bytes,
     now: datetime,
 ) -> None:
-    """Sign the lists of ``wanted`` anew and write them. Only under the lock, after the ledger has what they revoke."""
+    """Sign the lists of ``wanted`` again and write them. Only under the lock, after the ledger has what they revoke."""
     for one in wanted:
         serials = {int(serial, 16) for serial in found.revoked.get(one.id, frozenset())}
         number = int(now.timestamp())

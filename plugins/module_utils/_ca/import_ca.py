@@ -3,7 +3,7 @@
 
 """A CA that somebody made by hand or with another tool becomes ours.
 
-Its certificate stays as it is, so everything that it has signed goes on working; its key is encrypted with our
+Its certificate stays as it is, so everything that it has signed continues to work; its key is encrypted with our
 passphrase. It becomes generation 1 of the server authority, of an access group, or of both: only an adopted CA has both purposes.
 """
 

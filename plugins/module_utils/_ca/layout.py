@@ -5,7 +5,7 @@
 
 ``<path>/`` 0700, everything in it 0600 (directories 0700), all owned by the user that runs the task::
 
-    lock                                  flock(2) of whoever works here
+    lock                                  flock(2) of the process that works here
     ledger.jsonl  ledger.head             what was issued; number and digest of its last line
     authorities/<name>-g<generation>/     certificate.pem, key.pem; next: is trusted and does not sign yet
     retired/<name>-g<generation>/         certificate.pem of a generation that is trusted no more; its key is gone
@@ -144,7 +144,7 @@ def check_parents(path: str) -> None:
     if os.path.islink(path):
         raise TlsError(
             f"the CA directory {path} is a symbolic link to {os.readlink(path)}",
-            hint="Give the directory itself, so that nobody can point the CA somewhere else.",
+            hint="Give the directory itself, so that the CA cannot be pointed somewhere else.",
             code="ca-directory-unsafe",
         )
     parent = os.path.dirname(os.path.realpath(path))
@@ -153,7 +153,7 @@ def check_parents(path: str) -> None:
         if status is not None and status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
             raise TlsError(
                 f"{parent}, which holds the CA directory {path}, can be written by every user",
-                hint=f"Take that away (chmod o-w {parent}) or choose another place: whoever can write there can "
+                hint=f"Take that away (chmod o-w {parent}) or choose another place: anyone who can write there can "
                 "replace the CA.",
                 code="ca-directory-unsafe",
             )
@@ -247,7 +247,7 @@ def insecure_entries(place: CaDirectory, user: int | None = None) -> tuple[str, 
             raise TlsError(
                 f"{path} is not a {'directory' if is_directory else 'regular file'}, so {place.path} is not a CA "
                 "directory of this collection or somebody changed it",
-                hint="Look at it, and move it away or restore the CA directory from its backup.",
+                hint="Check it, and move it away or restore the CA directory from its backup.",
                 code="ca-directory-unsafe",
             )
         if user is not None and status.st_uid != user:

@@ -108,7 +108,7 @@ def scan(
 ) -> Scan:
     """Read the ledger once, check its chain, tell which of the serials ``asked`` about it holds, and who has ``names``.
 
-    ``noted`` is a head that this ledger had once, kept on another machine: whoever may write here can make a new chain, but none with that line.
+    ``noted`` is a head that this ledger had once, kept on another machine: anyone who may write here can make a new chain, but none with that line.
 
     Raises TlsError ``ledger-tampered`` naming the line, also where the ledger is cut off or gone although its head
     record is there. A torn end is not an error (see ``repair``).
@@ -144,7 +144,7 @@ class _Holders:
         self._recorded: list[t.Mapping[str, t.Any]] = []
 
     def note(self, line: bytes) -> None:
-        """Look at a line of the ledger, in its order."""
+        """Check a line of the ledger, in its order."""
         if not self._names:
             return
         if line.find(_LEAF_EVENT, 0, _LEAF_WITHIN) >= 0:

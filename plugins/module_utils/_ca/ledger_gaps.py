@@ -52,7 +52,7 @@ def unknown(
 
 
 def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost: t.Sequence[Installed]) -> list[str]:
-    """Return what to tell the user, loudly."""
+    """Return the warnings for the user."""
     lines = []
     if missing:
         lines.append(
@@ -65,7 +65,7 @@ def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost
     if lost:
         lines.append(
             f"authority-behind: hosts have certificates of newer authorities than this CA has: {_listed(lost)}. The CA directory is an "
-            "older state. Going on makes their clients' ca.pem and their access older too: restore a newer backup first"
+            "older state. Continuing makes their clients' ca.pem and their access older too: restore a newer backup first"
         )
     return lines
 

@@ -164,14 +164,14 @@ def _objections(
         if other is not None:
             yield TlsError(
                 f"the name {name} is in the certificate of {', '.join(sorted(other.owners))} that is valid until {other.not_after} "
-                f"(serial {other.serial}), and the inventory does not say whose it is",
+                f"(serial {other.serial}), and the inventory assigns it to no host",
                 hint=_DECLARE,
                 code="name-taken",
             )
         rivals = sorted(set(claimants.get(name, ())) - {owner})
         if rivals and not any(name in each.names and each.owners == {owner} for each in holdings):
             yield TlsError(
-                f"the name {name} is asked for by {', '.join(rivals)} too, and the inventory does not say whose it is",
+                f"the name {name} is asked for by {', '.join(rivals)} too, and the inventory assigns it to no host",
                 hint=_DECLARE,
                 code="name-taken",
             )

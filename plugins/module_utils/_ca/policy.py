@@ -5,7 +5,7 @@
 
 A request comes from a host, and a host may be hostile: of the CSR only the public key is used, after its own signature
 has proved that the requester holds the key. Names, profile, authority and validity are the controller's words. What the
-CSR itself says (names, extensions, CA:TRUE) is never looked at.
+CSR itself says (names, extensions, CA:TRUE) is never checked.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class SigningRequest:
     reasons: tuple[str, ...] = ()
     #: For the proof that an expired client is refused: the certificate ends before it is issued.
     expired: bool = False
-    #: Which generation signs, for the proof who is let in during a rotation; 0 is the one that signs.
+    #: Which generation signs, for the proof who is admitted during a rotation; 0 is the one that signs.
     generation: int = 0
     #: What the host reports of itself and the inventory does not declare; signed by the rule of ``reported``, else left out.
     reported_names: tuple[str, ...] = ()
@@ -143,7 +143,7 @@ def assess(
 ) -> tuple[list[Approved], dict[str, TlsError]]:
     """Return every good request as it will be signed, in order, and why each other one cannot be, by id.
 
-    Whose the names are is not looked at here (``name_ownership``). Raises TlsError ``request-duplicate``.
+    Whose the names are is not checked here (``name_ownership``). Raises TlsError ``request-duplicate``.
     """
     _check_ids(requests)
     approved: list[Approved] = []

@@ -80,7 +80,7 @@ def with_revocations(
 
 
 def access_warnings(found: revocation.Outcome, *, deferred: bool) -> list[str]:
-    """Return what to tell the user about revoked clients: those whose revocation this run leaves undone, and those that nobody knows."""
+    """Return the warnings about revoked clients: those whose revocation this run leaves undone, and those that nobody knows."""
     warnings = [
         f"client-unknown: the client {name!r} is revoked, and the ledger has no certificate of that name, so nothing was revoked. Check how "
         "the name is written; docker_tls.ledger_info lists the certificates."
@@ -88,7 +88,7 @@ def access_warnings(found: revocation.Outcome, *, deferred: bool) -> list[str]:
     ]
     for one in found.revocations if deferred else ():
         warnings.append(
-            f"revocation-deferred: {', '.join(one.clients)} may still come in with certificates of {', '.join(one.generations)}. "
+            f"revocation-deferred: {', '.join(one.clients)} may still connect with certificates of {', '.join(one.generations)}. "
             "This run is limited to some hosts and cannot change that; run again without --limit."
         )
     return warnings

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clients that may come in no more, and what that means for their groups.
+"""Clients that may no longer connect, and what that means for their groups.
 
 A listener that checks revocation lists (``proxy``) refuses the revoked certificates themselves: each gets a line in the ledger and an entry
 in the list of its authority (``crl``), and others of its group notice nothing.
@@ -26,7 +26,7 @@ _NOTHING_SEEN = access.Access()
 
 @dataclass(frozen=True)
 class Revoked:
-    """A client that may not come in; ``group`` is where it is listed."""
+    """A client that may not connect; ``group`` is where it is listed."""
 
     name: str
     group: str
@@ -90,7 +90,7 @@ class RevocationRequest:
 
     @property
     def revoked(self) -> list[Revoked]:
-        """The clients that may not come in."""
+        """The clients that may not connect."""
         return [Revoked(one.name, one.group) for one in self.clients if one.revoked]
 
     @property

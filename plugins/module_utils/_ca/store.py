@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The authorities in a CA directory: read, judged, opened, described.
+"""The authorities in a CA directory: read, assessed, opened, described.
 
 An authority has a name (``server``, or an access group) and generations; ``authorities/<name>-g<generation>`` holds one.
 A generation with the file ``next`` is trusted and does not sign yet; of the others the highest signs, and the older ones are

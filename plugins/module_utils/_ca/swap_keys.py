@@ -3,7 +3,7 @@
 
 """The last step of a change of the passphrase, which needs no passphrase.
 
-``rekey`` makes ``passphrase.change`` appear in one rename, with every key in its new encryption. Whoever works under the
+``rekey`` makes ``passphrase.change`` appear in one rename, with every key in its new encryption. Anyone who works under the
 lock next brings them to their places here, also after a crash in the middle.
 """
 

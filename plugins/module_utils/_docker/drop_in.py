@@ -18,7 +18,7 @@ from .local_fallback import Fallback
 from .unit_environment import OWN_MARK
 
 DROPIN_NAME = "zz-docker-tls.conf"
-HEADER = f"{OWN_MARK}. Do not edit: the next run writes it anew."
+HEADER = f"{OWN_MARK}. Do not edit: the next run writes it again."
 _DIGEST = re.compile(r"^# Derived from: sha256:([0-9a-f]{64})$", re.MULTILINE)
 _REMOVE = "# To take it away: docker_daemon_state: absent"
 

@@ -23,7 +23,7 @@ def unit_text(listen: t.Sequence[str], service: str, local_socket: str, filterin
     docker.socket: else a connection would start a Docker that an administrator has stopped.
     """
     lines = [
-        f"{OWN_MARK}. Do not edit: the next run writes it anew.",
+        f"{OWN_MARK}. Do not edit: the next run writes it again.",
         "# To take it away: docker_daemon_state: absent",
         "[Unit]",
         "Description=TLS endpoint of Docker",

@@ -223,7 +223,7 @@ def _no_address(host: str, entry: str) -> Finding:
     if _HOST_NAME.fullmatch(host) and re.search("[A-Za-z_]", host):
         return error(
             "listen-host-name",
-            f"docker_daemon_listen has {entry!r}, a host name; what it means would be decided anew at every start of dockerd",
+            f"docker_daemon_listen has {entry!r}, a host name; what it means would be decided again at every start of dockerd",
             "Write 127.0.0.1 for localhost, else the address. Names belong in the certificate (docker_server_cert_names).",
         )
     return error("listen-invalid", f"docker_daemon_listen has {entry!r}, which is not an address", _EXAMPLE)
@@ -238,7 +238,7 @@ def _port(text: str | None, entry: str, rules: _Rules, findings: list[Finding]) 
             error(
                 "listen-port-missing",
                 f"docker_daemon_listen has {entry!r} without a port; dockerd would take 2375, where everyone expects plain HTTP",
-                f"{_EXAMPLE} To have 2375 all the same, set docker_daemon_allow_port_2375: true.",
+                f"{_EXAMPLE} To allow 2375 anyway, set docker_daemon_allow_port_2375: true.",
             )
         )
         return None

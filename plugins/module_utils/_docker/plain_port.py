@@ -48,7 +48,7 @@ def _finding(address: str, process: str, answers: bool) -> Finding:
         return warning(
             "port-2375-other", text, "Nothing has to be done if that is intended; the run does not touch it."
         )
-    text = f"{process} serves Docker's API without TLS on {place}: whoever can connect there has root on this host"
+    text = f"{process} serves Docker's API without TLS on {place}: anyone who can connect there has root on this host"
     hint = (
         "Stop it, or let it listen only where its own clients are. This run does not touch it; if it is intended, "
         "docker_daemon_allow_port_2375: true ends this warning."

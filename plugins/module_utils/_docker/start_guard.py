@@ -45,7 +45,7 @@ export LC_ALL=C; PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; \
 grep -Ezsq "$4" "$0" || exit 0; \
 if grep -Ezsq "$1" "$0" && grep -Ezsq "$2" "$0" && { grep -Ezsq "$3" "$0"; [ $? -eq 1 ]; }; then exit 0; fi; \
 echo "<3>docker-tls: hosts in $0 opens a TCP port and does not verify clients (tlsverify, tlscacert), so dockerd is not started: \
-whoever reaches that port would be root. Remove hosts from $0 and run systemctl restart docker; \
+anyone who reaches that port would be root. Remove hosts from $0 and run systemctl restart docker; \
 or run on the controller: ansible-playbook portcullis.docker_tls.site" >&2; exit 1"""
 
 

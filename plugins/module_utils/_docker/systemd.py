@@ -157,7 +157,7 @@ class Systemd:
         return _output(["systemctl", "show", "--no-pager", "-p", ",".join(names), "--", self.service])
 
     def daemon_reload(self) -> None:
-        """Make systemd read the unit files anew."""
+        """Make systemd read the unit files again."""
         _output(["systemctl", "daemon-reload"])
 
     def reset_failed(self) -> None:
@@ -296,7 +296,7 @@ def _run(command: t.Sequence[str], timeout: float = 60.0) -> subprocess.Complete
     except subprocess.TimeoutExpired as error:
         raise TlsError(
             f"the command {' '.join(command[:3])} did not end within {timeout:.0f} seconds",
-            hint="Look at the host's systemd: systemctl list-jobs.",
+            hint="Check the host's systemd: systemctl list-jobs.",
             code="systemd-command-failed",
         ) from error
 

@@ -41,7 +41,7 @@ class HandshakeError(Exception):
 class ServerGreeting:
     """What a server showed: its certificates (DER, leaf first) and how it asks for a client certificate.
 
-    ``asks_for_certificate`` is False when no CertificateRequest came: anybody is let in.
+    ``asks_for_certificate`` is False when no CertificateRequest came: anybody is admitted.
     ``authority_names`` are DER-encoded subject names, in the order sent; empty also when none were sent.
     """
 

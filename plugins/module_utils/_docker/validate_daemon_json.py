@@ -50,7 +50,7 @@ def validate(machine: Machine, found: HostState, data: bytes) -> None:
         return
     raise TlsError(
         f"dockerd --validate refuses the new configuration: {(reason(problem) or problem).replace(path, found.config_path)}",
-        hint=f"Look at the settings of {found.config_path} that are not ours.",
+        hint=f"Check the settings of {found.config_path} that are not ours.",
         code="validate-failed",
     )
 

@@ -4,7 +4,7 @@
 """The timer of a change that must be confirmed.
 
 The unit files are in /etc/systemd/system and the timer is enabled, so that a reboot in the middle does not disarm it:
-``OnActiveSec`` counts anew from the boot, and the change is undone unless it is confirmed within that time.
+``OnActiveSec`` counts again from the boot, and the change is rolled back unless it is confirmed within that time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .._files import fsync_directory, write_atomic
 
 NAME = "docker-tls-revert"
 _SERVICE = """\
-# Managed by Ansible (portcullis.docker_tls): undoes an unconfirmed change of Docker's TLS endpoint.
+# Managed by Ansible (portcullis.docker_tls): rolls back an unconfirmed change of Docker's TLS endpoint.
 [Unit]
-Description=Undo an unconfirmed change of Docker's TLS endpoint
+Description=Roll back an unconfirmed change of Docker's TLS endpoint
 ConditionPathExists={journal}
 
 [Service]
@@ -51,7 +51,7 @@ def arm(systemd: Systemd, command: t.Sequence[str], journal_path: str, seconds: 
     write_atomic(_path(systemd, "timer"), _TIMER.format(seconds=seconds).encode("utf-8"), 0o644)
     systemd.daemon_reload()
     systemd.command("enable", "--quiet", f"{NAME}.timer")
-    systemd.command("restart", f"{NAME}.timer")  # one that an earlier run has left counts anew, from now
+    systemd.command("restart", f"{NAME}.timer")  # one that an earlier run has left counts again, from now
 
 
 def is_armed(systemd: Systemd) -> bool:

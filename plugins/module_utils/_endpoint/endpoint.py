@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An endpoint from the options to the report: look, decide, act, tell.
+"""An endpoint from the options to the report: inspect, decide, act, report.
 
-Most runs change nothing. What only a change needs is imported when there is one: on the host a module is compiled anew each
+Most runs change nothing. What only a change needs is imported when there is one: on the host a module is compiled again each
 time, and that is most of what such a run costs.
 """
 
@@ -315,7 +315,7 @@ def _confirm(options: Options, machine: Machine, state: StateDirectory, found: H
     journal = state.read_journal()
     if journal is None and found.record is not None and found.record.confirmation_missed:
         raise TlsError(
-            "there is nothing to confirm: the change was undone, because its confirmation did not come in time",
+            "there is nothing to confirm: the change was rolled back, because its confirmation did not come in time",
             hint="Run again, with a larger docker_daemon_confirm_timeout where the time was too short.",
             code="confirmation-too-late",
         )

@@ -54,7 +54,7 @@ def managed_record(state: HostState) -> Record | None:
 
 
 def endpoint_of_others(state: HostState) -> Endpoint:
-    """Return what dockerd was told by others. Only for a host without an endpoint of ours.
+    """Return the settings of dockerd that others made. Only for a host without an endpoint of ours.
 
     Raises TlsError ``daemon-json-invalid``, ``file-unreadable``.
     """
@@ -130,7 +130,7 @@ def _authorities(data: bytes | None, what: str) -> dict[tuple[str, str], str]:
         found = reader.load_certificates(data or b"", what)
         views = [reader.view_certificate(one, what) for one in found]
     except TlsError:
-        return {}  # dockerd does not start with it either: nobody is let in
+        return {}  # dockerd does not start with it either: nobody is admitted
     return {
         (view.subject, view.public_key_fingerprint): f"{view.subject} (sha256 {view.fingerprint_sha256[:16]})"
         for view in views

@@ -24,8 +24,8 @@ from .._errors import TlsError
 from .._files import advice, ensure_directory, fsync_directory, read_bytes_or_none, write_atomic
 
 STATE_DIRECTORY = "/var/lib/docker-tls"
-BEGUN = "begun"  # files may be changed: to be undone
-UNCONFIRMED = "unconfirmed"  # proved on the host; to be undone unless it is confirmed
+BEGUN = "begun"  # files may be changed: to be rolled back
+UNCONFIRMED = "unconfirmed"  # proved on the host; to be rolled back unless it is confirmed
 COMMITTED = "committed"  # for good: only the tidying up is left
 
 
@@ -81,7 +81,7 @@ class Journal:
     """A change under way. ``files`` are in the order in which they are swapped; a rollback goes the other way.
 
     ``process`` names dockerd's process of before: while it still runs, nothing needs a restart.
-    ``config_for_rollback``: daemon.json for the restart of an undo, when only ``live-restore`` in it keeps the containers running.
+    ``config_for_rollback``: daemon.json for the restart of a rollback, when only ``live-restore`` in it keeps the containers running.
     ``ours``: digests of all that we may write to daemon.json on the way. ``with_socket``: docker.socket changes too.
     ``found_state``: systemd's word for docker.service before, and ``process_started`` of its process: where that is the same,
     nobody has started it since.
@@ -275,7 +275,7 @@ class StateDirectory:
             raise TlsError(
                 f"cannot read {path}: {type(error).__name__} {error}",
                 hint="Another version of this collection may have written it, or someone has edited it. A journal is an unfinished "
-                f"change: `python3 -I {self.guard_path} --timer` undoes it with the version that wrote it. Else look at "
+                f"change: `python3 -I {self.guard_path} --timer` rolls it back with the version that wrote it. Else look at "
                 "Docker's configuration on the host, then move the file away.",
                 code="journal-unreadable",
             ) from error

@@ -73,7 +73,7 @@ class Machine:
         return self.systemd.exec_start()
 
     def daemon_reload(self) -> None:
-        """Make systemd read the unit files anew."""
+        """Make systemd read the unit files again."""
         self.systemd.daemon_reload()
 
     def remove_listeners(self) -> None:
@@ -166,7 +166,7 @@ class Machine:
             os.kill(pid, signal.SIGKILL)
 
     def hang_up(self, pid: int) -> None:
-        """Make dockerd read daemon.json's reloadable keys anew (SIGHUP); TLS and hosts are not among them."""
+        """Make dockerd read daemon.json's reloadable keys again (SIGHUP); TLS and hosts are not among them."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGHUP)
 
@@ -289,13 +289,13 @@ class Machine:
         return self.systemd.validate([binary, *arguments, "--validate", "--config-file", config_path])
 
     def arm_guard(self, command: t.Sequence[str]) -> None:
-        """Start the process that undoes the change if we die."""
+        """Start the process that rolls the change back if we die."""
         self.systemd.start_transient(
-            f"docker-tls-guard-{os.getpid()}", command, "Undo an interrupted change of Docker's TLS endpoint"
+            f"docker-tls-guard-{os.getpid()}", command, "Roll back an interrupted change of Docker's TLS endpoint"
         )
 
     def arm_timer(self, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
-        """Start the timer that undoes the change unless it is confirmed."""
+        """Start the timer that rolls the change back unless it is confirmed."""
         from . import confirm_timer
 
         confirm_timer.arm(self.systemd, command, journal_path, seconds)

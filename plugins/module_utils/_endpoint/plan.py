@@ -55,7 +55,7 @@ class Plan:
     ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``revision``: an older
     one that is to be live again. ``config_before_restart``: daemon.json that only switches live-restore on, before everything else.
     ``config_during_restart``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
-    ``config_for_rollback``: the same for an undo. ``released``: the directory of the certificates is given back, with the files in
+    ``config_for_rollback``: the same for a rollback. ``released``: the directory of the certificates is given back, with the files in
     ``revision`` where another tool had some, and so are ``former`` ones. ``leftovers``: what an unfinished run has left (a key that waits for its
     certificate, a record), removed without touching Docker. ``proxy``: what is done to its unit (``_proxy/service.py``).
     """
@@ -183,8 +183,8 @@ class LiveRestore:
 def live_restore_steps(state: HostState, after: bytes | None, *, restart: bool, flagged: bool) -> LiveRestore:
     """Return what has to be in daemon.json when, so that live-restore is on whenever dockerd stops and starts.
 
-    Measured on 20.10 and 26.1: switched on by SIGHUP before the first secured restart, the container's process goes on.
-    A dockerd that starts with live-restore off stops the containers that it finds, so an undo needs it on as well.
+    Measured on 20.10 and 26.1: switched on by SIGHUP before the first secured restart, the container's process continues.
+    A dockerd that starts with live-restore off stops the containers that it finds, so a rollback needs it on as well.
     ``flagged``: it is a flag in the unit and so always on.
     """
     engine = state.engine

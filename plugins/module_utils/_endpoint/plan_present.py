@@ -138,9 +138,7 @@ def expected(listen: Listen, files: t.Mapping[str, bytes]) -> Expected:
 
 def _manageable(state: HostState) -> Derivation:
     if state.refused is not None or state.derivation is None:
-        unread = error(
-            "unit-unsupported", "the unit of Docker cannot be read", "Look at `systemctl cat docker.service`."
-        )
+        unread = error("unit-unsupported", "the unit of Docker cannot be read", "Check `systemctl cat docker.service`.")
         found = state.refused or unread
         raise TlsError(found.message, hint=found.hint, code=found.code)
     return state.derivation
@@ -326,17 +324,19 @@ def _check_standing(state: HostState, options: Options, files: t.Mapping[str, by
 
 
 def _unprovable(state: HostState, options: Options, plan: Plan) -> tuple[Finding, ...]:
-    """Refuse a restart that cannot be proved at an address that is away: it would be taken back, by a second one.
+    """Refuse a restart that cannot be proved at an address that is away: it would be rolled back, by a second one.
 
     With ``hosts`` such an address is refused in any case; systemd's listeners wait for it, and then all goes by itself.
     """
     away = [address for address, _port in plan.expected.addresses if not is_on_host(state.addresses, address)]
     if not (plan.restart or plan.proxy) or not away or options.listener == "dockerd":
         return ()
-    text = f"the host does not have the address {', '.join(away)} now, so the change could not be proved there, and would be taken back"
+    text = f"the host does not have the address {', '.join(away)} now, so the change could not be verified there, and would be rolled back"
     return (
         error(
-            "listen-address-absent", text, "Bring it up (its VPN, for example) and run again. Docker goes on as it is."
+            "listen-address-absent",
+            text,
+            "Bring it up (its VPN, for example) and run again. Docker continues as it is.",
         ),
     )
 

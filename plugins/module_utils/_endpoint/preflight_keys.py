@@ -36,6 +36,6 @@ def _finding(name: str, path: str, release: tuple[int, int], version: str, *, in
     near = difflib.get_close_matches(name, known(release), 1)
     text = f"{path} has the key {name!r}, which Docker Engine {version} is not known to have"
     if in_use:
-        return warning("daemon-json-key-unknown", text, "dockerd runs with it all the same, so it was left alone.")
+        return warning("daemon-json-key-unknown", text, "dockerd runs with it anyway, so it was left alone.")
     hint = f"The nearest key that it knows is {near[0]!r}. Correct it or remove it." if near else "Remove it."
     return error("daemon-json-key-unknown", f"{text}; it would refuse to start", hint)

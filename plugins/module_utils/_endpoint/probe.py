@@ -147,7 +147,7 @@ def check_good_client(target: Target, client: Client, ca: str, expected_engine: 
 
 
 def check_refused(target: Target, name: str, client: Client) -> Check:
-    """A client that must not get in gets no HTTP response; the server's certificate is not looked at."""
+    """A client that must not connect gets no HTTP response; the server's certificate is not checked."""
     try:
         context = client_context(client, "", verify=False)
     except (ssl.SSLError, OSError) as error:
@@ -226,9 +226,9 @@ def is_open(target: Target) -> bool:
 
 def _refusal(name: str, answer: Answer, *, reachable: bool) -> Check:
     if answer.status is not None:
-        return Check(name, False, f"LET IN: {answer.detail}")
+        return Check(name, False, f"ADMITTED: {answer.detail}")
     if not reachable:
-        return Check(name, False, "nothing listens there, so nothing was proved")
+        return Check(name, False, "nothing listens there, so nothing was verified")
     return Check(name, True, f"no HTTP response ({answer.detail})")
 
 

@@ -29,7 +29,7 @@ _OLD_DOCKERD_TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What an undo has done: ``restarted`` and paths of third parties' files that were put aside.
+    """What a rollback has done: ``restarted`` and paths of third parties' files that were put aside.
 
     ``found``: systemd's word for docker.service before the change. ``problem``: why dockerd does not run now, where it did not
     run before either.
@@ -68,7 +68,7 @@ def roll_back(journal: Journal, state: StateDirectory, machine: Machine) -> Roll
         return RolledBack(True, aside, "inactive")
     outcome = _start_old(journal, machine)
     _restore_proxy(journal, machine)
-    with contextlib.suppress(TlsError, OSError):  # if we die now, the next undo need not restart dockerd again
+    with contextlib.suppress(TlsError, OSError):  # if we die now, the next rollback need not restart dockerd again
         journal = state.write_journal(replace(journal, process=machine.identity(outcome.pid)))
     if journal.config_for_rollback is not None:
         aside += _restore_files(journal, machine, for_rollback=False)
@@ -77,7 +77,7 @@ def roll_back(journal: Journal, state: StateDirectory, machine: Machine) -> Roll
     if outcome.problem and journal.was_active:
         raise TlsError(
             f"Docker's former configuration is back, but {outcome.problem}",
-            hint="Look at `systemctl status docker` and `journalctl -u docker` on the host.",
+            hint="Check `systemctl status docker` and `journalctl -u docker` on the host.",
             code="rollback-failed",
         )
     return RolledBack(True, aside, _found(journal), outcome.problem)

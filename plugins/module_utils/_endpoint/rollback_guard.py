@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Our own undo as one file that needs nothing but Python.
+"""Our own rollback as one file that needs nothing but Python.
 
 A run that is killed cannot clean up, and a module's code is gone from the host when it ends. So before anything is
-changed, the few files that an undo needs are put into ``/var/lib/docker-tls/revert.py`` as one program,
+changed, the few files that a rollback needs are put into ``/var/lib/docker-tls/revert.py`` as one program,
 which the guard process and the timer of an unconfirmed change start.
 
 The guard of nearly every change has nothing to do. So it waits with nothing loaded but Python, and its own text in memory:
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def settle(state: StateDirectory, *, timer: bool) -> None:
-    """Undo an interrupted or unconfirmed change; leave one alone that still waits for its confirmation."""
+    """Roll back an interrupted or unconfirmed change; leave one alone that still waits for its confirmation."""
     with state.lock(_LOCK_TIMEOUT):
         journal = state.read_journal()
         if journal is None:
@@ -91,7 +91,7 @@ def settle(state: StateDirectory, *, timer: bool) -> None:
         try:
             roll_back(journal, state, machine)
         finally:
-            if state.read_journal() is None:  # nothing is left to undo, also where dockerd does not run
+            if state.read_journal() is None:  # nothing is left to roll back, also where dockerd does not run
                 machine.disarm_timer()
 
 

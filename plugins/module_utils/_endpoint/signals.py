@@ -13,7 +13,7 @@ from .._errors import TlsError
 
 
 class Interrupted(Exception):
-    """Somebody wants us to end. Not a TlsError, so that nobody takes it for a failed step and goes on."""
+    """Somebody wants us to end. Not a TlsError, so that nobody takes it for a failed step and continues."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"the run was ended by {signal.Signals(number).name}")
@@ -21,7 +21,7 @@ class Interrupted(Exception):
 
 @contextlib.contextmanager
 def orderly_end() -> t.Iterator[None]:
-    """Inside, a lost SSH connection changes nothing (the change goes on), and SIGTERM or SIGINT end it with an undo."""
+    """Inside, a lost SSH connection changes nothing (the change continues), and SIGTERM or SIGINT end it with a rollback."""
     handlers: dict[t.Any, t.Any] = {
         signal.SIGHUP: signal.SIG_IGN,
         signal.SIGPIPE: signal.SIG_IGN,
@@ -40,5 +40,5 @@ def orderly_end() -> t.Iterator[None]:
 
 def _interrupted(number: int, _frame: t.Any) -> None:
     for other in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(other, signal.SIG_IGN)  # the undo that follows is not to be interrupted as well
+        signal.signal(other, signal.SIG_IGN)  # the rollback that follows is not to be interrupted as well
     raise Interrupted(number)

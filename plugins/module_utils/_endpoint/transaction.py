@@ -5,7 +5,7 @@
 
 guard process → journal → stage → (live-restore) → swap → daemon-reload → one restart → proof → commit. The steps before
 the swap change nothing that dockerd or systemd reads. If we are killed anywhere, the guard process gets our lock at that
-moment and undoes the change from the journal; if the host goes down, the next run does.
+moment and rolls the change back from the journal; if the host goes down, the next run does.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ class _Work:
         if not restart.set_live_restore(self.machine, pid, True) and self._containers_run():
             raise TlsError(
                 "live-restore could not be switched on in the running dockerd, so a restart would stop its containers",
-                hint="Look at `journalctl -u docker`; with docker_daemon_live_restore: keep the containers are stopped.",
+                hint="Check `journalctl -u docker`; with docker_daemon_live_restore: keep the containers are stopped.",
                 code="live-restore-failed",
             )
 
@@ -314,7 +314,7 @@ class _Work:
         if not restart.set_live_restore(self.machine, self.found.services.service.main_pid, wanted):
             raise TlsError(
                 "dockerd did not take over live-restore from daemon.json",
-                hint="Look at `journalctl -u docker`.",
+                hint="Check `journalctl -u docker`.",
                 code="live-restore-failed",
             )
 
@@ -360,7 +360,7 @@ def _rolled_back(
 
 
 def _how_it_is(rolled_back: RolledBack) -> str:
-    """Return the sentence on what an undo has left: Docker as it was, in whatever state that was."""
+    """Return the sentence on what a rollback has left: Docker as it was, in whatever state that was."""
     if rolled_back.found == "inactive":
         return "Everything is as it was before: Docker was stopped then, and is stopped"
     if rolled_back.found == "failed" and not rolled_back.restarted:
@@ -388,7 +388,7 @@ def _as_tls_error(error: Exception) -> TlsError:
 
 
 def _without_foreign(journal: Journal, code: str) -> Journal:
-    """Leave daemon.json alone in the undo, when it was someone else who changed it and not we."""
+    """Leave daemon.json alone in the rollback, when it was someone else who changed it and not we."""
     if code != "daemon-json-changed":
         return journal
     return replace(journal, files=tuple(saved for saved in journal.files if saved.path != journal.config_path))

@@ -99,7 +99,7 @@ def check_sources(machine: Machine, expected: Expected) -> list[Check]:
     """A source that is not allowed does not reach the endpoint; tried at its IPv4 addresses, from another one of loopback."""
     found = [(address, port) for address, port in expected.addresses if ":" not in address]
     open_to = [place for place in found if machine.lets_stranger_in(*place)]
-    detail = f"{addresses_text(open_to)} LET IN {STRANGER}" if open_to else f"{STRANGER} does not get through"
+    detail = f"{addresses_text(open_to)} ADMITTED {STRANGER}" if open_to else f"{STRANGER} does not get through"
     return [Check("other-source-refused", not open_to, detail)] if found else []
 
 
@@ -123,7 +123,7 @@ def require(checks: t.Sequence[Check]) -> None:
     failed = [check for check in checks if not check.passed]
     if failed:
         raise TlsError(
-            "dockerd runs with the new configuration, but the proof failed: "
+            "dockerd runs with the new configuration, but the verification failed: "
             + "; ".join(f"{check.check}: {check.detail}" for check in failed),
             hint="The new configuration was not kept.",
             code="proof-failed",

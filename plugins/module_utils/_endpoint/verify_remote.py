@@ -27,7 +27,7 @@ from .probe import (
 
 @dataclass(frozen=True)
 class ProbeClient:
-    """A further client, that must not be let in or must be; ``name`` is the word for its check."""
+    """A further client, that must not be admitted or must be; ``name`` is the word for its check."""
 
     name: str
     client: Client
@@ -35,7 +35,7 @@ class ProbeClient:
 
 @dataclass(frozen=True)
 class Verification:
-    """What is to be looked at; empty texts: no expectation."""
+    """What is to be checked; empty texts: no expectation."""
 
     target: Target
     client: Client = field(default_factory=Client)
@@ -114,7 +114,7 @@ def _message(target: Target, checks: t.Sequence[Check], problem: str) -> dict[st
             "does the host listen there, with no firewall between? docker_daemon_address is how the controller and clients reach it."
         }
     return {
-        "msg": f"{target.text}, as seen from here: {'; '.join(failed)}. Run portcullis.docker_tls.site again; where a check fails again, look at what "
+        "msg": f"{target.text}, as seen from here: {'; '.join(failed)}. Run portcullis.docker_tls.site again; where a check fails again, check what "
         "stands between here and dockerd on the host (a proxy, a port forwarding), and at `journalctl -u docker` there."
     }
 

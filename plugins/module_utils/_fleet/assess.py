@@ -143,7 +143,7 @@ def _no_bundle(stored: Stored) -> Finding:
             "host-unreachable", "unknown", f"the machine cannot be reached: {stored.problem}", assess_host.REACH
         )
     if stored.state == NOT_ASKED:
-        return Finding("not-asked", "unknown", "disks were not looked at", "docker_status_read_hosts: true reads them.")
+        return Finding("not-asked", "unknown", "disks were not checked", "docker_status_read_hosts: true reads them.")
     return Finding("not-readable", "unknown", f"{where} is not readable: {stored.problem}", assess_host.READABLE)
 
 

@@ -88,10 +88,10 @@ def _wire(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds
         text = "daemon.json was rewritten without the settings of the endpoint: the next restart of dockerd closes it"
         yield Finding("restart-closes", "warning", text, _SITE)
     if not served.asks_for_certificate:
-        text = "the daemon asks for no client certificate: WHOEVER REACHES IT IS ROOT on this host"
+        text = "the daemon asks for no client certificate: ANYONE WHO REACHES IT IS ROOT on this host"
         yield Finding("open", "critical", text, _SITE)
     elif not served.authority_names:
-        text = "the daemon names no client authority: it lets in whoever has a certificate of any public CA"
+        text = "the daemon names no client authority: it admits anyone who has a certificate of any public CA"
         yield Finding("any-authority", "critical", text, "Its tlscacert is missing. " + _SITE)
     yield from _issuer(served.certificate, served.chain, known, "the certificate that it serves")
     validity = lifetimes.validity_finding(
@@ -192,7 +192,7 @@ def _access_findings(facts: HostFacts, access: trust.Access, known: trust.Trust)
         )
         yield Finding("admits-unwanted", level, text, advice)
     if access.missing:
-        text = f"the running daemon does not admit {', '.join(access.missing)}: its clients cannot come in"
+        text = f"the running daemon does not admit {', '.join(access.missing)}: its clients cannot connect"
         yield Finding("refuses-wanted", level, text, advice)
     if not access.unwanted and not access.missing and _restart_changes(facts):
         text = "client-ca.pem on disk has other authorities than the running daemon: they count after its next restart"

@@ -33,7 +33,7 @@ _MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIG
 
 @dataclass(frozen=True)
 class Wanted:
-    """The files of one certificate; empty paths are not looked at. ``~`` and ``~user`` are understood."""
+    """The files of one certificate; empty paths are not checked. ``~`` and ``~user`` are understood."""
 
     id: str
     certificate_path: str

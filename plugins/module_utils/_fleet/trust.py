@@ -65,7 +65,7 @@ class Access:
 def gather(authorities: Authorities, ledger: Ledger, clients: t.Iterable[ClientFacts]) -> Trust:
     """Return the anchors to judge by: those of the CA host, else what the bundles on the controller trust.
 
-    The bundles of other machines do not count: whoever owns such a machine could vouch for any authority.
+    The bundles of other machines do not count: anyone who owns such a machine could vouch for any authority.
     """
     if authorities.state == READ:
         return Trust(authorities.anchors, True, ledger)

@@ -100,7 +100,7 @@ def refusal(found: t.Mapping[str, t.Any], status: int, what: str, secrets: t.Seq
     }
     return TlsError(
         f"{what} was refused by the issuer acme ({status}): {shown('; '.join(said) or 'no reason given', secrets)}",
-        hint=hints.get(kind, "Look at the CA's log, then run the play again."),
+        hint=hints.get(kind, "Check the CA's log, then run the play again."),
         code="issuer-refused",
     )
 

@@ -116,7 +116,7 @@ class Client:
             self._settings.endpoint.sleep(self._settings.poll)
         raise TlsError(
             f"the issuer acme has not decided about {what} in {_MOST_POLLS} looks",
-            hint="Look at the CA's log, then run the play again.",
+            hint="Check the CA's log, then run the play again.",
             code="issuer-timeout",
         )
 

@@ -79,7 +79,7 @@ def _anchors(one: Issuer, now: datetime) -> list[x509.Certificate]:
         if one.issuer == LOCAL:
             return []
         raise TlsError(
-            f"{what} are missing: nobody can tell which certificates are its own",
+            f"{what} are missing: without them its certificates cannot be recognized",
             hint="Give ca_content of the issuer: the root or intermediate certificates (PEM) that its certificates lead to, for example "
             "with lookup('ansible.builtin.file', 'company-root.pem').",
             code="anchor-missing",

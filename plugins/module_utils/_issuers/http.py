@@ -144,13 +144,13 @@ class Caller:
         if isinstance(reason, (socket.timeout, TimeoutError)):
             return TlsError(
                 f"{place} did not answer within {self._endpoint.timeout} seconds",
-                hint="Look at the issuer, then run the play again; timeout of the issuer sets how long is waited.",
+                hint="Check the issuer, then run the play again; timeout of the issuer sets how long is waited.",
                 code="issuer-timeout",
             )
         if isinstance(reason, (ConnectionResetError, http.client.RemoteDisconnected, http.client.IncompleteRead)):
             return TlsError(
                 f"{place} closed the connection before it had answered",
-                hint="Look at the issuer's log, then run the play again.",
+                hint="Check the issuer's log, then run the play again.",
                 code="issuer-timeout",
             )
         return TlsError(

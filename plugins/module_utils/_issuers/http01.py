@@ -91,7 +91,7 @@ class WebRoot:
         if not token.replace("-", "").replace("_", "").isalnum():  # it is a file's name here (RFC 8555 §8.3: base64url)
             raise TlsError(
                 "the issuer acme has sent a token that is not a name of a file",
-                hint="Look at the CA.",
+                hint="Check the CA.",
                 code="issuer-failed",
             )
         _files.ensure_directory(self._directory, 0o755)

@@ -235,7 +235,7 @@ def _headers(settings: Settings, token: str = "") -> dict[str, str]:
 def _failed(settings: Settings, problem: str) -> TlsError:
     return TlsError(
         f"the issuer openbao at {settings.endpoint.url} {problem}",
-        hint="Look at its log, then run the play again.",
+        hint="Check its log, then run the play again.",
         code="issuer-failed",
     )
 

@@ -63,7 +63,7 @@ def _answer(name: str, one: t.Any) -> str | TlsError:
         if isinstance(content, str) and content.strip():
             return content
         if one.get("msg"):
-            hint = str(one.get("hint") or "Look at the output of your issuer, then run the play again.")
+            hint = str(one.get("hint") or "Check the output of your issuer, then run the play again.")
             return TlsError(str(one["msg"]), hint=hint, code=str(one.get("code") or "issuer-refused"))
     raise TlsError(
         f"the answer for {name} is neither a certificate nor a reason why there is none",

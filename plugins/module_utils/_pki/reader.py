@@ -35,7 +35,7 @@ _EXTENDED_KEY_USAGES = {
     "1.3.6.1.5.5.7.3.9": "OCSPSigning",
     "2.5.29.37.0": "anyExtendedKeyUsage",
 }
-_HINT = "A certificate in PEM form begins with -----BEGIN CERTIFICATE-----. Take it anew from where it was issued."
+_HINT = "A certificate in PEM form begins with -----BEGIN CERTIFICATE-----. Take it again from where it was issued."
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a certificate is issued anew, and why.
+"""Whether a certificate is issued again, and why.
 
 Nothing here reads a file or a clock: what is wanted and what is there go in, a decision with its reasons comes out.
 """
@@ -179,7 +179,7 @@ def has_profile(certificate: CertificateView, profile: str) -> bool:
 
 
 def has_issuer(wanted: Wanted, existing: Existing, certificate: CertificateView) -> bool:
-    """Return whether a certificate is of the wanted issuer. Whether it leads to an anchor was looked at where its chain is."""
+    """Return whether a certificate is of the wanted issuer. Whether it leads to an anchor was checked where its chain is."""
     if wanted.external:
         return "authority-changed" not in existing.problems
     return is_below(certificate, wanted.authority)

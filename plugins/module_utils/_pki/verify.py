@@ -115,7 +115,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 def leads_to(
     certificate: x509.Certificate, chain: t.Sequence[x509.Certificate], anchors: t.Sequence[x509.Certificate]
 ) -> bool:
-    """Return whether ``certificate`` leads over ``chain`` to one of ``anchors``. Dates are not looked at."""
+    """Return whether ``certificate`` leads over ``chain`` to one of ``anchors``. Dates are not checked."""
     return path_to(certificate, chain, anchors) is not None
 
 

@@ -13,7 +13,7 @@ does not carry everywhere (measured: ``docker exec`` fails with 2.6, BuildKit wi
 24 bytes decide: every HTTP request has them, and they hold the method and the beginning of the path. (``req.payload(0,0)`` would wait for
 ``inspect-delay`` instead.) Who sends less and waits becomes HTTP.
 
-TLS sessions are never resumed: a resumed session is not verified again, so a revoked client would come in (measured, TLS 1.2 and 1.3).
+TLS sessions are never resumed: a resumed session is not verified again, so a revoked client would connect (measured, TLS 1.2 and 1.3).
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class ProxyConfig:
 
     ``listen``: IP addresses with their ports. ``certificate_path``: one PEM with certificate, chain and key. ``crl_path``: CRLs of *all* authorities in
     ``ca_path``, for HAProxy refuses the clients of an authority without one; "" where there are none. ``stream_timeout_seconds``: how long
-    connections that are open at a reload may go on. ``haproxy_version``: as ``haproxy -v`` says.
+    connections that are open at a reload may continue. ``haproxy_version``: as ``haproxy -v`` says.
     """
 
     listen: tuple[tuple[str, int], ...]

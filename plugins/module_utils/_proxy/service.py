@@ -4,7 +4,7 @@
 """The proxy's unit: started, reloaded and stopped, each watched to its end. Standard library only: the rollback guard uses it.
 
 ``systemctl reload`` returns when the signal is sent. HAProxy's master then starts a new worker; where that cannot begin, the old one
-goes on and systemd still says active (measured, 2.6 to 3.2). So a reload counts as done when the master has a worker that it did not have
+continues and systemd still says active (measured, 2.6 to 3.2). So a reload counts as done when the master has a worker that it did not have
 before, none of before listens any more, and the unit is active again. Workers of before may live until their last connection ends.
 """
 
@@ -101,7 +101,7 @@ def workers(master: int) -> frozenset[int]:
 
 
 def _start(files: ProxyFiles, units: Units, clock: Clock) -> None:
-    """Start or restart the unit. One that fails goes on trying (``Restart=always``): the first failure counts here."""
+    """Start or restart the unit. One that fails continues to try (``Restart=always``): the first failure counts here."""
     problem = ""
     try:
         units.command("restart", "--", files.unit)

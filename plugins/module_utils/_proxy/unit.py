@@ -90,7 +90,7 @@ def unit_text(unit: ProxyUnit) -> str:
     copy = f"+/bin/sh -ec {_quoted(_COPY)} {_quoted(unit.certificates)} {_quoted(unit.runtime)} {unit.group}"
     check = f"{unit.program} -c -f {unit.config_path}"
     lines = [
-        f"{OWN_MARK}. Do not edit: the next run writes it anew.",
+        f"{OWN_MARK}. Do not edit: the next run writes it again.",
         "# To take it away: docker_daemon_state: absent",
         "[Unit]",
         "Description=TLS endpoint of Docker (HAProxy in front of its local socket)",

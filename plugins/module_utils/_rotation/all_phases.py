@@ -22,7 +22,7 @@ def decide(situations: t.Sequence[rotation.Situation]) -> list[rotation.Plan]:
     """Return the plan of each authority.
 
     While any rotation is under way, an authority whose generation is not older than that rotation was a part of it and is
-    complete: the command that is given again to go on is not a wish for two.
+    complete: the command that is given again to continue is not a wish for two.
     """
     plans = [rotation.decide(one) for one in situations]
     begins = [one.begin_of(plan.target) for one, plan in zip(situations, plans) if not plan.is_idle]

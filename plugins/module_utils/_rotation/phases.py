@@ -4,7 +4,7 @@
 """The rotation of one authority: in which phase it is, what comes next, and what is in the way.
 
 Pure. There is no state file: the phase follows from the generations in the CA and from the certificates on the hosts, on the
-wire and in the bundles. So whatever stopped a rotation, the next run goes on from what is really there.
+wire and in the bundles. So whatever stopped a rotation, the next run continues from what is really there.
 
 =========  ==============================  =================================  ===============================
 phase      CA                              server authority                   client authority
@@ -14,7 +14,7 @@ reissue    the new one signs               hosts get new certificates         bu
 retire     the old one is given up         bundles and hosts drop it          hosts drop it
 =========  ==============================  =================================  ===============================
 
-Where the generation that signs has expired, nobody has to trust both, since nothing that it signed works any more: the
+Where the generation that signs has expired, no host or client has to trust both, since nothing that it signed works any more: the
 new one is made and signs at once, and every place is given what it needs of it in the first phase.
 """
 
@@ -35,7 +35,7 @@ NEXT, SIGNING, OLD = "next", "signing", "old"
 
 @dataclass(frozen=True)
 class Generation:
-    """A generation that is in the CA directory, with its stage, begin and end (None: not looked at)."""
+    """A generation that is in the CA directory, with its stage, begin and end (None: not checked)."""
 
     id: str
     stage: str
@@ -47,8 +47,8 @@ class Generation:
 class Place:
     """A host (of which ``issuers`` are those of the certificates on disk and on the wire) or a bundle.
 
-    ``trusts`` are the generations of this authority that it trusts (all places that were looked at agree), ``still_trusts``
-    those that any of them has, ``problem`` why it could not be looked at ("" when it was). ``client`` is "" for a host.
+    ``trusts`` are the generations of this authority that it trusts (all places that were checked agree), ``still_trusts``
+    those that any of them has, ``problem`` why it could not be checked ("" when it was). ``client`` is "" for a host.
     """
 
     name: str
@@ -194,7 +194,7 @@ def _replace(situation: Situation, signing: str, olds: tuple[str, ...], waiting:
     else:
         steps = [Step(one, what[False]) for one in situation.bundles if not one.problem]
         steps += [Step(one, f"admits {target}") for one in situation.hosts if not one.problem]
-    note = f"{signing} has expired, and with it everything that it signed, so nobody has to trust both"
+    note = f"{signing} has expired, and with it everything that it signed, so no host or client has to trust both"
     return Plan(situation.name, TRUST, changes, target, (signing, *olds), tuple(steps), note=note)
 
 
@@ -240,7 +240,7 @@ def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:
             "admitting them."
         )
     if all(situation.has_expired(one) for one in olds):
-        blockers, risk = [], ""  # whoever has nothing else works no more anyhow
+        blockers, risk = [], ""  # anyone who has nothing else works no more anyhow
     return Plan(situation.name, RETIRE, (RETIRED,), signing, olds, steps, tuple(blockers), risk)
 
 
@@ -260,7 +260,7 @@ def _unknown(places: t.Iterable[Place], what: str) -> tuple[str, ...]:
 
 
 def _steps(situation: Situation, phase: str, target: str, olds: tuple[str, ...]) -> tuple[Step, ...]:
-    """Return what places that were looked at still need before ``phase`` is complete."""
+    """Return what places that were checked still need before ``phase`` is complete."""
     found = []
     for place in (*situation.bundles, *situation.hosts):
         what = "" if place.problem else _need(situation.name, phase, place, target, olds)

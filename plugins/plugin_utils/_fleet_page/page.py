@@ -28,7 +28,7 @@ Report = t.Mapping[str, t.Any]
 
 TITLE = "Docker TLS status"
 _HERE = pathlib.Path(__file__).parent
-#: A sign for each level, for whoever does not see the colours.
+#: A sign for each level, for anyone who does not see the colours.
 _SIGNS = {"ok": "✓", "unknown": "?", "warning": "▲", "critical": "✕"}
 
 

@@ -22,7 +22,7 @@ def lines(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
     ``not_inspected``: Docker hosts of which this run does not know whom they admit.
     """
     found = [
-        f"NOT REVOKED: {_names(one, 'clients')} can get in with certificates of {_names(one, 'generations')} on "
+        f"NOT REVOKED: {_names(one, 'clients')} can connect with certificates of {_names(one, 'generations')} on "
         f"{access_text.named(one.get('hosts') or []) or 'no host'}"
         for one in access.deferred
     ]

@@ -38,7 +38,7 @@ def proof_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optional[Map
 
 
 def _access_rows(host: str, access: Mapping) -> t.Iterator[Row]:
-    """Yield whether a client that is revoked can still get in. That the host admits no other authorities than the CA trusts is a check of its own."""
+    """Yield whether a client that is revoked can still connect. That the host admits no other authorities than the CA trusts is a check of its own."""
     if not access.get("compared"):
         why = _complaint(access) or "the CA's ledger could not be compared with the clients of the inventory"
         yield _row(host, "controller", "revoked-clients", False, why)
@@ -106,10 +106,10 @@ def summary(rows: t.Sequence[Row]) -> str:
     hosts = {row["host"] for row in rows}
     failed = {row["host"] for row in rows if not row["passed"]}
     if not rows:
-        return "There is no host to prove."
+        return "There is no host to verify."
     if failed:
-        return f"NOT PROVED: {len(failed)} of {len(hosts)} hosts ({', '.join(sorted(failed))})."
-    return f"Proved: {len(rows)} checks on {len(hosts)} hosts, all passed."
+        return f"NOT VERIFIED: {len(failed)} of {len(hosts)} hosts ({', '.join(sorted(failed))})."
+    return f"Verified: {len(rows)} checks on {len(hosts)} hosts, all passed."
 
 
 def head(now: datetime, operator: str, version: str, authorities: Mapping, endpoints: Mapping) -> Row:

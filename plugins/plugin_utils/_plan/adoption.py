@@ -29,7 +29,7 @@ _MOST_PLACES = 10
 _FATES = {
     "portcullis": "is this collection's already",
     "local": "has no TCP listener; portcullis.docker_tls.site makes one",
-    "open": "is open; portcullis.docker_tls.site secures it, proves it, and the open port is gone",
+    "open": "is open; portcullis.docker_tls.site secures it, verifies it, and the open port is gone",
 }
 
 
@@ -201,7 +201,7 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
         lines += [f"    {shown(name)} on {', '.join(dict.fromkeys(names[name]))}" for name in names]
         if len(names) > 1:
             lines.append(
-                "        -> these hosts describe one certificate differently: look at it yourself (openssl x509 -text)"
+                "        -> these hosts describe one certificate differently: check it yourself (openssl x509 -text)"
             )
     external = [one for one, said in claims.items() if _goes_on(said[0][1], hostvars[said[0][0]])]
     lines += [
@@ -289,7 +289,7 @@ def _quoted(text: t.Any) -> str:
 def _what_follows(hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) -> list[str]:
     steps = [_about_authorities(hosts, hostvars, settings.get("authorities"))]
     steps.append(
-        "portcullis.docker_tls.site secures each endpoint in one transaction, proved on the host and from here, or undone"
+        "portcullis.docker_tls.site secures each endpoint in one transaction, verified on the host and from here, or rolled back"
     )
     plain = [host for host in hosts if _adoption(hostvars[host]).get("plain_listeners")]
     if plain and settings.get("keep_2375"):
@@ -297,7 +297,7 @@ def _what_follows(hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) 
             f"{', '.join(plain)}: clients of the plain port are served on until docker_adopt_keep_2375 is false again"
         )
     elif plain:
-        steps.append(f"{', '.join(plain)}: the plain port is closed and proved to be closed")
+        steps.append(f"{', '.join(plain)}: the plain port is closed, which is verified")
     if settings.get("repair"):
         steps.append(f"keys are repaired on the hosts: {', '.join(settings['repair'])}")
     lines = ["In this order:", *(f"    {number}. {step}" for number, step in enumerate(steps, start=1))]
@@ -317,7 +317,7 @@ def _about_authorities(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Seq
             f"the CA is taken into the CA directory as {', '.join(names)}; what it has issued is recorded in the ledger"
         )
     if any(_adoption(hostvars[host]).get("layout") == "portcullis" for host in hosts):
-        return "the authorities in the CA directory go on as they are; their clients need nothing"
+        return "the authorities in the CA directory continue as they are; their clients need nothing"
     return "new authorities are made, if there are none yet; clients need new bundles"
 
 

@@ -62,7 +62,7 @@ def plan(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
 
 
 def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:
-    """Return name and group of the clients that may come in no more. In: docker_client_cert_clients."""
+    """Return name and group of the clients that may no longer connect. In: docker_client_cert_clients."""
     return [
         {"name": client["name"], "group": client.get("group", "clients")}
         for client in clients
@@ -163,7 +163,7 @@ def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = Fal
     begun = "would not begin" if predicting else "was not begun"
     found = [
         Undone(
-            f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can get in with certificates of {', '.join(one['generations'])} on "
+            f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can connect with certificates of {', '.join(one['generations'])} on "
             f"{access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
             f"or tasks (--limit, --tags), so the revocation {begun}.",
             "Run portcullis.docker_tls.site for the whole inventory, without --limit and --tags.",
@@ -229,7 +229,7 @@ def held(groups: Groups, hostvars: Mapping) -> dict[str, str]:
         hosts = admitting(groups, hostvars, [one["authority"]])
         if hosts and one["members"] and not any(_lets_in(hostvars[host]) for host in hosts):
             problems[str(one["authority"])] = (
-                f"The revocation of {', '.join(one['clients'])} goes no further: none of the hosts that admit the group "
+                f"The revocation of {', '.join(one['clients'])} stops here: none of the hosts that admit the group "
                 f"{one['authority']} ({', '.join(hosts)}) has taken the new authority {one['signing']}, so the other members of the "
                 "group would be locked out everywhere. Nothing has been taken from them."
             )

@@ -84,7 +84,7 @@ def fleet(
 
     ``authorities`` and ``ledger`` are the results of M(authority_info) and M(ledger_info); what each host's
     M(certificate_files_info) returned is in its variable ``__docker_status_files``. ``complete`` is False where only
-    the endpoints are to be looked at: then bundles and authorities that this user has not are not missed.
+    the endpoints are to be checked: then bundles and authorities that this user has not are not missed.
     """
     daemons = groups.get("docker_hosts") or []
     clients = [client for host in hosts for client in _clients(host, groups, hostvars)]
@@ -158,7 +158,7 @@ def defined_clients(variables: Mapping) -> t.Sequence[Mapping]:
 
 
 def _stored(variables: Mapping, identifier: str) -> dict[str, t.Any] | None:
-    """Return what was read of one set of files on a host, None where the disk was not to be looked at."""
+    """Return what was read of one set of files on a host, None where the disk was not to be checked."""
     result = variables.get(FILES)
     if not result or result.get("skipped"):
         return None

@@ -65,7 +65,7 @@ def _unusable(why: str) -> dict[str, t.Any]:
         "changed": False,
         "code": UNUSABLE,
         "msg": f"The change of Docker's endpoint has begun on this host, but {why}.",
-        "hint": "Run again: what was begun is finished or undone then, by the host's own guard process where the run was killed. "
+        "hint": "Run again: what was begun is completed or rolled back then, by the host's own guard process where the run was killed. "
         "If it happens again, please report it.",
     }
 

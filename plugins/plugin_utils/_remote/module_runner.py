@@ -180,7 +180,7 @@ class ModuleAction(ActionBase):
         return self.predict(arguments)
 
     def predict(self, arguments: Result) -> Result:
-        """Return what a play needs to go on in check mode although the module could not run; subclasses know their results."""
+        """Return what a play needs to continue in check mode although the module could not run; subclasses know their results."""
         del arguments
         return {}
 

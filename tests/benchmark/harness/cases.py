@@ -16,7 +16,7 @@ CASES = ("first", "no-change", "renewal", "new-host")
 
 
 def measure_fleet(bench: Bench, fleet: Fleet, contenders: t.Sequence[str]) -> Section:
-    """Measure every wanted case on a fleet; a contender that fails is noted, and the next one goes on.
+    """Measure every wanted case on a fleet; a contender that fails is noted, and the next one continues.
 
     The contenders take turns within each repetition: a shared machine is never the same ten minutes later.
     """
@@ -27,9 +27,9 @@ def measure_fleet(bench: Bench, fleet: Fleet, contenders: t.Sequence[str]) -> Se
         for repetition in range(bench.repetitions):
             for contender in list(able):
                 # As new where a first run is measured, and where the other contender has used the hosts since.
-                anew = repetition == 0 or "first" in bench.cases or len(able) > 1
+                again = repetition == 0 or "first" in bench.cases or len(able) > 1
                 try:
-                    _measure_contender(bench, fleet, contender, section, anew=anew, floor=contender == contenders[0])
+                    _measure_contender(bench, fleet, contender, section, again=again, floor=contender == contenders[0])
                 except CommandFailed as error:
                     section.problems.append(f"{contender}: {error}")
                     able.remove(contender)
@@ -41,7 +41,7 @@ def measure_fleet(bench: Bench, fleet: Fleet, contenders: t.Sequence[str]) -> Se
 
 
 def _measure_contender(
-    bench: Bench, fleet: Fleet, contender: str, section: Section, *, anew: bool, floor: bool
+    bench: Bench, fleet: Fleet, contender: str, section: Section, *, again: bool, floor: bool
 ) -> None:
     """Measure one repetition."""
     variables = fleet.variables(bench, contender)
@@ -59,7 +59,7 @@ def _measure_contender(
         if count:
             section.add(cell, sample)
 
-    if anew:
+    if again:
         fleet.reset()
         play("first", count="first" in bench.cases)
     if "no-change" in bench.cases:

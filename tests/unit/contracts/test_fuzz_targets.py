@@ -27,7 +27,7 @@ def _load() -> types.ModuleType:
 
 
 targets = _load()
-# Once: each call would sign anew, and signatures differ.
+# Once: each call would sign again, and signatures differ.
 SEEDS = {name: targets.seeds(name) for name in targets.TARGETS}
 
 

@@ -83,7 +83,7 @@ def render(report: Report, *, problems_only: bool = False) -> list[str]:
 def _ca_title(report: Report) -> str:
     authorities, ledger = report.ca.authorities, report.ca.ledger
     if authorities.state == NOT_ASKED:
-        return "Authorities (not looked at)"
+        return "Authorities (not checked)"
     count = f", {lifetimes.plural(ledger.lines, 'line')}" if ledger.state in ("intact", "torn") else ""
     head = f", head {ledger.head}" if ledger.head else ""
     return f"Authorities in {authorities.path} on {authorities.host} (ledger: {ledger.state}{count}{head})"

@@ -106,7 +106,7 @@ def test_members_are_held_while_no_host_admits_the_new_generation() -> None:
     broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}}
     held = make("revocation", hostvars([REVOKED], web1=broken))["plan"]
     assert held["held"] == ["clients"] and held["changes"] == held["revoke_ca"] == held["revoke_hosts"] == []
-    assert "The revocation of bob, carol goes no further" in held["problems"][0]
+    assert "The revocation of bob, carol stops here" in held["problems"][0]
     done = {"docker_daemon_endpoint": {"changed": True}, "docker_daemon_proof": {"passed": True}}
     going = make("revocation", hostvars([REVOKED], web1=done))["plan"]
     assert (going["held"], going["revoke_ca"], going["revoke_hosts"]) == ([], ["localhost"], GROUPS["docker_hosts"])

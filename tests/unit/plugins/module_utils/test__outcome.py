@@ -21,12 +21,12 @@ def test_outcome_is_what_the_function_returns() -> None:
 
 def test_outcome_of_an_error_is_a_failure_with_its_advice_and_code() -> None:
     def fail() -> dict[str, t.Any]:
-        raise TlsError("cannot read /x", hint="Look at it.", code="file-unreadable")
+        raise TlsError("cannot read /x", hint="Check it.", code="file-unreadable")
 
     assert _outcome.outcome(fail) == {
         "failed": True,
         "msg": "cannot read /x",
-        "hint": "Look at it.",
+        "hint": "Check it.",
         "code": "file-unreadable",
     }
 

@@ -178,7 +178,7 @@ def test_authorities_with_a_deferred_revocation_warns_and_changes_nothing(tmp_pa
     result = run(tmp_path / "ca", **revoking("bob", revocation_deferred=True))
     assert (result["changed"], result["revocations"]) == (False, [])
     assert result["revocations_deferred"][0]["clients"] == ["bob"]
-    assert "revocation-deferred: bob may still come in with certificates of clients-g1" in str(result["warnings"])
+    assert "revocation-deferred: bob may still connect with certificates of clients-g1" in str(result["warnings"])
     assert tree(tmp_path) == before
 
 

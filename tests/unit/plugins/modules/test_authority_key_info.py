@@ -21,7 +21,7 @@ LOCKED = docker_recipe()
 
 @pytest.fixture(autouse=True)
 def places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """Return the only directory that is looked into."""
+    """Return the only directory that is searched."""
     monkeypatch.setattr(files, "PLACES", (str(tmp_path / "*"),))
     monkeypatch.setattr(key_search, "HOME_PLACES", ())
     return tmp_path

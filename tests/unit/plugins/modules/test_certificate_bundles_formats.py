@@ -251,7 +251,7 @@ def test_check_mode_with_a_new_endpoint_shows_the_lines_and_no_secret(installed:
     result = run(installed, endpoints=more, check=True, diff=True)
     shown = after(result)
     assert '      - host: "https://web3.example.org:2376"' in shown["prometheus.yml"]
-    assert shown["contexts-export/web3.dockercontext"] == "private, written anew\n"
+    assert shown["contexts-export/web3.dockercontext"] == "private, written again\n"
     assert tree(installed) == before
     assert not [word for word in ("PRIVATE KEY", PASSPHRASE) if word in json.dumps(result)]
 

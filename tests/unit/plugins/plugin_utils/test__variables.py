@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What counts as a host's variable, whoever asks."""
+"""What counts as a host's variable, no matter who asks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""CAs and layouts as other tools and tutorials make them, made anew for every run of the tests."""
+"""CAs and layouts as other tools and tutorials make them, made again for every run of the tests."""
 
 from __future__ import annotations
 

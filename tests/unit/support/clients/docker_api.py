@@ -3,7 +3,7 @@
 
 """A Docker endpoint for tests, without Docker: mutual TLS as dockerd has it, and the answers that clients ask for first.
 
-Real consumers (docker's CLI and SDK, curl, community.docker) go through it, so what is proved is their TLS: the files
+Real consumers (docker's CLI and SDK, curl, community.docker) go through it, so what is verified is their TLS: the files
 that they read and the client that the server sees.
 """
 

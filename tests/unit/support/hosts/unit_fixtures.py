@@ -4,7 +4,7 @@
 """Reads tests/unit/fixtures/units: one directory is one host's docker.service, with its drop-ins and environment files.
 
 ``expected.conf`` is the drop-in that must come out, ``expected.json`` what is learned on the way (or the refusal's code).
-``PYTHONPATH=.collections python tests/unit/support/hosts/unit_fixtures.py --write`` writes both anew, to be read before they are committed.
+``PYTHONPATH=.collections python tests/unit/support/hosts/unit_fixtures.py --write`` writes both again, to be read before they are committed.
 """
 
 from __future__ import annotations

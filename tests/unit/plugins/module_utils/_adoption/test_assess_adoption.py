@@ -371,7 +371,7 @@ def test_report_names_the_authority_its_keys_and_the_certificates_but_never_a_ke
 
 
 def test_search_looks_beside_above_and_below_what_daemon_json_names(tmp_path: pathlib.Path) -> None:
-    """A link to the certificate is followed, and its own directory is looked into too."""
+    """A link to the certificate is followed, and its own directory is searched too."""
     named, kept = tmp_path / "a/docker/tls", tmp_path / "b/pki"
     for directory in (named / "private", kept):
         directory.mkdir(parents=True)

@@ -160,7 +160,7 @@ def test_change_passphrase_killed_at_every_step_leaves_one_passphrase_for_all_ke
         assert (with_old, with_new) in ((names, set()), (set(), names))
         passphrase = PASSPHRASE if with_old else NEW.encode()
         place = layout.ca_directory(str(path))
-        if at % 2:  # whoever comes next finishes it
+        if at % 2:  # anyone who comes next finishes it
             ensure(path, "clients", passphrase=passphrase)
         else:
             sign(path, request(), passphrase=passphrase)

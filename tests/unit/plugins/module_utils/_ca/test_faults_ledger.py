@@ -72,7 +72,7 @@ def test_clock_before_the_ledgers_end_is_refused_and_nothing_is_changed(
         assert not result["failed"], result  # nothing of it depends on the clock
         return
     assert f"it is {_time.isoformat(back)} here" in result["msg"]
-    if operation.name == "adopt":  # the CA that is to be adopted is looked at first, and it is younger than this clock
+    if operation.name == "adopt":  # the CA that is to be adopted is checked first, and it is younger than this clock
         assert (result["failed"], result["code"]) == (True, "authority-not-yet-valid"), result
         return
     assert (result["failed"], result.get("code")) == (True, "clock-behind"), result

@@ -91,7 +91,7 @@ def test_two_at_once_follow_one_another(names: tuple[str, str], model: pathlib.P
 
 
 def test_two_rotations_at_once_make_one_generation(place: pathlib.Path) -> None:
-    """Both operators ask for all three states; whoever comes second in one finds it reached."""
+    """Both operators ask for all three states; anyone who comes second in one finds it reached."""
     for name in ("rotate-introduce", "rotate-sign", "rotate-retire"):
         results = at_once(place, (BY_NAME[name], {}), (BY_NAME[name], {}))
         assert [result["failed"] for result in results] == [False, False], results

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""CAs of others taken in: the same certificate, our encryption, and everything that they signed goes on working."""
+"""CAs of others taken in: the same certificate, our encryption, and everything that they signed continues to work."""
 
 from __future__ import annotations
 

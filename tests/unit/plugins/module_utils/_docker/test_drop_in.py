@@ -21,7 +21,7 @@ def derive(command: str) -> exec_start.Derivation:
 
 def test_service_dropin_of_docker_ce_is_stable() -> None:
     assert drop_in.service_dropin(derive(VENDOR), after_network=True) == (
-        "# Managed by Ansible (portcullis.docker_tls). Do not edit: the next run writes it anew.\n"
+        "# Managed by Ansible (portcullis.docker_tls). Do not edit: the next run writes it again.\n"
         "# To take it away: docker_daemon_state: absent\n"
         "[Unit]\n"
         "# dockerd listens on addresses that must be there when it starts.\n"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The program that undoes a change when the run that made it is gone: real processes, with nothing but Python."""
+"""The program that rolls back a change when the run that made it is gone: real processes, with nothing but Python."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def followed(snapshot: dict[str, t.Any]) -> dict[str, t.Any]:
 def test_transaction_killed_at_any_step_leaves_the_old_or_the_new(
     scenario: Scenario, origin: World, tmp_path: pathlib.Path
 ) -> None:
-    """dockerd starts with the unit as loaded (it crashes) and as read anew (a reboot); then the guard settles it."""
+    """dockerd starts with the unit as loaded (it crashes) and as read again (a reboot); then the guard settles it."""
     trial = Trial(origin, scenario, tmp_path)
     world = trial.live
     for step in range(1, trial.total + 1):
@@ -182,12 +182,12 @@ def test_transaction_failing_at_any_step_brings_everything_back(
 def test_transaction_killed_while_undoing_is_undone_by_the_guard(
     scenario: Scenario, origin: World, tmp_path: pathlib.Path
 ) -> None:
-    """The proof fails, and the undo that follows is killed at each of its steps."""
+    """The proof fails, and the rollback that follows is killed at each of its steps."""
     trial = Trial(origin, scenario, tmp_path)
     world = trial.live
     trial.saved.memory["problems"] = {"unproved"}
     if not trial.planned.plan.restart and trial.planned.plan.proxy in ("", "stop"):
-        pytest.skip("nothing is proved without a restart")
+        pytest.skip("nothing is verified without a restart")
     effects = Effects()
     with pytest.raises(TlsError, match="proof"):
         trial.run(effects)
@@ -229,7 +229,7 @@ def test_transaction_with_a_bad_dockerd_goes_back(tmp_path: pathlib.Path, proble
 
 
 def test_transaction_whose_old_dockerd_does_not_start_either_says_so(tmp_path: pathlib.Path) -> None:
-    """The files are back all the same: whoever repairs dockerd finds the former configuration."""
+    """The files are back all the same: anyone who repairs dockerd finds the former configuration."""
     world = World(tmp_path / "w").build()
     with_settings(world)
     before = world.config.read_bytes()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real TLS handshakes in memory: who is let in, and who is not."""
+"""Real TLS handshakes in memory: who is admitted, and who is not."""
 
 from __future__ import annotations
 

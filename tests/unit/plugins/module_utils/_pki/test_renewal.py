@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When a certificate is issued anew, and which reasons are given: tables."""
+"""When a certificate is issued again, and which reasons are given: tables."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ TABLE: dict[str, tuple[str, dict[str, str], list[phases.Place], str, str, list[s
         *("ops", END, [ops_host("a", (2,), (1, 2)), ops_host("b", (2,)), ops_bundle("x", 2)]),
         *("retire", "", ["a"], []),
     ),
-    "done-begins-anew": (
+    "done-begins-again": (
         *("ops", END, [ops_host("a", (2,)), ops_bundle("x", 2)]),
         *("trust", "introduced", ["a"], []),
     ),

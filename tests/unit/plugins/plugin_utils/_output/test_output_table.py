@@ -16,7 +16,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output impo
         ("CRITICAL  web1", True),
         ("CRITICAL: 1 critical", True),
         ("FAILED  web1", True),
-        ("NOT PROVED: 1 of 2 hosts", True),
+        ("NOT VERIFIED: 1 of 2 hosts", True),
         ("UNREACHABLE  web1", True),
         ("changed  web1", True),
         ("ok        web1", True),

@@ -490,7 +490,7 @@ HEAD = {"seq": 9, "digest": "ab" * 32}
 
 @pytest.mark.parametrize("result", [{"ledger": HEAD}, {"ansible_facts": {"docker_ca_ledger": HEAD}}])
 def test_summary_of_a_change_has_the_head_of_the_ledger(result: dict[str, t.Any]) -> None:
-    """Whoever keeps it on another machine can show later that the ledger was rewritten."""
+    """Anyone who keeps it on another machine can show later that the ledger was rewritten."""
     run = run_of(("olympus", "authorities", {**result, "changed": True, "plan": ["new authority server-g1"]}))
     assert f"Ledger: 9:{'ab' * 32}" in summary.text(run)
     assert json.loads(summary.document(run))["ledger"] == f"9:{'ab' * 32}"

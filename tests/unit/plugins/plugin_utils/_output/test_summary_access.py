@@ -113,7 +113,7 @@ def test_host_outside_the_run_that_may_still_admit_a_revoked_client_is_named(
 def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) -> None:
     run = run_of(check_mode=check_mode, revocations_deferred=[DEFERRED])
     said = told(run)
-    assert "NOT REVOKED: carol can get in with certificates of clients-g1 on web1" in said
+    assert "NOT REVOKED: carol can connect with certificates of clients-g1 on web1" in said
     assert "shut carol out: run portcullis.docker_tls.site for the whole inventory, without --limit and --tags" in said
     assert json.loads(summary.document(run))["revocations_deferred"] == [DEFERRED]
 

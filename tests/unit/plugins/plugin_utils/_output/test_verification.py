@@ -67,14 +67,14 @@ def test_host_that_is_not_proved_never_counts_as_proved(given: dict[str, Any], c
     rows = proof.proof_rows(["a"], {"a": given})
     failed = [row for row in rows if not row["passed"]]
     assert [(row["check"], detail in row["detail"]) for row in failed] == [(check, True)]
-    assert proof.summary(rows) == "NOT PROVED: 1 of 1 hosts (a)."
+    assert proof.summary(rows) == "NOT VERIFIED: 1 of 1 hosts (a)."
 
 
 def test_table_lines_up_and_ends_with_the_sum() -> None:
     rows = proof.proof_rows(["a", "longer"], {name: variables(outside={"checks": [GOOD]}) for name in ("a", "longer")})
     lines = proof.proof_table(rows)
     assert {line.index("no HTTP") for line in lines if "no HTTP" in line} == {lines[0].index("DETAIL")}
-    assert lines[-1] == "Proved: 6 checks on 2 hosts, all passed."
+    assert lines[-1] == "Verified: 6 checks on 2 hosts, all passed."
 
 
 UNWANTED = {
@@ -124,7 +124,7 @@ def test_host_that_was_not_verified_before_is_configured_as_the_variables_want_i
 
 def test_json_of_nothing_is_no_proof() -> None:
     found = json.loads(proof.proof_json([], {}))
-    assert found == {"proved": False, "summary": "There is no host to prove.", "checks": []}
+    assert found == {"proved": False, "summary": "There is no host to verify.", "checks": []}
 
 
 def test_json_says_when_and_by_whom_and_of_what_it_was_made() -> None:

@@ -91,10 +91,10 @@ UNFINISHED: dict[str, tuple[str, dict[str, Any], str]] = {
         {
             "docker_daemon_proof": {
                 "passed": False,
-                "checks": [{"check": "former-client-of-clients-g1", "passed": False, "detail": "LET IN: HTTP 200"}],
+                "checks": [{"check": "former-client-of-clients-g1", "passed": False, "detail": "ADMITTED: HTTP 200"}],
             }
         },
-        "STILL ADMITS bob: former-client-of-clients-g1: LET IN: HTTP 200",
+        "STILL ADMITS bob: former-client-of-clients-g1: ADMITTED: HTTP 200",
     ),
     "first-pass-only": ("web2", {"docker_daemon_proof": {"passed": True, "checks": []}}, "STILL ADMITS bob"),
     "host-rolled-back": (
@@ -176,14 +176,14 @@ READ = {"authorities": {"clients": {}}, "compared": True}
 LEFT_UNDONE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
     "read-by-the-role": (
         {"localhost": {"docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}}},
-        ["bob can get in with certificates of clients-g1 on web1, web2"],
+        ["bob can connect with certificates of clients-g1 on web1, web2"],
     ),
     "read-in-its-place": (
         {
             "localhost": {"docker_ca_checked": {"skipped": True}},
             "web2": {"__docker_tls_authorities": {**READ, "revocations_deferred": [DEFERRED]}},
         },
-        ["bob can get in with certificates of clients-g1 on web1, web2"],
+        ["bob can connect with certificates of clients-g1 on web1, web2"],
     ),
     "ledger-unreadable": (
         {"localhost": {"docker_ca_checked": {}}, "web1": {"__docker_tls_authorities": {**READ, "compared": False}}},

@@ -21,7 +21,7 @@ SECRET = "correct horse battery staple"
 
 
 def action(**changes: t.Any) -> t.Any:
-    """Return as much of an action plugin as is looked at, for a task on the controller."""
+    """Return as much of an action plugin as is checked, for a task on the controller."""
     found = {"transport": "local", "become": None, "async_val": 0, "environment": [], "delegate_to": None, **changes}
     return types.SimpleNamespace(
         _task=types.SimpleNamespace(**found),
