@@ -92,18 +92,32 @@ def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:
 
 def _was_skipped(groups: Groups, hostvars: Mapping) -> bool:
     hosts = (_ca_place.CONTROLLER, *(groups.get("docker_hosts") or ()))
-    found = ((as_written(hostvars, host) if host in hostvars else {}).get(REGISTERED) for host in hosts)
+    found = (_written(host, hostvars).get(REGISTERED) for host in hosts)
     return any(isinstance(one, t.Mapping) and bool(one.get("skipped")) for one in found)
 
 
 def _registered(name: str, groups: Groups, hostvars: Mapping) -> t.Any:
     """Return a part of a plan that was made in this run, None where none was."""
-    places = [(_ca_place.CONTROLLER, each) for each in (REPORT, REVOCATION, REGISTERED, ROTATION)]
-    # With --limit the controller may be left out; then the hosts that were inspected have the plan.
-    places += [(host, REGISTERED) for host in groups.get("docker_hosts") or ()]
-    for host, registered in places:
-        found = (as_written(hostvars, host) if host in hostvars else {}).get(registered)
+    for found in _plans(groups, hostvars):
         parts = found.get(KEY) if isinstance(found, t.Mapping) else None
         if isinstance(parts, t.Mapping) and name in parts:
             return parts[name]
     return None
+
+
+def _plans(groups: Groups, hostvars: Mapping) -> list[t.Any]:
+    """Return what was registered, the later parts first.
+
+    The controller has it, and with --limit, which may exclude the controller, each host that was inspected. They all have the same, so one
+    is read: every play asks, and reading the variables of a host takes milliseconds.
+    """
+    written = _written(_ca_place.CONTROLLER, hostvars)
+    found = [written[each] for each in (REPORT, REVOCATION, REGISTERED, ROTATION) if each in written]
+    if found:
+        return found
+    ours = (_written(host, hostvars) for host in groups.get("docker_hosts") or ())
+    return [next((written[REGISTERED] for written in ours if REGISTERED in written), None)]
+
+
+def _written(host: str, hostvars: Mapping) -> Mapping:
+    return as_written(hostvars, host) if host in hostvars else {}

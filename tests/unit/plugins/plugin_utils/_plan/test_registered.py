@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Later plays read the plan where it was registered, and cost nothing for each host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.registered import planned
+
+GROUPS = {"docker_hosts": ["web1", "web2", "web3"]}
+PLAN = {"__docker_tls_plan": {"plan": {"change": ["web2"], "undone": [], "serial": "100%"}}}
+
+
+class _Counted(dict[str, Any]):
+    """Variables of hosts, and whose were read."""
+
+    def __init__(self, variables: dict[str, Any]) -> None:
+        super().__init__(variables)
+        self.read: list[str] = []
+
+    def raw_get(self, host: str) -> Any:
+        self.read.append(host)
+        return self[host]
+
+
+@pytest.mark.parametrize("name", ["change", "unfinished", "held", "problems", "revoke_hosts", "rotate_hosts"])
+def test_planned_part_reads_the_variables_of_no_docker_host(name: str) -> None:
+    hostvars = _Counted({"localhost": PLAN, **dict.fromkeys(GROUPS["docker_hosts"], PLAN)})
+
+    assert planned(name, GROUPS, hostvars) == (["web2"] if name == "change" else [])
+    assert set(hostvars.read) == {"localhost"}
+
+
+@pytest.mark.parametrize("controller", [{"localhost": {}}, {}], ids=["limit-excludes-it", "not-in-the-inventory"])
+def test_plan_that_the_controller_has_not_is_read_from_the_first_inspected_host(controller: dict[str, Any]) -> None:
+    hostvars = _Counted({**controller, "web1": {}, "web2": PLAN, "web3": PLAN})
+
+    assert planned("change", GROUPS, hostvars) == ["web2"]
+    assert "web3" not in hostvars.read
+
+
+def test_revocation_is_read_before_the_plan_of_the_run() -> None:
+    later = {"__docker_tls_revocation": {"plan": {"revoke_hosts": ["web3"]}}}
+    plan = {"__docker_tls_plan": {"plan": {"revoke_hosts": ["web1"], "undone": []}}}
+
+    assert planned("revoke_hosts", GROUPS, {"localhost": {**plan, **later}}) == ["web3"]
+    assert planned("undone", GROUPS, {"localhost": {**plan, **later}}) == []
+
+
+def test_run_without_a_plan_has_nothing_planned() -> None:
+    assert planned("change", GROUPS, {"localhost": {}, "web1": {}}) == []
+    assert planned("serial", GROUPS, {}) == "100%"
