@@ -36,16 +36,19 @@ def ratio(section: t.Optional[Section], above: str, below: str, what: str = "wal
 
 def judge(sections: Sections) -> list[Goal]:
     """Return all goals in the order of the table."""
-    real, simulated = sections.get("real-8-ssh"), sections.get("simulated-200")
+    real, some, most = (sections.get(name) for name in ("real-8-ssh", "simulated-200", "simulated-1000"))
+    no_change, renewal, first = (f"{OURS}/{case}" for case in ("no-change", "renewal", "first"))
+    ping = "a `ping` play"
     return [
-        _at_most("no-change `site.yml`, 8 real hosts over SSH", real, f"{OURS}/no-change", "ping", 2, "a `ping` play"),
-        _faster("no-change `site.yml`, 8 real hosts over SSH", real, "no-change", 12),
-        _faster("renewal of all, 8 real hosts", real, "renewal", 6),
-        _faster("first run, 8 real hosts, same key type", real, "first", 4),
-        _at_most(
-            "control plane, 200 simulated hosts, no change", simulated, f"{OURS}/no-change", "ping", 2, "a `ping` play"
-        ),
-        _flat(sections),
+        _at_most("no-change `site.yml`, 8 real hosts over SSH", real, no_change, "ping", 1.3, ping, cpu_limit=1.3),
+        _faster("no-change `site.yml`, 8 real hosts over SSH", real, "no-change", 14),
+        _at_most("renewal of all, 8 real hosts over SSH", real, renewal, "ping", 2.8, ping),
+        _faster("renewal of all, 8 real hosts over SSH", real, "renewal", 7.5),
+        _at_most("first run, 8 real hosts over SSH, same key type", real, first, "ping", 3.2, ping),
+        _faster("first run, 8 real hosts over SSH, same key type", real, "first", 6),
+        _at_most("control plane, 200 simulated hosts, renewal of all", some, renewal, "ping", 2, ping, cpu_limit=2.5),
+        _at_most("control plane, 1,000 simulated hosts, no change", most, no_change, "ping", 0.5, ping),
+        *(_flat(sections, case) for case in ("no-change", "renewal", "first")),
         _at_most(
             "signing 100 CSRs in one play",
             sections.get("signing-100"),
@@ -53,6 +56,7 @@ def judge(sections: Sections) -> list[Goal]:
             "nothing",
             2,
             "a play that does nothing",
+            cpu_limit=2,
         ),
         _ca(sections.get("ca-10000")),
         _gap_dockerd(sections.get("gap-dockerd")),
@@ -60,12 +64,24 @@ def judge(sections: Sections) -> list[Goal]:
     ]
 
 
-def _at_most(case: str, section: t.Optional[Section], above: str, below: str, limit: float, what: str) -> Goal:
-    goal = f"≤ {limit:g} × {what}, wall and CPU"
+def _at_most(
+    case: str,
+    section: t.Optional[Section],
+    above: str,
+    below: str,
+    limit: float,
+    what: str,
+    cpu_limit: t.Optional[float] = None,
+) -> Goal:
+    """Compare two cells in wall time and, where it has a limit, in CPU time."""
+    goal = f"≤ {limit:g} × {what}"
+    if cpu_limit is not None:
+        goal += ", wall and CPU" if cpu_limit == limit else f" wall, ≤ {cpu_limit:g} × CPU"
     wall, cpu = ratio(section, above, below), ratio(section, above, below, "cpu")
     if wall is None or cpu is None:
         return Goal(case, goal)
-    return Goal(case, goal, f"{wall:.2f} × wall, {cpu:.2f} × CPU", max(wall, cpu) <= limit)
+    reached = wall <= limit and (cpu_limit is None or cpu <= cpu_limit)
+    return Goal(case, goal, f"{wall:.2f} × wall, {cpu:.2f} × CPU", reached)
 
 
 def _faster(case: str, section: t.Optional[Section], name: str, limit: float) -> Goal:
@@ -84,12 +100,13 @@ def cost_per_host(sections: Sections, cell: str, what: str) -> dict[tuple[int, i
     return {(few, many): (more - less) / (many - few) for (few, less), (many, more) in zip(steps, steps[1:])}
 
 
-def _flat(sections: Sections) -> Goal:
+def _flat(sections: Sections, name: str) -> Goal:
     """Compare what a further host costs between 200 and 1,000 with what it costs between 50 and 200."""
-    case, goal = "control plane, cost of a further host from 50 to 1,000", "flat within 20 %"
+    what_runs = {"no-change": "no change", "renewal": "renewal of all", "first": "first run"}[name]
+    case, goal = f"control plane, cost of a further host from 50 to 1,000, {what_runs}", "flat within 20 %"
     growth = []
     for what in ("wall", "cpu"):
-        costs = cost_per_host(sections, f"{OURS}/no-change", what)
+        costs = cost_per_host(sections, f"{OURS}/{name}", what)
         if (50, 200) not in costs or (200, 1000) not in costs:
             return Goal(case, goal)
         growth.append(costs[200, 1000] / costs[50, 200] - 1)
@@ -99,13 +116,13 @@ def _flat(sections: Sections) -> Goal:
 
 def _ca(section: t.Optional[Section]) -> Goal:
     case = "10,000 certificates in one CA call, ledger and fsync kept"
-    goal = f"≤ 3 × the raw `cryptography` loop; ≤ {MEMORY_BOUND_MIB} MiB"
+    goal = f"≤ 2 × the raw `cryptography` loop; ≤ {MEMORY_BOUND_MIB} MiB"
     found = ratio(section, "ours", "raw loop")
     if section is None or found is None:
         return Goal(case, goal)
     facts, peak = section.facts, section.cells["ours"].median("peak_mib")
     kept = facts.get("ledger_lines", 0) >= facts.get("requests", 1) <= facts.get("files", 0)
-    return Goal(case, goal, f"{found:.2f} ×, {peak:.0f} MiB", found <= 3 and peak <= MEMORY_BOUND_MIB and kept)
+    return Goal(case, goal, f"{found:.2f} ×, {peak:.0f} MiB", found <= 2 and peak <= MEMORY_BOUND_MIB and kept)
 
 
 def _gap_dockerd(section: t.Optional[Section]) -> Goal:

@@ -161,6 +161,7 @@ def _per_host(sections: t.Mapping[str, Section]) -> str:
         ("ping", "ping"),
         (f"{OURS}/no-change", "ours, no change"),
         (f"{OURS}/renewal", "ours, renewal of all"),
+        (f"{OURS}/first", "ours, first run"),
     ):
         wall, cpu = (cost_per_host(sections, cell, what) for what in ("wall", "cpu"))
         steps = [f"from {few:,} to {many:,}" for few, many in wall]
