@@ -11,10 +11,10 @@ short_description: Get a host's server certificate by ACME
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Orders a certificate for the key that M(portcullis.docker_tls.certificate_requests) has left beside the live one, and answers the http-01
-    challenges of its names and addresses on this host. Needs no further program or library.
-  - Installs nothing. What it returns is an answer for O(portcullis.docker_tls.issued_certificates#module:answers), which checks it.
-  - The host has an account of its own with each CA. Its key stays on the host. Names that the CA has validated already are not validated again.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Orders a certificate by ACME for a key that M(portcullis.docker_tls.certificate_requests) has made, and answers the http-01 challenges on this
+    host.
+  - Installs nothing. The result is an answer for O(portcullis.docker_tls.issued_certificates#module:answers), which checks it.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
@@ -85,8 +85,6 @@ options:
     description: How many seconds are waited for each answer of the CA.
     type: int
     default: 30
-seealso:
-  - module: portcullis.docker_tls.issued_certificates
 """
 
 EXAMPLES = r"""

@@ -11,11 +11,11 @@ short_description: Go on with a CA that was made by hand or by another tool
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Takes the certificate and the key of a CA (Docker's openssl recipe, docker-machine, a script) into a CA directory as generation 1 of the server authority,
-    of an access group, or of both. Clients and servers that have its certificates continue to work and need no new ones.
-  - It is verified first. It must be a self-signed CA that may sign certificates, valid now, not weak, and the key must be its own.
-  - The key is encrypted with the passphrase of the CA directory. The files that it was read from stay as they are.
-  - To be done before the first run of M(portcullis.docker_tls.authorities), which would make a new authority of that name.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Takes the certificate and the key of a CA of another tool into a CA directory as generation 1 of the server authority, of an access group, or of
+    both.
+  - The CA must be self-signed, valid, strong enough and allowed to sign certificates, and the key must be its own. The key is encrypted again; the
+    files stay as they are.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
@@ -57,9 +57,6 @@ options:
     description: Where the CA comes from, for the ledger. By default the path of the certificate.
     type: str
     default: ""
-seealso:
-  - module: portcullis.docker_tls.adoption_info
-  - module: portcullis.docker_tls.recorded_certificates
 """
 
 EXAMPLES = r"""

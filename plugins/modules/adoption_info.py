@@ -11,12 +11,10 @@ short_description: Examine a Docker host that others have set up, before it is a
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Reads dockerd's TLS settings from all their sources (C(daemon.json), flags in the unit, in drop-ins and in environment files), recognises the
-    layout (Docker's documented openssl recipe, docker-machine and others), and looks at the certificates and keys that are on the host.
-  - Reports what is wrong with it and what repairs that. Keys that others can read or that were left where they were made, edited vendor units, one CA for
-    servers and clients, certificates that end soon or lack names, an API that is open without TLS.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Reads dockerd's TLS settings from all their sources, recognizes the layout of other tools, inspects certificates and keys, and reports what is
+    wrong and what repairs it.
   - Only reads. It must run as root, because keys are private.
-  - An answer that is not shaped as it should be, or that has more than 4 MiB, is the failure of that host (code C(answer-unusable)).
 extends_documentation_fragment:
   - portcullis.docker_tls._adoption
   - portcullis.docker_tls._attributes
@@ -24,20 +22,12 @@ extends_documentation_fragment:
 attributes:
   diff_mode:
     support: none
-seealso:
-  - module: portcullis.docker_tls.adopted_authority
-  - module: portcullis.docker_tls.adoption_repair
 """
 
 EXAMPLES = r"""
-- name: Check what is there
-  portcullis.docker_tls.adoption_info:
+- portcullis.docker_tls.adoption_info:
   become: true
   register: found
-
-- name: Show what should be repaired
-  ansible.builtin.debug:
-    msg: "{{ found.adoption.findings | map(attribute='message') }}"
 """
 
 RETURN = r"""

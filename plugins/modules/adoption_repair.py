@@ -11,11 +11,10 @@ short_description: Tidy up keys and units that other tools left behind on a Dock
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Examines the host as M(portcullis.docker_tls.adoption_info) does, and then closes keys that others can read, and moves away keys that nobody uses where
-    they lie (in temporary directories, in homes, a CA's key on a Docker host).
-  - A key is never deleted. It is moved to O(quarantine_path), whose modes let only root in, because what looks like a spare copy may be the only one.
-  - Keys that dockerd reads, or will read again when this collection is taken away, stay where they are. Only keys that belong to the host's Docker CAs are
-    looked at, so a web server's key is never touched.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Inspects the host as M(portcullis.docker_tls.adoption_info) does, closes keys that others can read, and moves unused keys of the host's Docker CAs
+    to O(quarantine_path).
+  - A key is never deleted. Keys that dockerd reads, or will read after this collection is removed, stay where they are.
 extends_documentation_fragment:
   - portcullis.docker_tls._adoption
   - portcullis.docker_tls._attributes
@@ -39,13 +38,10 @@ options:
     description: Where keys are moved to, and where a unit's former text is kept.
     type: path
     default: /var/lib/docker-tls/adopted
-seealso:
-  - module: portcullis.docker_tls.adoption_info
 """
 
 EXAMPLES = r"""
-- name: Close what is open, and move away what lies about
-  portcullis.docker_tls.adoption_repair:
+- portcullis.docker_tls.adoption_repair:
     repair: [modes, stray_keys]
   become: true
 """

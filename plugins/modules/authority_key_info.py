@@ -11,9 +11,10 @@ short_description: Find the private keys of CAs on a machine
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Looks for the private keys of given CA certificates where Docker's documentation, docker-machine and common scripts leave them, and in the directories
-    that O(places) adds. C(playbooks/adopt.yml) asks the CA host with it; that machine needs no Docker.
-  - Only reads, and returns paths, never a key. A file that this user may not read is passed over.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Searches for the private keys of given CA certificates where Docker's documentation, docker-machine and common scripts leave them, and in
+    O(places).
+  - Only reads, and returns paths, never a key. Skips files that this user may not read.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
@@ -31,22 +32,12 @@ options:
     type: list
     elements: str
     default: []
-seealso:
-  - module: portcullis.docker_tls.adoption_info
-  - module: portcullis.docker_tls.adopted_authority
 """
 
 EXAMPLES = r"""
-- name: Find the key of a CA
-  portcullis.docker_tls.authority_key_info:
-    certificates:
-      - "{{ lookup('ansible.builtin.file', 'ca.pem') }}"
-    places: [/srv/ca]
+- portcullis.docker_tls.authority_key_info:
+    certificates: ["{{ lookup('ansible.builtin.file', 'ca.pem') }}"]
   register: found
-
-- name: Show where it is
-  ansible.builtin.debug:
-    msg: "{{ found['keys'] | map(attribute='path') }}"
 """
 
 RETURN = r"""

@@ -11,11 +11,9 @@ short_description: Read the certificate files of a host in one call
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Returns the certificates in files, and whether the key beside each belongs to it. Made for C(playbooks/status.yml), which judges them on
-    the controller.
-  - A file that is missing, not readable for this user, or no certificate at all is a result and no error.
-  - No private key is ever returned, whatever the paths point to, only C(CERTIFICATE) blocks are.
-  - The host needs Python's standard library only.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Returns the certificates in files, and whether the key beside each belongs to it. A missing or unreadable file is a result, not an error.
+  - Never returns a private key: only C(CERTIFICATE) blocks are returned. The host needs Python's standard library only.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
@@ -56,25 +54,15 @@ options:
         description: The daemon's unit, to report whether the boot starts it. Empty for a set of a client.
         type: str
         default: ""
-seealso:
-  - module: portcullis.docker_tls.fleet_status
 """
 
 EXAMPLES = r"""
-- name: Read what dockerd will use after its next start
-  portcullis.docker_tls.certificate_files_info:
+- portcullis.docker_tls.certificate_files_info:
     files:
       - id: server
         certificate_path: /etc/docker/certs/server-cert.pem
-        key_path: /etc/docker/certs/server-key.pem
-        ca_path: /etc/docker/certs/ca.pem
-        client_ca_path: /etc/docker/certs/client-ca.pem
   become: true
   register: found
-
-- name: Show what was found
-  ansible.builtin.debug:
-    msg: "{{ found.files[0].state }}, key matches: {{ found.files[0].key_matches }}"
 """
 
 RETURN = r"""

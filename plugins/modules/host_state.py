@@ -11,15 +11,13 @@ short_description: Ask a Docker host in one look whether the roles have anything
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Decides in one remote call, which changes nothing unless O(prepare) is set, what M(portcullis.docker_tls.certificate_requests) and
-    M(portcullis.docker_tls.endpoint) would decide with the arguments that the roles give them. A host that is current can be
-    left out of the roles, which is what C(playbooks/site.yml) does; there it is most of what a run without changes costs.
-  - Whatever is in doubt is not current, be it a missing library, or another state than V(present). Then the roles say what is wrong.
-  - Where there is something to do, every check that M(portcullis.docker_tls.endpoint) makes before a change is made here. A host that
-    would be refused there is refused here with the same words, in check mode too, and makes no key. So no certificate is signed for it.
-    A variable that is not what the roles' argument specifications say is refused without asking the host.
-  - The arguments are read from the roles' own files and from the host's variables. Variables that are given to a role only
-    (C(roles:) with parameters) are not seen here.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Decides in one remote call what M(portcullis.docker_tls.certificate_requests) and M(portcullis.docker_tls.endpoint) would do with the arguments of
+    the roles.
+  - Changes nothing, unless O(prepare) is set: then a host with work makes its keys and requests at once.
+  - Makes every check that M(portcullis.docker_tls.endpoint) makes before a change, so a refused host makes no key, and no certificate is signed for
+    it.
+  - In doubt a host is not current; the roles then report what is wrong.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
@@ -64,27 +62,12 @@ options:
 notes:
   - On a host the look runs as one Python program that comes through a pipe, without a file. Where the connection or the become method allows no pipe,
     it is sent as a module like any other.
-seealso:
-  - module: portcullis.docker_tls.certificate_requests
-  - module: portcullis.docker_tls.endpoint
 """
 
 EXAMPLES = r"""
-- name: Server certificates and daemons
-  hosts: docker_hosts
-  gather_facts: false
+- portcullis.docker_tls.host_state:
   become: true
-  pre_tasks:
-    - name: Look whether there is anything to do
-      portcullis.docker_tls.host_state:
-      register: looked
-
-    - name: Leave the host as it is
-      ansible.builtin.meta: end_host
-      when: looked.current | default(false)
-  roles:
-    - portcullis.docker_tls.docker_server_cert
-    - portcullis.docker_tls.docker_daemon
+  register: inspected
 """
 
 RETURN = r"""

@@ -11,6 +11,7 @@ short_description: Have certificates issued by OpenBao, Vault or another issuer,
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
+  - For the roles and playbooks of this collection; options and results may change at any time.
   - Asks an issuer other than the CA of M(portcullis.docker_tls.authorities) for a batch of certificates, and returns them in the shape of
     M(portcullis.docker_tls.signed_certificates).
   - Runs on the controller, whatever host the task is for. Credentials of an issuer are sent to that issuer and to nobody else, and are in no output.
@@ -210,9 +211,6 @@ options:
     type: list
     elements: list
     default: []
-seealso:
-  - module: portcullis.docker_tls.signed_certificates
-  - module: portcullis.docker_tls.certificate_requests
 """
 
 EXAMPLES = r"""

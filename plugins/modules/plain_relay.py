@@ -11,9 +11,10 @@ short_description: Serve clients of Docker's plain TCP port on for a while
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - One dockerd cannot listen with TLS and without it. After its endpoint was secured, this lets systemd hold the old plain addresses and pass what
-    comes there to Docker's local socket, so that clients can move one by one. With O(state=absent) the port is closed.
-  - It is as open as the port was before, so anyone who reaches it is root on the host. Keep that time short.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Lets systemd hold the former plain TCP addresses of a secured dockerd and pass connections to Docker's local socket, so that clients can move one
+    by one.
+  - As open as the port was before: anyone who reaches it is root on the host. O(state=absent) closes it.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
@@ -32,8 +33,6 @@ options:
     type: list
     elements: str
     default: []
-seealso:
-  - module: portcullis.docker_tls.adoption_info
 """
 
 EXAMPLES = r"""

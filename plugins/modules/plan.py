@@ -13,7 +13,7 @@ short_description: Make a part of the plan of a playbook
 version_added: 1.0.0
 author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
-  - For the playbooks of this collection only.
+  - For the roles and playbooks of this collection; options and results may change at any time.
   - Reads the inventory, what the hosts have answered in this run, and the state of the CA. Returns what the later plays are to do. Changes nothing.
 options:
   part:

@@ -13,8 +13,8 @@ short_description: Show the proof of a fleet of Docker endpoints
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Prints what was verified of each host, from the host itself and from the controller, as one table, and writes it as JSON.
-  - Fails when a check of any host was not passed, or a host could not be examined.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Prints the checks of a fleet as one table, and writes them as JSON. Fails when a check was not passed, or a host could not be inspected.
   - Runs on the controller and changes nothing but its own file.
 options:
   rows:
@@ -35,21 +35,11 @@ extends_documentation_fragment:
 attributes:
   diff_mode:
     support: none
-seealso:
-  - module: portcullis.docker_tls.endpoint_info
-  - module: portcullis.docker_tls.endpoint
 """
 
 EXAMPLES = r"""
-- name: Show what was verified
-  portcullis.docker_tls.proof_report:
-    rows:
-      - host: web1
-        seen_from: controller
-        check: good-client
-        passed: true
-        detail: a client of the access group clients is answered
-    json_path: /var/lib/monitoring/docker-proof.json
+- portcullis.docker_tls.proof_report:
+    rows: "{{ __docker_tls_report.plan.rows }}"
   delegate_to: localhost
 """
 

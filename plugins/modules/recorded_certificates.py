@@ -11,12 +11,10 @@ short_description: Record certificates that the ledger of a CA does not know
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Takes certificates that were found on hosts. Those that an authority of this CA has signed and its ledger does not know are recorded there and in
-    C(issued/), so that the ledger is whole again and its chain continues.
-  - Needed when an older state of the CA directory came back (a backup, a snapshot), and for certificates of a CA that was adopted.
-  - What is recorded is checked by its signature; what others have signed is only counted. The passphrase is not needed.
-  - With O(reason=external) the certificates are those that another issuer has signed in this run. They get lines of their own, with the kind and the
-    name of the issuer, and the directory is made where there is no CA. The roles call it, so a play does not need to.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Records certificates that were found on hosts and that the ledger of the CA does not know, for example after an older backup was restored.
+  - Each is checked by its signature; those of other signers are counted only. The passphrase is not needed.
+  - With O(reason=external) the certificates are those that another issuer has signed in this run, with the kind and the name of the issuer.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca.directory
@@ -75,19 +73,13 @@ options:
     description: Whether O(certificates) are those of all hosts and clients. Otherwise the ledger continues to count as one that lacks something.
     type: bool
     default: true
-seealso:
-  - module: portcullis.docker_tls.authority_restore
-  - module: portcullis.docker_tls.adopted_authority
 """
 
 EXAMPLES = r"""
-- name: Record what a host has
-  portcullis.docker_tls.recorded_certificates:
+- portcullis.docker_tls.recorded_certificates:
     path: /etc/docker/ca
     certificates:
       - content: "{{ found.files[0].certificate_content }}"
-        requester: web1
-        source: /etc/docker/certs/server-cert.pem
 """
 
 RETURN = r"""

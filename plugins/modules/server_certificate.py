@@ -11,12 +11,11 @@ short_description: Install a server certificate with its key
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Puts a certificate and the key it was made for into the directory that dockerd reads, as one set that changes in one rename. At no moment, even at a
-    power loss, does a key stand beside another key's certificate.
-  - The key is the one that M(portcullis.docker_tls.certificate_requests) made and left in the directory as C(server-key.pem.new), or the live one.
-  - In the directory, C(ca.pem), C(server-cert.pem) and C(server-key.pem) are links to the current of the sets below it, and the set before it is kept.
-    Plain files of another tool become a set of their own first.
-  - Nothing is restarted. dockerd reads these files when it starts; M(portcullis.docker_tls.endpoint) installs and restarts in one transaction.
+  - For the roles and playbooks of this collection; options and results may change at any time.
+  - Installs a server certificate with its key in the directory that dockerd reads, as one set that changes in one rename, so key and certificate
+    always match.
+  - The key is C(server-key.pem.new), which M(portcullis.docker_tls.certificate_requests) made, or the live one. The former set is kept.
+  - Restarts nothing; M(portcullis.docker_tls.endpoint) installs and restarts in one transaction.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
@@ -43,14 +42,10 @@ options:
       - If there is anything in it, the task fails with that message, and nothing is asked of the host.
     type: dict
     default: {}
-seealso:
-  - module: portcullis.docker_tls.certificate_requests
-  - module: portcullis.docker_tls.endpoint
 """
 
 EXAMPLES = r"""
-- name: Install the certificate that was signed for this host
-  portcullis.docker_tls.server_certificate:
+- portcullis.docker_tls.server_certificate:
     certificate_content: "{{ signed.certificates[inventory_hostname].certificate_content }}"
     ca_content: "{{ ansible_facts.docker_ca_authorities['server'].trusted_content }}"
 """

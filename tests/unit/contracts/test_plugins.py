@@ -17,6 +17,26 @@ from ansible_collections.portcullis.docker_tls.plugins.doc_fragments._attributes
 from support.contracts import return_values
 from support.contracts.documentation import MODULES, ROOT, block
 
+#: Modules for plays of users; all others may change at any time.
+PUBLIC = {
+    "authorities",
+    "authority_backup",
+    "authority_generation",
+    "authority_info",
+    "authority_passphrase",
+    "authority_restore",
+    "certificate_bundles",
+    "certificate_requests",
+    "client_session",
+    "endpoint",
+    "endpoint_info",
+    "fleet_status",
+    "ledger_info",
+    "portainer_environment",
+    "signed_certificates",
+    "temporary_client",
+}
+FOR_THE_ROLES = "For the roles and playbooks of this collection; options and results may change at any time."
 FRAGMENT = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
 #: Pylint of ansible-test looks at these too; it takes minutes, and `make test` leaves it to `--all`.
@@ -41,6 +61,11 @@ def test_module_documents_itself_and_its_attributes(module: str) -> None:
     assert "portcullis.docker_tls._attributes" in documented["extends_documentation_fragment"]
     assert block(module, "EXAMPLES")
     assert not {"code", "hint"} & set(block(module, "RETURN")), "the fragment documents what a failure returns"
+
+
+@pytest.mark.parametrize("module", sorted({*MODULES} - PUBLIC))
+def test_module_for_the_roles_says_so_first(module: str) -> None:
+    assert block(module, "DOCUMENTATION")["description"][0] == FOR_THE_ROLES
 
 
 def test_values_of_a_failure_are_documented_once() -> None:
