@@ -48,7 +48,7 @@ options:
   expiring_within:
     description:
       - Only certificates that are valid now and end within this time, for example V(30d).
-      - Certificates that were renewed since (RV(entries[].superseded)) are left out.
+      - Certificates that were renewed or revoked since (RV(entries[].superseded)) are left out.
     type: str
     default: ""
   valid:
@@ -221,7 +221,7 @@ entries:
       type: float
       sample: 364.99
     superseded:
-      description: Whether the same request was answered with a newer certificate later.
+      description: Whether the same request was answered with a newer certificate later, or a revocation list has this one.
       returned: where the event has it
       type: bool
       sample: false

@@ -83,18 +83,22 @@ def find(entries: t.Callable[[], t.Iterable[Entry]], query: Query, now: datetime
     """Return ``count`` (how many match), ``entries`` (newest first, at most ``limit``) and ``begins`` (the first time).
 
     ``entries`` gives the ledger from its beginning each time that it is called. Each entry found also tells its
-    ``days_left`` and whether it is ``superseded``: the same request was answered again later.
+    ``days_left`` and whether it is ``superseded``: the same request was answered again later, or its certificate was revoked.
     """
+    revoked: set[tuple[t.Any, t.Any]] = set()
     latest: dict[tuple[str, str], t.Any] = {}
     begins = None
     for entry in entries():
         begins = begins or entry.get("time")
         if _request(entry):
             latest[_request(entry)] = entry.get("seq")
+        if entry.get("event") == ledger.REVOKED:
+            revoked.add((entry.get("authority"), entry.get("serial")))
     count = 0
     kept: collections.deque[dict[str, t.Any]] = collections.deque(maxlen=query.limit or None)
     for entry in entries():
-        superseded = latest.get(_request(entry), entry.get("seq")) != entry.get("seq")
+        renewed = latest.get(_request(entry), entry.get("seq")) != entry.get("seq")
+        superseded = renewed or (entry.get("authority"), entry.get("serial")) in revoked
         if _matches(entry, query, now, superseded):
             count += 1
             kept.append(_shown(entry, query, now, superseded))

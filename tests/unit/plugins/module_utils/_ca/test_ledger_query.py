@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import ledger_query
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import access, ledger_query, revocation
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.layout import CaDirectory, ca_directory
-from support.ca.ca_directory import client_request, ensure, request, sign
+from support.ca.ca_directory import PASSPHRASE, call_context, client_request, ensure, request, sign, spec
 from support.ca.certificates import NOW
 
 DAY = timedelta(days=1)
@@ -177,3 +177,14 @@ def test_find_is_not_upset_by_lines_of_strange_shape(place: CaDirectory) -> None
         stream.write(json.dumps({"seq": 7, "not_after": 5, "names": []}).encode() + b"\n[1]\n")
     found = ask(place, name="", valid=False)
     assert (found["count"], found["entries"][0]["days_left"]) == (7, None)
+
+
+def test_find_leaves_a_revoked_certificate_out_of_what_has_to_be_renewed(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "ca"
+    ensure(path)
+    sign(path, *(client_request(name, validity="7d") for name in ("alice", "bob")))
+    place = ca_directory(str(path))
+    wish = revocation.RevocationRequest((access.Client("bob", revoked=True),), by_list=frozenset({"clients"}))
+    revocation.begin(place, wish, spec("clients"), PASSPHRASE, call_context(), predict=False)
+    found = ask(place, expiring_within=30 * DAY)["entries"]
+    assert [entry["subject"] for entry in found] == ["CN=alice"]
