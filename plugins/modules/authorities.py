@@ -169,6 +169,18 @@ revocations:
     members:
       description: Whether others of the group stay.
       type: bool
+    hosts:
+      description: The Docker hosts of the inventory that admit the group.
+      returned: in a play
+      type: list
+      elements: str
+      sample: [web1]
+    proxies:
+      description: Those of them that check revocation lists. They refuse the revoked certificates before the generation is retired.
+      returned: in a play
+      type: list
+      elements: str
+      sample: []
 revocations_deferred:
   description: What was not begun because of O(revocation_deferred), as RV(revocations).
   returned: success
@@ -191,6 +203,16 @@ revoked_certificates:
       description: Name of the client.
       type: str
       sample: bob
+    group:
+      description: The access group that the authority is of.
+      type: str
+      sample: clients
+    hosts:
+      description: The Docker hosts of the inventory that admit the group.
+      returned: in a play
+      type: list
+      elements: str
+      sample: [web1]
 revoked_unknown:
   description: Clients that are revoked and of whom the ledger has no certificate; probably misspelt.
   returned: success
@@ -218,6 +240,7 @@ ansible_facts:
 """
 
 import typing as t
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -321,7 +344,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     deferred = revoked.revocations if params["revocation_deferred"] else ()
     begun = () if deferred else revoked.revocations
     if begun or revoked.listed:
-        authorities = report.with_revocations(authorities, revoked, now)
+        authorities = report.with_revocations(authorities, replace(revoked, revocations=begun), now)
     authorities = anchors.with_issuers(authorities, issuers, now)
     reasons = [*outcome.reasons, *revoked.reasons]
     if reasons and is_without:

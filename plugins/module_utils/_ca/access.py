@@ -162,6 +162,11 @@ def end_of(entry: Entry) -> datetime:
     return from_isoformat(entry["not_after"])
 
 
+def key_of_entry(entry: Entry) -> tuple[str, str, str, str]:
+    """Return ``key_of`` for the certificate of an entry of the ledger."""
+    return key_of(_held(entry, {}))
+
+
 def _held(entry: Entry, there: t.Mapping[str, str]) -> ClientCertificate:
     generation = str(entry.get("authority", ""))
     return ClientCertificate(
@@ -199,7 +204,12 @@ def _covers(client: Client, one: ClientCertificate) -> bool:
     return not one.request and any(request.partition("/")[0] == one.requester for request in client.requests)
 
 
+def key_of(one: ClientCertificate) -> tuple[str, str, str, str]:
+    """Return what certificates have in common that are reported as one: client, generation, request (else who asked) and source."""
+    return one.client, one.generation, one.request or one.requester, one.source
+
+
 def _join(held: dict[tuple[str, ...], ClientCertificate], one: ClientCertificate) -> None:
-    key = (one.client, one.generation, one.request or one.requester, one.source)
+    key = key_of(one)
     before = held.get(key, one)
     held[key] = replace(max(before, one, key=lambda each: each.not_after), listed=before.listed and one.listed)

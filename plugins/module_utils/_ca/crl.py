@@ -20,6 +20,7 @@ from .. import _files
 from .._errors import TlsError
 from .._pki import names, revocation_list
 from . import access, layout, ledger, store
+from .client_certificate import ClientCertificate
 
 #: The reason of a change: a list was missing, ended, or lacked what is revoked.
 SIGNED = "revocation-list-signed"
@@ -58,28 +59,48 @@ def _is_good(one: store.StoredAuthority, serials: frozenset[str], now: datetime)
 
 @dataclass(frozen=True)
 class Listed:
-    """A certificate that is to be in a list."""
+    """A certificate that is to be in a list. ``authority`` is the id of a generation, ``group`` the access group that it is of."""
 
     serial: str
     authority: str
     client: str
+    group: str
 
     def to_dict(self) -> dict[str, str]:
         """Return it as modules report it."""
         return dict(vars(self))
 
 
-def to_list(entries: t.Iterable[access.Entry], pairs: t.Collection[tuple[str, str]], now: datetime) -> list[Listed]:
-    """Return the valid certificates in the ledger of ``pairs`` (client, id of a generation), each once."""
-    names_of = {(names.client_identity(client), generation): client for client, generation in pairs}
+def to_list(
+    entries: t.Iterable[access.Entry],
+    revoked: t.Iterable[str],
+    ended: t.Iterable[ClientCertificate],
+    there: t.Mapping[str, str],
+    now: datetime,
+) -> list[Listed]:
+    """Return the valid certificates in the ledger that are to be refused, each once.
+
+    Those are all certificates of the clients ``revoked``, and of the others exactly the certificates ``ended``: a client can have one
+    that the inventory does not list beside one that it does. ``there`` has the access group of each generation that is trusted.
+    """
+    names_of = {names.client_identity(client): client for client in revoked}
+    keys = {access.key_of(one) for one in ended}
     found: dict[str, Listed] = {}
     for entry in filter(access.is_client_certificate, entries):
         generation = str(entry.get("authority", ""))
-        for identity in access.identities_of(entry):
-            client = names_of.get((identity, generation))
-            if client and access.end_of(entry) > now:
-                found[entry["serial"]] = Listed(entry["serial"], generation, client)
+        if generation not in there or access.end_of(entry) <= now:
+            continue
+        key = access.key_of_entry(entry)
+        known = [names_of[each] for each in access.identities_of(entry) if each in names_of]
+        client = known[0] if known else key[0] if key in keys else ""
+        if client:
+            found[entry["serial"]] = Listed(entry["serial"], generation, client, there[generation])
     return list(found.values())
+
+
+def all_have_lists(stored: store.Stored) -> bool:
+    """Return whether every client authority has a list: a proxy with the list of one authority refuses the clients of all that have none."""
+    return all(has_list(one) for each in stored.values() for one in each if one.purpose == "client")
 
 
 def covers(generations: t.Iterable[store.StoredAuthority], entries: t.Iterable[access.Entry]) -> bool:

@@ -113,6 +113,19 @@ class _Plan:
     #: The access groups for which that is all.
     covered: frozenset[str] = frozenset()
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the lists have everything, and lists are enough."""
+        return not self.listed and set(self.held) <= self.covered
+
+    def with_missing(self) -> _Plan:
+        """Return the plan for a run that begins nothing: what a list does not have yet is refused nowhere."""
+        missing: dict[str, set[tuple[str, str]]] = {}
+        for one in self.listed:
+            if one.group in self.covered:
+                missing.setdefault(one.group, set()).add((one.client, one.authority))
+        return replace(self, held={**self.held, **missing}, covered=self.covered - missing.keys())
+
     def without_generations(self) -> _Plan:
         """Return the part that lists do alone: it needs no other host, so a limited run may do it."""
         held = {name: pairs for name, pairs in self.held.items() if name in self.covered}
@@ -141,7 +154,7 @@ def begin(
         return Outcome({}, ())
     plan = _plan(place, request, context.now)
     work = plan.without_generations() if deferred else plan
-    if not work.held or predict:
+    if work.is_done or predict:
         return _outcome(plan, work, request, plan.stored, predict=predict or deferred)
     with generations.locked(place, context, predict=False):
         ledger.check_clock(place, ledger.scan(place), context.now)
@@ -167,7 +180,7 @@ def pending(
         return Outcome({}, ())
     request = RevocationRequest(tuple(clients), by_list=frozenset(by_list))
     plan = _plan(place, request, now)
-    return _outcome(plan, plan, request, plan.stored, predict=True)
+    return _outcome(plan.with_missing(), plan, request, plan.stored, predict=True)
 
 
 def _outcome(plan: _Plan, work: _Plan, request: RevocationRequest, stored: store.Stored, *, predict: bool) -> Outcome:
@@ -193,16 +206,16 @@ def _plan(place: layout.CaDirectory, request: RevocationRequest, now: datetime) 
     entries = access.entries(place)
     seen = access.compare(entries, request.clients, stored, now, found.revoked)
     held = holdings(entries, request.revoked, stored, now)
-    if request.end_unlisted:
-        for one in seen.unlisted:
-            if one.can_be_ended:
-                held.setdefault(one.group, set()).add((one.client, one.generation))
-        seen = replace(seen, unlisted=tuple(one for one in seen.unlisted if not one.can_be_ended))
-    pairs = {pair for each in held.values() for pair in each}
-    listed = tuple(
-        one for one in crl.to_list(entries, pairs, now) if one.serial not in found.revoked.get(one.authority, ())
+    ended = [one for one in seen.unlisted if one.can_be_ended] if request.end_unlisted else []
+    for one in ended:
+        held.setdefault(one.group, set()).add((one.client, one.generation))
+    seen = replace(seen, unlisted=tuple(one for one in seen.unlisted if one not in ended))
+    to_list = crl.to_list(
+        entries, [one.name for one in request.revoked], ended, access.trusted_generations(stored), now
     )
-    covered = frozenset(name for name in request.by_list if name in stored and crl.covers(stored[name], entries))
+    listed = tuple(one for one in to_list if one.serial not in found.revoked.get(one.authority, ()))
+    by_list = request.by_list if crl.all_have_lists(stored) else ()
+    covered = frozenset(name for name in by_list if name in stored and crl.covers(stored[name], entries))
     for one in seen.revoked:
         if one.listed and one.trusted and one.group not in covered:
             held.setdefault(one.group, set()).add((one.client, one.generation))

@@ -182,6 +182,18 @@ def test_authorities_with_a_deferred_revocation_warns_and_changes_nothing(tmp_pa
     assert tree(tmp_path) == before
 
 
+def test_limited_run_lists_a_client_and_trusts_on_what_it_has_to_defer(tmp_path: pathlib.Path) -> None:
+    """The authority of a group whose only client is revoked is dropped at once, but not while that is deferred."""
+    groups = {"access_groups": ["clients", "ops"], "revocation_list_groups": ["clients"]}
+    run(tmp_path / "ca", **groups)
+    sign(tmp_path / "ca", client_request("bob"), client_request("olga", authority="ops"), now=utc_now())
+    clients = [{"name": "bob", "state": "revoked"}, {"name": "olga", "group": "ops", "state": "revoked"}]
+    result = run(tmp_path / "ca", **groups, clients=clients, revocation_deferred=True)
+    assert [(one["client"], one["group"]) for one in result["revoked_certificates"]] == [("bob", "clients")]
+    assert [one["authority"] for one in result["revocations_deferred"]] == ["ops"]
+    assert result["authorities"]["ops"]["trusted_content"] == result["authorities"]["ops"]["certificate_content"] != ""
+
+
 def test_authorities_names_certificates_that_are_not_listed_and_ends_them_where_that_is_wanted(
     tmp_path: pathlib.Path,
 ) -> None:

@@ -49,7 +49,7 @@ def begin(
 ) -> revocation.Outcome:
     clients = [
         *(access.Client(*one.split("/"), revoked=True) for one in revoked),
-        access.Client("alice"),
+        access.Client("alice", requests=changes.pop("requests", {}).get("alice")),
         access.Client("olga", "ops"),
     ]
     clients += [access.Client(name) for name in changes.pop("listed", ())]
@@ -168,6 +168,41 @@ def test_unlisted_certificates_are_ended_by_list_too(ca: pathlib.Path) -> None:
     outcome = begin(ca, end_unlisted=True)
     assert {one.client for one in outcome.listed} == {"bob"}
     assert outcome.revocations == ()
+
+
+def test_certificate_that_is_listed_stays_when_another_of_its_client_is_ended(ca: pathlib.Path) -> None:
+    """The same client has a bundle on a machine that the inventory no longer has."""
+    before = client_request("alice").id
+    lost = client_request("alice", id="laptop/alice", request_content=csr(2))
+    serial = sign(ca, lost, now=NOW).signed["laptop/alice"].view.serial
+    outcome = begin(ca, end_unlisted=True, listed=("bob",), requests={"alice": frozenset({before})})
+    assert [(one.client, one.serial, one.group) for one in outcome.listed] == [("alice", serial, "clients")]
+    assert revoked_in(ca) == {serial.lstrip("0")}
+
+
+def test_run_that_only_reads_names_whom_no_list_refuses_yet(ca: pathlib.Path) -> None:
+    issue(ca, "carol")
+    begin(ca, "carol/clients")
+    clients = [access.Client(name, revoked=True) for name in ("bob", "carol")]
+
+    def found(by_list: t.Collection[str]) -> list[tuple[str, ...]]:
+        place = layout.ca_directory(str(ca))
+        return [one.clients for one in revocation.pending(place, clients, LATER, by_list).revocations]
+
+    assert found(CLIENTS) == [("bob",)]
+    begin(ca, "bob/clients", "carol/clients")
+    assert found(CLIENTS) == []
+    assert found(()) == [("bob", "carol")]
+
+
+def test_lists_are_not_enough_where_another_authority_can_have_none(
+    ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that admits both groups would refuse all clients of the other one, so it gets no lists at all."""
+    has_list = crl.has_list
+    monkeypatch.setattr(crl, "has_list", lambda one: one.name != "ops" and has_list(one))
+    outcome = begin(ca, "bob/clients")
+    assert [one.authority for one in outcome.revocations] == ["clients"]
 
 
 def damaged(path: pathlib.Path, how: str) -> None:
