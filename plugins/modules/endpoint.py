@@ -314,6 +314,23 @@ endpoint:
       type: list
       elements: str
       sample: ["docker-proxy (1234) for the container proxy on 127.0.0.1"]
+    revocation_lists:
+      description: The revocation lists that the listener V(proxy) checks. Empty with other listeners, and where the proxy has none.
+      type: list
+      elements: dict
+      contains:
+        issuer:
+          description: Subject of the client authority.
+          type: str
+          sample: CN=Docker client CA,OU=clients-g1
+        number:
+          description: Number of the list; a later one has a higher number.
+          type: int
+          sample: 1796050000
+        revoked:
+          description: How many certificates it revokes.
+          type: int
+          sample: 1
 proof:
   description: What was seen after a restart, each with RV(proof[].check), RV(proof[].passed) and RV(proof[].detail).
   type: list

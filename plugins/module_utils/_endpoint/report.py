@@ -101,7 +101,22 @@ def _endpoint(source: Report) -> dict[str, t.Any]:
         "swarm": engine.swarm_active if engine else False,
         "starts_at_boot": starts_at_boot(found.services, source.options.listener),
         "port_2375": list(source.plain_port),
+        "revocation_lists": _revocation_lists(source) if listen else [],
     }
+
+
+def _revocation_lists(source: Report) -> list[dict[str, t.Any]]:
+    """Return the lists that the proxy checks after the plan."""
+    proxy = source.found.proxy
+    if source.options.listener != "proxy":
+        return []
+    swapped = (change.after for change in source.plan.files if change.path == proxy.files.crl)
+    data = next(swapped, proxy.crl)
+    if not data:
+        return []
+    from .._proxy.lists import describe  # hosts with another listener do not pay for it
+
+    return describe(data)
 
 
 def _view(data: bytes | None) -> dict[str, t.Any] | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from datetime import datetime
 
 from .._errors import TlsError
@@ -33,6 +34,11 @@ def check_crl(content: str, anchors: str | bytes, installed: str | bytes, now: d
             "no lists). Take that group out of docker_daemon_access_groups, or run portcullis.docker_tls.rotate_ca for the other.",
             code="crl-dropped",
         )
+
+
+def describe(installed: str | bytes) -> list[dict[str, t.Any]]:
+    """Return what M(endpoint) reports of lists in PEM: issuer, number, and how many certificates each revokes."""
+    return [{"issuer": one.issuer, "number": one.number, "revoked": len(one.serials)} for one in _readable(installed)]
 
 
 def _readable(installed: str | bytes) -> list[revocation_list.RevocationList]:

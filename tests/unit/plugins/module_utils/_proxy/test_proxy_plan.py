@@ -14,6 +14,8 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.source_filter import stranger_is_refused
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import networks
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
+from support.ca.certificates import NOW
 from support.hosts.machine import FakeMachine, install
 from support.hosts.scenarios import CLIENTS, OTHERS, given, issued, proxied, run, secure, secure_by_proxy
 from support.hosts.world import Effects, World
@@ -163,3 +165,49 @@ def test_other_source_of_loopback_is_tried_where_it_must_not_get_through() -> No
     assert not stranger_is_refused(("127.0.0.0/8",))
     assert not stranger_is_refused(("0.0.0.0/0",))
     assert not stranger_is_refused(())
+
+
+def lists(*serials: int, number: int = 1) -> str:
+    return sign_list(CLIENTS.certificate, CLIENTS.key, serials, number=number, now=NOW)
+
+
+def test_revocation_reloads_the_proxy_and_the_lists_are_reported(world: World, machine: FakeMachine) -> None:
+    run(world, machine, replace(proxied(world), crl=lists()))
+    dockerd = world.process
+    newest = lists(0xB0B, number=2)
+    result = run(world, machine, given(world, listener="proxy", crl=newest))
+    assert (result["reasons"], result["restarted"]) == (["crl-changed"], False)
+    assert any("proxy reload, restart no (crl-changed)" in line for line in result["plan"])
+    assert world.process is dockerd
+    expected = [{"issuer": CLIENTS.view.subject, "number": 2, "revoked": 1}]
+    assert result["endpoint"]["revocation_lists"] == expected
+    again = run(world, machine, given(world, listener="proxy", crl=newest))
+    assert (again["reasons"], again["endpoint"]["revocation_lists"]) == ([], expected)
+    other = run(world, machine, given(world, listener="dockerd"))
+    assert other["endpoint"]["revocation_lists"] == []
+
+
+REFUSED: dict[str, tuple[t.Callable[[], str], str]] = {
+    "older": (lambda: lists(0xB0B, number=2), "crl-older"),
+    "shrunk": (lambda: lists(number=9), "crl-shrunk"),
+    "dropped": (lambda: "", "crl-dropped"),
+    "of-another-authority": (
+        lambda: sign_list(OTHERS.certificate, OTHERS.key, (0xB0B,), number=9, now=NOW),
+        "crl-missing",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "code"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_list_that_would_lock_out_or_let_in_is_refused_before_anything_is_touched(
+    world: World, machine: FakeMachine, content: t.Callable[[], str], code: str, check_mode: bool
+) -> None:
+    run(world, machine, replace(proxied(world), crl=lists(0xB0B, number=3)))
+    before = world.snapshot()
+    with pytest.raises(TlsError) as caught:
+        run(world, machine, given(world, listener="proxy", crl=content()), check_mode=check_mode)
+    assert caught.value.code == code
+    assert caught.value.hint
+    assert world.snapshot() == before
+    assert world.proxy_starts == 1
