@@ -108,6 +108,9 @@ files:
         to be read.
       type: bool
       sample: true
+    revocation_lists_content:
+      description: The revocation lists that the listener V(proxy) of O(files[].unit) checks, as PEM. Empty with other listeners.
+      type: str
     starts_at_boot:
       description: Whether the boot opens the endpoint of O(files[].unit); null where that is empty or not known to systemd.
       type: bool

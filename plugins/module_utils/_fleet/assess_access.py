@@ -12,7 +12,7 @@ import typing as t
 
 from .._ca.client_certificate import ClientCertificate
 from . import access_text
-from .model import CertificateStatus, Finding, HostStatus, rank
+from .model import READ, CertificateStatus, Finding, HostStatus, rank
 
 _SITE = "Run portcullis.docker_tls.site for the whole inventory."
 
@@ -27,9 +27,17 @@ def assess_certificates(
 
 
 def _assess(facts: ClientCertificate, hosts: t.Sequence[HostStatus]) -> CertificateStatus | None:
-    opens = tuple(host.facts.name for host in hosts if admits(host, facts.generation))
-    finding = _revoked(facts, opens, hosts) if facts.is_revoked else _unlisted(facts, opens)
+    admitting = [host for host in hosts if admits(host, facts.generation)]
+    # The lists of a host that could not be read are not known.
+    unread = [host for host in admitting if facts.listed and host.facts.stored.state != READ]
+    opens = tuple(host.facts.name for host in admitting if host not in unread and not _refuses(host, facts))
+    finding = _revoked(facts, opens, hosts, unread) if facts.is_revoked else _unlisted(facts, opens)
     return None if finding is None else CertificateStatus((finding,), facts, opens)
+
+
+def _refuses(host: HostStatus, facts: ClientCertificate) -> bool:
+    """Return whether the host's proxy has the certificates in its revocation list."""
+    return facts.listed and facts.generation in host.checks
 
 
 def admits(host: HostStatus, generation: str) -> bool:
@@ -37,18 +45,26 @@ def admits(host: HostStatus, generation: str) -> bool:
     return any(name == generation or f"OU={generation}" in name.split(",") for name in host.admits or ())
 
 
-def _revoked(facts: ClientCertificate, opens: t.Sequence[str], hosts: t.Sequence[HostStatus]) -> Finding | None:
+def _revoked(
+    facts: ClientCertificate, opens: t.Sequence[str], hosts: t.Sequence[HostStatus], unread: t.Sequence[HostStatus]
+) -> Finding | None:
     who = f"{facts.client} is revoked"
     if opens:
         still = f"{access_text.named(opens)} still {'admits' if len(opens) == 1 else 'admit'} {facts.generation}"
         text = f"{who}, and {still}: its certificate gets in until {facts.not_after:%Y-%m-%d}"
         return Finding("revoked-admitted", "critical", text, _SITE)
+    if unread:
+        named = access_text.named([host.facts.name for host in unread])
+        text = f"{who}, and whether {named} has the revocation list with its certificate could not be seen"
+        return Finding("revoked-not-seen", "unknown", text, _SITE)
     if not facts.trusted:
         return None
     unseen = [host.facts.name for host in hosts if host.admits is None and facts.group in host.facts.access_groups]
     if unseen:
         text = f"{who}, and whether {access_text.named(unseen)} admits {facts.generation} could not be seen"
         return Finding("revoked-not-seen", "unknown", text, _SITE)
+    if facts.listed:
+        return None
     text = f"{who}, and {facts.generation} is still an authority of the CA; no host admits it now"
     return Finding("revocation-pending", "warning", text, _SITE)
 

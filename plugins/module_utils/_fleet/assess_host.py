@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime
 
+from .._pki import revocation_list
 from . import lifetimes, trust
 from .model import (
     INVALID,
@@ -53,7 +54,34 @@ def assess_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thre
     if facts.served.state == READ:
         access = trust.compare_access(known, facts.served.authority_names, facts.access_groups)
         findings.extend(_access_findings(facts, access, known))
-    return HostStatus(order(findings), facts, access.admits if access else None)
+    checks = _checked_authorities(facts, known)
+    findings.extend(_list_findings(facts, known, checks))
+    return HostStatus(order(findings), facts, access.admits if access else None, checks)
+
+
+def _checked_authorities(facts: HostFacts, known: trust.Trust) -> frozenset[str]:
+    """Return the ids of the authorities of which the host's proxy refuses everything that the CA has revoked."""
+    return frozenset(
+        anchor.id
+        for anchor in known.anchors
+        for one in facts.stored.revocation_lists
+        if anchor.revocation_list is not None
+        and revocation_list.is_by(one, anchor.certificate.raw)
+        and one.serials >= anchor.revocation_list.serials
+    )
+
+
+def _list_findings(facts: HostFacts, known: trust.Trust, checks: frozenset[str]) -> t.Iterator[Finding]:
+    """Name the lists of the CA that revoke something that the host's proxy still admits."""
+    behind = [
+        anchor.id
+        for name in facts.access_groups
+        for anchor in known.named(name)
+        if anchor.revocation_list is not None and anchor.revocation_list.serials and anchor.id not in checks
+    ]
+    if facts.stored.revocation_lists and behind:
+        text = f"its proxy does not have the newest revocation list of {', '.join(behind)}"
+        yield Finding("revocation-list-outdated", "critical", text, _SITE)
 
 
 def _unwanted_endpoint(facts: HostFacts) -> t.Iterator[Finding]:

@@ -27,6 +27,7 @@ from .._proxy.unit import is_ours
 from .model import INVALID, MISSING, NOT_READABLE, READ
 
 LARGEST = 1 << 20
+ROOT = "/"
 # What OpenSSL says of a key of the same type, and of one of another type (for which no certificate was loaded).
 _MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
@@ -72,7 +73,17 @@ def _read_set(wanted: Wanted) -> dict[str, t.Any]:
         "client_ca_content": _optional(wanted.client_ca_path),
         "configured": _proxied(wanted.unit, path) or _configured(wanted.config_path, path),
         "starts_at_boot": _starts_at_boot(wanted.unit) if wanted.unit else None,
+        "revocation_lists_content": _revocation_lists(wanted.unit, path) if wanted.unit else "",
     }
+
+
+def _revocation_lists(service: str, certificate_path: str) -> str:
+    """Return the lists that the listener ``proxy`` checks, "" where there is none, or its configuration names none."""
+    files = proxy_files(service, UNIT_DIRECTORY, ROOT)
+    config = _open(files.config).data if _proxied(service, certificate_path) else b""
+    if f" crl-file {files.crl} " not in config.decode("utf-8", "replace"):
+        return ""
+    return b"".join(pem.blocks(_open(files.crl).data, *pem.REVOCATION_LIST)).decode("ascii", "replace")
 
 
 def _proxied(service: str, certificate_path: str) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from .._ca.client_certificate import ledger_time
 from .._errors import TlsError
-from .._pki import reader
+from .._pki import reader, revocation_list
 from .._pki.compat import UNREADABLE, x509
 from .model import (
     INVALID,
@@ -84,7 +84,16 @@ def _stored(raw: Mapping) -> Stored:
         anchors=_bundle(raw.get("ca_content")),
         client_anchors=None if not client_ca else _bundle(client_ca),
         configured=raw.get("configured"),
+        revocation_lists=_lists(raw.get("revocation_lists_content")),
     )
+
+
+def _lists(text: str | None) -> tuple[revocation_list.RevocationList, ...]:
+    """Return revocation lists, none where one cannot be read: HAProxy would not start with it."""
+    try:
+        return tuple(revocation_list.read_lists(text, "the revocation lists")) if text else ()
+    except TlsError:
+        return ()
 
 
 def _bundle(text: str | None) -> tuple[Certificate, ...]:
@@ -149,7 +158,8 @@ def _anchors(name: str, raw: Mapping) -> t.Iterator[Anchor]:
     external = bool(raw.get("external"))
     older = certificates_from_pem(raw["trusted_content"], f"the authority {name}") if raw.get("trusted_content") else ()
     known = {current.view.fingerprint_sha256}
-    yield replace(_anchor(raw["id"], name, raw["purpose"], True, current), external=external)
+    lists = _lists(raw.get("crl_content"))
+    yield replace(_anchor(raw["id"], name, raw["purpose"], True, current, lists), external=external)
     for number, certificate in enumerate(more if external else (), start=2):
         known.add(certificate.view.fingerprint_sha256)
         yield replace(_anchor(f"{raw['id']}-{number}", name, raw["purpose"], True, certificate), external=True)
@@ -158,11 +168,20 @@ def _anchors(name: str, raw: Mapping) -> t.Iterator[Anchor]:
             continue
         known.add(certificate.view.fingerprint_sha256)
         unit = _UNIT.search(certificate.view.subject)
-        yield _anchor(unit["id"] if unit else f"{name}-older-{number}", name, raw["purpose"], False, certificate)
+        yield _anchor(unit["id"] if unit else f"{name}-older-{number}", name, raw["purpose"], False, certificate, lists)
 
 
-def _anchor(identifier: str, name: str, purpose: str, current: bool, certificate: Certificate) -> Anchor:
-    return Anchor(identifier, name, purpose, current, certificate, certificate.raw.subject.public_bytes())
+def _anchor(
+    identifier: str,
+    name: str,
+    purpose: str,
+    current: bool,
+    certificate: Certificate,
+    lists: t.Iterable[revocation_list.RevocationList] = (),
+) -> Anchor:
+    own = next((one for one in lists if revocation_list.is_by(one, certificate.raw)), None)
+    der = certificate.raw.subject.public_bytes()
+    return Anchor(identifier, name, purpose, current, certificate, der, revocation_list=own)
 
 
 def ledger(raw: Mapping | None) -> Ledger:

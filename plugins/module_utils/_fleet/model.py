@@ -18,6 +18,7 @@ from .._pki.reader import CertificateView
 
 if t.TYPE_CHECKING:
     from .._pki.compat import x509
+    from .._pki.revocation_list import RevocationList
 
 #: Levels, the better first. ``unknown``: nothing could be seen (no permission, a machine that is off).
 LEVELS = ("ok", "unknown", "warning", "critical")
@@ -53,6 +54,8 @@ class Anchor:
     subject_der: bytes
     #: An anchor of another issuer: nothing here can make a new one.
     external: bool = False
+    #: Its revocation list as the CA has it.
+    revocation_list: RevocationList | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ class Stored:
     chain: tuple[Certificate, ...] = ()  # what stands behind the certificate in its file
     configured: bool | None = None  # whether daemon.json has the settings of the endpoint; None: not known
     starts_at_boot: bool | None = None
+    #: The lists that the listener ``proxy`` checks; none with other listeners.
+    revocation_lists: tuple[RevocationList, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,10 +205,14 @@ class AuthorityStatus(Assessed):
 
 @dataclass(frozen=True)
 class HostStatus(Assessed):
-    """One Docker host. ``admits`` names what the daemon advertises; None where it could not be asked."""
+    """One Docker host. ``admits`` names what the daemon advertises; None where it could not be asked.
+
+    ``checks``: the ids of the authorities of which it refuses everything that the CA has revoked, by a revocation list.
+    """
 
     facts: HostFacts
     admits: tuple[str, ...] | None
+    checks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import re
 #: Labels of certificates, requests and private keys that are read.
 CERTIFICATE = ("CERTIFICATE", "X509 CERTIFICATE")
 REQUEST = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+REVOCATION_LIST = ("X509 CRL",)
 PRIVATE_KEY = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
 
 # Up to the first end line of that label. Written without ".*?", which tries each character: three times as slow.

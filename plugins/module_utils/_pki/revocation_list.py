@@ -21,7 +21,6 @@ from .compat import serialization, x509
 if t.TYPE_CHECKING:
     from .compat import PrivateKey
 
-_LABEL = ("X509 CRL",)
 #: Hosts whose clock is behind by less than this accept a new list.
 _BACKDATE = timedelta(days=1)
 #: How long a list is good beyond the end of its authority.
@@ -78,7 +77,7 @@ def _naive(moment: datetime) -> datetime:
 def read_lists(text: str | bytes, what: str) -> list[RevocationList]:
     """Return all lists of a PEM text. Raises TlsError ``crl-unreadable``."""
     found = []
-    for block in pem.blocks(text, *_LABEL):
+    for block in pem.blocks(text, *pem.REVOCATION_LIST):
         try:
             found.append(_view(x509.load_pem_x509_crl(block), block.decode("ascii")))
         except compat.UNREADABLE as error:

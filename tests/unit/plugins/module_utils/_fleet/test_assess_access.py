@@ -11,8 +11,21 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file, prometheus, text
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page
-from support.hosts.fleet import add_authority, authority, ca, clients_authority, host, report, served, server, unwanted
+from support.ca.certificates import NOW
+from support.hosts.fleet import (
+    add_authority,
+    authority,
+    ca,
+    clients_authority,
+    host,
+    report,
+    served,
+    server,
+    stored,
+    unwanted,
+)
 
 OPS = authority("ops-g1", 5)
 RETIRED = authority("clients-g0", 6)
@@ -100,3 +113,61 @@ def test_problems_alone_leave_out_what_opens_nothing() -> None:
 def test_control_characters_of_a_recorded_name_do_not_reach_the_terminal() -> None:
     lines = text.render(reported(unwanted("e\x1b[31mvil", source="adopted", reason="client-unlisted")))
     assert not any("\x1b" in line for line in lines)
+
+
+def lists(*serials: int, number: int = 1, pair: Any = None) -> str:
+    issuer = pair or clients_authority()
+    return sign_list(issuer.certificate, issuer.key, serials, number=number, now=NOW)
+
+
+BOB, CAROL = 0xB0B, 0xCA01
+LISTED = {"listed": True}
+UNREAD = stored(None, state="unreachable", problem="timed out")
+#: What web2 has of the lists (web1 has the newest), its wire, and the verdict.
+BY_LIST: dict[str, tuple[dict[str, Any], Any, tuple[str, str, tuple[str, ...]] | None]] = {
+    "newest": ({"revocation_lists_content": lists(BOB, number=2)}, None, None),
+    "newer-than-the-ca": ({"revocation_lists_content": lists(BOB, CAROL, number=3)}, None, None),
+    "older": ({"revocation_lists_content": lists(CAROL)}, None, ("critical", "revoked-admitted", ("web2",))),
+    "none": ({}, None, ("critical", "revoked-admitted", ("web2",))),
+    "of-another-key": (
+        {"revocation_lists_content": lists(BOB, pair=authority("clients-g1", 77))},
+        None,
+        ("critical", "revoked-admitted", ("web2",)),
+    ),
+    "no-list": (
+        {"revocation_lists_content": "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"},
+        None,
+        ("critical", "revoked-admitted", ("web2",)),
+    ),
+    "not-read": (UNREAD, None, ("unknown", "revoked-not-seen", ())),
+    "away": (UNREAD, DOWN, ("unknown", "revoked-not-seen", ())),
+}
+
+
+@pytest.mark.parametrize(("files", "wire", "expected"), BY_LIST.values(), ids=BY_LIST)
+def test_certificate_in_a_revocation_list_is_refused_by_proxies_that_have_it(
+    files: dict[str, Any], wire: Any, expected: tuple[str, str, tuple[str, ...]] | None
+) -> None:
+    found = ca()
+    found["authorities"]["clients"]["crl_content"] = lists(BOB, number=2)
+    hosts = [
+        host("web1", stored=stored(server(), revocation_lists_content=lists(BOB, number=2))),
+        host("web2", endpoint="tcp://10.0.0.6:2376", stored=files if "state" in files else stored(server(), **files)),
+    ]
+    seen = {"web2": wire} if wire else {}
+    judged = report(hosts, wire=seen, authorities={**found, "certificates": [unwanted(**LISTED)]})
+    assert [(one.level, one.findings[0].code, one.opens) for one in judged.certificates] == (
+        [expected] if expected else []
+    )
+    outdated = {
+        one.facts.name for one in judged.hosts for each in one.findings if each.code == "revocation-list-outdated"
+    }
+    readable = bool(files.get("revocation_lists_content")) and "AAAA" not in files["revocation_lists_content"]
+    assert outdated == ({"web2"} if expected and readable else set())
+
+
+def test_list_of_a_retired_authority_says_nothing_of_a_host_that_still_admits_it() -> None:
+    old = {"web2": served(server(), clients_authority(), RETIRED)}
+    certificate = unwanted(generation="clients-g0", trusted=False, listed=True)
+    found = [(one.level, one.opens) for one in reported(certificate, wire=old).certificates]
+    assert found == [("critical", ("web2",))]

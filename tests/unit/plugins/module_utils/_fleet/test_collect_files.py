@@ -48,6 +48,7 @@ def test_read_all_returns_certificates_and_that_the_key_matches(bundle: pathlib.
         "key_matches": True,
         "configured": None,
         "starts_at_boot": None,
+        "revocation_lists_content": "",
     }
 
 
@@ -141,3 +142,24 @@ def test_read_all_knows_the_listener_proxy_by_its_unit(
     found = collect_files.read_all([wanted])[0]
     assert found["configured"] is ours
     assert found["starts_at_boot"] is (enabled if ours else None)
+
+
+CRL = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+
+
+@pytest.mark.parametrize(("checked", "elsewhere"), [(True, False), (False, False), (True, True)])
+def test_read_all_returns_the_lists_that_the_proxy_checks_and_nothing_else(
+    bundle: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, checked: bool, elsewhere: bool
+) -> None:
+    monkeypatch.setattr(collect_files, "UNIT_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(collect_files, "ROOT", str(tmp_path / "root"))
+    files = proxy_files("docker.service", str(tmp_path), str(tmp_path / "root"))
+    store = "/etc/other/current" if elsewhere else f"{bundle}/current"
+    pathlib.Path(files.unit_path).write_text(unit_text(ProxyUnit("/x", store, "/run/x", "docker.socket", "docker")))
+    os.makedirs(files.directory)
+    named = f" crl-file {files.crl} " if checked else " "
+    pathlib.Path(files.config).write_text(f"bind :2376 ssl ca-file x{named}verify required\n")
+    pathlib.Path(files.crl).write_text(CRL + client().key_pem.decode())
+    wanted = collect_files.Wanted("web1", str(bundle / "cert.pem"), unit="docker.service")
+    found = collect_files.read_all([wanted])[0]["revocation_lists_content"]
+    assert found == (CRL if checked and not elsewhere else "")
