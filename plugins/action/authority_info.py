@@ -35,6 +35,8 @@ class ActionModule(ModuleAction):
         bound = Bound(task_vars, self._templar.template)
         # Anyone who reads the authorities in this run has to see those of other issuers too: status, verification, rotation.
         arguments.setdefault("issuers", _issuers.anchors(options.issuers(bound, self._fleet(bound))))
+        if arguments.get("clients"):
+            arguments.setdefault("revocation_list_groups", options.groups_by_list(bound, self._fleet(bound)))
         outcome = super().run_module(arguments, package, task_vars)
         found = _access.with_hosts(outcome, bound.groups(), self._fleet(bound))
         undone = found.get("revocations_deferred") if self._fails else None

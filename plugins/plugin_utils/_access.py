@@ -231,27 +231,65 @@ def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientLi
 
 def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> list[str]:
     """Return the Docker hosts that admit one of the access groups ``names``; one that is rolled back has what it had, and counts too."""
-    return [
-        host
-        for host in groups.get("docker_hosts") or []
-        if hostvars[host].get("docker_daemon_state") != "absent"
-        and set(hostvars[host].get("docker_daemon_access_groups") or [DEFAULT_GROUP]) & set(names)
-    ]
+    return [host for host in groups.get("docker_hosts") or [] if _admitted(hostvars[host]) & set(names)]
+
+
+def is_proxy(variables: Mapping) -> bool:
+    """Return whether a host is to have the listener ``proxy``, which checks revocation lists."""
+    state = variables.get("docker_daemon_state") or "present"
+    return bool(state == "present" and variables.get("docker_daemon_listener") == "proxy")
+
+
+def groups_by_list(groups: Groups, hostvars: Mapping, external: t.Collection[str] = ()) -> list[str]:
+    """Return the access groups whose revoked clients are refused by revocation lists alone: only proxies admit them.
+
+    ``external``: the groups whose certificates another issuer signs. They have no list, and a proxy needs those of all groups that it admits
+    or checks none. A host that is rolled back has the listener of before, which nobody knows here.
+    """
+    hosts = {host: hostvars[host] for host in groups.get("docker_hosts") or []}
+    proxies = {host for host, variables in hosts.items() if is_proxy(variables)}
+    if not proxies:
+        return []
+    admitted = {host: _admitted(variables) for host, variables in hosts.items()}
+    checking = {host for host in proxies if not admitted[host] & set(external)}
+    others = {name for host, names in admitted.items() if host not in checking for name in names}
+    return sorted({name for host in checking for name in admitted[host]} - others)
+
+
+def checked_lists(result: Mapping) -> list[str]:
+    """Return the ids of the authorities whose revocation lists a host checks, by a result of M(endpoint) or of its inspection."""
+    lists = (result.get("endpoint") or {}).get("revocation_lists") or []
+    return [part[len("OU=") :] for one in lists for part in str(one["issuer"]).split(",") if part.startswith("OU=")]
+
+
+def _admitted(variables: Mapping) -> set[str]:
+    """Return the access groups that a host admits."""
+    if variables.get("docker_daemon_state") == "absent":
+        return set()
+    return set(variables.get("docker_daemon_access_groups") or [DEFAULT_GROUP])
 
 
 def with_hosts(result: Mapping, groups: Groups, hostvars: Mapping) -> dict[str, t.Any]:
     """Return a result of M(authorities) or M(authority_info) with the hosts that each certificate opens, as the inventory has it."""
-    keys = {"unlisted": "group", "revoked": "group", "revocations": "authority", "revocations_deferred": "authority"}
+    keys = {
+        "unlisted": "group",
+        "revoked": "group",
+        "revoked_certificates": "group",
+        "revocations": "authority",
+        "revocations_deferred": "authority",
+    }
     if not any(result.get(key) for key in keys):
         return dict(result)
     opened: dict[str, list[str]] = {}
+    proxies = {host for host in groups.get("docker_hosts") or [] if is_proxy(hostvars[host])}
     found = dict(result)
     for key, group in keys.items():
         entries = []
         for one in filter(lambda each: isinstance(each, t.Mapping), result.get(key) or []):
             name = str(one.get(group) or "")
             opened.setdefault(name, admitting(groups, hostvars, [name]))
-            entries.append({**one, "hosts": opened[name]})
+            of_authority = {"proxies": [host for host in opened[name] if host in proxies]} if group != "group" else {}
+            entries.append({**one, "hosts": opened[name], **of_authority})
         if key in result:
             found[key] = entries
     return found

@@ -31,6 +31,7 @@ CARRIED = (
     "docker_daemon_address",
     "docker_daemon_existing_settings",
     "docker_daemon_listen",
+    "docker_daemon_listener",
     "docker_daemon_port",
     "docker_daemon_state",
     "docker_daemon_verify",

@@ -74,13 +74,15 @@ class Access:
     """What the CA reports of clients that the inventory does not want, as M(authorities) returns it.
 
     ``unlisted``: valid certificates that the inventory does not list; ``deferred``: revocations that this run does not do; ``unknown``: revoked
-    clients that the ledger does not know; ``revoked``: valid certificates of revoked clients; ``revocations``: what has to leave.
+    clients that the ledger does not know; ``revoked``: valid certificates of revoked clients; ``revocations``: what has to leave;
+    ``listed``: certificates that revocation lists alone refuse, as of this run.
     """
 
     unlisted: list[Mapping] = field(default_factory=list)
     deferred: list[Mapping] = field(default_factory=list)
     revoked: list[Mapping] = field(default_factory=list)
     revocations: list[Mapping] = field(default_factory=list)
+    listed: list[Mapping] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
     def note(self, result: Mapping) -> None:
@@ -90,10 +92,23 @@ class Access:
             "revocations_deferred": self.deferred,
             "revoked": self.revoked,
             "revocations": self.revocations,
+            "revoked_certificates": self.listed,
         }
         for key, kept in lists.items():
             kept[:] = [one for one in result.get(key) or [] if isinstance(one, t.Mapping)]
+        leaving = {each for one in self.revocations for each in one.get("generations") or []}
+        self.listed[:] = [one for one in self.listed if one.get("authority") not in leaving]
         self.unknown = [str(name) for name in result.get("revoked_unknown") or []]
+
+    def by_host(self) -> dict[tuple[str, str], list[str]]:
+        """Return by host and authority the clients whose certificates the list of that authority gets."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for one in self.listed:
+            for host in one.get("hosts") or []:
+                clients = found.setdefault((str(host), str(one.get("authority"))), [])
+                if one.get("client") not in clients:
+                    clients.append(str(one.get("client")))
+        return found
 
 
 @dataclass
@@ -218,9 +233,15 @@ class Run:
             generations, clients = (", ".join(map(str, one.get(name) or [])) for name in ("generations", "clients"))
             for host in one.get("hosts") or []:
                 if host in hosts:
+                    how = "proxy reload, restart no" if host in (one.get("proxies") or []) else "restart yes"
                     self.host(host).done.append(
-                        f"admits - {generations}, restart yes, verification (client-revoked: {clients})"
+                        f"admits - {generations}, {how}, verification (client-revoked: {clients})"
                     )
+        for (host, generation), names in self.access.by_host().items():
+            if host in hosts:
+                self.host(host).done.append(
+                    f"revocation list of {generation}, proxy reload, restart no (client-revoked: {', '.join(names)})"
+                )
 
     def end(
         self,

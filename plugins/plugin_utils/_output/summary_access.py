@@ -26,6 +26,7 @@ def lines(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
         f"{access_text.named(one.get('hosts') or []) or 'no host'}"
         for one in access.deferred
     ]
+    found += _ways(access)
     if access.unknown:
         found.append(
             f"NOT REVOKED: the ledger has no certificate of {', '.join(access.unknown)}; check how the name is written"
@@ -48,16 +49,43 @@ def lines(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
     return found
 
 
+def _ways(access: Access) -> list[str]:
+    """Return how each revocation of this run is done on which hosts."""
+    lines = []
+    for one in access.revocations:
+        proxies = [str(host) for host in one.get("proxies") or []]
+        others = [str(host) for host in one.get("hosts") or [] if host not in proxies]
+        ways = [f"{access_text.named(others)}: new authority, restart of dockerd"] if others else []
+        ways += (
+            [f"{access_text.named(proxies)}: revocation list, new authority, reload of the proxy"] if proxies else []
+        )
+        if proxies:
+            what = f"{_names(one, 'generations')} is retired, and the other clients of {one.get('authority')} get new certificates"
+            lines.append(f"Revocation of {_names(one, 'clients')} ({what}): {'; '.join(ways)}")
+    by_clients: dict[tuple[str, str], list[str]] = {}
+    for (host, generation), clients in access.by_host().items():
+        by_clients.setdefault((", ".join(clients), generation), []).append(host)
+    for (names, generation), hosts in by_clients.items():
+        lines.append(
+            f"Revocation of {names} (the other clients of {generation} keep their certificates): {access_text.named(hosts)}: "
+            "revocation list, reload of the proxy"
+        )
+    return lines
+
+
 def _possibly_admitted(access: Access, not_inspected: t.Collection[str]) -> list[tuple[Mapping, list[str]]]:
     """Return the certificates of revoked clients with the hosts that may have been away when the client was revoked.
 
-    Of a generation that the CA still trusts the revocation is not complete anywhere, which other lines and a failure report.
+    Of a generation that the CA still trusts the revocation is not complete anywhere, which other lines and a failure report, unless the
+    revocation list of the generation has the certificate.
     """
     away = set(not_inspected)
+    leaving = {str(each) for one in access.revocations for each in one.get("generations") or []}
     found = []
     for one in access.revoked:
         hosts = [host for host in one.get("hosts") or [] if host in away]
-        if hosts and not one.get("trusted"):
+        by_list = one.get("listed") and str(one.get("generation")) not in leaving
+        if hosts and (by_list or not one.get("trusted")):
             found.append((one, hosts))
     return found[:MOST_CERTIFICATES]
 
@@ -68,12 +96,14 @@ def next_steps(access: Access, not_inspected: t.Collection[str] = ()) -> list[st
         f"shut {_names(one, 'clients')} out: run portcullis.docker_tls.site for the whole inventory, without --limit and --tags"
         for one in access.deferred
     ]
-    steps += [
-        f"run portcullis.docker_tls.site for {access_text.named(hosts)} too: that host drops the authority of {one.get('client')} then"
-        if len(hosts) == 1
-        else f"run portcullis.docker_tls.site for {access_text.named(hosts)} too: these hosts drop the authority of {one.get('client')} then"
-        for one, hosts in _possibly_admitted(access, not_inspected)
-    ]
+    for one, hosts in _possibly_admitted(access, not_inspected):
+        who, s = ("that host", "s") if len(hosts) == 1 else ("these hosts", "")
+        effect = (
+            f"get{s} the revocation list with the certificates of {one.get('client')}"
+            if one.get("trusted")
+            else f"drop{s} the authority of {one.get('client')}"
+        )
+        steps.append(f"run portcullis.docker_tls.site for {access_text.named(hosts)} too: {who} {effect} then")
     for one in access.unlisted[:MOST_CERTIFICATES]:
         if one.get("source") != "adopted":
             steps.append(

@@ -12,6 +12,7 @@ from datetime import datetime
 from ...module_utils import _text_table
 from ...module_utils._fleet import access_text
 from ...module_utils._time import isoformat
+from .. import _access
 from . import reasons
 
 Mapping = t.Mapping[str, t.Any]
@@ -33,16 +34,21 @@ def proof_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optional[Map
     for host in hosts:
         rows += _rows_of(host, hostvars[host])
         if access is not None:
-            rows += _access_rows(host, access)
+            rows += _access_rows(host, access, hostvars[host].get("docker_daemon_endpoint") or {})
     return rows
 
 
-def _access_rows(host: str, access: Mapping) -> t.Iterator[Row]:
-    """Yield whether a client that is revoked can still connect. That the host admits no other authorities than the CA trusts is a check of its own."""
+def _access_rows(host: str, access: Mapping, endpoint: Mapping) -> t.Iterator[Row]:
+    """Yield whether a client that is revoked can still connect. That the host admits no other authorities than the CA trusts is a check of its own.
+
+    A host as the variables want it has the revocation lists of the CA; what these list is refused there. ``endpoint``: result of M(endpoint).
+    """
     if not access.get("compared"):
         why = _complaint(access) or "the CA's ledger could not be compared with the clients of the inventory"
         yield _row(host, "controller", "revoked-clients", False, why)
         return
+
+    checked = [] if _due(endpoint) or endpoint.get("failed") else _access.checked_lists(endpoint)
 
     def here(key: str) -> list[Mapping]:
         return [one for one in access.get(key) or [] if one.get("trusted") and host in (one.get("hosts") or ())]
@@ -50,6 +56,7 @@ def _access_rows(host: str, access: Mapping) -> t.Iterator[Row]:
     still = [
         f"STILL ADMITS {one['client']}, which is revoked, by {one['generation']} until {one['not_after']}"
         for one in here("revoked")
+        if not (one.get("listed") and one["generation"] in checked)
     ]
     yield _row(host, "controller", "revoked-clients", not still, "; ".join(still) or "every revoked client is shut out")
     for one in here("unlisted"):
@@ -62,8 +69,7 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
     if not endpoint or endpoint.get("failed") or endpoint.get("unreachable"):
         yield _row(host, "host", "examined", False, _complaint(endpoint) or "the host was not reached")
         return
-    # That it was not verified is not a difference from the variables, and this is the verification.
-    due = [str(reason) for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
+    due = _due(endpoint)
     settled = (
         "as the variables want it" if not due else f"portcullis.docker_tls.site would change it ({reasons.words(due)})"
     )
@@ -73,6 +79,11 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
             yield _row(host, seen_from, check["check"], bool(check["passed"]), check["detail"])
     if not outside.get("checks"):
         yield _row(host, "controller", "examined", False, _not_examined(endpoint, outside))
+
+
+def _due(endpoint: Mapping) -> list[str]:
+    """Return how a host differs from the variables. That it was not verified is not a difference, and this is the verification."""
+    return [str(reason) for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
 
 
 def _not_examined(endpoint: Mapping, outside: Mapping) -> str:

@@ -154,8 +154,15 @@ def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
         "lock_timeout": bound["docker_ca_lock_timeout"],
         "clients": everybody(bound, fleet),
         "issuers": _issuers.anchors(issuers(bound, fleet)),
+        "revocation_list_groups": groups_by_list(bound, fleet),
         "cryptography_package": bound["docker_ca_cryptography_package"],
     }
+
+
+def groups_by_list(bound: Bound, fleet: Fleet) -> list[str]:
+    """Return the access groups that only hosts admit which check revocation lists."""
+    external = [one["authority"] for one in issuers(bound, fleet) if _issuers.is_external([one], one["authority"])]
+    return _access.groups_by_list(bound.groups(), fleet, external)
 
 
 def server_request(bound: Bound, known: Mapping) -> Options:
@@ -244,8 +251,12 @@ def _of_groups(known: Mapping, groups: t.Iterable[str]) -> dict[str, str]:
 
 
 def _revocation_lists(known: Mapping, groups: t.Iterable[str]) -> str:
-    """Return the lists of all authorities of the access groups, "" where one of them has none: HAProxy needs all or none."""
-    lists = [str(known[name].get("crl_content") or "") for name in groups]
+    """Return the lists of all authorities of the access groups, "" where one of them has none: HAProxy needs all or none.
+
+    In check mode an authority that the run would make has no certificate yet.
+    """
+    made = (known[name] for name in groups if known[name]["trusted_content"])
+    lists = [str(one.get("crl_content") or "") for one in made]
     return "".join(lists) if all(lists) else ""
 
 

@@ -27,6 +27,8 @@ Groups = t.Mapping[str, t.Sequence[str]]
 CHECKED = "docker_ca_checked"
 #: What a run without the CA host has read of the authorities.
 READ = "__docker_tls_authorities"
+#: The inspection of a host.
+INSPECTED = "__docker_tls_looked"
 _ADMITTED, _REFUSED = "client-of-", "former-client-of-"
 
 
@@ -114,13 +116,29 @@ def revocations(groups: Groups, hostvars: Mapping) -> list[Mapping]:
     return list(checked.get("revocations") or [])
 
 
+def listed(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
+    """Return by access group the certificates that revocation lists alone refuse, as of this run: ``authority``, ``clients``, ``generations``."""
+    checked = _variables(hostvars, ca_host(groups)).get(CHECKED) or {}
+    leaving = {each for one in checked.get("revocations") or [] for each in one["generations"]}
+    found: dict[str, dict[str, t.Any]] = {}
+    for one in checked.get("revoked_certificates") or []:
+        if one["authority"] in leaving:
+            continue
+        entry = found.setdefault(one["group"], {"authority": one["group"], "clients": [], "generations": []})
+        for key, value in (("clients", one["client"]), ("generations", one["authority"])):
+            if value not in entry[key]:
+                entry[key].append(value)
+    return list(found.values())
+
+
 def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: bool = False) -> list[str]:
     """Return the hosts of a play of ``site.yml`` that a revocation needs; [] where nothing is revoked, and in check mode.
 
-    ``step``: ``controller``, ``ca``, or ``hosts`` (those that admit a group something leaves of).
+    ``step``: ``controller``, ``ca``, or ``hosts`` (those that admit a group something leaves of). Where lists are enough only the controller has
+    something to do: it reports.
     """
     pending = revocations(groups, hostvars)
-    if not pending or predicting:
+    if predicting or not (pending or (step == "controller" and listed(groups, hostvars))):
         return []
     if step == "hosts":
         return dropping(groups, hostvars, pending)
@@ -177,7 +195,24 @@ def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = Fal
                 "Run portcullis.docker_tls.site without --limit and --tags; it says what is wrong with the ledger.",
             )
         )
-    return found + _misspelt(answer)
+    return [*found, *_not_reached(groups, hostvars), *_misspelt(answer)]
+
+
+def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
+    """Return each new entry in the revocation lists that proxies do not get, because this run does not include them."""
+    found = []
+    for one in listed(groups, hostvars):
+        hosts = admitting(groups, hostvars, [one["authority"]])
+        outside = [host for host in hosts if not _variables(hostvars, host).get(INSPECTED)]
+        if outside:
+            found.append(
+                Undone(
+                    f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can get in with certificates of {', '.join(one['generations'])} on "
+                    f"{access_text.named(outside)}, which this run does not include. The revocation list refuses them on the other hosts.",
+                    "Run portcullis.docker_tls.site without --limit and --tags.",
+                )
+            )
+    return found
 
 
 def _misspelt(answer: Mapping) -> list[Undone]:
@@ -270,7 +305,48 @@ def generation_clients(
 
 def revocation_rows(groups: Groups, hostvars: Mapping) -> list[Row]:
     """Return one row for each host that admitted a revoked client and each bundle of a member, for M(proof_report)."""
-    return [row for one in revocations(groups, hostvars) for row in _rows(one, groups, hostvars)]
+    return [
+        *(row for one in revocations(groups, hostvars) for row in _rows(one, groups, hostvars)),
+        *(row for one in listed(groups, hostvars) for row in _listed_rows(one, groups, hostvars)),
+    ]
+
+
+def _listed_rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
+    """Yield for each host that admits a group whether its proxy checks the lists with the revoked certificates."""
+    for host in admitting(groups, hostvars, [one["authority"]]):
+        variables = _variables(hostvars, host)
+        done = set(one["generations"]) <= set(_checked_lists(variables)) and _is_verified(variables)
+        for who in one["clients"]:
+            text = f"{who} is shut out by the revocation list of {', '.join(one['generations'])}"
+            yield _row(host, "revoked", done, text if done else f"STILL ADMITS {who}: {_why_unlisted(variables)}")
+
+
+def _checked_lists(variables: Mapping) -> list[str]:
+    """Return the ids of the authorities whose lists a host checks, as this run has left it: changed, or seen to have what the CA has."""
+    changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
+    there = changed if changed else seen if seen.get("current") else {}
+    if there.get("failed") or there.get("unreachable"):
+        return []
+    return _access.checked_lists(there)
+
+
+def _is_verified(variables: Mapping) -> bool:
+    """Return whether the controller saw nothing wrong, where it has verified the host in this run."""
+    proof = variables.get("docker_daemon_proof") or {}
+    return bool(proof.get("passed", not proof or proof.get("skipped")))
+
+
+def _why_unlisted(variables: Mapping) -> str:
+    if not variables.get(INSPECTED):
+        return "this run does not include the host"
+    endpoint = variables.get("docker_daemon_endpoint") or {}
+    if not (endpoint.get("failed") or endpoint.get("unreachable")) and _is_verified(variables):
+        seen = variables[INSPECTED]
+        if endpoint or seen.get("current"):
+            return "its listener checks no revocation list of this group"
+        if not (seen.get("unreachable") or seen.get("refused")):
+            return "this run has not changed the host"
+    return _why(variables)
 
 
 def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
@@ -326,7 +402,7 @@ def _why(variables: Mapping) -> str:
     failed = [check for check in proof.get("checks") or [] if not check["passed"]]
     if endpoint and not endpoint.get("failed") and not endpoint.get("unreachable") and failed:
         return "; ".join(f"{check['check']}: {check['detail']}" for check in failed)
-    refused = (variables.get("__docker_tls_looked") or {}).get("refused") or {}
+    refused = (variables.get(INSPECTED) or {}).get("refused") or {}
     return _reason(endpoint) or str(refused.get("msg") or "the host was not reached")
 
 

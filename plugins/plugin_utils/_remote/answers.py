@@ -45,7 +45,7 @@ _AUTHORITY = Fields(
         "certificate": Maybe(CERTIFICATE),
         "generations": Items(_GENERATION),
     },
-    {"external": _FLAG, "issuer": _TEXT},
+    {"external": _FLAG, "issuer": _TEXT, "crl_content": _PEM},
 )
 AUTHORITIES = Named(_AUTHORITY)
 LEDGER_END = Fields({}, {"seq": _NUMBER, "digest": _TEXT, "time": Maybe(_TEXT), "restored": _FLAG})
@@ -54,11 +54,13 @@ _HELD = Fields(
         **_texts("client", "group", "generation", "request", "requester", "source", "not_after", "reason"),
         "trusted": _FLAG,
     },
-    {"hosts": _TEXTS},
+    {"hosts": _TEXTS, "listed": _FLAG},
 )
 _REVOCATION = Fields(
-    {**_texts("authority", "signing"), "clients": _TEXTS, "generations": _TEXTS, "members": _FLAG}, {"hosts": _TEXTS}
+    {**_texts("authority", "signing"), "clients": _TEXTS, "generations": _TEXTS, "members": _FLAG},
+    {"hosts": _TEXTS, "proxies": _TEXTS},
 )
+_LISTED = Fields(_texts("serial", "authority", "client", "group"), {"hosts": _TEXTS})
 _CHECKS = Items(Fields({"check": _TEXT, "passed": _FLAG, "detail": _TEXT}))
 _REFUSAL = Fields(_texts("msg", "hint", "code"))
 REQUESTS = Items(
@@ -87,6 +89,7 @@ _ENDPOINT = Fields(
         "containers_running": _NUMBER,
         **dict.fromkeys(("live_restore", "swarm", "starts_at_boot"), _FLAG),
         "port_2375": _TEXTS,
+        "revocation_lists": Items(Fields({"issuer": _TEXT, "number": _NUMBER, "revoked": _NUMBER})),
     },
 )
 #: What an inspection has prepared. ``asked`` are the controller's own words.
@@ -125,7 +128,7 @@ ANSWERS: t.Mapping[str, Fields] = {
     "adoption_repair": Fields({"repairs": Items(Data()), "adoption": Data()}),
     "authorities": Fields(
         {**_AUTHORITIES_SAY, "revocations": Items(_REVOCATION), "revoked_unknown": _TEXTS},
-        {"revoked": Items(_HELD), "revoked_certificates": Items(Fields(_texts("serial", "authority", "client")))},
+        {"revoked": Items(_HELD), "revoked_certificates": Items(_LISTED)},
     ),
     "authority_backup": Fields(
         {
@@ -163,6 +166,7 @@ ANSWERS: t.Mapping[str, Fields] = {
                     {
                         **_texts("id", "path", "state", "problem"),
                         **dict.fromkeys(("certificate_content", "ca_content", "client_ca_content"), _PEM),
+                        "revocation_lists_content": _PEM,
                         **dict.fromkeys(("key_matches", "configured", "starts_at_boot"), Maybe(_FLAG)),
                     }
                 )

@@ -238,8 +238,37 @@ def test_result_tells_which_hosts_admit_each_group() -> None:
     result = {
         "unlisted": [{"client": "olga", "group": "ops"}, {"client": "al", "group": "clients"}, "a text"],
         "revocations_deferred": [{"authority": "clients"}],
+        "revoked_certificates": [{"client": "bob", "group": "ops"}],
     }
+    hostvars["web1"]["docker_daemon_listener"] = "proxy"
     found = _access.with_hosts(result, GROUPS, hostvars)
+    assert found["revoked_certificates"] == [{"client": "bob", "group": "ops", "hosts": ["web2"]}]
+    assert found["revocations_deferred"][0]["proxies"] == ["web1"]
     assert [one["hosts"] for one in found["unlisted"]] == [["web2"], ["web1"]]
     assert found["revocations_deferred"][0]["hosts"] == ["web1"]
     assert _access.with_hosts({"unlisted": []}, {}, {}) == {"unlisted": []}
+
+
+PROXY = {"docker_daemon_listener": "proxy"}
+OPS = {"docker_daemon_access_groups": ["ops"]}
+BOTH = {"docker_daemon_access_groups": ["clients", "ops"]}
+#: What web1 and web2 have, and the groups for which revocation lists are enough.
+BY_LIST: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "no-proxy": ({}, {}, []),
+    "all-proxies": (PROXY, PROXY, ["clients"]),
+    "one-is-not": (PROXY, {}, []),
+    "other-listener-of-another-group": ({**PROXY, **OPS}, {}, ["ops"]),
+    "other-listener-of-one-of-both-groups": ({**PROXY, **BOTH}, OPS, ["clients"]),
+    "other-listener-of-no-endpoint": (PROXY, {"docker_daemon_state": "absent"}, ["clients"]),
+    "rolled-back": (PROXY, {**PROXY, "docker_daemon_state": "rolled_back"}, []),
+    "two-groups": (PROXY, {**PROXY, **BOTH}, ["clients", "ops"]),
+    "beside-a-group-of-another-issuer": ({**PROXY, "docker_daemon_access_groups": ["clients", "bao"]}, PROXY, []),
+    "apart-from-a-group-of-another-issuer": ({**PROXY, "docker_daemon_access_groups": ["bao"]}, PROXY, ["clients"]),
+}
+
+
+@pytest.mark.parametrize(("web1", "web2", "expected"), BY_LIST.values(), ids=BY_LIST)
+def test_groups_by_list_are_those_that_only_proxies_with_lists_admit(
+    web1: dict[str, Any], web2: dict[str, Any], expected: list[str]
+) -> None:
+    assert _access.groups_by_list(GROUPS, fleet(web1=web1, web2=web2), ["bao"]) == expected

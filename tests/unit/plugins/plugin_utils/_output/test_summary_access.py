@@ -89,6 +89,10 @@ AWAY = {
     "limited": ({"revoked": [REVOKED]}, "bob is revoked and holds a certificate of clients-g1 until"),
     "still-trusted-everywhere": ({"revoked": [{**REVOKED, "trusted": True}]}, ""),
     "of-hosts-in-the-run": ({"revoked": [{**REVOKED, "hosts": ["web1"]}]}, ""),
+    "listed-while-the-authority-leaves": (
+        {"revoked": [{**REVOKED, "trusted": True, "listed": True}], "revocations": [{"generations": ["clients-g1"]}]},
+        "",
+    ),
 }
 
 
@@ -154,3 +158,53 @@ def test_plan_of_a_revocation_names_the_hosts_that_will_restart() -> None:
         "Docker TLS, a plan: 1 would change, 1 as it should be",
         "would change  web1  admits - clients-g1, restart yes, verification (the client is revoked: bob)",
     ]
+
+
+def test_proxy_outside_the_run_may_lack_the_revocation_list() -> None:
+    run = runs.Run()
+    run.note_success("web1", "authority_info", {"revoked": [{**REVOKED, "trusted": True, "listed": True}]})
+    run.note_success("web1", "host_state", {"current": True})
+    run.end([], [], ["web1"], {"docker_hosts": ["web1", "web2"]})
+    said = told(run)
+    assert "NOT CHECKED: bob is revoked and holds a certificate of clients-g1 until 2027-11-30; web2 may still" in said
+    assert "web2 too: that host gets the revocation list with the certificates of bob then" in said
+
+
+def revoking(check_mode: bool, **result: t.Any) -> runs.Run:
+    run = runs.Run(check_mode=check_mode)
+    run.note_success("olympus", "authorities", {"changed": True, "plan": [], "reasons": ["client-revoked"], **result})
+    run.end([], [], ["olympus", "web1", "web2"])
+    return run
+
+
+LISTED = {"serial": "5f", "authority": "clients-g1", "client": "bob", "group": "clients", "hosts": ["web1", "web2"]}
+MIXED = {
+    "clients": ["bob"],
+    "authority": "clients",
+    "generations": ["clients-g1"],
+    "hosts": ["web1", "web2"],
+    "proxies": ["web2"],
+}
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_revocation_by_list_says_that_nothing_restarts_and_others_keep_their_certificates(check_mode: bool) -> None:
+    run = revoking(check_mode, revoked_certificates=[LISTED, {**LISTED, "serial": "60"}])
+    said = told(run)
+    way = "Revocation of bob (the other clients of clients-g1 keep their certificates): web1, web2: revocation list, reload of the proxy"
+    assert said.count(way) == 1
+    planned = "revocation list of clients-g1, proxy reload, restart no (the client is revoked: bob)"
+    assert said.count(planned) == (2 if check_mode else 0)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_revocation_in_a_mixed_fleet_says_which_way_each_host_goes(check_mode: bool) -> None:
+    run = revoking(check_mode, revocations=[MIXED], revoked_certificates=[LISTED])
+    said = told(run)
+    assert (
+        "the other clients of clients get new certificates): web1: new authority, restart of dockerd; web2: revo"
+        in said
+    )
+    assert "keep their certificates" not in said
+    for host, how in (("web1", "restart yes"), ("web2", "proxy reload, restart no")):
+        assert (f"admits - clients-g1, {how}, verification" in " ".join(run.host(host).done)) == check_mode

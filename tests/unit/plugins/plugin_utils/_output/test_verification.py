@@ -141,3 +141,23 @@ def test_json_says_when_and_by_whom_and_of_what_it_was_made() -> None:
 
 def test_json_without_a_readable_ca_names_no_authority() -> None:
     assert proof.head(NOW, "ops@desk", "1.0.0", {}, {})["authorities"] == []
+
+
+LISTS = {"revocation_lists": [{"issuer": "CN=Docker client CA,OU=clients-g1", "number": 2, "revoked": 1}]}
+BY_LIST: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "in-the-list": ({"listed": True}, {"endpoint": LISTS}, True),
+    "in-no-list-of-the-ca": ({"listed": False}, {"endpoint": LISTS}, False),
+    "list-of-another-authority": ({"listed": True, "generation": "ops-g1"}, {"endpoint": LISTS}, False),
+    "host-without-lists": ({"listed": True}, {"endpoint": {}}, False),
+    "host-with-an-older-list": ({"listed": True}, {"endpoint": LISTS, "reasons": ["crl-changed"]}, False),
+    "host-that-failed": ({"listed": True}, {"endpoint": LISTS, "failed": True, "msg": "no"}, False),
+}
+
+
+@pytest.mark.parametrize(("certificate", "endpoint", "shut"), BY_LIST.values(), ids=BY_LIST)
+def test_certificate_in_a_revocation_list_is_refused_where_the_host_has_the_list(
+    certificate: dict[str, Any], endpoint: dict[str, Any], shut: bool
+) -> None:
+    access = {**COMPARED, "revoked": [{**UNWANTED, **certificate}]}
+    rows = proof.proof_rows(["a"], {"a": variables(endpoint, {"checks": [GOOD]})}, access)
+    assert [row["passed"] for row in rows if row["check"] == "revoked-clients"] == [shut]

@@ -249,3 +249,117 @@ def test_generation_clients_are_admitted_or_refused_by_what_is_trusted() -> None
     assert names("admitted", "clients") == ["client-of-clients-g2"]
     assert names("admitted") == []
     assert names("refused") == ["former-client-of-clients-g1"]
+
+
+LISTED = {"serial": "5f", "authority": "clients-g1", "client": "bob", "group": "clients"}
+LISTS = {"revocation_lists": [{"issuer": "CN=Docker client CA,O=x,OU=clients-g1", "number": 2, "revoked": 1}]}
+TOOK: dict[str, Any] = {
+    "__docker_tls_looked": {"current": False},
+    "docker_daemon_endpoint": {"changed": True, "endpoint": LISTS},
+    "docker_daemon_proof": {"passed": True, "checks": []},
+}
+BY_LIST = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked_certificates": [LISTED]}}
+
+
+def proxies(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return fleet(localhost=BY_LIST, **{"web1": TOOK, "web2": TOOK, **changes})
+
+
+def test_revocation_by_list_concerns_only_the_report() -> None:
+    hostvars = proxies()
+    assert revocation.revocation_hosts(GROUPS, hostvars, "controller") == ["localhost"]
+    assert revocation.revocation_hosts(GROUPS, hostvars, "ca") == []
+    assert revocation.revocation_hosts(GROUPS, hostvars, "hosts") == []
+    assert revocation.revocation_hosts(GROUPS, hostvars, "controller", predicting=True) == []
+    assert revocation.held(GROUPS, hostvars) == {}
+    rows = revocation.revocation_rows(GROUPS, hostvars)
+    assert [(row["host"], row["check"], row["passed"]) for row in rows] == [
+        ("web1", "revoked", True),
+        ("web2", "revoked", True),
+    ]
+    assert rows[0]["detail"] == "bob is shut out by the revocation list of clients-g1"
+    assert revocation.undone_revocations(GROUPS, hostvars) == []
+
+
+def test_group_of_a_mixed_fleet_is_reported_by_its_authority() -> None:
+    both = {"docker_ca_checked": {"revocations": [PENDING], "revoked_certificates": [LISTED]}}
+    assert revocation.listed(GROUPS, fleet(localhost=both)) == []
+    assert revocation.revocation_rows(GROUPS, fleet(localhost=both)) == revocation.revocation_rows(GROUPS, fleet())
+
+
+#: web2, and why bob is not known to be shut out there.
+NOT_BY_LIST: dict[str, tuple[dict[str, Any], str]] = {
+    "unreachable": (
+        {
+            "__docker_tls_looked": {"unreachable": True, "msg": "no route"},
+            "docker_daemon_endpoint": {},
+            "docker_daemon_proof": {},
+        },
+        "the host was not reached",
+    ),
+    "failed": (
+        {**TOOK, "docker_daemon_endpoint": {"failed": True, "msg": "the disk is full", "endpoint": LISTS}},
+        "the disk is full",
+    ),
+    "refused": (
+        {
+            **TOOK,
+            "__docker_tls_looked": {"current": False, "refused": {"msg": "docker.service is masked"}},
+            "docker_daemon_endpoint": None,
+            "docker_daemon_proof": None,
+        },
+        "docker.service is masked",
+    ),
+    "not-in-the-run": (
+        {"__docker_tls_looked": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None},
+        "this run does not include the host",
+    ),
+    "no-list": (
+        {**TOOK, "docker_daemon_endpoint": {"changed": True, "endpoint": {"revocation_lists": []}}},
+        "its listener checks no revocation list of this group",
+    ),
+    "current-without-a-list": (
+        {
+            "__docker_tls_looked": {"current": True, "endpoint": {"revocation_lists": []}},
+            "docker_daemon_endpoint": None,
+            "docker_daemon_proof": None,
+        },
+        "its listener checks no revocation list of this group",
+    ),
+    "good-client-refused": (
+        {
+            **TOOK,
+            "docker_daemon_proof": {
+                "passed": False,
+                "checks": [{"check": "good-client", "passed": False, "detail": "refused"}],
+            },
+        },
+        "good-client: refused",
+    ),
+    "verification-failed": ({**TOOK, "docker_daemon_proof": {"failed": True, "msg": "timed out"}}, ""),
+    "left-out-by-tags": (
+        {**TOOK, "docker_daemon_endpoint": None, "docker_daemon_proof": None},
+        "this run has not changed the host",
+    ),
+}
+
+
+@pytest.mark.parametrize(("web2", "why"), NOT_BY_LIST.values(), ids=NOT_BY_LIST)
+def test_proxy_that_did_not_take_the_list_is_named(web2: dict[str, Any], why: str) -> None:
+    hostvars = proxies(web2=web2)
+    (failed,) = [row for row in revocation.revocation_rows(GROUPS, hostvars) if not row["passed"]]
+    assert failed["host"] == "web2"
+    assert f"STILL ADMITS bob: {why}" in failed["detail"]
+
+
+def test_proxy_that_has_the_list_already_is_shut() -> None:
+    current = {"__docker_tls_looked": {"current": True, "endpoint": LISTS}, "docker_daemon_endpoint": None}
+    rows = revocation.revocation_rows(GROUPS, proxies(web2={**current, "docker_daemon_proof": {"skipped": True}}))
+    assert all(row["passed"] for row in rows)
+
+
+def test_run_that_leaves_out_a_proxy_names_it() -> None:
+    outside = {"__docker_tls_looked": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None}
+    (undone,) = revocation.undone_revocations(GROUPS, proxies(web2=outside))
+    assert "REVOKED, AND STILL ADMITTED: bob can get in with certificates of clients-g1 on web2, which" in undone.message
+    assert "without --limit" in undone.hint

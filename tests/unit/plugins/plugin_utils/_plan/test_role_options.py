@@ -61,6 +61,14 @@ def test_host_with_the_proxy_gets_the_lists_of_all_its_groups_or_none(
     assert options.endpoint(here, known)["crl_content"] == expected
 
 
+def test_group_that_the_run_would_make_does_not_take_the_lists_from_a_host() -> None:
+    here = bound(docker_daemon_access_groups=["ops", "clients"], docker_daemon_listener="proxy")
+    one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x", "crl_content": "A"}
+    foretold = {**one, "trusted_content": "", "certificate_content": "", "crl_content": ""}
+    known = {"server": {**one, "purpose": "server"}, "clients": one, "ops": foretold}
+    assert options.endpoint(here, known)["crl_content"] == "A"
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
