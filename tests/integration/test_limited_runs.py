@@ -159,3 +159,27 @@ def test_variable_that_only_client_machines_can_compute_does_not_stop_the_contro
 def test_empty_order_of_batches_means_all_at_once(tmp_path: pathlib.Path) -> None:
     site(tmp_path, docker_daemon_serial=None)
     assert (tmp_path / "bundles/bob/cert.pem").exists()
+
+
+def test_revocation_by_list_names_the_proxies_that_do_not_have_the_list(tmp_path: pathlib.Path) -> None:
+    """The list is signed at once, whatever hosts a run has; bob keeps his certificate."""
+    proxy = "[docker_hosts]\nweb1 ansible_host=127.0.0.1 ansible_port=9 docker_daemon_listener=proxy\n"
+    site(tmp_path)
+    before = (tmp_path / "bundles/bob/cert.pem").read_bytes()
+    code, planned = play(tmp_path, "site.yml", "--check", "--limit", "cahost,localhost", revoked=True, more=proxy)
+    assert code == 0, planned
+    assert "Revocation of alice (the other clients of clients-g1 keep their certificates): web1" in planned
+    code, limited = play(tmp_path, "site.yml", "--limit", "cahost,localhost", revoked=True, more=proxy)
+    assert code == 2, limited
+    assert "alice can get in with certificates of clients-g1 on web1, which this run does not include" in limited
+    assert "STILL ADMITS alice: this run does not include the host" in limited
+    code, later = play(tmp_path, "site.yml", "--limit", "cahost,localhost", revoked=True, more=proxy)
+    assert (code, "NOT CHECKED: alice is revoked" in later) == (0, True), later
+    assert (generations(tmp_path), issuer(tmp_path)) == (["clients-g1"], "clients-g1")
+    assert (tmp_path / "bundles/bob/cert.pem").read_bytes() == before
+    assert not (tmp_path / "bundles/alice").exists()
+    (crl,) = x509.load_pem_x509_crl((tmp_path / "ca/authorities/clients-g1/crl.pem").read_bytes())
+    assert crl.serial_number
+    code, away = play(tmp_path, "site.yml", revoked=True, more=proxy)
+    assert code != 0
+    assert "NOT CHECKED: alice is revoked" in away, away
