@@ -236,8 +236,9 @@ def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> li
 
 def is_proxy(variables: Mapping) -> bool:
     """Return whether a host is to have the listener ``proxy``, which checks revocation lists."""
-    state = variables.get("docker_daemon_state") or "present"
-    return bool(state == "present" and variables.get("docker_daemon_listener") == "proxy")
+    if variables.get("docker_daemon_listener") != "proxy":
+        return False
+    return bool((variables.get("docker_daemon_state") or "present") == "present")
 
 
 def groups_by_list(groups: Groups, hostvars: Mapping, external: t.Collection[str] = ()) -> list[str]:
