@@ -10,7 +10,7 @@ import typing as t
 from .. import _bundle_places, _formats, _inventory, _issuers
 from .._bound import Bound
 from .._variables import Fleet
-from . import options, registered, revocation
+from . import options, registered
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -56,7 +56,7 @@ def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
         assigned, host, signed.get("certificates") or {}, options.authorities(bound, ROLE), settings
     )
     wanted = _formats.client_bundle_formats(files, assigned, clients, docker_hosts, fleet, settings)
-    revoked = revocation.revoked_bundles(host, _only(bound), clients, _machines(bound), settings["path"])
+    revoked = revoked_bundles(host, _only(bound), clients, _machines(bound), settings["path"])
     rejected = _inventory.rejected_requests(signed.get("rejected") or {}, host)
     removed = [one for one in revoked if _bundle_places.is_for({"user": one["owner"]}, host, _machines(bound), become)]
     return {"bundles": [*wanted, *removed], "rejected": rejected}
@@ -99,3 +99,36 @@ def _only(bound: Bound) -> dict[str, Mapping]:
     host = str(bound["inventory_hostname"])
     names = ("docker_client_cert_users", "ansible_user") if host in _machines(bound) else ()
     return {host: {name: bound.get(name) for name in names if bound.get(name)}}
+
+
+def revoked_bundles(
+    host: str, hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str], path: str
+) -> list[dict[str, t.Any]]:
+    """Return the bundles of revoked clients on ``host``, as M(certificate_bundles) removes them.
+
+    ``path`` is where the controller has its bundles.
+    """
+    gone = [client for client in clients if client.get("state", "present") == "revoked"]
+    names = [one["name"] for one in gone]
+    found: list[Mapping] = []
+    if _bundle_places.has_own_bundles(host, machines):
+        found += [
+            {"client": one["name"], "user": "", "directory": one.get("controller_directory") or ""} for one in gone
+        ]
+    if host in machines:
+        login = _bundle_places.login_user(host, hostvars[host])
+        found += [
+            {"client": user["client"], "user": user.get("user", login), "directory": user.get("directory", "")}
+            for user in hostvars[host].get("docker_client_cert_users") or []
+            if user.get("client") in names
+        ]
+    return [
+        {
+            "id": f"{bundle['user']}:{bundle['client']}" if bundle["user"] else bundle["client"],
+            "state": "absent",
+            "common_name": bundle["client"],
+            "directory": _inventory.bundle_directory(bundle, path),
+            "owner": bundle["user"] or None,
+        }
+        for bundle in found
+    ]

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 
 from ...module_utils._fleet import access_text
-from .. import _access, _bundle_places, _ca_place, _inventory
+from .. import _access, _ca_place, _inventory
 from .._access import admitting
 from .._as_written import as_written
 from .._bound import Bound
@@ -69,39 +69,6 @@ def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:
         {"name": client["name"], "group": client.get("group", "clients")}
         for client in clients
         if client.get("state", "present") == "revoked"
-    ]
-
-
-def revoked_bundles(
-    host: str, hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str], path: str
-) -> list[dict[str, t.Any]]:
-    """Return the bundles of revoked clients on ``host``, as M(certificate_bundles) removes them.
-
-    ``path`` is where the controller has its bundles.
-    """
-    gone = [client for client in clients if client.get("state", "present") == "revoked"]
-    names = [one["name"] for one in gone]
-    found: list[Mapping] = []
-    if _bundle_places.has_own_bundles(host, machines):
-        found += [
-            {"client": one["name"], "user": "", "directory": one.get("controller_directory") or ""} for one in gone
-        ]
-    if host in machines:
-        login = _bundle_places.login_user(host, hostvars[host])
-        found += [
-            {"client": user["client"], "user": user.get("user", login), "directory": user.get("directory", "")}
-            for user in hostvars[host].get("docker_client_cert_users") or []
-            if user.get("client") in names
-        ]
-    return [
-        {
-            "id": f"{bundle['user']}:{bundle['client']}" if bundle["user"] else bundle["client"],
-            "state": "absent",
-            "common_name": bundle["client"],
-            "directory": _inventory.bundle_directory(bundle, path),
-            "owner": bundle["user"] or None,
-        }
-        for bundle in found
     ]
 
 

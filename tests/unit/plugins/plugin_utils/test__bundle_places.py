@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bundle_places as places
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory as inventory
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import revocation
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles
 
 USERS: dict[str, Any] = {"docker_client_cert_users": [{"user": "ci", "client": "bob"}, {"client": "alice"}]}
 CLIENTS = [{"name": "alice"}, {"name": "bob"}]
@@ -47,7 +47,7 @@ def test_task_elsewhere_is_for_all(host: str, machines: list[str], become: bool)
 
 def test_bundles_of_revoked_clients_are_of_both_kinds() -> None:
     clients = [{"name": "alice"}, {"name": "bob", "state": "revoked"}]
-    found = revocation.revoked_bundles("localhost", {"localhost": USERS}, clients, MACHINES, "/b")
+    found = bundles.revoked_bundles("localhost", {"localhost": USERS}, clients, MACHINES, "/b")
     assert [(one["id"], one["directory"], one["owner"]) for one in found] == [
         ("bob", "/b/bob", None),
         ("ci:bob", "~ci/.docker", "ci"),

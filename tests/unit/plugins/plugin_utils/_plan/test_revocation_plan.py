@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import revocation
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles, revocation
 from support.contracts import records
 
 CLIENTS = [{"name": "alice"}, {"name": "bob", "state": "revoked"}, {"name": "olga", "group": "ops"}]
@@ -153,22 +153,20 @@ def test_host_that_only_says_so_does_not_count(liar: dict[str, Any]) -> None:
 
 
 def test_bundles_of_revoked_clients_are_found_on_the_controller_and_on_machines() -> None:
-    on_controller = revocation.revoked_bundles("localhost", {}, CLIENTS, ["desk"], "/b")
+    on_controller = bundles.revoked_bundles("localhost", {}, CLIENTS, ["desk"], "/b")
     assert [(one["id"], one["directory"], one["common_name"], one["state"]) for one in on_controller] == [
         ("bob", "/b/bob", "bob", "absent")
     ]
     elsewhere = [{"name": "bob", "state": "revoked", "controller_directory": "~/.docker"}]
-    assert [one["directory"] for one in revocation.revoked_bundles("localhost", {}, elsewhere, [], "/b")] == [
-        "~/.docker"
-    ]
+    assert [one["directory"] for one in bundles.revoked_bundles("localhost", {}, elsewhere, [], "/b")] == ["~/.docker"]
     users = {
         "desk": {"docker_client_cert_users": [{"user": "robert", "client": "bob"}, {"user": "al", "client": "alice"}]}
     }
-    on_machine = revocation.revoked_bundles("desk", users, CLIENTS, ["desk"], "/b")
+    on_machine = bundles.revoked_bundles("desk", users, CLIENTS, ["desk"], "/b")
     assert [(one["id"], one["directory"], one["owner"]) for one in on_machine] == [
         ("robert:bob", "~robert/.docker", "robert")
     ]
-    assert revocation.revoked_bundles("desk", {"desk": {}}, CLIENTS, ["desk"], "/b") == []
+    assert bundles.revoked_bundles("desk", {"desk": {}}, CLIENTS, ["desk"], "/b") == []
 
 
 DEFERRED = {**PENDING, "signing": ""}
@@ -361,5 +359,7 @@ def test_proxy_that_has_the_list_already_is_shut() -> None:
 def test_run_that_leaves_out_a_proxy_names_it() -> None:
     outside = {"__docker_tls_looked": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None}
     (undone,) = revocation.undone_revocations(GROUPS, proxies(web2=outside))
-    assert "REVOKED, AND STILL ADMITTED: bob can get in with certificates of clients-g1 on web2, which" in undone.message
+    assert (
+        "REVOKED, AND STILL ADMITTED: bob can get in with certificates of clients-g1 on web2, which" in undone.message
+    )
     assert "without --limit" in undone.hint
