@@ -168,11 +168,11 @@ def test_revocation_by_list_names_the_proxies_that_do_not_have_the_list(tmp_path
     before = (tmp_path / "bundles/bob/cert.pem").read_bytes()
     code, planned = play(tmp_path, "site.yml", "--check", "--limit", "cahost,localhost", revoked=True, more=proxy)
     assert code == 2, planned
-    assert "alice can get in with certificates of clients-g1 on web1, which this run does not include" in planned
+    assert "alice can connect with certificates of clients-g1 on web1, which this run does not include" in planned
     assert "Revocation of alice (the other clients of clients-g1 keep their certificates): web1" in planned
     code, limited = play(tmp_path, "site.yml", "--limit", "cahost,localhost", revoked=True, more=proxy)
     assert code == 2, limited
-    assert "alice can get in with certificates of clients-g1 on web1, which this run does not include" in limited
+    assert "alice can connect with certificates of clients-g1 on web1, which this run does not include" in limited
     assert "STILL ADMITS alice: this run does not include the host" in limited
     code, later = play(tmp_path, "site.yml", "--limit", "cahost,localhost", revoked=True, more=proxy)
     assert (code, "NOT CHECKED: alice is revoked" in later) == (0, True), later

@@ -75,7 +75,7 @@ def test_limited_run_shuts_out_where_it_works_and_names_the_other_host(hosts: di
     with asked_without_a_pause(hosts, "alice") as restarts:
         run = site("--limit", "gate,localhost")
     assert run.returncode != 0
-    assert "REVOKED, AND STILL ADMITTED: bob can get in with certificates of clients-g1 on turnstile" in run.output
+    assert "REVOKED, AND STILL ADMITTED: bob can connect with certificates of clients-g1 on turnstile" in run.output
     assert "STILL ADMITS bob: this run does not include the host" in run.output
     assert who_gets_in(hosts, thief) == {"turnstile"}
     assert set(restarts.values()) == {0}

@@ -174,7 +174,7 @@ def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
         if outside:
             found.append(
                 Undone(
-                    f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can get in with certificates of {', '.join(one['generations'])} on "
+                    f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can connect with certificates of {', '.join(one['generations'])} on "
                     f"{access_text.named(outside)}, which this run does not include. The revocation list refuses them on the other hosts.",
                     "Run portcullis.docker_tls.site without --limit and --tags.",
                 )

@@ -360,6 +360,6 @@ def test_run_that_leaves_out_a_proxy_names_it() -> None:
     outside = {"__docker_tls_looked": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None}
     (undone,) = revocation.undone_revocations(GROUPS, proxies(web2=outside))
     assert (
-        "REVOKED, AND STILL ADMITTED: bob can get in with certificates of clients-g1 on web2, which" in undone.message
+        "REVOKED, AND STILL ADMITTED: bob can connect with certificates of clients-g1 on web2, which" in undone.message
     )
     assert "without --limit" in undone.hint
