@@ -75,6 +75,36 @@ def test_words_of_a_rejected_client_are_those_of_the_page(host: Host, tmp_path: 
         assert "rror" not in printed and "alert" not in printed
 
 
+def test_docker_command_of_the_release_prints_the_words_of_the_page_too(host: Host, tmp_path: pathlib.Path) -> None:
+    """The other test has the docker command of the controller, which is newer than most hosts."""
+    host.secure()
+    for name, pair in {
+        "admitted": leaf(CLIENTS, "client", common_name="alice"),
+        "stranger": leaf(OTHER_GROUP, "client", common_name="eve"),
+    }.items():
+        pair.write(tmp_path, name)
+        host.put(f"/root/words/{name}.pem", (tmp_path / f"{name}.pem").read_bytes())
+        host.put(f"/root/words/{name}.key", (tmp_path / f"{name}.key").read_bytes(), "0600")
+    host.put("/root/words/ca.pem", SERVER.pem)
+    words = next(
+        words for (program, engine), words in table().items() if (program, engine) == ("docker", engine_of(host))
+    )
+    printed = {name: said_on(host, identity) for name, identity in IDENTITIES.items()}
+    assert "Server:" in printed["admitted"] and "rror" not in printed["admitted"]
+    for column in COLUMNS:
+        assert words[column] in printed[column], (column, host.sh("docker --version"))
+
+
+IDENTITIES = {"no certificate": "", "certificate of another group": "stranger", "admitted": "admitted"}
+
+
+def said_on(host: Host, identity: str) -> str:
+    """Return what the host's own docker command prints when it asks the endpoint, with the certificate of ``identity`` or with none."""
+    paths = f"--tlscert=/root/words/{identity}.pem --tlskey=/root/words/{identity}.key" if identity else ""
+    asked = f"docker -H tcp://{host.address}:2376 --tlsverify --tlscacert=/root/words/ca.pem {paths} version 2>&1"
+    return host.sh(f"env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root/words {asked}", check=False)
+
+
 def said(asked: list[str], home: pathlib.Path) -> str:
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home), "DOCKER_CONFIG": str(home)}
     done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
