@@ -48,7 +48,7 @@ WORDS = {
     "endpoint-unwanted": "no endpoint wanted",
     "finished-interrupted-change": "completion of an interrupted change",
     "listen-changed": "other addresses",
-    "live-restore-changed": "live-restore",
+    "live-restore-changed": "another setting of live-restore",
     "not-verified": "not verified from the controller since the last change",
     "record-unwanted": "leftovers of an interrupted run",
     "recovered-interrupted-change": "rollback of an interrupted change",
@@ -102,6 +102,18 @@ WORDS = {
     "url-changed": "another URL",
 }
 
+#: What a reason says by itself: people read it once, programs have all codes.
+_IMPLIED = {
+    "endpoint-new": {
+        "anchors-changed",
+        "authority-changed",
+        "certificate-changed",
+        "certificate-pending",
+        "dropin-missing",
+        "listen-changed",
+    },
+}
+
 # The reasons at the end of a line of a plan: "(expires-soon, names-changed)", "(client-revoked: bob)".
 _REASONS = re.compile(r"\(([a-z][^()]*)\)$")
 
@@ -113,8 +125,10 @@ def word(reason: str) -> str:
 
 
 def words(reasons: t.Iterable[str]) -> str:
-    """Return reasons in words, as one text."""
-    return ", ".join(dict.fromkeys(map(word, reasons)))
+    """Return reasons in words, as one text, without those that another one says."""
+    given = list(reasons)
+    implied = set().union(*(_IMPLIED.get(one, ()) for one in given))
+    return ", ".join(dict.fromkeys(word(one) for one in given if one not in implied))
 
 
 def worded(line: str) -> str:

@@ -470,7 +470,11 @@ def test_certificate_of_a_host_that_failed_is_said_to_be_lost() -> None:
 
 
 LINES = {
-    "known": ("new endpoint (endpoint-new, dropin-missing)", "new endpoint (new endpoint, no drop-in yet)"),
+    "known": ("restart yes (listen-changed, dropin-missing)", "restart yes (other addresses, no drop-in yet)"),
+    "first-run": (
+        "restart yes (endpoint-new, live-restore-changed, authority-changed, anchors-changed, certificate-changed, dropin-missing)",
+        "restart yes (new endpoint, another setting of live-restore)",
+    ),
     "with-a-name": ("has to leave (client-revoked: bob, amy)", "has to leave (the client is revoked: bob, amy)"),
     "not-reasons": ("CN web (old)", "CN web (old)"),
     "no-reasons": ("restart yes", "restart yes"),
