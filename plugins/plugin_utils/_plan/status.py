@@ -43,13 +43,6 @@ def status(bound: Bound, variables: Fleet, settings: Mapping) -> dict[str, t.Any
     return fleet(here, bound.groups(), variables, *read, complete=settings["complete"])
 
 
-def ca_place(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> dict[str, t.Any]:
-    """Return where the authorities are: ``host``, ``path``, and whether to ``become`` there."""
-    host = _ca_place.ca_host(groups)
-    path = _ca_place.ca_directory(host, groups, hostvars)
-    return {"host": host, "path": path, "become": bool(groups.get("docker_ca"))}
-
-
 def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[dict[str, str]]:
     """Return the ``files`` of M(certificate_files_info) for ``host``: a daemon's, and those of the bundles that it has."""
     wanted = []
@@ -100,8 +93,8 @@ def fleet(
 
 def ca(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, result: Mapping) -> dict[str, t.Any]:
     """Return what became of reading the authorities."""
-    place = ca_place(groups, hostvars)
-    told = {"host": place["host"], "path": place["path"]}
+    host = _ca_place.ca_host(groups)
+    told = {"host": host, "path": _ca_place.ca_directory(host, groups, hostvars)}
     if "authorities" in result:
         found = result["authorities"]
         unwanted = [*(result.get("revoked") or []), *(result.get("unlisted") or [])]

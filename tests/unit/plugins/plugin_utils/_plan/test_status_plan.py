@@ -32,14 +32,15 @@ def fleet(hostvars: dict[str, t.Any], hosts: list[str], **options: t.Any) -> dic
 @pytest.mark.parametrize(
     ("groups", "hostvars", "expected"),
     [
-        ({}, {}, ("localhost", "/home/ops/.docker_tls/ca", False)),
-        ({}, {"localhost": {"docker_ca_path": "/srv/ca"}}, ("localhost", "/srv/ca", False)),
-        ({"docker_ca": ["olympus"]}, {"olympus": {}}, ("olympus", "/etc/docker/ca", True)),
-        ({"docker_ca": []}, {}, ("localhost", "/home/ops/.docker_tls/ca", False)),
+        ({}, {}, ("localhost", "/home/ops/.docker_tls/ca")),
+        ({}, {"localhost": {"docker_ca_path": "/srv/ca"}}, ("localhost", "/srv/ca")),
+        ({"docker_ca": ["olympus"]}, {"olympus": {}}, ("olympus", "/etc/docker/ca")),
+        ({"docker_ca": []}, {}, ("localhost", "/home/ops/.docker_tls/ca")),
     ],
 )
-def test_ca_place_is_where_the_role_puts_it(groups: t.Any, hostvars: t.Any, expected: tuple[t.Any, ...]) -> None:
-    assert tuple(status.ca_place(groups, hostvars).values()) == expected
+def test_ca_is_where_the_role_puts_it(groups: t.Any, hostvars: t.Any, expected: tuple[t.Any, ...]) -> None:
+    found = status.ca(groups, hostvars, {})
+    assert (found["host"], found["path"]) == expected
 
 
 def test_files_of_a_docker_host_are_the_daemons() -> None:
