@@ -6,9 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import authorities
-from ..plugin_utils import _access
 from ..plugin_utils._bound import Bound
-from ..plugin_utils._plan import limit, options
+from ..plugin_utils._plan import access_lists, limit, options
 from ..plugin_utils._remote.module_runner import PassphraseAction, Result
 from ..plugin_utils._variables import Fleet
 
@@ -29,7 +28,7 @@ class ActionModule(PassphraseAction):
         """Return the module's result with the hosts that each certificate opens."""
         outcome = super().run_module(arguments, package, task_vars)
         bound = Bound(task_vars, self._templar.template)
-        return _access.with_hosts(outcome, bound.groups(), self._fleet(bound))
+        return access_lists.with_hosts(outcome, bound.groups(), self._fleet(bound))
 
     def predict(self, arguments: Result) -> Result:
         """Return authorities without contents: the CA cannot be read, so all are foretold as new."""

@@ -6,9 +6,8 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import authority_info
-from ..plugin_utils import _access, _issuers
 from ..plugin_utils._bound import Bound
-from ..plugin_utils._plan import options
+from ..plugin_utils._plan import access_lists, issuer_settings, options
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
@@ -34,11 +33,11 @@ class ActionModule(ModuleAction):
         """Return the module's result with the hosts that each certificate opens."""
         bound = Bound(task_vars, self._templar.template)
         # Anyone who reads the authorities in this run has to see those of other issuers too: status, verification, rotation.
-        arguments.setdefault("issuers", _issuers.anchors(options.issuers(bound, self._fleet(bound))))
+        arguments.setdefault("issuers", issuer_settings.anchors(options.issuers(bound, self._fleet(bound))))
         if arguments.get("clients"):
             arguments.setdefault("revocation_list_groups", options.groups_by_list(bound, self._fleet(bound)))
         outcome = super().run_module(arguments, package, task_vars)
-        found = _access.with_hosts(outcome, bound.groups(), self._fleet(bound))
+        found = access_lists.with_hosts(outcome, bound.groups(), self._fleet(bound))
         undone = found.get("revocations_deferred") if self._fails else None
         return {**found, **incomplete(undone, predicting=bool(self._task.check_mode))} if undone else found
 

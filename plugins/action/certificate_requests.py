@@ -7,9 +7,8 @@ import typing as t
 
 from ..module_utils._module import plan_diff
 from ..modules import certificate_requests
-from ..plugin_utils import _facts, _reports
 from ..plugin_utils._bound import Bound
-from ..plugin_utils._plan import bundles, options
+from ..plugin_utils._plan import bundles, fact_names, options, reported_names
 from ..plugin_utils._remote.answer_schema import Misshapen
 from ..plugin_utils._remote.answers import PREPARED
 from ..plugin_utils._remote.failures import failure
@@ -35,14 +34,14 @@ class ActionModule(ModuleAction):
         if prepared and not bound.raw("ansible_check_mode"):
             return {"prepared": prepared}
         request = options.server_request(bound, options.authorities(bound, role))
-        return {"requests": _facts.with_fact_names([request], bound.written()), "cryptography_package": package}
+        return {"requests": fact_names.with_fact_names([request], bound.written()), "cryptography_package": package}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return what the inspection of this host has brought, else the module's result."""
         prepared = arguments.pop("prepared", None)
         if prepared and not self._task.check_mode:
             return self._of_inspection(prepared)
-        arguments["requests"] = _facts.with_fact_names(arguments.get("requests"), task_vars)
+        arguments["requests"] = fact_names.with_fact_names(arguments.get("requests"), task_vars)
         return self._with_asked(super().run_module(arguments, package, task_vars), arguments)
 
     def _of_inspection(self, prepared: t.Any) -> Result:
@@ -64,7 +63,7 @@ class ActionModule(ModuleAction):
     def _with_asked(result: Result, arguments: Result) -> Result:
         """Return the answer with the controller's own words beside it, over whatever the host has put there."""
         answer = {name: value for name, value in result.items() if name != "asked"}
-        found = _reports.asked(arguments["requests"]) if isinstance(result.get("requests"), list) else {}
+        found = reported_names.asked(arguments["requests"]) if isinstance(result.get("requests"), list) else {}
         return {**answer, "asked": found} if found else answer
 
     def foretell(self, outcome: Result, arguments: Result) -> Result:
@@ -102,5 +101,5 @@ class ActionModule(ModuleAction):
 
 def _foretold_names(request: Result) -> list[str]:
     """Return the names that a certificate gets whatever its host reports."""
-    found = _reports.asked([request]).get(str(request.get("id")))
+    found = reported_names.asked([request]).get(str(request.get("id")))
     return list(dict.fromkeys(found["names"] if found else request.get("names") or []))

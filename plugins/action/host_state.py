@@ -8,11 +8,12 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
-from ..plugin_utils import _bound, _ca_place, _facts, _installed, _preflight, _reports, _variables
-from ..plugin_utils._plan import options, verification
+from ..plugin_utils import _bound, _variables
+from ..plugin_utils._plan import ca_place, fact_names, options, reported_certificates, reported_names, verification
 from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
 from ..plugin_utils._remote.inspection import LOOK
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
+from ..plugin_utils._validate import preflight
 
 _ROLES = ("docker_server_cert", "docker_daemon")
 _OPTIONS: dict[str, t.Any] = {
@@ -40,7 +41,7 @@ class ActionModule(ModuleAction):
         groups, host = task_vars.get("groups") or {}, task_vars.get("inventory_hostname")
         # A role that is used by itself needs no group; site.yml, which asks for a report, has the controller in this play for the plan.
         members = groups.get("docker_hosts") or ([] if arguments.get("refusal") == "report" else [host])
-        if host == _ca_place.CONTROLLER and host not in members:
+        if host == ca_place.CONTROLLER and host not in members:
             return {"changed": False, "skipped": True, "skip_reason": "the controller is not a Docker host"}
         told = arguments.pop("refused", None)
         if told:
@@ -60,7 +61,7 @@ class ActionModule(ModuleAction):
         roles = _roles(arguments)
         bound = _bound.Bound(task_vars, self._templar.template)
         # The facts once more: site.yml's first task sees those of its time, and is not done with every tag.
-        wrong = _preflight.fact_problems(task_vars)
+        wrong = preflight.fact_problems(task_vars)
         wrong += [error for role in roles for error in _bound.problems(_SPECIFICATIONS[role], bound.given)]
         if wrong:
             return _refused(wrong)
@@ -77,7 +78,7 @@ class ActionModule(ModuleAction):
         prepared = found.pop("prepared", None)
         found = {**_judged(found, wanted, bound), "changed": False}
         if prepared and wanted["prepare"] and wanted["requests"]:
-            found["prepared"] = {**prepared, "asked": _reports.asked(wanted["requests"])}
+            found["prepared"] = {**prepared, "asked": reported_names.asked(wanted["requests"])}
         return found
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
@@ -109,7 +110,7 @@ class ActionModule(ModuleAction):
         except (AnsibleError, _bound.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
             raise _Doubt(f"{type(error).__name__}: {error}") from error
         wanted = {
-            "requests": _facts.with_fact_names(
+            "requests": fact_names.with_fact_names(
                 [given[role] for role in ("docker_server_cert",) if role in given], bound.written()
             ),
             "endpoint": given.get("docker_daemon"),
@@ -138,11 +139,11 @@ def _judged(found: Result, wanted: Result, bound: _bound.Bound) -> Result:
     try:
         host = str(bound.raw("inventory_hostname") or "")
         answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
-        installed = _installed.installed_certificates([host], answers, "docker_server_cert_requested")
+        installed = reported_certificates.installed_certificates([host], answers, "docker_server_cert_requested")
         # Else it would not be verified from the controller that the host admits the new generation.
         if verification.revocations(bound):
             return {**found, "current": False, "reasons": ["client-revoked"]}
-        behind = _installed.is_behind(installed, options.ledger(bound, "docker_server_cert"))
+        behind = reported_certificates.is_behind(installed, options.ledger(bound, "docker_server_cert"))
     except (_bound.Unresolved, KeyError, TypeError, AttributeError) as error:
         return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
     return {**found, "current": False, "reasons": ["ledger-behind"]} if behind else found

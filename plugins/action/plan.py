@@ -7,12 +7,12 @@ import typing as t
 
 from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
-from ..plugin_utils import _preflight
 from ..plugin_utils._bound import Bound, Unresolved
-from ..plugin_utils._ca_place import CONTROLLER
 from ..plugin_utils._output import table, verification
 from ..plugin_utils._plan import adoption, registered, revocation, rotation, site, status
+from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
+from ..plugin_utils._validate import preflight
 from ..plugin_utils._variables import Fleet
 
 Part = t.Callable[[Bound, Fleet, t.Mapping[str, t.Any]], t.Any]
@@ -42,13 +42,13 @@ def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> R
     """Raise TlsError where the inventory cannot work, before any host is touched."""
     del settings
     predicting = bool(bound.raw("ansible_check_mode"))
-    return _without(_preflight.inventory_problems(bound.groups(), fleet, predicting=predicting))
+    return _without(preflight.inventory_problems(bound.groups(), fleet, predicting=predicting))
 
 
 def _secrets(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
     """Raise TlsError for secrets that Ansible would take for templates, before one is evaluated."""
     del settings
-    return _without(_preflight.secret_problems(bound.groups(), fleet))
+    return _without(preflight.secret_problems(bound.groups(), fleet))
 
 
 def _without(problems: t.Sequence[str]) -> Result:

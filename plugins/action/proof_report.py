@@ -15,8 +15,8 @@ from ansible.plugins.action import ActionBase
 from ..module_utils import _files
 from ..module_utils._errors import TlsError
 from ..module_utils._time import utc_now
-from ..plugin_utils._inventory import endpoint_url
 from ..plugin_utils._output import table, verification
+from ..plugin_utils._plan.inventory import endpoint_url
 from ..plugin_utils._remote import controller
 
 

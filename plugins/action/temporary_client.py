@@ -12,10 +12,9 @@ from ..module_utils._errors import TlsError
 from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
 from ..modules import authority_info, signed_certificates
-from ..plugin_utils import _issuers
 from ..plugin_utils._bound import Bound
+from ..plugin_utils._plan import issuer_settings, verification
 from ..plugin_utils._plan import options as plan_options
-from ..plugin_utils._plan import verification
 from ..plugin_utils._remote import external_issuers
 from ..plugin_utils._remote.accept import unusable
 from ..plugin_utils._remote.failures import rejection
@@ -82,10 +81,10 @@ class ActionModule(IssuingAction):
         groups = list(dict.fromkeys(asked))
         _check_validity(options["validity"])
         declared = self._declared(task_vars) if options["external"] is None else []
-        external = options["external"] or [one for one in _issuers.asked(declared) if one["authority"] in groups]
+        external = options["external"] or [one for one in issuer_settings.asked(declared) if one["authority"] in groups]
         if declared:
             _check_makes_clients(external)
-        groups = [group for group in groups if not _issuers.is_external(external, group)]
+        groups = [group for group in groups if not issuer_settings.is_external(external, group)]
         key_content, request_content = ("", "") if self._task.check_mode else _key_and_request(options["name"])
         signing = {name: options[name] for name in CA_OPTIONS}
         shared = {
@@ -132,7 +131,7 @@ class ActionModule(IssuingAction):
 
     def _with_anchors(self, outcome: Result, path: str, declared: list[Result], task_vars: Result) -> Result:
         """Return the result with what the servers' certificates lead to: the CA does not know it where another issuer signs."""
-        arguments = {"path": path, "issuers": _issuers.anchors(declared)}
+        arguments = {"path": path, "issuers": issuer_settings.anchors(declared)}
         found = self.execute(_AUTHORITY_INFO, arguments, task_vars)
         return found if found.get("failed") else {**outcome, "authorities": found["authorities"]}
 

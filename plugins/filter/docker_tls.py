@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..plugin_utils._inventory import endpoint_url
+from ..plugin_utils._plan.inventory import endpoint_url
 from ..plugin_utils._plan.registered import planned
 
 FILTERS: dict[str, t.Callable[..., t.Any]] = {"endpoint_url": endpoint_url, "planned": planned}

@@ -19,8 +19,8 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from . import _ca_place
 from ._as_written import as_written, has_template
+from ._plan import ca_place
 from ._variables import Fleet, given_by_the_play
 
 Variables = t.Mapping[str, t.Any]
@@ -149,7 +149,7 @@ class Bound:
 
 
 def _usual_ca_host(bound: Bound) -> str:
-    return _ca_place.ca_host(bound.groups())
+    return ca_place.ca_host(bound.groups())
 
 
 #: Defaults that are made of other variables.
@@ -159,7 +159,7 @@ _COMPUTED: dict[str, t.Callable[[Bound], t.Any]] = {
     "docker_ca_clients": lambda bound: (
         bound["docker_client_cert_clients"] if bound.is_given("docker_client_cert_clients") else []
     ),
-    "docker_ca_path": lambda bound: _ca_place.ca_directory(str(bound["inventory_hostname"]), bound.groups()),
+    "docker_ca_path": lambda bound: ca_place.ca_directory(str(bound["inventory_hostname"]), bound.groups()),
     "docker_daemon_certificate_path": lambda bound: bound["docker_server_cert_path"],
 }
 

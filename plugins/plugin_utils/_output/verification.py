@@ -12,7 +12,7 @@ from datetime import datetime
 from ...module_utils import _text_table
 from ...module_utils._fleet import access_text
 from ...module_utils._time import isoformat
-from .. import _access
+from .._plan import access_lists
 from . import reasons
 
 Mapping = t.Mapping[str, t.Any]
@@ -48,7 +48,7 @@ def _access_rows(host: str, access: Mapping, endpoint: Mapping) -> t.Iterator[Ro
         yield _row(host, "controller", "revoked-clients", False, why)
         return
 
-    checked = [] if _due(endpoint) or endpoint.get("failed") else _access.checked_lists(endpoint)
+    checked = [] if _due(endpoint) or endpoint.get("failed") else access_lists.checked_lists(endpoint)
 
     def here(key: str) -> list[Mapping]:
         return [one for one in access.get(key) or [] if one.get("trusted") and host in (one.get("hosts") or ())]

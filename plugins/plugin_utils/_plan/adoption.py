@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .. import _ca_place, _issuers
 from .._bound import Bound
 from .._variables import Fleet
+from . import ca_place, issuer_settings
 from .adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
 from .adoption_listen import listener_lines, listener_problems
 
@@ -39,9 +39,9 @@ def adoption(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
     ``settings``: ``repair``, ``keep_2375`` and ``execute``. docker_adopt_authorities is not an option: its entries have passphrases.
     """
     groups = bound.groups()
-    hosts, ca_host = list(groups.get("docker_hosts") or []), _ca_place.ca_host(groups)
+    hosts, ca_host = list(groups.get("docker_hosts") or []), ca_place.ca_host(groups)
     given = {"authorities": bound.get("docker_adopt_authorities"), "ca_host": ca_host}
-    known = {**settings, **given, "keys": _ca_place.variables_of(fleet, ca_host).get(KEYS) or {}}
+    known = {**settings, **given, "keys": ca_place.variables_of(fleet, ca_host).get(KEYS) or {}}
     return {
         "lines": adoption_plan(hosts, fleet, known),
         "problems": adoption_problems(hosts, fleet, known),
@@ -58,7 +58,7 @@ def adoption_keys(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
 def record(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
     """Return the plan of record_certificates.yml: ``certificates`` that hosts and bundles have, and ``unseen``, hosts that could not be read."""
     groups = bound.groups()
-    hosts = [_ca_place.CONTROLLER, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
+    hosts = [ca_place.CONTROLLER, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
     hosts = list(dict.fromkeys(hosts))
     return {"certificates": found_certificates(hosts, fleet), "unseen": unseen_hosts(hosts, fleet)}
 
@@ -113,8 +113,8 @@ def _has_other_clients(host: str, hostvars: Mapping) -> bool:
 
 def _goes_on(authority: Mapping, variables: Mapping) -> bool:
     """Return whether a CA is an anchor of another issuer of clients: hosts admit it without its key, so there is nothing to adopt."""
-    issuers = _issuers.declared({}, variables.get(_issuers.CLIENT_VARIABLE))
-    return _issuers.is_anchor(issuers, str(authority["fingerprint_sha256"]))
+    issuers = issuer_settings.declared({}, variables.get(issuer_settings.CLIENT_VARIABLE))
+    return issuer_settings.is_anchor(issuers, str(authority["fingerprint_sha256"]))
 
 
 def _left_out(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Sequence[Mapping] | None) -> list[str]:

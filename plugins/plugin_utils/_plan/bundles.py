@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _bundle_places, _formats, _inventory, _issuers
+from .. import _bundle_places
 from .._bound import Bound
 from .._variables import Fleet
-from . import options, registered
+from . import bundle_formats, inventory, issuer_settings, options, registered
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -36,8 +36,8 @@ def requests(bound: Bound, become: bool) -> list[Options]:
     }
     clients, known = bound["docker_client_cert_clients"], options.authorities(bound, ROLE)
     if any(one.get("issuer") == "files" for one in known.values()):
-        settings["issuers"] = bound.get(_issuers.CLIENT_VARIABLE)
-    return _inventory.client_certificate_requests(_assigned(bound, become), clients, known, settings)
+        settings["issuers"] = bound.get(issuer_settings.CLIENT_VARIABLE)
+    return inventory.client_certificate_requests(_assigned(bound, become), clients, known, settings)
 
 
 def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
@@ -52,12 +52,12 @@ def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
         "pkcs12_passphrase": bound["docker_client_cert_pkcs12_passphrase"],
     }
     assigned = _assigned(bound, become)
-    files = _inventory.client_bundle_files(
+    files = inventory.client_bundle_files(
         assigned, host, signed.get("certificates") or {}, options.authorities(bound, ROLE), settings
     )
-    wanted = _formats.client_bundle_formats(files, assigned, clients, docker_hosts, fleet, settings)
+    wanted = bundle_formats.client_bundle_formats(files, assigned, clients, docker_hosts, fleet, settings)
     revoked = revoked_bundles(host, _only(bound), clients, _machines(bound), settings["path"])
-    rejected = _inventory.rejected_requests(signed.get("rejected") or {}, host)
+    rejected = inventory.rejected_requests(signed.get("rejected") or {}, host)
     removed = [one for one in revoked if _bundle_places.is_for({"user": one["owner"]}, host, _machines(bound), become)]
     return {"bundles": [*wanted, *removed], "rejected": rejected}
 
@@ -67,13 +67,13 @@ def installed_before(bound: Bound, become: bool) -> list[Mapping]:
     host, machines = str(bound["inventory_hostname"]), _machines(bound)
     if not _bundle_places.has_both(host, machines):
         return []
-    assigned = _inventory.client_bundles(host, _only(bound), bound["docker_client_cert_clients"], machines)
+    assigned = inventory.client_bundles(host, _only(bound), bound["docker_client_cert_clients"], machines)
     others = {one["id"] for one in assigned if not _bundle_places.is_for(one, host, machines, become)}
     return [one for one in (bound.raw(INSTALLED) or {}).get("bundles") or [] if one["id"] in others]
 
 
 def _first_endpoint(hosts: t.Sequence[str], fleet: Fleet) -> str:
-    return next((_inventory.endpoint_url(host, fleet) for host in hosts[:1]), "")
+    return next((inventory.endpoint_url(host, fleet) for host in hosts[:1]), "")
 
 
 def _machines(bound: Bound) -> t.Sequence[str]:
@@ -86,7 +86,7 @@ def _assigned(bound: Bound, become: bool) -> list[Mapping]:
     machines = _machines(bound)
     found = [
         one
-        for one in _inventory.client_bundles(host, _only(bound), clients, machines)
+        for one in inventory.client_bundles(host, _only(bound), clients, machines)
         if _bundle_places.is_for(one, host, machines, become)
     ]
     held = registered.planned("held", bound.groups(), bound.hostvars())
@@ -127,7 +127,7 @@ def revoked_bundles(
             "id": f"{bundle['user']}:{bundle['client']}" if bundle["user"] else bundle["client"],
             "state": "absent",
             "common_name": bundle["client"],
-            "directory": _inventory.bundle_directory(bundle, path),
+            "directory": inventory.bundle_directory(bundle, path),
             "owner": bundle["user"] or None,
         }
         for bundle in found

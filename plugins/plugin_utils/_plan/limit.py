@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _ca_place
 from .._bound import Bound
+from . import ca_place
 
 
 def hosts(action: t.Any, bound: Bound) -> list[str]:
@@ -20,7 +20,7 @@ def hosts(action: t.Any, bound: Bound) -> list[str]:
     if limit is None:
         return []
     groups = bound.groups()
-    ours = [_ca_place.CONTROLLER, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
+    ours = [ca_place.CONTROLLER, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
     loader = action._shared_loader_obj.lookup_loader
     lookup = loader.get("ansible.builtin.inventory_hostnames", loader=action._loader, templar=action._templar)
     inside = lookup.run([str(limit)], variables={"groups": groups})

@@ -10,9 +10,9 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from .. import _access, _ca_place, _inventory, _issuers
 from .._bound import Bound, Unresolved
 from .._variables import ADDRESSES, Fleet
+from . import access_lists, ca_place, inventory, issuer_settings
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -108,9 +108,9 @@ def ledger(bound: Bound, role: str) -> Mapping:
 def ca_path(bound: Bound, role: str, fleet: Fleet) -> str:
     """Return the CA directory: ``<role>_ca_path``, else where docker_ca has it."""
     if role == "docker_ca":
-        host = _ca_place.ca_host(bound.groups())
-        return _ca_place.ca_directory(host, bound.groups(), fleet)
-    return str(bound[ROLES[role].ca_path] or _ca_place.ca_directory(bound[ROLES[role].ca_host], bound.groups(), fleet))
+        host = ca_place.ca_host(bound.groups())
+        return ca_place.ca_directory(host, bound.groups(), fleet)
+    return str(bound[ROLES[role].ca_path] or ca_place.ca_directory(bound[ROLES[role].ca_host], bound.groups(), fleet))
 
 
 def ca_passphrase(bound: Bound, role: str, fleet: Fleet) -> t.Any:
@@ -124,17 +124,17 @@ def ca_passphrase(bound: Bound, role: str, fleet: Fleet) -> t.Any:
 
 def everybody(bound: Bound, fleet: Fleet) -> list[Options]:
     """Return every client of the inventory, as M(authorities) and M(authority_info) take them."""
-    return _access.all_clients(bound.get("docker_ca_clients") or [], bound.groups(), fleet)
+    return access_lists.all_clients(bound.get("docker_ca_clients") or [], bound.groups(), fleet)
 
 
 def issuers(bound: Bound, fleet: Fleet) -> list[Options]:
     """Return who issues for which authority instead of the CA, with settings: the task's own variables, else those of the Docker hosts."""
     found: list[t.Any] = []
-    for name in (_issuers.SERVER_VARIABLE, _issuers.CLIENT_VARIABLE):
+    for name in (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE):
         hosts = bound.groups().get("docker_hosts") or ()
         others = (fleet[host].get(name) for host in hosts if host in fleet)
         found.append(bound.get(name) or next((one for one in others if one), {}))
-    return _issuers.declared(*found)
+    return issuer_settings.declared(*found)
 
 
 def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
@@ -153,7 +153,7 @@ def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
         "unlisted_certificates": bound["docker_ca_unlisted_certificates"],
         "lock_timeout": bound["docker_ca_lock_timeout"],
         "clients": everybody(bound, fleet),
-        "issuers": _issuers.anchors(issuers(bound, fleet)),
+        "issuers": issuer_settings.anchors(issuers(bound, fleet)),
         "revocation_list_groups": groups_by_list(bound, fleet),
         "cryptography_package": bound["docker_ca_cryptography_package"],
     }
@@ -161,8 +161,10 @@ def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
 
 def groups_by_list(bound: Bound, fleet: Fleet) -> list[str]:
     """Return the access groups that only hosts admit which check revocation lists."""
-    external = [one["authority"] for one in issuers(bound, fleet) if _issuers.is_external([one], one["authority"])]
-    return _access.groups_by_list(bound.groups(), fleet, external)
+    external = [
+        one["authority"] for one in issuers(bound, fleet) if issuer_settings.is_external([one], one["authority"])
+    ]
+    return access_lists.groups_by_list(bound.groups(), fleet, external)
 
 
 def server_request(bound: Bound, known: Mapping) -> Options:
@@ -193,8 +195,8 @@ def server_request(bound: Bound, known: Mapping) -> Options:
 
 def _key_source(bound: Bound, known: Mapping) -> Options:
     """Return where the key of this host is that something else makes. The variable is read only where it can name one: it holds secrets."""
-    issuer = bound.get(_issuers.SERVER_VARIABLE) if known["server"].get("issuer") == "files" else None
-    path = _issuers.key_source(issuer, host=str(bound["inventory_hostname"]))
+    issuer = bound.get(issuer_settings.SERVER_VARIABLE) if known["server"].get("issuer") == "files" else None
+    path = issuer_settings.key_source(issuer, host=str(bound["inventory_hostname"]))
     return {"key_source_path": path} if path else {}
 
 
@@ -205,12 +207,10 @@ def _address(bound: Bound, host: str) -> t.Any:
 
 def addresses(wanted: t.Any, listen: t.Any) -> t.Any:
     """Return docker_server_cert_addresses with the addresses that stand for the word ``listen`` in it."""
-    entries = _inventory.as_list(wanted)
+    entries = inventory.as_list(wanted)
     if LISTEN not in entries:
         return wanted
-    found = [
-        each for entry in entries for each in (_inventory.listen_addresses(listen) if entry == LISTEN else [entry])
-    ]
+    found = [each for entry in entries for each in (inventory.listen_addresses(listen) if entry == LISTEN else [entry])]
     return list(dict.fromkeys(found))
 
 
@@ -224,7 +224,7 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "listener": bound["docker_daemon_listener"],
         "directory": bound["docker_daemon_certificate_path"],
         "ca_content": known["server"]["trusted_content"],
-        "client_ca_content": _inventory.client_anchors(known, groups),
+        "client_ca_content": inventory.client_anchors(known, groups),
         "group_authorities": _of_groups(known, groups) if bound["docker_daemon_listener"] == "proxy" else {},
         "group_rights": bound["docker_daemon_group_rights"],
         "crl_content": _revocation_lists(known, groups) if bound["docker_daemon_listener"] == "proxy" else "",
@@ -235,7 +235,7 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "existing_settings": bound["docker_daemon_existing_settings"],
         "allow_public_address": bound["docker_daemon_allow_public_address"],
         "allow_port_2375": bound["docker_daemon_allow_port_2375"],
-        "allow_dual_trust": _inventory.dual_trust(known, groups),
+        "allow_dual_trust": inventory.dual_trust(known, groups),
         "live_restore": bound["docker_daemon_live_restore"],
         "start_timeout": bound["docker_daemon_start_timeout"],
         "confirm_timeout": bound["docker_daemon_confirm_timeout"],
@@ -279,7 +279,7 @@ def signed_for(bound: Bound, host: str) -> Options:
     return {
         "certificate_content": str(mine.get("certificate_content", "")),
         "certificate_pending": bool(bound.raw("ansible_check_mode")) and due,
-        "rejected": _inventory.rejected_requests(signed.get("rejected") or {}, host),
+        "rejected": inventory.rejected_requests(signed.get("rejected") or {}, host),
     }
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
-from .. import _ca_place
 from .._as_written import as_written
 from .._bound import Bound
 from .._variables import Fleet
-from . import batches, revocation
+from . import batches, ca_place, revocation
 from .revocation import RevocationPlan, Undone
 from .rotation import RotationPlays
 from .site import SitePlan
@@ -87,11 +86,11 @@ def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:
     if undone is not None and not undone and not problems:
         return []
     ours = [host for name in ("docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
-    return list(dict.fromkeys([_ca_place.CONTROLLER, *ours]))
+    return list(dict.fromkeys([ca_place.CONTROLLER, *ours]))
 
 
 def _was_skipped(groups: Groups, hostvars: Mapping) -> bool:
-    hosts = (_ca_place.CONTROLLER, *(groups.get("docker_hosts") or ()))
+    hosts = (ca_place.CONTROLLER, *(groups.get("docker_hosts") or ()))
     found = (_written(host, hostvars).get(REGISTERED) for host in hosts)
     return any(isinstance(one, t.Mapping) and bool(one.get("skipped")) for one in found)
 
@@ -111,7 +110,7 @@ def _plans(groups: Groups, hostvars: Mapping) -> list[t.Any]:
     The controller has it, and with --limit, which may exclude the controller, each host that was inspected. They all have the same, so one
     is read: every play asks, and reading the variables of a host takes milliseconds.
     """
-    written = _written(_ca_place.CONTROLLER, hostvars)
+    written = _written(ca_place.CONTROLLER, hostvars)
     found = [written[each] for each in (REPORT, REVOCATION, REGISTERED, ROTATION) if each in written]
     if found:
         return found

@@ -13,12 +13,11 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 
 from ...module_utils._fleet import access_text
-from .. import _access, _ca_place, _inventory
-from .._access import admitting
 from .._as_written import as_written
 from .._bound import Bound
 from .._variables import Fleet
-from . import inspected
+from . import access_lists, ca_place, inspected, inventory
+from .access_lists import admitting
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -57,7 +56,7 @@ def plan(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
         held=list(waiting),
         problems=list(waiting.values()),
         changes=changes(going),
-        revoke_ca=[_ca_place.ca_host(groups)] if going else [],
+        revoke_ca=[ca_place.ca_host(groups)] if going else [],
         revoke_hosts=inspected.hosts_not_refused(hosts, fleet),
     )
     return asdict(planned)
@@ -204,7 +203,7 @@ def _folded(name: t.Any) -> str:
 
 def _unread(groups: Groups, hostvars: Mapping) -> list[Undone]:
     """Return what to say where no task of this run has read the CA (--start-at-task), although clients are revoked."""
-    lists, _unread_lists = _access.client_lists(groups, hostvars) if hostvars else ([], [])
+    lists, _unread_lists = access_lists.client_lists(groups, hostvars) if hostvars else ([], [])
     names = list(dict.fromkeys(one["name"] for each in lists for one in revoked_clients(each.entries())))
     if not names:
         return []
@@ -294,7 +293,7 @@ def _checked_lists(variables: Mapping) -> list[str]:
     there = changed if changed else seen if seen.get("current") else {}
     if there.get("failed") or there.get("unreachable"):
         return []
-    return _access.checked_lists(there)
+    return access_lists.checked_lists(there)
 
 
 def _is_verified(variables: Mapping) -> bool:
@@ -333,11 +332,11 @@ def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
 
 def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Container[str]) -> t.Iterator[Row]:
     """Yield a row for each bundle of a client that stays in the group: it must be of the new generation."""
-    clients = variables.get("docker_client_cert_clients") or _access.DEFAULT_CLIENTS
-    members = {client["name"] for client in _inventory.present_clients(clients) if _group(client) == one["authority"]}
+    clients = variables.get("docker_client_cert_clients") or access_lists.DEFAULT_CLIENTS
+    members = {client["name"] for client in inventory.present_clients(clients) if _group(client) == one["authority"]}
     result = variables.get("docker_client_cert_installed") or {}
     installed = {bundle["id"]: bundle for bundle in result.get("bundles") or []}
-    for bundle in _inventory.client_bundles(host, {host: variables}, clients, machines):
+    for bundle in inventory.client_bundles(host, {host: variables}, clients, machines):
         if bundle["client"] not in members:
             continue
         certificate = (installed.get(bundle["id"]) or {}).get("certificate") or {}

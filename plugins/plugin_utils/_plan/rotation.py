@@ -20,10 +20,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 from ...module_utils import _time
-from .. import _access, _ca_place, _inventory
 from .._bound import Bound
 from .._variables import Fleet
-from . import batches, revocation, status
+from . import access_lists, batches, ca_place, inventory, revocation, status
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -85,7 +84,7 @@ def places(active: t.Collection[str], groups: Groups, fleet: Mapping) -> dict[st
     ``active``: the hosts that are still in the play. What earlier plays have read of the others does not count: they failed, were not
     reached, or are excluded by --limit.
     """
-    everybody = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or []), _ca_place.CONTROLLER]
+    everybody = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or []), ca_place.CONTROLLER]
     found = status.fleet(list(dict.fromkeys(everybody)), groups, fleet, {}, {})
     for one in found["hosts"]:
         if one["name"] not in active or one["stored"] is None:
@@ -102,14 +101,14 @@ def _unread(groups: Groups, fleet: Mapping) -> t.Iterator[dict[str, t.Any]]:
     for host in machines:
         clients = status.defined_clients(fleet[host])
         by_name = {client["name"]: client for client in clients}
-        for bundle in _inventory.client_bundles(host, fleet, clients, machines):
+        for bundle in inventory.client_bundles(host, fleet, clients, machines):
             group = by_name.get(bundle["client"], {}).get("group", "clients")
             yield {"id": bundle["id"], "client": bundle["client"], "group": group, "host": host, "stored": dict(_LOST)}
 
 
 def revoked_names(groups: Groups, fleet: Mapping) -> list[str]:
     """Return the names of the clients that any list of the inventory revokes. Their certificates delay no phase."""
-    lists, _unread_lists = _access.client_lists(groups, fleet)
+    lists, _unread_lists = access_lists.client_lists(groups, fleet)
     return list(dict.fromkeys(one["name"] for each in lists for one in revocation.revoked_clients(each.entries())))
 
 
@@ -146,12 +145,12 @@ def decide(
 
 def hosts(plan: Mapping, groups: Groups) -> dict[str, list[str]]:
     """Return the hosts of the plays of the phase that is due."""
-    controller = _ca_place.CONTROLLER
+    controller = ca_place.CONTROLLER
     machines = groups.get("docker_clients") or []
     inspected = [controller, *(groups.get("docker_hosts") or []), *machines]
     return {
         "rotate": [controller],
-        "rotate_ca": [_ca_place.ca_host(groups)],
+        "rotate_ca": [ca_place.ca_host(groups)],
         "rotate_bundles": [host for host in plan["bundle_hosts"] if host == controller],
         "rotate_machines": [host for host in plan["bundle_hosts"] if host != controller or host in machines],
         "rotate_hosts": list(plan["hosts"]),

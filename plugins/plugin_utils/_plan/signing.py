@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _access, _installed, _inventory, _issuers, _reports, _reserved
 from .._bound import Bound, defaults
 from .._variables import Fleet
-from . import options
+from . import access_lists, inventory, issuer_settings, name_owners, options, reported_certificates, reported_names
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -35,12 +34,12 @@ def batch(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
     requests = make(bound, hosts, fleet)
     issuers = options.issuers(bound, fleet) if requests else []
     requests = [_known(one, issuers) for one in requests]
-    external = [one for one in requests if _issuers.is_external(issuers, one["authority"])]
+    external = [one for one in requests if issuer_settings.is_external(issuers, one["authority"])]
     requests = [one for one in requests if one not in external]
     names = _names(bound, fleet) if role == SERVER else {}
     beside = {EXTERNAL: _external(bound, role, fleet, external, issuers, names)} if external else {}
-    installed = _installed.installed_certificates(hosts, fleet, f"{role}_requested")
-    if not requests and not _installed.is_behind(installed, options.ledger(bound, role)):
+    installed = reported_certificates.installed_certificates(hosts, fleet, f"{role}_requested")
+    if not requests and not reported_certificates.is_behind(installed, options.ledger(bound, role)):
         return beside or None
     return {
         **beside,
@@ -98,7 +97,7 @@ def acme(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
 def _known(request: Options, issuers: t.Sequence[Options]) -> Options:
     """Return a request that may replace what leads to an anchor of the inventory: a fleet that comes back from another issuer."""
     replaced = request.get("replaces") or {}
-    if not _issuers.is_anchor(issuers, str(replaced.get("authority_fingerprint_sha256") or "")):
+    if not issuer_settings.is_anchor(issuers, str(replaced.get("authority_fingerprint_sha256") or "")):
         return request
     return {name: value for name, value in request.items() if name != "replaces"}
 
@@ -120,7 +119,7 @@ def _external(
             {"renew_before": before, **{name: value for name, value in one.items() if name not in ours}}
             for one in requests
         ],
-        "issuers": [one for one in _issuers.asked(issuers) if one["authority"] in wanted],
+        "issuers": [one for one in issuer_settings.asked(issuers) if one["authority"] in wanted],
         TASKS: {one["authority"]: str(one["tasks"]) for one in issuers if one.get("issuer") == "tasks"},
         LEDGER: {
             "path": options.ca_path(bound, role, fleet),
@@ -132,7 +131,7 @@ def _external(
 
 def _server(bound: Bound, hosts: t.Sequence[str], fleet: Fleet) -> list[Options]:
     usual = defaults(SERVER)
-    return _inventory.server_signing_requests(
+    return inventory.server_signing_requests(
         hosts,
         fleet,
         usual["docker_server_cert_validity"],
@@ -143,14 +142,14 @@ def _server(bound: Bound, hosts: t.Sequence[str], fleet: Fleet) -> list[Options]
 
 def _client(bound: Bound, hosts: t.Sequence[str], fleet: Fleet) -> list[Options]:
     machines = bound.groups().get("docker_clients") or []
-    lists, _unread = _access.client_lists(bound.groups(), fleet)
+    lists, _unread = access_lists.client_lists(bound.groups(), fleet)
     return [
         request
         for host in hosts
-        for request in _inventory.client_signing_requests(
+        for request in inventory.client_signing_requests(
             [host],
             fleet,
-            _access.clients_of(host, lists),
+            access_lists.clients_of(host, lists),
             machines,
             _validity(host, fleet),
             bool(bound.raw("ansible_check_mode")),
@@ -166,7 +165,7 @@ def _names(bound: Bound, fleet: Fleet) -> Options:
     """Return to whom names belong, as the inventory and the hosts' answers say."""
     everybody = bound.groups().get("all") or []
     return {
-        "reserved_names": _reserved.reserved_names(everybody, fleet),
-        "contested_names": _reports.contested_names(everybody, fleet),
-        "same_machine": _reports.same_machine(everybody, fleet),
+        "reserved_names": name_owners.reserved_names(everybody, fleet),
+        "contested_names": reported_names.contested_names(everybody, fleet),
+        "same_machine": reported_names.same_machine(everybody, fleet),
     }

@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .. import _ca_place, _inventory, _preflight
 from .._bound import Bound
-from .._ca_place import CONTROLLER
-from .._ca_place import variables_of as _variables
 from .._remote import raw_output
+from .._validate import preflight
 from .._variables import Fleet
+from . import ca_place, inventory
+from .ca_place import CONTROLLER
+from .ca_place import variables_of as _variables
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -93,8 +94,8 @@ def fleet(
 
 def ca(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, result: Mapping) -> dict[str, t.Any]:
     """Return what became of reading the authorities."""
-    host = _ca_place.ca_host(groups)
-    told = {"host": host, "path": _ca_place.ca_directory(host, groups, hostvars)}
+    host = ca_place.ca_host(groups)
+    told = {"host": host, "path": ca_place.ca_directory(host, groups, hostvars)}
     if "authorities" in result:
         found = result["authorities"]
         unwanted = [*(result.get("revoked") or []), *(result.get("unlisted") or [])]
@@ -106,9 +107,9 @@ def _host(host: str, hostvars: Mapping) -> dict[str, t.Any]:
     variables = _variables(hostvars, host)
     return {
         "name": host,
-        "endpoint": _inventory.endpoint_url(host, hostvars),
+        "endpoint": inventory.endpoint_url(host, hostvars),
         "state": variables.get("docker_daemon_state") or "present",
-        "access_groups": list(variables.get("docker_daemon_access_groups") or _preflight.DEFAULT_GROUPS),
+        "access_groups": list(variables.get("docker_daemon_access_groups") or preflight.DEFAULT_GROUPS),
         "stored": _stored(variables, "server"),
     }
 
@@ -139,15 +140,15 @@ def _bundles(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappi
     variables = _variables(hostvars, host)
     path = variables.get("docker_client_cert_path") or os.path.join(_home(), CONTROLLER_CLIENTS)
     known = {host: variables}
-    for bundle in _inventory.client_bundles(host, known, defined_clients(variables), machines):
-        directory = _inventory.bundle_directory(bundle, path)
+    for bundle in inventory.client_bundles(host, known, defined_clients(variables), machines):
+        directory = inventory.bundle_directory(bundle, path)
         # With become, ~ would be root's home.
         yield bundle, directory if bundle["user"] else os.path.expanduser(directory)
 
 
 def defined_clients(variables: Mapping) -> t.Sequence[Mapping]:
     """Return the clients of the inventory, by default the one that the role has."""
-    return variables.get("docker_client_cert_clients") or _preflight.DEFAULT_CLIENTS
+    return variables.get("docker_client_cert_clients") or preflight.DEFAULT_CLIENTS
 
 
 def _stored(variables: Mapping, identifier: str) -> dict[str, t.Any] | None:

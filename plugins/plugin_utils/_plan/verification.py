@@ -8,10 +8,10 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urlsplit
 
-from .. import _given_client, _inventory, _issuers
+from .. import _given_client
 from .._bound import Bound
 from .._variables import Fleet
-from . import options, revocation
+from . import inventory, issuer_settings, options, revocation
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -58,11 +58,13 @@ def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
     firsts = [((fleet[host].get("docker_daemon_access_groups") or ["clients"])[0], host) for host in hosts]
     groups = list(dict.fromkeys(group for group, host in firsts if group not in _given(fleet[host])))
     issuers = options.issuers(bound, fleet)
-    external = [group for group in groups if _issuers.is_external(issuers, group)]
+    external = [group for group in groups if issuer_settings.is_external(issuers, group)]
     return {
         # OpenBao makes a client at once; certificates that people bring do not come within a run.
         "external": [
-            one for one in _issuers.asked(issuers) if one["authority"] in external and one["issuer"] in MAKES_CLIENTS
+            one
+            for one in issuer_settings.asked(issuers)
+            if one["authority"] in external and one["issuer"] in MAKES_CLIENTS
         ],
         "path": options.ca_path(bound, ROLE, fleet),
         "passphrase": options.ca_passphrase(bound, ROLE, fleet),
@@ -84,7 +86,7 @@ def _client(bound: Bound, fleet: Fleet, known: Mapping, group: str) -> Options:
     given = _given(bound).get(group)
     if given is not None:
         return {GIVEN: {"client": given, "group": group, "anchors": known[group]["trusted_content"]}}
-    kinds = [one["issuer"] for one in _issuers.asked(options.issuers(bound, fleet)) if one["authority"] == group]
+    kinds = [one["issuer"] for one in issuer_settings.asked(options.issuers(bound, fleet)) if one["authority"] == group]
     return {USED: kinds[0]} if kinds else {}
 
 
@@ -99,7 +101,7 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
     if not wanted(bound):
         return None
     host = str(bound["inventory_hostname"])
-    address = urlsplit(_inventory.endpoint_url(host, fleet))
+    address = urlsplit(inventory.endpoint_url(host, fleet))
     known = options.authorities(bound, ROLE)
     groups = bound["docker_daemon_access_groups"]
     made = bound.raw(CLIENTS) or {}
@@ -121,7 +123,7 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "certificate_content": client["certificate_content"],
         "key_content": made.get("key_content", ""),
         **_client(bound, fleet, known, group),
-        "client_ca_content": _inventory.client_anchors(known, groups),
+        "client_ca_content": inventory.client_anchors(known, groups),
         "expected_certificate_fingerprint": (seen.get("certificate") or {}).get("fingerprint_sha256", ""),
         "expected_engine_version": seen.get("engine_version", ""),
         "refused_clients": [

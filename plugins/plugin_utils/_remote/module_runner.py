@@ -26,7 +26,8 @@ from ansible.release import __version__ as RUNNING
 
 from ...module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ...module_utils._errors import TlsError
-from .. import _ansible_version, _bound
+from .. import _bound
+from .._validate import ansible_version
 from .._variables import Fleet
 from . import controller, host_timeout, local, packages, pipelining, time_limit
 from .accept import accept
@@ -70,9 +71,9 @@ class ModuleAction(ActionBase):
         """Return the module's result."""
         super().run(tmp, task_vars)
         del tmp
-        too_old = _ansible_version.problem(RUNNING)
+        too_old = ansible_version.problem(RUNNING)
         if too_old:
-            return failure(too_old, _ansible_version.HINT, "ansible-too-old")
+            return failure(too_old, ansible_version.HINT, "ansible-too-old")
         controller.keep_account(self, task_vars or {})
         arguments = dict(self._task.args)
         role = arguments.pop("role", "")

@@ -9,7 +9,7 @@ import pathlib
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_info
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _access
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import access_lists
 from support.ansible.modules import run_module
 from support.ca.ca_directory import client_request, ensure, sign, tree
 from support.contracts import records
@@ -61,7 +61,9 @@ def test_authority_info_compares_the_clients_with_the_ledger_and_writes_nothing(
         ("bob", "client-revoked", True)
     ]
     assert [(one["client"], one["reason"]) for one in result["unlisted"]] == [("carol", "client-unlisted")]
-    in_a_play = records.returned("authority_info", _access.with_hosts(result, {"docker_hosts": ["web1"]}, {"web1": {}}))
+    in_a_play = records.returned(
+        "authority_info", access_lists.with_hosts(result, {"docker_hosts": ["web1"]}, {"web1": {}})
+    )
     assert [one["hosts"] for one in in_a_play["unlisted"]] == [["web1"]]
     assert [(one["clients"], one["generations"]) for one in result["revocations_deferred"]] == [
         (["bob"], ["clients-g1"])

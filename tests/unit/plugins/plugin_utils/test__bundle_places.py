@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bundle_places as places
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory as inventory
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles, inventory
 
 USERS: dict[str, Any] = {"docker_client_cert_users": [{"user": "ci", "client": "bob"}, {"client": "alice"}]}
 CLIENTS = [{"name": "alice"}, {"name": "bob"}]

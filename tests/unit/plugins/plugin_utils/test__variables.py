@@ -9,7 +9,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _access, _inventory, _variables
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _variables
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import access_lists, inventory
 from support.ansible.role_variables import HostVars
 
 OWN = {"docker_daemon_listen": [], "docker_client_cert_clients": [{"name": "client"}]}
@@ -29,8 +30,8 @@ def test_variable_of_a_play_counts_for_every_host() -> None:
         {"web1": {}, "web2": {"docker_daemon_port": 1}},
         {"docker_daemon_listen": ["0.0.0.0:2377"], "docker_daemon_port": 2},
     )
-    assert _inventory.endpoint_url("web1", found) == "tcp://web1:2377"
-    assert _inventory.endpoint_url("web2", found) == "tcp://web2:2377"
+    assert inventory.endpoint_url("web1", found) == "tcp://web1:2377"
+    assert inventory.endpoint_url("web2", found) == "tcp://web2:2377"
     assert found["web2"]["docker_daemon_port"] == 2 == found.raw_get("web2")["docker_daemon_port"]
 
 
@@ -61,7 +62,7 @@ def test_fact_that_looks_like_a_variable_of_a_play_is_none() -> None:
 def test_address_that_ansible_gives_to_every_task_is_no_other_host_s() -> None:
     """A task has ansible_host, also where the inventory has none, and a delegated one that of its delegate."""
     found = fleet({"web1": {}, "web2": {}}, {"ansible_host": "127.0.0.1", "ansible_ssh_host": "127.0.0.1"})
-    assert [_inventory.endpoint_url(host, found) for host in ("web1", "web2")] == ["tcp://web1:2376", "tcp://web2:2376"]
+    assert [inventory.endpoint_url(host, found) for host in ("web1", "web2")] == ["tcp://web1:2376", "tcp://web2:2376"]
 
 
 @pytest.mark.parametrize(
@@ -76,13 +77,13 @@ def test_address_that_ansible_gives_to_every_task_is_no_other_host_s() -> None:
     ids=str,
 )
 def test_endpoint_is_where_ansible_reaches_the_host(variables: dict[str, t.Any], expected: str) -> None:
-    assert _inventory.endpoint_url("web1", {"web1": variables}) == f"tcp://{expected}:2376"
+    assert inventory.endpoint_url("web1", {"web1": variables}) == f"tcp://{expected}:2376"
 
 
 def test_inspected_host_has_the_values_that_it_was_inspected_with() -> None:
     looked = {_variables.INSPECTED: {"settings": {"docker_daemon_listen": ["0.0.0.0:2377"]}}}
     found = fleet({"web1": {}, "web2": {**looked, "docker_daemon_port": 1, "docker_daemon_listen": ["0.0.0.0:1"]}})
-    assert _inventory.endpoint_url("web2", found) == "tcp://web2:2377"
+    assert inventory.endpoint_url("web2", found) == "tcp://web2:2377"
     assert found["web2"].get("docker_daemon_port") is None
 
 
@@ -105,5 +106,5 @@ def test_clients_of_a_play_count_for_every_host_and_revoke_there() -> None:
     groups = {"all": ["web1"], "docker_clients": ["desk"]}
     task = {"docker_client_cert_clients": [{"name": "alice"}, {"name": "bob", "state": "revoked"}]}
     found = fleet({"web1": {}, "desk": {"docker_client_cert_clients": [{"name": "bob"}]}, "localhost": {}}, task)
-    everybody = {(one["name"], one["state"]) for one in _access.all_clients([], groups, found)}
+    everybody = {(one["name"], one["state"]) for one in access_lists.all_clients([], groups, found)}
     assert everybody == {("alice", "present"), ("bob", "revoked")}

@@ -201,5 +201,5 @@ def test_repeated_defaults_are_those_of_the_roles() -> None:
     assert default("docker_server_cert", "docker_server_cert_path") == status.CERTIFICATE_DIRECTORY
     assert f"default('{status.CERTIFICATE_DIRECTORY}')" in default("docker_daemon", "docker_daemon_certificate_path")
     assert default("docker_client_cert", "docker_client_cert_path").endswith(f"/{status.CONTROLLER_CLIENTS}")
-    assert default("docker_client_cert", "docker_client_cert_clients") == status._preflight.DEFAULT_CLIENTS
-    assert default("docker_daemon", "docker_daemon_access_groups") == status._preflight.DEFAULT_GROUPS
+    assert default("docker_client_cert", "docker_client_cert_clients") == status.preflight.DEFAULT_CLIENTS
+    assert default("docker_daemon", "docker_daemon_access_groups") == status.preflight.DEFAULT_GROUPS

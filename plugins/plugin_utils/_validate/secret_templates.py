@@ -14,7 +14,7 @@ import typing as t
 
 from jinja2 import Environment, TemplateSyntaxError, meta
 
-from ._as_written import has_template
+from .._as_written import has_template
 
 try:
     from ansible.template import is_trusted_as_template  # ansible-core 2.19 and later

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _inventory as inventory
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import inventory
 from support.contracts import records
 
 AUTHORITIES = {

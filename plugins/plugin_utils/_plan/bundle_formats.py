@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._inventory import Mapping, endpoint_url, present_clients
+from .inventory import Mapping, endpoint_url, present_clients
 
 _DEFAULT_GROUPS = ("clients",)
 

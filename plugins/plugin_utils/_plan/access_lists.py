@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from ansible.errors import AnsibleError
 
-from ..module_utils._fleet import access_text
-from . import _ca_place, _inventory
-from ._as_written import as_written, has_template, is_computed
+from ...module_utils._fleet import access_text
+from .._as_written import as_written, has_template, is_computed
+from . import ca_place, inventory
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -91,14 +91,14 @@ def client_lists(
 def _hosts(groups: Groups) -> list[str]:
     """Return the controller and all hosts of the inventory."""
     ours = [host for name in ("all", "docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
-    return list(dict.fromkeys([_ca_place.CONTROLLER, *ours]))
+    return list(dict.fromkeys([ca_place.CONTROLLER, *ours]))
 
 
 def _written(hostvars: Mapping, host: str) -> Mapping:
     try:
         return as_written(hostvars, host)
     except KeyError:  # the implicit localhost
-        return _ca_place.variables_of(hostvars, host)
+        return ca_place.variables_of(hostvars, host)
 
 
 def _computed(hostvars: Mapping, host: str, variable: str, raw: t.Any) -> t.Any:
@@ -138,7 +138,7 @@ def _core(clients: t.Any) -> t.Any:
 
 def makers(groups: Groups) -> list[str]:
     """Return the hosts that get bundles."""
-    return list(dict.fromkeys([_ca_place.CONTROLLER, *(groups.get("docker_clients") or [])]))
+    return list(dict.fromkeys([ca_place.CONTROLLER, *(groups.get("docker_clients") or [])]))
 
 
 def clients_of(host: str, lists: t.Iterable[ClientList]) -> list[Mapping]:
@@ -149,8 +149,8 @@ def clients_of(host: str, lists: t.Iterable[ClientList]) -> list[Mapping]:
 
 def bundles_of(host: str, groups: Groups, hostvars: Mapping, clients: t.Sequence[Mapping]) -> list[Mapping]:
     """Return the bundles that ``host`` gets by its list ``clients``."""
-    known = {host: _ca_place.variables_of(hostvars, host)}
-    return _inventory.client_bundles(host, known, clients, groups.get("docker_clients") or [])
+    known = {host: ca_place.variables_of(hostvars, host)}
+    return inventory.client_bundles(host, known, clients, groups.get("docker_clients") or [])
 
 
 def all_clients(
@@ -163,7 +163,7 @@ def all_clients(
     Who is revoked in one list is in no other.
     """
     lists, _unread = client_lists(groups, hostvars)
-    lists = _with_the_plays(lists, of_the_play, here or _ca_place.ca_host(groups), groups)
+    lists = _with_the_plays(lists, of_the_play, here or ca_place.ca_host(groups), groups)
     if of_the_ca and not any(_same(one.clients, of_the_ca) for one in lists):
         lists.append(ClientList(CA_CLIENTS, of_the_ca))
     revoked = {(one["name"], _group(one)): one for each in lists for one in each.entries() if _is_revoked(one)}
@@ -171,9 +171,9 @@ def all_clients(
     requests: dict[tuple[str, str], list[str]] = {}
     for host in makers(groups):
         clients = clients_of(host, lists)
-        for one in _inventory.present_clients(clients):
+        for one in inventory.present_clients(clients):
             requests.setdefault((one["name"], _group(one)), [])
-        groups_of = {one["name"]: _group(one) for one in _inventory.present_clients(clients)}
+        groups_of = {one["name"]: _group(one) for one in inventory.present_clients(clients)}
         for bundle in bundles_of(host, groups, hostvars, clients):
             if bundle["client"] in groups_of:
                 requests[(bundle["client"], groups_of[bundle["client"]])].append(f"{host}/{bundle['id']}")
@@ -181,7 +181,7 @@ def all_clients(
     others = {
         (one["name"], _group(one)): None
         for each in lists
-        for one in _inventory.present_clients(each.entries())
+        for one in inventory.present_clients(each.entries())
         if one["name"] not in made
     }
     return [

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _access, _preflight
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import rotation
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import access_lists, rotation
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import preflight
 from support.contracts import records
 
 CLIENTS = "docker_client_cert_clients"
@@ -60,9 +60,9 @@ PLACES: dict[str, dict[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("hostvars", PLACES.values(), ids=PLACES)
 def test_revoked_entry_counts_wherever_it_is_written(hostvars: dict[str, dict[str, Any]]) -> None:
-    found = _access.all_clients([], GROUPS, hostvars)
+    found = access_lists.all_clients([], GROUPS, hostvars)
     assert states(found) == {"alice": "present", "bob": "revoked"}
-    assert _preflight.inventory_problems(GROUPS, hostvars) == []
+    assert preflight.inventory_problems(GROUPS, hostvars) == []
     assert rotation.revoked_names(GROUPS, hostvars) == ["bob"]
 
 
@@ -90,7 +90,7 @@ CONTRADICTIONS: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
 def test_client_that_is_revoked_and_given_a_bundle_is_refused_with_the_hosts_it_gets_in(
     hostvars: dict[str, dict[str, Any]], maker: str
 ) -> None:
-    problems = [one for one in _preflight.inventory_problems(GROUPS, hostvars) if "is revoked in" in one]
+    problems = [one for one in preflight.inventory_problems(GROUPS, hostvars) if "is revoked in" in one]
     said = records.said(problems[0])
     assert f"{maker} is to get a bundle for it" in said
     assert "still has access to web1, web2" in said
@@ -99,8 +99,8 @@ def test_client_that_is_revoked_and_given_a_bundle_is_refused_with_the_hosts_it_
 def test_client_that_is_revoked_on_the_controller_alone_is_revoked_where_nobody_else_gives_it_a_bundle() -> None:
     """host_vars/localhost in place of group_vars/all, which the CA host and the Docker hosts still have."""
     hostvars = everywhere(ALICE, BOB, localhost={CLIENTS: [ALICE, GONE]}, desk={"docker_client_cert_users": USERS})
-    assert _preflight.inventory_problems(GROUPS, hostvars) == []
-    assert states(_access.all_clients([ALICE, BOB], GROUPS, hostvars)) == {"alice": "present", "bob": "revoked"}
+    assert preflight.inventory_problems(GROUPS, hostvars) == []
+    assert states(access_lists.all_clients([ALICE, BOB], GROUPS, hostvars)) == {"alice": "present", "bob": "revoked"}
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -124,7 +124,7 @@ def test_entry_that_would_be_passed_over_is_refused_wherever_it_is_written(
 ) -> None:
     hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]})
     hostvars[host] = {**hostvars[host], CLIENTS: [ALICE, entry]}
-    problems = _preflight.inventory_problems(GROUPS, hostvars)
+    problems = preflight.inventory_problems(GROUPS, hostvars)
     assert problems and all(expected in records.said(problem) for problem in problems)
 
 
@@ -138,7 +138,7 @@ def test_requests_are_those_of_the_bundles_that_the_controller_and_the_machines_
         {"name": "olga", "group": "ops", "controller": False},
         desk={"docker_client_cert_users": [*USERS, {"user": "root", "client": "olga"}]},
     )
-    assert requests_of(_access.all_clients([], GROUPS, hostvars)) == {
+    assert requests_of(access_lists.all_clients([], GROUPS, hostvars)) == {
         ("alice", "clients"): ["localhost/alice", "desk/al:alice"],
         ("olga", "ops"): ["desk/root:olga"],
     }
@@ -148,11 +148,11 @@ def test_client_that_only_the_ca_lists_has_its_certificates_anywhere() -> None:
     hostvars = fleet(
         localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]}, olympus={"docker_ca_clients": [{"name": "zed"}]}
     )
-    assert requests_of(_access.all_clients([{"name": "zed"}], GROUPS, hostvars))["zed", "clients"] is None
+    assert requests_of(access_lists.all_clients([{"name": "zed"}], GROUPS, hostvars))["zed", "clients"] is None
 
 
 def test_without_a_list_there_is_the_default_client() -> None:
-    assert requests_of(_access.all_clients([], {"docker_hosts": ["web1"]}, {"web1": {}})) == {
+    assert requests_of(access_lists.all_clients([], {"docker_hosts": ["web1"]}, {"web1": {}})) == {
         ("client", "clients"): ["localhost/client"]
     }
 
@@ -160,7 +160,7 @@ def test_without_a_list_there_is_the_default_client() -> None:
 def test_list_of_a_play_counts_for_every_host() -> None:
     """vars of import_playbook are above those of the inventory, and no host has them among its own."""
     hostvars = everywhere({"name": "carol"}, desk={"docker_client_cert_users": USERS})
-    found = _access.all_clients([ALICE, GONE], GROUPS, hostvars, [ALICE, GONE])
+    found = access_lists.all_clients([ALICE, GONE], GROUPS, hostvars, [ALICE, GONE])
     assert states(found) == {"alice": "present", "bob": "revoked"}
     assert requests_of(found) == {("alice", "clients"): ["localhost/alice", "desk/al:alice"]}
 
@@ -169,27 +169,27 @@ def test_list_of_a_play_counts_for_every_host() -> None:
 def test_list_of_the_host_that_the_task_runs_for_is_no_list_of_a_play(here: str) -> None:
     """A limited run, status and verify ask for another host than the CA host; what a third one revokes still counts."""
     hostvars = fleet(localhost={CLIENTS: [ALICE]}, web1={CLIENTS: [{"name": "zed"}]}, olympus={CLIENTS: [GONE]})
-    found = _access.all_clients([], GROUPS, hostvars, hostvars[here][CLIENTS], here)
+    found = access_lists.all_clients([], GROUPS, hostvars, hostvars[here][CLIENTS], here)
     assert states(found) == {"alice": "present", "bob": "revoked", "zed": "present"}
 
 
 def test_default_that_a_role_has_brought_along_is_no_list_of_a_play() -> None:
     hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]})
-    assert ("alice", "clients") in requests_of(_access.all_clients([], GROUPS, hostvars, [{"name": "client"}]))
+    assert ("alice", "clients") in requests_of(access_lists.all_clients([], GROUPS, hostvars, [{"name": "client"}]))
 
 
 def test_fact_that_looks_like_a_list_of_clients_revokes_nobody_and_is_refused() -> None:
     """Facts are what a host says of itself: it could shut others out."""
     said = {CLIENTS: [{**ALICE, "state": "revoked"}], "ansible_facts": {CLIENTS: []}}
     hostvars = fleet(localhost={CLIENTS: [ALICE]}, printer=said, desk={CLIENTS: [ALICE]})
-    assert states(_access.all_clients([], GROUPS, hostvars)) == {"alice": "present"}
-    assert any("printer: the facts of this host hold" in one for one in _preflight.inventory_problems(GROUPS, hostvars))
+    assert states(access_lists.all_clients([], GROUPS, hostvars)) == {"alice": "present"}
+    assert any("printer: the facts of this host hold" in one for one in preflight.inventory_problems(GROUPS, hostvars))
 
 
 def test_empty_list_gives_nobody_a_bundle() -> None:
     hostvars = fleet(localhost={CLIENTS: []}, desk={CLIENTS: [], "docker_client_cert_users": [{"user": "al"}]})
-    assert _access.all_clients([], GROUPS, hostvars) == []
-    assert _preflight.inventory_problems(GROUPS, hostvars) == []
+    assert access_lists.all_clients([], GROUPS, hostvars) == []
+    assert preflight.inventory_problems(GROUPS, hostvars) == []
 
 
 class Templated(dict[str, dict[str, Any]]):
@@ -212,24 +212,24 @@ TEXT = {CLIENTS: "{{ those_of_the_site }}"}
 
 def test_list_by_a_template_is_read_for_each_host() -> None:
     hostvars = Templated(fleet(localhost=TEXT, web1=TEXT), {"localhost": [ALICE], "web1": [GONE]})
-    assert states(_access.all_clients([], GROUPS, hostvars))["bob"] == "revoked"
+    assert states(access_lists.all_clients([], GROUPS, hostvars))["bob"] == "revoked"
 
 
 def test_list_that_nobody_can_compute_is_refused_because_it_may_revoke_somebody() -> None:
     hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]}, web1=TEXT)
-    problems = _preflight.inventory_problems(GROUPS, hostvars)
+    problems = preflight.inventory_problems(GROUPS, hostvars)
     assert any("web1: docker_client_cert_clients cannot be computed" in records.said(problem) for problem in problems)
 
 
 def test_template_of_all_hosts_that_only_some_can_fill_in_is_known_from_those() -> None:
     hostvars = Templated(fleet(localhost=TEXT, web1=TEXT), {"localhost": [ALICE, GONE]})
-    lists, unread = _access.client_lists(GROUPS, hostvars)
+    lists, unread = access_lists.client_lists(GROUPS, hostvars)
     assert (unread, [one.hosts for one in lists]) == ([], [["localhost"]])
 
 
 def test_template_that_only_a_role_can_fill_in_does_not_matter() -> None:
     entry = {**ALICE, "validity": "{{ docker_client_cert_validity }}"}
-    lists, unread = _access.client_lists(GROUPS, fleet(localhost={CLIENTS: [entry, GONE]}))
+    lists, unread = access_lists.client_lists(GROUPS, fleet(localhost={CLIENTS: [entry, GONE]}))
     assert (unread, len(lists)) == ([], 1)
 
 
@@ -241,12 +241,12 @@ def test_result_tells_which_hosts_admit_each_group() -> None:
         "revoked_certificates": [{"client": "bob", "group": "ops"}],
     }
     hostvars["web1"]["docker_daemon_listener"] = "proxy"
-    found = _access.with_hosts(result, GROUPS, hostvars)
+    found = access_lists.with_hosts(result, GROUPS, hostvars)
     assert found["revoked_certificates"] == [{"client": "bob", "group": "ops", "hosts": ["web2"]}]
     assert found["revocations_deferred"][0]["proxies"] == ["web1"]
     assert [one["hosts"] for one in found["unlisted"]] == [["web2"], ["web1"]]
     assert found["revocations_deferred"][0]["hosts"] == ["web1"]
-    assert _access.with_hosts({"unlisted": []}, {}, {}) == {"unlisted": []}
+    assert access_lists.with_hosts({"unlisted": []}, {}, {}) == {"unlisted": []}
 
 
 PROXY = {"docker_daemon_listener": "proxy"}
@@ -271,4 +271,4 @@ BY_LIST: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
 def test_groups_by_list_are_those_that_only_proxies_with_lists_admit(
     web1: dict[str, Any], web2: dict[str, Any], expected: list[str]
 ) -> None:
-    assert _access.groups_by_list(GROUPS, fleet(web1=web1, web2=web2), ["bao"]) == expected
+    assert access_lists.groups_by_list(GROUPS, fleet(web1=web1, web2=web2), ["bao"]) == expected

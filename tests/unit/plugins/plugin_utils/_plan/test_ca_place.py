@@ -11,9 +11,9 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _ca_place
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import ca_place
 
-ROLES = pathlib.Path(__file__).resolve().parents[4] / "roles"
+ROLES = pathlib.Path(__file__).resolve().parents[5] / "roles"
 OLYMPUS = {"docker_ca": ["olympus"]}
 HOSTVARS: dict[str, t.Any] = {"olympus": {}, "localhost": {}, "other": {"docker_ca_path": "/srv/ca"}}
 
@@ -27,7 +27,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> None:
     ("groups", "expected"), [({}, "localhost"), ({"docker_ca": []}, "localhost"), (OLYMPUS, "olympus")]
 )
 def test_ca_host_is_the_one_of_the_group_else_the_controller(groups: t.Any, expected: str) -> None:
-    assert _ca_place.ca_host(groups) == expected
+    assert ca_place.ca_host(groups) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_ca_host_is_the_one_of_the_group_else_the_controller(groups: t.Any, expe
 def test_ca_directory_is_the_declared_one_else_the_usual(
     host: str, groups: t.Any, hostvars: t.Any, expected: str
 ) -> None:
-    assert _ca_place.ca_directory(host, groups, hostvars) == expected
+    assert ca_place.ca_directory(host, groups, hostvars) == expected
 
 
 @pytest.mark.parametrize("role", ["docker_client_cert", "docker_daemon", "docker_server_cert"])

@@ -12,18 +12,19 @@ from collections import Counter
 from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
-from ..module_utils._fleet import access_text
-from . import _access, _ansible_version, _awx_job, _bound, _ca_place, _given_client, _issuers, _secret_templates
-from ._as_written import as_written, is_computed, variable
-from ._plan import batches
-from ._remote import host_timeout
+from ...module_utils._fleet import access_text
+from .. import _bound, _given_client
+from .._as_written import as_written, is_computed, variable
+from .._plan import access_lists, batches, ca_place, issuer_settings
+from .._remote import host_timeout
+from . import ansible_version, awx_job, secret_templates
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
 #: What the modules authorities and authority_info say of themselves.
 OUR_FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 DEFAULT_GROUPS = ["clients"]
-DEFAULT_CLIENTS = _access.DEFAULT_CLIENTS
+DEFAULT_CLIENTS = access_lists.DEFAULT_CLIENTS
 
 
 def inventory_problems(
@@ -36,9 +37,9 @@ def inventory_problems(
     ``predicting``: in check mode, which needs no
        passphrase where nothing is due.
     """
-    too_old = _ansible_version.problem(RUNNING)
+    too_old = ansible_version.problem(RUNNING)
     if too_old:
-        return [f"{too_old}. {_ansible_version.HINT}"]
+        return [f"{too_old}. {ansible_version.HINT}"]
     authorities = list(groups.get("docker_ca") or [])
     if len(authorities) > 1:
         return [
@@ -47,7 +48,7 @@ def inventory_problems(
         ]
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
-    lost = _awx_job.problems(as_written(hostvars, place), authorities)
+    lost = awx_job.problems(as_written(hostvars, place), authorities)
     if lost:
         return lost
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
@@ -56,16 +57,16 @@ def inventory_problems(
     hidden = secret_problems(groups, hostvars, written)
     if hidden:  # before anything evaluates them
         return hidden
-    lists, unread = _access.client_lists(groups, hostvars, written)
+    lists, unread = access_lists.client_lists(groups, hostvars, written)
     misshapen = [
         *_issuer_problems(groups, hostvars, place, known),
         *([] if predicting else _passphrase_problems(place, hostvars, known)),
         *_role_problems("docker_ca", place, everywhere),
-        *_role_problems("docker_client_cert", "localhost", _ca_place.variables_of(hostvars, "localhost")),
+        *_role_problems("docker_client_cert", "localhost", ca_place.variables_of(hostvars, "localhost")),
         *(
             problem
             for each in lists
-            if each.variable == _access.CLIENTS
+            if each.variable == access_lists.CLIENTS
             for problem in _role_problems(
                 "docker_client_cert", each.hosts[0], {each.variable: each.clients}, (each.variable,)
             )
@@ -82,9 +83,9 @@ def inventory_problems(
     found = [
         *unread,
         *(problem for each in lists for problem in _client_problems(each, known)),
-        *_access.contradictions(groups, hostvars, lists),
-        *_issuers.not_revocable(
-            _ca_place.variables_of(hostvars, "localhost").get(_issuers.CLIENT_VARIABLE),
+        *access_lists.contradictions(groups, hostvars, lists),
+        *issuer_settings.not_revocable(
+            ca_place.variables_of(hostvars, "localhost").get(issuer_settings.CLIENT_VARIABLE),
             (one for each in lists for one in each.entries()),
         ),
         *batches.serial_problems(serials),
@@ -93,7 +94,7 @@ def inventory_problems(
         *(
             problem
             for host in groups.get("docker_clients") or []
-            for problem in _machine_problems(host, hostvars, _access.clients_of(host, lists))
+            for problem in _machine_problems(host, hostvars, access_lists.clients_of(host, lists))
         ),
     ]
     return list(dict.fromkeys(found))  # a machine may be in both groups
@@ -106,12 +107,12 @@ def secret_problems(
 
     ``written``: variables of the Docker hosts as they are written, where the caller has read them.
     """
-    hosts = {_ca_place.ca_host(groups), _ca_place.CONTROLLER, *(groups.get("docker_clients") or [])}
+    hosts = {ca_place.ca_host(groups), ca_place.CONTROLLER, *(groups.get("docker_clients") or [])}
     hosts |= set(() if written is not None else groups.get("docker_hosts") or ())
     known = {**{host: as_written(hostvars, host) for host in sorted(hosts) if host in hostvars}, **(written or {})}
     found: dict[str, str] = {}
     for host, variables in known.items():
-        for problem in _secret_templates.problems(variables, host):
+        for problem in secret_templates.problems(variables, host):
             found.setdefault(problem.partition(f" of {host} ")[0], problem)
     return list(found.values())
 
@@ -121,14 +122,14 @@ def _issuer_problems(
 ) -> t.Iterator[str]:
     """Name what is wrong with the issuers of certificates; one that is the same everywhere is checked once."""
     hosts = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
-    for name in (_issuers.SERVER_VARIABLE, _issuers.CLIENT_VARIABLE):
-        yield from _issuers.differing(
+    for name in (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE):
+        yield from issuer_settings.differing(
             {host: as_written(hostvars, host).get(name) for host in hosts if host in hostvars}, name
         )
     where = next((host for host in hosts if host in hostvars), place)
-    variables = _ca_place.variables_of(hostvars, where)
-    yield from _issuers.problems(
-        variables.get(_issuers.SERVER_VARIABLE), variables.get(_issuers.CLIENT_VARIABLE), known
+    variables = ca_place.variables_of(hostvars, where)
+    yield from issuer_settings.problems(
+        variables.get(issuer_settings.SERVER_VARIABLE), variables.get(issuer_settings.CLIENT_VARIABLE), known
     )
 
 
@@ -137,9 +138,9 @@ def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) 
 
     None is needed where other issuers sign everything.
     """
-    variables = _ca_place.variables_of(hostvars, place)
-    names = (_issuers.SERVER_VARIABLE, _issuers.CLIENT_VARIABLE)
-    if not _issuers.needs_ca(_issuers.declared(*(variables.get(name) for name in names)), known):
+    variables = ca_place.variables_of(hostvars, place)
+    names = (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE)
+    if not issuer_settings.needs_ca(issuer_settings.declared(*(variables.get(name) for name in names)), known):
         return
     found = as_written(hostvars, place).get("docker_ca_passphrase")
     if found is None or (isinstance(found, str) and not found.strip()):
@@ -194,7 +195,7 @@ def _timeout_problems(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[s
                     yield f"{host}: {name} is {problem}."
 
 
-def _client_problems(found: _access.ClientList, known: t.Sequence[str]) -> t.Iterator[str]:
+def _client_problems(found: access_lists.ClientList, known: t.Sequence[str]) -> t.Iterator[str]:
     """Name what is wrong with one list of clients, whichever host has it: an entry that is passed over revokes nobody."""
     where, clients = found.variable, found.clients
     if not isinstance(clients, (list, tuple)) or not all(

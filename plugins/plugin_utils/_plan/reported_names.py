@@ -13,9 +13,9 @@ import ipaddress
 import re
 import typing as t
 
-from ._as_written import as_written
-from ._facts import spelled
-from ._inventory import as_list
+from .._as_written import as_written
+from .fact_names import spelled
+from .inventory import as_list
 
 Mapping = t.Mapping[str, t.Any]
 

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _issuers
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import issuer_settings
 from support.ca import certificates as made
 
 BAO = {"url": "https://bao.example.test:8200", "mount": "pki-docker", "role": "dockerd", "token": "a-secret-token"}
@@ -19,31 +19,36 @@ GROUPS = ["clients", "ops"]
 
 
 def test_no_issuer_is_declared_by_default_and_the_ca_signs_everything() -> None:
-    assert _issuers.declared({}, {}) == _issuers.declared(None, None) == []
-    assert _issuers.problems({}, {}, GROUPS) == []
-    assert _issuers.needs_ca([], GROUPS)
+    assert issuer_settings.declared({}, {}) == issuer_settings.declared(None, None) == []
+    assert issuer_settings.problems({}, {}, GROUPS) == []
+    assert issuer_settings.needs_ca([], GROUPS)
 
 
 def test_secrets_go_to_the_issuer_only() -> None:
-    found = _issuers.declared(SERVER, CLIENTS)
-    assert _issuers.anchors(found) == [
+    found = issuer_settings.declared(SERVER, CLIENTS)
+    assert issuer_settings.anchors(found) == [
         {"authority": "server", "issuer": "openbao", "ca_content": "PEM"},
         {"authority": "ops", "issuer": "openbao", "ca_content": "PEM", "trust_local_ca": False},
     ]
-    assert "a-secret-token" not in str(_issuers.anchors(found))
-    assert _issuers.asked(found)[1] == {"authority": "ops", "issuer": "openbao", "ca_content": "PEM", "openbao": BAO}
+    assert "a-secret-token" not in str(issuer_settings.anchors(found))
+    assert issuer_settings.asked(found)[1] == {
+        "authority": "ops",
+        "issuer": "openbao",
+        "ca_content": "PEM",
+        "openbao": BAO,
+    }
 
 
 def test_local_issuer_with_anchors_is_trusted_and_not_asked() -> None:
-    found = _issuers.declared({"issuer": "local", "ca_content": "PEM"}, {})
-    assert _issuers.anchors(found) == [{"authority": "server", "issuer": "local", "ca_content": "PEM"}]
-    assert _issuers.asked(found) == []
-    assert not _issuers.is_external(found, "server")
+    found = issuer_settings.declared({"issuer": "local", "ca_content": "PEM"}, {})
+    assert issuer_settings.anchors(found) == [{"authority": "server", "issuer": "local", "ca_content": "PEM"}]
+    assert issuer_settings.asked(found) == []
+    assert not issuer_settings.is_external(found, "server")
 
 
 def test_ca_is_needed_for_what_no_other_issuer_signs() -> None:
-    assert _issuers.needs_ca(_issuers.declared(SERVER, CLIENTS), GROUPS)
-    assert not _issuers.needs_ca(_issuers.declared(SERVER, CLIENTS), ["ops"])
+    assert issuer_settings.needs_ca(issuer_settings.declared(SERVER, CLIENTS), GROUPS)
+    assert not issuer_settings.needs_ca(issuer_settings.declared(SERVER, CLIENTS), ["ops"])
 
 
 @pytest.mark.parametrize(
@@ -64,25 +69,25 @@ def test_ca_is_needed_for_what_no_other_issuer_signs() -> None:
     ],
 )
 def test_problem_is_named_without_a_value(server: t.Any, clients: t.Any, says: str) -> None:
-    found = _issuers.problems(server, clients, GROUPS)
+    found = issuer_settings.problems(server, clients, GROUPS)
     assert [sentence for sentence in found if says in sentence]
     assert "a-secret-token" not in " ".join(found)
 
 
 def test_hosts_that_disagree_are_refused_without_a_value() -> None:
-    (found,) = _issuers.differing({"web1": SERVER, "web2": {}}, "docker_server_cert_issuer")
+    (found,) = issuer_settings.differing({"web1": SERVER, "web2": {}}, "docker_server_cert_issuer")
     assert "not the same for web1 and web2" in found
     assert "a-secret-token" not in found
-    assert _issuers.differing({"web1": None, "web2": {}}, "docker_server_cert_issuer") == []
-    assert _issuers.differing({}, "docker_server_cert_issuer") == []
+    assert issuer_settings.differing({"web1": None, "web2": {}}, "docker_server_cert_issuer") == []
+    assert issuer_settings.differing({}, "docker_server_cert_issuer") == []
 
 
 def test_anchor_is_known_by_its_fingerprint() -> None:
     root = made.authority(unit="company", number=91)
     issuers = [{"authority": "server", "ca_content": f"some words\n{root.pem}"}]
-    assert _issuers.is_anchor(issuers, root.view.fingerprint_sha256)
-    assert not _issuers.is_anchor(issuers, "")
-    assert not _issuers.is_anchor([{"authority": "server"}], root.view.fingerprint_sha256)
+    assert issuer_settings.is_anchor(issuers, root.view.fingerprint_sha256)
+    assert not issuer_settings.is_anchor(issuers, "")
+    assert not issuer_settings.is_anchor([{"authority": "server"}], root.view.fingerprint_sha256)
 
 
 def test_clients_of_another_issuer_cannot_be_revoked_here() -> None:
@@ -91,9 +96,9 @@ def test_clients_of_another_issuer_cannot_be_revoked_here() -> None:
         {"name": "eve", "group": "clients", "state": "revoked"},
         {"name": "olga", "group": "ops"},
     ]
-    (found,) = _issuers.not_revocable(CLIENTS, entries)
+    (found,) = issuer_settings.not_revocable(CLIENTS, entries)
     assert "The client 'bob' cannot be revoked here" in found
-    assert list(_issuers.not_revocable({}, entries)) == []
+    assert list(issuer_settings.not_revocable({}, entries)) == []
 
 
 @pytest.mark.parametrize(
@@ -112,12 +117,12 @@ def test_clients_of_another_issuer_cannot_be_revoked_here() -> None:
     ],
 )
 def test_problem_of_the_other_kinds_is_named(server: t.Any, clients: t.Any, says: str) -> None:
-    assert any(says in sentence for sentence in _issuers.problems(server, clients, GROUPS))
+    assert any(says in sentence for sentence in issuer_settings.problems(server, clients, GROUPS))
 
 
 def test_issuers_that_are_asked_elsewhere_have_no_settings_here() -> None:
-    found = _issuers.asked(
-        _issuers.declared({"issuer": "acme", "ca_content": "PEM", "acme": {"eab_key": "secret"}}, {})
+    found = issuer_settings.asked(
+        issuer_settings.declared({"issuer": "acme", "ca_content": "PEM", "acme": {"eab_key": "secret"}}, {})
     )
     assert found == [{"authority": "server", "issuer": "acme", "ca_content": "PEM"}]
 
@@ -126,9 +131,9 @@ FILES = {"issuer": "files", "ca_content": "PEM", "files": {"directory": "/srv", 
 
 
 def test_key_that_something_else_makes_has_a_path_for_each_host_or_client() -> None:
-    assert _issuers.key_source(FILES, host="web1") == "/keys/web1.pem"
-    assert _issuers.key_source({**FILES, "files": {"directory": "/srv"}}, host="web1") == ""
-    assert _issuers.key_source({**FILES, "issuer": "local"}) == _issuers.key_source(None) == ""
+    assert issuer_settings.key_source(FILES, host="web1") == "/keys/web1.pem"
+    assert issuer_settings.key_source({**FILES, "files": {"directory": "/srv"}}, host="web1") == ""
+    assert issuer_settings.key_source({**FILES, "issuer": "local"}) == issuer_settings.key_source(None) == ""
 
 
 @pytest.mark.parametrize(
@@ -143,5 +148,5 @@ def test_key_that_something_else_makes_has_a_path_for_each_host_or_client() -> N
 def test_path_of_a_key_that_cannot_work_is_refused(server: bool, path: str, says: str) -> None:
     issuer = {**FILES, "files": {"directory": "/srv", "key_path": path}}
     clients = {"ops": {**issuer, "only_docker_clients": True}}
-    found = _issuers.problems(issuer, {}, GROUPS) if server else _issuers.problems({}, clients, GROUPS)
+    found = issuer_settings.problems(issuer, {}, GROUPS) if server else issuer_settings.problems({}, clients, GROUPS)
     assert [sentence for sentence in found if says in sentence]

@@ -9,11 +9,11 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from . import _facts
-from ._as_written import as_written, is_computed
-from ._facts import spelled
-from ._inventory import as_list, listen_addresses
-from ._variables import ADDRESSES
+from .._as_written import as_written, is_computed
+from .._variables import ADDRESSES
+from . import fact_names
+from .fact_names import spelled
+from .inventory import as_list, listen_addresses
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -52,7 +52,7 @@ def _computed(variables: Mapping) -> Mapping:
     reads it again where it can be computed, or where the failure is its own.
     """
     found = {}
-    for name in (*_facts.DECLARING, *ADDRESSES):
+    for name in (*fact_names.DECLARING, *ADDRESSES):
         try:
             value = variables.get(name)
         except AnsibleError:
@@ -68,7 +68,7 @@ def _address_of(host: str, variables: Mapping, hostvars: Mapping) -> list[str]:
     if not name:
         return []
     written = as_written(hostvars, host)
-    return [] if _facts.is_from_fact(written.get(name), written) else [variables[name]]
+    return [] if fact_names.is_from_fact(written.get(name), written) else [variables[name]]
 
 
 class _Said:
@@ -82,7 +82,7 @@ class _Said:
     def is_literal(self, name: str) -> bool:
         """Return whether the inventory has this very name for this host."""
         if self._literal is None:
-            self._literal = _facts.written_out(as_written(self._hostvars, self._host))
+            self._literal = fact_names.written_out(as_written(self._hostvars, self._host))
         return name in self._literal
 
     def is_from_fact(self, name: str) -> bool:
@@ -91,8 +91,8 @@ class _Said:
             written, values = as_written(self._hostvars, self._host), _computed(self._hostvars[self._host])
             self._of_facts = {
                 spelled(each)
-                for variable in _facts.DECLARING
-                for value in _facts.of_facts(written.get(variable), _values(values.get(variable)), written)
+                for variable in fact_names.DECLARING
+                for value in fact_names.of_facts(written.get(variable), _values(values.get(variable)), written)
                 for each in (value, *listen_addresses([value]))
             }
         return name in self._of_facts

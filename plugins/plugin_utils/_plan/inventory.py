@@ -13,8 +13,9 @@ import ipaddress
 import re
 import typing as t
 
-from . import _bundle_places, _issuers
-from ._variables import connected_address
+from .. import _bundle_places
+from .._variables import connected_address
+from . import issuer_settings
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -247,7 +248,7 @@ def client_certificate_requests(
 
 
 def _key_source(settings: Mapping, group: str, client: str) -> dict[str, str]:
-    path = _issuers.key_source((settings.get("issuers") or {}).get(group), client=client)
+    path = issuer_settings.key_source((settings.get("issuers") or {}).get(group), client=client)
     return {"key_source_path": path} if path else {}
 
 

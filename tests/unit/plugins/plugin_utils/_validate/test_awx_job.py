@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _awx_job, _preflight
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import awx_job, preflight
 from support.contracts import records
 
 JOB = {"awx_job_id": 7, "awx_job_template_name": "docker-tls"}
@@ -30,10 +30,10 @@ JOB = {"awx_job_id": 7, "awx_job_template_name": "docker-tls"}
     ids=["no-awx", "ca-host", "ca-in-a-volume", "workflow", "no-ca-host", "tower", "slice", "slice-without-ca-host"],
 )
 def test_problems_of_a_job(variables: dict[str, t.Any], authorities: list[str], word: str) -> None:
-    found = [records.said(problem) for problem in _awx_job.problems(variables, authorities)]
+    found = [records.said(problem) for problem in awx_job.problems(variables, authorities)]
     assert len(found) == bool(word) and word in "".join(found)
 
 
 def test_first_task_of_site_refuses_it() -> None:
     hostvars = {"localhost": {**JOB, "docker_ca_passphrase": "a" * 12}}
-    assert "container" in "".join(_preflight.inventory_problems({"docker_hosts": []}, hostvars))
+    assert "container" in "".join(preflight.inventory_problems({"docker_hosts": []}, hostvars))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._preflight import inventory_problems
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import FACTS
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate.preflight import inventory_problems
 from support.contracts import records
 
 SET = {"docker_ca_passphrase": "{{ lookup('x') }}"}
