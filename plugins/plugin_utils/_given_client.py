@@ -21,6 +21,10 @@ Mapping = t.Mapping[str, t.Any]
 
 VARIABLE = "docker_daemon_verify_clients"
 _KEYS = ("certificate_path", "key_path")
+_HINT = (
+    f"Put a valid client certificate of the group with its intermediate certificates, and its key, at the paths of {VARIABLE}, "
+    "or take the entry out."
+)
 
 
 def problems(value: t.Any, groups: t.Collection[str]) -> t.Iterator[str]:
@@ -45,7 +49,7 @@ def problems(value: t.Any, groups: t.Collection[str]) -> t.Iterator[str]:
                 yield f"{where}: {name} {path} is not a file on the controller. Put the client's file there, or take the entry out."
 
 
-def read(given: Mapping, group: str, anchors: str, now: datetime) -> tuple[str, str, str]:
+def read(given: t.Any, group: str, anchors: str, now: datetime) -> tuple[str, str, str]:
     """Return certificate with its chain (PEM), key (PEM) and what to call the client, after checking that the pair can open a host.
 
     In: an entry of the variable, its access group, and the certificates (PEM) that the hosts admit for the group. Raises TlsError
@@ -53,6 +57,8 @@ def read(given: Mapping, group: str, anchors: str, now: datetime) -> tuple[str, 
     """
     from ..module_utils._pki import keys, reader, renewal, verify
 
+    for problem in problems({group: given}, [group]):
+        raise TlsError(problem, hint=_HINT, code="verification-client-unusable")
     certificate_path, key_path = (os.path.expanduser(str(given[name])) for name in _KEYS)
     certificate_content, key_content = _text(certificate_path, group), _text(key_path, group)
     leaf, *chain = reader.load_certificates(certificate_content, certificate_path)
@@ -82,7 +88,6 @@ def _text(path: str, group: str) -> str:
 def _unusable(group: str, problem: str) -> TlsError:
     return TlsError(
         f"the client that {VARIABLE} gives for the access group {group} cannot be used: {problem}",
-        hint=f"Put a valid client certificate of the group with its intermediate certificates, and its key, at the paths of {VARIABLE}, "
-        "or take the entry out.",
+        hint=_HINT,
         code="verification-client-unusable",
     )

@@ -66,7 +66,7 @@ def test_file_that_is_gone_or_is_no_key_is_refused(tmp_path: pathlib.Path) -> No
     (tmp_path / "cert.pem").unlink()
     with pytest.raises(TlsError) as caught:
         _given_client.read(one, "ops", ROOT.pem, made.NOW)
-    assert "there is no " + str(tmp_path / "cert.pem") in caught.value.message
+    assert f"{tmp_path / 'cert.pem'} is not a file on the controller" in caught.value.message
 
 
 @pytest.mark.parametrize(
