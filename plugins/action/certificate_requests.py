@@ -13,7 +13,7 @@ from ..plugin_utils._remote.answer_schema import Misshapen
 from ..plugin_utils._remote.answers import PREPARED
 from ..plugin_utils._remote.failures import failure
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables import INSPECTED, Fleet
 
 
 class ActionModule(ModuleAction):
@@ -30,7 +30,7 @@ class ActionModule(ModuleAction):
             return {"requests": bundles.requests(bound, bool(self._task.become)), "cryptography_package": package}
         if not bound.get("__docker_server_cert_wanted", True):
             return None
-        prepared = bound.get("__docker_server_cert_prepared")  # in site.yml the inspection has asked this already
+        prepared = _prepared(bound)
         if prepared and not bound.raw("ansible_check_mode"):
             return {"prepared": prepared}
         request = options.server_request(bound, options.authorities(bound, role))
@@ -97,6 +97,15 @@ class ActionModule(ModuleAction):
                 for request in arguments.get("requests", [])
             ]
         }
+
+
+def _prepared(bound: Bound) -> t.Any:
+    """Return what the inspection of this host has prepared, in a play of site.yml that begins with it.
+
+    Read as it was registered: Ansible would walk through the whole answer to fill in templates that are not there.
+    """
+    inspected = bound.raw(INSPECTED) if bound.get("__docker_server_cert_prepared") else None
+    return inspected.get("prepared") if isinstance(inspected, t.Mapping) else None
 
 
 def _foretold_names(request: Result) -> list[str]:

@@ -86,7 +86,8 @@ PREPARED: dict[str, t.Any] = {
 def prepared(value: t.Any) -> tuple[dict[str, t.Any], t.Any]:
     """Return the result of a task of the role whose host has prepared ``value``, and the action plugin."""
     found = action(certificate_requests, {"role": "docker_server_cert"}, [])
-    return found.run(task_vars={"inventory_hostname": "web1", "__docker_server_cert_prepared": value}), found
+    inspected = {"__docker_server_cert_prepared": True, "__docker_tls_looked": {"current": False, "prepared": value}}
+    return found.run(task_vars={"inventory_hostname": "web1", **inspected}), found
 
 
 def test_what_the_inspection_has_prepared_is_the_result_and_the_host_is_not_asked_again() -> None:
@@ -100,6 +101,12 @@ def test_what_the_inspection_has_prepared_is_the_result_and_the_host_is_not_aske
         "asked": PREPARED["asked"],
     }
     assert found.called == []
+
+
+def test_what_an_earlier_play_has_prepared_is_not_taken_for_a_request_of_this_play() -> None:
+    found = action(certificate_requests, {"role": "docker_server_cert"}, [])
+    result = found.run(task_vars={"inventory_hostname": "web1", "__docker_tls_looked": {"prepared": PREPARED}})
+    assert (result["failed"], "requests" in result) == (True, False)  # this host's variables do not say what to ask for
 
 
 @pytest.mark.parametrize(
