@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A play of roles with a strategy that runs for every host what is to run once."""
+"""Strategies that run for every host what is to run once."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def test_role_is_refused_where_each_host_would_sign_for_all(tmp_path: pathlib.Pa
     assert "the strategy of this play is free" in output and "Write strategy: linear" in output
     issued = [json.loads(line)["event"] for line in (tmp_path / "ca/ledger.jsonl").read_text().splitlines()]
     assert "issued" not in issued
+
+
+def test_report_is_made_once_where_the_configuration_asks_for_another_strategy(tmp_path: pathlib.Path) -> None:
+    desks = "".join(f"{name} {LOCAL} ansible_become=false\n" for name in ("desk1", "desk2"))
+    free = {"ANSIBLE_STRATEGY": "ansible.builtin.free"}
+    more = {"docker_status_become": False, "docker_status_fail_on": "never"}
+    code, output = play(tmp_path, "status.yml", more=f"[docker_clients]\n{desks}", settings=free, **more)
+    assert code == 0, output
+    assert output.count("Docker TLS status") <= 1 and output.count("TASK [Collect what was read]") == 1, output
