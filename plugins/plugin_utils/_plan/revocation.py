@@ -71,20 +71,15 @@ def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:
     ]
 
 
-def ca_host(groups: Groups) -> str:
-    """Return where the authorities are."""
-    return next(iter(groups.get("docker_ca") or []), "localhost")
-
-
 def revocations(groups: Groups, hostvars: Mapping) -> list[Mapping]:
     """Return what has to leave, as the CA said it in this run."""
-    checked = _variables(hostvars, ca_host(groups)).get(CHECKED) or {}
+    checked = ca_place.variables_of(hostvars, ca_place.ca_host(groups)).get(CHECKED) or {}
     return list(checked.get("revocations") or [])
 
 
 def listed(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
     """Return by access group the certificates that revocation lists alone refuse, as of this run: ``authority``, ``clients``, ``generations``."""
-    checked = _variables(hostvars, ca_host(groups)).get(CHECKED) or {}
+    checked = ca_place.variables_of(hostvars, ca_place.ca_host(groups)).get(CHECKED) or {}
     leaving = {each for one in checked.get("revocations") or [] for each in one["generations"]}
     found: dict[str, dict[str, t.Any]] = {}
     for one in checked.get("revoked_certificates") or []:
@@ -108,7 +103,7 @@ def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: b
         return []
     if step == "hosts":
         return dropping(groups, hostvars, pending)
-    return [ca_host(groups) if step == "ca" else "localhost"]
+    return [ca_place.ca_host(groups) if step == "ca" else "localhost"]
 
 
 def dropping(groups: Groups, hostvars: Mapping, pending: t.Sequence[Mapping]) -> list[str]:
@@ -119,7 +114,7 @@ def dropping(groups: Groups, hostvars: Mapping, pending: t.Sequence[Mapping]) ->
 
 def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
     """Return what this run knows of the CA: from the role docker_ca, else from who has read the authorities in its place."""
-    checked = _variables(hostvars, ca_host(groups)).get(CHECKED) or {}
+    checked = ca_place.variables_of(hostvars, ca_place.ca_host(groups)).get(CHECKED) or {}
     if "authorities" in checked:
         return t.cast(Mapping, checked)
     for host in ["localhost", *(groups.get("docker_hosts") or [])]:
@@ -169,7 +164,7 @@ def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
     found = []
     for one in listed(groups, hostvars):
         hosts = admitting(groups, hostvars, [one["authority"]])
-        outside = [host for host in hosts if not _variables(hostvars, host).get(INSPECTED)]
+        outside = [host for host in hosts if not ca_place.variables_of(hostvars, host).get(INSPECTED)]
         if outside:
             found.append(
                 Undone(
@@ -280,7 +275,7 @@ def revocation_rows(groups: Groups, hostvars: Mapping) -> list[Row]:
 def _listed_rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
     """Yield for each host that admits a group whether its proxy checks the lists with the revoked certificates."""
     for host in admitting(groups, hostvars, [one["authority"]]):
-        variables = _variables(hostvars, host)
+        variables = ca_place.variables_of(hostvars, host)
         done = set(one["generations"]) <= set(_checked_lists(variables)) and _is_verified(variables)
         for who in one["clients"]:
             text = f"{who} is shut out by the revocation list of {', '.join(one['generations'])}"
@@ -318,7 +313,7 @@ def _why_unlisted(variables: Mapping) -> str:
 def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
     gone = ", ".join(one["generations"])
     for host in admitting(groups, hostvars, [one["authority"]]):
-        proof = _variables(hostvars, host).get("docker_daemon_proof") or {}
+        proof = ca_place.variables_of(hostvars, host).get("docker_daemon_proof") or {}
         names = {f"{_REFUSED}{identifier}" for identifier in one["generations"]}
         passed = {check["check"] for check in proof.get("checks") or [] if check["passed"]}
         done = names <= passed and bool(proof.get("passed"))
@@ -327,7 +322,7 @@ def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
             yield _row(host, "revoked", done, detail)
     machines = groups.get("docker_clients") or []
     for host in ["localhost", *(machine for machine in machines if machine != "localhost")]:
-        yield from _member_rows(host, one, _variables(hostvars, host), machines)
+        yield from _member_rows(host, one, ca_place.variables_of(hostvars, host), machines)
 
 
 def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Container[str]) -> t.Iterator[Row]:
@@ -384,10 +379,3 @@ def _row(host: str, check: str, passed: bool, detail: str) -> Row:
         "passed": passed,
         "detail": " ".join(detail.split()),
     }
-
-
-def _variables(hostvars: Mapping, host: str) -> Mapping:
-    try:
-        return t.cast(Mapping, hostvars[host])
-    except KeyError:
-        return {}
