@@ -11,7 +11,7 @@ from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTION
 from ..plugin_utils import _bound, _variables
 from ..plugin_utils._plan import ca_place, fact_names, options, reported_certificates, reported_names, verification
 from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
-from ..plugin_utils._remote.inspection import LOOK
+from ..plugin_utils._remote.inspection import INSPECTION
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._validate import preflight
 
@@ -43,11 +43,11 @@ class ActionModule(ModuleAction):
         members = groups.get("docker_hosts") or ([] if arguments.get("refusal") == "report" else [host])
         if host == ca_place.CONTROLLER and host not in members:
             return {"changed": False, "skipped": True, "skip_reason": "the controller is not a Docker host"}
-        told = arguments.pop("refused", None)
-        if told:
-            return _failed(inspection.refusal(told))
+        reported_refusal = arguments.pop("refused", None)
+        if reported_refusal:
+            return _failed(inspection.refusal(reported_refusal))
         try:
-            found = self._looked(arguments, task_vars)
+            found = self._inspected(arguments, task_vars)
         except time_limit.TimeLimitExceeded:
             self._gave_up = True
             found = _refusal(host_timeout.failure(self._limit))
@@ -57,7 +57,7 @@ class ActionModule(ModuleAction):
             return found
         return {**found, **_failed(refused)}
 
-    def _looked(self, arguments: Result, task_vars: Result) -> Result:
+    def _inspected(self, arguments: Result, task_vars: Result) -> Result:
         roles = _roles(arguments)
         bound = _bound.Bound(task_vars, self._templar.template)
         # The facts once more: site.yml's first task sees those of its time, and is not done with every tag.
@@ -67,10 +67,10 @@ class ActionModule(ModuleAction):
             return _refused(wrong)
         try:
             wanted = self._wanted(arguments, bound)
-        except _Doubt as doubt:
-            return _undecided(str(doubt))
+        except _Undecided as reason:
+            return _undecided(str(reason))
         asked = {name: wanted[name] for name in ("requests", "endpoint", "prepare")}
-        sent = program.send(self, LOOK, asked, task_vars)
+        sent = program.send(self, INSPECTION, asked, task_vars)
         if sent is None:
             found = self._by_module(wanted, task_vars)
         else:
@@ -103,12 +103,12 @@ class ActionModule(ModuleAction):
         given: Result = {}
         try:
             if bound["docker_daemon_state"] != "present":
-                raise _Doubt("something else is asked for than an endpoint")
+                raise _Undecided("something else is asked for than an endpoint")
             for role, make in (("docker_server_cert", options.server_request), ("docker_daemon", options.endpoint)):
                 if role in asked["roles"]:
                     given[role] = make(bound, options.authorities(bound, role))
         except (AnsibleError, _bound.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _Doubt(f"{type(error).__name__}: {error}") from error
+            raise _Undecided(f"{type(error).__name__}: {error}") from error
         wanted = {
             "requests": fact_names.with_fact_names(
                 [given[role] for role in ("docker_server_cert",) if role in given], bound.written()
@@ -118,7 +118,7 @@ class ActionModule(ModuleAction):
         }
         for path in _paths(wanted):
             if _bound.differs_on_host(path):
-                raise _Doubt(f"{path} is another place on the controller than on the host")
+                raise _Undecided(f"{path} is another place on the controller than on the host")
         return {name: value for name, value in _validated(_OPTIONS, wanted).items() if name != "roles"}
 
 
@@ -149,7 +149,7 @@ def _judged(found: Result, wanted: Result, bound: _bound.Bound) -> Result:
     return {**found, "current": False, "reasons": ["ledger-behind"]} if behind else found
 
 
-class _Doubt(Exception):
+class _Undecided(Exception):
     """It cannot be said from here whether there is something to do."""
 
 
@@ -168,7 +168,7 @@ def _validated(specification: Result, given: Result) -> Result:
     """Return ``given`` with the types and defaults of ``specification``. Raises _Doubt."""
     found, wrong = _bound.validated(specification, {name: value for name, value in given.items() if value is not None})
     if wrong:
-        raise _Doubt("; ".join(wrong))
+        raise _Undecided("; ".join(wrong))
     return found
 
 

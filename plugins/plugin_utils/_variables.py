@@ -42,7 +42,7 @@ CARRIED = (
     "docker_server_cert_validity",
 )
 #: Where a host's inspection is registered, and its key of the values.
-INSPECTED, SETTINGS = "__docker_tls_looked", "settings"
+INSPECTED, SETTINGS = "__docker_tls_inspected", "settings"
 
 _MISSING = object()
 

@@ -16,7 +16,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_sp
 )
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import CHANGE
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection import LOOK
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection import INSPECTION
 from conftest import CERTIFICATES, SERVER, Host
 
 ASIDE = "/root/aside.tar"
@@ -63,7 +63,7 @@ def test_library_that_is_there_and_broken_is_named(host: Host, name: str) -> Non
             key_path=f"{CERTIFICATES}/server-key.pem",
             certificate_path=f"{CERTIFICATES}/server-cert.pem",
         )
-        look = asked(host, LOOK, {"requests": [request], "endpoint": endpoint, "prepare": True})
+        look = asked(host, INSPECTION, {"requests": [request], "endpoint": endpoint, "prepare": True})
         trace = host.sh("cat /root/stderr")
     finally:
         host.sh(f"{PACKAGES} && rm -rf cryptography cryptography.py _cffi_backend* && tar -xf {ASIDE}")

@@ -20,7 +20,7 @@ _CA_KEY = re.compile(r"(^|[^a-z])(ca|root)([^a-z].*)?key|key.*[^a-z](ca|root)([^
 
 @dataclass(frozen=True)
 class Found:
-    """The places of keys as (fingerprint of the CA's certificate, path, whether it is encrypted), and where was looked."""
+    """The places of keys as (fingerprint of the CA's certificate, path, whether it is encrypted), and which places were searched."""
 
     keys: tuple[tuple[str, str, bool], ...]
     searched: tuple[str, ...]

@@ -46,7 +46,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _ReadFile:
     state: str
     problem: str = ""
     data: bytes = b""
@@ -59,15 +59,15 @@ def read_all(wanted: t.Iterable[Wanted]) -> list[dict[str, t.Any]]:
 
 def _read_set(wanted: Wanted) -> dict[str, t.Any]:
     path = os.path.expanduser(wanted.certificate_path)
-    looked, matches = _certificate_and_key(path, os.path.expanduser(wanted.key_path))
+    found, matches = _certificate_and_key(path, os.path.expanduser(wanted.key_path))
     if matches is False:  # perhaps a renewal came between the two: once more
-        looked, matches = _certificate_and_key(path, os.path.expanduser(wanted.key_path))
+        found, matches = _certificate_and_key(path, os.path.expanduser(wanted.key_path))
     return {
         "id": wanted.id,
         "path": path,
-        "state": looked.state,
-        "problem": looked.problem,
-        "certificate_content": _text(looked),
+        "state": found.state,
+        "problem": found.problem,
+        "certificate_content": _text(found),
         "key_matches": matches,
         "ca_content": _optional(wanted.ca_path),
         "client_ca_content": _optional(wanted.client_ca_path),
@@ -96,7 +96,7 @@ def _proxied(service: str, certificate_path: str) -> bool:
 
 def _configured(config_path: str, certificate_path: str) -> bool | None:
     """Return whether a daemon.json verifies clients with a certificate of this directory; None where it cannot be read."""
-    found = _open(config_path) if config_path else _Looked(MISSING)
+    found = _open(config_path) if config_path else _ReadFile(MISSING)
     if found.state != READ:
         return None
     try:
@@ -123,46 +123,46 @@ def _starts_at_boot(service: str) -> bool | None:
     return starts_at_boot(services, listener) if services.service.load_state == "loaded" else None
 
 
-def _certificate_and_key(path: str, key_path: str) -> tuple[_Looked, bool | None]:
-    looked = _look(path)
-    if looked.state != READ or not key_path:
-        return looked, None
+def _certificate_and_key(path: str, key_path: str) -> tuple[_ReadFile, bool | None]:
+    found = _read_certificates(path)
+    if found.state != READ or not key_path:
+        return found, None
     key = _open(key_path)
-    return looked, key_matches(looked.data, key.data) if key.state == READ else None
+    return found, key_matches(found.data, key.data) if key.state == READ else None
 
 
 def _optional(path: str) -> str:
-    return _text(_look(os.path.expanduser(path))) if path else ""
+    return _text(_read_certificates(os.path.expanduser(path))) if path else ""
 
 
-def _text(looked: _Looked) -> str:
-    return looked.data.decode("ascii", "replace")
+def _text(found: _ReadFile) -> str:
+    return found.data.decode("ascii", "replace")
 
 
-def _look(path: str) -> _Looked:
+def _read_certificates(path: str) -> _ReadFile:
     """Return the CERTIFICATE blocks of a file and nothing else of it."""
-    looked = _open(path)
-    if looked.state != READ:
-        return looked
-    blocks = pem.blocks(looked.data, *pem.CERTIFICATE)
-    return _Looked(READ, data=b"".join(blocks)) if blocks else _Looked(INVALID, "holds no certificate in PEM form")
+    found = _open(path)
+    if found.state != READ:
+        return found
+    blocks = pem.blocks(found.data, *pem.CERTIFICATE)
+    return _ReadFile(READ, data=b"".join(blocks)) if blocks else _ReadFile(INVALID, "holds no certificate in PEM form")
 
 
-def _open(path: str) -> _Looked:
+def _open(path: str) -> _ReadFile:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (FileNotFoundError, NotADirectoryError):
-        return _Looked(MISSING)
+        return _ReadFile(MISSING)
     except OSError as error:
-        return _Looked(NOT_READABLE, (error.strerror or str(error)).lower())
+        return _ReadFile(NOT_READABLE, (error.strerror or str(error)).lower())
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            return _Looked(INVALID, "is not a regular file of a sane size")
+            return _ReadFile(INVALID, "is not a regular file of a sane size")
         with open(descriptor, "rb", closefd=False) as stream:
-            return _Looked(READ, data=stream.read(LARGEST))
+            return _ReadFile(READ, data=stream.read(LARGEST))
     except OSError as error:
-        return _Looked(NOT_READABLE, (error.strerror or str(error)).lower())
+        return _ReadFile(NOT_READABLE, (error.strerror or str(error)).lower())
     finally:
         os.close(descriptor)
 

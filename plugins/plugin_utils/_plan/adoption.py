@@ -217,12 +217,12 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
     for fingerprint, said in claims.items():
         lines += _proposal(fingerprint, said, settings)
     if any("WHERE_THE_KEY_IS" in line for line in lines):
-        lines += _where_was_looked(hosts, hostvars, settings)
+        lines += _searched_places(hosts, hostvars, settings)
     return lines
 
 
-def _where_was_looked(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
-    """Return on which hosts a CA's key was looked for, and where."""
+def _searched_places(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
+    """Return on which hosts a CA's key was searched for, and where."""
     places = {host: [str(path) for path in _adoption(hostvars[host]).get("searched") or []] for host in hosts}
     places[str(settings.get("ca_host") or "localhost")] = [*map(str, _keys(settings).get("searched") or [])]
     lines = ["    A key was not found. These directories were searched:"]
@@ -258,7 +258,7 @@ def _proposal(fingerprint: str, said: t.Sequence[tuple[str, Mapping]], settings:
         f"      fingerprint_sha256: {fingerprint}",
     ]
     if key is None:
-        lines.append("      # its key is on none of these hosts; where was looked is said below")
+        lines.append("      # its key is on none of these hosts; the searched places are listed below")
     elif key["encrypted"]:
         lines.append('      key_passphrase: "{{ vault_old_ca_passphrase }}"')
     others = [

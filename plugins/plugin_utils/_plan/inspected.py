@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the look at the Docker hosts has found (``host_state``, registered as ``__docker_tls_looked``)."""
+"""What the inspection of the Docker hosts has found (``host_state``, registered as ``__docker_tls_inspected``)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Mapping = t.Mapping[str, t.Any]
 def hosts_with_work(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
     """Return those of ``hosts`` that the roles have to see, in their order: all but those that are current, refused or were not reached.
 
-    A host that nobody has looked at is among them. One that was not reached, or has failed, is out of the run already, and must
+    A host that was not inspected is among them. One that was not reached, or has failed, is out of the run already, and must
     not be taken for the first of a ``serial`` play.
     """
-    return [host for host in hosts if not _is_settled(_looked(host, hostvars))]
+    return [host for host in hosts if not _is_settled(_inspected(host, hostvars))]
 
 
 def refused_hosts(hosts: t.Iterable[str], hostvars: Mapping, witness: str = "") -> list[str]:
@@ -39,16 +39,18 @@ def hosts_not_refused(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
 
 def refusal_of(host: str, hostvars: Mapping) -> t.Any:
     """Return why a host was refused (``msg``, ``hint``, ``code``), None where it was not."""
-    looked = _looked(host, hostvars)
-    return looked.get("refused") if isinstance(looked, t.Mapping) else None
+    inspected = _inspected(host, hostvars)
+    return inspected.get("refused") if isinstance(inspected, t.Mapping) else None
 
 
-def _looked(host: str, hostvars: Mapping) -> t.Any:
+def _inspected(host: str, hostvars: Mapping) -> t.Any:
     """Return what was registered, which is not a template."""
-    return as_written(hostvars, host).get("__docker_tls_looked") if host in hostvars else None
+    return as_written(hostvars, host).get("__docker_tls_inspected") if host in hostvars else None
 
 
-def _is_settled(looked: t.Any) -> bool:
-    if not isinstance(looked, t.Mapping):
+def _is_settled(inspected: t.Any) -> bool:
+    if not isinstance(inspected, t.Mapping):
         return False
-    return bool(looked.get("refused")) or any(looked.get(name) is True for name in ("current", "failed", "unreachable"))
+    return bool(inspected.get("refused")) or any(
+        inspected.get(name) is True for name in ("current", "failed", "unreachable")
+    )

@@ -47,7 +47,7 @@ def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: 
 def answer_of(variables: Mapping, name: str) -> Mapping:
     """Return what a role registered as ``name`` on a host; where the roles had nothing to do, what the look before them found."""
     found = variables.get(name)
-    return (variables.get("__docker_tls_looked") if found is None else found) or {}
+    return (variables.get("__docker_tls_inspected") if found is None else found) or {}
 
 
 def _reported(answer: t.Any) -> t.Iterator[Mapping]:

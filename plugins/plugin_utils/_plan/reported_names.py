@@ -95,9 +95,9 @@ def _reported(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[tuple[str
         if host not in hostvars:
             continue
         variables = as_written(hostvars, host)
-        looked = variables.get("__docker_tls_looked")
-        looked = looked if isinstance(looked, t.Mapping) else {}
-        for answer in (variables.get("docker_server_cert_requested"), looked.get("prepared"), looked):
+        inspected = variables.get("__docker_tls_inspected")
+        inspected = inspected if isinstance(inspected, t.Mapping) else {}
+        for answer in (variables.get("docker_server_cert_requested"), inspected.get("prepared"), inspected):
             entries = answer.get("requests") if isinstance(answer, t.Mapping) else None
             first = entries[0] if isinstance(entries, (list, tuple)) and entries else None
             if isinstance(first, t.Mapping):

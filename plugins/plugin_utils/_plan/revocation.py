@@ -27,7 +27,7 @@ CHECKED = "docker_ca_checked"
 #: What a run without the CA host has read of the authorities.
 READ = "__docker_tls_authorities"
 #: The inspection of a host.
-INSPECTED = "__docker_tls_looked"
+INSPECTED = "__docker_tls_inspected"
 _ADMITTED, _REFUSED = "client-of-", "former-client-of-"
 
 

@@ -14,7 +14,7 @@ from . import program
 from .accept import accept_program
 
 # The inspection is of the same code as the change, and ends before the transaction.
-LOOK = program.Program("_endpoint.host_state", without=("_endpoint.transaction",))
+INSPECTION = program.Program("_endpoint.host_state", without=("_endpoint.transaction",))
 
 
 def answer(output: str) -> dict[str, t.Any] | None:

@@ -53,7 +53,7 @@ def preload_look() -> None:
         "ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection"
     )
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        execute(program.LOOK.script({"requests": [], "endpoint": None, "prepare": False}))
+        execute(program.INSPECTION.script({"requests": [], "endpoint": None, "prepare": False}))
     if (program.answer(said.getvalue()) or {}).get("current") is not True:
         print(f"the look is not preloaded: {said.getvalue()}", file=sys.stderr)
 

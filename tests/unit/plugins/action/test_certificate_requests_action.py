@@ -86,7 +86,7 @@ PREPARED: dict[str, t.Any] = {
 def prepared(value: t.Any) -> tuple[dict[str, t.Any], t.Any]:
     """Return the result of a task of the role whose host has prepared ``value``, and the action plugin."""
     found = action(certificate_requests, {"role": "docker_server_cert"}, [])
-    inspected = {"__docker_server_cert_prepared": True, "__docker_tls_looked": {"current": False, "prepared": value}}
+    inspected = {"__docker_server_cert_prepared": True, "__docker_tls_inspected": {"current": False, "prepared": value}}
     return found.run(task_vars={"inventory_hostname": "web1", **inspected}), found
 
 
@@ -105,7 +105,7 @@ def test_what_the_inspection_has_prepared_is_the_result_and_the_host_is_not_aske
 
 def test_what_an_earlier_play_has_prepared_is_not_taken_for_a_request_of_this_play() -> None:
     found = action(certificate_requests, {"role": "docker_server_cert"}, [])
-    result = found.run(task_vars={"inventory_hostname": "web1", "__docker_tls_looked": {"prepared": PREPARED}})
+    result = found.run(task_vars={"inventory_hostname": "web1", "__docker_tls_inspected": {"prepared": PREPARED}})
     assert (result["failed"], "requests" in result) == (True, False)  # this host's variables do not say what to ask for
 
 

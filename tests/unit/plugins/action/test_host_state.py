@@ -338,7 +338,7 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
         "names": ["web1"],
     }
     complete = host_state._validated(host_state._OPTIONS, {"requests": [request]})
-    program = inspection.LOOK.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
+    program = inspection.INSPECTION.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
     found = inspection.answer(done.stdout.decode()) or {}
     (entry,) = found.pop("requests")
@@ -362,9 +362,9 @@ def test_sources_of_the_script_have_all_that_an_inspection_imports_and_no_transa
     ).stdout
     names = {name[len(prefix) :] for name in yaml.safe_load(imported)}
     modules = {name for name in names if (ROOT / "plugins/module_utils" / f"{name.replace('.', '/')}.py").is_file()}
-    assert modules <= set(inspection.LOOK.sources)
-    assert {"_endpoint.preflight", "_pki.plan_text"} <= set(inspection.LOOK.sources)
-    assert not {"_endpoint.transaction", "_endpoint.rollback_guard"} & set(inspection.LOOK.sources)
+    assert modules <= set(inspection.INSPECTION.sources)
+    assert {"_endpoint.preflight", "_pki.plan_text"} <= set(inspection.INSPECTION.sources)
+    assert not {"_endpoint.transaction", "_endpoint.rollback_guard"} & set(inspection.INSPECTION.sources)
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_host_with_a_newer_certificate_than_the_ledger_goes_through_the_roles(
 
 def test_current_host_still_tells_the_later_plays_what_it_has() -> None:
     looked = look(WITH_CERTIFICATE)
-    variables_of_host = {"__docker_tls_looked": looked}
+    variables_of_host = {"__docker_tls_inspected": looked}
     assert reported_certificates.answer_of(variables_of_host, "docker_daemon_endpoint")["endpoint"] == {
         "state": "present"
     }

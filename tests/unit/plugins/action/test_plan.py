@@ -33,7 +33,7 @@ REFUSED = {"current": False, "refused": {"code": "port-taken", "msg": "no"}}
 
 
 def looked(**answers: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
-    return {host: {"__docker_tls_looked": answer} for host, answer in answers.items()}
+    return {host: {"__docker_tls_inspected": answer} for host, answer in answers.items()}
 
 
 def hostvars(pending: t.Sequence[t.Any] = (), **hosts: dict[str, t.Any]) -> HostVars:

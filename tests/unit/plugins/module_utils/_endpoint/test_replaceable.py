@@ -24,7 +24,7 @@ MOUNTINFO = (
     "31 22 0:21 / /mnt/a\\040b\\134c rw - tmpfs tmpfs rw\n"
     "broken\n"
 )
-LOOK = """\
+INSPECTION = """\
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import replaceable
@@ -37,7 +37,7 @@ def obstacles(directory: pathlib.Path, before: str, *paths: str) -> list[tuple[s
     packages = next(p for p in sys.path if (pathlib.Path(p) / "ansible_collections/portcullis").exists())
     command = f"cd {directory} && {before} && exec {sys.executable} - {packages} {' '.join(map(str, paths))}"
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", command], input=LOOK, capture_output=True, text=True, check=False
+        ["unshare", "--mount", "sh", "-ec", command], input=INSPECTION, capture_output=True, text=True, check=False
     )
     if done.returncode and ("Operation not permitted" in done.stderr or "Operation not supported" in done.stderr):
         pytest.skip(f"this machine does not allow it: {done.stderr.strip()}")

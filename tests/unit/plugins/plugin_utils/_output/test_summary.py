@@ -191,7 +191,7 @@ def test_next_step_after_a_failure_does_not_say_that_everything_was_undone() -> 
     assert "A change that only the controller could not verify stays, and every run verifies it again" in step
 
 
-LOOK = {"current": False, "reasons": ["expires-soon"], "changed": False}
+INSPECTION = {"current": False, "reasons": ["expires-soon"], "changed": False}
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,8 @@ def test_host_that_a_plan_did_not_come_to_has_planned_things_and_not_done_them(
 
 def test_hosts_that_a_failed_canary_has_kept_from_their_turn_are_not_as_they_should_be() -> None:
     run = run_of(
-        ("canary", "host_state", LOOK),
-        ("web1", "host_state", LOOK),
+        ("canary", "host_state", INSPECTION),
+        ("web1", "host_state", INSPECTION),
         ("web2", "host_state", {"current": True, "reasons": [], "changed": False}),
         ("canary", "", {"msg": "port 22 is taken"}),
         ("localhost", "authorities", {"changed": False}),
@@ -256,9 +256,9 @@ def test_refused_host_is_not_what_others_were_stopped_by() -> None:
 
 def test_hosts_that_had_their_turn_beside_a_failed_one_are_done() -> None:
     run = run_of(
-        ("web1", "host_state", LOOK),
+        ("web1", "host_state", INSPECTION),
         ("web1", "endpoint", DAEMON),
-        ("web2", "host_state", LOOK),
+        ("web2", "host_state", INSPECTION),
         ("web2", "endpoint", {"changed": False}),
         ("web3", "", {"msg": "gone"}),
         ("localhost", "certificate_bundles", {"changed": False}),
@@ -460,7 +460,7 @@ def test_plan_of_a_host_that_is_not_verified_says_that_it_would_be() -> None:
 
 def test_certificate_of_a_host_that_failed_is_said_to_be_lost() -> None:
     run = run_of(
-        ("web3", "host_state", LOOK),
+        ("web3", "host_state", INSPECTION),
         ("web3", "certificate_requests", CERTIFICATE),
         ("web3", "signed_certificates", SIGNED),
         ("web3", "", {"msg": "dockerd did not start", "code": "daemon-start-failed"}),

@@ -30,7 +30,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import
     ids=str,
 )
 def test_hosts_with_work_are_all_that_are_not_surely_settled(looked: Any, has_work: bool) -> None:
-    hostvars = {"web1": {"__docker_tls_looked": looked}}
+    hostvars = {"web1": {"__docker_tls_inspected": looked}}
     assert inspected.hosts_with_work(["web1"], hostvars) == (["web1"] if has_work else [])
 
 
@@ -46,15 +46,15 @@ def test_hosts_with_work_asks_ansible_for_no_template() -> None:
         def raw_get(self, host: str) -> dict[str, Any]:
             return super().__getitem__(host)
 
-    known = HostVars({"web1": {"__docker_tls_looked": {"current": True}}, "web2": {}})
+    known = HostVars({"web1": {"__docker_tls_inspected": {"current": True}}, "web2": {}})
     assert inspected.hosts_with_work(["web1", "web2"], known) == ["web2"]
 
 
 def test_refused_hosts_are_told_from_all_others() -> None:
     hostvars: dict[str, Any] = {
-        "web1": {"__docker_tls_looked": {"current": False, "refused": {"code": "port-taken"}}},
-        "web2": {"__docker_tls_looked": {"current": False}},
-        "web3": {"__docker_tls_looked": {"unreachable": True}},
+        "web1": {"__docker_tls_inspected": {"current": False, "refused": {"code": "port-taken"}}},
+        "web2": {"__docker_tls_inspected": {"current": False}},
+        "web3": {"__docker_tls_inspected": {"unreachable": True}},
         "web4": {},
     }
     hosts = [*hostvars, "elsewhere"]

@@ -67,9 +67,9 @@ def test_contested_names_are_addresses_that_several_hosts_report_wherever_they_s
     """A host that has nothing to do says it to the look, one where a certificate is due in what the look prepared."""
     hostvars: dict[str, Any] = {
         "a": {"docker_server_cert_requested": reported("a", "10.0.2.15", "10.0.0.1", "127.0.0.1", "::1")},
-        "b": {"__docker_tls_looked": reported("b", "10.0.2.15", "FD00::5", "127.0.0.1", "::1")},
-        "c": {"__docker_tls_looked": {"current": False, "prepared": reported("c", "fd00::5", "shared.example.org")}},
-        "d": {"__docker_tls_looked": reported("shared.example.org")},
+        "b": {"__docker_tls_inspected": reported("b", "10.0.2.15", "FD00::5", "127.0.0.1", "::1")},
+        "c": {"__docker_tls_inspected": {"current": False, "prepared": reported("c", "fd00::5", "shared.example.org")}},
+        "d": {"__docker_tls_inspected": reported("shared.example.org")},
         "e": {},
     }
     assert reported_names.contested_names([*hostvars, "gone"], hostvars) == {
@@ -81,7 +81,7 @@ def test_contested_names_are_addresses_that_several_hosts_report_wherever_they_s
 def test_same_machine_names_those_that_answer_as_one() -> None:
     one, two = "a" * 64, "b" * 64
     hostvars: dict[str, Any] = {
-        "shop-staging": {"__docker_tls_looked": reported(machine=one)},
+        "shop-staging": {"__docker_tls_inspected": reported(machine=one)},
         "shop-production": {"docker_server_cert_requested": reported(machine=one)},
         "web1": {"docker_server_cert_requested": reported(machine=two)},
     }

@@ -138,7 +138,7 @@ def test_members_keep_their_certificates_where_no_host_knows_the_new_authority()
 
 LIARS: dict[str, dict[str, Any]] = {
     "says-that-it-changed": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": {}},
-    "says-that-all-is-well": {"docker_daemon_endpoint": None, "__docker_tls_looked": {**CHANGED, "current": True}},
+    "says-that-all-is-well": {"docker_daemon_endpoint": None, "__docker_tls_inspected": {**CHANGED, "current": True}},
     "was-seen-to-refuse": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": {"passed": False, "checks": []}},
     "proof-failed": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": {"failed": True, "msg": "timed out"}},
 }
@@ -252,7 +252,7 @@ def test_generation_clients_are_admitted_or_refused_by_what_is_trusted() -> None
 LISTED = {"serial": "5f", "authority": "clients-g1", "client": "bob", "group": "clients"}
 LISTS = {"revocation_lists": [{"issuer": "CN=Docker client CA,O=x,OU=clients-g1", "number": 2, "revoked": 1}]}
 TOOK: dict[str, Any] = {
-    "__docker_tls_looked": {"current": False},
+    "__docker_tls_inspected": {"current": False},
     "docker_daemon_endpoint": {"changed": True, "endpoint": LISTS},
     "docker_daemon_proof": {"passed": True, "checks": []},
 }
@@ -289,7 +289,7 @@ def test_group_of_a_mixed_fleet_is_reported_by_its_authority() -> None:
 NOT_BY_LIST: dict[str, tuple[dict[str, Any], str]] = {
     "unreachable": (
         {
-            "__docker_tls_looked": {"unreachable": True, "msg": "no route"},
+            "__docker_tls_inspected": {"unreachable": True, "msg": "no route"},
             "docker_daemon_endpoint": {},
             "docker_daemon_proof": {},
         },
@@ -302,14 +302,14 @@ NOT_BY_LIST: dict[str, tuple[dict[str, Any], str]] = {
     "refused": (
         {
             **TOOK,
-            "__docker_tls_looked": {"current": False, "refused": {"msg": "docker.service is masked"}},
+            "__docker_tls_inspected": {"current": False, "refused": {"msg": "docker.service is masked"}},
             "docker_daemon_endpoint": None,
             "docker_daemon_proof": None,
         },
         "docker.service is masked",
     ),
     "not-in-the-run": (
-        {"__docker_tls_looked": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None},
+        {"__docker_tls_inspected": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None},
         "this run does not include the host",
     ),
     "no-list": (
@@ -318,7 +318,7 @@ NOT_BY_LIST: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "current-without-a-list": (
         {
-            "__docker_tls_looked": {"current": True, "endpoint": {"revocation_lists": []}},
+            "__docker_tls_inspected": {"current": True, "endpoint": {"revocation_lists": []}},
             "docker_daemon_endpoint": None,
             "docker_daemon_proof": None,
         },
@@ -351,13 +351,13 @@ def test_proxy_that_did_not_take_the_list_is_named(web2: dict[str, Any], why: st
 
 
 def test_proxy_that_has_the_list_already_is_shut() -> None:
-    current = {"__docker_tls_looked": {"current": True, "endpoint": LISTS}, "docker_daemon_endpoint": None}
+    current = {"__docker_tls_inspected": {"current": True, "endpoint": LISTS}, "docker_daemon_endpoint": None}
     rows = revocation.revocation_rows(GROUPS, proxies(web2={**current, "docker_daemon_proof": {"skipped": True}}))
     assert all(row["passed"] for row in rows)
 
 
 def test_run_that_leaves_out_a_proxy_names_it() -> None:
-    outside = {"__docker_tls_looked": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None}
+    outside = {"__docker_tls_inspected": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None}
     (undone,) = revocation.undone_revocations(GROUPS, proxies(web2=outside))
     assert (
         "REVOKED, AND STILL ADMITTED: bob can connect with certificates of clients-g1 on web2, which" in undone.message
