@@ -95,6 +95,8 @@ class Access:
             "revoked_certificates": self.listed,
         }
         for key, kept in lists.items():
+            if key not in result:  # what only M(authorities) returns, in front of a later reading
+                continue
             kept[:] = [one for one in result.get(key) or [] if isinstance(one, t.Mapping)]
         leaving = {each for one in self.revocations for each in one.get("generations") or []}
         self.listed[:] = [one for one in self.listed if one.get("authority") not in leaving]
