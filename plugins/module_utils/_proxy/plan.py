@@ -110,9 +110,14 @@ def step(state: ProxyState, after: t.Mapping[str, bytes | None], *, certificates
     changed = [path for path, data in after.items() if data != state.contents[path]]
     if not state.active:
         return START
-    if state.files.unit_path in changed:
+    if state.files.unit_path in changed and _effective(state.unit) != _effective(after[state.files.unit_path]):
         return RESTART
     return RELOAD if changed or certificates_change or outdated or not state.enabled else ""
+
+
+def _effective(unit: bytes | None) -> list[bytes]:
+    """Return what systemd reads of a unit: another comment interrupts no connection."""
+    return [line for line in (unit or b"").splitlines() if line.strip() and not line.startswith((b"#", b";"))]
 
 
 def reasons(state: ProxyState, after: t.Mapping[str, bytes | None]) -> tuple[str, ...]:

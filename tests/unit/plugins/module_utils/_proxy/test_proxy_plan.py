@@ -46,6 +46,20 @@ def test_first_run_starts_the_proxy_and_restarts_nothing(world: World, machine: 
     assert not run(world, machine, given(world, listener="proxy"))["changed"]
 
 
+@pytest.mark.parametrize(("line", "step"), [("# another comment\n", "reload"), ("Nice=5\n", "restart")])
+def test_unit_with_another_comment_is_no_reason_to_end_connections(
+    world: World, machine: FakeMachine, line: str, step: str
+) -> None:
+    run(world, machine, proxied(world))
+    unit = world.root / "etc/systemd/system/docker-tls-proxy.service"
+    unit.write_text(unit.read_text().replace("[Install]", f"{line}[Install]"))
+    planned = run(world, machine, given(world, listener="proxy"), check_mode=True)
+    assert planned["reasons"] == ["proxy-unit-changed"]
+    assert f"proxy {step}" in planned["plan"][0]
+    assert run(world, machine, given(world, listener="proxy"))["changed"]
+    assert line not in unit.read_text()
+
+
 def test_plan_names_the_package_that_follows(world: World, machine: FakeMachine) -> None:
     world.haproxy = ()
     planned = run(world, machine, replace(proxied(world), haproxy_package="haproxy"), check_mode=True)
