@@ -95,7 +95,7 @@ class ActionModule(ModuleAction):
         return found
 
     def _wanted(self, arguments: Result, bound: _bound.Bound) -> Result:
-        """Return the requests and the endpoint's options with their defaults. Raises _Doubt."""
+        """Return the requests and the endpoint's options with their defaults. Raises _Undecided."""
         asked = _validated(_OPTIONS, arguments)
         prepare = asked["prepare"] and not self._task.check_mode
         if asked["requests"] is not None or asked["endpoint"] is not None:
@@ -165,7 +165,7 @@ def _paths(wanted: Result) -> list[t.Any]:
 
 
 def _validated(specification: Result, given: Result) -> Result:
-    """Return ``given`` with the types and defaults of ``specification``. Raises _Doubt."""
+    """Return ``given`` with the types and defaults of ``specification``. Raises _Undecided."""
     found, wrong = _bound.validated(specification, {name: value for name, value in given.items() if value is not None})
     if wrong:
         raise _Undecided("; ".join(wrong))
