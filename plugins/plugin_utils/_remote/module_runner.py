@@ -73,7 +73,7 @@ class ModuleAction(ActionBase):
         del tmp
         too_old = ansible_version.problem(RUNNING)
         if too_old:
-            return failure(too_old, ansible_version.HINT, "ansible-too-old")
+            return failure(too_old, ansible_version.HINT, ansible_version.CODE)
         controller.keep_account(self, task_vars or {})
         arguments = dict(self._task.args)
         role = arguments.pop("role", "")

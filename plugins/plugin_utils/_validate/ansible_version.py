@@ -12,6 +12,7 @@ import re
 
 #: The oldest supported ansible-core; meta/runtime.yml says the same (a contract test compares them).
 MINIMUM = (2, 18)
+CODE = "ansible-too-old"
 HINT = (
     "Install a newer one beside the distribution's, for example with pipx install ansible-core or in a virtual environment with "
     "pip install ansible-core, and run the ansible-playbook that comes with it."
