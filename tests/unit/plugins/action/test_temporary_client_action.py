@@ -80,7 +80,7 @@ def test_temporary_client_in_check_mode_makes_nothing() -> None:
         ({"validity": "soon"}, "soon"),
         ({"name": "x" * 65}, "64"),
         ({"name": ""}, "empty"),
-        ({"generations": ["clients"]}, "no id of a generation"),
+        ({"generations": ["clients"]}, "not an id of a generation"),
     ],
 )
 def test_temporary_client_with_bad_options_fails_before_anything_is_sent(options: dict[str, t.Any], text: str) -> None:
@@ -100,3 +100,13 @@ def test_temporary_client_that_the_ca_host_did_not_sign_is_its_failure(certifica
     _found, result = temporary({**SIGNED, "certificates": certificates})
     assert (result["failed"], result["code"]) == (True, "answer-unusable")
     assert "it has no certificate for clients" in result["msg"]
+
+
+@pytest.mark.parametrize("kind", ["files", "tasks"])
+def test_temporary_client_of_a_group_whose_issuer_makes_none_within_a_run_is_refused(kind: str) -> None:
+    issuers = {"clients": {"issuer": kind, "ca_content": "PEM", "only_docker_clients": True}}
+    found = action(temporary_client, {"path": "/ca", "passphrase": "p", "name": "deploy"}, [SIGNED])
+    result = found.run(task_vars={"inventory_hostname": "web1", "docker_client_cert_issuers": issuers})
+    assert (result["failed"], result["code"]) == (True, "issuer-unsuitable")
+    assert f"the issuer {kind} of the access group clients makes no certificate within a run" in result["msg"]
+    assert found.called == []

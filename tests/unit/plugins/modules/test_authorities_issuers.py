@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     authorities,
     authority_info,
+    ledger_info,
     recorded_certificates,
 )
 from support.ansible.modules import run_module
@@ -100,6 +101,14 @@ def test_directory_that_has_only_a_ledger_needs_no_passphrase_and_becomes_a_ca_l
     assert (recorded["changed"], recorded["reasons"]) == (True, ["certificates-external"])
     assert recorded["recorded"][0]["issuer"] == "openbao"
     assert run_module(recorded_certificates, given)["changed"] is False
+    (line,) = run_module(ledger_info, {"path": str(tmp_path / "ca"), "authority": "server"})["entries"]
+    shown = {name: line[name] for name in ("event", "issuer", "issuer_subject", "requester")}
+    assert shown == {
+        "event": "external-issued",
+        "issuer": "openbao",
+        "issuer_subject": ROOT.view.subject,
+        "requester": "web1",
+    }
     found = ensure(tmp_path / "ca", *both, passphrase="")
     assert (found["failed"], found["changed"]) == (False, False)
     assert found["ansible_facts"]["docker_ca_ledger"]["seq"] == recorded["ledger"]["seq"] == 1
