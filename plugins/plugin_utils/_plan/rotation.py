@@ -27,7 +27,7 @@ from . import access_lists, batches, ca_place, inventory, revocation, status
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
 
-#: Where C(rotation/look.yml) registers what it has read of the CA.
+#: Where C(rotation/inspect.yml) registers what it has read of the CA.
 AUTHORITIES, LEDGER = "__docker_tls_authorities", "__docker_tls_ledger"
 #: The state that the CA has in each phase.
 STATES = {"trust": "introduced", "reissue": "signing", "retire": "retired"}
