@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils._errors import TlsError
 from ..modules import authorities
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import access_lists, limit, options
@@ -19,8 +20,15 @@ class ActionModule(PassphraseAction):
     MAIN = staticmethod(authorities.main)
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
-        """Return the authorities that the role's variables describe, and every client of the inventory."""
+        """Return the authorities that the role's variables describe, and every client. Raises TlsError ``inventory-invalid`` on several hosts."""
         del role
+        hosts = [str(host) for host in bound.raw("ansible_play_hosts_all") or ()]
+        if len(hosts) > 1:
+            raise TlsError(
+                f"docker_ca was to run on {', '.join(hosts)}: authorities live on exactly one host",
+                hint="Leave one host in the group docker_ca, or none for the controller.",
+                code="inventory-invalid",
+            )
         left_out = limit.hosts(self, bound)
         return {**options.wanted_authorities(bound, fleet), "revocation_deferred": bool(left_out)}
 

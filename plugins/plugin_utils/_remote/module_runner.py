@@ -83,6 +83,8 @@ class ModuleAction(ActionBase):
             except (_bound.Unresolved, ValueError) as error:
                 reason = error if isinstance(error, _bound.Unresolved) else _bound.Unresolved
                 return failure(str(error), reason.hint, reason.code)
+            except TlsError as error:
+                return of_error(error)
             if found is None:
                 return {"changed": False, "skipped": True, "skip_reason": "there is nothing to do"}
             given = {name: value for name, value in arguments.items() if name not in self.OF_ROLES}
@@ -119,7 +121,7 @@ class ModuleAction(ActionBase):
     def of_role(self, role: str, bound: _bound.Bound, fleet: Fleet) -> Result | None:
         """Return the arguments that ``role`` gives to the module, made of its variables; None where it has nothing to do.
 
-        Raises Unresolved and ValueError. ``fleet`` are the variables of all hosts.
+        Raises Unresolved, ValueError and TlsError. ``fleet`` are the variables of all hosts.
         """
         del bound, fleet
         raise ValueError(f"{self.MODULE} does nothing for the role {role}")

@@ -46,21 +46,15 @@ def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     """Who adds a task here has to say whether a host that is current needs it; if so, host_state has to know."""
     files = [ROOT / "roles" / role / "tasks/main.yml" for role in ROLES]
-    files += [
-        ROOT / "roles" / place for place in ("docker_server_cert/tasks/signed.yml", "docker_daemon/tasks/change.yml")
-    ]
     names = [task["name"] for file in files for task in yaml.safe_load(file.read_text())]
     assert names == [
         "Read the authorities, where docker_ca did not in this run",
-        "Get a certificate signed where one is due",
-        "Install the certificate, or tell why this host was refused one",
-        "Read the authorities, where docker_ca did not in this run",
-        "Change the daemon",
-        "Verify the endpoint from the controller",
         "Decide, and make a key and a signing request where a certificate is needed",
         "Sign what all hosts ask for, in one call on the CA host; seconds that another run may hold the CA: {{ docker_server_cert_lock_timeout }}",
-        "Get the answers of issuers that are asked otherwise",
+        "Get the answers of other issuers, and install the certificate",
+        "Read the authorities, where docker_ca did not in this run",
         "Change the daemon, all of it or nothing; seconds that dockerd may take to start: {{ docker_daemon_start_timeout }}",
+        "Verify the endpoint from the controller",
     ]
 
 
