@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from urllib.parse import urlsplit
 
+from ...module_utils._errors import TlsError
 from .. import _given_client
 from .._bound import Bound
 from .._variables import Fleet
@@ -97,7 +98,10 @@ def _is_due(verify: t.Any, result: t.Any) -> bool:
 
 
 def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
-    """Return the options of M(endpoint_info) for the task's own host, None where it is not verified."""
+    """Return the options of M(endpoint_info) for the task's own host, None where it is not verified.
+
+    Raises TlsError ``run-unfinished`` where the task that makes the clients was skipped.
+    """
     if not wanted(bound):
         return None
     host = str(bound["inventory_hostname"])
@@ -106,6 +110,12 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
     groups = bound["docker_daemon_access_groups"]
     made = bound.raw(CLIENTS) or {}
     group = groups[0]
+    if "clients" not in made and group not in _given(bound):
+        raise TlsError(
+            f"the endpoint of {host} is not verified: this run has made no client certificates for that",
+            hint="Run the playbook from its beginning, without --start-at-task and --tags.",
+            code="run-unfinished",
+        )
     client = (made.get("clients") or {}).get(group) or {"certificate_content": "", "expired_certificate_content": ""}
     generations = bound.get(GENERATIONS) or {}
     result = bound.raw("docker_daemon_endpoint") or {}
