@@ -43,6 +43,13 @@ def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_bound, "is_trusted", lambda text: not isinstance(text, Reported))
 
 
+def test_what_is_loaded_before_the_fork_is_not_collected_again_in_each_process() -> None:
+    code = f"import gc, {host_state.__name__}; print(gc.get_freeze_count() > len(gc.get_objects()))"
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=paths)
+    assert done.stdout.strip() == "True", done.stderr
+
+
 def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     """Who adds a task here has to say whether a host that is current needs it; if so, host_state has to know."""
     files = [ROOT / "roles" / role / "tasks/main.yml" for role in ROLES]
