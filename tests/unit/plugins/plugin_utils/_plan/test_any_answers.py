@@ -30,7 +30,7 @@ from support.hosts.answers import sample
 
 #: What a task registers, and the module that answers it.
 REGISTERS = {
-    "__docker_tls_looked": "host_state",
+    "__docker_tls_inspected": "host_state",
     "docker_server_cert_requested": "certificate_requests",
     "docker_server_cert_signed": "signed_certificates",
     "docker_server_cert_answered": "signed_certificates",
