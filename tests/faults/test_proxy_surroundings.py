@@ -145,3 +145,22 @@ def test_switch_from_the_proxy_that_is_not_confirmed_is_undone(able: Host, clien
     assert owner(able) == {"haproxy"}
     assert clients.status() == "200"
     assert able.keeper() == keeper
+
+
+def test_switch_killed_at_every_kind_of_step_leaves_one_listener(able: Host, clients: Clients) -> None:  # noqa: F811
+    """From dockerd to the proxy. The steps are those of a run that succeeds, one of each kind."""
+    able.secure(live_restore="enable")
+    keeper = able.keeper()
+    whole = able.run(listener="proxy", live_restore="enable")
+    assert not whole.error, whole.error
+    kinds = [step.partition(" ")[0] for step in whole.steps]
+    for number in [number for number, kind in enumerate(kinds, 1) if kind not in kinds[: number - 1]]:
+        if owner(able) == {"haproxy"}:  # at first, and where the kill came after the commit
+            assert not able.run(listener="dockerd", live_restore="enable").error
+        plain = able.files()
+        assert able.run(listener="proxy", live_restore="enable", die_at=number).killed
+        assert able.settled(), whole.steps[number - 1]
+        assert owner(able) in ({"dockerd"}, {"haproxy"}), whole.steps[number - 1]
+        assert (able.files() == plain) == (owner(able) == {"dockerd"}), whole.steps[number - 1]
+        assert clients.status() == "200", whole.steps[number - 1]
+        assert able.keeper() == keeper
