@@ -23,8 +23,7 @@ def hosts(directory: pathlib.Path) -> str:
 
 
 MIDDLE = {
-    "the-inspection": ("Check whether there is anything to do",),
-    "the-plan-in-check-mode": ("Plan the run", "--check"),
+    "the-bundles-in-check-mode": ("portcullis.docker_tls.docker_client_cert : Decide*", "--check"),
     "the-bundles": ("portcullis.docker_tls.docker_client_cert : Decide*",),
 }
 
