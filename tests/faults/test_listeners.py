@@ -21,19 +21,16 @@ class Prober:
         self.address = address
         self.opened = 0
         self.refused = 0
-        self.slowest = 0.0
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.probe)
 
     def probe(self) -> None:
         while not self.over.is_set():
-            begin = time.monotonic()
             try:
                 with socket.create_connection((self.address, 2376), timeout=30):
                     self.opened += 1
             except OSError:
                 self.refused += 1
-            self.slowest = max(self.slowest, time.monotonic() - begin)
             time.sleep(0.005)
 
     def __enter__(self) -> Prober:
