@@ -19,7 +19,7 @@ _NOISE = re.compile(
 )
 _OF_SYSTEMD = re.compile(
     r"^(docker[\w@.-]*\.(service|socket): |(Failed to|Start|Starting|Started|Stopped|Stopping|Closed|Listening on|Dependency failed|"
-    r"Finished|Reached|Condition check)\b.*(docker\.|Docker |- ))"
+    r"Finished|Reached|Condition check)\b.*(docker\.|Docker\b|- ))"
 )
 _STRUCTURED = re.compile(r'^time="[^"]*" level=(\w+) msg=("(?:[^"\\]|\\.)*"|\S+)(.*)$')
 _CRASH = re.compile(r"^(panic|fatal error): ")

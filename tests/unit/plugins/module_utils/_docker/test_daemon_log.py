@@ -49,6 +49,14 @@ LOGS = {
     "error without quotes": (f"{BEFORE}{STAMP}error msg=broken\n{AFTER}", "broken"),
     "crash": (f"{BEFORE}panic: no such thing\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1\n{AFTER}", "panic"),
     "systemd alone": (BEFORE + AFTER, ""),
+    "our socket, systemd 247": (
+        f"{BEFORE}{TWICE}\n{AFTER}Closed TLS endpoint of Docker.\nListening on TLS endpoint of Docker.\n",
+        TWICE,
+    ),
+    "our socket, systemd 252": (
+        f"{BEFORE}{TWICE}\n{AFTER}docker-tls.socket: Deactivated successfully.\nListening on docker-tls.socket - TLS endpoint of Docker.\n",
+        TWICE,
+    ),
     "nothing": ("", ""),
 }
 
