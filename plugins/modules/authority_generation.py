@@ -29,16 +29,16 @@ options:
     required: true
   state:
     description:
-      - V(introduced) makes a new generation, unless one waits already. It is trusted and does not sign.
-      - V(signing) lets the generation that waits sign. The former one is still trusted.
+      - V(accepted) makes a new generation, unless one waits already. It is trusted and does not sign.
+      - V(issuing) lets the generation that waits sign. The former one is still trusted.
       - V(retired) takes the generations that sign no more out of trust for good. Their certificates are kept in C(retired/), their private keys
         are destroyed.
     type: str
-    choices: [introduced, signing, retired]
+    choices: [accepted, issuing, retired]
     required: true
   passphrase:
     description:
-      - Passphrase of the CA's keys, needed for O(state=introduced) only. In the other states one that is given is checked, so that a wrong one
+      - Passphrase of the CA's keys, needed for O(state=accepted) only. In the other states one that is given is checked, so that a wrong one
         changes nothing. It is sent and kept as by M(portcullis.docker_tls.authorities).
     type: str
     required: false
@@ -75,14 +75,14 @@ EXAMPLES = r"""
     path: /etc/docker/ca
     passphrase: "{{ vault_docker_ca_passphrase }}"
     name: server
-    state: introduced
+    state: accepted
     key_type: ecdsa-p384
 
 - name: Let it sign, after every client trusts it
   portcullis.docker_tls.authority_generation:
     path: /etc/docker/ca
     name: server
-    state: signing
+    state: issuing
 
 - name: Give the old one up, after every host has a certificate of the new one
   portcullis.docker_tls.authority_generation:
@@ -94,12 +94,12 @@ EXAMPLES = r"""
 RETURN = r"""
 reasons:
   description:
-    - What was done. V(generation-introduced), V(generation-signs), V(generation-retired); V(authority-unfinished), a generation was finished that
+    - What was done. V(generation-accepted), V(generation-issuing), V(generation-retired); V(authority-unfinished), a generation was finished that
       a killed run had begun; V(modes-repaired), V(ledger-repaired) as for M(portcullis.docker_tls.authorities).
   returned: success
   type: list
   elements: str
-  sample: [generation-introduced]
+  sample: [generation-accepted]
 authorities:
   description: All authorities, as M(portcullis.docker_tls.authority_info) returns them.
   returned: success
@@ -132,7 +132,7 @@ if t.TYPE_CHECKING:
 def _spec(place: layout.CaDirectory, params: dict[str, t.Any]) -> create.AuthoritySpec:
     """Return how a new generation is made: as asked for, else like the one that signs."""
     stored = store.read_authorities(place).get(params["name"], ())
-    like = create.spec_like(store.signing(stored)) if stored else None
+    like = create.spec_like(store.issuing(stored)) if stored else None
     return create.AuthoritySpec(
         name=params["name"],
         common_name=params["common_name"] or (like.common_name if like else params["name"]),

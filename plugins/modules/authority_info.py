@@ -105,7 +105,7 @@ authorities:
           description: Its number.
           type: int
         stage:
-          description: V(next), is trusted and does not sign yet; V(signing); V(old), is trusted and signs no more.
+          description: V(accepted), is trusted and does not sign yet; V(issuing); V(retiring), is trusted and signs no more.
           type: str
           sample: signing
         certificate_content:

@@ -101,7 +101,7 @@ def test_all_authorities_are_replaced_in_one_run_and_the_second_changes_nothing(
     planned = rotate(tmp_path, "all", execute=False)
     assert planned.changed_nothing, planned.output
     for name in ("server", "clients", "ops"):
-        assert f"Rotation of the authority {name}: {name}-g1 (signing)" in planned.output
+        assert f"Rotation of the authority {name}: {name}-g1 (issuing)" in planned.output
     assert planned.output.count("Nothing has been changed") == 1
     run = rotate(tmp_path, "all")
     assert run.code == 0, run.output
@@ -141,7 +141,7 @@ def test_wrong_passphrase_in_the_middle_changes_nothing_and_the_right_one_goes_o
     assert site(tmp_path).code == 0
     place = ca_directory.ca_directory(str(ca_of(tmp_path)))
     now = datetime.now(timezone.utc)
-    ca_generations.change(place, spec("server"), "introduced", PASSPHRASE, call_context(now), predict=False)
+    ca_generations.change(place, spec("server"), "accepted", PASSPHRASE, call_context(now), predict=False)
     assert site(tmp_path).code == 0  # everybody trusts both: what comes next is that the new one signs
     before = tree(ca_of(tmp_path)), tree(tmp_path / "bundles")
     wrong = rotate(tmp_path, "server", passphrase="a wrong passphrase, really")

@@ -277,9 +277,9 @@ def test_ledger_tells_the_story() -> None:
         *(("authority-created", "server-g1"), ("authority-created", "clients-g1"), ("authority-created", "ops-g1")),
         # For a revocation the new generation signs from its first moment on.
         *(("authority-created", "ops-g2"), ("authority-retired", "ops-g1")),
-        *((f"authority-{step}", "server-g2") for step in ("created", "signing")),
+        *((f"authority-{step}", "server-g2") for step in ("created", "issuing")),
         ("authority-retired", "server-g1"),
-        *((f"authority-{step}", "clients-g2") for step in ("created", "signing")),
+        *((f"authority-{step}", "clients-g2") for step in ("created", "issuing")),
         ("authority-retired", "clients-g1"),
         ("authority-adopted", "foreign-g1"),
     ]

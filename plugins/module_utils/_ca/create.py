@@ -40,7 +40,7 @@ class AuthoritySpec:
     validity: timedelta
     generation: int = 1
     #: Trusted and not signing yet.
-    is_next: bool = False
+    accepted_only: bool = False
 
     @property
     def id(self) -> str:
@@ -57,7 +57,7 @@ def spec_like(one: store.StoredAuthority) -> AuthoritySpec:
         key_type=one.view.key_type,
         validity=one.view.not_after - one.view.not_before,
         generation=one.generation,
-        is_next=one.is_next,
+        accepted_only=one.accepted_only,
     )
 
 
@@ -94,13 +94,13 @@ def decide(
     warnings = []
     for spec in specs:
         if spec.name in stored:
-            current = store.signing(stored[spec.name])
+            current = store.issuing(stored[spec.name])
             warnings += _differences(spec, current)
             warnings += _age_warning(current, now)
     listed = {spec.name for spec in specs}
     for name in sorted(set(stored) - listed):
         warnings.append(
-            f"access-group-unlisted: the access group {name} is no longer listed; its authority {store.signing(stored[name]).id} stays "
+            f"access-group-unlisted: the access group {name} is no longer listed; its authority {store.issuing(stored[name]).id} stays "
             "in the CA directory, and hosts that admit the group still do"
         )
     return [spec for spec in specs if spec.name not in stored], warnings
@@ -244,9 +244,9 @@ class Run:
         stored = store.read_authorities(self.place)
         for spec in self.specs:
             if spec.name in stored:
-                store.check_authority(store.signing(stored[spec.name]), self.context.now)
+                store.check_authority(store.issuing(stored[spec.name]), self.context.now)
                 if self.passphrase:  # else it is a prediction that was given none
-                    store.open_key(store.signing(stored[spec.name]), self.passphrase)
+                    store.open_key(store.issuing(stored[spec.name]), self.passphrase)
         try:
             found = ledger.scan(self.place)
             ledger.check_clock(self.place, found, self.context.now)
@@ -334,8 +334,8 @@ class Run:
         content = reader.certificate_pem(certificate).encode("ascii")
         _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
         crl.stage(path, certificate, key, self.context.now)
-        if spec.is_next:
-            _files.write_atomic(os.path.join(path, store.NEXT_MARK), b"", layout.FILE_MODE)
+        if spec.accepted_only:
+            _files.write_atomic(os.path.join(path, store.ACCEPTED_MARK), b"", layout.FILE_MODE)
         return certificate
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A new generation of an authority: introduced, made to sign, and the old ones retired.
+"""A new generation of an authority: accepted, made to issue, and the old ones retired.
 
 Who trusts what is not this file's business; it keeps the order within the CA. Each step is one line of the ledger and
 then one change on disk (``stages``); a step that is done already changes nothing.
@@ -19,8 +19,8 @@ from .._pki import keys, names
 from .._time import isoformat
 from . import create, layout, ledger, lock, stages, store
 
-INTRODUCED, SIGNING, RETIRED = "introduced", "signing", "retired"
-STATES = (INTRODUCED, SIGNING, RETIRED)
+ACCEPTED, ISSUING, RETIRED = "accepted", "issuing", "retired"
+STATES = (ACCEPTED, ISSUING, RETIRED)
 _HIGHEST = 9999
 
 
@@ -47,8 +47,8 @@ def change(
 ) -> Outcome:
     """Bring the authority ``spec.name`` to ``state``.
 
-    ``introduced``: a generation waits that is trusted and does not sign (made like ``spec``, for which the passphrase is
-    needed). ``signing``: the one that waits signs. ``retired``: only the one that signs, and one that waits, are left.
+    ``accepted``: a generation waits that is trusted and does not sign (made like ``spec``, for which the passphrase is
+    needed). ``issuing``: the one that waits signs. ``retired``: only the one that signs, and one that waits, are left.
     A passphrase that is given is checked in any state, so that a wrong one changes nothing.
 
     ``generation`` is the new generation that is meant (0: whichever comes). Where another run was quicker, and it is there,
@@ -115,7 +115,7 @@ def sign(
     place: layout.CaDirectory, one: store.StoredAuthority, found: ledger.Scan, audit: t.Mapping[str, t.Any]
 ) -> None:
     """Make a generation sign that was only trusted. Only under the lock."""
-    ledger.append(place, found, [{**create.entry("authority-signing", one.id, one.view), **audit}])
+    ledger.append(place, found, [{**create.entry("authority-issuing", one.id, one.view), **audit}])
     stages.unmark(place, one.id)
 
 
@@ -138,25 +138,25 @@ def audit_fields(context: create.CallContext, **more: t.Any) -> dict[str, t.Any]
 
 def waiting(generations: t.Sequence[store.StoredAuthority]) -> store.StoredAuthority | None:
     """Return the generation that is trusted and does not sign yet, None where there is none."""
-    return next((one for one in reversed(generations) if store.stage_of(one, generations) == store.NEXT), None)
+    return next((one for one in reversed(generations) if store.stage_of(one, generations) == store.ACCEPTED), None)
 
 
 def olds(generations: t.Sequence[store.StoredAuthority]) -> list[store.StoredAuthority]:
     """Return the generations that are trusted and sign no more."""
-    return [one for one in generations if store.stage_of(one, generations) == store.OLD]
+    return [one for one in generations if store.stage_of(one, generations) == store.RETIRING]
 
 
 def _check_passphrase(generations: t.Sequence[store.StoredAuthority], state: str, passphrase: bytes | None) -> None:
     """All keys of a CA have one passphrase: a new one gets that of the key that signs now, and the next one has it too."""
     one = waiting(generations)
-    if passphrase is None and state == INTRODUCED:
+    if passphrase is None and state == ACCEPTED:
         raise TlsError(
             "a new generation needs the CA's passphrase, for its key",
             hint="Give passphrase (docker_ca_passphrase).",
             code="passphrase-missing",
         )
     if passphrase is not None:
-        store.open_key(store.signing(generations), passphrase)
+        store.open_key(store.issuing(generations), passphrase)
         if one is not None and state != RETIRED:
             store.open_key(one, passphrase)
 
@@ -173,12 +173,12 @@ def _predict(
     one = waiting(generations)
     if _is_overtaken(generations, state, generation):
         return Outcome(before, before)
-    if state == INTRODUCED and one is None:
+    if state == ACCEPTED and one is None:
         number = next_generation(place, spec.name, before, found)
-        return Outcome(before, before, (_wanted(spec, number),), ("generation-introduced",))
-    if state == SIGNING and one is not None:
-        after = [replace(each, is_next=False) for each in generations]
-        return Outcome(before, {**before, spec.name: after}, (), ("generation-signs",))
+        return Outcome(before, before, (_wanted(spec, number),), ("generation-accepted",))
+    if state == ISSUING and one is not None:
+        after = [replace(each, accepted_only=False) for each in generations]
+        return Outcome(before, {**before, spec.name: after}, (), ("generation-issuing",))
     gone = _leaving(generations, generation) if state == RETIRED else []
     if gone:
         left = [each for each in generations if each not in gone]
@@ -190,10 +190,10 @@ def _is_overtaken(generations: t.Sequence[store.StoredAuthority], state: str, ge
     """Return whether another run has done what was asked for, and more: it must not be done to a later generation."""
     if not generation:
         return False
-    if state == INTRODUCED:
+    if state == ACCEPTED:
         return any(one.generation >= generation for one in generations)
     one = waiting(generations)
-    return state == SIGNING and one is not None and one.generation != generation
+    return state == ISSUING and one is not None and one.generation != generation
 
 
 def _leaving(generations: t.Sequence[store.StoredAuthority], generation: int) -> list[store.StoredAuthority]:
@@ -205,7 +205,7 @@ def _wanted(spec: create.AuthoritySpec, number: int) -> create.AuthoritySpec:
     names.check_common_name(spec.common_name, f"common_name of the authority {spec.name}")
     if spec.organization:
         names.check_common_name(spec.organization, f"organization of the authority {spec.name}")
-    return replace(spec, generation=number, is_next=True)
+    return replace(spec, generation=number, accepted_only=True)
 
 
 def _act(
@@ -223,13 +223,13 @@ def _act(
     one = waiting(generations)
     if _is_overtaken(generations, state, generation):
         return (), ()
-    if state == INTRODUCED and one is None:
+    if state == ACCEPTED and one is None:
         wanted = _wanted(spec, next_generation(place, spec.name, settled.stored, found))
-        create.Run(place, (), passphrase or b"", context).create([wanted], found, stage=store.NEXT)
-        return (wanted,), ("generation-introduced",)
-    if state == SIGNING and one is not None:
+        create.Run(place, (), passphrase or b"", context).create([wanted], found, stage=store.ACCEPTED)
+        return (wanted,), ("generation-accepted",)
+    if state == ISSUING and one is not None:
         sign(place, one, found, audit_fields(context))
-        return (), ("generation-signs",)
+        return (), ("generation-issuing",)
     gone = _leaving(generations, generation) if state == RETIRED else []
     if gone:
         retire(place, gone, found, audit_fields(context))

@@ -7,7 +7,7 @@
 
     lock                                  flock(2) of the process that works here
     ledger.jsonl  ledger.head             what was issued; number and digest of its last line
-    authorities/<name>-g<generation>/     certificate.pem, key.pem; next: is trusted and does not sign yet
+    authorities/<name>-g<generation>/     certificate.pem, key.pem; accepted: is trusted and does not sign yet
     retired/<name>-g<generation>/         certificate.pem of a generation that is trusted no more; its key is gone
     issued/<serial>.pem                   every certificate that was released
     staging/                              half-made things; emptied at the start of the next writing run

@@ -54,7 +54,7 @@ class Scan:
 
     ``size`` is the bytes of whole lines, ``torn`` those after the last line feed, ``used`` the serials asked about that
     it holds already, ``authorities`` the certificate fingerprint of every authority by id (retired ones left out),
-    ``retired`` the ids of those, ``signing`` the ids that were made to sign after they had only been trusted.
+    ``retired`` the ids of those, ``issuing`` the ids that were made to sign after they had only been trusted.
     ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only, and those that
     were recorded (``claimants`` or the ``requester`` say whose they are) until one of these was issued another.
     ``revoked`` the serials of revoked certificates by the id of their authority.
@@ -67,7 +67,7 @@ class Scan:
     used: frozenset[str]
     authorities: t.Mapping[str, str]
     retired: frozenset[str] = frozenset()
-    signing: frozenset[str] = frozenset()
+    issuing: frozenset[str] = frozenset()
     holders: tuple[t.Mapping[str, t.Any], ...] = ()
     time: str = ""
     restored: bool = False
@@ -235,7 +235,7 @@ def _scan_lines(
         frozenset(used),
         known.living,
         frozenset(known.retired),
-        frozenset(known.signing),
+        frozenset(known.issuing),
         holders.entries(),
         _time_of(last),
         restored,
@@ -272,7 +272,7 @@ class _Authorities:
 
     living: dict[str, str]
     retired: set[str]
-    signing: set[str]
+    issuing: set[str]
 
 
 def _note_authority(known: _Authorities, entry: t.Mapping[str, t.Any]) -> None:
@@ -282,8 +282,8 @@ def _note_authority(known: _Authorities, entry: t.Mapping[str, t.Any]) -> None:
         known.retired.add(name)
         return
     known.living[name] = entry["fingerprint_sha256"]
-    if entry["event"] == "authority-signing":
-        known.signing.add(name)
+    if entry["event"] == "authority-issuing":
+        known.issuing.add(name)
 
 
 def repair(place: CaDirectory, found: Scan) -> tuple[str, ...]:

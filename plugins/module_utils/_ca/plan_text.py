@@ -28,7 +28,7 @@ def authorities(outcome: create.Outcome, now: datetime) -> list[str]:
 def revocations(found: t.Iterable[revocation.Revocation]) -> list[str]:
     """Return one line for each authority that a revoked client has a valid certificate of."""
     return [
-        f"authority {one.authority}: {one.signing or 'a new generation'} signs, {', '.join(one.generations)} has to leave "
+        f"authority {one.authority}: {one.issuing or 'a new generation'} signs, {', '.join(one.generations)} has to leave "
         f"(client-revoked: {', '.join(one.clients)})"
         for one in found
     ]

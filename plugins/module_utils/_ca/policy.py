@@ -218,7 +218,7 @@ def _authority_for(request: SigningRequest, stored: store.Stored, rules: Rules) 
 
 def _generation_for(request: SigningRequest, generations: t.Sequence[store.StoredAuthority]) -> store.StoredAuthority:
     if not request.generation:
-        return store.signing(generations)
+        return store.issuing(generations)
     for one in generations:
         if one.generation == request.generation:
             return one

@@ -74,7 +74,7 @@ def with_revocations(
     """
     described = {**authorities, **store.describe(revoked.stored, now, revoked.distrusted)}
     for one in revoked.revocations:
-        if not one.signing:
+        if not one.issuing:
             described[one.authority] = {**described[one.authority], "certificate_content": "", "certificate": None}
     return described
 
@@ -99,7 +99,8 @@ def generations_diff(before: store.Stored, after: store.Stored, made: t.Sequence
     shown = _stages(after)
     for spec in made:
         shown.setdefault(
-            spec.id, f"{store.NEXT if spec.is_next else store.SIGNING}, CN={spec.common_name}, {spec.key_type}"
+            spec.id,
+            f"{store.ACCEPTED if spec.accepted_only else store.ISSUING}, CN={spec.common_name}, {spec.key_type}",
         )
     return {"before": _stages(before), "after": shown}
 

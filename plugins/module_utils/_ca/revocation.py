@@ -36,13 +36,13 @@ class Revoked:
 class Revocation:
     """What has to leave for one authority: ``generations`` under which ``clients`` hold valid certificates.
 
-    ``signing`` is the generation that signs now ("" in a prediction that would make one), ``members`` whether others of the
+    ``issuing`` is the generation that signs now ("" in a prediction that would make one), ``members`` whether others of the
     group stay and so need a time in which both are trusted.
     """
 
     authority: str
     clients: tuple[str, ...]
-    signing: str
+    issuing: str
     generations: tuple[str, ...]
     members: bool
 
@@ -51,7 +51,7 @@ class Revocation:
         return {
             "authority": self.authority,
             "clients": list(self.clients),
-            "signing": self.signing,
+            "issuing": self.issuing,
             "generations": list(self.generations),
             "members": self.members,
         }
@@ -188,7 +188,7 @@ def _outcome(plan: _Plan, work: _Plan, request: RevocationRequest, stored: store
         Revocation(
             authority=name,
             clients=tuple(sorted({client for client, unused in ids})),
-            signing="" if predict and name in plan.new else store.signing(stored[name]).id,
+            issuing="" if predict and name in plan.new else store.issuing(stored[name]).id,
             generations=tuple(sorted(_ids(ids))),
             members=name in request.members,
         )
@@ -220,7 +220,7 @@ def _plan(place: layout.CaDirectory, request: RevocationRequest, now: datetime) 
         if one.listed and one.trusted and one.group not in covered:
             held.setdefault(one.group, set()).add((one.client, one.generation))
     new = tuple(
-        name for name, ids in held.items() if name not in covered and store.signing(stored[name]).id in _ids(ids)
+        name for name, ids in held.items() if name not in covered and store.issuing(stored[name]).id in _ids(ids)
     )
     return _Plan(stored, held, new, seen, frozenset(access.revoked_pairs(entries)), listed, covered)
 
@@ -301,9 +301,9 @@ def _renew(
     if one is not None and one.id not in _ids(held):
         generations.sign(place, one, found, generations.audit_fields(context, reasons=reasons))
         return
-    store.open_key(store.signing(stored[name]), passphrase)
+    store.open_key(store.issuing(stored[name]), passphrase)
     number = generations.next_generation(place, name, stored, found)
-    wanted = replace(template, name=name, generation=number, is_next=False)
+    wanted = replace(template, name=name, generation=number, accepted_only=False)
     create.Run(place, (), passphrase, context).create([wanted], found, reasons=reasons)
 
 

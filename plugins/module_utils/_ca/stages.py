@@ -3,8 +3,8 @@
 
 """From one stage of an authority's generation to the next, on disk.
 
-The ledger is written first (``authority-signing``, ``authority-retired``), then the directory changes in one step: the mark
-``next`` is removed, or ``authorities/<id>`` is renamed to ``retired/<id>`` and its key removed. What a killed run left undone
+The ledger is written first (``authority-issuing``, ``authority-retired``), then the directory changes in one step: the mark
+``accepted`` is removed, or ``authorities/<id>`` is renamed to ``retired/<id>`` and its key removed. What a killed run left undone
 is done by the next one, since the ledger says it. A retired generation that a restored backup brings back leaves again.
 """
 
@@ -24,7 +24,7 @@ def settled(stored: store.Stored, found: ledger.Scan) -> dict[str, list[store.St
     """Return the authorities as the ledger has them: without the retired ones, signing where they were made to."""
     living = {
         name: [
-            replace(one, is_next=False) if one.id in found.signing else one
+            replace(one, accepted_only=False) if one.id in found.issuing else one
             for one in generations
             if one.id not in found.retired or one.id in found.authorities
         ]
@@ -40,7 +40,7 @@ def finish(place: layout.CaDirectory, found: ledger.Scan) -> None:
             move_out(place, name)
     for name in _names(place.retired):
         _destroy_key(os.path.join(place.retired, name))
-    for name in sorted(found.signing & set(found.authorities)):
+    for name in sorted(found.issuing & set(found.authorities)):
         unmark(place, name)
 
 
@@ -48,7 +48,7 @@ def unmark(place: layout.CaDirectory, name: str) -> None:
     """Let the generation ``name`` sign: remove its mark."""
     path = os.path.join(place.authorities, name)
     try:
-        os.unlink(os.path.join(path, store.NEXT_MARK))
+        os.unlink(os.path.join(path, store.ACCEPTED_MARK))
     except FileNotFoundError:
         return
     _files.fsync_directory(path)
@@ -72,7 +72,7 @@ def move_out(place: layout.CaDirectory, name: str) -> None:
 def _destroy_key(path: str) -> None:
     """Remove what a retired generation needs no more; its certificate stays, so that what it signed can be told."""
     gone = False
-    for name in (store.KEY, store.NEXT_MARK, store.LIST):
+    for name in (store.KEY, store.ACCEPTED_MARK, store.LIST):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(path, name))
             gone = True

@@ -4,8 +4,8 @@
 """The authorities in a CA directory: read, assessed, opened, described.
 
 An authority has a name (``server``, or an access group) and generations; ``authorities/<name>-g<generation>`` holds one.
-A generation with the file ``next`` is trusted and does not sign yet; of the others the highest signs, and the older ones are
-still trusted (``old``). The anchors to be trusted are those of all generations that are there and not expired.
+A generation with the file ``accepted`` is trusted and does not sign yet; of the others the highest signs, and the older ones are
+still trusted (``retiring``). The anchors to be trusted are those of all generations that are there and not expired.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ KEY = "key.pem"
 #: The revocation list of a client authority, see ``crl``.
 LIST = "crl.pem"
 #: The mark of a generation that does not sign yet; an empty file.
-NEXT_MARK = "next"
+ACCEPTED_MARK = "accepted"
 #: The stages of a generation that is there.
-NEXT, SIGNING, OLD = "next", "signing", "old"
+ACCEPTED, ISSUING, RETIRING = "accepted", "issuing", "retiring"
 
 # 58 characters, so that <name>-g<generation> fits an OU of 64 (RFC 5280 A.1) up to generation 9999.
 _GROUP = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
@@ -52,7 +52,7 @@ class StoredAuthority:
     certificate: x509.Certificate
     certificate_content: str
     view: reader.CertificateView
-    is_next: bool = False
+    accepted_only: bool = False
     #: Its revocation list as PEM, "" where there is none.
     crl_content: str = ""
 
@@ -96,18 +96,18 @@ def split_identifier(text: str) -> tuple[str, int] | None:
     return (match["name"], int(match["generation"])) if match else None
 
 
-def signing(generations: t.Sequence[StoredAuthority]) -> StoredAuthority:
-    """Return the generation that signs: the highest without the mark ``next`` (the highest where all have it)."""
-    able = [one for one in generations if not one.is_next]
+def issuing(generations: t.Sequence[StoredAuthority]) -> StoredAuthority:
+    """Return the generation that signs: the highest without the mark ``accepted`` (the highest where all have it)."""
+    able = [one for one in generations if not one.accepted_only]
     return max(able or generations, key=lambda one: one.generation)
 
 
 def stage_of(one: StoredAuthority, generations: t.Sequence[StoredAuthority]) -> str:
-    """Return ``next``, ``signing`` or ``old``."""
-    current = signing(generations)
+    """Return ``accepted``, ``issuing`` or ``retiring``."""
+    current = issuing(generations)
     if one.generation == current.generation:
-        return SIGNING
-    return NEXT if one.is_next or one.generation > current.generation else OLD
+        return ISSUING
+    return ACCEPTED if one.accepted_only or one.generation > current.generation else RETIRING
 
 
 def purpose_of(name: str) -> str:
@@ -183,7 +183,7 @@ def _read_one(directory: str, name: str, generation: int) -> StoredAuthority | N
         certificate=certificate,
         certificate_content=reader.certificate_pem(certificate),
         view=view,
-        is_next=os.path.lexists(os.path.join(directory, NEXT_MARK)),
+        accepted_only=os.path.lexists(os.path.join(directory, ACCEPTED_MARK)),
         crl_content=(_files.read_bytes_or_none(os.path.join(directory, LIST)) or b"").decode("ascii", "replace"),
     )
 
@@ -282,7 +282,7 @@ def describe(stored: Stored, now: datetime, distrusted: t.Container[str] = froze
     """
     result: dict[str, dict[str, t.Any]] = {}
     for name in sorted(stored, key=lambda one: (one != SERVER, one)):
-        current = signing(stored[name])
+        current = issuing(stored[name])
         trusted = [one for one in stored[name] if one.id not in distrusted]
         result[name] = {
             "id": current.id,

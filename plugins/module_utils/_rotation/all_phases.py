@@ -31,10 +31,10 @@ def decide(situations: t.Sequence[rotation.Situation]) -> list[rotation.Plan]:
         return plans
     settled = []
     for one, plan in zip(situations, plans):
-        signing = one.at(rotation.SIGNING)[0]
+        signing = one.at(rotation.ISSUING)[0]
         begin = one.begin_of(signing)
         is_part = begin is not None and begun - begin <= one.again_after and not signing.endswith("-g1")
-        if plan.changes == (rotation.INTRODUCED,) and begin is not None and is_part:
+        if plan.changes == (rotation.ACCEPTED,) and begin is not None and is_part:
             note = f"{signing} signs since {isoformat(begin)}: its part of the rotation is complete"
             plan = rotation.Plan(one.name, rotation.DONE, (), signing, (), note=note)
         settled.append(plan)

@@ -9,7 +9,7 @@ wire and in the bundles. So whatever stopped a rotation, the next run continues 
 =========  ==============================  =================================  ===============================
 phase      CA                              server authority                   client authority
 =========  ==============================  =================================  ===============================
-trust      a new generation is introduced  every bundle and host trusts both  every host admits both
+trust      a new generation is accepted    every bundle and host trusts both  every host admits both
 reissue    the new one signs               hosts get new certificates         bundles get new certificates
 retire     the old one is given up         bundles and hosts drop it          hosts drop it
 =========  ==============================  =================================  ===============================
@@ -27,10 +27,9 @@ from datetime import datetime, timedelta
 from .._time import isoformat
 
 TRUST, REISSUE, RETIRE, DONE = "trust", "reissue", "retire", "done"
-INTRODUCED, MADE_TO_SIGN, RETIRED = "introduced", "signing", "retired"
+ACCEPTED, ISSUING, RETIRING, RETIRED = "accepted", "issuing", "retiring", "retired"
 PHASES = (TRUST, REISSUE, RETIRE)
 SERVER = "server"
-NEXT, SIGNING, OLD = "next", "signing", "old"
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class Plan:
     @property
     def is_idle(self) -> bool:
         """Whether no rotation is under way: one is complete, or one would begin."""
-        return self.phase == DONE or INTRODUCED in self.changes
+        return self.phase == DONE or ACCEPTED in self.changes
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -149,8 +148,8 @@ def decide(situation: Situation) -> Plan:
 
     A phase that is complete there leads to the next one, whose ``change`` waits until ``blockers`` are gone.
     """
-    waiting, olds = situation.at(NEXT), situation.at(OLD)
-    signing = situation.at(SIGNING)[0]
+    waiting, olds = situation.at(ACCEPTED), situation.at(RETIRING)
+    signing = situation.at(ISSUING)[0]
     if situation.has_expired(signing):
         return _replace(situation, signing, olds, waiting[-1] if waiting else "")
     if waiting:
@@ -180,13 +179,13 @@ def _begin(situation: Situation, signing: str) -> Plan:
             f"{signing} signs since {isoformat(one.not_before)} and is the only one trusted: the rotation is complete"
         )
         return Plan(situation.name, DONE, (), signing, (), note=note)
-    return Plan(situation.name, TRUST, (INTRODUCED,), _following(signing), (signing,), _everywhere(situation))
+    return Plan(situation.name, TRUST, (ACCEPTED,), _following(signing), (signing,), _everywhere(situation))
 
 
 def _replace(situation: Situation, signing: str, olds: tuple[str, ...], waiting: str) -> Plan:
     """Nobody can be locked out by the end of what has ended: the next generation signs at once, without blockers."""
     target = waiting or _following(signing)
-    changes = (MADE_TO_SIGN,) if waiting else (INTRODUCED, MADE_TO_SIGN)
+    changes = (ISSUING,) if waiting else (ACCEPTED, ISSUING)
     what = {True: f"trusts {target}", False: f"gets a certificate of {target}"}
     if situation.name == SERVER:
         steps = [Step(one, what[True]) for one in situation.bundles if not one.problem]
@@ -217,7 +216,7 @@ def _reissue(situation: Situation, target: str, leaving: tuple[str, ...]) -> Pla
         steps = tuple(Step(one, f"gets a certificate of {target}") for one in situation.bundles if not one.problem)
         blockers = _unknown(situation.hosts, f"whether it admits {target} is not known")
         risk = f"Hosts that do not admit {target} will refuse all clients of the group with their new certificates."
-    return Plan(situation.name, REISSUE, (MADE_TO_SIGN,), target, leaving, steps, blockers, risk)
+    return Plan(situation.name, REISSUE, (ISSUING,), target, leaving, steps, blockers, risk)
 
 
 def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:

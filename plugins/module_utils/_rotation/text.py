@@ -11,8 +11,8 @@ from . import phases
 
 NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e docker_rotate_ca_execute=true"
 _CHANGES = {
-    "introduced": "the CA makes {target}, which is trusted and does not sign yet",
-    "signing": "in the CA, {target} signs from now on",
+    "accepted": "the CA makes {target}, which is trusted and does not sign yet",
+    "issuing": "in the CA, {target} signs from now on",
     "retired": "the CA gives {leaving} up; its private key is destroyed",
 }
 _ONE_RESTART = "each host's dockerd is restarted once"
@@ -37,7 +37,7 @@ def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -
         lines.append(f"  first  {text}")
     lines += [f"  then   {step.place.name}: {step.what}" for step in plan.steps]
     restart = _RESTART.get((plan.phase, situation.name == phases.SERVER)) or (
-        "signing" in plan.changes and _ONE_RESTART
+        "issuing" in plan.changes and _ONE_RESTART
     )
     if restart and plan.hosts:
         lines.append(f"  ({restart})")
@@ -46,7 +46,7 @@ def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -
 
 
 def _what_changes(plan: phases.Plan) -> str:
-    if plan.changes == (phases.INTRODUCED, phases.MADE_TO_SIGN):
+    if plan.changes == (phases.ACCEPTED, phases.ISSUING):
         return "the CA makes {target}, which signs at once"
     return _CHANGES[plan.change]
 

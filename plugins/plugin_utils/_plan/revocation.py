@@ -213,7 +213,7 @@ def _unread(groups: Groups, hostvars: Mapping) -> list[Undone]:
 def changes(pending: t.Iterable[Mapping]) -> list[dict[str, t.Any]]:
     """Return what the CA has to do when the members have their new certificates."""
     return [
-        {"name": str(one["authority"]), "state": "retired", "generation": int(str(one["signing"]).rpartition("-g")[2])}
+        {"name": str(one["authority"]), "state": "retired", "generation": int(str(one["issuing"]).rpartition("-g")[2])}
         for one in pending
     ]
 
@@ -226,7 +226,7 @@ def held(groups: Groups, hostvars: Mapping) -> dict[str, str]:
         if hosts and one["members"] and not any(_lets_in(hostvars[host]) for host in hosts):
             problems[str(one["authority"])] = (
                 f"The revocation of {', '.join(one['clients'])} stops here: none of the hosts that admit the group "
-                f"{one['authority']} ({', '.join(hosts)}) has taken the new authority {one['signing']}, so the other members of the "
+                f"{one['authority']} ({', '.join(hosts)}) has taken the new authority {one['issuing']}, so the other members of the "
                 "group would be locked out everywhere. Nothing has been taken from them."
             )
     return problems
@@ -335,15 +335,15 @@ def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Contai
         if bundle["client"] not in members:
             continue
         certificate = (installed.get(bundle["id"]) or {}).get("certificate") or {}
-        done = f"OU={one['signing']}" in str(certificate.get("issuer", "")).split(",")
-        detail = f"{bundle['client']} has a certificate of {one['signing']}"
+        done = f"OU={one['issuing']}" in str(certificate.get("issuer", "")).split(",")
+        detail = f"{bundle['client']} has a certificate of {one['issuing']}"
         yield _row(
             host,
             f"member {bundle['id']}",
             done,
             detail
             if done
-            else f"{bundle['client']} HAS NO CERTIFICATE of {one['signing']} and is refused until it has: "
+            else f"{bundle['client']} HAS NO CERTIFICATE of {one['issuing']} and is refused until it has: "
             f"{_reason(result) or 'the host was not reached'}",
         )
 

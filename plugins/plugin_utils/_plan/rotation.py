@@ -30,7 +30,7 @@ Groups = t.Mapping[str, t.Sequence[str]]
 #: Where C(rotation/inspect.yml) registers what it has read of the CA.
 AUTHORITIES, LEDGER = "__docker_tls_authorities", "__docker_tls_ledger"
 #: The state that the CA has in each phase.
-STATES = {"trust": "introduced", "reissue": "signing", "retire": "retired"}
+STATES = {"trust": "accepted", "reissue": "issuing", "retire": "retired"}
 #: All authorities in one run.
 ALL = "all"
 _LOST = {"state": "unreachable", "problem": "it failed or was left out in this run"}

@@ -57,7 +57,7 @@ _HELD = Fields(
     {"hosts": _TEXTS, "listed": _FLAG},
 )
 _REVOCATION = Fields(
-    {**_texts("authority", "signing"), "clients": _TEXTS, "generations": _TEXTS, "members": _FLAG},
+    {**_texts("authority", "issuing"), "clients": _TEXTS, "generations": _TEXTS, "members": _FLAG},
     {"hosts": _TEXTS, "proxies": _TEXTS},
 )
 _LISTED = Fields(_texts("serial", "authority", "client", "group"), {"hosts": _TEXTS})

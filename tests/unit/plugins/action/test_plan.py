@@ -24,7 +24,7 @@ GROUPS = {"all": ["web1", "web2", "db1", "desk"], "docker_hosts": ["web1", "web2
 REVOKED = {
     "authority": "clients",
     "clients": ["bob", "carol"],
-    "signing": "clients-g2",
+    "issuing": "clients-g2",
     "generations": ["clients-g1"],
     "members": True,
 }
@@ -287,7 +287,7 @@ def test_record_collects_certificates_and_names_the_hosts_that_could_not_be_read
 def test_rotation_of_a_ca_without_hosts_begins_with_the_first_phase() -> None:
     generation = {
         "id": "clients-g1",
-        "stage": "signing",
+        "stage": "issuing",
         "certificate_content": fleet.clients_authority().pem,
         "not_before": "2026-10-01T00:00:00Z",
     }
@@ -300,11 +300,11 @@ def test_rotation_of_a_ca_without_hosts_begins_with_the_first_phase() -> None:
     }
     settings: dict[str, t.Any] = {"authority": "clients", "again_after": "0s"}
     shown = make("rotation", hostvars(), settings, **task)
-    assert shown["shown"][0] == "Rotation of the authority clients: clients-g1 (signing)"
+    assert shown["shown"][0] == "Rotation of the authority clients: clients-g1 (issuing)"
     assert shown["plan"]["rotate_ca"] == []
     found = make("rotation", hostvars(), {**settings, "execute": True}, **task)["plan"]
     assert (found["phase"], found["rotate_ca"], found["serial"]) == ("trust", ["ca1"], 1)
-    assert found["ca_changes"] == [{"name": "clients", "state": "introduced", "generation": 2}]
+    assert found["ca_changes"] == [{"name": "clients", "state": "accepted", "generation": 2}]
     unknown = make("rotation", hostvars(), {"authority": "opz"}, **task)
     assert (unknown["failed"], unknown["code"]) == (True, "authority-unknown")
 

@@ -154,7 +154,7 @@ def test_authorities_with_a_revoked_client_says_what_has_to_leave(tmp_path: path
         {
             "authority": "clients",
             "clients": ["bob"],
-            "signing": "clients-g2",
+            "issuing": "clients-g2",
             "generations": ["clients-g1"],
             "members": True,
         }

@@ -35,26 +35,26 @@ def run(path: pathlib.Path, state: str, *, check: bool = False, **options: t.Any
     return run_module(authority_generation, arguments, check=check, diff=True)
 
 
-def introduce(path: pathlib.Path, **options: t.Any) -> dict[str, t.Any]:
-    return run(path, "introduced", passphrase=PASSPHRASE_TEXT, **options)
+def accept(path: pathlib.Path, **options: t.Any) -> dict[str, t.Any]:
+    return run(path, "accepted", passphrase=PASSPHRASE_TEXT, **options)
 
 
-def test_introduced_is_like_the_one_that_signs_unless_told_otherwise(ca: pathlib.Path) -> None:
-    result = introduce(ca)
-    assert (result["changed"], result["reasons"]) == (True, ["generation-introduced"])
+def test_accepted_is_like_the_one_that_signs_unless_told_otherwise(ca: pathlib.Path) -> None:
+    result = accept(ca)
+    assert (result["changed"], result["reasons"]) == (True, ["generation-accepted"])
     server = result["authorities"]["server"]
     assert [(one["id"], one["stage"]) for one in server["generations"]] == [
-        ("server-g1", "signing"),
-        ("server-g2", "next"),
+        ("server-g1", "issuing"),
+        ("server-g2", "accepted"),
     ]
     assert "server-g2" not in result["diff"]["before"]
-    assert "next, CN=Docker CA,OU=server-g2,O=Olympus, ecdsa-p384" in result["diff"]["after"]["server-g2"]
+    assert "accepted, CN=Docker CA,OU=server-g2,O=Olympus, ecdsa-p384" in result["diff"]["after"]["server-g2"]
     assert result["ansible_facts"]["docker_ca_authorities"] == result["authorities"]
 
 
 def test_three_states_one_after_the_other_need_the_passphrase_once(ca: pathlib.Path) -> None:
-    introduce(ca, key_type="ecdsa-p256", common_name="New CA", organization="")
-    assert run(ca, "signing")["reasons"] == ["generation-signs"]
+    accept(ca, key_type="ecdsa-p256", common_name="New CA", organization="")
+    assert run(ca, "issuing")["reasons"] == ["generation-issuing"]
     last = run(ca, "retired")
     assert last["reasons"] == ["generation-retired"]
     assert "server-g1" in last["diff"]["before"] and "server-g1" not in last["diff"]["after"]
@@ -63,9 +63,9 @@ def test_three_states_one_after_the_other_need_the_passphrase_once(ca: pathlib.P
     assert run_module(authority_info, {"path": str(ca)})["authorities"] == last["authorities"]
 
 
-@pytest.mark.parametrize("state", ["introduced", "signing", "retired"])
+@pytest.mark.parametrize("state", ["accepted", "issuing", "retired"])
 def test_check_mode_foretells_and_changes_nothing(ca: pathlib.Path, state: str) -> None:
-    for each in ("introduced", "signing", "retired"):
+    for each in ("accepted", "issuing", "retired"):
         if each == state:
             break
         run(ca, each, passphrase=PASSPHRASE_TEXT)
@@ -92,11 +92,11 @@ def test_bad_input_fails_with_one_message_and_changes_nothing(
     ca: pathlib.Path, options: dict[str, t.Any], code: str, check: bool
 ) -> None:
     before = tree(ca)
-    result = run(ca, "introduced", check=check, **options)
+    result = run(ca, "accepted", check=check, **options)
     assert (result["failed"], result["code"]) == (True, code)
     assert PASSPHRASE_TEXT not in json.dumps({**result, "invocation": None})
     assert tree(ca) == before
 
 
 def test_without_a_ca_says_so(tmp_path: pathlib.Path) -> None:
-    assert introduce(tmp_path / "ca")["code"] == "authority-missing"
+    assert accept(tmp_path / "ca")["code"] == "authority-missing"

@@ -154,13 +154,13 @@ OPERATIONS = [
             "clients": [{"name": "alice", "state": "revoked"}, {"name": "bob"}],
         },
     ),
-    Operation("rotate-introduce", authority_generation, _generation("introduced")),
-    Operation("rotate-sign", authority_generation, _generation("signing"), lambda place: change(place, "introduced")),
+    Operation("rotate-accept", authority_generation, _generation("accepted")),
+    Operation("rotate-issue", authority_generation, _generation("issuing"), lambda place: change(place, "accepted")),
     Operation(
         "rotate-retire",
         authority_generation,
         _generation("retired"),
-        lambda place: change(place, "introduced", "signing"),
+        lambda place: change(place, "accepted", "issuing"),
     ),
     Operation(
         "passphrase",

@@ -135,12 +135,12 @@ CASES: dict[str, Case] = {
     ),
     "authority-lost": Case("new-group", lambda place: shutil.rmtree(ca_of(place) / "authorities/server-g1")),
     "authority-missing": Case("backup", lambda place: shutil.rmtree(ca_of(place))),
-    "authority-missing of a rotation": Case("rotate-introduce", lambda place: shutil.rmtree(ca_of(place))),
+    "authority-missing of a rotation": Case("rotate-accept", lambda place: shutil.rmtree(ca_of(place))),
     "authority-not-yet-valid": Case(
         "adopt", options=of_pair(authority("both", unit="x", begin=now() + timedelta(days=2)))
     ),
     "authority-unexpected": Case("adopt", options=asked(fingerprint_sha256="ab" * 32)),
-    "authority-unknown": Case("rotate-introduce", options=asked(name="ops")),
+    "authority-unknown": Case("rotate-accept", options=asked(name="ops")),
     "authority-unknown of a generation": Case("sign", options=one_request(generation=7)),
     "authority-unrecorded": Case("sign", unrecorded),
     "authority-unsuitable": Case("adopt", options=of_pair(leaf(authority("server")))),
@@ -154,7 +154,7 @@ CASES: dict[str, Case] = {
     ),
     "certificate-unreadable": Case("sign", file("authorities/server-g1/certificate.pem", "no certificate")),
     "clock-behind": Case("sign", again(days=1)),
-    "clock-behind of a rotation": Case("rotate-introduce", again(days=1)),
+    "clock-behind of a rotation": Case("rotate-accept", again(days=1)),
     "common-name-invalid": Case("sign", options=one_request(common_name="x" * 65)),
     "directory-unusable": Case("new-group", options=under_a_file),
     "duration-invalid": Case("sign", options=one_request(validity="a year")),
@@ -178,7 +178,7 @@ CASES: dict[str, Case] = {
     "passphrase-unusable": Case("new-group", options=asked(passphrase="an uncommon\nsequence")),
     "passphrase-well-known": Case("passphrase", options=asked(new_passphrase="change me please")),
     "passphrase-wrong": Case("sign", options=asked(passphrase="not the right one")),
-    "passphrase-wrong of a rotation": Case("rotate-introduce", options=asked(passphrase="not the right one")),
+    "passphrase-wrong of a rotation": Case("rotate-accept", options=asked(passphrase="not the right one")),
     "passphrase-wrong of a new group": Case("new-group", options=asked(passphrase="not the right one")),
     "profile-mismatch": Case("sign", options=one_request(authority="clients")),
     "request-duplicate": Case("sign", options=lambda place: {"requests": one_request()(place)["requests"] * 2}),
@@ -225,7 +225,7 @@ OF_THE_SYSTEM: dict[str, t.Callable[[pytest.MonkeyPatch, pathlib.Path], None]] =
 
 
 @pytest.mark.parametrize("code", OF_THE_SYSTEM)
-@pytest.mark.parametrize("operation", ["sign", "new-group", "rotate-introduce", "passphrase"])
+@pytest.mark.parametrize("operation", ["sign", "new-group", "rotate-accept", "passphrase"])
 def test_run_and_check_mode_refuse_the_place_with_the_same_code(
     place: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: str, operation: str
 ) -> None:

@@ -54,8 +54,8 @@ def test_expired_authority_signs_nothing_and_says_what_to_do(ca: pathlib.Path, n
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_expired_authority_is_replaced_and_the_next_one_signs(ca: pathlib.Path, name: str) -> None:
-    assert change(ca, name, "introduced") == ("generation-introduced",)
-    assert change(ca, name, "signing") == ("generation-signs",)
+    assert change(ca, name, "accepted") == ("generation-accepted",)
+    assert change(ca, name, "issuing") == ("generation-issuing",)
     signed = sign(ca, REQUESTS[name], now=AFTER).signed[REQUESTS[name].id]
     assert signed.view is not None and f"OU={name}-g2" in signed.view.issuer
     assert change(ca, name, "retired") == ("generation-retired",)
@@ -68,7 +68,7 @@ def test_authority_that_ends_soon_signs_until_its_end_while_the_next_one_waits(c
         sign(ca, request(validity="365d"))
     assert caught.value.code == "validity-too-long"
     place = layout.ca_directory(str(ca))
-    generations.change(place, spec("server"), "introduced", PASSPHRASE, call_context(), predict=False)
+    generations.change(place, spec("server"), "accepted", PASSPHRASE, call_context(), predict=False)
     signed = sign(ca, request(validity="365d")).signed["web1"]
     assert signed.view is not None
     assert "OU=server-g1" in signed.view.issuer

@@ -115,14 +115,14 @@ def test_clock_that_was_ahead_is_accepted_once_and_for_all_by_restarting_the_led
 def test_rotation_that_was_begun_stays_as_it_is_while_the_clock_is_behind(
     place: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    operations.change(place, "introduced")
+    operations.change(place, "accepted")
     with monkeypatch.context() as back:
         back.setattr(_time, "utc_now", lambda clock=_time.utc_now: clock() - timedelta(days=10))
-        for state in ("introduced", "signing", "retired"):
-            result = operations.run(operations.BY_NAME["rotate-sign"], place, state=state)
+        for state in ("accepted", "issuing", "retired"):
+            result = operations.run(operations.BY_NAME["rotate-issue"], place, state=state)
             assert (result["failed"], result["code"]) == (True, "clock-behind")
-    result = operations.run(operations.BY_NAME["rotate-sign"], place)
-    assert (result["failed"], result["reasons"]) == (False, ["generation-signs"])
+    result = operations.run(operations.BY_NAME["rotate-issue"], place)
+    assert (result["failed"], result["reasons"]) == (False, ["generation-issuing"])
 
 
 def test_restored_archive_with_a_torn_line_is_repaired_and_reported(

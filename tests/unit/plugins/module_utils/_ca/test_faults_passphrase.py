@@ -15,11 +15,11 @@ from support.ca import operations
 from support.ca.ca_directory import PASSPHRASE, ROUNDS, tree
 from support.ca.operations import BY_NAME, NEW_PASSPHRASE, PASSPHRASE_TEXT
 
-STATES = ["introduced", "signing", "retired"]
+STATES = ["accepted", "issuing", "retired"]
 
 
 def rotate(place: pathlib.Path, state: str, **options: t.Any) -> dict[str, t.Any]:
-    return operations.run(BY_NAME["rotate-sign"], place, state=state, **options)
+    return operations.run(BY_NAME["rotate-issue"], place, state=state, **options)
 
 
 def encrypt_anew(place: pathlib.Path, identifier: str) -> None:
@@ -48,16 +48,16 @@ def test_wrong_passphrase_between_phases_changes_nothing_and_the_right_one_goes_
 
 
 def test_next_generation_with_another_passphrase_does_not_begin_to_sign(place: pathlib.Path) -> None:
-    operations.change(place, "introduced")
+    operations.change(place, "accepted")
     encrypt_anew(place, "server-g2")
     before = tree(place)
-    refused = rotate(place, "signing")
+    refused = rotate(place, "issuing")
     assert (refused["failed"], refused["code"]) == (True, "passphrase-wrong")
     assert "the key of the authority server-g2" in refused["msg"]
     assert tree(place) == before
     mended = operations.run(BY_NAME["passphrase"], place, passphrase=NEW_PASSPHRASE, new_passphrase=PASSPHRASE_TEXT)
     assert (mended["failed"], mended["authorities"]) == (False, ["server-g2"]), mended
-    assert rotate(place, "signing")["reasons"] == ["generation-signs"]
+    assert rotate(place, "issuing")["reasons"] == ["generation-issuing"]
 
 
 def test_other_authority_with_another_passphrase_is_named_where_it_is_needed(place: pathlib.Path) -> None:
@@ -66,8 +66,8 @@ def test_other_authority_with_another_passphrase_is_named_where_it_is_needed(pla
     for state in STATES:
         assert rotate(place, state)["changed"]
     before = tree(place)
-    for refused in (rotate(place, "introduced", name="clients"), operations.run(BY_NAME["sign"], place)):
+    for refused in (rotate(place, "accepted", name="clients"), operations.run(BY_NAME["sign"], place)):
         assert (refused["failed"], refused["code"]) == (True, "passphrase-wrong")
         assert "the key of the authority clients-g1" in refused["msg"]
     assert tree(place) == before
-    assert rotate(place, "introduced", name="clients", passphrase=NEW_PASSPHRASE)["changed"]
+    assert rotate(place, "accepted", name="clients", passphrase=NEW_PASSPHRASE)["changed"]

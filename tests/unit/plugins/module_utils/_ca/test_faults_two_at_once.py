@@ -44,17 +44,17 @@ def at_once(place: pathlib.Path, *pair: tuple[Operation, dict[str, t.Any]]) -> l
 
 PAIRS = [
     ("sign", "sign"),
-    ("sign", "rotate-introduce"),
-    ("sign", "rotate-sign"),
+    ("sign", "rotate-accept"),
+    ("sign", "rotate-issue"),
     ("sign", "rotate-retire"),
     ("sign", "revoke"),
     ("sign", "new-group"),
     ("sign", "backup"),
     ("sign", "passphrase"),
-    ("rotate-introduce", "rotate-introduce"),
-    ("rotate-sign", "rotate-sign"),
+    ("rotate-accept", "rotate-accept"),
+    ("rotate-issue", "rotate-issue"),
     ("rotate-retire", "rotate-retire"),
-    ("rotate-introduce", "passphrase"),
+    ("rotate-accept", "passphrase"),
     ("rotate-retire", "backup"),
     ("passphrase", "passphrase"),
     ("passphrase", "backup"),
@@ -92,18 +92,18 @@ def test_two_at_once_follow_one_another(names: tuple[str, str], model: pathlib.P
 
 def test_two_rotations_at_once_make_one_generation(place: pathlib.Path) -> None:
     """Both operators ask for all three states; anyone who comes second in one finds it reached."""
-    for name in ("rotate-introduce", "rotate-sign", "rotate-retire"):
+    for name in ("rotate-accept", "rotate-issue", "rotate-retire"):
         results = at_once(place, (BY_NAME[name], {}), (BY_NAME[name], {}))
         assert [result["failed"] for result in results] == [False, False], results
         assert sorted(len(result["reasons"]) for result in results) == [0, 1]
     ca = layout.ca_directory(str(operations.ca_of(place)))
     assert [one.id for one in store.read_authorities(ca)["server"]] == ["server-g2"]
     events = [entry["event"] for entry in ledger.entries(ca) if entry.get("authority", "").startswith("server-g2")]
-    assert events == ["authority-created", "authority-signing"]
+    assert events == ["authority-created", "authority-issuing"]
 
 
 def test_server_and_client_authority_are_rotated_at_once(place: pathlib.Path) -> None:
-    for name in ("rotate-introduce", "rotate-sign", "rotate-retire"):
+    for name in ("rotate-accept", "rotate-issue", "rotate-retire"):
         results = at_once(place, (BY_NAME[name], {}), (BY_NAME[name], {"name": "clients"}))
         assert [result["changed"] for result in results] == [True, True]
         operations.check_sound(place)
@@ -112,41 +112,41 @@ def test_server_and_client_authority_are_rotated_at_once(place: pathlib.Path) ->
     assert stored == {"server": ["server-g2"], "clients": ["clients-g2"]}
 
 
-@pytest.mark.parametrize("state", ["introduced", "signing", "retired"])
+@pytest.mark.parametrize("state", ["accepted", "issuing", "retired"])
 def test_state_that_is_begun_a_second_time_is_resumed(place: pathlib.Path, state: str) -> None:
-    operations.change(place, *["introduced", "signing", "retired"][: ["introduced", "signing", "retired"].index(state)])
-    first = operations.run(BY_NAME["rotate-sign"], place, state=state)
+    operations.change(place, *["accepted", "issuing", "retired"][: ["accepted", "issuing", "retired"].index(state)])
+    first = operations.run(BY_NAME["rotate-issue"], place, state=state)
     assert first["changed"]
     before = tree(place)
-    second = operations.run(BY_NAME["rotate-sign"], place, state=state)
+    second = operations.run(BY_NAME["rotate-issue"], place, state=state)
     assert (second["changed"], second["reasons"]) == (False, [])
     assert second["authorities"] == first["authorities"]
     assert tree(place) == before
 
 
 @pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
-@pytest.mark.parametrize("done", [1, 2, 3], ids=["introduced", "signing", "retired"])
+@pytest.mark.parametrize("done", [1, 2, 3], ids=["accepted", "issuing", "retired"])
 def test_plan_that_another_run_has_overtaken_does_nothing_to_a_later_generation(
     place: pathlib.Path, done: int, check: bool
 ) -> None:
     """One operator's plan is of a time before the other's run, which was quicker and has begun the next rotation."""
-    states = ["introduced", "signing", "retired"]
+    states = ["accepted", "issuing", "retired"]
     operations.change(place, *states[:done])
     if done == 3:
-        operations.change(place, "introduced")
+        operations.change(place, "accepted")
     before = tree(place)
     for state in states[:done]:
-        stale = operations.run(BY_NAME["rotate-sign"], place, state=state, generation=2, check=check)
+        stale = operations.run(BY_NAME["rotate-issue"], place, state=state, generation=2, check=check)
         assert (stale["failed"], stale["changed"]) == (False, False), stale
     assert tree(place) == before
 
 
 def test_stale_retirement_keeps_what_the_next_rotation_still_needs(place: pathlib.Path) -> None:
-    operations.change(place, "introduced", "signing", "retired", "introduced", "signing")
-    assert not operations.run(BY_NAME["rotate-sign"], place, state="retired", generation=2)["changed"]
+    operations.change(place, "accepted", "issuing", "retired", "accepted", "issuing")
+    assert not operations.run(BY_NAME["rotate-issue"], place, state="retired", generation=2)["changed"]
     stored = store.read_authorities(layout.ca_directory(str(operations.ca_of(place))))
     assert [one.id for one in stored["server"]] == ["server-g2", "server-g3"]
-    assert operations.run(BY_NAME["rotate-sign"], place, state="retired", generation=3)["changed"]
+    assert operations.run(BY_NAME["rotate-issue"], place, state="retired", generation=3)["changed"]
 
 
 def test_restores_at_once_give_one_ca(model: pathlib.Path, tmp_path: pathlib.Path) -> None:

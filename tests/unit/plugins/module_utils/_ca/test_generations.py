@@ -67,32 +67,32 @@ def events(path: pathlib.Path) -> list[tuple[str, str]]:
 
 
 def test_introduced_generation_is_trusted_and_does_not_sign(ca: pathlib.Path) -> None:
-    outcome = change(ca, "introduced")
-    assert outcome.reasons == ("generation-introduced",)
-    assert stages_of(ca) == {"clients-g1": "signing", "clients-g2": "next"}
+    outcome = change(ca, "accepted")
+    assert outcome.reasons == ("generation-accepted",)
+    assert stages_of(ca) == {"clients-g1": "issuing", "clients-g2": "accepted"}
     described = known(ca)["clients"]
     assert described["id"] == "clients-g1"
     assert described["trusted_content"].count("BEGIN CERTIFICATE") == 2
     assert issuer_of(ca) == "clients-g1"
-    assert stages_of(ca, "server") == {"server-g1": "signing"}
+    assert stages_of(ca, "server") == {"server-g1": "issuing"}
 
 
 def test_signing_generation_signs_and_the_old_one_stays_trusted(ca: pathlib.Path) -> None:
-    change(ca, "introduced")
-    assert change(ca, "signing").reasons == ("generation-signs",)
-    assert stages_of(ca) == {"clients-g1": "old", "clients-g2": "signing"}
+    change(ca, "accepted")
+    assert change(ca, "issuing").reasons == ("generation-issuing",)
+    assert stages_of(ca) == {"clients-g1": "retiring", "clients-g2": "issuing"}
     assert known(ca)["clients"]["trusted_content"].count("BEGIN CERTIFICATE") == 2
     assert issuer_of(ca) == "clients-g2"
 
 
 def test_retired_generation_is_not_trusted_and_its_key_is_gone(ca: pathlib.Path) -> None:
     rotate(ca)
-    assert stages_of(ca) == {"clients-g2": "signing"}
+    assert stages_of(ca) == {"clients-g2": "issuing"}
     assert known(ca)["clients"]["trusted_content"].count("BEGIN CERTIFICATE") == 1
     assert [one.name for one in (ca / "retired/clients-g1").iterdir()] == ["certificate.pem"]
     assert events(ca)[2:] == [
         ("authority-created", "clients-g2"),
-        ("authority-signing", "clients-g2"),
+        ("authority-issuing", "clients-g2"),
         ("authority-retired", "clients-g1"),
     ]
     ensure(ca)
@@ -108,7 +108,7 @@ def test_state_that_is_reached_changes_nothing(ca: pathlib.Path, state: str) -> 
     assert tree(ca) == before
 
 
-@pytest.mark.parametrize("state", ["signing", "retired"])
+@pytest.mark.parametrize("state", ["issuing", "retired"])
 def test_state_without_a_second_generation_changes_nothing(ca: pathlib.Path, state: str) -> None:
     before = tree(ca)
     assert change(ca, state, passphrase=None).reasons == ()
@@ -116,26 +116,26 @@ def test_state_without_a_second_generation_changes_nothing(ca: pathlib.Path, sta
 
 
 def test_retirement_leaves_the_generation_that_waits(ca: pathlib.Path) -> None:
-    change(ca, "introduced")
-    change(ca, "signing")
-    change(ca, "introduced")
+    change(ca, "accepted")
+    change(ca, "issuing")
+    change(ca, "accepted")
     change(ca, "retired")
-    assert stages_of(ca) == {"clients-g2": "signing", "clients-g3": "next"}
+    assert stages_of(ca) == {"clients-g2": "issuing", "clients-g3": "accepted"}
 
 
 def test_number_of_a_generation_is_never_used_again(ca: pathlib.Path) -> None:
     rotate(ca)
     rotate(ca)
-    assert stages_of(ca) == {"clients-g3": "signing"}
+    assert stages_of(ca) == {"clients-g3": "issuing"}
     (ca / "retired/clients-g2/certificate.pem").unlink()
     (ca / "retired/clients-g2").rmdir()
-    change(ca, "introduced")
+    change(ca, "accepted")
     assert "clients-g4" in stages_of(ca)
 
 
 def test_new_generation_is_made_as_wanted(ca: pathlib.Path) -> None:
-    change(ca, "introduced", "server", wanted=spec("server", key_type="rsa-2048", common_name="New CA"))
-    change(ca, "signing", "server", passphrase=None)
+    change(ca, "accepted", "server", wanted=spec("server", key_type="rsa-2048", common_name="New CA"))
+    change(ca, "issuing", "server", passphrase=None)
     described = known(ca)["server"]["certificate"]
     assert (described["key_type"], described["common_name"]) == ("rsa-2048", "New CA")
     assert described["subject"] == "CN=New CA,OU=server-g2"
@@ -153,9 +153,9 @@ def test_prediction_says_the_same_and_changes_nothing(ca: pathlib.Path) -> None:
 
 
 def test_another_generation_signs_on_request(ca: pathlib.Path) -> None:
-    change(ca, "introduced")
+    change(ca, "accepted")
     assert issuer_of(ca, generation=2) == "clients-g2"
-    change(ca, "signing")
+    change(ca, "issuing")
     assert issuer_of(ca, generation=1) == "clients-g1"
     with pytest.raises(TlsError) as caught:
         sign(ca, client_request(generation=7))
@@ -175,14 +175,14 @@ BAD: dict[str, tuple[dict[str, t.Any], str]] = {
 def test_bad_input_changes_nothing(ca: pathlib.Path, options: dict[str, t.Any], code: str, predict: bool) -> None:
     before = tree(ca)
     with pytest.raises(TlsError) as caught:
-        change(ca, "introduced", predict=predict, **options)
+        change(ca, "accepted", predict=predict, **options)
     assert caught.value.code == code
     assert tree(ca) == before
 
 
 def test_without_a_ca_says_so(tmp_path: pathlib.Path) -> None:
     with pytest.raises(TlsError) as caught:
-        change(tmp_path / "ca", "introduced")
+        change(tmp_path / "ca", "accepted")
     assert caught.value.code == "authority-missing"
     assert not (tmp_path / "ca").exists()
 
@@ -193,7 +193,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("finisher", ["authorities", "generation"])
 @pytest.mark.parametrize(
-    ("state", "step"), [("signing", "unmark"), ("retired", "move_out"), ("retired", "_destroy_key")]
+    ("state", "step"), [("issuing", "unmark"), ("retired", "move_out"), ("retired", "_destroy_key")]
 )
 def test_killed_after_the_ledger_is_finished_by_the_next_run(
     ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch, state: str, step: str, finisher: str
@@ -214,7 +214,7 @@ def test_killed_after_the_ledger_is_finished_by_the_next_run(
         ensure(ca)
     else:
         change(ca, state)
-    wanted = {"clients-g2": "signing"} if state == "retired" else {"clients-g1": "old", "clients-g2": "signing"}
+    wanted = {"clients-g2": "issuing"} if state == "retired" else {"clients-g1": "retiring", "clients-g2": "issuing"}
     assert stages_of(ca) == wanted
     assert events(ca)[-1][0] == f"authority-{state}"
     assert state != "retired" or not (ca / "retired/clients-g1/key.pem").exists()
@@ -230,9 +230,9 @@ def test_killed_while_introducing_is_finished_as_next(ca: pathlib.Path, monkeypa
     with monkeypatch.context() as patched:
         patched.setattr(ledger, "append", die_after)
         with pytest.raises(Killed):
-            change(ca, "introduced")
-    assert change(ca, "introduced").reasons == ("authority-unfinished",)
-    assert stages_of(ca) == {"clients-g1": "signing", "clients-g2": "next"}
+            change(ca, "accepted")
+    assert change(ca, "accepted").reasons == ("authority-unfinished",)
+    assert stages_of(ca) == {"clients-g1": "issuing", "clients-g2": "accepted"}
 
 
 def test_retired_generation_from_a_backup_leaves_again(ca: pathlib.Path) -> None:
@@ -243,7 +243,7 @@ def test_retired_generation_from_a_backup_leaves_again(ca: pathlib.Path) -> None
     for name, data in kept.items():
         _files.write_atomic(str(back / name), data, 0o600)
     ensure(ca)
-    assert stages_of(ca) == {"clients-g2": "signing"}
+    assert stages_of(ca) == {"clients-g2": "issuing"}
     assert not back.exists()
 
 
@@ -251,7 +251,7 @@ def test_generation_that_is_retired_while_the_authorities_are_read_is_none(
     ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who only reads takes no lock; another run may retire a generation at any moment."""
-    for state in (generations.INTRODUCED, generations.SIGNING):
+    for state in (generations.ACCEPTED, generations.ISSUING):
         change(ca, state)
     listed = os.listdir
 

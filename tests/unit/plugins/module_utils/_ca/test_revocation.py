@@ -70,8 +70,8 @@ def test_revoked_member_of_a_shared_group_makes_a_new_generation_sign(ca: pathli
         revocation.Revocation("clients", ("bob",), "clients-g2", ("clients-g1",), members=True),
     )
     assert outcome.distrusted == frozenset()
-    assert stages_of(outcome, "clients") == {"clients-g1": "old", "clients-g2": "signing"}
-    assert stages_of(outcome, "ops") == {"ops-g1": "signing"}
+    assert stages_of(outcome, "clients") == {"clients-g1": "retiring", "clients-g2": "issuing"}
+    assert stages_of(outcome, "ops") == {"ops-g1": "issuing"}
     last = list(ledger.entries(layout.ca_directory(str(ca))))[-1]
     assert (last["event"], last["reasons"]) == ("authority-created", ["client-revoked: bob"])
 
@@ -99,7 +99,7 @@ def test_client_that_is_let_in_again_and_revoked_again_is_found_again(ca: pathli
     issue(ca, "bob")
     outcome = begin(ca, "bob/clients")
     assert outcome.revocations[0].generations == ("clients-g2",)
-    assert outcome.revocations[0].signing == "clients-g3"
+    assert outcome.revocations[0].issuing == "clients-g3"
 
 
 def test_lone_member_needs_no_time_of_both(ca: pathlib.Path) -> None:
@@ -121,10 +121,10 @@ def test_client_that_moved_to_another_group_is_shut_out_of_both(ca: pathlib.Path
 
 def test_generation_that_waits_is_taken(ca: pathlib.Path) -> None:
     generations.change(
-        layout.ca_directory(str(ca)), spec("clients"), "introduced", PASSPHRASE, call_context(), predict=False
+        layout.ca_directory(str(ca)), spec("clients"), "accepted", PASSPHRASE, call_context(), predict=False
     )
     outcome = begin(ca, "bob/clients")
-    assert stages_of(outcome, "clients") == {"clients-g1": "old", "clients-g2": "signing"}
+    assert stages_of(outcome, "clients") == {"clients-g1": "retiring", "clients-g2": "issuing"}
 
 
 NOTHING: dict[str, tuple[str, ...]] = {
@@ -250,7 +250,7 @@ def test_unlisted_certificate_is_ended_where_that_is_wanted(ca: pathlib.Path) ->
     assert outcome.revocations == (revocation.Revocation("ops", ("olga",), "ops-g2", ("ops-g1",), members=False),)
     assert foretold.revocations[0].generations == ("ops-g1",)
     assert outcome.access.unlisted == ()
-    assert stages_of(outcome, "clients") == {"clients-g1": "signing"}
+    assert stages_of(outcome, "clients") == {"clients-g1": "issuing"}
     retire(ca, "ops")
     assert begin(ca, listed=MOVED, end_unlisted=True).revocations == ()
 
@@ -282,5 +282,5 @@ def test_killed_after_the_revocations_line_goes_on(ca: pathlib.Path, monkeypatch
         patch.setattr(revocation, "_renew", killed)
         with pytest.raises(KeyboardInterrupt):
             begin(ca, "bob/clients")
-    assert begin(ca).revocations[0].signing == "clients-g2"
+    assert begin(ca).revocations[0].issuing == "clients-g2"
     assert [event for event, unused in events(ca)].count("client-revoked") == 1

@@ -37,18 +37,18 @@ def authority(name: str, stages: dict[str, str], at: tuple[int, ...], **more: t.
     )
 
 
-BEGIN, WAITING = {"g1": "signing"}, {"g1": "signing", "g2": "next"}
-BOTH, END = {"g1": "old", "g2": "signing"}, {"g2": "signing"}
+BEGIN, WAITING = {"g1": "issuing"}, {"g1": "issuing", "g2": "accepted"}
+BOTH, END = {"g1": "retiring", "g2": "issuing"}, {"g2": "issuing"}
 
 # situations; the phase that is due, what the CA does in it, who has something to do
 TABLE: dict[str, tuple[list[phases.Situation], str, list[str], bool]] = {
     "begin": (
         [authority("server", BEGIN, (1,)), authority("ops", BEGIN, (1,))],
-        *("trust", ["server introduced", "ops introduced"], True),
+        *("trust", ["server accepted", "ops accepted"], True),
     ),
     "killed-between-the-two": (
         [authority("server", WAITING, (1,), ages={"g2": 0}), authority("ops", BEGIN, (1,))],
-        *("trust", ["ops introduced"], False),
+        *("trust", ["ops accepted"], False),
     ),
     "one-is-further": (
         [authority("server", BOTH, (1, 2)), authority("ops", WAITING, (1,))],
@@ -56,7 +56,7 @@ TABLE: dict[str, tuple[list[phases.Situation], str, list[str], bool]] = {
     ),
     "both-trusted": (
         [authority("server", WAITING, (1, 2)), authority("ops", WAITING, (1, 2))],
-        *("reissue", ["server signing", "ops signing"], False),
+        *("reissue", ["server issuing", "ops issuing"], False),
     ),
     "one-is-complete-the-other-goes-on": (
         [authority("server", END, (2,)), authority("ops", BOTH, (1, 2))],
@@ -68,15 +68,15 @@ TABLE: dict[str, tuple[list[phases.Situation], str, list[str], bool]] = {
     ),
     "both-complete-and-old": (
         [authority("server", END, (2,)), authority("ops", END, (2,))],
-        *("trust", ["server introduced", "ops introduced"], True),
+        *("trust", ["server accepted", "ops accepted"], True),
     ),
     "one-was-rotated-years-ago": (
         [authority("server", END, (2,), ages={"g2": 700}), authority("ops", WAITING, (1,))],
-        *("trust", ["server introduced"], False),
+        *("trust", ["server accepted"], False),
     ),
     "new-group-beside-a-rotation": (
         [authority("server", BOTH, (1, 2)), authority("ops", BEGIN, (1,), ages={"g1": 0})],
-        *("trust", ["ops introduced"], False),
+        *("trust", ["ops accepted"], False),
     ),
 }
 

@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 22, 13, tzinfo=timezone.utc)
 
 
 def generations(name: str, **stages: str) -> tuple[phases.Generation, ...]:
-    """Return generations: g1="old", g2="signing"."""
+    """Return generations: g1="retiring", g2="issuing"."""
     return tuple(
         phases.Generation(f"{name}-{number}", stage, NOW - timedelta(days=30)) for number, stage in stages.items()
     )
@@ -62,18 +62,18 @@ def situation(name: str, stages: dict[str, str], *places: phases.Place, **more: 
     )
 
 
-BEGIN = {"g1": "signing"}
-WAITING = {"g1": "signing", "g2": "next"}
-BOTH = {"g1": "old", "g2": "signing"}
-END = {"g2": "signing"}
+BEGIN = {"g1": "issuing"}
+WAITING = {"g1": "issuing", "g2": "accepted"}
+BOTH = {"g1": "retiring", "g2": "issuing"}
+END = {"g2": "issuing"}
 
 # name, stages, places; phase, change, places with something to do, places in the way
 TABLE: dict[str, tuple[str, dict[str, str], list[phases.Place], str, str, list[str], list[str]]] = {
     "server-begin": (
         *("server", BEGIN, [server_host("a", (1,), (1,)), server_bundle("x", (1,))]),
-        *("trust", "introduced", ["localhost: x", "a"], []),
+        *("trust", "accepted", ["localhost: x", "a"], []),
     ),
-    "server-introduced": (
+    "server-accepted": (
         *("server", WAITING, [server_host("a", (1,), (1,)), server_bundle("x", (1,))]),
         *("trust", "", ["localhost: x", "a"], []),
     ),
@@ -83,15 +83,15 @@ TABLE: dict[str, tuple[str, dict[str, str], list[phases.Place], str, str, list[s
     ),
     "server-trusted-by-all": (
         *("server", WAITING, [server_host("a", (1,), (1, 2)), server_bundle("x", (1, 2))]),
-        *("reissue", "signing", ["a"], []),
+        *("reissue", "issuing", ["a"], []),
     ),
     "server-bundle-lost-before-reissue": (
         *("server", WAITING, [server_host("a", (1,), (1, 2)), lost(server_bundle("x", ()))]),
-        *("reissue", "signing", ["a"], ["localhost: x"]),
+        *("reissue", "issuing", ["a"], ["localhost: x"]),
     ),
     "server-host-lost-does-not-hinder-reissue": (
         *("server", WAITING, [lost(server_host("a", (), ())), server_bundle("x", (1, 2))]),
-        *("reissue", "signing", [], []),
+        *("reissue", "issuing", [], []),
     ),
     "server-one-host-reissued": (
         *("server", BOTH, [server_host("a", (2,), (1, 2)), server_host("b", (1,), (1, 2)), server_bundle("x", (1, 2))]),
@@ -119,7 +119,7 @@ TABLE: dict[str, tuple[str, dict[str, str], list[phases.Place], str, str, list[s
     ),
     "client-begin": (
         *("ops", BEGIN, [ops_host("a", (1,)), ops_bundle("x", 1)]),
-        *("trust", "introduced", ["a"], []),
+        *("trust", "accepted", ["a"], []),
     ),
     "client-on-disk-not-restarted": (
         *("ops", WAITING, [ops_host("a", (1, 2), (1,)), ops_bundle("x", 1)]),
@@ -127,11 +127,11 @@ TABLE: dict[str, tuple[str, dict[str, str], list[phases.Place], str, str, list[s
     ),
     "client-admitted-by-all": (
         *("ops", WAITING, [ops_host("a", (1, 2)), ops_bundle("x", 1)]),
-        *("reissue", "signing", ["localhost: x"], []),
+        *("reissue", "issuing", ["localhost: x"], []),
     ),
     "client-host-lost-before-reissue": (
         *("ops", WAITING, [ops_host("a", (1, 2)), lost(ops_host("b", ())), ops_bundle("x", 1)]),
-        *("reissue", "signing", ["localhost: x"], ["b"]),
+        *("reissue", "issuing", ["localhost: x"], ["b"]),
     ),
     "client-one-bundle-reissued": (
         *("ops", BOTH, [ops_host("a", (1, 2)), ops_bundle("x", 2), ops_bundle("y", 1)]),
@@ -155,7 +155,7 @@ TABLE: dict[str, tuple[str, dict[str, str], list[phases.Place], str, str, list[s
     ),
     "done-begins-again": (
         *("ops", END, [ops_host("a", (2,)), ops_bundle("x", 2)]),
-        *("trust", "introduced", ["a"], []),
+        *("trust", "accepted", ["a"], []),
     ),
 }
 
@@ -174,7 +174,7 @@ def test_decide_finds_the_phase(
     assert (plan.phase, plan.change) == (phase, change)
     assert [step.place.name for step in plan.steps] == steps
     assert [blocker.partition(": whether")[0].partition(": what")[0] for blocker in plan.blockers] == blocked
-    assert bool(plan.risk) == (change in ("signing", "retired"))
+    assert bool(plan.risk) == (change in ("issuing", "retired"))
 
 
 def test_decide_does_not_begin_again_right_after_the_end() -> None:
@@ -187,7 +187,7 @@ def test_decide_does_not_begin_again_right_after_the_end() -> None:
 
 def test_decide_begins_where_the_first_generation_is_young() -> None:
     found = situation("ops", BEGIN, ops_host("a", (1,)), again_after=timedelta(days=60))
-    assert phases.decide(found).change == "introduced"
+    assert phases.decide(found).change == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -228,11 +228,11 @@ def expired(*numbers: str) -> t.Any:
 EXPIRED: dict[str, tuple[str, dict[str, str], list[phases.Place], tuple[str, ...], str, tuple[str, ...], list[str]]] = {
     "server": (
         *("server", BEGIN, [server_host("a", (1,), (1,)), lost(server_host("b", (), ())), server_bundle("x", (1,))]),
-        *(("g1",), "trust", ("introduced", "signing"), ["localhost: x", "a"]),
+        *(("g1",), "trust", ("accepted", "issuing"), ["localhost: x", "a"]),
     ),
     "server-while-trust-was-under-way": (
         *("server", WAITING, [server_host("a", (1,), (1, 2)), server_bundle("x", (1,))]),
-        *(("g1",), "trust", ("signing",), ["localhost: x", "a"]),
+        *(("g1",), "trust", ("issuing",), ["localhost: x", "a"]),
     ),
     "server-host-not-reissued": (
         *("server", BOTH, [server_host("a", (1,), (2,)), server_host("b", (2,), (2,)), server_bundle("x", (2,))]),
@@ -244,7 +244,7 @@ EXPIRED: dict[str, tuple[str, dict[str, str], list[phases.Place], tuple[str, ...
     ),
     "client": (
         *("ops", BEGIN, [ops_host("a", (1,)), lost(ops_host("b", ())), ops_bundle("x", 1), lost(ops_bundle("y", 1))]),
-        *(("g1",), "trust", ("introduced", "signing"), ["localhost: x", "a"]),
+        *(("g1",), "trust", ("accepted", "issuing"), ["localhost: x", "a"]),
     ),
     "client-bundle-not-reissued": (
         *("ops", BOTH, [ops_host("a", (2,)), ops_bundle("x", 1)]),
@@ -252,7 +252,7 @@ EXPIRED: dict[str, tuple[str, dict[str, str], list[phases.Place], tuple[str, ...
     ),
     "client-second-one-expired": (
         *("ops", BOTH, [ops_host("a", (1, 2)), ops_bundle("x", 2)]),
-        *(("g1", "g2"), "trust", ("introduced", "signing"), ["localhost: x", "a"]),
+        *(("g1", "g2"), "trust", ("accepted", "issuing"), ["localhost: x", "a"]),
     ),
 }
 
@@ -275,11 +275,11 @@ def test_decide_leads_away_from_an_expired_authority_and_nothing_is_in_the_way(
     assert [step.place.name for step in plan.steps] == steps
     text = "\n".join(rotation_text.render(found, plan, executing=True))
     assert ("has expired, and with it everything that it signed" in text) == (phase == "trust")
-    assert ("which signs at once" in text) == ("introduced" in changes)
+    assert ("which signs at once" in text) == ("accepted" in changes)
 
 
 def test_retirement_waits_where_one_of_the_old_ones_lives() -> None:
-    three = {"g1": "old", "g2": "old", "g3": "signing"}
+    three = {"g1": "retiring", "g2": "retiring", "g3": "issuing"}
     found = expired("g1")(situation("ops", three, lost(ops_host("a", ())), ops_bundle("x", 3)))
     assert phases.decide(found).blockers
 
@@ -287,7 +287,7 @@ def test_retirement_waits_where_one_of_the_old_ones_lives() -> None:
 def test_render_says_what_is_known_what_comes_and_what_is_in_the_way() -> None:
     found = situation("ops", BOTH, ops_host("a", (1, 2)), lost(ops_host("b", ())), ops_bundle("x", 2))
     text = "\n".join(rotation_text.render(found, phases.decide(found), executing=False))
-    assert "Rotation of the authority ops: ops-g1 (old), ops-g2 (signing)" in text
+    assert "Rotation of the authority ops: ops-g1 (retiring), ops-g2 (issuing)" in text
     assert "b             NOT KNOWN: unreachable" in text
     assert "Phase 3 of 3, retire:" in text
     assert "the CA gives ops-g1 up; its private key is destroyed" in text

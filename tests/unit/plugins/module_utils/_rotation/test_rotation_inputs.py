@@ -22,7 +22,7 @@ OPS = fleet.authority("ops-g1", 34)
 
 
 def known(name: str, **stages: t.Any) -> dict[str, t.Any]:
-    """Return authorities as authority_info reports them: known("clients", g1=(C1, "old"))."""
+    """Return authorities as authority_info reports them: known("clients", g1=(C1, "retiring"))."""
     found = [
         {
             "id": f"{name}-{number}",
@@ -51,7 +51,7 @@ def look(
 def test_host_of_a_client_authority_agrees_on_disk_and_wire() -> None:
     stored = fleet.stored(fleet.server(), client_ca_content=C1.pem + C2.pem + OPS.pem)
     host = (fleet.host(stored=stored), fleet.served(fleet.server(), C1, OPS))
-    found = look("clients", known("clients", g1=(C1, "signing"), g2=(C2, "next")), [host]).hosts[0]
+    found = look("clients", known("clients", g1=(C1, "issuing"), g2=(C2, "accepted")), [host]).hosts[0]
     assert found.trusts == {"clients-g1"}
     assert found.still_trusts == {"clients-g1", "clients-g2"}
 
@@ -59,13 +59,13 @@ def test_host_of_a_client_authority_agrees_on_disk_and_wire() -> None:
 def test_retired_generation_is_told_by_its_unit() -> None:
     stored = fleet.stored(fleet.server(), client_ca_content=C1.pem)
     host = (fleet.host(stored=stored), fleet.served(fleet.server(), C1))
-    assert look("clients", known("clients", g2=(C2, "signing")), [host]).hosts[0].still_trusts == {"clients-g1"}
+    assert look("clients", known("clients", g2=(C2, "issuing")), [host]).hosts[0].still_trusts == {"clients-g1"}
 
 
 def test_host_of_the_server_authority_has_two_issuers_where_it_was_not_restarted() -> None:
     stored = fleet.stored(fleet.server(issuer=S2), ca_content=S1.pem + S2.pem)
     host = (fleet.host(stored=stored), fleet.served(fleet.server()))
-    found = look("server", known("server", g1=(S1, "old"), g2=(S2, "signing")), [host]).hosts[0]
+    found = look("server", known("server", g1=(S1, "retiring"), g2=(S2, "issuing")), [host]).hosts[0]
     assert found.issuers == {"server-g1", "server-g2"}
     assert found.trusts == {"server-g1", "server-g2"}
 
@@ -75,7 +75,7 @@ def test_hosts_that_do_not_admit_the_group_do_not_count() -> None:
         (fleet.host("a", access_groups=["ops"]), fleet.served(fleet.server(), OPS)),
         (fleet.host("b", state="absent"), fleet.served(fleet.server())),
     ]
-    assert look("clients", known("clients", g1=(C1, "signing")), hosts).hosts == ()
+    assert look("clients", known("clients", g1=(C1, "issuing")), hosts).hosts == ()
 
 
 PROBLEMS: dict[str, tuple[dict[str, t.Any], model.Served, str]] = {
@@ -94,7 +94,7 @@ PROBLEMS: dict[str, tuple[dict[str, t.Any], model.Served, str]] = {
 
 @pytest.mark.parametrize(("changes", "served", "problem"), PROBLEMS.values(), ids=PROBLEMS)
 def test_host_that_cannot_be_looked_at_says_why(changes: dict[str, t.Any], served: model.Served, problem: str) -> None:
-    found = look("clients", known("clients", g1=(C1, "signing")), [(fleet.host(**changes), served)])
+    found = look("clients", known("clients", g1=(C1, "issuing")), [(fleet.host(**changes), served)])
     assert found.hosts[0].problem == problem
 
 
@@ -105,12 +105,12 @@ def test_bundles_are_those_of_the_group_and_of_all_for_the_server() -> None:
         fleet.bundle("new", stored={"state": "missing"}),
         fleet.bundle("far", stored={"state": "unreachable", "problem": ""}),
     ]
-    found = look("clients", known("clients", g1=(C1, "signing")), clients=bundles).bundles
+    found = look("clients", known("clients", g1=(C1, "issuing")), clients=bundles).bundles
     assert [(one.client, sorted(one.issuers), one.problem) for one in found] == [
         ("alice", ["clients-g1"], ""),
         ("far", [], "unreachable"),
     ]
-    served = look("server", known("server", g1=(S1, "signing")), clients=bundles).bundles
+    served = look("server", known("server", g1=(S1, "issuing")), clients=bundles).bundles
     assert [(one.client, sorted(one.trusts)) for one in served] == [
         ("alice", ["server-g1"]),
         ("olga", ["server-g1"]),
@@ -134,7 +134,7 @@ def test_certificates_of_the_ledger_count_where_nothing_took_their_place() -> No
         {**usual, "reasons": ["temporary-client"]},
         {**usual, "profile": "server"},
     ]
-    found = look("clients", known("clients", g1=(C1, "signing")), held=held).held
+    found = look("clients", known("clients", g1=(C1, "issuing")), held=held).held
     assert found == (phases.Held("laptop/erin", "erin", "clients-g1", "2027-01-01T00:00:00Z"),)
 
 
@@ -151,13 +151,13 @@ def test_certificate_that_was_adopted_has_no_request_and_no_owner_named_none(req
         "reasons": None,
         "superseded": False,
     }
-    (found,) = look("clients", known("clients", g1=(C1, "signing")), held=[adopted]).held
+    (found,) = look("clients", known("clients", g1=(C1, "issuing")), held=[adopted]).held
     assert found.owner == owner
 
 
 def test_unknown_authority_names_those_that_there_are() -> None:
     with pytest.raises(TlsError) as caught:
-        look("nobody", known("clients", g1=(C1, "signing")))
+        look("nobody", known("clients", g1=(C1, "issuing")))
     assert caught.value.code == "authority-unknown"
     assert "clients" in caught.value.message
 

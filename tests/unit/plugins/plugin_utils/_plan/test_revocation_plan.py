@@ -16,7 +16,7 @@ CLIENTS = [{"name": "alice"}, {"name": "bob", "state": "revoked"}, {"name": "olg
 PENDING = {
     "authority": "clients",
     "clients": ["bob"],
-    "signing": "clients-g2",
+    "issuing": "clients-g2",
     "generations": ["clients-g1"],
     "members": True,
 }
@@ -169,7 +169,7 @@ def test_bundles_of_revoked_clients_are_found_on_the_controller_and_on_machines(
     assert bundles.revoked_bundles("desk", {"desk": {}}, CLIENTS, ["desk"], "/b") == []
 
 
-DEFERRED = {**PENDING, "signing": ""}
+DEFERRED = {**PENDING, "issuing": ""}
 READ = {"authorities": {"clients": {}}, "compared": True}
 LEFT_UNDONE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
     "read-by-the-role": (

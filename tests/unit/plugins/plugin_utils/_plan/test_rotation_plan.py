@@ -20,8 +20,8 @@ GROUPS = {"docker_hosts": ["web1", "web2"], "docker_clients": ["desk"]}
 PLAN: dict[str, t.Any] = {
     "authority": "server",
     "phase": "reissue",
-    "change": "signing",
-    "changes": [{"name": "server", "state": "signing", "generation": 2}],
+    "change": "issuing",
+    "changes": [{"name": "server", "state": "issuing", "generation": 2}],
     "target": "server-g2",
     "hosts": ["web1"],
     "bundle_hosts": ["localhost", "desk"],
@@ -57,7 +57,7 @@ def test_plays_of_other_phases_have_no_hosts() -> None:
 
 def test_changes_are_those_of_the_plan() -> None:
     assert rotation.changes(PLAN, {"server": PLAN}) == PLAN["changes"]
-    both = [{"name": "server", "state": "introduced"}, {"name": "server", "state": "signing"}]
+    both = [{"name": "server", "state": "accepted"}, {"name": "server", "state": "issuing"}]
     begun = {**PLAN, "phase": "trust", "changes": both}
     assert rotation.changes(begun, {"server": begun}) == both
 
@@ -69,13 +69,13 @@ def test_state_that_a_phase_has_reached_is_asked_for_again() -> None:
 
 
 def test_changes_of_all_authorities_are_those_that_are_in_the_phase() -> None:
-    begun = {"name": "server", "state": "introduced", "generation": 3}
+    begun = {"name": "server", "state": "accepted", "generation": 3}
     plans = {
         "server": {"phase": "trust", "target": "server-g3"},
         "clients": {"phase": "trust", "target": "clients-g2"},
         "ops": {"phase": "retire", "target": "ops-g2"},
     }
-    reached = {"name": "clients", "state": "introduced", "generation": 2}
+    reached = {"name": "clients", "state": "accepted", "generation": 2}
     assert rotation.changes({"phase": "trust", "changes": [begun]}, plans) == [begun, reached]
 
 
@@ -108,7 +108,7 @@ def test_revoked_names_are_those_of_the_ca_hosts_inventory() -> None:
 
 
 def authorities(name: str = "server", **stages: tuple[Pair, str]) -> dict[str, t.Any]:
-    """Return an authority as authority_info returns it: authorities(g1=(G1, "signing"))."""
+    """Return an authority as authority_info returns it: authorities(g1=(G1, "issuing"))."""
     begin = "2026-10-01T00:00:00Z"
     generations = [
         {"id": f"{name}-{each}", "stage": stage, "certificate_content": pair.pem, "not_before": begin}
@@ -117,7 +117,7 @@ def authorities(name: str = "server", **stages: tuple[Pair, str]) -> dict[str, t
     return {name: {"generations": generations}}
 
 
-BOTH = {**authorities("clients", g1=(fleet.clients_authority(), "signing")), **authorities(g1=(G1, "signing"))}
+BOTH = {**authorities("clients", g1=(fleet.clients_authority(), "issuing")), **authorities(g1=(G1, "issuing"))}
 
 
 def decide(read: t.Any, known: dict[str, t.Any], **settings: t.Any) -> tuple[t.Any, t.Any, list[str]]:
@@ -132,18 +132,18 @@ def test_plan_names_steps_then_what_prevents_them_then_that_the_rotation_is_comp
     )
     bundles = [fleet.bundle(stored=fleet.stored(fleet.client(), ca_content=G1.pem))]
     begin, _plans, lines = decide(
-        {"hosts": [fleet.host()], "clients": bundles}, authorities(g1=(G1, "signing")), again_after="0s"
+        {"hosts": [fleet.host()], "clients": bundles}, authorities(g1=(G1, "issuing")), again_after="0s"
     )
-    assert (begin["phase"], begin["change"], begin["leaving"]) == ("trust", "introduced", ["server-g1"])
+    assert (begin["phase"], begin["change"], begin["leaving"]) == ("trust", "accepted", ["server-g1"])
     assert (begin["hosts"], begin["bundle_hosts"], bool(begin["steps"])) == (["web1"], ["localhost"], True)
     assert lines[0].startswith("Rotation of the authority server: server-g1")
 
     away = [fleet.bundle(host="desk", stored={"state": "unreachable", "problem": "no route"})]
-    blocked, _plans, lines = decide({"clients": away}, authorities(g1=(G1, "signing"), g2=(G2, "next")))
+    blocked, _plans, lines = decide({"clients": away}, authorities(g1=(G1, "issuing"), g2=(G2, "accepted")))
     assert blocked["blockers"] and blocked["risk"]
     assert [line for line in lines if "IN THE WAY" in line]
 
-    done, _plans, _lines = decide({}, authorities(g2=(G1, "signing")), again_after="3650d")
+    done, _plans, _lines = decide({}, authorities(g2=(G1, "issuing")), again_after="3650d")
     assert done["idle"] and done["note"]
 
 
