@@ -15,7 +15,7 @@ import typing as t
 #: Stands before log lines in a message; what is before it is never shortened.
 LOG_MARK = "dockerd's last log lines:"
 _NOISE = re.compile(
-    r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time"
+    r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time|^http: TLS handshake error "
 )
 _OF_SYSTEMD = re.compile(
     r"^(docker[\w@.-]*\.(service|socket): |(Failed to|Start|Starting|Started|Stopped|Stopping|Closed|Listening on|Dependency failed|"

@@ -42,6 +42,7 @@ LOGS = {
         f"{BEFORE}Status: unknown flag: --foo\nSee 'dockerd --help'., Code: 125\n{AFTER}",
         "Status: unknown flag: --foo See 'dockerd --help'., Code: 125",
     ),
+    "clients that left": (f"{BEFORE}{TWICE}\n{AFTER}http: TLS handshake error from 127.0.0.1:41182: EOF\n", TWICE),
     "only structured": (
         f'{BEFORE}{STAMP}error msg="first"\n{STAMP}fatal msg="cannot open \\"/x\\"" error="no such file"\n{AFTER}',
         'cannot open "/x": no such file',
