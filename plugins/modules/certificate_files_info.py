@@ -13,7 +13,7 @@ author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - For the roles and playbooks of this collection; options and results may change at any time.
   - Returns the certificates in files, and whether the key beside each belongs to it. A missing or unreadable file is a result, not an error.
-  - Never returns a private key: only C(CERTIFICATE) blocks are returned. The host needs Python's standard library only.
+  - Never returns a private key; only C(CERTIFICATE) blocks are returned. The host needs Python's standard library only.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:

@@ -14,7 +14,7 @@ description:
   - For the roles and playbooks of this collection; options and results may change at any time.
   - Decides in one remote call what M(portcullis.docker_tls.certificate_requests) and M(portcullis.docker_tls.endpoint) would do with the arguments of
     the roles.
-  - Changes nothing, unless O(prepare) is set: then a host with work makes its keys and requests at once.
+  - Changes nothing, unless O(prepare) is set; then a host with work makes its keys and requests at once.
   - Makes every check that M(portcullis.docker_tls.endpoint) makes before a change, so a refused host makes no key, and no certificate is signed for
     it.
   - In doubt a host is not current; the roles then report what is wrong.

@@ -14,7 +14,7 @@ description:
   - For the roles and playbooks of this collection; options and results may change at any time.
   - Lets systemd hold the former plain TCP addresses of a secured dockerd and pass connections to Docker's local socket, so that clients can move one
     by one.
-  - As open as the port was before: anyone who reaches it is root on the host. O(state=absent) closes it.
+  - As open as the port was before. Anyone who reaches it is root on the host. O(state=absent) closes it.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
