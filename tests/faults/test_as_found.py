@@ -32,7 +32,7 @@ def odd(host: Host) -> collections.abc.Iterator[Host]:
 
 def start(host: Host, path: str) -> None:
     """Restart Docker with the files that were put there, and start the container again at its local socket."""
-    host.sh("systemctl daemon-reload; systemctl restart docker.socket docker.service")
+    host.sh("systemctl daemon-reload; systemctl reset-failed; systemctl restart docker.socket docker.service")
     host.sh(f"timeout 20 docker -H unix://{path} start keeper")
 
 

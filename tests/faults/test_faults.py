@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from conftest import Answer, Host, certificate
+from conftest import PACKAGE, Answer, Host, certificate
 from support.ca.certificates import LONG_AGO, NOW, authority
 
 WRAPPER = """\
@@ -218,7 +218,9 @@ def test_bad_dockerd_is_undone(host: Host, what: str, action: str) -> None:
 @pytest.mark.parametrize("listener", ["dockerd", "systemd"])
 def test_tcp_listener_that_someone_gave_docker_socket_is_refused_and_can_be_adopted(host: Host, listener: str) -> None:
     host.put("/etc/systemd/system/docker.socket.d/50-tcp.conf", "[Socket]\nListenStream=0.0.0.0:2375\n")
-    host.sh("systemctl daemon-reload; systemctl restart docker.socket docker.service; docker start keeper >/dev/null")
+    host.sh(
+        "systemctl daemon-reload; systemctl reset-failed; systemctl restart docker.socket docker.service; docker start keeper >/dev/null"
+    )
     pair = host.issue()
     answer = refused(host, "socket-listener-foreign", certificate=pair.pem, listener=listener)
     assert "/etc/systemd/system/docker.socket.d/50-tcp.conf" in answer.error["message"]
@@ -447,3 +449,13 @@ def test_setting_that_dockerd_rejects_is_refused_in_check_mode_too(host: Host) -
     assert "restart" not in answer.steps
     assert host.files() == before
     assert host.works()
+
+
+@pytest.mark.parametrize("since", [0.0, 1.0], ids=["for ever", "since a time"])
+def test_end_of_the_log_is_read_however_long_it_is(host: Host, since: float) -> None:
+    host.sh("for _ in 1 2 3; do systemctl restart docker; systemctl reset-failed docker; done")
+    module = f"{PACKAGE.replace('/', '.')}._docker.systemd"
+    read = f"from {module} import Systemd; print(Systemd('docker.service', 'docker.socket').journal_tail({since}, lines=3))"
+    found = host.sh(f'cd /opt/faults && python3 -c "{read}"')
+    assert found == host.sh("journalctl -q -o cat -n 3 -u docker.service -u docker-tls.socket")
+    assert len(found.splitlines()) == 3

@@ -60,7 +60,7 @@ def old_tool(host: Host) -> str:
     host.put("/root/old/cert.pem", client.pem)
     host.put("/root/old/key.pem", client.key_pem, "0600")
     host.put(DROP_IN, FLAGS)
-    host.sh("systemctl daemon-reload; systemctl restart docker")
+    host.sh("systemctl daemon-reload; systemctl reset-failed; systemctl restart docker")
     host.wait(30)
     assert host.sh(OLD_CLIENT)
     return host.sh(STATUS)
@@ -69,7 +69,7 @@ def old_tool(host: Host) -> str:
 def only_tcp(host: Host) -> None:
     """Give the host a dockerd without a local socket."""
     host.put(DROP_IN, ONLY_TCP)
-    host.sh("systemctl daemon-reload; systemctl restart docker.socket docker.service")
+    host.sh("systemctl daemon-reload; systemctl reset-failed; systemctl restart docker.socket docker.service")
     assert tcp_answers(host)
 
 
@@ -144,7 +144,7 @@ def test_host_with_only_tls_over_tcp_is_given_back(host: Host, state: str) -> No
     """No local socket, and no listener that could be asked without a client's certificate."""
     old_tool(host)
     host.put(DROP_IN, FLAGS.replace(" -H fd://", ""))
-    host.sh("systemctl daemon-reload; systemctl restart docker.socket docker.service")
+    host.sh("systemctl daemon-reload; systemctl reset-failed; systemctl restart docker.socket docker.service")
     assert host.sh(OLD_CLIENT)
     before = host.sh(STATUS)
     host.secure(**ADOPT)

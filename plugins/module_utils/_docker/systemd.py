@@ -180,11 +180,12 @@ class Systemd:
         return Restart([self.socket, self.service] if with_socket else [self.service])
 
     def journal_tail(self, since: float, lines: int = 20) -> str:
-        """Return the last lines that dockerd has logged since ``since`` (seconds of the epoch); "" where there are none."""
-        command = ["journalctl", "--no-pager", "-q", "-o", "cat", "-n", str(lines)]
-        command += ["-u", self.service, "-u", self.endpoint_socket]
-        result = _run([*command, f"--since=@{int(since)}"])
-        return result.stdout.strip() if result.returncode == 0 else ""
+        """Return the last lines that dockerd has logged since ``since`` (seconds of the epoch, 0.0 for ever); "" where there are none."""
+        command = ["journalctl", "--no-pager", "-q", "-o", "cat", "-u", self.service, "-u", self.endpoint_socket]
+        # Not both: with --since, -n counts from there on and returns the first lines (measured with systemd 252).
+        command += [f"--since=@{int(since)}"] if since else ["-n", str(lines)]
+        result = _run(command)
+        return "\n".join(result.stdout.strip().splitlines()[-lines:]) if result.returncode == 0 else ""
 
     def validate(self, command: t.Sequence[str]) -> str:
         """Run a command that judges something; return "" for success, else what it has printed."""
