@@ -93,7 +93,6 @@ options:
       - The authorities. Without them neither issuers nor access groups can be judged for certain; the report then compares with what the
         bundles on the controller trust.
     type: dict
-    default: {}
     suboptions:
       host:
         description: Inventory name of the CA host.
@@ -324,7 +323,8 @@ CA_OPTIONS: dict[str, t.Any] = {
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "hosts": {"type": "list", "elements": "dict", "default": [], "options": HOST_OPTIONS},
     "clients": {"type": "list", "elements": "dict", "default": [], "options": CLIENT_OPTIONS},
-    "ca": {"type": "dict", "default": {}, "options": CA_OPTIONS},
+    # Not a default of {}: Ansible would write the suboptions' defaults into that one dictionary.
+    "ca": {"type": "dict", "apply_defaults": True, "options": CA_OPTIONS},
     "warning": {"type": "list", "elements": "str", "default": ["1/4"]},
     "critical": {"type": "list", "elements": "str", "default": ["1/10"]},
     "fail_on": {"type": "str", "choices": ["critical", "warning", "never"], "default": "critical"},

@@ -96,7 +96,7 @@ def leaf_text(answers: dict[str, t.Any], name: str) -> str:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        pytest.param(leaf(profile="client"), "no pure server certificate: it has clientAuth", id="usage"),
+        pytest.param(leaf(profile="client"), "not a pure server certificate: it has clientAuth", id="usage"),
         pytest.param(
             leaf(subject_names=["web1.example.test", "web2.example.test"]), "also has the names web2", id="name-more"
         ),

@@ -154,7 +154,7 @@ def test_check_mode_foretells_and_changes_nothing(portainer: fake.Portainer, bun
         pytest.param(None, {"api_key": "wrong"}, "portainer-refused", "A valid authorization token is missing", id="key"),
         pytest.param((500, b'{"message": "Unable to initiate communications with endpoint"}'), {}, "portainer-failed", "Unable to initiate", id="500"),
         pytest.param((500, b"\x00nonsense"), {}, "portainer-failed", "500", id="500-without-json"),
-        pytest.param((200, b"<html>"), {}, "portainer-answer-invalid", "no JSON", id="another-server"),
+        pytest.param((200, b"<html>"), {}, "portainer-answer-invalid", "not JSON", id="another-server"),
         pytest.param((302, b""), {}, "portainer-failed", "302", id="redirect"),
         pytest.param(None, {"url": "http://127.0.0.1:1"}, "portainer-unreachable", "127.0.0.1:1", id="nobody"),
         pytest.param(None, {"url": "portainer.example.org"}, "portainer-url-invalid", "https://", id="url"),

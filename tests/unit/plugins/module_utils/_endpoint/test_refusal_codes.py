@@ -37,6 +37,7 @@ NOT_FORETOLD = {
     "host-locked": "another run works at that moment, and check mode does not wait for its end",
     "interrupted": "the change itself",
     "issued-certificate-wrong": "the check of what the CA has signed",
+    "key-source-unusable": "the request for a certificate",
     "key-mismatch": "the check of what the CA has signed",
     "live-restore-failed": "the change itself",
     "name-invalid": "the request for a certificate",

@@ -70,5 +70,5 @@ def test_endpoint_of_nonsense_is_refused(url: str) -> None:
 
 
 def test_ledger_with_a_strange_time_is_refused() -> None:
-    with pytest.raises(TlsError, match="no time of a ledger"):
+    with pytest.raises(TlsError, match="not a time of a ledger"):
         inputs.ledger({"state": "intact", "begins": "yesterday"})

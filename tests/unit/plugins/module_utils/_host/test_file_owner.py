@@ -152,12 +152,12 @@ def test_read_regular_file_and_missing(tmp_path: pathlib.Path) -> None:
 
 def test_read_regular_pipe_is_refused_at_once(tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(TlsError, match="no regular file"):
+    with pytest.raises(TlsError, match="not a regular file"):
         file_owner.read_regular(str(tmp_path / "pipe"))
 
 
 def test_read_regular_directory_and_huge_file_are_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(TlsError, match="no regular file"):
+    with pytest.raises(TlsError, match="not a regular file"):
         file_owner.read_regular(str(tmp_path))
     with (tmp_path / "huge").open("wb") as stream:
         stream.truncate(file_owner.MAXIMUM_FILE_BYTES + 1)

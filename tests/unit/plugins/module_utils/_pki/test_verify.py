@@ -58,7 +58,7 @@ def test_check_issued_several_anchors_one_is_enough() -> None:
         ),
         pytest.param(LEAF, {"common_name": "web1"}, "common name is 'docker1.example.org' instead of 'web1'", id="cn"),
         pytest.param(AUTHORITY, {"names": []}, "certificate of a CA, which could sign others", id="authority"),
-        pytest.param(LEAF, {"profile": "client"}, "no pure client certificate: it has serverAuth", id="profile"),
+        pytest.param(LEAF, {"profile": "client"}, "not a pure client certificate: it has serverAuth", id="profile"),
         pytest.param(LEAF, {"authority": OTHER.certificate}, "does not lead to CN=Docker CA,OU=server-g2", id="issuer"),
         pytest.param(LEAF, {"authority": SAME_NAME.certificate}, "does not lead to", id="issuer-same-name"),
         pytest.param(LEAF, {"authority": []}, "does not lead to any authority", id="no-anchor"),
