@@ -22,6 +22,8 @@ Groups = t.Mapping[str, t.Sequence[str]]
 #: Where the plan of site.yml, its second part, that of a revocation, and the plan of a rotation are registered.
 REGISTERED, REVOCATION, REPORT = "__docker_tls_plan", "__docker_tls_revocation", "__docker_tls_report"
 ROTATION = "__docker_tls_rotation"
+#: Where site.yml registers that the inventory was checked.
+INVENTORY = "__docker_tls_inventory"
 #: The result of M(plan) has the plan under this name.
 KEY = "plan"
 _MEND = "Fix what the hosts report above, and run portcullis.docker_tls.site again."
@@ -45,6 +47,12 @@ def planned(name: str, groups: Groups, hostvars: Mapping, witness: str = "", pha
         return found
     in_batches = name in ("change", "revoke_hosts") and _registered("serial", groups, hostvars) != batches.ALL_AT_ONCE
     return found if in_batches else [*found, witness]
+
+
+def inventory_is_checked(groups: Groups, hostvars: Mapping) -> bool:
+    """Return whether this run has checked the inventory: not after --start-at-task with a later task."""
+    hosts = (ca_place.ca_host(groups), ca_place.CONTROLLER, *(groups.get("docker_hosts") or ()))
+    return any(INVENTORY in _written(host, hostvars) for host in hosts)
 
 
 def unfinished(bound: Bound, fleet: Fleet) -> list[Undone]:

@@ -38,7 +38,8 @@ def looked(**answers: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
 
 def hostvars(pending: t.Sequence[t.Any] = (), **hosts: dict[str, t.Any]) -> HostVars:
     checked = {"authorities": {"server": {}}, "revocations": list(pending)}
-    known = {"localhost": {"docker_ca_checked": checked, "docker_ca_passphrase": "correct horse battery"}}
+    checks = {"docker_ca_checked": checked, "__docker_tls_inventory": {"changed": False}}
+    known = {"localhost": {**checks, "docker_ca_passphrase": "correct horse battery"}}
     return HostVars({**{host: {} for host in GROUPS["all"]}, **known, **hosts})
 
 
@@ -86,6 +87,17 @@ def test_hosts_with_work_are_changed_and_refused_ones_fail_in_the_end() -> None:
     found = make("site", hostvars(**looked(web1=WORK, web2=CURRENT, db1=REFUSED)))["plan"]
     assert (found["change"], found["refused"], found["serial"]) == (["web1"], ["db1"], "100%")
     assert found["revoke"] == found["revoke_ca"] == found["revoke_hosts"] == found["undone"] == []
+
+
+def test_inventory_is_checked_where_the_run_began_behind_its_check() -> None:
+    """--start-at-task with the inspection."""
+    wrong = {"docker_daemon_access_groups": ["typo"]}
+    known = hostvars(**looked(web1=WORK))
+    known["web1"].update(wrong)
+    assert "web1" in make("site", known)["plan"]["change"]  # the first task of the run has refused it, or could not
+    del known["localhost"]["__docker_tls_inventory"]
+    refused = make("site", known)
+    assert refused["code"] == "inventory-invalid" and "typo" in refused["msg"]
 
 
 def test_order_of_a_play_counts_where_the_inventory_says_nothing() -> None:
