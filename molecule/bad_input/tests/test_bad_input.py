@@ -53,7 +53,7 @@ BEFORE_ANYTHING = {
     "passphrase-missing": ({"docker_ca_passphrase": ""}, "passphrase"),
     "passphrase-short": ({"docker_ca_passphrase": "elevenchars"}, "12 characters"),
     "ca-key-type": ({"docker_ca_key_type": "dsa"}, "docker_ca_key_type"),
-    "ca-validity-zero": ({"docker_ca_validity": "0d"}, "no usable length of time"),
+    "ca-validity-zero": ({"docker_ca_validity": "0d"}, "not a usable length of time"),
     "two-clients-one-name": ({"docker_client_cert_clients": [{"name": "a"}, {"name": "a"}]}, "2 clients are named 'a'"),
     "client-of-unknown-group": (
         {"docker_client_cert_clients": [{"name": "a", "group": "opz"}]},
@@ -80,7 +80,7 @@ def test_second_ca_host_is_refused(host: Any, tmp_path: Any) -> None:
 
 SERVER = {
     "server-key-type": ({"docker_server_cert_key_type": "dsa"}, "docker_server_cert_key_type"),
-    "server-validity-zero": ({"docker_server_cert_validity": "0d"}, "no usable length of time"),
+    "server-validity-zero": ({"docker_server_cert_validity": "0d"}, "not a usable length of time"),
     "server-validity-longer-than-authority": ({"docker_server_cert_validity": "9999d"}, "authority"),
     "san-is-no-name": ({"docker_server_cert_names": ["http://example.org/"]}, "'http://example.org/'"),
     "common-name-too-long": ({"docker_server_cert_common_name": "x" * 65}, "at most 64 fit"),
