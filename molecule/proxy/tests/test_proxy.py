@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from typing import Any
 
@@ -63,14 +62,6 @@ def owner(host: Any) -> str:
 @pytest.fixture(name="hosts")
 def all_hosts() -> dict[str, Any]:
     return hosts_of("docker_hosts")
-
-
-def test_proxy_holds_the_port_and_dockerd_was_not_restarted(host: Any) -> None:
-    assert owner(host) == "haproxy"
-    assert host.check_output("journalctl -b -u docker -o cat | grep -c 'Starting up'") == "1"
-    assert {"hosts", "tls", "tlsverify"}.isdisjoint(json.loads(host.file("/etc/docker/daemon.json").content_string))
-    assert host.run("systemctl is-enabled haproxy").stdout.strip() == "disabled"
-    assert host.run("systemctl is-active haproxy").stdout.strip() != "active"
 
 
 def test_plain_http_is_not_answered(address: str) -> None:
