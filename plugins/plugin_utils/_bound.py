@@ -136,9 +136,9 @@ class Bound:
         given = given_by_the_play(self._variables, self._defaults)
         return Fleet(self.hostvars(), given, for_host or (lambda _host, value: self._template(value)))
 
-    def is_witness(self) -> bool:
-        """Return whether the task's host is only in the play to keep it going (``planned`` of _plan/site.py)."""
-        host = self._variables.get("inventory_hostname")
+    def is_witness(self, host: str = "") -> bool:
+        """Return whether ``host``, by default the task's, is only in the play to keep it going (``planned`` of _plan/registered.py)."""
+        host = host or str(self._variables.get("inventory_hostname"))
         return self._variables.get("__docker_tls_witness") == host and host not in (
             self.groups().get("docker_hosts") or ()
         )

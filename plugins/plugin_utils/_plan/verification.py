@@ -47,7 +47,8 @@ def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
 
     They are made once for all hosts: rather too often than too seldom.
     """
-    hosts = [str(host) for host in bound.raw("ansible_play_batch") or ()]
+    batch = [str(host) for host in bound.raw("ansible_play_batch") or ()]
+    hosts = [host for host in batch if not bound.is_witness(host)]  # which has no daemon, and so no access groups
     here = bound["docker_daemon_verify"]
     due = (
         _is_due(verify, fleet[host].get("docker_daemon_endpoint"))
