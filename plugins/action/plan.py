@@ -41,6 +41,12 @@ class ActionModule(ModuleAction):
 def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
     """Raise TlsError where the inventory cannot work, before any host is touched."""
     del settings
+    if "always" in (bound.raw("ansible_skip_tags") or ()):
+        raise TlsError(
+            "--skip-tags always leaves out the inspection of the hosts and the plan, without which no run may change anything",
+            hint="Run portcullis.docker_tls.site without it.",
+            code="run-unfinished",
+        )
     predicting = bool(bound.raw("ansible_check_mode"))
     return _without(preflight.inventory_problems(bound.groups(), fleet, predicting=predicting))
 

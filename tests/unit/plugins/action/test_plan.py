@@ -100,6 +100,11 @@ def test_inventory_is_checked_where_the_run_began_behind_its_check() -> None:
     assert refused["code"] == "inventory-invalid" and "typo" in refused["msg"]
 
 
+def test_run_without_its_inspection_is_refused() -> None:
+    refused = make("inventory", hostvars(), ansible_skip_tags=["always"])
+    assert refused["code"] == "run-unfinished" and "--skip-tags always" in refused["msg"]
+
+
 def test_order_of_a_play_counts_where_the_inventory_says_nothing() -> None:
     known = hostvars(**looked(web1=WORK))
     assert make("site", known, docker_daemon_serial=[1, "25%"])["plan"]["serial"] == [1, "25%"]
