@@ -32,14 +32,17 @@ def inventory_problems(
 ) -> list[str]:
     """Return one sentence for each problem of the inventory, most general first; empty when it is sound.
 
-       In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups,
-       the groups that each host admits, the users of the client machines.
-    ``predicting``: in check mode, which needs no
-       passphrase where nothing is due.
+    In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups, the groups that each
+    host admits, the users of the client machines. ``predicting``: in check mode, which needs no passphrase where nothing is due.
     """
     too_old = ansible_version.problem(RUNNING)
     if too_old:
         return [f"{too_old}. {ansible_version.HINT}"]
+    if groups and not any(groups.values()):
+        # A run without hosts would take clients that proxies refuse by their lists for ones whose authority has to be replaced.
+        return [
+            "the inventory has no hosts. Check the path after -i: Ansible only warns about an inventory that it cannot read."
+        ]
     authorities = list(groups.get("docker_ca") or [])
     if len(authorities) > 1:
         return [

@@ -36,4 +36,4 @@ def test_problems_of_a_job(variables: dict[str, t.Any], authorities: list[str], 
 
 def test_first_task_of_site_refuses_it() -> None:
     hostvars = {"localhost": {**JOB, "docker_ca_passphrase": "a" * 12}}
-    assert "container" in "".join(preflight.inventory_problems({"docker_hosts": []}, hostvars))
+    assert "container" in "".join(preflight.inventory_problems({"docker_hosts": ["web1"]}, hostvars | {"web1": {}}))
