@@ -53,6 +53,15 @@ def managed_record(state: HostState) -> Record | None:
     return record if record is not None and record.written_config is not None and same_path(state) else None
 
 
+def settings_are_lost(state: HostState) -> bool:
+    """Return whether daemon.json had our TLS settings after our last change and has none now. With the listener proxy it has none of ours."""
+    record = managed_record(state)
+    if record is None or not record.written_config:
+        return False
+    written = daemon_json.parse_daemon_json(record.written_config, state.config_path).values
+    return "tlsverify" in written and "tlsverify" not in state.config_values
+
+
 def endpoint_of_others(state: HostState) -> Endpoint:
     """Return the settings of dockerd that others made. Only for a host without an endpoint of ours.
 

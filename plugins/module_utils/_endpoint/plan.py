@@ -144,15 +144,15 @@ def ordered(state: HostState, config_after: bytes | None, after: Units) -> tuple
 
 
 def config_reasons(
-    before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any], *, written: bool = False
+    before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any], *, lost: bool = False
 ) -> tuple[str, ...]:
-    """Return why daemon.json changes, in the order of importance. ``written``: an earlier run has made the endpoint in it."""
+    """Return why daemon.json changes, in the order of importance. ``lost``: an earlier run wrote our settings, and they are gone."""
     changed = daemon_json.difference(before, after)
     if not changed:
         return ()
     reasons = []
     if "tlsverify" in after and "tlsverify" not in before:
-        reasons.append("daemon-json-rewritten" if written else "endpoint-new")
+        reasons.append("daemon-json-rewritten" if lost else "endpoint-new")
     elif "hosts" in changed:
         reasons.append("listen-changed")
     if any(key in changed for key in ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")) and not {

@@ -180,7 +180,7 @@ def _plan(
     )
     reasons = [
         *(("certificate-pending",) if pending else ()),
-        *config_reasons(before, values, written=existing_endpoint.managed_record(state) is not None),
+        *config_reasons(before, values, lost=existing_endpoint.settings_are_lost(state)),
         *dict.fromkeys(_REASON_OF_FILE[name] for name in sorted(certificates)),
         *dropin_reasons(state.dropin, wanted.service),
         *dropin_reasons(state.socket_dropin, wanted.socket),

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import pathlib
+import types
 import typing as t
 
 import pytest
 from test_endpoint import Bench
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import existing_endpoint
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import Record
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.hosts.machine import install
 from support.hosts.world import ADDRESS, Effects, World
@@ -149,3 +152,22 @@ def test_settings_that_come_back_without_a_restart_open_the_port_at_the_next_run
     result = bench.run(listener="systemd")
     assert result["reasons"] == ["running-daemon-outdated"]
     assert bench.world.tcp == (f"{ADDRESS}:2376",)
+
+
+LOST = {
+    "rewritten": (b'{"tlsverify": true}', {"debug": True}, True),
+    "as it was": (b'{"tlsverify": true}', {"tlsverify": True}, False),
+    "under our proxy": (b'{"live-restore": true}', {"live-restore": True}, False),
+    "without a file": (b"", {}, False),
+    "never": (None, {}, False),
+}
+
+
+@pytest.mark.parametrize(("written", "values", "expected"), LOST.values(), ids=LOST)
+def test_settings_are_lost_where_ours_were_there(
+    written: bytes | None, values: dict[str, t.Any], expected: bool
+) -> None:
+    state: t.Any = types.SimpleNamespace(
+        record=Record(written_config=written), config_path="/etc/docker/daemon.json", config_values=values
+    )
+    assert existing_endpoint.settings_are_lost(state) is expected
