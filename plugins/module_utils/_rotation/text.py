@@ -15,7 +15,7 @@ _CHANGES = {
     "issuing": "in the CA, {target} signs from now on",
     "retired": "the CA gives {leaving} up; its private key is destroyed",
 }
-_ONE_RESTART = "each host's dockerd is restarted once"
+_ONE_RESTART = "each host's dockerd is restarted once; a host with the listener proxy reloads that instead"
 _RESTART = {
     (phases.REISSUE, True): _ONE_RESTART,
     (phases.TRUST, False): _ONE_RESTART,

@@ -117,7 +117,7 @@ def _problems(where: str, one: t.Any, *, is_client: bool) -> list[str]:
     if not isinstance(one, t.Mapping):
         return [f"{where} has to be a dictionary with issuer, ca_content and the settings of the issuer."]
     kind = one.get("issuer", LOCAL)
-    if kind not in SETTINGS:
+    if not isinstance(kind, str) or kind not in SETTINGS:
         return [f"{where}: issuer is {kind!r}. Write one of {', '.join(SETTINGS)}."]
     known = {*_SHARED, *SETTINGS[kind], *([DEDICATED] if is_client else [])}
     found = [
