@@ -158,7 +158,7 @@ revocations:
       type: list
       elements: str
       sample: [bob]
-    signing:
+    issuing:
       description: Id of the generation that signs now; empty in check mode when it would be made.
       type: str
     generations:

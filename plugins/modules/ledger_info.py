@@ -176,6 +176,11 @@ entries:
       returned: where the event has it
       type: str
       sample: server
+    host:
+      description: Name of the machine on which the entry was written.
+      returned: where the event has it
+      type: str
+      sample: ca1
     requester:
       description: Inventory host that it was issued for.
       returned: where the event has it

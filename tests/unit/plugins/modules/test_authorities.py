@@ -14,8 +14,10 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, ledger, report
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authorities
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import access_lists
 from support.ansible.modules import run_module
 from support.ca.ca_directory import PASSPHRASE_TEXT, ROUNDS, client_request, sign, tree
+from support.contracts import records
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +163,12 @@ def test_authorities_with_a_revoked_client_says_what_has_to_leave(tmp_path: path
     ]
     assert [(one["client"], one["trusted"]) for one in result["revoked"]] == [("bob", True)]
     assert result["authorities"]["clients"]["trusted_content"].count("BEGIN CERTIFICATE") == 2
+    hosts = {"web1": {"docker_daemon_listener": "proxy"}, "web2": {"docker_daemon_access_groups": ["ops"]}}
+    in_a_play = records.returned(
+        "authorities", access_lists.with_hosts(result, {"docker_hosts": ["web1", "web2"]}, hosts)
+    )
+    assert (in_a_play["revocations"][0]["hosts"], in_a_play["revocations"][0]["proxies"]) == (["web1"], ["web1"])
+    assert [one["hosts"] for one in in_a_play["revoked_certificates"]] == [["web1"]]
     assert not run(tmp_path / "ca", **revoking("bob", staying=["alice"]))["changed"]
 
 

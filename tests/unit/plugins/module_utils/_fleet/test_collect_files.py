@@ -17,6 +17,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import enable
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.unit import ProxyUnit, unit_text
 from support.ca.certificates import private_key
+from support.contracts import records
 from support.hosts.fleet import client, server_authority
 
 
@@ -161,5 +162,6 @@ def test_read_all_returns_the_lists_that_the_proxy_checks_and_nothing_else(
     pathlib.Path(files.config).write_text(f"bind :2376 ssl ca-file x{named}verify required\n")
     pathlib.Path(files.crl).write_text(CRL + client().key_pem.decode())
     wanted = collect_files.Wanted("web1", str(bundle / "cert.pem"), unit="docker.service")
-    found = collect_files.read_all([wanted])[0]["revocation_lists_content"]
+    result = records.returned("certificate_files_info", {"changed": False, "files": collect_files.read_all([wanted])})
+    found = result["files"][0]["revocation_lists_content"]
     assert found == (CRL if checked and not elsewhere else "")
