@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ..module_utils._errors import TlsError
@@ -47,8 +48,19 @@ def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> R
             hint="Run portcullis.docker_tls.site without it.",
             code="run-unfinished",
         )
+    missing = [str(one) for one in bound.raw("ansible_inventory_sources") or () if not _is_there(str(one))]
+    if missing and not any(bound.groups().values()):
+        # Without hosts, clients that proxies refuse by their lists would pass for ones whose authority has to be replaced.
+        return _without(
+            [f"there is no inventory {', '.join(missing)}, and Ansible only warns about that. Check the path after -i."]
+        )
     predicting = bool(bound.raw("ansible_check_mode"))
     return _without(preflight.inventory_problems(bound.groups(), fleet, predicting=predicting))
+
+
+def _is_there(source: str) -> bool:
+    """Return whether an inventory source can be read: a list of hosts, or a path that exists."""
+    return "," in source or os.path.exists(source)
 
 
 def _site(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:

@@ -105,6 +105,13 @@ def test_run_without_its_inspection_is_refused() -> None:
     assert refused["code"] == "run-unfinished" and "--skip-tags always" in refused["msg"]
 
 
+def test_inventory_that_is_not_there_is_refused() -> None:
+    nobody = {"all": [], "ungrouped": []}
+    refused = make("inventory", hostvars(), groups=nobody, ansible_inventory_sources=["/nowhere/inventory.yml"])
+    assert refused["code"] == "inventory-invalid" and "there is no inventory /nowhere/inventory.yml" in refused["msg"]
+    assert not make("inventory", hostvars(), groups=nobody, ansible_inventory_sources=["/etc", "web1,"]).get("failed")
+
+
 def test_order_of_a_play_counts_where_the_inventory_says_nothing() -> None:
     known = hostvars(**looked(web1=WORK))
     assert make("site", known, docker_daemon_serial=[1, "25%"])["plan"]["serial"] == [1, "25%"]

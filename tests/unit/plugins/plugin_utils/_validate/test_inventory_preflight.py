@@ -18,11 +18,6 @@ def test_shortest_inventory_has_no_problem() -> None:
     assert inventory_problems({"docker_hosts": ["a"]}, {"localhost": SET, "a": {}}) == []
 
 
-def test_inventory_without_hosts_is_taken_for_one_that_was_not_read() -> None:
-    (problem,) = inventory_problems({"all": [], "ungrouped": []}, {"localhost": SET})
-    assert problem.startswith("the inventory has no hosts. Check the path after -i")
-
-
 class HostVars(dict[str, dict[str, Any]]):
     """Variables as Ansible has them: an item is evaluated, ``raw_get`` is not."""
 
