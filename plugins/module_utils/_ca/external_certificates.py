@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from .._pki import reader
 from .._time import isoformat
-from . import create, layout, ledger, lock, report
+from . import certificate_entry, create, layout, ledger, lock, report
 
 #: The event; unlike ``issued`` it says that no authority of this CA has signed the certificate.
 EVENT = "external-issued"
@@ -98,12 +98,7 @@ def _entry(one: External, view: reader.CertificateView, context: create.CallCont
         "request": one.request,
         "requester": one.requester,
         "reasons": list(one.reasons),
-        "subject": view.subject,
-        "names": list(view.names),
-        "not_before": isoformat(view.not_before),
-        "not_after": isoformat(view.not_after),
-        "fingerprint_sha256": view.fingerprint_sha256,
-        "public_key_fingerprint": view.public_key_fingerprint,
+        **certificate_entry.fields(view),
         "issuer": one.issuer,
         "issuer_subject": view.issuer,
         **context.origin,

@@ -17,7 +17,7 @@ from .. import _files
 from .._errors import TlsError
 from .._pki import reader, renewal, verify
 from .._time import isoformat
-from . import certificate_files, create, layout, ledger, lock, stages, store, swap_keys
+from . import certificate_entry, certificate_files, create, layout, ledger, lock, stages, store, swap_keys
 
 #: Why certificates are recorded, and the event that each gets.
 EVENTS = {"adopted": "leaf-adopted", "restored": "leaf-recorded"}
@@ -154,10 +154,5 @@ def _entry(
         "requester": one.requester,
         "source": one.source,
         "reasons": [reason],
-        "subject": view.subject,
-        "names": list(view.names),
-        "not_before": isoformat(view.not_before),
-        "not_after": isoformat(view.not_after),
-        "fingerprint_sha256": view.fingerprint_sha256,
-        "public_key_fingerprint": view.public_key_fingerprint,
+        **certificate_entry.fields(view),
     }

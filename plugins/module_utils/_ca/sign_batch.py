@@ -20,6 +20,7 @@ from .._pki import keys, reader, signing, verify
 from .._pki.compat import x509
 from .._time import isoformat
 from . import (
+    certificate_entry,
     certificate_files,
     create,
     layout,
@@ -259,11 +260,6 @@ def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:
         "request": request.id,
         "requester": request.requester,
         "reasons": list(request.reasons),
-        "subject": view.subject,
-        "names": list(view.names),
-        "not_before": isoformat(view.not_before),
-        "not_after": isoformat(view.not_after),
-        "fingerprint_sha256": view.fingerprint_sha256,
-        "public_key_fingerprint": view.public_key_fingerprint,
+        **certificate_entry.fields(view),
         **batch.context.origin,
     }
