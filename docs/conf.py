@@ -8,8 +8,13 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import sys
 
+import yaml
 from docutils import nodes
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import reference_pages
 
 COLLECTION = pathlib.Path(os.environ.get("PROJECT") or pathlib.Path(__file__).parent.parent)
 REPOSITORY = "https://github.com/portcullis-collections/docker_tls"
@@ -19,7 +24,6 @@ project = "portcullis.docker_tls"
 release = re.search(r"^version: (.+)$", (COLLECTION / "galaxy.yml").read_text(), re.M).group(1)
 copyright = "2026 portcullis.docker_tls contributors"
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
-exclude_patterns = ["docsite"]
 nitpicky = True
 smartquotes = False
 html_theme = "furo"
@@ -68,6 +72,12 @@ def link_out_of_docs(app, docname, source):
     source[0] = re.sub(rf"\]\((?:\.\./){{{steps}}}([^)]+)\)", target, source[0])
 
 
+def modules_for_roles():
+    """Return the names of the modules whose documentation says that they are no public interface."""
+    modules = (COLLECTION / "plugins/modules").glob("*.py")
+    return {module.stem for module in modules if reference_pages.ROLES_ONLY in module.read_text()}
+
+
 def shorten_reference(app, docname, source):
     """Give the pages that antsibull-docs writes short titles, and no list of contents: the theme has one."""
     if not docname.startswith("reference/"):
@@ -79,6 +89,13 @@ def shorten_reference(app, docname, source):
         plugin_index, roles, role_index = rest.partition(".. _role_plugins_in_")
         if roles:  # people set variables of roles; modules come second, filters are for the playbooks
             text = f"{head}{roles}{role_index.rstrip()}\n\n\n{plugins}{plugin_index}"
+        text = reference_pages.public_modules_first(text, modules_for_roles())
+    role = re.fullmatch(r"reference/(\w+)_role", docname)
+    if role:
+        directory = COLLECTION / "roles" / role.group(1)
+        specs = yaml.safe_load((directory / "meta/argument_specs.yml").read_text())["argument_specs"]
+        text = reference_pages.ordered_parameters(text, list(specs["main"]["options"]))
+        text = reference_pages.with_example(text, reference_pages.first_examples((directory / "README.md").read_text()))
     title = re.search(rf"^{re.escape(project)}\.(\w+ \w+) -- .+\n\++$", text, re.M)
     if title:
         text = text.replace(title.group(0), title.group(1) + "\n" + "+" * len(title.group(1)), 1)
