@@ -10,7 +10,7 @@ from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
 from ..plugin_utils._bound import Bound, Unresolved
 from ..plugin_utils._output import table, verification
-from ..plugin_utils._plan import adoption, registered, revocation, rotation, site, status
+from ..plugin_utils._plan import adoption, obstacles, registered, revocation, rotation, site, status
 from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._validate import preflight
@@ -130,6 +130,11 @@ PARTS: dict[str, Part] = {
     "adoption_keys": lambda bound, fleet, _settings: adoption.adoption_keys(bound, fleet),
     "adoption": adoption.adoption,
     "record": lambda bound, fleet, _settings: adoption.record(bound, fleet),
+    "rotation_start": lambda _bound, _fleet, settings: obstacles.rotation_start(settings),
+    "rotation_phase": lambda bound, _fleet, _settings: obstacles.rotation_phase(bound),
+    "rotation_end": lambda bound, _fleet, _settings: obstacles.rotation_end(bound),
+    "adoption_start": lambda bound, _fleet, _settings: obstacles.adoption(bound),
+    "restore_start": lambda bound, _fleet, _settings: obstacles.restore(bound),
 }
 SETTINGS: dict[str, t.Any] = {
     "authority": {"type": "str", "default": ""},

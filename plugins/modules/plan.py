@@ -26,6 +26,9 @@ options:
       - V(status) are the options of M(portcullis.docker_tls.fleet_status).
       - V(adoption) is the plan of C(adopt.yml), V(adoption_keys) the CAs whose keys the CA host searches for.
       - V(record) is the plan of C(record_certificates.yml).
+      - V(rotation_start), V(rotation_phase) and V(rotation_end) fail where a rotation has no authority, where its next phase would lock out a client,
+        and where it is not complete. V(adoption_start) fails where an adoption cannot be carried out, V(restore_start) where it is not clear which
+        archive is restored.
       - V(revocation_report) and V(verification_report) are the rows for M(portcullis.docker_tls.proof_report).
     type: str
     required: true
@@ -43,6 +46,11 @@ options:
       - adoption_keys
       - adoption
       - record
+      - rotation_start
+      - rotation_phase
+      - rotation_end
+      - adoption_start
+      - restore_start
   settings:
     description: Variables of the playbook that belong to no role.
     type: dict

@@ -210,3 +210,30 @@ def test_two_operators_rotate_at_once_and_one_new_generation_comes_of_it(tmp_pat
     assert generations(tmp_path) == ["clients-g1", "ops-g1", "server-g2"]
     assert bundle(tmp_path, "alice") == {"ca.pem": ["server-g2"], "cert.pem": ["clients-g1"]}
     assert site(tmp_path).changed_nothing
+
+
+def test_rotation_stops_with_a_code_and_a_hint_before_a_client_is_locked_out(tmp_path: pathlib.Path) -> None:
+    both = [{"name": "alice"}, {"name": "bob"}]
+    assert site(tmp_path, docker_client_cert_clients=both).code == 0
+    only_alice = {"docker_client_cert_clients": both[:1]}
+    run = rotate(tmp_path, "clients", **only_alice)
+    assert run.code != 0
+    assert "the phase retire of the rotation of clients must not begin" in run.flat, run.output
+    assert "the certificate of bob from clients-g1 is valid until" in run.flat
+    assert "-e docker_rotate_ca_force_retire=true" in run.flat and "rotation-blocked" in run.flat
+    assert generations(tmp_path) == ["clients-g1", "clients-g2", "ops-g1", "server-g1"]
+    forced = rotate(tmp_path, "clients", docker_rotate_ca_force_retire=True, **only_alice)
+    assert forced.code == 0, forced.output
+    assert generations(tmp_path) == ["clients-g2", "ops-g1", "server-g1"]
+
+
+@pytest.mark.parametrize(
+    ("playbook", "code"), [("rotate_ca.yml", "rotation-authority-missing"), ("restore_ca.yml", "archive-not-named")]
+)
+def test_playbook_that_lacks_its_variable_stops_before_anything_is_touched(
+    tmp_path: pathlib.Path, playbook: str, code: str
+) -> None:
+    run = play(tmp_path, playbook)
+    assert run.code != 0
+    assert code in run.flat and '"hint": ""' not in run.flat, run.output
+    assert not ca_of(tmp_path).exists()

@@ -6,21 +6,17 @@
 from __future__ import annotations
 
 import hashlib
-import types
 import typing as t
 
 import ansible.template
 import pytest
 from ansible.errors import AnsibleError
 
-from ansible_collections.portcullis.docker_tls.plugins.action import plan
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.registered import planned
+from support.ansible.plan_task import GROUPS, hostvars, make
 from support.ansible.role_variables import HostVars
-from support.contracts import records
 from support.hosts import fleet
 
-GROUPS = {"all": ["web1", "web2", "db1", "desk"], "docker_hosts": ["web1", "web2", "db1"], "docker_clients": ["desk"]}
 REVOKED = {
     "authority": "clients",
     "clients": ["bob", "carol"],
@@ -34,53 +30,6 @@ REFUSED = {"current": False, "refused": {"code": "port-taken", "msg": "no"}}
 
 def looked(**answers: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
     return {host: {"__docker_tls_inspected": answer} for host, answer in answers.items()}
-
-
-def hostvars(pending: t.Sequence[t.Any] = (), **hosts: dict[str, t.Any]) -> HostVars:
-    checked = {"authorities": {"server": {}}, "revocations": list(pending)}
-    checks = {"docker_ca_checked": checked, "__docker_tls_inventory": {"changed": False}}
-    known = {"localhost": {**checks, "docker_ca_passphrase": "correct horse battery"}}
-    return HostVars({**{host: {} for host in GROUPS["all"]}, **known, **hosts})
-
-
-class Shown:
-    """As much of Ansible's display as is used."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def display(self, line: str, color: str | None = None) -> None:
-        del color
-        self.lines.append(line)
-
-
-def make(
-    part: str,
-    known: HostVars,
-    settings: dict[str, t.Any] | None = None,
-    template: t.Callable[[t.Any], t.Any] = lambda value: value,
-    **task: t.Any,
-) -> dict[str, t.Any]:
-    """Return the result of the module for a task of the controller, with the lines that were ``shown``."""
-    arguments = {"part": part, **({} if settings is None else {"settings": settings})}
-    variables = {
-        **known["localhost"],
-        "groups": GROUPS,
-        "hostvars": known,
-        "inventory_hostname": "localhost",
-        "ansible_check_mode": False,
-        **task,
-    }
-    given = types.SimpleNamespace(args=arguments, check_mode=False, async_val=0, action="x", delegate_to=None)
-    connection = types.SimpleNamespace(transport="local", _shell=types.SimpleNamespace(tmpdir="/tmp"))
-    create: t.Any = plan.ActionModule
-    action = create(given, connection, None, None, types.SimpleNamespace(template=template), None)
-    action._display = shown = Shown()
-    try:
-        result = action.run_module(arguments, "", variables)
-    except TlsError as error:
-        result = {"failed": True, "changed": False, "msg": error.message, "hint": error.hint, "code": error.code}
-    return {**records.returned("plan", result), "shown": shown.lines}
 
 
 def test_hosts_with_work_are_changed_and_refused_ones_fail_in_the_end() -> None:
