@@ -241,56 +241,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: The certificates by the id of their request, as RV(portcullis.docker_tls.signed_certificates#module:certificates).
+  description: >-
+    The certificates by the id of their request, as RV(portcullis.docker_tls.signed_certificates#module:certificates), each with C(issuer), who has
+    issued it. In check mode the texts are empty, and C(certificate) is null.
   returned: success
   type: dict
-  contains:
-    certificate_content:
-      description: The certificate and its chain, without the anchor, as PEM. Empty in check mode.
-      type: str
-    authority_content:
-      description: The anchor that it leads to, as PEM. Empty in check mode.
-      type: str
-    certificate:
-      description: The certificate as plain values; null in check mode.
-      type: dict
-    authority:
-      description: The CA that has signed it, and the kind of the issuer.
-      type: str
-      sample: Example issuing CA 1 (openbao)
-    issuer:
-      description: Who has issued it.
-      type: str
-      sample: openbao
-    not_after:
-      description: When it ends. In check mode, when it would end.
-      type: str
-    common_name:
-      description: Its common name.
-      type: str
-    names:
-      description: Its names.
-      type: list
-      elements: str
-    left_out:
-      description: Those of O(requests[].reported_names) that it does not have; a warning says why.
-      type: list
-      elements: str
 rejected:
-  description: Why requests have no certificate, by their id.
+  description: Why requests have no certificate, by their id, as RV(portcullis.docker_tls.signed_certificates#module:rejected).
   returned: success
   type: dict
-  contains:
-    msg:
-      description: What is wrong.
-      type: str
-    hint:
-      description: What to do about it.
-      type: str
-    code:
-      description: A stable word for it.
-      type: str
-      sample: issuer-sealed
 pending:
   description: Requests that have passed the rules for names and await an answer of their issuer. This is the input of a user's own tasks.
   returned: success

@@ -84,82 +84,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 recorded:
-  description: What was (would be) recorded.
+  description: The lines of the ledger that were (would be) written, as RV(portcullis.docker_tls.ledger_info#module:entries).
   returned: success
   type: list
   elements: dict
-  contains:
-    serial:
-      description: Serial number in hexadecimal.
-      type: str
-    event:
-      description: V(leaf-adopted), V(leaf-recorded), or V(external-issued) for the certificate of another issuer.
-      type: str
-    authority:
-      description: Id of the authority that has signed it. For the certificate of another issuer V(server-external), or the access group in its place.
-      type: str
-      sample: server-g1
-    profile:
-      description: V(server) or V(client).
-      type: str
-    requester:
-      description: The host that has it.
-      type: str
-    claimants:
-      description: All hosts that have shown it, where there are several. A server name in it that the inventory gives to nobody stays with them.
-      returned: where several hosts have shown it
-      type: list
-      elements: str
-    host:
-      description: The machine that recorded it.
-      type: str
-    user:
-      description: Who had it recorded.
-      type: str
-    source:
-      description: The file that it was found in.
-      returned: where it was found on a host
-      type: str
-    request:
-      description: Id of the request that it answers.
-      returned: where another issuer has signed it
-      type: str
-    issuer:
-      description: The kind of the issuer.
-      returned: where another issuer has signed it
-      type: str
-      sample: openbao
-    issuer_subject:
-      description: Name of the CA that has signed it.
-      returned: where another issuer has signed it
-      type: str
-      sample: CN=Example issuing CA 1
-    reasons:
-      description: Why it was recorded.
-      type: list
-      elements: str
-    subject:
-      description: Its subject.
-      type: str
-    names:
-      description: Its names.
-      type: list
-      elements: str
-    not_before:
-      description: Its begin.
-      type: str
-    not_after:
-      description: Its end.
-      type: str
-    time:
-      description: When it was recorded.
-      type: str
-    fingerprint_sha256:
-      description: SHA-256 of the certificate.
-      type: str
-    public_key_fingerprint:
-      description: SHA-256 of its public key.
-      type: str
 known:
   description: How many of the certificates the ledger knew already.
   returned: success

@@ -128,28 +128,9 @@ generations:
   returned: success
   type: dict
 clients:
-  description: The same by access group.
+  description: The same by access group. All groups have the same key.
   returned: success
   type: dict
-  contains:
-    certificate_content:
-      description: The client certificate as PEM.
-      type: str
-    expired_certificate_content:
-      description: The certificate that has ended already, with O(expired), else empty.
-      type: str
-    key_content:
-      description: The private key as PEM; the same for all groups.
-      type: str
-    ca_content:
-      description: The same as RV(ca_content).
-      type: str
-    authority_content:
-      description: The certificate of the client authority as PEM.
-      type: str
-    certificate:
-      description: The certificate as plain values; null in check mode.
-      type: dict
 reasons:
   description: What M(portcullis.docker_tls.signed_certificates) says that it did besides.
   returned: success
