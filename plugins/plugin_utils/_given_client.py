@@ -17,8 +17,6 @@ from ..module_utils import _files
 from ..module_utils._errors import TlsError
 from ..module_utils._time import isoformat
 
-Mapping = t.Mapping[str, t.Any]
-
 VARIABLE = "docker_daemon_verify_clients"
 _KEYS = ("certificate_path", "key_path")
 _HINT = (

@@ -108,7 +108,7 @@ def decide(wanted: Wanted, existing: Existing, now: datetime) -> Decision:
     found |= _key_reasons(wanted, existing)
     if existing.certificate is not None and due is not None:
         found |= _content_reasons(wanted, existing, existing.certificate)
-        found |= _time_reasons(wanted, existing.certificate, due, now)
+        found |= _time_reasons(existing.certificate, due, now)
     elif "certificate-unreadable" not in found:
         found.add("certificate-missing")
     reasons = tuple(reason for reason in REASONS if reason in found)
@@ -163,7 +163,7 @@ def _content_reasons(wanted: Wanted, existing: Existing, certificate: Certificat
     return reasons
 
 
-def _time_reasons(wanted: Wanted, certificate: CertificateView, due: datetime, now: datetime) -> set[str]:
+def _time_reasons(certificate: CertificateView, due: datetime, now: datetime) -> set[str]:
     if now > certificate.not_after:
         return {"expired"}
     if now < certificate.not_before:

@@ -154,16 +154,16 @@ def decide(situation: Situation) -> Plan:
         return _replace(situation, signing, olds, waiting[-1] if waiting else "")
     if waiting:
         target = waiting[-1]
-        steps = _steps(situation, TRUST, target, ())
+        steps = _steps(situation, TRUST, target)
         if steps:
             return Plan(situation.name, TRUST, (), target, (signing, *olds), steps)
         return _reissue(situation, target, (signing, *olds))
     if olds:
-        steps = _steps(situation, REISSUE, signing, olds)
+        steps = _steps(situation, REISSUE, signing)
         if steps:
             return Plan(situation.name, REISSUE, (), signing, olds, steps)
         return _retire(situation, signing, olds)
-    leftovers = _steps(situation, RETIRE, signing, ())
+    leftovers = _steps(situation, RETIRE, signing)
     if leftovers:
         gone = {one for step in leftovers for one in step.place.still_trusts | step.place.issuers} - {signing}
         return Plan(situation.name, RETIRE, (), signing, tuple(sorted(gone)), leftovers)
@@ -258,17 +258,17 @@ def _unknown(places: t.Iterable[Place], what: str) -> tuple[str, ...]:
     return tuple(f"{one.name}: {what} ({one.problem})" for one in places if one.problem)
 
 
-def _steps(situation: Situation, phase: str, target: str, olds: tuple[str, ...]) -> tuple[Step, ...]:
+def _steps(situation: Situation, phase: str, target: str) -> tuple[Step, ...]:
     """Return what places that were checked still need before ``phase`` is complete."""
     found = []
     for place in (*situation.bundles, *situation.hosts):
-        what = "" if place.problem else _need(situation.name, phase, place, target, olds)
+        what = "" if place.problem else _need(situation.name, phase, place, target)
         if what:
             found.append(Step(place, what))
     return tuple(found)
 
 
-def _need(name: str, phase: str, place: Place, target: str, olds: tuple[str, ...]) -> str:
+def _need(name: str, phase: str, place: Place, target: str) -> str:
     is_server, is_host = name == SERVER, not place.client
     has_anchors = is_server or is_host
     has_certificate = is_host == is_server

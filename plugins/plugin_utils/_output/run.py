@@ -19,7 +19,6 @@ from . import connection_hints, signed_certificate
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Collection[str]]
 
-COLLECTION = "portcullis.docker_tls."
 CONTROLLER = "localhost"
 NOT_VERIFIED = "not-verified"
 _LONGEST_PROBLEM = 300

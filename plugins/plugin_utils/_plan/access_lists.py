@@ -153,17 +153,12 @@ def bundles_of(host: str, groups: Groups, hostvars: Mapping, clients: t.Sequence
     return inventory.client_bundles(host, known, clients, groups.get("docker_clients") or [])
 
 
-def all_clients(
-    of_the_ca: t.Any, groups: Groups, hostvars: Mapping, of_the_play: t.Any = None, here: str = ""
-) -> list[dict[str, t.Any]]:
+def all_clients(of_the_ca: t.Any, groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
     """Return the option ``clients`` of M(authorities) and M(authority_info): every client of the inventory, once for each group and state.
 
-    In: ``of_the_ca`` is docker_ca_clients as the CA host has it; ``of_the_play`` is docker_client_cert_clients as the task has it, which runs
-    for the host ``here``. Where that is not the host's own, a play or import_playbook has given it, and it counts for every host.
-    Who is revoked in one list is in no other.
+    In: ``of_the_ca`` is docker_ca_clients as the CA host has it. A client that is revoked in one list is in no other.
     """
     lists, _unread = client_lists(groups, hostvars)
-    lists = _with_the_plays(lists, of_the_play, here or ca_place.ca_host(groups), groups)
     if of_the_ca and not any(_same(one.clients, of_the_ca) for one in lists):
         lists.append(ClientList(CA_CLIENTS, of_the_ca))
     revoked = {(one["name"], _group(one)): one for each in lists for one in each.entries() if _is_revoked(one)}
@@ -192,17 +187,6 @@ def all_clients(
             if name not in names
         ),
     ]
-
-
-def _with_the_plays(lists: list[ClientList], of_the_play: t.Any, here: str, groups: Groups) -> list[ClientList]:
-    """Return the lists that count where a play brings one along: that one, in place of those of the inventory."""
-    own = next((one for one in lists if one.variable == CLIENTS and here in one.hosts), None)
-    # Where the host has none, the task may know the role's default.
-    usual = DEFAULT_CLIENTS if own is None else own.clients
-    if of_the_play is None or _same(usual, of_the_play):
-        return lists
-    kept = [one for one in lists if one.variable != CLIENTS]
-    return [*kept, ClientList(CLIENTS, of_the_play, _hosts(groups))]
 
 
 def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientList]) -> t.Iterator[str]:

@@ -21,15 +21,13 @@ def hosts_with_work(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
     return [host for host in hosts if not _is_settled(_inspected(host, hostvars))]
 
 
-def refused_hosts(hosts: t.Iterable[str], hostvars: Mapping, witness: str = "") -> list[str]:
-    """Return those of ``hosts`` that were refused, in their order, and where there are any, ``witness`` at the end.
+def refused_hosts(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
+    """Return those of ``hosts`` that were refused, in their order.
 
     They fail in the last play only: Ansible counts every host that has failed so far against ``max_fail_percentage``, of this
-    play or not, so one host that was refused early would stop all others. A play of which every host fails ends the whole run;
-    the witness does not fail.
+    play or not, so one host that was refused early would stop all others.
     """
-    found = [host for host in hosts if refusal_of(host, hostvars)]
-    return [*found, *([witness] if found and witness and witness not in found else [])]
+    return [host for host in hosts if refusal_of(host, hostvars)]
 
 
 def hosts_not_refused(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:

@@ -11,7 +11,6 @@ from .._bound import Bound, defaults
 from .._variables import Fleet
 from . import access_lists, inventory, issuer_settings, name_owners, options, reported_certificates, reported_names
 
-Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
 
 #: What other issuers are asked for, beside the options for the CA.

@@ -157,27 +157,6 @@ def test_without_a_list_there_is_the_default_client() -> None:
     }
 
 
-def test_list_of_a_play_counts_for_every_host() -> None:
-    """vars of import_playbook are above those of the inventory, and no host has them among its own."""
-    hostvars = everywhere({"name": "carol"}, desk={"docker_client_cert_users": USERS})
-    found = access_lists.all_clients([ALICE, GONE], GROUPS, hostvars, [ALICE, GONE])
-    assert states(found) == {"alice": "present", "bob": "revoked"}
-    assert requests_of(found) == {("alice", "clients"): ["localhost/alice", "desk/al:alice"]}
-
-
-@pytest.mark.parametrize("here", ["localhost", "web1", "olympus"])
-def test_list_of_the_host_that_the_task_runs_for_is_no_list_of_a_play(here: str) -> None:
-    """A limited run, status and verify ask for another host than the CA host; what a third one revokes still counts."""
-    hostvars = fleet(localhost={CLIENTS: [ALICE]}, web1={CLIENTS: [{"name": "zed"}]}, olympus={CLIENTS: [GONE]})
-    found = access_lists.all_clients([], GROUPS, hostvars, hostvars[here][CLIENTS], here)
-    assert states(found) == {"alice": "present", "bob": "revoked", "zed": "present"}
-
-
-def test_default_that_a_role_has_brought_along_is_no_list_of_a_play() -> None:
-    hostvars = fleet(localhost={CLIENTS: [ALICE]}, desk={CLIENTS: [ALICE]})
-    assert ("alice", "clients") in requests_of(access_lists.all_clients([], GROUPS, hostvars, [{"name": "client"}]))
-
-
 def test_fact_that_looks_like_a_list_of_clients_revokes_nobody_and_is_refused() -> None:
     """Facts are what a host says of itself: it could shut others out."""
     said = {CLIENTS: [{**ALICE, "state": "revoked"}], "ansible_facts": {CLIENTS: []}}

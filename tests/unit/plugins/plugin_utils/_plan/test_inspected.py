@@ -59,6 +59,5 @@ def test_refused_hosts_are_told_from_all_others() -> None:
     }
     hosts = [*hostvars, "elsewhere"]
     assert inspected.refused_hosts(hosts, hostvars) == ["web1"]
-    assert inspected.refused_hosts(hosts, hostvars, "localhost") == ["web1", "localhost"]
-    assert inspected.refused_hosts(["web2"], hostvars, "localhost") == []
+    assert inspected.refused_hosts(["web2"], hostvars) == []
     assert inspected.hosts_not_refused(hosts, hostvars) == ["web2", "web3", "web4", "elsewhere"]
