@@ -106,8 +106,7 @@ def request(data: bytes) -> None:
     with contextlib.suppress(TlsError):
         loaded = signing.load_request(as_pem(data, "CERTIFICATE REQUEST"))
         signed = signing.sign_leaf(
-            AUTHORITY,
-            AUTHORITY_KEY,
+            signing.signer(AUTHORITY, AUTHORITY_KEY),
             public_key=loaded.public_key(),
             profile="server",
             subject=names.SubjectNames("docker1.example.org", names.normalize_names(HOST_NAMES)),

@@ -226,7 +226,7 @@ def _sign_locked(batch: Batch) -> BatchResult:
 def _sign_one(one: policy.Approved, opened: t.Mapping[str, signing.Signer], number: int, batch: Batch) -> Signed:
     """Sign one approved request and check the result as if a stranger had signed it."""
     authority = t.cast(store.StoredAuthority, one.authority)
-    certificate = signing.sign_leaf_with(
+    certificate = signing.sign_leaf(
         opened[authority.id],
         public_key=one.public_key,
         profile=one.request.profile,

@@ -151,8 +151,7 @@ def foreign_client(now: datetime) -> Client:
         not_after=end,
     )
     leaf = signing.sign_leaf(
-        authority,
-        authority_key,
+        signing.signer(authority, authority_key),
         public_key=key.public_key(),
         profile="client",
         subject=names.SubjectNames("foreign", ("foreign",)),

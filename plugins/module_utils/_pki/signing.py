@@ -135,29 +135,6 @@ def signer(certificate: x509.Certificate, key: PrivateKey) -> Signer:
 
 
 def sign_leaf(
-    authority_certificate: x509.Certificate,
-    authority_key: PrivateKey,
-    *,
-    public_key: t.Any,
-    profile: str,
-    subject: names.SubjectNames,
-    not_before: datetime,
-    not_after: datetime,
-    serial: int | None = None,
-) -> x509.Certificate:
-    """Return one certificate; for several of one authority use ``signer`` and ``sign_leaf_with``."""
-    return sign_leaf_with(
-        signer(authority_certificate, authority_key),
-        public_key=public_key,
-        profile=profile,
-        subject=subject,
-        not_before=not_before,
-        not_after=not_after,
-        serial=serial,
-    )
-
-
-def sign_leaf_with(
     authority: Signer,
     *,
     public_key: t.Any,

@@ -68,8 +68,7 @@ class Machine:
     def gets(self, asked: dict[str, t.Any], *left_out: str, common_name: str = "web1") -> None:
         """Install the certificate with the key as ``endpoint`` does: the bytes as they are."""
         found = signing.sign_leaf(
-            AUTHORITY.certificate,
-            AUTHORITY.key,
+            signing.signer(AUTHORITY.certificate, AUTHORITY.key),
             public_key=signing.load_request(asked["request_content"]).public_key(),
             profile="server",
             subject=names.SubjectNames(common_name, tuple(name for name in asked["names"] if name not in left_out)),

@@ -111,8 +111,7 @@ def leaf(
         subject_names = SERVER_NAMES if profile == "server" else (names.client_identity(common_name),)
     key = private_key(key_type, 1) if key is None else key
     certificate = signing.sign_leaf(
-        issuer.certificate,
-        issuer.key,
+        signing.signer(issuer.certificate, issuer.key),
         public_key=key.public_key(),
         profile=profile,
         subject=names.SubjectNames(common_name, names.normalize_names(subject_names)),

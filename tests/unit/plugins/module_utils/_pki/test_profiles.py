@@ -151,8 +151,7 @@ class TestOpenssl:
         anchor = authority.write(tmp_path, "ca")
         key = made.private_key("ecdsa-p256", 1)
         certificate = signing.sign_leaf(
-            authority.certificate,
-            authority.key,
+            signing.signer(authority.certificate, authority.key),
             public_key=key.public_key(),
             profile="server",
             subject=names.SubjectNames("docker1", ("*.lan",)),

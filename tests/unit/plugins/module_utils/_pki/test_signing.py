@@ -162,7 +162,7 @@ def _sign(authority: made.Pair, **changes: t.Any) -> x509.Certificate:
         "not_before": made.NOW,
         "not_after": made.NOW + timedelta(days=365),
     }
-    return signing.sign_leaf(authority.certificate, authority.key, **{**wanted, **changes})
+    return signing.sign_leaf(signing.signer(authority.certificate, authority.key), **{**wanted, **changes})
 
 
 def test_sign_leaf_given_serial_is_used() -> None:
