@@ -77,6 +77,8 @@ def test_entry_is_about_what_its_page_says_and_its_tests_run_on_real_hosts(page:
         path, _colons, name = test.partition("::")
         assert path.startswith(REAL), test
         assert name in defined(path), test
+    for path in re.findall(r"tests/[\w/]+\.py", str(entry.get("why") or "")):
+        assert (ROOT / path).is_file(), path
 
 
 def test_every_promise_of_the_security_page_has_a_test() -> None:
