@@ -19,6 +19,8 @@ from . import connection_hints, signed_certificate
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Collection[str]]
 
+#: What the names of this collection's modules begin with; the callback plugin knows them by it.
+COLLECTION = "portcullis.docker_tls."
 CONTROLLER = "localhost"
 NOT_VERIFIED = "not-verified"
 _LONGEST_PROBLEM = 300
