@@ -5,7 +5,9 @@
 
 Certificate, key and client authorities stay in the certificate store, which only root can read. Each start and each reload copies
 the live set into a directory in memory (/run) that root owns and the proxy's group can read: no second copy of the key is on disk,
-and a renewal is a new revision of the store and a reload. HAProxy 2.6 needs chain and key in one file.
+and a renewal is a new revision of the store and a reload. HAProxy 2.6 needs chain and key in one file. A file that has the same contents
+already is not written again, so a rollback needs no room where /run is full. (``printf`` and ``[`` are of the shell, so no key is in a command
+line; ``cat`` says why a file cannot be written.)
 
 Measured on Debian 12 (HAProxy 2.6, systemd 252), 13 (3.0, 257) and testing (3.2): ``MemoryDenyWriteExecute=`` keeps HAProxy from
 starting (PCRE compiles at run time); 3.2 asks for resources that it can do without, so a filtered call fails instead of ending it;
@@ -26,10 +28,13 @@ _FILES = 2 * MAXIMUM_CONNECTIONS + 512
 OWN_MARK = "# Managed by Ansible (portcullis.docker_tls)"
 
 _COPY = """\
-PATH=/usr/sbin:/usr/bin:/sbin:/bin; umask 077; mkdir -p "$1"; chgrp "$2" "$1"; chmod 0750 "$1"; cd "$0"; \
-{ cat server-cert.pem; echo; cat server-key.pem; } >"$1/.server.pem"; cat client-ca.pem >"$1/.client-ca.pem"; \
-chgrp "$2" "$1/.server.pem" "$1/.client-ca.pem"; chmod 0640 "$1/.server.pem" "$1/.client-ca.pem"; \
-mv -f "$1/.server.pem" "$1/server.pem"; mv -f "$1/.client-ca.pem" "$1/client-ca.pem\""""
+PATH=/usr/sbin:/usr/bin:/sbin:/bin; umask 077; mkdir -p "$1"; chgrp "$2" "$1"; chmod 0750 "$1"; cd "$1"; group=$2; \
+trap 'rm -f server.pem.new client-ca.pem.new' EXIT; \
+stage() { [ "$2" = "$(cat "$1" 2>/dev/null)" ] || \
+{ printf '%s\\n' "$2" | cat >"$1.new"; chgrp "$group" "$1.new"; chmod 0640 "$1.new"; }; }; \
+swap() { [ ! -e "$1.new" ] || mv -f "$1.new" "$1"; }; \
+bundle=$(cat "$0/server-cert.pem" && echo && cat "$0/server-key.pem"); authorities=$(cat "$0/client-ca.pem"); \
+stage server.pem "$bundle"; stage client-ca.pem "$authorities"; swap server.pem; swap client-ca.pem"""
 
 _SANDBOX = """\
 CapabilityBoundingSet=

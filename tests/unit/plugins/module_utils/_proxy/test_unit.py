@@ -118,6 +118,26 @@ def test_copy_of_a_set_with_a_missing_file_fails_and_keeps_the_old_one(tmp_path:
     assert (runtime / "client-ca.pem").read_text() == "CA\n"
 
 
+def test_copy_that_changes_nothing_writes_nothing(tmp_path: pathlib.Path) -> None:
+    """A rollback has to work where /run has no room left."""
+    store, runtime = stored(tmp_path / "one"), tmp_path / "run"
+    run_copy(store, runtime)
+    before = {path.name: path.stat().st_ino for path in runtime.iterdir()}
+    assert run_copy(store, runtime).returncode == 0
+    assert {path.name: path.stat().st_ino for path in runtime.iterdir()} == before
+
+
+def test_copy_that_fails_halfway_replaces_no_file_and_leaves_no_key(tmp_path: pathlib.Path) -> None:
+    runtime = tmp_path / "run"
+    run_copy(stored(tmp_path / "one"), runtime)
+    (runtime / "client-ca.pem.new").mkdir()  # cannot be written
+    done = run_copy(stored(tmp_path / "two", **{"server-key.pem": "OTHER\n", "client-ca.pem": "OTHER\n"}), runtime)
+    assert done.returncode != 0
+    assert (runtime / "server.pem").read_text() == "CERTIFICATE\nKEY\n"
+    assert (runtime / "client-ca.pem").read_text() == "CA\n"
+    assert not (runtime / "server.pem.new").exists()
+
+
 def test_foreign_unit_is_not_ours() -> None:
     foreign: t.Sequence[bytes | None] = (None, b"", b"[Unit]\n")
     assert not any(map(is_ours, foreign))
