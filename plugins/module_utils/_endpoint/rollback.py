@@ -108,13 +108,23 @@ def _found(journal: Journal) -> str:
 
 
 def _is_untouched(journal: Journal, machine: Machine, service: UnitState) -> bool:
-    """Return whether dockerd is the process of before; where none ran, whether nobody has tried to start one."""
+    """Return whether dockerd is the process of before; where none ran, whether nobody has tried to start one.
+
+    Where only the proxy reads what was changed, any dockerd that runs is as good, also one that was started since (a boot).
+    """
     if service.job:
         return False
+    if journal.proxy and service.is_active and _concerns_only_proxy(journal, machine):
+        return True
     if journal.was_active:
         return bool(journal.process) and machine.identity(service.main_pid) == journal.process and service.is_active
     same = (service.active_state, service.started) == (journal.found_state, journal.process_started)
     return not service.is_active and same
+
+
+def _concerns_only_proxy(journal: Journal, machine: Machine) -> bool:
+    """Return whether dockerd and its units read nothing of what was changed: behind the proxy it has no TLS listener."""
+    return journal.was_active and all(saved.path in machine.proxy_files.paths for saved in journal.files)
 
 
 def _restore_files(journal: Journal, machine: Machine, *, for_rollback: bool) -> tuple[str, ...]:

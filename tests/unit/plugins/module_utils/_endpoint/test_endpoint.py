@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options, parse_time
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.rollback import roll_back
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.ca.certificates import NOW, authority, leaf, private_key
 from support.hosts.machine import DOCKERD, FakeMachine, install
@@ -401,6 +402,36 @@ def test_unfinished_change_is_named_by_inspection_plan_and_run(bench: Bench) -> 
         result = bench.run(check_mode=check_mode)
         assert result["plan"] == ["unfinished change of an earlier run (finished-interrupted-change)"]
     assert bench.inspect() == (True, ())
+
+
+def test_power_failure_before_a_renewal_of_the_proxy_is_confirmed_costs_no_restart_of_dockerd(bench: Bench) -> None:
+    """Only the proxy reads what was changed: the dockerd of after the boot is as good as that of before."""
+    bench.secure(listener="proxy")
+    before = bench.world.certificates.joinpath("server-cert.pem").read_bytes()
+    assert bench.run(listener="proxy", certificate=bench.issue(6), confirm_timeout=60)["unconfirmed"]
+    bench.world.boot()
+    state = journal.StateDirectory(str(bench.world.state))
+    left = state.read_journal()
+    assert left is not None
+    restarts = bench.world.restarts
+    assert not roll_back(left, state, t.cast("t.Any", bench.machine)).restarted
+    assert bench.world.restarts == restarts
+    assert bench.world.certificates.joinpath("server-cert.pem").read_bytes() == before
+    assert bench.world.proxy is not None
+    assert state.read_journal() is None
+
+
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
+def test_power_failure_before_a_switch_to_the_proxy_is_confirmed_restarts_dockerd(bench: Bench, listener: str) -> None:
+    bench.secure(listener=listener)
+    tcp = bench.world.tcp
+    assert bench.run(listener="proxy", confirm_timeout=60)["unconfirmed"]
+    bench.world.boot()
+    state = journal.StateDirectory(str(bench.world.state))
+    left = state.read_journal()
+    assert left is not None
+    assert roll_back(left, state, t.cast("t.Any", bench.machine)).restarted
+    assert (bench.world.proxy, bench.world.tcp) == (None, tcp)
 
 
 def test_unconfirmed_change_gives_way_to_another(bench: Bench) -> None:
