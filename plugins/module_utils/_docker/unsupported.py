@@ -74,7 +74,7 @@ def _nothing_to_manage(facts: UnitFacts) -> Finding:
         return error(
             "docker-rootless",
             f"Docker runs rootless here ({', '.join(facts.rootless_sockets)}), as a service of a user",
-            "Only Docker as a system service (docker.service) is supported; a TCP port of rootless Docker needs RootlessKit.",
+            "Use Docker as a system service (docker.service), or remove this host from docker_hosts. The listener proxy does not support rootless Docker yet.",
         )
     if facts.podman_docker:
         return _podman()
