@@ -21,6 +21,8 @@ from .files import ProxyFiles
 START, RESTART, RELOAD, STOP = "start", "restart", "reload", "stop"
 _TIMEOUT = 20.0
 _POLL = 0.1
+#: Most of them are requests of clients, one JSON object a line.
+_LOG_LINES = 100
 
 
 class Units(t.Protocol):
@@ -132,7 +134,8 @@ def _reload(files: ProxyFiles, units: Units, clock: Clock) -> None:
 
 def _failed(what: str, files: ProxyFiles, units: Units, code: str) -> TlsError:
     state = units.unit_state(files.unit)
-    lines = [line for line in units.unit_log(files.unit, 12).splitlines() if "ALERT" in line or "rror" in line]
+    log = units.unit_log(files.unit, _LOG_LINES).splitlines()
+    lines = [line for line in log if ("ALERT" in line or "rror" in line) and not line.startswith("{")]
     shown = f": {' | '.join(lines[-3:])}" if lines else ""
     return TlsError(
         f"{what} ({files.unit}: {state.result or state.active_state}){shown}",

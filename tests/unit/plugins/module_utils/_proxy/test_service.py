@@ -47,7 +47,8 @@ class Units:
         return UnitState(name, active_state=self.state, main_pid=self.pid)
 
     def unit_log(self, name: str, lines: int) -> str:
-        return "[NOTICE] fine\n[ALERT] cannot bind socket"
+        requests = ['{"kind":"connection","client":"alice","error":"-"}'] * 20
+        return "\n".join(["[NOTICE] fine", "[ALERT] cannot bind socket", *requests][-lines:])
 
 
 class Clock:
@@ -102,6 +103,7 @@ def test_start_that_fails_says_why(files: ProxyFiles, broken: bool) -> None:
     assert caught.value.code == "proxy-start-failed"
     assert "cannot bind socket" in caught.value.message
     assert "fine" not in caught.value.message
+    assert "alice" not in caught.value.message
 
 
 def test_stop_disables_it_and_can_be_repeated(files: ProxyFiles) -> None:
