@@ -12,7 +12,7 @@ import typing as t
 from support.contracts.documentation import ROOT
 
 PAGE = ROOT / "docs/troubleshooting.md"
-CLIENTS = "What clients say"
+CLIENTS = "Errors in client programs"
 #: The code under which texts of clients are noted; no error of ours has it.
 OF_CLIENTS = "client"
 #: Texts that only a real dockerd makes, by heading: the test on a host that has them said.
