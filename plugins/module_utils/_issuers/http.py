@@ -12,6 +12,7 @@ import http.client
 import json
 import socket
 import ssl
+import time
 import typing as t
 import urllib.error
 import urllib.parse
@@ -22,6 +23,7 @@ from .._errors import TlsError
 from .._text_table import clean
 
 _MOST_BYTES = 1_048_576
+_PIECE = 65_536
 _MOST_SHOWN = 300
 #: An engine behind a balancer answers these for a moment: nothing was done then.
 _BUSY = (429, 502, 504)
@@ -49,10 +51,10 @@ class Answer:
     body: bytes = field(repr=False, default=b"")
 
     def json(self) -> dict[str, t.Any]:
-        """Return the object in the body, {} where there is none."""
+        """Return the object in the body, {} where there is none. A body of nested lists alone exceeds Python's recursion limit."""
         try:
             found = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -125,12 +127,27 @@ class Caller:
     def _once(self, request: urllib.request.Request) -> Answer:
         try:
             with self._opener.open(request, timeout=self._endpoint.timeout) as answer:
-                return Answer(answer.status, _lower(answer.headers), answer.read(_MOST_BYTES))
+                return Answer(answer.status, _lower(answer.headers), self._body(answer))
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, _lower(error.headers), error.read(_MOST_BYTES))
+                return Answer(error.code, _lower(error.headers), self._body(error))
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._not_reached(error) from None
+
+    def _body(self, answer: t.Any) -> bytes:
+        """Return the body, at most as long as an answer may be, and at most as late."""
+        deadline, body = time.monotonic() + self._endpoint.timeout, bytearray()
+        while piece := answer.read1(_PIECE):
+            body += piece
+            if len(body) > _MOST_BYTES:
+                raise TlsError(
+                    f"{self.name} at {_place(self._endpoint.url)} answered with more than {_MOST_BYTES} bytes",
+                    hint="Check that the URL is that of the issuer and not of a file or a web page.",
+                    code="issuer-failed",
+                )
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return bytes(body)
 
     def _not_reached(self, error: Exception) -> TlsError:
         reason = getattr(error, "reason", error)
@@ -182,7 +199,7 @@ def _lower(headers: t.Any) -> dict[str, str]:
 
 def _wait(answer: Answer) -> float:
     stated = answer.headers.get("retry-after", "")
-    return min(float(stated), _LONGEST_WAIT) if stated.isdigit() else 1.0
+    return min(float(stated), _LONGEST_WAIT) if stated.isdecimal() else 1.0
 
 
 def shown(text: str, secrets: t.Iterable[str] = ()) -> str:

@@ -12,6 +12,7 @@ import contextlib
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from .._errors import TlsError
 from . import openbao
@@ -38,7 +39,8 @@ def place(
     except TlsError as error:
         return {order.id: error for order in orders}
     try:
-        return _signed(caller, orders, settings, token, fault)
+        # With the token of the login among the secrets that no message may have.
+        return _signed(caller, orders, replace(settings, token=token), token, fault)
     finally:
         if is_ours:
             _revoke(caller, settings, token)
