@@ -29,13 +29,20 @@ def lists(*serials: int, number: int, issuer: Pair = CLIENTS) -> str:
     return sign_list(issuer.certificate, issuer.key, serials, number=number, now=datetime.now(timezone.utc))
 
 
-def ended() -> str:
-    """Return a list that revokes nothing and ended yesterday."""
+def by_another_issuer(*serials: int, end: timedelta) -> str:
+    """Return a list that ends before its authority does, as those of PKI engines."""
     now = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
     builder = x509.CertificateRevocationListBuilder(CLIENTS.certificate.subject)
-    builder = builder.last_update(now - timedelta(days=9)).next_update(now - timedelta(days=1))
+    builder = builder.last_update(now - timedelta(days=9)).next_update(now + end)
     builder = builder.add_extension(x509.CRLNumber(9), critical=False)
+    for serial in serials:
+        builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder(serial, now).build())
     return builder.sign(CLIENTS.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def ended() -> str:
+    """Return a list that revokes nothing and ended yesterday."""
+    return by_another_issuer(end=-timedelta(days=1))
 
 
 @pytest.fixture
@@ -115,6 +122,23 @@ def test_list_that_was_broken_on_the_host_does_not_come_into_force(able: Host, c
     assert clients.status() == "200"
     assert able.run(listener="proxy", crl=newest).reasons == ["crl-changed"]
     assert clients.status() == "200"
+
+
+@pytest.mark.important
+def test_list_of_another_issuer_stays_in_force_after_its_end_and_refuses_nobody_else(
+    able: Host,  # noqa: F811
+    clients: Clients,  # noqa: F811
+    thief: Clients,
+) -> None:
+    """OpenSSL would refuse everybody from then on, until a run brings the next list."""
+    revoked = thief.pair.certificate.serial_number
+    proxied(able, crl=by_another_issuer(revoked, end=timedelta(days=3)))
+    assert (clients.status(), thief.status()) == ("200", "000")
+    able.put("/etc/docker-tls-proxy/crl.pem", by_another_issuer(revoked, end=-timedelta(days=1)))
+    able.sh("systemctl reload docker-tls-proxy")
+    assert (clients.status(), thief.status()) == ("200", "000")
+    # The next list no longer has the thief, whose certificate has ended as far as its issuer is concerned.
+    assert able.run(listener="proxy", crl=by_another_issuer(end=timedelta(days=3))).reasons == ["crl-changed"]
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=str)

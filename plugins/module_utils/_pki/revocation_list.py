@@ -100,6 +100,11 @@ def _view(parsed: t.Any, content: str) -> RevocationList:
     )
 
 
+def outlives(one: RevocationList, authority: x509.Certificate) -> bool:
+    """Return whether a list is valid longer than its authority, as those of the CA of this collection are and no other issuer's."""
+    return one.next_update is not None and one.next_update > compat.not_after(authority)
+
+
 def is_by(one: RevocationList, authority: x509.Certificate) -> bool:
     """Return whether ``authority`` has signed the list."""
     return bool(one.parsed.issuer == authority.subject) and compat.signature_is_by(one.parsed, authority.public_key())
@@ -111,7 +116,8 @@ def check_lists(
     """Return the lists, one for each of ``anchors`` in their order, after all checks that keep clients from being locked out.
 
     In: both as PEM; ``now`` by the clock of the host that is to use them. Raises TlsError ``crl-unreadable``, ``crl-missing`` (an anchor has
-    none), ``crl-foreign`` (one is of no anchor, or signed by another key), ``crl-ended``, ``crl-not-yet-valid``, ``crl-number-missing``.
+    none), ``crl-foreign`` (one is of no anchor, or signed by another key), ``crl-ended``, ``crl-not-yet-valid``, ``crl-number-missing``,
+    ``crl-unsuitable``.
     """
     lists = read_lists(text, what)
     found = []
@@ -126,6 +132,7 @@ def check_lists(
             )
         one = max(own, key=lambda each: each.number)
         _check_times(one, now, what)
+        _check_usable(one, authority, what)
         if not one.number:
             raise TlsError(
                 f"the list of {name} in {what} has no number, so its age is unknown",
@@ -161,9 +168,30 @@ def _check_times(one: RevocationList, now: datetime, what: str) -> None:
         )
 
 
-def check_replacement(old: t.Iterable[RevocationList], new: t.Iterable[RevocationList]) -> None:
-    """Refuse lists that would let a revoked client in again: with a lower number than the installed ones, or without one of their serials.
+def _check_usable(one: RevocationList, authority: x509.Certificate, what: str) -> None:
+    """Refuse a list with which OpenSSL would refuse all clients: of a CA that may sign none, or of a form that it does not know.
 
+    That is a critical extension: a list of changes, an indirect list, or one for a part of the certificates (RFC 5280 §5.2.4, §5.2.5).
+    """
+    if not can_sign(authority):
+        problem = "is of a CA without the key usage cRLSign"
+    elif any(each.critical for each in one.parsed.extensions):
+        problem = "is not a complete list: it has a critical extension"
+    else:
+        return
+    raise TlsError(
+        f"the list of {one.issuer} in {what} {problem}, so the proxy would refuse all clients of that authority",
+        hint="Have the issuer make complete lists, signed by the CA itself and valid for all its certificates; or use none.",
+        code="crl-unsuitable",
+    )
+
+
+def check_replacement(
+    old: t.Iterable[RevocationList], new: t.Iterable[RevocationList], dropping: t.Container[str] = frozenset()
+) -> None:
+    """Refuse lists that would admit a revoked client again: with a lower number than the installed ones, or without one of their serials.
+
+    ``dropping``: the issuers that remove expired certificates from their lists; of these only the number is compared.
     Raises TlsError ``crl-older``, ``crl-shrunk``. Lists of authorities that are in only one of both are not compared.
     """
     wanted = {one.issuer: one for one in new}
@@ -174,10 +202,10 @@ def check_replacement(old: t.Iterable[RevocationList], new: t.Iterable[Revocatio
         if one.number < installed.number:
             raise TlsError(
                 f"the revocation list of {one.issuer} is older (number {one.number}) than the installed one (number {installed.number})",
-                hint="The CA directory is an older state: restore its newest backup, then run again.",
+                hint="The CA directory, or the other issuer of this group, is an older state: restore its newest backup, then run again.",
                 code="crl-older",
             )
-        gone = sorted(installed.serials - one.serials)
+        gone = [] if one.issuer in dropping else sorted(installed.serials - one.serials)
         if gone:
             raise TlsError(
                 f"the revocation list of {one.issuer} lacks {len(gone)} certificates that the installed one revokes, the first with the serial {gone[0]:x}",

@@ -57,6 +57,9 @@ _CONNECTIONS_OF_ONE_ADDRESS = 250
 #: Amazon's), and 15 KiB would be the default. Memory is taken only by connections that carry something.
 _BUFFER = 65536
 _YEAR = 366 * 86400
+#: X509_V_ERR_CRL_HAS_EXPIRED is ignored for lists that end before their authority: a list still refuses all that it revokes, and without this
+#: nobody would be admitted from its end until the next run.
+_PAST_ITS_END = " crt-ignore-err 12 ca-ignore-err 12"
 
 #: Status codes that HAProxy itself answers with, and what a Docker client then shows after "Error response from daemon:".
 #: A request that it cannot parse at all gets HAProxy's own page: its frontend is in TCP mode.
@@ -97,8 +100,8 @@ class ProxyConfig:
     """Everything that the configuration depends on.
 
     ``listen``: IP addresses with their ports. ``certificate_path``: one PEM with certificate, chain and key. ``crl_path``: CRLs of *all* authorities in
-    ``ca_path``, for HAProxy refuses the clients of an authority without one; "" where there are none. ``stream_timeout_seconds``: how long
-    connections that are open at a reload may continue. ``haproxy_version``: as ``haproxy -v`` says.
+    ``ca_path``, for HAProxy refuses the clients of an authority without one; "" where there are none. ``crl_expires``: whether one ends before its authority.
+    ``stream_timeout_seconds``: how long connections that are open at a reload may continue. ``haproxy_version``: as ``haproxy -v`` says.
     """
 
     listen: tuple[tuple[str, int], ...]
@@ -109,6 +112,7 @@ class ProxyConfig:
     docker_socket: str
     stream_timeout_seconds: int
     haproxy_version: tuple[int, ...]
+    crl_expires: bool = False
 
 
 def render(config: ProxyConfig) -> str:
@@ -186,7 +190,7 @@ def _global(config: ProxyConfig) -> str:
 
 
 def _frontend(config: ProxyConfig) -> str:
-    crl = f" crl-file {config.crl_path}" if config.crl_path else ""
+    crl = f" crl-file {config.crl_path}{_PAST_ITS_END if config.crl_expires else ''}" if config.crl_path else ""
     tls = f"ssl crt {config.certificate_path} ca-file {config.ca_path}{crl} verify required alpn http/1.1"
     lines = [f"bind {_address(address)}:{port} transparent {tls}" for address, port in config.listen]
     lines += [

@@ -23,7 +23,8 @@ def check_crl(content: str, anchors: str | bytes, installed: str | bytes, now: d
         return
     old = _readable(installed)
     if content.strip():
-        revocation_list.check_replacement(old, revocation_list.check_lists(content, anchors, now))
+        new = revocation_list.check_lists(content, anchors, now)
+        revocation_list.check_replacement(old, new, _expiring(new, reader.load_certificates(anchors, "the anchors")))
         return
     trusted = {reader.name_text(one.subject) for one in reader.load_certificates(anchors, "the client authorities")}
     dropped = sorted(one.issuer for one in old if one.serials and one.issuer in trusted)
@@ -34,6 +35,22 @@ def check_crl(content: str, anchors: str | bytes, installed: str | bytes, now: d
             "no lists). Take that group out of docker_daemon_access_groups, or run portcullis.docker_tls.rotate_ca for the other.",
             code="crl-dropped",
         )
+
+
+def expire(content: str, anchors: t.Iterable[t.Any]) -> bool:
+    """Return whether one of the lists in ``content`` ends before its authority, as those of other issuers do."""
+    return bool(_expiring(revocation_list.read_lists(content, "the revocation lists"), anchors))
+
+
+def _expiring(lists: t.Iterable[revocation_list.RevocationList], anchors: t.Iterable[t.Any]) -> set[str]:
+    """Return the issuers of lists that end before their authority."""
+    known = list(anchors)
+    return {
+        one.issuer
+        for one in lists
+        for authority in known
+        if revocation_list.is_by(one, authority) and not revocation_list.outlives(one, authority)
+    }
 
 
 def describe(installed: str | bytes) -> list[dict[str, t.Any]]:

@@ -25,6 +25,7 @@ NOT_FORETOLD = {
     "crl-not-yet-valid": "read with the clock of the host",
     "crl-number-missing": "needs a list of another tool",
     "crl-older": "needs an endpoint with lists",
+    "crl-unsuitable": "needs a list of another tool",
     "crl-shrunk": "needs an endpoint with lists",
     "daemon-json-changed": "somebody writes the file in the middle of the change",
     "daemon-start-failed": "the change itself",

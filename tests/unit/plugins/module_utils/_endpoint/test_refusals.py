@@ -35,12 +35,13 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors impo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import requests
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader
-from support.ca.certificates import NOW, authority, leaf, private_key
+from support.ca.certificates import NOW, authority, intermediate, leaf, private_key
 from support.hosts.machine import FakeMachine, install
 from support.hosts.world import ADDRESS, Effects, World
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)
+ISSUING = intermediate(CLIENTS, "Issuing CA", 8)
 BOTH = authority("both", unit="both-g1", number=2)
 OLD_CLIENTS = authority("client", unit="old-g1", number=3, end=NOW - timedelta(days=1))
 SOURCES = pathlib.Path(preflight.__file__).parents[1]
@@ -304,6 +305,7 @@ CASES: dict[str, Case] = {
     "port-taken": Case(taken),
     "proxy-package-missing": Case(haproxy(()), {"listener": "proxy"}),
     "proxy-package-too-old": Case(haproxy((2, 2, 9)), {"listener": "proxy"}),
+    "proxy-root-missing": Case(options={"listener": "proxy", "client_ca_content": ISSUING.pem}),
     "proxy-socket-unreachable": Case(lambda host: host.world.problems.add("no-group"), {"listener": "proxy"}),
     "proxy-unit-foreign": Case(lambda host: host.world.proxy_unit.write_text("[Unit]\n"), {"listener": "proxy"}),
     "rights-group-unknown": Case(
@@ -386,7 +388,15 @@ def test_host_that_would_be_refused_makes_no_key(host: Host, name: str, prepare:
 
 
 #: What only the library can find out: by certificates, those of the endpoint that is there among them.
-BY_CERTIFICATES = ("anchors-", "authority-", "certificate-unreadable", "clients-", "config-path-", "crl-")
+BY_CERTIFICATES = (
+    "anchors-",
+    "authority-",
+    "certificate-unreadable",
+    "clients-",
+    "config-path-",
+    "crl-",
+    "proxy-root-",
+)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith(BY_CERTIFICATES)])

@@ -36,6 +36,9 @@ def by_hand(pair: Pair = CA, signer: Pair | None = None, **changes: t.Any) -> st
     builder = builder.next_update(changes.get("end", FAR_AHEAD).replace(tzinfo=None))
     if changes.get("number", True):
         builder = builder.add_extension(x509.CRLNumber(1), critical=False)
+    if changes.get("partial"):
+        scope = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+        builder = builder.add_extension(scope, critical=True)
     signed = builder.sign((signer or pair).key, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
@@ -43,7 +46,8 @@ def by_hand(pair: Pair = CA, signer: Pair | None = None, **changes: t.Any) -> st
 def gets_in(pair: Pair, client: Pair, lists: str, directory: pathlib.Path, when: t.Any = NOW) -> bool:
     for name, text in (("ca", pair.pem), ("client", client.pem), ("lists", lists)):
         (directory / f"{name}.pem").write_text(text)
-    command = ["openssl", "verify", "-crl_check", "-attime", str(int(when.timestamp())), "-CAfile", "ca.pem"]
+    flags = ["-crl_check", "-crl_check_all"]  # those of HAProxy
+    command = ["openssl", "verify", *flags, "-attime", str(int(when.timestamp())), "-CAfile", "ca.pem"]
     done = subprocess.run(
         [*command, "-CRLfile", "lists.pem", "client.pem"], cwd=directory, capture_output=True, check=False
     )
@@ -96,9 +100,10 @@ def test_check_lists_returns_them_in_the_order_of_the_anchors() -> None:
         (lambda: made(CA) + by_hand(OTHER, end=NOW), "crl-ended"),
         (lambda: made(CA) + by_hand(OTHER, begin=NOW + DAY), "crl-not-yet-valid"),
         (lambda: made(CA) + by_hand(OTHER, number=False), "crl-number-missing"),
+        (lambda: made(CA) + by_hand(OTHER, partial=True), "crl-unsuitable"),
         (lambda: "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "crl-unreadable"),
     ],
-    ids=["none", "one", "certificates", "other key", "third", "two", "ended", "future", "numberless", "zeros"],
+    ids=["none", "one", "certificates", "other key", "third", "two", "ended", "future", "numberless", "partial", "zeros"],
 )  # fmt: skip
 def test_check_lists_refuses_what_would_lock_clients_out(lists: t.Callable[[], str], code: str) -> None:
     with pytest.raises(TlsError) as caught:
@@ -108,7 +113,13 @@ def test_check_lists_refuses_what_would_lock_clients_out(lists: t.Callable[[], s
 
 
 @pytest.mark.parametrize(
-    "content", [lambda: by_hand(OTHER, end=NOW), lambda: "", lambda: by_hand(OTHER, begin=NOW + DAY)]
+    "content",
+    [
+        lambda: by_hand(OTHER, end=NOW),
+        lambda: "",
+        lambda: by_hand(OTHER, begin=NOW + DAY),
+        lambda: by_hand(OTHER, partial=True),
+    ],
 )
 def test_openssl_locks_everybody_out_with_what_check_lists_refuses(
     content: t.Callable[[], str], tmp_path: pathlib.Path

@@ -67,6 +67,12 @@ def test_render_leaves_connections_for_others_when_one_address_opens_many() -> N
     assert f"maxconn {unit.MAXIMUM_CONNECTIONS}" in section(text, "global")
 
 
+def test_list_that_ends_before_its_authority_is_used_after_its_end() -> None:
+    """Else HAProxy would refuse everyone from then until the next run (measured in tests/faults/test_proxy_crl.py)."""
+    assert " crt-ignore-err 12 ca-ignore-err 12 verify required" in config.render(wanted(crl_expires=True))
+    assert "ignore-err" not in config.render(wanted()) + config.render(wanted(crl_path="", crl_expires=True))
+
+
 def test_render_without_crl_names_none() -> None:
     assert "crl-file" not in config.render(wanted(crl_path=""))
 

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.lists import check_crl
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.lists import check_crl, expire
 from support.ca.certificates import NOW, Pair, authority, leaf
 
 CA = authority("client", unit="clients-g1", number=30)
@@ -37,6 +41,30 @@ def made(pair: Pair, *revoked: Pair, number: int = 1) -> str:
 )
 def test_lists_that_change_nobodys_access_are_taken(content: str, anchors: str, installed: str | bytes) -> None:
     check_crl(content, anchors, installed, NOW)
+
+
+def by_another_issuer(*revoked: Pair, number: int) -> str:
+    """Return a list that ends before its authority, as those of PKI engines do."""
+    builder = x509.CertificateRevocationListBuilder(CA.certificate.subject)
+    builder = builder.last_update(NOW.replace(tzinfo=None)).next_update((NOW + timedelta(days=3)).replace(tzinfo=None))
+    for one in revoked:
+        entry = x509.RevokedCertificateBuilder(one.certificate.serial_number, NOW.replace(tzinfo=None)).build()
+        builder = builder.add_revoked_certificate(entry)
+    builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    return builder.sign(CA.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_issuer_that_takes_expired_certificates_out_of_its_list_is_not_taken_for_one_that_lost_them() -> None:
+    """RFC 5280 §5: an entry may be removed after the end of the certificate; OpenBao does so when it tidies up."""
+    check_crl(by_another_issuer(number=3), CA.pem, by_another_issuer(BOB, number=2), NOW)
+    with pytest.raises(TlsError) as caught:
+        check_crl(by_another_issuer(number=2), CA.pem, by_another_issuer(BOB, number=3), NOW)
+    assert caught.value.code == "crl-older"
+
+
+def test_list_that_ends_before_its_authority_is_known_by_that() -> None:
+    assert expire(by_another_issuer(number=1), [CA.certificate])
+    assert not expire(made(CA) + made(OTHER), [CA.certificate, OTHER.certificate])
 
 
 @pytest.mark.parametrize(

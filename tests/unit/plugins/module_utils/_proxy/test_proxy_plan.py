@@ -15,7 +15,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.sour
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import networks
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
-from support.ca.certificates import NOW
+from support.ca.certificates import NOW, intermediate
 from support.contracts import records
 from support.hosts.machine import FakeMachine, install
 from support.hosts.scenarios import CLIENTS, OTHERS, given, issued, proxied, run, secure, secure_by_proxy
@@ -180,6 +180,17 @@ def test_other_source_of_loopback_is_tried_where_it_must_not_get_through() -> No
     assert not stranger_is_refused(("127.0.0.0/8",))
     assert not stranger_is_refused(("0.0.0.0/0",))
     assert not stranger_is_refused(())
+
+
+def test_intermediate_ca_without_its_root_is_refused_because_openssl_would_refuse_its_clients(
+    world: World, machine: FakeMachine
+) -> None:
+    issuing = intermediate(CLIENTS, "Issuing CA", 71)
+    with pytest.raises(TlsError) as caught:
+        run(world, machine, replace(proxied(world), client_ca=issuing.pem))
+    assert caught.value.code == "proxy-root-missing"
+    assert "CN=Issuing CA of the access group clients is not a root" in caught.value.message
+    run(world, machine, replace(proxied(world), client_ca=issuing.pem + CLIENTS.pem))
 
 
 def lists(*serials: int, number: int = 1) -> str:
