@@ -9,6 +9,7 @@ from ..module_utils._errors import TlsError
 from ..modules import authorities
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import access_lists, limit, options
+from ..plugin_utils._remote import issuer_lists
 from ..plugin_utils._remote.module_runner import PassphraseAction, Result
 from ..plugin_utils._variables import Fleet
 
@@ -33,10 +34,15 @@ class ActionModule(PassphraseAction):
         return {**options.wanted_authorities(bound, fleet), "revocation_deferred": bool(left_out)}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return the module's result with the hosts that each certificate opens."""
-        outcome = super().run_module(arguments, package, task_vars)
+        """Return the module's result with the hosts that each certificate opens, and the revocation lists of other issuers."""
         bound = Bound(task_vars, self._templar.template)
-        return access_lists.with_hosts(outcome, bound.groups(), self._fleet(bound))
+        groups, fleet = bound.groups(), self._fleet(bound)
+        issuers = options.issuers(bound, fleet) if arguments.get("issuers") else []
+        lists = issuer_lists.read(issuers, lambda: access_lists.groups_of_proxies(groups, fleet))
+        if lists:
+            arguments["issuers"] = issuer_lists.with_lists(arguments["issuers"], lists)
+        outcome = issuer_lists.completed(super().run_module(arguments, package, task_vars), lists)
+        return access_lists.with_hosts(outcome, groups, fleet)
 
     def predict(self, arguments: Result) -> Result:
         """Return authorities without contents: the CA cannot be read, so all are foretold as new."""

@@ -8,6 +8,7 @@ import typing as t
 from ..modules import authority_info
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import access_lists, issuer_settings, options
+from ..plugin_utils._remote import issuer_lists
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
 
@@ -30,14 +31,19 @@ class ActionModule(ModuleAction):
         return {"path": options.ca_path(bound, role, fleet), **({"clients": clients} if clients else {})}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return the module's result with the hosts that each certificate opens."""
+        """Return the module's result with the hosts that each certificate opens, and the revocation lists of other issuers."""
         bound = Bound(task_vars, self._templar.template)
+        groups, fleet = bound.groups(), self._fleet(bound)
+        lists: dict[str, Result] = {}
         # Anyone who reads the authorities in this run has to see those of other issuers too: status, verification, rotation.
-        arguments.setdefault("issuers", issuer_settings.anchors(options.issuers(bound, self._fleet(bound))))
+        if "issuers" not in arguments:
+            issuers = options.issuers(bound, fleet)
+            lists = issuer_lists.read(issuers, lambda: access_lists.groups_of_proxies(groups, fleet))
+            arguments["issuers"] = issuer_lists.with_lists(issuer_settings.anchors(issuers), lists)
         if arguments.get("clients"):
-            arguments.setdefault("revocation_list_groups", options.groups_by_list(bound, self._fleet(bound)))
-        outcome = super().run_module(arguments, package, task_vars)
-        found = access_lists.with_hosts(outcome, bound.groups(), self._fleet(bound))
+            arguments.setdefault("revocation_list_groups", options.groups_by_list(bound, fleet))
+        outcome = issuer_lists.completed(super().run_module(arguments, package, task_vars), lists)
+        found = access_lists.with_hosts(outcome, groups, fleet)
         undone = found.get("revocations_deferred") if self._fails else None
         return {**found, **incomplete(undone, predicting=bool(self._task.check_mode))} if undone else found
 

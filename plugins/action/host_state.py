@@ -9,9 +9,11 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
+from ..module_utils._errors import TlsError
 from ..plugin_utils import _bound, _variables
 from ..plugin_utils._plan import ca_place, fact_names, options, reported_certificates, reported_names, verification
 from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
+from ..plugin_utils._remote.failures import of_error
 from ..plugin_utils._remote.inspection import INSPECTION
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._validate import preflight
@@ -56,6 +58,8 @@ class ActionModule(ModuleAction):
         except time_limit.TimeLimitExceeded:
             self._gave_up = True
             found = _refusal(host_timeout.failure(self._limit))
+        except TlsError as error:
+            found = _refusal(of_error(error))
         found = {**found, _variables.SETTINGS: _settings(task_vars, self._templar.template)}
         refused = found.get("refused")
         if refused is None or arguments.get("refusal") == "report":

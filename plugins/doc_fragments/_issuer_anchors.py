@@ -35,4 +35,8 @@ options:
         description: Whether the generations of this CA are trusted beside an external issuer, until every certificate of theirs is replaced.
         type: bool
         default: true
+      crl_content:
+        description: The revocation lists (PEM) of the certificates in O(issuers[].ca_content), for hosts that check lists.
+        type: str
+        default: ""
 """

@@ -80,6 +80,10 @@ authorities:
         - Their revocation lists, as PEM and in their order. They are valid as long as their authorities.
         - Empty for V(server), and where one of the authorities may sign none (one of another tool without the key usage cRLSign).
       type: str
+    crl_problem:
+      description: Why the lists of another issuer could not be read (C(msg), C(hint), C(code)). Hosts that check them are refused with it.
+      returned: in a play, where that is so
+      type: dict
     certificate:
       description: The certificate as plain values (subject, names, dates, key type, fingerprints).
       type: dict

@@ -13,7 +13,8 @@ import subprocess
 import typing as t
 from datetime import datetime, timezone
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import issuer_lists, openbao
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, revocation_list, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import issued_certificates
 from support.ansible.modules import run_module
 from support.ca import bao_server
@@ -105,6 +106,32 @@ def test_roles_and_policies_of_openbao_sign_for_servers_and_for_clients_and_for_
         identity = bao.call("auth/approle/role/docker-clients/role-id")["data"]["role_id"]
         found = issue(alice, roots["pki-docker-clients"], {**clients, "role_id": identity, "secret_id": credentials})
         assert found["certificates"]["web1/client"]["common_name"] == "alice", found["rejected"]
+
+
+@bao_server.needs_bao
+def test_commands_that_revoke_a_client_and_keep_the_lists_of_openbao_from_ending(tmp_path: pathlib.Path) -> None:
+    for bao in bao_server.started(tmp_path / "bao"):
+        (tmp_path / "bao-ca.pem").write_text(bao.ca_content)
+        shell = {
+            "BAO_ADDR": bao.url,
+            "BAO_CACERT": str(tmp_path / "bao-ca.pem"),
+            "BAO_TOKEN": bao_server.ADMINISTRATOR,
+            "PATH": f"{pathlib.Path(str(bao_server.PROGRAM)).parent}:{os.environ['PATH']}",
+        }
+        root = bao.make_ca("pki-docker-clients", "Clients")
+        bao.call("pki-docker-clients/roles/operator", bao_server.CLIENT_ROLE)
+        settings = {"url": bao.url, "ca_content": bao.ca_content, "mount": "pki-docker-clients", "role": "operator"}
+        alice = issue(request("alice", [], "client"), root, {**settings, "token": bao_server.ADMINISTRATOR})
+        certificate = alice["certificates"]["web1/client"]
+        (tmp_path / "cert.pem").write_text(certificate["certificate_content"])
+        for line in commands("bao write pki-docker-clients/config/crl"):
+            typed(line, tmp_path, **shell)
+        config = bao.call("pki-docker-clients/config/crl")["data"]
+        assert (config["auto_rebuild"], config["expiry"]) == (True, "72h")
+        options = {**{name: one.get("default", "") for name, one in openbao.OPTIONS.items()}, **settings, "token": "x"}
+        lists = issuer_lists.of_engine(openbao.settings_from(options, "it", lambda seconds: None), root)
+        (found,) = revocation_list.read_lists(lists, "it")
+        assert {f"{serial:x}" for serial in found.serials} == {certificate["certificate"]["serial"]}
 
 
 def test_openssl_commands_for_a_ca_that_is_asked_by_hand(tmp_path: pathlib.Path) -> None:

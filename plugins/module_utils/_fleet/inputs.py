@@ -162,7 +162,7 @@ def _anchors(name: str, raw: Mapping) -> t.Iterator[Anchor]:
     yield replace(_anchor(raw["id"], name, raw["purpose"], True, current, lists), external=external)
     for number, certificate in enumerate(more if external else (), start=2):
         known.add(certificate.view.fingerprint_sha256)
-        yield replace(_anchor(f"{raw['id']}-{number}", name, raw["purpose"], True, certificate), external=True)
+        yield replace(_anchor(f"{raw['id']}-{number}", name, raw["purpose"], True, certificate, lists), external=True)
     for number, certificate in enumerate(older, start=1):
         if certificate.view.fingerprint_sha256 in known:
             continue

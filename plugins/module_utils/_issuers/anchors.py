@@ -31,6 +31,7 @@ ANCHOR_OPTIONS: dict[str, t.Any] = {
     "issuer": {"type": "str", "choices": list(KINDS), "default": LOCAL},
     "ca_content": {"type": "str", "default": ""},
     "trust_local_ca": {"type": "bool", "default": True},
+    "crl_content": {"type": "str", "default": ""},
 }
 
 
@@ -38,13 +39,15 @@ ANCHOR_OPTIONS: dict[str, t.Any] = {
 class Issuer:
     """Who signs for one authority (``server`` or an access group), and the anchors of that issuer.
 
-    ``trust_local_ca``: whether the generations of the CA of ours, which signed before, are still trusted.
+    ``trust_local_ca``: whether the generations of the CA of ours, which signed before, are still trusted. ``crl_content``: the revocation
+    lists of the anchors, "" where hosts are not to check any.
     """
 
     authority: str
     issuer: str
     ca_content: str
     trust_local_ca: bool = True
+    crl_content: str = ""
 
 
 def external_names(issuers: t.Iterable[Issuer]) -> set[str]:
@@ -68,8 +71,7 @@ def with_issuers(
             result[one.authority] = _external(one, anchors, known)
         elif anchors and known is not None:
             joined = _joined(known["trusted_content"], anchors)
-            # A host that has the list of one anchor needs those of all, and nobody gives those of other issuers.
-            result[one.authority] = {**known, "trusted_content": joined, "crl_content": ""}
+            result[one.authority] = {**known, "trusted_content": joined, "crl_content": _lists(one, known)}
     return dict(sorted(result.items(), key=lambda item: (item[0] != SERVER, item[0])))
 
 
@@ -109,10 +111,18 @@ def _external(
         "issuer": one.issuer,
         "certificate_content": _joined("", anchors),
         "trusted_content": _joined(local["trusted_content"] if local else "", anchors),
-        "crl_content": "",
+        "crl_content": _lists(one, local),
         "certificate": reader.view_certificate(anchors[0]).to_dict(),
         "generations": list(local["generations"]) if local else [],
     }
+
+
+def _lists(one: Issuer, local: t.Mapping[str, t.Any] | None) -> str:
+    """Return the revocation lists of all anchors, "" where those of some are missing: a host with the list of one needs those of all."""
+    given = one.crl_content.strip()
+    ours = str(local["crl_content"]) if local and local["trusted_content"] else ""
+    is_complete = given and (ours or not local or not local["trusted_content"])
+    return f"{ours}{given}\n" if is_complete else ""
 
 
 def _joined(before: str, anchors: t.Sequence[x509.Certificate]) -> str:

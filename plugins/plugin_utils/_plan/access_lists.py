@@ -225,11 +225,17 @@ def is_proxy(variables: Mapping) -> bool:
     return bool((variables.get("docker_daemon_state") or "present") == "present")
 
 
+def groups_of_proxies(groups: Groups, hostvars: Mapping) -> set[str]:
+    """Return the access groups that hosts admit which check revocation lists."""
+    hosts = (hostvars[host] for host in groups.get("docker_hosts") or [])
+    return {name for variables in hosts if is_proxy(variables) for name in _admitted(variables)}
+
+
 def groups_by_list(groups: Groups, hostvars: Mapping, external: t.Collection[str] = ()) -> list[str]:
     """Return the access groups whose revoked clients are refused by revocation lists alone: only proxies admit them.
 
-    ``external``: the groups whose certificates another issuer signs. They have no list, and a proxy needs those of all groups that it admits
-    or checks none. A host that is rolled back has the listener of before, which nobody knows here.
+    ``external``: the groups whose certificates another issuer signs that gives no list; a proxy needs those of all groups that it admits or
+    checks none. A host that is rolled back has the listener of before, which nobody knows here.
     """
     hosts = {host: hostvars[host] for host in groups.get("docker_hosts") or []}
     proxies = {host for host, variables in hosts.items() if is_proxy(variables)}

@@ -29,6 +29,10 @@ _ASKED_HERE = ("openbao", "files")
 _SHARED = ("issuer", "ca_content", "trust_local_ca")
 #: A client's issuer alone has it: the user has said that the CA is for Docker's clients and nobody else.
 DEDICATED = "only_docker_clients"
+#: So has this: the revocation lists that hosts check which can (``access_lists.is_proxy``), as PEM, or ENGINE.
+LISTS = "revocation_lists"
+ENGINE = "engine"
+_LIST_BEGINS = "-----BEGIN X509 CRL-----"
 
 
 def declared(server: t.Any, clients: t.Any) -> list[Options]:
@@ -70,6 +74,11 @@ def key_source(issuer: t.Any, **words: str) -> str:
 def is_external(issuers: t.Iterable[Mapping], authority: str) -> bool:
     """Return whether another issuer signs for an authority."""
     return any(one["authority"] == authority and one.get("issuer", LOCAL) != LOCAL for one in issuers)
+
+
+def without_lists(issuers: t.Iterable[Mapping]) -> set[str]:
+    """Return the authorities that another issuer signs for and has no revocation lists for."""
+    return {one["authority"] for one in issuers if one.get("issuer", LOCAL) != LOCAL and not one.get(LISTS)}
 
 
 def is_anchor(issuers: t.Iterable[Mapping], fingerprint: str) -> bool:
@@ -119,11 +128,12 @@ def _problems(where: str, one: t.Any, *, is_client: bool) -> list[str]:
     kind = one.get("issuer", LOCAL)
     if not isinstance(kind, str) or kind not in SETTINGS:
         return [f"{where}: issuer is {kind!r}. Write one of {', '.join(SETTINGS)}."]
-    known = {*_SHARED, *SETTINGS[kind], *([DEDICATED] if is_client else [])}
+    known = {*_SHARED, *SETTINGS[kind], *([DEDICATED, LISTS] if is_client else [])}
     found = [
         f"{where}: an issuer {kind} has no {name}. It has {', '.join(sorted(known))}."
         for name in sorted(set(map(str, one)) - known)
     ]
+    found += _list_problems(where, one)
     if kind == LOCAL:
         return found
     if not isinstance(one.get("ca_content"), str) or not one["ca_content"].strip():
@@ -151,6 +161,18 @@ def _problems(where: str, one: t.Any, *, is_client: bool) -> list[str]:
     return found
 
 
+def _list_problems(where: str, one: Mapping) -> t.Iterator[str]:
+    """Yield what is wrong with the revocation lists. Those of an issuer that only begins to sign (``local``) are given as PEM."""
+    lists = one.get(LISTS)
+    if lists in (None, ""):
+        return
+    if lists == ENGINE:
+        if one.get("issuer", LOCAL) != "openbao":
+            yield f"{where}: {LISTS} is {ENGINE}, which only the issuer openbao has. Give the lists as PEM, for example with lookup('file', ...)."
+    elif not isinstance(lists, str) or _LIST_BEGINS not in lists:
+        yield f"{where}: {LISTS} is neither {ENGINE} nor a text with lists in PEM form ({_LIST_BEGINS}). Convert one with openssl crl -inform DER."
+
+
 def _key_path_problems(where: str, one: Mapping, *, is_client: bool) -> t.Iterator[str]:
     """Yield what is wrong with the path of keys that something else makes: of several clients each needs one of its own."""
     path = key_source(one)
@@ -173,7 +195,8 @@ def not_revocable(clients: t.Any, entries: t.Iterable[Mapping]) -> t.Iterator[st
             yield (
                 f"The client {entry.get('name')!r} cannot be revoked here: another issuer signs for the access group {group}, and Docker reads no revocation "
                 "list of it. Have that issuer sign for the others with a new issuing CA, put that alone into ca_content, and take this client out of "
-                "the list; or take the group out of docker_daemon_access_groups."
+                f"the list; or take the group out of docker_daemon_access_groups. Hosts with the listener proxy check lists of that issuer: set {LISTS} of "
+                "the group, and revoke the certificate there."
             )
 
 

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from ...module_utils._errors import TlsError
 from .._bound import Bound, Unresolved
 from .._variables import ADDRESSES, Fleet
 from . import access_lists, ca_place, inventory, issuer_settings
@@ -161,10 +162,9 @@ def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
 
 def groups_by_list(bound: Bound, fleet: Fleet) -> list[str]:
     """Return the access groups that only hosts admit which check revocation lists."""
-    external = [
-        one["authority"] for one in issuers(bound, fleet) if issuer_settings.is_external([one], one["authority"])
-    ]
-    return access_lists.groups_by_list(bound.groups(), fleet, external)
+    known = issuers(bound, fleet)
+    found = access_lists.groups_by_list(bound.groups(), fleet, issuer_settings.without_lists(known))
+    return [group for group in found if not issuer_settings.is_external(known, group)]
 
 
 def server_request(bound: Bound, known: Mapping) -> Options:
@@ -227,7 +227,7 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "client_ca_content": inventory.client_anchors(known, groups),
         "group_authorities": _of_groups(known, groups) if bound["docker_daemon_listener"] == "proxy" else {},
         "group_rights": bound["docker_daemon_group_rights"],
-        "crl_content": _revocation_lists(known, groups) if bound["docker_daemon_listener"] == "proxy" else "",
+        "crl_content": _lists_for(bound, known, groups) if bound["docker_daemon_listener"] == "proxy" else "",
         "stream_timeout": bound["docker_daemon_proxy_stream_timeout"],
         "allowed_sources": bound["docker_daemon_allowed_sources"],
         "haproxy_package": bound["docker_daemon_haproxy_package"],
@@ -248,6 +248,19 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
 def _of_groups(known: Mapping, groups: t.Iterable[str]) -> dict[str, str]:
     """Return the trusted certificates of each access group."""
     return {name: known[name]["trusted_content"] for name in groups}
+
+
+def _lists_for(bound: Bound, known: Mapping, groups: t.Sequence[str]) -> str:
+    """Return ``_revocation_lists``. Raises TlsError where that of another issuer could not be read: the host keeps what it has."""
+    for name in groups:
+        problem = known[name].get("crl_problem")
+        if problem and bound["docker_daemon_state"] == "present":
+            raise TlsError(
+                f"the revocation list of the access group {name} cannot be renewed on this host: {problem['msg']}",
+                hint=problem["hint"],
+                code=problem["code"],
+            )
+    return _revocation_lists(known, groups)
 
 
 def _revocation_lists(known: Mapping, groups: t.Iterable[str]) -> str:

@@ -35,6 +35,7 @@ CERTIFICATE = Fields(
 _GENERATION = Fields(
     {**_texts("id", "stage", "not_before", "not_after"), "certificate_content": _PEM, "generation": _NUMBER}
 )
+_REFUSAL = Fields(_texts("msg", "hint", "code"))
 _AUTHORITY = Fields(
     {
         **_texts("id", "name", "purpose"),
@@ -45,7 +46,7 @@ _AUTHORITY = Fields(
         "certificate": Maybe(CERTIFICATE),
         "generations": Items(_GENERATION),
     },
-    {"external": _FLAG, "issuer": _TEXT, "crl_content": _PEM},
+    {"external": _FLAG, "issuer": _TEXT, "crl_content": _PEM, "crl_problem": _REFUSAL},
 )
 AUTHORITIES = Named(_AUTHORITY)
 LEDGER_END = Fields({}, {"seq": _NUMBER, "digest": _TEXT, "time": Maybe(_TEXT), "restored": _FLAG})
@@ -62,7 +63,6 @@ _REVOCATION = Fields(
 )
 _LISTED = Fields(_texts("serial", "authority", "client", "group"), {"hosts": _TEXTS})
 _CHECKS = Items(Fields({"check": _TEXT, "passed": _FLAG, "detail": _TEXT}))
-_REFUSAL = Fields(_texts("msg", "hint", "code"))
 REQUESTS = Items(
     Fields(
         {"id": _TEXT, "action": _TEXT, "reasons": _TEXTS},

@@ -53,6 +53,23 @@ def test_external_issuer_decides_and_the_local_ca_is_trusted_until_it_is_given_u
     assert given_up["generations"] == []
 
 
+@pytest.mark.parametrize(
+    ("issuer", "trust_local_ca", "local_lists", "expected"),
+    [
+        pytest.param("openbao", False, "ours\n", "theirs\n", id="external"),
+        pytest.param("openbao", True, "ours\n", "ours\ntheirs\n", id="external beside ours"),
+        pytest.param("local", True, "ours\n", "ours\ntheirs\n", id="ours beside theirs"),
+        pytest.param("openbao", True, "", "", id="ours has none"),
+    ],
+)
+def test_revocation_lists_are_those_of_all_anchors_or_none(
+    issuer: str, trust_local_ca: bool, local_lists: str, expected: str
+) -> None:
+    known = {"clients": {**LOCAL, "name": "clients", "crl_content": local_lists}}
+    one = anchors.Issuer("clients", issuer, ROOT.pem, trust_local_ca, "theirs\n")
+    assert anchors.with_issuers(known, [one], made.NOW)["clients"]["crl_content"] == expected
+
+
 def test_fleet_without_a_local_ca_has_the_anchors_alone() -> None:
     found = result("acme", ROOT, local=False)
     assert found["trusted_content"] == found["certificate_content"] == ROOT.pem

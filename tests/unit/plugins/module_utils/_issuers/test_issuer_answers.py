@@ -115,7 +115,9 @@ def test_everything_else_is_refused_with_its_reason(case: str) -> None:
     answer.concerns_all(order(), text, anchors)  # returns, whatever it was given
 
 
-def issue(engine: half_an_engine.Engine, requests: t.Sequence[policy.SigningRequest], **changes: t.Any) -> batch.Outcome:
+def issue(
+    engine: half_an_engine.Engine, requests: t.Sequence[policy.SigningRequest], **changes: t.Any
+) -> batch.Outcome:
     given = {
         **{name: option.get("default", "") for name, option in openbao.OPTIONS.items()},
         **{"url": engine.url, "role": "dockerd", "token": SECRET, "concurrency": 1, **changes},
@@ -134,7 +136,12 @@ def test_certificates_of_a_batch_that_were_swapped_are_refused_and_the_others_ke
             other = {"web2.example.test": "web3", "web3.example.test": "web2"}.get(body["common_name"])
             if other is not None:
                 one = requests[other]
-                body = {**body, "csr": one.request_content, "common_name": one.common_name, "alt_names": one.common_name}
+                body = {
+                    **body,
+                    "csr": one.request_content,
+                    "common_name": one.common_name,
+                    "alt_names": one.common_name,
+                }
             return super().certificate(body)
 
     requests = {f"web{number}": request(f"web{number}", 71 + number) for number in range(1, 5)}
@@ -153,7 +160,11 @@ ANSWERS: dict[str, tuple[Reply, str, str]] = {
     "nested": ((200, {}, b"[" * 200_000), "issuer-failed", "without a certificate"),
     "list": ((200, {}, b"[1, 2]"), "issuer-failed", "without a certificate"),
     "number": ((200, {}, b'{"data": {"certificate": 7}}'), "issuer-failed", "without a certificate"),
-    "chain": ((200, {}, b'{"data": {"certificate": "x", "ca_chain": {"a": 1}}}'), "certificate-unreadable", "certificate"),
+    "chain": (
+        (200, {}, b'{"data": {"certificate": "x", "ca_chain": {"a": 1}}}'),
+        "certificate-unreadable",
+        "certificate",
+    ),
     "long": ((200, {}, b'{"data": "' + b"a" * 1_100_000 + b'"}'), "issuer-failed", "more than 1048576 bytes"),
     "long error": ((500, {}, b"a" * 1_100_000), "issuer-failed", "more than 1048576 bytes"),
     "not ready": ((503, {}, b"<html>"), "issuer-sealed", "is not ready"),

@@ -64,6 +64,19 @@ def test_ca_is_needed_for_what_no_other_issuer_signs() -> None:
         pytest.param({}, {"ops": SERVER}, "gets root on the hosts that admit the group", id="shared-ca"),
         pytest.param({}, {"ops": {**SERVER, "only_docker_clients": "yes"}}, "gets root", id="shared-ca-text"),
         pytest.param(
+            {}, {"ops": {**CLIENTS["ops"], "revocation_lists": True}}, "neither engine nor a text", id="lists-shape"
+        ),
+        pytest.param(
+            {}, {"ops": {**CLIENTS["ops"], "revocation_lists": "http://pki/crl"}}, "neither engine nor", id="lists-url"
+        ),
+        pytest.param(
+            {},
+            {"ops": {**CLIENTS["ops"], "issuer": "files", "revocation_lists": "engine"}},
+            "which only the issuer openbao has",
+            id="lists-of-no-engine",
+        ),
+        pytest.param({**SERVER, "revocation_lists": "engine"}, {}, "has no revocation_lists", id="lists-of-servers"),
+        pytest.param(
             {**SERVER, "only_docker_clients": True}, {}, "has no only_docker_clients", id="server-has-no-clients"
         ),
     ],
@@ -72,6 +85,15 @@ def test_problem_is_named_without_a_value(server: t.Any, clients: t.Any, says: s
     found = issuer_settings.problems(server, clients, GROUPS)
     assert [sentence for sentence in found if says in sentence]
     assert "a-secret-token" not in " ".join(found)
+
+
+@pytest.mark.parametrize("lists", ["engine", "-----BEGIN X509 CRL-----\n", "", None])
+def test_lists_of_a_group_are_those_of_the_engine_or_a_text(lists: t.Any) -> None:
+    clients = {"ops": {**CLIENTS["ops"], "revocation_lists": lists}}
+    assert issuer_settings.problems(SERVER, clients, GROUPS) == []
+    without = issuer_settings.without_lists(issuer_settings.declared({}, clients))
+    assert without == (set() if lists else {"ops"})
+    assert "revocation_lists" not in str(issuer_settings.anchors(issuer_settings.declared({}, clients)))
 
 
 def test_hosts_that_disagree_are_refused_without_a_value() -> None:

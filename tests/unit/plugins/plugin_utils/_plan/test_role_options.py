@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import options
 from support.ansible.role_variables import HostVars, Reported, jinja, variables
@@ -59,6 +60,23 @@ def test_host_with_the_proxy_gets_the_lists_of_all_its_groups_or_none(
         **{name: {**one, "crl_content": text} for name, text in lists.items()},
     }
     assert options.endpoint(here, known)["crl_content"] == expected
+
+
+@pytest.mark.parametrize(("listener", "state"), [("dockerd", "present"), ("proxy", "absent"), ("proxy", "present")])
+def test_host_that_needs_a_list_which_could_not_be_read_is_refused_and_no_other(listener: str, state: str) -> None:
+    here = bound(docker_daemon_access_groups=["ops"], docker_daemon_listener=listener, docker_daemon_state=state)
+    one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x", "crl_content": ""}
+    problem = {"msg": "the issuer openbao is away", "hint": "Start it.", "code": "issuer-unreachable"}
+    known = {"server": {**one, "purpose": "server"}, "ops": {**one, "crl_problem": problem}}
+    if (listener, state) != ("proxy", "present"):
+        assert options.endpoint(here, known)["crl_content"] == ""
+        return
+    with pytest.raises(TlsError) as caught:
+        options.endpoint(here, known)
+    assert (caught.value.code, caught.value.hint) == ("issuer-unreachable", "Start it.")
+    assert "list of the access group ops cannot be renewed on this host: the issuer openbao is away" in str(
+        caught.value
+    )
 
 
 def test_group_that_the_run_would_make_does_not_take_the_lists_from_a_host() -> None:
