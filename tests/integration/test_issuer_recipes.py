@@ -15,9 +15,9 @@ from datetime import datetime, timezone
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import issuer_lists, openbao
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, revocation_list, signing
-from ansible_collections.portcullis.docker_tls.plugins.modules import issued_certificates
+from ansible_collections.portcullis.docker_tls.plugins.modules import acme_certificate, issued_certificates
 from support.ansible.modules import run_module
-from support.ca import bao_server
+from support.ca import bao_server, own_network
 from support.ca import certificates as made
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs/issuers.md").read_text()
@@ -43,6 +43,17 @@ def typed(command: str, directory: pathlib.Path, **settings: str) -> str:
     )
     assert done.returncode == 0, (command, done.stdout, done.stderr)
     return done.stdout
+
+
+def shell_of(bao: bao_server.Bao, directory: pathlib.Path) -> dict[str, str]:
+    """Return the environment of an administrator's shell."""
+    (directory / "bao-ca.pem").write_text(bao.ca_content)
+    return {
+        "BAO_ADDR": bao.url,
+        "BAO_CACERT": str(directory / "bao-ca.pem"),
+        "BAO_TOKEN": bao_server.ADMINISTRATOR,
+        "PATH": f"{pathlib.Path(str(bao_server.PROGRAM)).parent}:{os.environ['PATH']}",
+    }
 
 
 def value(output: str, name: str) -> str:
@@ -74,14 +85,7 @@ def test_roles_and_policies_of_openbao_sign_for_servers_and_for_clients_and_for_
     tmp_path: pathlib.Path,
 ) -> None:
     for bao in bao_server.started(tmp_path / "bao"):
-        (tmp_path / "bao-ca.pem").write_text(bao.ca_content)
-        program = pathlib.Path(str(bao_server.PROGRAM)).parent
-        shell = {
-            "BAO_ADDR": bao.url,
-            "BAO_CACERT": str(tmp_path / "bao-ca.pem"),
-            "BAO_TOKEN": bao_server.ADMINISTRATOR,
-            "PATH": f"{program}:{os.environ['PATH']}",
-        }
+        shell = shell_of(bao, tmp_path)
         bao.call("sys/auth/approle", {"type": "approle"})
         roots = {mount: bao.make_ca(mount, mount) for mount in ("pki-docker", "pki-docker-clients")}
         *_rest, role_id, secret_id = [
@@ -111,13 +115,7 @@ def test_roles_and_policies_of_openbao_sign_for_servers_and_for_clients_and_for_
 @bao_server.needs_bao
 def test_commands_that_revoke_a_client_and_keep_the_lists_of_openbao_from_ending(tmp_path: pathlib.Path) -> None:
     for bao in bao_server.started(tmp_path / "bao"):
-        (tmp_path / "bao-ca.pem").write_text(bao.ca_content)
-        shell = {
-            "BAO_ADDR": bao.url,
-            "BAO_CACERT": str(tmp_path / "bao-ca.pem"),
-            "BAO_TOKEN": bao_server.ADMINISTRATOR,
-            "PATH": f"{pathlib.Path(str(bao_server.PROGRAM)).parent}:{os.environ['PATH']}",
-        }
+        shell = shell_of(bao, tmp_path)
         root = bao.make_ca("pki-docker-clients", "Clients")
         bao.call("pki-docker-clients/roles/operator", bao_server.CLIENT_ROLE)
         settings = {"url": bao.url, "ca_content": bao.ca_content, "mount": "pki-docker-clients", "role": "operator"}
@@ -132,6 +130,53 @@ def test_commands_that_revoke_a_client_and_keep_the_lists_of_openbao_from_ending
         lists = issuer_lists.of_engine(openbao.settings_from(options, "it", lambda seconds: None), root)
         (found,) = revocation_list.read_lists(lists, "it")
         assert {f"{serial:x}" for serial in found.serials} == {certificate["certificate"]["serial"]}
+
+
+@bao_server.needs_bao
+@own_network.needs_root
+def test_commands_that_make_openbao_an_acme_server(tmp_path: pathlib.Path) -> None:
+    """OpenBao looks for the answer to a challenge at port 80 and nowhere else, so all of it happens in a network of its own."""
+    own_network.in_own_network(lambda: _order_by_acme(tmp_path))
+
+
+def _order_by_acme(place: pathlib.Path) -> None:
+    subprocess.run(["ip", "address", "add", "192.0.2.10/32", "dev", "lo"], check=True)
+    subject = ["web1.example.org", "192.0.2.10"]
+    (place / "server-key.pem.new").write_bytes(made.Pair(None, KEY).key_pem)
+    (place / "server-key.pem.new").chmod(0o600)
+    for bao in bao_server.started(place / "bao"):
+        root = bao.make_ca("pki-docker", "Company root")
+        shell = shell_of(bao, place)
+        lines = [
+            line.replace("https://bao.example.org:8200", bao.url)
+            for line in commands("bao write pki-docker/roles/acme")
+        ]
+        output = [typed(line, place, **shell) for line in lines]
+        resolver = {"dns_resolver": own_network.name_server("192.0.2.10")}  # which the machine has in real life
+        bao.call("pki-docker/config/acme", {**bao.call("pki-docker/config/acme")["data"], **resolver})
+        given = {
+            "directory": f"{bao.url}/v1/pki-docker/acme/directory",
+            "ca_content": bao.ca_content,
+            "anchors_content": root,
+            "key_path": str(place / "server-key.pem"),
+            "common_name": subject[0],
+            "names": subject,
+            "account_directory": str(place / "accounts"),
+        }
+        denied = run_module(acme_certificate, given)
+        assert (denied["code"], "externalAccountRequired" in denied["msg"]) == ("issuer-refused", True)
+        credentials = {"eab_kid": value(output[-1], "id"), "eab_key": value(output[-1], "key")}
+        ordered = run_module(acme_certificate, {**given, **credentials})
+        again = run_module(acme_certificate, {**given, **credentials})
+        other_host = {**given, **credentials, "account_directory": str(place / "accounts of another host")}
+        assert run_module(acme_certificate, other_host)["code"] == "issuer-refused"
+    for found in (ordered, again):
+        answers = {"web1/server": {"certificate_content": found["certificate_content"]}}
+        issuer = {"authority": "server", "issuer": "acme", "ca_content": root}
+        asked = {"requests": [request(subject[0], subject, "server")], "issuers": [issuer], "answers": answers}
+        one = run_module(issued_certificates, asked)["certificates"]["web1/server"]
+        assert sorted(one["names"]) == sorted(subject)
+        assert one["certificate"]["extended_key_usages"] == ["serverAuth"]
 
 
 def test_openssl_commands_for_a_ca_that_is_asked_by_hand(tmp_path: pathlib.Path) -> None:
