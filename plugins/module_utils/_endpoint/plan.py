@@ -144,9 +144,16 @@ def ordered(state: HostState, config_after: bytes | None, after: Units) -> tuple
 
 
 def config_reasons(
-    before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any], *, lost: bool = False
+    before: t.Mapping[str, t.Any],
+    after: t.Mapping[str, t.Any],
+    *,
+    lost: bool = False,
+    addresses: t.Collection[str] = (),
 ) -> tuple[str, ...]:
-    """Return why daemon.json changes, in the order of importance. ``lost``: an earlier run wrote our settings, and they are gone."""
+    """Return why daemon.json changes, in the order of importance.
+
+    ``lost``: an earlier run wrote our settings, and they are gone; ``addresses``: where the endpoint is to listen (``ADDRESS:PORT``).
+    """
     changed = daemon_json.difference(before, after)
     if not changed:
         return ()
@@ -154,7 +161,7 @@ def config_reasons(
     if "tlsverify" in after and "tlsverify" not in before:
         reasons.append("daemon-json-rewritten" if lost else "endpoint-new")
     elif "hosts" in changed:
-        reasons.append("listen-changed")
+        reasons.append(_listen_reason(_tcp(before), _tcp(after), set(addresses)))
     if any(key in changed for key in ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")) and not {
         "endpoint-new",
         "daemon-json-rewritten",
@@ -163,6 +170,22 @@ def config_reasons(
     if "live-restore" in changed:
         reasons.append("live-restore-changed")
     return tuple(reasons) or ("daemon-json-changed",)
+
+
+def _tcp(config: t.Mapping[str, t.Any]) -> set[str]:
+    """Return the addresses that dockerd itself listens on by its daemon.json."""
+    hosts = config.get("hosts")
+    listed = hosts if isinstance(hosts, (list, tuple)) else ()
+    return {str(host)[len("tcp://") :] for host in listed if str(host).startswith("tcp://")}
+
+
+def _listen_reason(before: set[str], after: set[str], addresses: set[str]) -> str:
+    """Return why ``hosts`` changes: with the listeners systemd and proxy, daemon.json has no address, so its absence is no other address."""
+    if before == after:
+        return "daemon-json-changed"
+    if not before or (not after and before == addresses):
+        return "listener-changed"
+    return "listen-changed"
 
 
 def needs_restart(before: t.Mapping[str, t.Any], after: t.Mapping[str, t.Any]) -> bool:

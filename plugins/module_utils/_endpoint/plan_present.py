@@ -180,7 +180,12 @@ def _plan(
     )
     reasons = [
         *(("certificate-pending",) if pending else ()),
-        *config_reasons(before, values, lost=existing_endpoint.settings_are_lost(state)),
+        *config_reasons(
+            before,
+            values,
+            lost=existing_endpoint.settings_are_lost(state),
+            addresses=[address.endpoint() for address in listen.addresses],
+        ),
         *dict.fromkeys(_REASON_OF_FILE[name] for name in sorted(certificates)),
         *dropin_reasons(state.dropin, wanted.service),
         *dropin_reasons(state.socket_dropin, wanted.socket),

@@ -48,6 +48,7 @@ WORDS = {
     "endpoint-unwanted": "no endpoint wanted",
     "finished-interrupted-change": "completion of an interrupted change",
     "listen-changed": "other addresses",
+    "listener-changed": "another listener",
     "live-restore-changed": "another setting of live-restore",
     "not-verified": "not verified from the controller since the last change",
     "record-unwanted": "leftovers of an interrupted run",

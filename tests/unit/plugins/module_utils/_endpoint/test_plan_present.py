@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import plan
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan_present import wanted_settings
 
 TCP = "tcp://10.0.0.5:2376"
@@ -31,3 +32,26 @@ def test_local_listeners_stay_whoever_named_them(unit: tuple[str, ...], listed: 
     options = Given(listener="dockerd", directory="/etc/docker/certs", live_restore="keep")
     settings = wanted_settings(state, options, Given(urls=lambda: [TCP]), Given(hosts=unit, flags=()))
     assert settings["hosts"] == expected
+
+
+OTHER = "tcp://0.0.0.0:2377"
+#: ``hosts`` of daemon.json before and after, and why they change. The endpoint is to listen on TCP.
+LISTENERS: dict[str, tuple[list[str] | None, list[str] | None, str]] = {
+    "other-address": (["fd://", OTHER], ["fd://", TCP], "listen-changed"),
+    "one-address-more": (["fd://", TCP], ["fd://", TCP, OTHER], "listen-changed"),
+    "dockerd-to-proxy": (["fd://", TCP], None, "listener-changed"),
+    "dockerd-to-proxy-and-other-address": (["fd://", OTHER], None, "listen-changed"),
+    "dockerd-to-systemd": (["fd://", TCP], ["fd://"], "listener-changed"),
+    "proxy-to-dockerd": (None, ["fd://", TCP], "listener-changed"),
+    "systemd-to-dockerd": (["fd://"], ["fd://", TCP], "listener-changed"),
+    "local-sockets-only": (["fd://", TCP], ["unix:///run/x.sock", TCP], "daemon-json-changed"),
+    "no-list": ("tcp://x", ["fd://", TCP], "listener-changed"),  # type: ignore[dict-item]
+}
+
+
+@pytest.mark.parametrize(("before", "after", "reason"), LISTENERS.values(), ids=LISTENERS)
+def test_reason_for_other_hosts_tells_addresses_from_listeners(
+    before: list[str] | None, after: list[str] | None, reason: str
+) -> None:
+    old, new = ({"tlsverify": True, **({} if hosts is None else {"hosts": hosts})} for hosts in (before, after))
+    assert plan.config_reasons(old, new, addresses=[TCP[len("tcp://") :]]) == (reason,)
