@@ -135,6 +135,7 @@ options:
     description:
       - Access groups and the PEM certificates of their authorities, together those of O(client_ca_content). For O(listener=proxy).
       - Empty means one group with the name V(clients).
+      - A group with an empty text has an authority that is yet to be made (check mode); the plan names it for every listener.
     type: dict
     default: {}
   group_rights:

@@ -22,19 +22,25 @@ _ACTIONS = {
     "rolled_back": "back to the last good state",
     "confirmed": "change confirmed",
 }
+_SHOW_ADDRESSES = {"endpoint-new", "daemon-json-rewritten", "listen-changed", "listener-changed", "proxy-new"}
 
 
 def plan_text(
-    found: HostState, plan: Plan, listen: Listen | None, reasons: t.Sequence[str], after: t.Mapping[str, bytes]
+    found: HostState,
+    plan: Plan,
+    listen: Listen | None,
+    reasons: t.Sequence[str],
+    after: t.Mapping[str, bytes],
+    pending: t.Iterable[str] = (),
 ) -> str:
-    """Return the line for a change; ``after`` are the TLS files as they will be."""
+    """Return the line for a change; ``after`` are the TLS files as they will be, ``pending`` the groups whose authority the run would make."""
     if not plan.touches_docker and plan.leftovers:
         return f"what an unfinished run has left is removed, Docker is not touched ({', '.join(reasons)})"
     before = found.certificates.files()
     parts = [_ACTIONS[plan.action]] if plan.action in _ACTIONS else []
     parts += _listen_text(found, plan, listen)
     parts += _authorities_text(
-        "admits", before.get(certificate_store.CLIENT_CA), after.get(certificate_store.CLIENT_CA)
+        "admits", before.get(certificate_store.CLIENT_CA), after.get(certificate_store.CLIENT_CA), pending
     )
     parts += _authorities_text("ca.pem", before.get(certificate_store.CA), after.get(certificate_store.CA))
     parts += [f"proxy {plan.proxy}"] if plan.proxy else []
@@ -44,7 +50,7 @@ def plan_text(
 
 
 def _listen_text(found: HostState, plan: Plan, listen: Listen | None) -> list[str]:
-    if listen is None or not {"endpoint-new", "daemon-json-rewritten", "listen-changed", "proxy-new"} & {*plan.reasons}:
+    if listen is None or not _SHOW_ADDRESSES & {*plan.reasons}:
         return []
     hosts = found.config_values.get("hosts")
     listed = hosts if isinstance(hosts, list) else []
@@ -55,9 +61,10 @@ def _listen_text(found: HostState, plan: Plan, listen: Listen | None) -> list[st
     return [f"listen {' '.join(before)} -> {after}" if before else f"listen {after}"]
 
 
-def _authorities_text(what: str, before: bytes | None, after: bytes | None) -> list[str]:
+def _authorities_text(what: str, before: bytes | None, after: bytes | None, pending: t.Iterable[str] = ()) -> list[str]:
     old, new = _authorities(before), _authorities(after)
     signs = [*(f"+ {name}" for name in new if name not in old), *(f"- {name}" for name in old if name not in new)]
+    signs += [f"+ {name} (a new authority)" for name in pending]
     return [f"{what} {' '.join(signs)}"] if signs else []
 
 

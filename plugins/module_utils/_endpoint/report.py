@@ -146,7 +146,8 @@ def _plan(source: Report, changed: bool) -> list[str]:
     from . import plan_text  # only what changes pays for its import
 
     reasons = [*source.before, *source.plan.reasons]
-    line = plan_text.plan_text(source.found, source.plan, source.listen, reasons, _files_after(source))
+    pending = [name for name, text in source.options.group_authorities if not text.strip()]
+    line = plan_text.plan_text(source.found, source.plan, source.listen, reasons, _files_after(source), pending)
     haproxy = source.found.proxy.package
     if haproxy is not None and not haproxy.version:
         from .._proxy.package import package_line

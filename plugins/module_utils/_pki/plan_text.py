@@ -68,7 +68,7 @@ def _shown(found: t.Iterable[str], *, local: bool = False) -> list[str]:
 
 
 def _issuer(wanted: renewal.Wanted, before: str = "") -> str:
-    after = authority_text(wanted.authority.subject) if wanted.authority is not None else "an authority yet to be made"
+    after = authority_text(wanted.authority.subject) if wanted.authority is not None else "a new authority"
     return f"another {after}" if after == before else after
 
 

@@ -17,6 +17,7 @@ from .._plan.reported_names import LOCAL_NAMES
 Mapping = t.Mapping[str, t.Any]
 
 _SUFFIX = "/server"
+_SERVER = "server"
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z")
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
 
@@ -54,9 +55,15 @@ def signed_line(request: Mapping, signed: Mapping) -> str:
         _ends(_old_end(request), _TIME.fullmatch(str(signed.get("not_after") or ""))),
         f"CN {signed.get('common_name')}",
         *([f"SAN {' '.join(names)}"] if names else []),
-        f"issuer {signed.get('authority')}",
+        f"issuer {_issuer(signed)}",
     ]
     return f"{', '.join(parts)}{_reasons(request)}"
+
+
+def _issuer(signed: Mapping) -> str:
+    """Return who signs: a generation, or in check mode an authority that the run would make first, which has none yet."""
+    authority = str(signed.get("authority"))
+    return f"the new authority {authority}" if authority == _SERVER and not signed.get("issuer") else authority
 
 
 def _old_end(request: Mapping) -> re.Match[str] | None:

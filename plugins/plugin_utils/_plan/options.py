@@ -225,7 +225,7 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "directory": bound["docker_daemon_certificate_path"],
         "ca_content": known["server"]["trusted_content"],
         "client_ca_content": inventory.client_anchors(known, groups),
-        "group_authorities": _of_groups(known, groups) if bound["docker_daemon_listener"] == "proxy" else {},
+        "group_authorities": _of_groups(known, groups, named=bound["docker_daemon_listener"] == "proxy"),
         "group_rights": bound["docker_daemon_group_rights"],
         "crl_content": _lists_for(bound, known, groups) if bound["docker_daemon_listener"] == "proxy" else "",
         "stream_timeout": bound["docker_daemon_proxy_stream_timeout"],
@@ -245,9 +245,10 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
     }
 
 
-def _of_groups(known: Mapping, groups: t.Iterable[str]) -> dict[str, str]:
-    """Return the trusted certificates of each access group."""
-    return {name: known[name]["trusted_content"] for name in groups}
+def _of_groups(known: Mapping, groups: t.Iterable[str], *, named: bool) -> dict[str, str]:
+    """Return the trusted certificates of each access group: for a proxy (``named``), else only of those that check mode has none of yet."""
+    found = {name: known[name]["trusted_content"] for name in groups}
+    return found if named else {name: text for name, text in found.items() if not text}
 
 
 def _lists_for(bound: Bound, known: Mapping, groups: t.Sequence[str]) -> str:

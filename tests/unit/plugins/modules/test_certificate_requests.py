@@ -231,7 +231,7 @@ def test_check_mode_decides_all_and_writes_nothing(certs: pathlib.Path) -> None:
     assert result["requests"][0]["request_content"] == ""
     assert not certs.exists()
     assert result["diff"]["prepared"] == (
-        f"new certificate, CN {FQDN}, SAN {FQDN}, issuer an authority yet to be made (certificate-missing, key-missing)\n"
+        f"new certificate, CN {FQDN}, SAN {FQDN}, issuer a new authority (certificate-missing, key-missing)\n"
     )
 
 

@@ -29,6 +29,7 @@ def line(
     before: dict[str, bytes] | None = None,
     after: dict[str, bytes] | None = None,
     running: int = 14,
+    pending: t.Sequence[str] = (),
     **plan: t.Any,
 ) -> str:
     found = types.SimpleNamespace(
@@ -50,13 +51,21 @@ def line(
     listen = types.SimpleNamespace(addresses=[types.SimpleNamespace(endpoint=lambda: "10.0.0.5:2376")])
     wanted = listen if action == "present" else None
     return plan_text.plan_text(
-        t.cast(t.Any, found), t.cast(t.Any, planned), t.cast(t.Any, wanted), reasons, after or FILES
+        t.cast(t.Any, found), t.cast(t.Any, planned), t.cast(t.Any, wanted), reasons, after or FILES, pending
     )
 
 
 def test_plan_text_of_a_first_run_says_all() -> None:
     assert line("present", "endpoint-new", before={}) == (
         "listen 10.0.0.5:2376, admits + client-g1, ca.pem + server-g1, restart yes, 14 containers kept (endpoint-new)"
+    )
+
+
+def test_plan_text_of_a_first_check_names_the_groups_whose_authorities_are_not_made_yet() -> None:
+    text = line("present", "endpoint-new", before={}, after={"x": b""}, pending=["clients", "ops"])
+    assert text == (
+        "listen 10.0.0.5:2376, admits + clients (a new authority) + ops (a new authority), restart yes, 14 containers kept "
+        "(endpoint-new)"
     )
 
 

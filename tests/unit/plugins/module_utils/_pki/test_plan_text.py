@@ -94,7 +94,7 @@ OTHER = dataclasses.replace(AUTHORITY, subject_key_identifier="02")
         pytest.param(
             {"subject": names.SubjectNames("alice", ("dirname:CN=alice",)), "profile": "client", "authority": None},
             None,
-            "new certificate until 2027-11-22, CN alice, issuer an authority yet to be made (why)",
+            "new certificate until 2027-11-22, CN alice, issuer a new authority (why)",
             id="new-client",
         ),
     ],

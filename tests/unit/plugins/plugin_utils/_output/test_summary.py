@@ -111,6 +111,16 @@ SERVER_LINES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
         {"names": ["localhost"], "common_name": "localhost"},
         "certificate expires 2027-11-22T09:00Z -> 2027-11-22T10:00Z, CN localhost, issuer server-g1 (expires soon, other names)",
     ),
+    "authority-is-yet-to-be-made": (
+        {"certificate": None, "reasons": ["certificate-missing"]},
+        {"names": ["web3"], "common_name": "web3", "authority": "server"},
+        "new certificate until 2027-11-22, CN web3, SAN web3, issuer the new authority server (no certificate yet)",
+    ),
+    "another-issuer": (
+        {"certificate": None, "reasons": ["certificate-missing"]},
+        {"names": ["web3"], "common_name": "web3", "authority": "openbao", "issuer": "openbao"},
+        "new certificate until 2027-11-22, CN web3, SAN web3, issuer openbao (no certificate yet)",
+    ),
     "lies": (
         {"certificate": {"not_after": "never\x1b[2J"}, "reasons": ["certificate-missing", "\x1b[2J", "All is well"]},
         {"names": ["web3"], "common_name": "web3"},
