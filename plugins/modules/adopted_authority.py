@@ -121,7 +121,7 @@ def _content(params: dict[str, t.Any], what: str) -> str:
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    passphrase = check_passphrase(params["passphrase"])
+    passphrase = check_passphrase(params["passphrase"], of_ca=params["path"])
     foreign = import_ca.Foreign(
         names=tuple(params["names"]),
         certificate=_content(params, "certificate"),

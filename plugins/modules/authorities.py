@@ -334,7 +334,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     if not specs and not _has_authorities(place):
         return report.without_ca(only_external, report.ledger_end(place))
     is_without = module.check_mode and not params["passphrase"]  # enough to say that nothing is due
-    passphrase = b"" if is_without else check_passphrase(params["passphrase"])
+    passphrase = b"" if is_without else check_passphrase(params["passphrase"], of_ca=params["path"])
     context = call_context.call_context(params, now)
     outcome = create.ensure(place, specs, passphrase, context, predict=module.check_mode)
     for warning in report.bootstrap_warnings(outcome, issuers):

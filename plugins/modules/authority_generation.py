@@ -148,7 +148,7 @@ def _spec(place: layout.CaDirectory, params: dict[str, t.Any]) -> create.Authori
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    passphrase = check_passphrase(params["passphrase"]) if params["passphrase"] else None
+    passphrase = check_passphrase(params["passphrase"], of_ca=params["path"]) if params["passphrase"] else None
     context = call_context.call_context(params, now)
     place = layout.ca_directory(params["path"])
     generations.check_place(place, context)

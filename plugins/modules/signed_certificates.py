@@ -314,7 +314,7 @@ if t.TYPE_CHECKING:
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    passphrase = check_passphrase(params["passphrase"])
+    passphrase = check_passphrase(params["passphrase"], of_ca=params["path"])
     work = sign_batch.Batch(
         place=layout.ca_directory(params["path"]),
         requests=[signing_request(options) for options in params["requests"]],

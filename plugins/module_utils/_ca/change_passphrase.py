@@ -55,7 +55,7 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
     place, context = change.place, change.context
     new = check_passphrase(change.new, "the CA's new passphrase (docker_ca_new_passphrase)")
     if not change.old:
-        check_passphrase(change.old)
+        check_passphrase(change.old, of_ca=change.place.path)
     layout.check_place(place.path, allow_network=context.allow_network_filesystem)
     if not os.path.isdir(place.authorities):
         raise layout.no_ca(place, ", so there is no passphrase to change")

@@ -74,6 +74,14 @@ class CaDirectory:
         return os.path.join(self.path, "retired")
 
     @property
+    def has_authorities(self) -> bool:
+        """Return whether there is a CA with keys; False where this account cannot look."""
+        try:
+            return bool(os.listdir(self.authorities))
+        except OSError:
+            return False
+
+    @property
     def subdirectories(self) -> tuple[str, ...]:
         return self.authorities, self.issued, self.staging
 

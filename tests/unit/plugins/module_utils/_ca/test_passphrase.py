@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.passphrase import check_passphrase
@@ -60,3 +62,16 @@ def test_check_passphrase_that_is_fit_returns_its_bytes(passphrase: str) -> None
 def test_check_passphrase_of_hostile_length_is_quick() -> None:
     with pytest.raises(TlsError):
         check_passphrase("pass" * 5000 + "-_" * 5000 + "!")
+
+
+@pytest.mark.parametrize("passphrase", ["", "short", "changeme1234"])
+def test_hint_asks_for_the_old_passphrase_where_a_ca_exists(tmp_path: pathlib.Path, passphrase: str) -> None:
+    """A new one would not open its keys, and the advice to generate one sounds as if it would."""
+    hints = []
+    for _time in range(2):
+        with pytest.raises(TlsError) as caught:
+            check_passphrase(passphrase, of_ca=str(tmp_path))
+        hints.append(caught.value.hint)
+        (tmp_path / "authorities/server-g1").mkdir(parents=True, exist_ok=True)
+    assert "openssl rand" in hints[0] and "openssl rand" not in hints[1]
+    assert f"with which the CA in {tmp_path} was made" in hints[1]
