@@ -13,7 +13,7 @@ from ..plugin_utils._output import table, verification
 from ..plugin_utils._plan import adoption, obstacles, registered, revocation, rotation, site, status
 from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._validate import preflight
+from ..plugin_utils._validate import play_settings, preflight
 from ..plugin_utils._variables import Fleet
 
 Part = t.Callable[[Bound, Fleet, t.Mapping[str, t.Any]], t.Any]
@@ -30,6 +30,7 @@ class ActionModule(ModuleAction):
         validate: t.Any = self.validate_argument_spec
         _unused, options = validate(OPTIONS)
         bound = Bound(task_vars, self._templar.template)
+        _check_settings(bound)
         try:
             plan = PARTS[options["part"]](bound, self._fleet(bound), options["settings"])
         except (Unresolved, ValueError) as error:
@@ -37,6 +38,12 @@ class ActionModule(ModuleAction):
             raise TlsError(f"the plan cannot be made: {error}", hint=hint, code="inventory-invalid") from error
         table.show(self._display, plan.get("lines") or [])
         return {"changed": False, "plan": plan}
+
+
+def _check_settings(bound: Bound) -> None:
+    """Raise TlsError for variables of the playbooks with unusable values: before a playbook goes by them, for each begins with a plan."""
+    names = (*play_settings.BOOLEANS, *play_settings.NUMBERS)
+    _without(play_settings.problems({name: bound.get(name) for name in names if bound.is_given(name)}))
 
 
 def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
@@ -118,6 +125,7 @@ def _verification(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -
 
 PARTS: dict[str, Part] = {
     "controller": _controller,
+    "settings": lambda _bound, _fleet, _settings: {},
     "inventory": _inventory,
     "secrets": _secrets,
     "site": _site,

@@ -96,6 +96,15 @@ def bundle(directory: pathlib.Path, client: str) -> dict[str, list[str]]:
     return {name: names_in(place / name) for name in ("ca.pem", "cert.pem")}
 
 
+@pytest.mark.parametrize("name", ["docker_rotate_ca_execute", "docker_rotate_ca_force_retire"])
+def test_variable_that_is_neither_true_nor_false_is_refused_before_anything_is_read(
+    tmp_path: pathlib.Path, name: str
+) -> None:
+    run = play(tmp_path, "rotate_ca.yml", docker_rotate_ca_authority="server", **{name: "maybe"})
+    assert run.code == 2 and f"{name} is 'maybe', which is neither true nor false" in run.flat, run.output
+    assert not ca_of(tmp_path).exists()
+
+
 def test_all_authorities_are_replaced_in_one_run_and_the_second_changes_nothing(tmp_path: pathlib.Path) -> None:
     assert site(tmp_path).code == 0
     planned = rotate(tmp_path, "all", execute=False)

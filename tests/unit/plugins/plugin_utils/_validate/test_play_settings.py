@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Variables that playbooks read themselves: a value that is neither true nor false is refused, not taken for false."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import play_settings
+from support.contracts.documentation import ROOT
+
+
+@pytest.mark.parametrize("value", [True, False, "true", "False", "yes", "no", "on", "off", "1", "0", 1, 0, "Y", "n"])
+def test_what_ansible_takes_for_a_boolean_is_accepted(value: t.Any) -> None:
+    assert play_settings.problems(dict.fromkeys(play_settings.BOOLEANS, value)) == []
+
+
+@pytest.mark.parametrize("value", ["maybe", "", None, "ture", 2, [], {}, "false;", "{{ x }}"])
+@pytest.mark.parametrize("name", play_settings.BOOLEANS)
+def test_other_values_are_refused_by_the_name_of_the_variable(name: str, value: t.Any) -> None:
+    (problem,) = play_settings.problems({name: value})
+    assert problem.startswith(f"{name} is {'empty' if value in (None, '') else repr(value)}, ")
+    assert "Write true or false." in problem
+
+
+NUMBERS: dict[t.Any, bool] = {5: True, "64": True, 0: False, -1: False, "5s": False, "": False, "1.5": False, "٣": False}
+
+
+@pytest.mark.parametrize(("value", "accepted"), NUMBERS.items(), ids=map(repr, NUMBERS))
+@pytest.mark.parametrize("name", play_settings.NUMBERS)
+def test_numbers_are_whole_and_positive(name: str, value: t.Any, accepted: bool) -> None:
+    assert (play_settings.problems({name: value}) == []) == accepted
+    assert play_settings.problems({name: True})
+
+
+def test_every_variable_that_a_playbook_converts_to_a_boolean_is_checked() -> None:
+    pattern = re.compile(r"\b(docker_\w+)(?: \| default\([^()]*\))? \| bool\b")
+    found = {
+        name
+        for folder in ("playbooks", "roles")
+        for path in (ROOT / folder).rglob("*.yml")
+        for name in pattern.findall(path.read_text())
+    }
+    assert found == set(play_settings.BOOLEANS)
