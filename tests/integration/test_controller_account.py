@@ -57,3 +57,17 @@ def test_what_the_controller_does_later_needs_no_sudo(
     options = ("-e", f"docker_ca_backup_controller_path={tmp_path}/backup -e docker_status_html_path={tmp_path}/page")
     code, output, calls = run(directory, playbook, *options)
     assert (code, calls) == (0, ""), output
+
+
+def test_backup_leaves_the_mode_of_a_directory_that_exists(
+    fleet: tuple[pathlib.Path, int, str, str], tmp_path: pathlib.Path
+) -> None:
+    """It may be the home of an account, or a directory that others read."""
+    for name, mode in (("there", 0o755), ("new/inner", 0o700)):
+        place = tmp_path / name
+        if name == "there":
+            place.mkdir(mode=mode)
+        code, output, _calls = run(fleet[0], "backup_ca.yml", "-e", f"docker_ca_backup_controller_path={place}")
+        assert (code, oct(place.stat().st_mode & 0o777)) == (0, oct(mode)), output
+        (archive,) = place.iterdir()
+        assert archive.stat().st_mode & 0o777 == 0o600
