@@ -10,7 +10,7 @@ from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
 from ..plugin_utils._bound import Bound, Unresolved
 from ..plugin_utils._output import table, verification
-from ..plugin_utils._plan import adoption, obstacles, registered, revocation, rotation, site, status
+from ..plugin_utils._plan import adoption, obstacles, registered, revocation, revocation_report, rotation, site, status
 from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._validate import play_settings, preflight
@@ -130,7 +130,7 @@ PARTS: dict[str, Part] = {
     "secrets": _secrets,
     "site": _site,
     "revocation": lambda bound, fleet, _settings: revocation.plan(bound, fleet),
-    "revocation_report": lambda bound, fleet, _settings: {"rows": revocation.revocation_rows(bound.groups(), fleet)},
+    "revocation_report": lambda bound, fleet, _settings: {"rows": revocation_report.rows(bound.groups(), fleet)},
     "unfinished": _unfinished,
     "verification_report": _verification,
     "rotation": _rotation,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles, revocation
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles, revocation, revocation_report
 from support.contracts import records
 
 CLIENTS = [{"name": "alice"}, {"name": "bob", "state": "revoked"}, {"name": "olga", "group": "ops"}]
@@ -66,7 +66,7 @@ def test_without_anything_revoked_nobody_is_concerned(step: str) -> None:
 
 
 def test_rows_of_a_complete_revocation_all_pass() -> None:
-    rows = revocation.revocation_rows(GROUPS, fleet())
+    rows = revocation_report.rows(GROUPS, fleet())
     assert [(row["host"], row["check"], row["passed"]) for row in rows] == [
         ("web1", "revoked", True),
         ("web2", "revoked", True),
@@ -122,7 +122,7 @@ def test_rolled_back_host_is_not_changed_again() -> None:
 
 @pytest.mark.parametrize(("host", "variables", "detail"), UNFINISHED.values(), ids=UNFINISHED)
 def test_rows_name_what_is_not_done(host: str, variables: dict[str, Any], detail: str) -> None:
-    failed = [row for row in revocation.revocation_rows(GROUPS, fleet(**{host: variables})) if not row["passed"]]
+    failed = [row for row in revocation_report.rows(GROUPS, fleet(**{host: variables})) if not row["passed"]]
     assert [row["host"] for row in failed] == [host]
     assert detail in failed[0]["detail"]
 
@@ -270,7 +270,7 @@ def test_revocation_by_list_concerns_only_the_report() -> None:
     assert revocation.revocation_hosts(GROUPS, hostvars, "hosts") == []
     assert revocation.revocation_hosts(GROUPS, hostvars, "controller", predicting=True) == []
     assert revocation.held(GROUPS, hostvars) == {}
-    rows = revocation.revocation_rows(GROUPS, hostvars)
+    rows = revocation_report.rows(GROUPS, hostvars)
     assert [(row["host"], row["check"], row["passed"]) for row in rows] == [
         ("web1", "revoked", True),
         ("web2", "revoked", True),
@@ -282,7 +282,7 @@ def test_revocation_by_list_concerns_only_the_report() -> None:
 def test_group_of_a_mixed_fleet_is_reported_by_its_authority() -> None:
     both = {"docker_ca_checked": {"revocations": [PENDING], "revoked_certificates": [LISTED]}}
     assert revocation.listed(GROUPS, fleet(localhost=both)) == []
-    assert revocation.revocation_rows(GROUPS, fleet(localhost=both)) == revocation.revocation_rows(GROUPS, fleet())
+    assert revocation_report.rows(GROUPS, fleet(localhost=both)) == revocation_report.rows(GROUPS, fleet())
 
 
 #: web2, and why bob is not known to be shut out there.
@@ -345,14 +345,14 @@ NOT_BY_LIST: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("web2", "why"), NOT_BY_LIST.values(), ids=NOT_BY_LIST)
 def test_proxy_that_did_not_take_the_list_is_named(web2: dict[str, Any], why: str) -> None:
     hostvars = proxies(web2=web2)
-    (failed,) = [row for row in revocation.revocation_rows(GROUPS, hostvars) if not row["passed"]]
+    (failed,) = [row for row in revocation_report.rows(GROUPS, hostvars) if not row["passed"]]
     assert failed["host"] == "web2"
     assert f"STILL ADMITS bob: {why}" in failed["detail"]
 
 
 def test_proxy_that_has_the_list_already_is_shut() -> None:
     current = {"__docker_tls_inspected": {"current": True, "endpoint": LISTS}, "docker_daemon_endpoint": None}
-    rows = revocation.revocation_rows(GROUPS, proxies(web2={**current, "docker_daemon_proof": {"skipped": True}}))
+    rows = revocation_report.rows(GROUPS, proxies(web2={**current, "docker_daemon_proof": {"skipped": True}}))
     assert all(row["passed"] for row in rows)
 
 
