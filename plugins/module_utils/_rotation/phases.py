@@ -175,8 +175,11 @@ def _begin(situation: Situation, signing: str) -> Plan:
     one = next(one for one in situation.generations if one.id == signing)
     young = situation.now is not None and situation.now - one.not_before < situation.again_after
     if young and not signing.endswith("-g1"):
+        unread = [place.name for place in (*situation.hosts, *situation.bundles) if place.problem]
+        where = f"where that could be read (not from {', '.join(unread)})" if unread else "everywhere"
         note = (
-            f"{signing} signs since {isoformat(one.not_before)} and is the only one trusted: the rotation is complete"
+            f"{signing} signs since {isoformat(one.not_before)}, and is the only generation that is trusted {where}. To replace it as well: "
+            "-e docker_rotate_ca_again_after=0s"
         )
         return Plan(situation.name, DONE, (), signing, (), note=note)
     return Plan(situation.name, TRUST, (ACCEPTED,), _following(signing), (signing,), _everywhere(situation))

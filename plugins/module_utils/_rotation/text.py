@@ -29,7 +29,7 @@ def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -
     lines = [f"Rotation of the authority {situation.name}: {stages}"]
     lines += _table([_row(place) for place in (*situation.hosts, *situation.bundles)])
     if plan.phase == phases.DONE:
-        return [*lines, f"Nothing to do: {plan.note}."]
+        return [*lines, f"Complete: {plan.note}."]
     lines.append(f"Phase {phases.PHASES.index(plan.phase) + 1} of 3, {plan.phase}:")
     lines += [f"  ({plan.note})"] if plan.note else []
     if plan.changes:

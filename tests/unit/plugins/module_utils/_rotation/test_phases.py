@@ -182,7 +182,15 @@ def test_decide_does_not_begin_again_right_after_the_end() -> None:
     plan = phases.decide(found)
     assert (plan.phase, plan.change, plan.steps) == ("done", "", ())
     assert rotation_text.to_dict(plan)["idle"]
-    assert rotation_text.render(found, plan, executing=True)[-1].startswith("Nothing to do: ops-g2 signs since")
+    last = rotation_text.render(found, plan, executing=True)[-1]
+    assert last.startswith("Complete: ops-g2 signs since") and "trusted everywhere" in last
+    assert last.endswith("To replace it as well: -e docker_rotate_ca_again_after=0s.")
+
+
+def test_end_of_a_rotation_names_the_places_that_nobody_has_read() -> None:
+    places = (ops_host("a", (2,)), lost(ops_host("b", (1,))), ops_bundle("x", 2))
+    plan = phases.decide(situation("ops", END, *places, again_after=timedelta(days=60)))
+    assert "the only generation that is trusted where that could be read (not from b)" in plan.note
 
 
 def test_decide_begins_where_the_first_generation_is_young() -> None:
