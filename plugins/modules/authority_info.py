@@ -182,6 +182,16 @@ unlisted:
     listed:
       description: Whether the revocation list of that authority has all of them, so that a host that checks the list refuses them.
       type: bool
+    serials:
+      description: Their serial numbers in hexadecimal.
+      type: list
+      elements: str
+      sample: [5f3a]
+    refused_by:
+      description: The hosts that were verified to refuse them since the client was revoked, by the ledger.
+      type: list
+      elements: str
+      sample: [web1]
     hosts:
       description: The Docker hosts of the inventory that admit the group.
       returned: in a play

@@ -239,6 +239,17 @@ entries:
       returned: where the event has it
       type: str
       sample: web1/server
+    client:
+      description: The client that is revoked.
+      returned: where the event has it
+      type: str
+      sample: bob
+    hosts:
+      description: The hosts that were verified to refuse that client.
+      returned: where the event has it
+      type: list
+      elements: str
+      sample: [web1]
     user:
       description: Who ran it.
       returned: where the event has it

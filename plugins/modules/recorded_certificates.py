@@ -24,10 +24,10 @@ attributes:
     support: none
 options:
   certificates:
-    description: The certificates that were found.
+    description: The certificates that were found. One of O(certificates) and O(revocations) is required.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       content:
         description: The certificate as PEM, leaf first.
@@ -62,6 +62,25 @@ options:
         type: list
         elements: str
         default: []
+  revocations:
+    description: Revoked clients and the hosts that were verified to refuse them, instead of O(certificates).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      client:
+        description: The name of the client.
+        type: str
+        required: true
+      authority:
+        description: The id of the authority whose certificates of the client are refused.
+        type: str
+        required: true
+      hosts:
+        description: The inventory hosts.
+        type: list
+        elements: str
+        required: true
   reason:
     description:
       - Why the ledger does not know them. With V(restored) the ledger counts as complete again afterwards.
@@ -99,7 +118,7 @@ foreign:
   type: list
   elements: str
 reasons:
-  description: V(certificates-adopted), V(certificates-restored) or V(certificates-external), and V(ledger-recorded).
+  description: V(certificates-adopted), V(certificates-restored) or V(certificates-external), and V(ledger-recorded); or V(revocation-verified).
   returned: success
   type: list
   elements: str
@@ -116,7 +135,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._ca import call_context, external_certificates, import_certificates, layout
+from ..module_utils._ca import access, call_context, external_certificates, import_certificates, layout, revocation
 from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
 
@@ -133,12 +152,19 @@ _CERTIFICATE: dict[str, t.Any] = {
     "request": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
 }
+_REVOCATION: dict[str, t.Any] = {
+    "client": {"type": "str", "required": True},
+    "authority": {"type": "str", "required": True},
+    "hosts": {"type": "list", "elements": "str", "required": True},
+}
 EXTERNAL = "external"
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     context = call_context.call_context(params, now)
+    if params["revocations"]:
+        return _revocations(module, context)
     if params["reason"] == EXTERNAL:
         return _external(module, context)
     done = import_certificates.record(
@@ -159,6 +185,23 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "known": done.known,
         "foreign": list(done.foreign),
         "warnings": list(done.warnings),
+    }
+
+
+def _revocations(module: AnsibleModule, context: create.CallContext) -> dict[str, t.Any]:
+    """Record which hosts refuse which revoked client."""
+    found = [
+        revocation.Verified(one["client"], one["authority"], tuple(one["hosts"]))
+        for one in module.params["revocations"]
+    ]
+    place = layout.ca_directory(module.params["path"])
+    lines = revocation.record_verified(place, found, context, predict=module.check_mode)
+    return {
+        "changed": bool(lines),
+        "reasons": [access.VERIFIED] if lines else [],
+        "recorded": lines,
+        "known": len(found) - len(lines),
+        "foreign": [],
     }
 
 
@@ -203,10 +246,12 @@ def main(run: t.Callable[..., None] = run_module) -> None:
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             **CA_DIRECTORY_OPTIONS,
-            "certificates": {"type": "list", "elements": "dict", "required": True, "options": _CERTIFICATE},
+            "certificates": {"type": "list", "elements": "dict", "default": [], "options": _CERTIFICATE},
+            "revocations": {"type": "list", "elements": "dict", "default": [], "options": _REVOCATION},
             "reason": {"type": "str", "choices": ["adopted", "restored", EXTERNAL], "default": "restored"},
             "complete": {"type": "bool", "default": True},
         },
+        required_one_of=[("certificates", "revocations")],
     )
 
 

@@ -169,13 +169,19 @@ def test_revocation_by_list_names_the_proxies_that_do_not_have_the_list(tmp_path
     code, planned = play(tmp_path, "site.yml", "--check", "--limit", "cahost,localhost", revoked=True, more=proxy)
     assert code == 2, planned
     assert "alice can connect with certificates of clients-g1 on web1, which this run does not include" in planned
-    assert "Revocation of alice (the other clients of clients-g1 keep their certificates): web1" in planned
+    assert "NOT VERIFIED: alice is revoked, and web1 may still admit it by clients-g1" in planned
     code, limited = play(tmp_path, "site.yml", "--limit", "cahost,localhost", revoked=True, more=proxy)
     assert code == 2, limited
     assert "alice can connect with certificates of clients-g1 on web1, which this run does not include" in limited
     assert "STILL ADMITS alice: this run does not include the host" in limited
-    code, later = play(tmp_path, "site.yml", "--limit", "cahost,localhost", revoked=True, more=proxy)
-    assert (code, "NOT CHECKED: alice is revoked" in later) == (0, True), later
+    for options in ((), ("--check",)):
+        limit = ("--limit", "cahost,localhost", *options)
+        code, later = play(tmp_path, "site.yml", *limit, revoked=True, more=proxy)
+        assert code == 2, later
+        assert "no run has verified since the revocation of alice that web1 refuses its certificate of clients-g1" in later
+        summary = later.partition("Docker TLS")[2]
+        assert summary.count("NOT VERIFIED: alice is revoked, and web1 may still admit it by clients-g1 (until ") == 1
+        assert "this verifies that web1 refuses alice" in summary.partition("Next:")[2]
     assert (generations(tmp_path), issuer(tmp_path)) == (["clients-g1"], "clients-g1")
     assert (tmp_path / "bundles/bob/cert.pem").read_bytes() == before
     assert not (tmp_path / "bundles/alice").exists()
@@ -183,4 +189,5 @@ def test_revocation_by_list_names_the_proxies_that_do_not_have_the_list(tmp_path
     assert crl.serial_number
     code, away = play(tmp_path, "site.yml", revoked=True, more=proxy)
     assert code != 0
-    assert "NOT CHECKED: alice is revoked" in away, away
+    assert "NOT VERIFIED: alice is revoked, and web1 may still admit it by clients-g1" in away, away
+    assert "--limit" not in away.partition("Next:")[2]

@@ -80,7 +80,9 @@ def test_limited_run_shuts_out_where_it_works_and_names_the_other_host(hosts: di
     assert who_gets_in(hosts, thief) == {"turnstile"}
     assert set(restarts.values()) == {0}
     again = site("--limit", "gate,localhost")
-    assert "NOT CHECKED: bob is revoked" in again.output, again.output
+    assert again.returncode != 0
+    assert "NOT VERIFIED: bob is revoked, and turnstile may still admit it by clients-g1" in again.output, again.output
+    assert "STILL ADMIT" not in again.output.replace("AND PERHAPS STILL ADMITTED", "")
 
 
 def test_status_and_verify_know_which_host_lacks_the_list(hosts: dict[str, Any]) -> None:
@@ -106,7 +108,12 @@ def test_whole_run_shuts_out_everywhere_and_the_others_notice_nothing(hosts: dic
     assert set(restarts.values()) == {0}
     line = [entry for entry in ledger() if entry["event"] == "certificate-revoked"][-1]
     assert (line["client"], line["authority"]) == ("bob", "clients-g1")
+    assert "bob is shut out, its certificate of clients-g1 is refused" in run.output, run.output
+    recorded = [entry["hosts"] for entry in ledger() if entry["event"] == "revocation-verified"]
+    assert recorded == [["gate"], ["turnstile"]]
     assert_changed_nothing(site())
+    limited = site("--limit", "gate,localhost")
+    assert limited.returncode == 0 and "bob" not in limited.output, limited.output
     status = play(playbook="playbooks/status.yml", docker_client_cert_clients=WITHOUT_BOB)
     assert "revoked-" not in status.output and "revocation-list-outdated" not in status.output, status.output
     proof = play(playbook="playbooks/verify.yml", docker_client_cert_clients=WITHOUT_BOB)

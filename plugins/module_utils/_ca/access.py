@@ -24,12 +24,14 @@ from .layout import CaDirectory
 Entry = t.Mapping[str, t.Any]
 
 REVOKED = "client-revoked"
+#: Hosts that were verified to refuse the certificates of a client, with the client and the generation.
+VERIFIED = "revocation-verified"
 #: Signed here, found on a host after a backup was restored, and found on a host when an authority was adopted.
 _SOURCES = {"issued": "issued", "leaf-recorded": "recorded", "leaf-adopted": "adopted"}
 #: Lines about certificates of clients, authorities, the ledger itself and revocations; those of servers are not parsed.
 _PROFILES = (b'"profile":"client"', b'"profile":"both"')
 _EVENT, _EVENT_WITHIN = b'"event":"', 300  # it follows seq, prev and serial
-_EVENTS = (b"authority-", b"ledger-", b"client-revoked")
+_EVENTS = (b"authority-", b"ledger-", b"client-revoked", b"certificate-revoked", b"revocation-verified")
 _TEMPORARY = "temporary-client"
 # A temporary client lives for 24 hours at most. The reason alone is not enough: it may come from a host.
 _LONGEST_TEMPORARY = timedelta(hours=25)
@@ -91,7 +93,7 @@ def compare(
     lines = list(found)
     there = trusted_generations(stored)
     revoked = {names.client_identity(one.name) for one in clients if one.revoked}
-    pairs = revoked_pairs(lines)
+    pairs, refused_by = revoked_pairs(lines), verified_hosts(lines)
     wanted: dict[str, list[Client]] = {}
     for one in clients:
         if not one.revoked:
@@ -104,7 +106,12 @@ def compare(
         if end_of(entry) <= now:
             continue
         certificate = _held(entry, there)
-        certificate = replace(certificate, listed=entry.get("serial") in listed.get(certificate.generation, ()))
+        hosts = {one for each in identities for one in refused_by.get((each, certificate.generation), ())}
+        certificate = replace(
+            certificate,
+            listed=entry.get("serial") in listed.get(certificate.generation, ()),
+            refused_by=tuple(sorted(hosts)),
+        )
         if (
             certificate.listed
             or identities & revoked
@@ -138,6 +145,25 @@ def revoked_pairs(found: t.Iterable[Entry]) -> dict[tuple[str, str], str]:
         if entry.get("event") == REVOKED
         for identity in entry["names"]
     }
+
+
+def verified_hosts(found: t.Iterable[Entry]) -> dict[tuple[str, str], set[str]]:
+    """Return by (identity, generation) the hosts that were verified to refuse the client since its last revocation.
+
+    A client can be revoked, get another certificate of the same generation, and be revoked again: only hosts verified after that count.
+    """
+    hosts: dict[tuple[str, str], set[str]] = {}
+    for entry in found:
+        event, generation = entry.get("event"), str(entry.get("authority", ""))
+        if event == ledger.REVOKED:
+            hosts.pop((names.client_identity(str(entry.get("client", ""))), generation), None)
+        elif event == REVOKED:
+            for identity in entry["names"]:
+                hosts.pop((identity, generation), None)
+        elif event == VERIFIED:
+            for identity in entry["names"]:
+                hosts.setdefault((identity, generation), set()).update(map(str, entry.get("hosts") or ()))
+    return hosts
 
 
 def is_client_certificate(entry: Entry) -> bool:
@@ -179,6 +205,7 @@ def _held(entry: Entry, there: t.Mapping[str, str]) -> ClientCertificate:
         not_after=end_of(entry),
         reason="",
         trusted=generation in there,
+        serials=(str(entry.get("serial", "")),),
     )
 
 
@@ -211,5 +238,13 @@ def key_of(one: ClientCertificate) -> tuple[str, str, str, str]:
 
 def _join(held: dict[tuple[str, ...], ClientCertificate], one: ClientCertificate) -> None:
     key = key_of(one)
-    before = held.get(key, one)
-    held[key] = replace(max(before, one, key=lambda each: each.not_after), listed=before.listed and one.listed)
+    before = held.get(key)
+    if before is None:
+        held[key] = one
+        return
+    held[key] = replace(
+        max(before, one, key=lambda each: each.not_after),
+        listed=before.listed and one.listed,
+        serials=(*before.serials, *one.serials),
+        refused_by=tuple(each for each in before.refused_by if each in one.refused_by),
+    )

@@ -34,6 +34,10 @@ class ClientCertificate:
     trusted: bool
     #: Whether the revocation list of the generation has all of them.
     listed: bool = False
+    #: Their serial numbers, in hexadecimal.
+    serials: tuple[str, ...] = ()
+    #: The hosts that were verified to refuse them since their client was revoked, by the ledger.
+    refused_by: tuple[str, ...] = ()
 
     @property
     def can_be_ended(self) -> bool:
@@ -48,15 +52,22 @@ class ClientCertificate:
     def to_dict(self) -> dict[str, t.Any]:
         """Return it as modules report it."""
         texts: dict[str, t.Any] = {name: getattr(self, name) for name in _TEXTS}
-        return {**texts, "not_after": isoformat(self.not_after), "trusted": self.trusted, "listed": self.listed}
+        lists = {"serials": list(self.serials), "refused_by": list(self.refused_by)}
+        return {**texts, **lists, "not_after": isoformat(self.not_after), "trusted": self.trusted, "listed": self.listed}
 
 
 def from_dict(reported: t.Mapping[str, t.Any]) -> ClientCertificate:
     """Return the certificate that a module has reported. Raises TlsError ``ledger-unreadable``."""
     texts = {name: str(reported.get(name) or "") for name in _TEXTS}
     not_after = ledger_time(str(reported.get("not_after") or ""))
+    serials, refused_by = (tuple(map(str, reported.get(name) or ())) for name in ("serials", "refused_by"))
     return ClientCertificate(
-        **texts, not_after=not_after, trusted=bool(reported.get("trusted")), listed=bool(reported.get("listed"))
+        **texts,
+        not_after=not_after,
+        trusted=bool(reported.get("trusted")),
+        listed=bool(reported.get("listed")),
+        serials=serials,
+        refused_by=refused_by,
     )
 
 

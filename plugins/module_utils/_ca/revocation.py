@@ -246,6 +246,50 @@ def _record(place: layout.CaDirectory, plan: _Plan, context: create.CallContext)
         ledger.append(place, found, lines)
 
 
+@dataclass(frozen=True)
+class Verified:
+    """Hosts that were verified to refuse a revoked client, whatever it has of the generation ``authority``."""
+
+    client: str
+    authority: str
+    hosts: tuple[str, ...]
+
+
+def record_verified(
+    place: layout.CaDirectory, found: t.Iterable[Verified], context: create.CallContext, *, predict: bool
+) -> list[dict[str, t.Any]]:
+    """Write to the ledger which hosts refuse which revoked client, as far as it does not have that; return the lines.
+
+    So a later run knows where a revocation is complete, also of hosts that it does not include. Raises TlsError (codes of ``ledger``,
+    ``lock``).
+    """
+    wanted = [one for one in found if one.hosts]
+    if not wanted or not _unknown(place, wanted, context) or predict:
+        return _unknown(place, wanted, context) if wanted else []
+    with generations.locked(place, context, predict=False):
+        seen = ledger.scan(place)
+        ledger.check_clock(place, seen, context.now)
+        ledger.repair(place, seen)
+        lines = _unknown(place, wanted, context)
+        if lines:
+            ledger.append(place, seen, lines)
+    return lines
+
+
+def _unknown(
+    place: layout.CaDirectory, found: t.Iterable[Verified], context: create.CallContext
+) -> list[dict[str, t.Any]]:
+    known = access.verified_hosts(access.entries(place))
+    lines = []
+    for one in found:
+        identity = names.client_identity(one.client)
+        hosts = sorted(set(one.hosts) - known.get((identity, one.authority), set()))
+        if hosts:
+            audit = generations.audit_fields(context, authority=one.authority, client=one.client, names=[identity])
+            lines.append({"serial": "", "event": access.VERIFIED, **audit, "hosts": hosts})
+    return lines
+
+
 def holdings(
     entries: t.Iterable[t.Mapping[str, t.Any]],
     revoked: t.Sequence[Revoked],

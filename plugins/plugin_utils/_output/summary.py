@@ -45,7 +45,7 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
         )
     if run.outside:
         lines.append(_outside(run))
-    lines += [_text_table.clean(line) for line in summary_access.lines(run.access, _not_inspected(run))]
+    lines += [_text_table.clean(line) for line in summary_access.lines(run.access, _unknown(run))]
     if run.ledger and not run.check_mode and run.in_state("changed"):
         lines.append(_text_table.clean(f"Ledger: {run.ledger}"))
     following = next_steps(run, has_file=has_file)
@@ -61,9 +61,15 @@ def _outside(run: Run) -> str:
     return _text_table.clean(f"Not in this run: {len(run.outside)} of {run.docker_hosts} Docker hosts ({named}).")
 
 
-def _not_inspected(run: Run) -> list[str]:
+def _left_out(run: Run) -> list[str]:
+    """Return the hosts that --limit or --tags have excluded."""
+    return [*run.outside, *run.in_state("not-checked"), *([] if run.stopped else run.in_state("not-done"))]
+
+
+def _unknown(run: Run) -> list[str]:
     """Return the hosts of which this run does not know whom they admit."""
-    return [*run.outside, *run.in_state("unreachable"), *run.in_state("not-checked")]
+    states = ("unreachable", "failed", "not-checked", "not-done")
+    return [*run.outside, *(host for state in states for host in run.in_state(state))]
 
 
 def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, str]]:
@@ -131,9 +137,11 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
         steps.append(
             "run again when the hosts that were not reached are back; until then they keep their certificates, and whom they admit"
         )
-    if run.in_state("not-checked") or (run.in_state("not-done") and not run.stopped):
+    access = summary_access.next_steps(run.access, _left_out(run))
+    covered = any(step.startswith(summary_access.WHOLE) for step in access)
+    if not covered and (run.in_state("not-checked") or (run.in_state("not-done") and not run.stopped)):
         steps.append(f"run again without {_LEFT_OUT}, for what this run has left out")
-    steps += summary_access.next_steps(run.access, _not_inspected(run))
+    steps += access
     if run.check_mode:
         return [*steps, "run without --check to do it"] if run.in_state("changed") else steps
     for client, directory in sorted(run.bundles.items()):
@@ -162,6 +170,7 @@ def document(run: Run) -> str:
         not_in_this_run=run.outside,
         unlisted_certificates=list(run.access.unlisted),
         revocations_deferred=list(run.access.deferred),
+        revocations_not_verified=[one._asdict() for one in summary_access.unverified(run.access, _unknown(run))],
         revoked_unknown=run.access.unknown,
         ledger=run.ledger,
     )

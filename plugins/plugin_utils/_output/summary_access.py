@@ -14,27 +14,38 @@ Mapping = t.Mapping[str, t.Any]
 
 #: How many certificates the text names; the JSON has all of them.
 MOST_CERTIFICATES = 10
+#: What completes a revocation.
+WHOLE = "run portcullis.docker_tls.site for the whole inventory, without --limit and --tags"
 
 
-def lines(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
+class Unverified(t.NamedTuple):
+    """A revoked client that ``hosts`` may still admit by its certificates of a generation; ``until`` is the end of these, "" if not known."""
+
+    client: str
+    generation: str
+    until: str
+    hosts: list[str]
+
+
+def lines(access: Access, unknown: t.Collection[str] = ()) -> list[str]:
     """Return a line for each revocation that was not begun or is not known to be complete, and for each unlisted valid certificate.
 
-    ``not_inspected``: Docker hosts of which this run does not know whom they admit.
+    ``unknown``: Docker hosts of which this run does not know whom they admit.
     """
     found = [
         f"NOT REVOKED: {_names(one, 'clients')} can connect with certificates of {_names(one, 'generations')} on "
         f"{access_text.named(one.get('hosts') or []) or 'no host'}"
         for one in access.deferred
     ]
-    found += _ways(access)
+    found += _ways(access, unknown)
     if access.unknown:
         found.append(
             f"NOT REVOKED: the ledger has no certificate of {', '.join(access.unknown)}; check how the name is written"
         )
     found += [
-        f"NOT CHECKED: {one.get('client')} is revoked and holds a certificate of {one.get('generation')} until {str(one.get('not_after'))[:10]}; "
-        f"{access_text.named(hosts)} may still admit it, because this run did not inspect {'it' if len(hosts) == 1 else 'them'}"
-        for one, hosts in _possibly_admitted(access, not_inspected)
+        f"NOT VERIFIED: {one.client} is revoked, and {access_text.named(one.hosts)} may still admit it by {one.generation}"
+        + (f" (until {one.until})" if one.until else "")
+        for one in unverified(access, unknown)[:MOST_CERTIFICATES]
     ]
     if access.unlisted:
         found.append("Client certificates that the inventory does not list, and that are valid:")
@@ -49,12 +60,12 @@ def lines(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
     return found
 
 
-def _ways(access: Access) -> list[str]:
+def _ways(access: Access, unknown: t.Collection[str]) -> list[str]:
     """Return how each revocation of this run is done on which hosts."""
     lines = []
     for one in access.revocations:
-        proxies = [str(host) for host in one.get("proxies") or []]
-        others = [str(host) for host in one.get("hosts") or [] if host not in proxies]
+        proxies = [str(host) for host in one.get("proxies") or [] if host not in unknown]
+        others = [str(host) for host in one.get("hosts") or [] if host not in (*(one.get("proxies") or []), *unknown)]
         ways = [f"{access_text.named(others)}: new authority, restart of dockerd"] if others else []
         ways += (
             [f"{access_text.named(proxies)}: revocation list, new authority, reload of the proxy"] if proxies else []
@@ -64,7 +75,8 @@ def _ways(access: Access) -> list[str]:
             lines.append(f"Revocation of {_names(one, 'clients')} ({what}): {'; '.join(ways)}")
     by_clients: dict[tuple[str, str], list[str]] = {}
     for (host, generation), clients in access.by_host().items():
-        by_clients.setdefault((", ".join(clients), generation), []).append(host)
+        if host not in unknown:
+            by_clients.setdefault((", ".join(clients), generation), []).append(host)
     for (names, generation), hosts in by_clients.items():
         lines.append(
             f"Revocation of {names} (the other clients of {generation} keep their certificates): {access_text.named(hosts)}: "
@@ -73,37 +85,50 @@ def _ways(access: Access) -> list[str]:
     return lines
 
 
-def _possibly_admitted(access: Access, not_inspected: t.Collection[str]) -> list[tuple[Mapping, list[str]]]:
-    """Return the certificates of revoked clients with the hosts that may have been away when the client was revoked.
+def unverified(access: Access, unknown: t.Collection[str]) -> list[Unverified]:
+    """Return the revoked clients that one of the hosts ``unknown`` may still admit, each once for a generation.
 
-    Of a generation that the CA still trusts the revocation is not complete anywhere, which other lines and a failure report, unless the
-    revocation list of the generation has the certificate.
+    Those are revoked in this run, or in an earlier one, since which no run has verified the host. What is not begun, other lines and a
+    failure report.
     """
-    away = set(not_inspected)
+    away = set(unknown)
+    found: dict[tuple[str, str], Unverified] = {}
+    deferred = {str(each) for one in access.deferred for each in one.get("generations") or []}
+
+    def note(client: t.Any, generation: t.Any, until: str, hosts: t.Iterable[t.Any]) -> None:
+        uncertain = [str(host) for host in hosts if host in away]
+        if not uncertain or generation in deferred:
+            return
+        one = found.setdefault((str(client), str(generation)), Unverified(str(client), str(generation), until, []))
+        one.hosts.extend(host for host in uncertain if host not in one.hosts)
+
     leaving = {str(each) for one in access.revocations for each in one.get("generations") or []}
-    found = []
     for one in access.revoked:
-        hosts = [host for host in one.get("hosts") or [] if host in away]
-        by_list = one.get("listed") and str(one.get("generation")) not in leaving
-        if hosts and (by_list or not one.get("trusted")):
-            found.append((one, hosts))
-    return found[:MOST_CERTIFICATES]
+        if one.get("generation") in leaving or (one.get("trusted") and not one.get("listed")):
+            continue
+        refusing = one.get("refused_by") or ()
+        hosts = (host for host in one.get("hosts") or [] if host not in refusing)
+        note(one.get("client"), one.get("generation"), str(one.get("not_after"))[:10], hosts)
+    for one in access.revocations:
+        for client in one.get("clients") or []:
+            note(client, ", ".join(map(str, one.get("generations") or [])), "", one.get("hosts") or [])
+    for one in access.listed:
+        note(one.get("client"), one.get("authority"), "", one.get("hosts") or [])
+    return list(found.values())
 
 
-def next_steps(access: Access, not_inspected: t.Collection[str] = ()) -> list[str]:
-    """Return by what this access ends, each way once."""
-    steps = [
-        f"shut {_names(one, 'clients')} out: run portcullis.docker_tls.site for the whole inventory, without --limit and --tags"
-        for one in access.deferred
-    ]
-    for one, hosts in _possibly_admitted(access, not_inspected):
-        who, s = ("that host", "s") if len(hosts) == 1 else ("these hosts", "")
-        effect = (
-            f"get{s} the revocation list with the certificates of {one.get('client')}"
-            if one.get("trusted")
-            else f"drop{s} the authority of {one.get('client')}"
-        )
-        steps.append(f"run portcullis.docker_tls.site for {access_text.named(hosts)} too: {who} {effect} then")
+def next_steps(access: Access, left_out: t.Collection[str] = ()) -> list[str]:
+    """Return by what this access ends, each way once. ``left_out``: the hosts that --limit and --tags have excluded."""
+    effects = [f"shuts {_names(one, 'clients')} out" for one in access.deferred]
+    uncertain = unverified(access, left_out)
+    if uncertain:
+        hosts = list(dict.fromkeys(host for one in uncertain for host in one.hosts))
+        clients = list(dict.fromkeys(one.client for one in uncertain))
+        who = "refuses" if len(hosts) == 1 else "refuse"
+        effects.append(f"verifies that {access_text.named(hosts)} {who} {access_text.named(clients)}")
+    steps = []
+    if effects:
+        steps.append(f"{WHOLE}: this {', and '.join(dict.fromkeys(effects))}")
     for one in access.unlisted[:MOST_CERTIFICATES]:
         if one.get("source") != "adopted":
             steps.append(

@@ -16,8 +16,9 @@ from ...module_utils._fleet import access_text
 from .._as_written import as_written
 from .._bound import Bound
 from .._variables import Fleet
-from . import access_lists, ca_place, inspected
+from . import access_lists, ca_place, inspected, pending_revocations
 from .access_lists import admitting
+from .pending_revocations import INSPECTED, Pending, is_rolled_back
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -25,8 +26,6 @@ Groups = t.Mapping[str, t.Sequence[str]]
 CHECKED = "docker_ca_checked"
 #: What a run without the CA host has read of the authorities.
 READ = "__docker_tls_authorities"
-#: The inspection of a host.
-INSPECTED = "__docker_tls_inspected"
 ADMITTED, REFUSED = "client-of-", "former-client-of-"
 
 
@@ -98,22 +97,38 @@ def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: b
     something to do: it reports.
     """
     pending = revocations(groups, hostvars)
-    if predicting or not (pending or (step == "controller" and listed(groups, hostvars))):
+    reported = step == "controller" and (listed(groups, hostvars) or continued(groups, hostvars))
+    if predicting or not (pending or reported):
         return []
     if step == "hosts":
         return dropping(groups, hostvars, pending)
     return [ca_place.ca_host(groups) if step == "ca" else "localhost"]
 
 
+def recording_hosts(groups: Groups, hostvars: Mapping, predicting: bool = False) -> list[str]:
+    """Return the hosts of the play that records where a revocation is complete; [] where this run has nothing to record.
+
+    The controller does it for all, or with --limit any host of the run.
+    """
+    if predicting or not (revocations(groups, hostvars) or listed(groups, hostvars) or continued(groups, hostvars)):
+        return []
+    here = [host for host in groups.get("docker_hosts") or [] if pending_revocations.is_reached(host, hostvars)]
+    return [ca_place.CONTROLLER, *(host for host in here if host != ca_place.CONTROLLER)]
+
+
+def continued(groups: Groups, hostvars: Mapping) -> list[Pending]:
+    """Return the revocations of earlier runs that this run may complete, because it has reached one of their hosts."""
+    return [
+        one
+        for one in pending_revocations.pending(_answer(groups, hostvars), groups, hostvars)
+        if any(pending_revocations.is_reached(host, hostvars) for host in one.hosts)
+    ]
+
+
 def dropping(groups: Groups, hostvars: Mapping, pending: t.Sequence[Mapping]) -> list[str]:
     """Return the hosts that drop what ``pending`` revokes; one that is rolled back gets its former authorities instead."""
     hosts = admitting(groups, hostvars, [one["authority"] for one in pending]) if pending else []
     return [host for host in hosts if not is_rolled_back(hostvars[host])]
-
-
-def is_rolled_back(variables: Mapping) -> bool:
-    """Return whether a host gets back what it had, its former authorities included."""
-    return variables.get("docker_daemon_state") == "rolled_back"
 
 
 def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
@@ -160,7 +175,7 @@ def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = Fal
                 "Run portcullis.docker_tls.site without --limit and --tags; it says what is wrong with the ledger.",
             )
         )
-    return [*found, *_not_reached(groups, hostvars), *_misspelt(answer)]
+    return [*found, *_not_reached(groups, hostvars), *_not_completed(answer, groups, hostvars), *_misspelt(answer)]
 
 
 def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
@@ -174,6 +189,23 @@ def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
                 Undone(
                     f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can connect with certificates of {', '.join(one['generations'])} on "
                     f"{access_text.named(outside)}, which this run does not include. The revocation list refuses them on the other hosts.",
+                    "Run portcullis.docker_tls.site without --limit and --tags.",
+                )
+            )
+    return found
+
+
+def _not_completed(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Undone]:
+    """Return each revocation of an earlier run that is not known to be complete on a host which this run does not include."""
+    found = []
+    for one in pending_revocations.pending(answer, groups, hostvars):
+        outside = [host for host in one.hosts if not ca_place.variables_of(hostvars, host).get(INSPECTED)]
+        if outside:
+            found.append(
+                Undone(
+                    f"REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of {one.client} that {access_text.named(outside)} "
+                    f"{'refuses' if len(outside) == 1 else 'refuse'} its certificate of {one.generation}, and this run does not include "
+                    f"{'it' if len(outside) == 1 else 'them'}.",
                     "Run portcullis.docker_tls.site without --limit and --tags.",
                 )
             )

@@ -6,63 +6,61 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
-from . import access_lists, ca_place, inventory
+from . import access_lists, ca_place, inventory, pending_revocations
 from .access_lists import admitting
-from .revocation import INSPECTED, REFUSED, is_rolled_back, listed, revocations
+from .pending_revocations import INSPECTED, checked_lists, is_rolled_back, is_verified
+from .revocation import REFUSED, continued, listed, revocations
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a host refuses what a revoked client has of ``generations``; ``detail`` says so, or why not."""
+
+    host: str
+    client: str
+    generations: tuple[str, ...]
+    done: bool
+    detail: str
+
+
 def rows(groups: Groups, hostvars: Mapping) -> list[Row]:
     """Return one row for each host that admitted a revoked client and each bundle of a member, for M(proof_report)."""
+    found = [_row(one.host, "revoked", one.done, one.detail) for one in outcomes(groups, hostvars)]
+    machines = groups.get("docker_clients") or []
+    for one in revocations(groups, hostvars):
+        for host in ["localhost", *(machine for machine in machines if machine != "localhost")]:
+            found += _member_rows(host, one, ca_place.variables_of(hostvars, host), machines)
+    return found
+
+
+def verified(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
+    """Return which hosts refuse which revoked client at the end of this run, as M(recorded_certificates) takes it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in outcomes(groups, hostvars):
+        for generation in one.generations if one.done else ():
+            hosts = found.setdefault((one.client, generation), [])
+            hosts += [one.host] if one.host not in hosts else []
     return [
-        *(row for one in revocations(groups, hostvars) for row in _rows(one, groups, hostvars)),
-        *(row for one in listed(groups, hostvars) for row in _listed_rows(one, groups, hostvars)),
+        {"client": client, "authority": generation, "hosts": hosts} for (client, generation), hosts in found.items()
     ]
 
 
-def _listed_rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
-    """Yield for each host that admits a group whether its proxy checks the lists with the revoked certificates."""
-    for host in admitting(groups, hostvars, [one["authority"]]):
-        variables = ca_place.variables_of(hostvars, host)
-        done = set(one["generations"]) <= set(_checked_lists(variables)) and _is_verified(variables)
-        for who in one["clients"]:
-            text = f"{who} is shut out by the revocation list of {', '.join(one['generations'])}"
-            yield _row(host, "revoked", done, text if done else f"STILL ADMITS {who}: {_why_unlisted(variables)}")
+def outcomes(groups: Groups, hostvars: Mapping) -> list[Outcome]:
+    """Return what became of every revocation that this run has begun or continued, on each host that it concerns."""
+    return [
+        *(each for one in revocations(groups, hostvars) for each in _by_authority(one, groups, hostvars)),
+        *(each for one in listed(groups, hostvars) for each in _by_list(one, groups, hostvars)),
+        *(each for one in continued(groups, hostvars) for each in _continued(one, hostvars)),
+    ]
 
 
-def _checked_lists(variables: Mapping) -> list[str]:
-    """Return the ids of the authorities whose lists a host checks, as this run has left it: changed, or seen to have what the CA has."""
-    changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
-    there = changed if changed else seen if seen.get("current") else {}
-    if there.get("failed") or there.get("unreachable"):
-        return []
-    return access_lists.checked_lists(there)
-
-
-def _is_verified(variables: Mapping) -> bool:
-    """Return whether the controller saw nothing wrong, where it has verified the host in this run."""
-    proof = variables.get("docker_daemon_proof") or {}
-    return bool(proof.get("passed", not proof or proof.get("skipped")))
-
-
-def _why_unlisted(variables: Mapping) -> str:
-    if not variables.get(INSPECTED):
-        return "this run does not include the host"
-    endpoint = variables.get("docker_daemon_endpoint") or {}
-    if not (endpoint.get("failed") or endpoint.get("unreachable")) and _is_verified(variables):
-        seen = variables[INSPECTED]
-        if endpoint or seen.get("current"):
-            return "its listener checks no revocation list of this group"
-        if not (seen.get("unreachable") or seen.get("refused")):
-            return "this run has not changed the host"
-    return _why(variables)
-
-
-def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
+def _by_authority(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outcome]:
     gone = ", ".join(one["generations"])
     for host in admitting(groups, hostvars, [one["authority"]]):
         proof = ca_place.variables_of(hostvars, host).get("docker_daemon_proof") or {}
@@ -71,10 +69,44 @@ def _rows(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Row]:
         done = names <= passed and bool(proof.get("passed"))
         for who in one["clients"]:
             detail = f"{who} is shut out, {gone} is refused" if done else f"STILL ADMITS {who}: {_why(hostvars[host])}"
-            yield _row(host, "revoked", done, detail)
-    machines = groups.get("docker_clients") or []
-    for host in ["localhost", *(machine for machine in machines if machine != "localhost")]:
-        yield from _member_rows(host, one, ca_place.variables_of(hostvars, host), machines)
+            yield Outcome(host, who, tuple(one["generations"]), done, detail)
+
+
+def _by_list(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outcome]:
+    """Yield for each host that admits a group whether its proxy checks the lists with the revoked certificates."""
+    for host in admitting(groups, hostvars, [one["authority"]]):
+        variables = ca_place.variables_of(hostvars, host)
+        done = set(one["generations"]) <= set(checked_lists(variables)) and is_verified(variables)
+        for who in one["clients"]:
+            text = f"{who} is shut out by the revocation list of {', '.join(one['generations'])}"
+            detail = text if done else f"STILL ADMITS {who}: {_why_unlisted(variables)}"
+            yield Outcome(host, who, tuple(one["generations"]), done, detail)
+
+
+def _continued(one: pending_revocations.Pending, hostvars: Mapping) -> t.Iterator[Outcome]:
+    """Yield for each host of this run whether it refuses a client that an earlier run has revoked."""
+    for host in one.hosts:
+        variables = ca_place.variables_of(hostvars, host)
+        if not variables.get(INSPECTED):
+            continue
+        done = pending_revocations.refuses(one, variables)
+        text = f"{one.client} is shut out, its certificate of {one.generation} is refused"
+        why = _why_unlisted(variables) if one.trusted else _why(variables)
+        detail = text if done else f"MAY STILL ADMIT {one.client}: {why}"
+        yield Outcome(host, one.client, (one.generation,), done, detail)
+
+
+def _why_unlisted(variables: Mapping) -> str:
+    if not variables.get(INSPECTED):
+        return "this run does not include the host"
+    endpoint = variables.get("docker_daemon_endpoint") or {}
+    if not (endpoint.get("failed") or endpoint.get("unreachable")) and is_verified(variables):
+        seen = variables[INSPECTED]
+        if endpoint or seen.get("current"):
+            return "its listener checks no revocation list of this group"
+        if not (seen.get("unreachable") or seen.get("refused")):
+            return "this run has not changed the host"
+    return _why(variables)
 
 
 def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Container[str]) -> t.Iterator[Row]:

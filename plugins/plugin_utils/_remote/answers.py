@@ -55,7 +55,7 @@ _HELD = Fields(
         **_texts("client", "group", "generation", "request", "requester", "source", "not_after", "reason"),
         "trusted": _FLAG,
     },
-    {"hosts": _TEXTS, "listed": _FLAG},
+    {"listed": _FLAG, **dict.fromkeys(("hosts", "serials", "refused_by"), _TEXTS)},
 )
 _REVOCATION = Fields(
     {**_texts("authority", "issuing"), "clients": _TEXTS, "generations": _TEXTS, "members": _FLAG},
@@ -103,9 +103,9 @@ _SIGNED = Fields(
 _EVENT: dict[str, Shape] = {
     **_texts("time", "event", "authority", "profile", "requester", "subject", "serial", "not_before", "not_after"),
     **_texts("public_key_fingerprint", "request", "user", "prev", "host", "source"),
-    **_texts("issuer", "issuer_subject"),
+    **_texts("issuer", "issuer_subject", "client"),
     "fingerprint_sha256": _FINGERPRINT,
-    **dict.fromkeys(("reasons", "names", "claimants"), _TEXTS),
+    **dict.fromkeys(("reasons", "names", "claimants", "hosts"), _TEXTS),
     "seq": _NUMBER,
     "days_left": _NUMBER,
     "superseded": _FLAG,

@@ -114,6 +114,17 @@ def test_backup_restore_and_record_close_the_circle(ca: pathlib.Path, tmp_path: 
     assert not call(recorded_certificates, new, certificates=given)["changed"]
 
 
+def test_hosts_that_refuse_a_revoked_client_are_recorded_once(ca: pathlib.Path) -> None:
+    given = {"revocations": [{"client": "bob", "authority": "clients-g1", "hosts": ["web1"]}]}
+    for check in (True, False):
+        result = call(recorded_certificates, ca, check=check, **given)
+        assert (result["changed"], result["reasons"], result["foreign"]) == (True, ["revocation-verified"], [])
+        (line,) = result["recorded"]
+        assert (line["event"], line["client"], line["hosts"]) == ("revocation-verified", "bob", ["web1"])
+    again = call(recorded_certificates, ca, **given)
+    assert (again["changed"], again["known"], again["recorded"]) == (False, 1, [])
+
+
 def test_authority_restore_fails_clearly(ca: pathlib.Path, tmp_path: pathlib.Path) -> None:
     result = call(authority_restore, tmp_path / "new", passphrase=PASSPHRASE_TEXT, archive_path="/nowhere.tar.gz")
     assert (result["failed"], result["code"]) == (True, "backup-missing")

@@ -279,3 +279,55 @@ def test_lists_of_anchors_are_given_together_or_not_at_all(ca: pathlib.Path) -> 
     stored = store.read_authorities(layout.ca_directory(str(ca)))
     assert store.trusted_lists(stored["clients"], LATER) == ""
     assert store.describe(stored, LATER)["server"]["crl_content"] == ""
+
+
+def refused_by(path: pathlib.Path, now: t.Any = LATER) -> dict[str, tuple[str, ...]]:
+    seen = revocation.pending(layout.ca_directory(str(path)), [access.Client("bob", revoked=True)], now, CLIENTS).access
+    return {one.client: one.refused_by for one in seen.revoked}
+
+
+def verified(path: pathlib.Path, *hosts: str, predict: bool = False, client: str = "bob") -> list[dict[str, t.Any]]:
+    one = revocation.Verified(client, "clients-g1", hosts)
+    return revocation.record_verified(
+        layout.ca_directory(str(path)), [one], call_context(now=LATER), predict=predict
+    )
+
+
+def test_hosts_that_were_verified_to_refuse_a_client_are_in_the_ledger_once(ca: pathlib.Path) -> None:
+    begin(ca, "bob/clients")
+    assert refused_by(ca) == {"bob": ()}
+    before = tree(ca)
+    assert [one["hosts"] for one in verified(ca, "web2", "web1", predict=True)] == [["web1", "web2"]]
+    assert tree(ca) == before
+    (line,) = verified(ca, "web2", "web1")
+    assert (line["event"], line["client"], line["user"]) == ("revocation-verified", "bob", "tester")
+    assert verified(ca, "web1") == [] and verified(ca) == []
+    assert [one["hosts"] for one in verified(ca, "web1", "web3")] == [["web3"]]
+    assert refused_by(ca) == {"bob": ("web1", "web2", "web3")}
+    assert [one["hosts"] for one in lines_of(ca, "revocation-verified")] == [["web1", "web2"], ["web3"]]
+    assert begin(ca, "bob/clients").reasons == ()
+
+
+def test_client_that_is_revoked_again_has_to_be_verified_again(ca: pathlib.Path) -> None:
+    """It had got another certificate of the same authority, which the hosts that were verified before know nothing of."""
+    begin(ca, "bob/clients")
+    verified(ca, "web1", "web2")
+    issue(ca, "bob", now=LATER)
+    begin(ca, "bob/clients")
+    assert refused_by(ca) == {"bob": ()}
+    verified(ca, "web2")
+    assert refused_by(ca) == {"bob": ("web2",)}
+
+
+def test_verification_of_one_client_says_nothing_of_another(ca: pathlib.Path) -> None:
+    begin(ca, "bob/clients", "alice/clients")
+    verified(ca, "web1", client="alice")
+    assert refused_by(ca)["bob"] == ()
+
+
+def test_hosts_are_known_also_where_the_authority_is_retired(ca: pathlib.Path) -> None:
+    begin(ca, "bob/clients", by_list=())
+    verified(ca, "web1")
+    where = layout.ca_directory(str(ca))
+    retired = access.compare(access.entries(where), [access.Client("bob", revoked=True)], {}, LATER)
+    assert [(one.trusted, one.refused_by, len(one.serials)) for one in retired.revoked] == [(False, ("web1",), 1)]

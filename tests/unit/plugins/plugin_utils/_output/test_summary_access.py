@@ -85,32 +85,46 @@ def test_certificate_that_was_adopted_may_open_hosts_that_were_given_back() -> N
 
 
 REVOKED = {**BOB, "reason": "client-revoked", "trusted": False, "hosts": ["web1", "web2"]}
+UNTIL = " by clients-g1 (until 2027-11-30)"
+LISTED_BEFORE = {**REVOKED, "trusted": True, "listed": True}
+ENTRY = {"serial": "5f", "authority": "clients-g1", "client": "bob", "group": "clients", "hosts": ["web1", "web2"]}
+LEAVING = {"authority": "clients", "clients": ["bob"], "generations": ["clients-g1"], "hosts": ["web1", "web2"]}
 AWAY = {
-    "limited": ({"revoked": [REVOKED]}, "bob is revoked and holds a certificate of clients-g1 until"),
+    "retired-in-an-earlier-run": ({"revoked": [REVOKED]}, UNTIL),
+    "retired-and-verified-elsewhere": ({"revoked": [{**REVOKED, "refused_by": ["web1"]}]}, UNTIL),
+    "retired-and-verified-everywhere": ({"revoked": [{**REVOKED, "refused_by": ["web1", "web2"]}]}, ""),
+    "listed-in-an-earlier-run": ({"revoked": [LISTED_BEFORE]}, UNTIL),
+    "listed-and-verified": ({"revoked": [{**LISTED_BEFORE, "refused_by": ["web2"]}]}, ""),
+    "two-certificates-are-one-line": ({"revoked": [REVOKED, {**REVOKED, "request": "desk/bob"}]}, UNTIL),
     "still-trusted-everywhere": ({"revoked": [{**REVOKED, "trusted": True}]}, ""),
     "of-hosts-in-the-run": ({"revoked": [{**REVOKED, "hosts": ["web1"]}]}, ""),
-    "listed-while-the-authority-leaves": (
-        {"revoked": [{**REVOKED, "trusted": True, "listed": True}], "revocations": [{"generations": ["clients-g1"]}]},
-        "",
-    ),
+    "listed-in-this-run": ({"revoked_certificates": [ENTRY]}, " by clients-g1"),
+    "retired-in-this-run": ({"revoked": [{**REVOKED, "trusted": True}], "revocations": [LEAVING]}, " by clients-g1"),
+    "not-begun": ({"revoked": [{**LISTED_BEFORE}], "revocations_deferred": [LEAVING]}, ""),
 }
 
 
+@pytest.mark.parametrize("where", ["outside", "unreachable", "failed"])
 @pytest.mark.parametrize(("result", "expected"), AWAY.values(), ids=AWAY)
-def test_host_outside_the_run_that_may_still_admit_a_revoked_client_is_named(
-    result: dict[str, t.Any], expected: str
+def test_host_that_is_not_known_to_refuse_a_revoked_client_is_named_once_with_one_next_step(
+    result: dict[str, t.Any], expected: str, where: str
 ) -> None:
-    """It may have been away when the client was revoked: only a run on it makes it drop the former authority."""
+    """It may have been away when the client was revoked; the ledger has the hosts that were verified since."""
     run = runs.Run()
-    run.note_success("web1", "authority_info", result)
+    run.note_success("web1", "authorities", result)
     run.note_success("web1", "host_state", {"current": True})
-    run.end([], [], ["web1"], {"docker_hosts": ["web1", "web2"]})
+    hosts = ["web1"] if where == "outside" else ["web1", "web2"]
+    failed, away = (["web2"] if where == state else [] for state in ("failed", "unreachable"))
+    run.end(failed, away, hosts, {"docker_hosts": ["web1", "web2"]})
     said = told(run)
-    assert ("NOT CHECKED: " in said) == bool(expected)
-    assert expected in said
-    assert ("run portcullis.docker_tls.site for web2 too: that host drops the authority of bob then" in said) == bool(
-        expected
-    )
+    line = f"NOT VERIFIED: bob is revoked, and web2 may still admit it{expected}"
+    assert said.split("\n").count(line) == (1 if expected else 0) and said.count("NOT VERIFIED") == bool(expected)
+    whole = "run portcullis.docker_tls.site for the whole inventory, without --limit and --tags: this"
+    effect = f"{whole} verifies that web2 refuses bob"
+    assert said.count(effect) == (1 if expected and where == "outside" else 0)
+    if where != "outside":
+        assert "--limit" not in said.replace(f"{whole} shuts bob out", "")
+    assert len(json.loads(summary.document(run))["revocations_not_verified"]) == bool(expected)
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -118,7 +132,7 @@ def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) 
     run = run_of(check_mode=check_mode, revocations_deferred=[DEFERRED])
     said = told(run)
     assert "NOT REVOKED: carol can connect with certificates of clients-g1 on web1" in said
-    assert "shut carol out: run portcullis.docker_tls.site for the whole inventory, without --limit and --tags" in said
+    assert "run portcullis.docker_tls.site for the whole inventory, without --limit and --tags: this shuts carol out" in said
     assert json.loads(summary.document(run))["revocations_deferred"] == [DEFERRED]
 
 
@@ -160,19 +174,11 @@ def test_plan_of_a_revocation_names_the_hosts_that_will_restart() -> None:
     ]
 
 
-def test_proxy_outside_the_run_may_lack_the_revocation_list() -> None:
-    run = runs.Run()
-    run.note_success("web1", "authority_info", {"revoked": [{**REVOKED, "trusted": True, "listed": True}]})
-    run.note_success("web1", "host_state", {"current": True})
-    run.end([], [], ["web1"], {"docker_hosts": ["web1", "web2"]})
-    said = told(run)
-    assert "NOT CHECKED: bob is revoked and holds a certificate of clients-g1 until 2027-11-30; web2 may still" in said
-    assert "web2 too: that host gets the revocation list with the certificates of bob then" in said
-
-
 def revoking(check_mode: bool, **result: t.Any) -> runs.Run:
     run = runs.Run(check_mode=check_mode)
     run.note_success("olympus", "authorities", {"changed": True, "plan": [], "reasons": ["client-revoked"], **result})
+    for host in ("web1", "web2"):
+        run.note_success(host, "host_state", {"current": True})
     run.end([], [], ["olympus", "web1", "web2"])
     return run
 
@@ -210,3 +216,16 @@ def test_revocation_in_a_mixed_fleet_says_which_way_each_host_goes(check_mode: b
     assert "keep their certificates" not in said
     for host, how in (("web1", "restart yes"), ("web2", "proxy reload, restart no")):
         assert (f"admits - clients-g1, {how}, verification" in " ".join(run.host(host).done)) == check_mode
+
+
+def test_next_step_for_several_clients_and_hosts_is_one() -> None:
+    """What is not begun for carol concerns bob's authority too."""
+    run = runs.Run()
+    other = {**REVOKED, "client": "eve", "generation": "ops-g1", "hosts": ["web3"]}
+    run.note_success("web1", "authorities", {"revoked": [REVOKED, other], "revocations_deferred": [DEFERRED]})
+    run.note_success("web1", "host_state", {"current": True})
+    run.end([], [], ["web1"], {"docker_hosts": ["web1", "web2", "web3"]})
+    steps = [line.strip() for line in told(run).split("\n") if line.startswith("  - ")]
+    assert steps == [
+        "- run portcullis.docker_tls.site for the whole inventory, without --limit and --tags: this shuts carol out, and verifies that web3 refuses eve"
+    ]

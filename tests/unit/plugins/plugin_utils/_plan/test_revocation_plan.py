@@ -363,3 +363,113 @@ def test_run_that_leaves_out_a_proxy_names_it() -> None:
         "REVOKED, AND STILL ADMITTED: bob can connect with certificates of clients-g1 on web2, which" in undone.message
     )
     assert "without --limit" in undone.hint
+
+
+GONE = {
+    "client": "bob",
+    "group": "clients",
+    "generation": "clients-g1",
+    "trusted": False,
+    "listed": False,
+    "refused_by": ["web1"],
+}
+EARLIER = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [GONE]}}
+FRESH: dict[str, Any] = {"docker_daemon_endpoint": None, "docker_daemon_proof": None}
+SEEN: dict[str, Any] = {**FRESH, "__docker_tls_inspected": {"current": True}}
+
+
+def later(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return a fleet in which bob's authority was retired by an earlier run that did not reach web2."""
+    return fleet(localhost=EARLIER, **{"web1": SEEN, "web2": SEEN, **changes})
+
+
+#: web2 in this run: whether it refuses bob then, and what is said.
+CONTINUED: dict[str, tuple[dict[str, Any], bool | None, str]] = {
+    "as-it-should-be": (SEEN, True, "bob is shut out, its certificate of clients-g1 is refused"),
+    "changed": (
+        {**TOOK, "docker_daemon_endpoint": {"changed": True}},
+        True,
+        "bob is shut out, its certificate of clients-g1 is refused",
+    ),
+    "failed": (
+        {**TOOK, "docker_daemon_endpoint": {"failed": True, "msg": "the disk is full"}},
+        False,
+        "MAY STILL ADMIT bob: the disk is full",
+    ),
+    "not-verified": (
+        {
+            **TOOK,
+            "docker_daemon_proof": {"passed": False, "checks": [{"check": "x", "passed": False, "detail": "refused"}]},
+        },
+        False,
+        "MAY STILL ADMIT bob: x: refused",
+    ),
+    "refused": (
+        {**FRESH, "__docker_tls_inspected": {"current": False, "refused": {"msg": "docker.service is masked"}}},
+        False,
+        "MAY STILL ADMIT bob: docker.service is masked",
+    ),
+    "left-out-by-tags": ({**FRESH, "__docker_tls_inspected": {"current": False}}, False, "MAY STILL ADMIT bob"),
+    "rolled-back": (
+        {**SEEN, "docker_daemon_state": "rolled_back"},
+        False,
+        "MAY STILL ADMIT bob: docker_daemon_state is rolled_back",
+    ),
+    "lies-about-being-current": ({**FRESH, "__docker_tls_inspected": {"current": "yes"}}, False, "MAY STILL ADMIT bob"),
+}
+
+
+@pytest.mark.parametrize(("web2", "done", "said"), CONTINUED.values(), ids=CONTINUED)
+def test_run_that_reaches_the_remaining_host_of_a_revocation_reports_and_records_it(
+    web2: dict[str, Any], done: bool, said: str
+) -> None:
+    hostvars = later(web2=web2)
+    (row,) = revocation_report.rows(GROUPS, hostvars)
+    assert (row["host"], row["passed"]) == ("web2", done) and row["detail"].startswith(said)
+    recorded = [{"client": "bob", "authority": "clients-g1", "hosts": ["web2"]}]
+    assert revocation_report.verified(GROUPS, hostvars) == (recorded if done else [])
+    assert revocation.revocation_hosts(GROUPS, hostvars, "controller") == ["localhost"]
+    assert revocation.revocation_hosts(GROUPS, hostvars, "hosts") == []
+    assert revocation.recording_hosts(GROUPS, hostvars) == ["localhost", "web1", "web2"]
+    assert revocation.recording_hosts(GROUPS, hostvars, predicting=True) == []
+    assert revocation.undone_revocations(GROUPS, hostvars) == []
+
+
+@pytest.mark.parametrize("predicting", [False, True])
+def test_run_without_the_remaining_host_fails_and_names_it(predicting: bool) -> None:
+    """A green run after a revocation that is not complete would be taken for the end of it."""
+    hostvars = later(web2={**FRESH, "__docker_tls_inspected": None})
+    (undone,) = revocation.undone_revocations(GROUPS, hostvars, predicting)
+    said = records.said(undone.message)
+    assert "REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of bob that web2 refuses" in said
+    assert "without --limit" in undone.hint
+    assert revocation_report.rows(GROUPS, hostvars) == []
+    assert revocation.recording_hosts(GROUPS, hostvars) == []
+
+
+def test_complete_revocation_is_quiet_in_every_later_run() -> None:
+    complete = {**GONE, "refused_by": ["web1", "web2"]}
+    hostvars = fleet(localhost={"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [complete]}})
+    for web2 in (SEEN, {**FRESH, "__docker_tls_inspected": None}):
+        hostvars["web2"] = {**hostvars["web2"], **web2}
+        assert revocation.undone_revocations(GROUPS, hostvars) == []
+        assert revocation.revocation_hosts(GROUPS, hostvars, "controller") == []
+        assert revocation.recording_hosts(GROUPS, hostvars) == []
+
+
+def test_list_has_to_be_on_the_host_and_not_only_in_the_ledger() -> None:
+    by_list = {**GONE, "trusted": True, "listed": True}
+    answer = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [by_list]}}
+    for endpoint, done in ((LISTS, True), ({"revocation_lists": []}, False)):
+        web2 = {**FRESH, "__docker_tls_inspected": {"current": True, "endpoint": endpoint}}
+        (row,) = revocation_report.rows(GROUPS, fleet(localhost=answer, web1=SEEN, web2=web2))
+        assert (row["host"], row["passed"]) == ("web2", done)
+
+
+def test_revocation_of_this_run_is_recorded_where_its_rows_passed() -> None:
+    broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_proof": {}}
+    recorded = revocation_report.verified(GROUPS, fleet(web2=broken))
+    assert recorded == [{"client": "bob", "authority": "clients-g1", "hosts": ["web1"]}]
+    assert revocation_report.verified(GROUPS, proxies()) == [
+        {"client": "bob", "authority": "clients-g1", "hosts": ["web1", "web2"]}
+    ]

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Revocations that were begun in an earlier run and are not known to be complete on every host.
+
+The CA reports each valid certificate of a revoked client with the hosts that were verified to refuse it (``refused_by``, from its ledger). Any other
+host that admits the access group may have been away when the client was revoked.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from . import access_lists, ca_place
+
+Mapping = t.Mapping[str, t.Any]
+Groups = t.Mapping[str, t.Sequence[str]]
+
+#: The inspection of a host.
+INSPECTED = "__docker_tls_inspected"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A revoked client, a generation of which it holds a valid certificate, and the ``hosts`` that are not known to refuse it.
+
+    ``trusted``: whether the CA still has the generation, so that a host refuses the certificate by the revocation list only.
+    """
+
+    client: str
+    generation: str
+    trusted: bool
+    hosts: tuple[str, ...]
+
+
+def pending(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Pending]:
+    """Return what is pending. In: ``answer``, a result of M(authorities) or M(authority_info). What this run begins is not in it."""
+    begun = {each for one in answer.get("revocations") or [] for each in one["generations"]}
+    deferred = {each for one in answer.get("revocations_deferred") or [] for each in one["generations"]}
+    found: dict[tuple[str, str], Pending] = {}
+    for one in answer.get("revoked") or []:
+        key = (str(one["client"]), str(one["generation"]))
+        if key[1] in begun | deferred or (one["trusted"] and not one.get("listed")):
+            continue
+        refusing = set(one.get("refused_by") or ())
+        hosts = [
+            host
+            for host in access_lists.admitting(groups, hostvars, [str(one["group"])])
+            if host not in refusing or is_rolled_back(hostvars[host])
+        ]
+        before = found[key].hosts if key in found else ()
+        if hosts:
+            found[key] = Pending(*key, bool(one["trusted"]), tuple(dict.fromkeys([*before, *hosts])))
+    return list(found.values())
+
+
+def is_reached(host: str, hostvars: Mapping) -> bool:
+    """Return whether this run has inspected a host."""
+    seen = ca_place.variables_of(hostvars, host).get(INSPECTED) or {}
+    return bool(seen) and not seen.get("unreachable")
+
+
+def refuses(one: Pending, variables: Mapping) -> bool:
+    """Return whether this run has left a host so that it refuses the certificates: changed and verified, or found as it should be."""
+    if is_rolled_back(variables):
+        return False
+    if one.trusted:
+        return one.generation in checked_lists(variables) and is_verified(variables)
+    changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
+    if changed:
+        return not _has_failed(changed) and is_verified(variables)
+    return seen.get("current") is True
+
+
+def checked_lists(variables: Mapping) -> list[str]:
+    """Return the ids of the authorities whose lists a host checks, as this run has left it: changed, or seen to have what the CA has."""
+    changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
+    there = changed if changed else seen if seen.get("current") else {}
+    return [] if _has_failed(there) else access_lists.checked_lists(there)
+
+
+def is_verified(variables: Mapping) -> bool:
+    """Return whether the controller saw nothing wrong, where it has verified the host in this run."""
+    proof = variables.get("docker_daemon_proof") or {}
+    return bool(proof.get("passed", not proof or proof.get("skipped")))
+
+
+def is_rolled_back(variables: Mapping) -> bool:
+    """Return whether a host gets back what it had, its former authorities included."""
+    return variables.get("docker_daemon_state") == "rolled_back"
+
+
+def _has_failed(result: Mapping) -> bool:
+    return bool(result.get("failed") or result.get("unreachable"))
