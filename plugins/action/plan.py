@@ -131,7 +131,9 @@ PARTS: dict[str, Part] = {
     "site": _site,
     "revocation": lambda bound, fleet, _settings: revocation.plan(bound, fleet),
     "revocation_report": lambda bound, fleet, _settings: {"rows": revocation_report.rows(bound.groups(), fleet)},
-    "revocation_record": lambda bound, fleet, _settings: {"verified": revocation_report.verified(bound.groups(), fleet)},
+    "revocation_record": lambda bound, fleet, _settings: {
+        "verified": revocation_report.verified(bound.groups(), fleet)
+    },
     "unfinished": _unfinished,
     "verification_report": _verification,
     "rotation": _rotation,

@@ -178,7 +178,9 @@ def test_revocation_by_list_names_the_proxies_that_do_not_have_the_list(tmp_path
         limit = ("--limit", "cahost,localhost", *options)
         code, later = play(tmp_path, "site.yml", *limit, revoked=True, more=proxy)
         assert code == 2, later
-        assert "no run has verified since the revocation of alice that web1 refuses its certificate of clients-g1" in later
+        assert (
+            "no run has verified since the revocation of alice that web1 refuses its certificate of clients-g1" in later
+        )
         summary = later.partition("Docker TLS")[2]
         assert summary.count("NOT VERIFIED: alice is revoked, and web1 may still admit it by clients-g1 (until ") == 1
         assert "this verifies that web1 refuses alice" in summary.partition("Next:")[2]

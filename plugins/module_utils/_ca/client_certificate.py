@@ -53,7 +53,13 @@ class ClientCertificate:
         """Return it as modules report it."""
         texts: dict[str, t.Any] = {name: getattr(self, name) for name in _TEXTS}
         lists = {"serials": list(self.serials), "refused_by": list(self.refused_by)}
-        return {**texts, **lists, "not_after": isoformat(self.not_after), "trusted": self.trusted, "listed": self.listed}
+        return {
+            **texts,
+            **lists,
+            "not_after": isoformat(self.not_after),
+            "trusted": self.trusted,
+            "listed": self.listed,
+        }
 
 
 def from_dict(reported: t.Mapping[str, t.Any]) -> ClientCertificate:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from datetime import datetime
 
 from .._ca.client_certificate import ClientCertificate
-from . import assess_access, assess_host, lifetimes, trust
+from . import access_text, assess_access, assess_host, lifetimes, trust
 from .model import (
     INVALID,
     MISSING,
@@ -26,6 +27,7 @@ from .model import (
     ClientStatus,
     Finding,
     HostFacts,
+    HostStatus,
     Ledger,
     Report,
     Stored,
@@ -53,7 +55,7 @@ def assess_fleet(
     """Return the report about a fleet at ``now``; in each part the worst comes first, then by name."""
     known = trust.gather(authorities, ledger, clients)
     assessed_hosts = [assess_host.assess_host(facts, known, thresholds, now) for facts in hosts]
-    assessed_clients = [assess_client(facts, known, thresholds, now) for facts in clients]
+    assessed_clients = [assess_client(facts, known, thresholds, now, assessed_hosts) for facts in clients]
     return Report(
         now=now,
         warning=thresholds.warning,
@@ -116,15 +118,19 @@ def _ledger_findings(ledger: Ledger, authorities: Authorities) -> t.Iterator[Fin
 
 
 def assess_client(
-    facts: ClientFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime
+    facts: ClientFacts,
+    known: trust.Trust,
+    thresholds: lifetimes.Thresholds,
+    now: datetime,
+    hosts: t.Sequence[HostStatus] = (),
 ) -> ClientStatus:
-    """Judge one client bundle: its dates, its key, whom it trusts and who admits it."""
+    """Assess one client bundle: its dates, its key, whom it trusts and which of ``hosts`` admit it."""
     certificate = facts.stored.certificate
     if certificate is None:
         return ClientStatus((_no_bundle(facts.stored),), facts)
     findings: list[Finding | None] = [
         lifetimes.validity_finding(certificate.view, thresholds, now, "the certificate", _SITE),
-        _signed_by_its_group(facts, certificate, known),
+        _signed_by_its_group(facts, certificate, known, hosts),
         _trusts_the_servers(facts.stored, known),
     ]
     if facts.stored.key_matches is False:
@@ -147,13 +153,15 @@ def _no_bundle(stored: Stored) -> Finding:
     return Finding("not-readable", "unknown", f"{where} is not readable: {stored.problem}", assess_host.READABLE)
 
 
-def _signed_by_its_group(facts: ClientFacts, certificate: Certificate, known: trust.Trust) -> Finding | None:
+def _signed_by_its_group(
+    facts: ClientFacts, certificate: Certificate, known: trust.Trust, hosts: t.Sequence[HostStatus]
+) -> Finding | None:
     if not known.complete:
         return None
     everyone = [anchor for anchor in known.anchors if anchor.purpose != trust.SERVER]
     signer = known.signer(certificate, facts.stored.chain, everyone)
     if signer is None:
-        text = f"its issuer {certificate.view.issuer!r} is not an authority that is trusted now: no host lets it in"
+        text = f"its issuer {certificate.view.issuer!r} is not an authority of the CA now: {_admitted_by(certificate, hosts)}"
         return Finding("foreign", "critical", text, _SITE)
     if signer.name != facts.group:
         text = f"it is of the access group {signer.name}, but the inventory says {facts.group}"
@@ -163,6 +171,17 @@ def _signed_by_its_group(facts: ClientFacts, certificate: Certificate, known: tr
     if known.is_unrecorded(certificate):
         return trust.unrecorded_finding(signer, "the certificate")
     return None
+
+
+def _admitted_by(certificate: Certificate, hosts: t.Sequence[HostStatus]) -> str:
+    """Return which hosts still admit a certificate whose authority the CA has given up: those that had no run since."""
+    unit = re.search(r"(?:^|,)OU=([^,]+)", certificate.view.issuer)
+    still = [host.facts.name for host in hosts if unit and assess_access.admits(host, unit[1])]
+    if still:
+        return (
+            f"only {access_text.named(still)} {'admits' if len(still) == 1 else 'admit'} it, until the next run there"
+        )
+    return "no host that was asked admits it"
 
 
 def _trusts_the_servers(stored: Stored, known: trust.Trust) -> Finding | None:

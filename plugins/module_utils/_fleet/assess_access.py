@@ -8,13 +8,17 @@ The ledger says which certificates there are and who was revoked; the wire says 
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._ca.client_certificate import ClientCertificate
+from .._pki import revocation_list
+from .._pki.revocation_list import RevocationList
 from . import access_text
 from .model import READ, CertificateStatus, Finding, HostStatus, rank
 
 _SITE = "Run portcullis.docker_tls.site for the whole inventory."
+_HEX = re.compile("[0-9a-f]{1,64}")
 
 
 def assess_certificates(
@@ -36,8 +40,26 @@ def _assess(facts: ClientCertificate, hosts: t.Sequence[HostStatus]) -> Certific
 
 
 def _refuses(host: HostStatus, facts: ClientCertificate) -> bool:
-    """Return whether the host's proxy has the certificates in its revocation list."""
-    return facts.listed and facts.generation in host.checks
+    """Return whether the host's proxy has the certificates in its revocation list.
+
+    The CA has no list of a generation that it has given up. There the list that the proxy still has is read for the serial numbers.
+    """
+    if facts.listed and facts.generation in host.checks:
+        return True
+    if not facts.serials or not all(_HEX.fullmatch(serial) for serial in facts.serials):
+        return False
+    serials = {int(serial, 16) for serial in facts.serials}
+    return any(serials <= one.serials for one in _lists_of(host, facts.generation))
+
+
+def _lists_of(host: HostStatus, generation: str) -> t.Iterator[RevocationList]:
+    """Yield the lists of a generation that the host's proxy checks, each signed by an authority that the host admits."""
+    for one in host.facts.stored.revocation_lists:
+        anchors = (anchor.raw for anchor in host.facts.stored.client_anchors or ())
+        if f"OU={generation}" in one.issuer.split(",") and any(
+            revocation_list.is_by(one, anchor) for anchor in anchors
+        ):
+            yield one
 
 
 def admits(host: HostStatus, generation: str) -> bool:

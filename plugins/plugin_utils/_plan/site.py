@@ -19,7 +19,8 @@ class SitePlan:
 
     ``change``: hosts that go through the roles; ``refused``: hosts whose change is refused, which fail at the end of the run; ``serial``: the
     batches in which hosts are changed; ``revoke``: whether a revocation is due, whose plays then have the controller, the CA host and the hosts
-    that admit the client's group; ``record``: the hosts of the play that records where it is complete; ``undone``: each revocation that this run cannot complete, and what to do about it.
+    that admit the client's group; ``record``: the hosts of the play that records where it is complete;
+    ``undone``: each revocation that this run cannot complete, and what to do about it.
     """
 
     change: list[str] = field(default_factory=list)

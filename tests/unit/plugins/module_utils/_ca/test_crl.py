@@ -288,9 +288,7 @@ def refused_by(path: pathlib.Path, now: t.Any = LATER) -> dict[str, tuple[str, .
 
 def verified(path: pathlib.Path, *hosts: str, predict: bool = False, client: str = "bob") -> list[dict[str, t.Any]]:
     one = revocation.Verified(client, "clients-g1", hosts)
-    return revocation.record_verified(
-        layout.ca_directory(str(path)), [one], call_context(now=LATER), predict=predict
-    )
+    return revocation.record_verified(layout.ca_directory(str(path)), [one], call_context(now=LATER), predict=predict)
 
 
 def test_hosts_that_were_verified_to_refuse_a_client_are_in_the_ledger_once(ca: pathlib.Path) -> None:

@@ -17,7 +17,9 @@ from support.ca.certificates import NOW
 from support.hosts.fleet import (
     add_authority,
     authority,
+    bundle,
     ca,
+    client,
     clients_authority,
     host,
     report,
@@ -171,3 +173,39 @@ def test_list_of_a_retired_authority_says_nothing_of_a_host_that_still_admits_it
     certificate = unwanted(generation="clients-g0", trusted=False, listed=True)
     found = [(one.level, one.opens) for one in reported(certificate, wire=old).certificates]
     assert found == [("critical", ("web2",))]
+
+
+FORMER = {
+    "with-the-certificate": ({0x5F, 0x60}, ("5f",), True, ()),
+    "with-both": ({0x5F, 0x60}, ("5f", "60"), True, ()),
+    "without-it": ({0x60}, ("5f",), True, ("web2",)),
+    "without-one-of-them": ({0x5F}, ("5f", "60"), True, ("web2",)),
+    "of-another-signer": ({0x5F}, ("5f",), False, ("web2",)),
+    "serials-that-are-none": ({0x5F}, ("5f", "x"), True, ("web2",)),
+    "no-serials": ({0x5F}, (), True, ("web2",)),
+}
+
+
+@pytest.mark.parametrize(("in_list", "serials", "is_admitted", "opens"), FORMER.values(), ids=FORMER)
+def test_proxy_that_kept_the_list_of_a_retired_authority_refuses_what_is_in_it(
+    in_list: set[int], serials: tuple[str, ...], is_admitted: bool, opens: tuple[str, ...]
+) -> None:
+    """The CA has given the authority up, and so has no list of it; the host, which had no run since, has both."""
+    old = sign_list(RETIRED.certificate, RETIRED.key, in_list, number=2, now=NOW)
+    anchors = clients_authority().pem + (RETIRED.pem if is_admitted else "")
+    files = stored(server(), client_ca_content=anchors, revocation_lists_content=old)
+    certificate = unwanted(generation="clients-g0", trusted=False, listed=True, serials=list(serials))
+    wire = {"web2": served(server(), clients_authority(), RETIRED)}
+    hosts = [host("web1"), host("web2", endpoint="tcp://10.0.0.6:2376", stored=files)]
+    found = report(hosts, wire=wire, authorities={**add_authority(ca(), OPS, "ops-g1"), "certificates": [certificate]})
+    assert [one.opens for one in found.certificates] == ([opens] if opens else [])
+
+
+def test_bundle_of_a_retired_authority_names_the_host_that_still_admits_it() -> None:
+    bundles = [bundle("eve", client("eve", issuer=RETIRED))]
+    for wire, admitted in (
+        ({"web1": served(server(), clients_authority(), RETIRED)}, "only web1 admits it, until the next run there"),
+        ({}, "no host that was asked admits it"),
+    ):
+        (status,) = report([host("web1")], bundles, wire=wire).clients
+        assert [one.message.partition(": ")[2] for one in status.findings if one.code == "foreign"] == [admitted]

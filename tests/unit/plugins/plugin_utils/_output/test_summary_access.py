@@ -132,7 +132,10 @@ def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) 
     run = run_of(check_mode=check_mode, revocations_deferred=[DEFERRED])
     said = told(run)
     assert "NOT REVOKED: carol can connect with certificates of clients-g1 on web1" in said
-    assert "run portcullis.docker_tls.site for the whole inventory, without --limit and --tags: this shuts carol out" in said
+    assert (
+        "run portcullis.docker_tls.site for the whole inventory, without --limit and --tags: this shuts carol out"
+        in said
+    )
     assert json.loads(summary.document(run))["revocations_deferred"] == [DEFERRED]
 
 

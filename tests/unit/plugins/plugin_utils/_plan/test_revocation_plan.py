@@ -441,7 +441,9 @@ def test_run_without_the_remaining_host_fails_and_names_it(predicting: bool) -> 
     hostvars = later(web2={**FRESH, "__docker_tls_inspected": None})
     (undone,) = revocation.undone_revocations(GROUPS, hostvars, predicting)
     said = records.said(undone.message)
-    assert "REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of bob that web2 refuses" in said
+    assert (
+        "REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of bob that web2 refuses" in said
+    )
     assert "without --limit" in undone.hint
     assert revocation_report.rows(GROUPS, hostvars) == []
     assert revocation.recording_hosts(GROUPS, hostvars) == []

@@ -27,7 +27,16 @@ def test_other_values_are_refused_by_the_name_of_the_variable(name: str, value: 
     assert "Write true or false." in problem
 
 
-NUMBERS: dict[t.Any, bool] = {5: True, "64": True, 0: False, -1: False, "5s": False, "": False, "1.5": False, "٣": False}
+NUMBERS: dict[t.Any, bool] = {
+    5: True,
+    "64": True,
+    0: False,
+    -1: False,
+    "5s": False,
+    "": False,
+    "1.5": False,
+    "٣": False,
+}
 
 
 @pytest.mark.parametrize(("value", "accepted"), NUMBERS.items(), ids=map(repr, NUMBERS))
