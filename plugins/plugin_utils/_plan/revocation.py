@@ -16,7 +16,7 @@ from ...module_utils._fleet import access_text
 from .._as_written import as_written
 from .._bound import Bound
 from .._variables import Fleet
-from . import access_lists, ca_place, inspected, pending_revocations
+from . import access_lists, ca_place, inspected, inventory, pending_revocations
 from .access_lists import admitting
 from .pending_revocations import INSPECTED, Pending, is_rolled_back
 
@@ -175,7 +175,12 @@ def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = Fal
                 "Run portcullis.docker_tls.site without --limit and --tags; it says what is wrong with the ledger.",
             )
         )
-    return [*found, *_not_reached(groups, hostvars), *_not_completed(answer, groups, hostvars), *_misspelt(answer)]
+    return [
+        *found,
+        *_not_reached(groups, hostvars),
+        *_not_completed(answer, groups, hostvars),
+        *_misspelt(answer, groups, hostvars),
+    ]
 
 
 def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
@@ -212,17 +217,33 @@ def _not_completed(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[U
     return found
 
 
-def _misspelt(answer: Mapping) -> list[Undone]:
-    """Return each revoked name that differs from the client of a valid, unlisted certificate only in case or white space."""
+def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Undone]:
+    """Return each revoked name without a certificate that differs from another client's only in case or white space.
+
+    The other client has a valid certificate that no list has any more, or is listed as present.
+    """
+    unknown = answer.get("revoked_unknown") or []
+    if not unknown:
+        return []
+    lists, _unread_lists = access_lists.client_lists(groups, hostvars)
+    listed_names = {
+        str(client["name"]) for each in lists for client in inventory.present_clients(each.entries())
+    } - set(map(str, unknown))
+    certified = {str(one["client"]) for one in answer.get("unlisted") or []}
     found = []
-    for name in answer.get("revoked_unknown") or []:
-        alike = {str(one["client"]) for one in answer.get("unlisted") or [] if _folded(one["client"]) == _folded(name)}
+    for name in unknown:
+        alike = sorted(other for other in certified | listed_names if _folded(other) == _folded(name))
         if alike:
+            have = [other for other in alike if other in certified]
+            which = (
+                f"{', '.join(have)} has a valid certificate"
+                if have
+                else f"The inventory lists {', '.join(alike)} as present"
+            )
             found.append(
                 Undone(
-                    f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. {', '.join(sorted(alike))} has a valid "
-                    "certificate.",
-                    "Write the name as the certificate has it, and run portcullis.docker_tls.site again.",
+                    f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. {which}.",
+                    "Write the name as the certificate has it, or remove the entry if another client is meant, and run portcullis.docker_tls.site again.",
                 )
             )
     return found

@@ -213,6 +213,21 @@ LEFT_UNDONE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
             "NOT REVOKED: the inventory revokes bob.b, and no certificate in the ledger has this name. Bob.B has a valid certificate"
         ],
     ),
+    "a-revoked-name-has-another-case-than-a-listed-one": (
+        {
+            "localhost": {
+                "docker_ca_checked": {
+                    "authorities": {},
+                    "revocations": [],
+                    "revoked_unknown": [" ALICE", "eve", "bob"],
+                    "unlisted": [],
+                }
+            }
+        },
+        [
+            "NOT REVOKED: the inventory revokes  ALICE, and no certificate in the ledger has this name. The inventory lists alice as present"
+        ],
+    ),
     "all-is-done": ({"localhost": {"docker_ca_checked": {"authorities": {}, "revocations": []}}}, []),
 }
 
