@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils._fleet import access_text
 from ..modules import authority_info
 from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import access_lists, issuer_settings, options
+from ..plugin_utils._plan.revocation import READ
 from ..plugin_utils._remote import issuer_lists
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import Fleet
@@ -19,12 +21,14 @@ class ActionModule(ModuleAction):
     MODULE = "portcullis.docker_tls.authority_info"
     MAIN = staticmethod(authority_info.main)
     OF_ROLES = ("with_clients", "unless_revoked")
-    _fails = False
+    _fails = _warns = False
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
-        """Return where the CA is, and with ``with_clients`` every client of the inventory."""
+        """Return where the CA is, and with ``with_clients``, or for docker_daemon used by itself, every client of the inventory."""
         asked = {name: self._task.args.get(name, False) for name in ("with_clients", "unless_revoked")}
-        clients = options.everybody(bound, fleet) if any(asked.values()) else []
+        # In a playbook of the roles nothing else compares the revoked clients with what the hosts admit; verify.yml reports them itself.
+        self._warns = role == "docker_daemon" and bound.raw(READ) is None and not bound.raw("__docker_daemon_keep_going")
+        clients = options.everybody(bound, fleet) if any(asked.values()) or self._warns else []
         self._fails = bool(asked["unless_revoked"])
         if self._fails and not any(one["state"] == "revoked" for one in clients):
             return None
@@ -44,6 +48,8 @@ class ActionModule(ModuleAction):
             arguments.setdefault("revocation_list_groups", options.groups_by_list(bound, fleet))
         outcome = issuer_lists.completed(super().run_module(arguments, package, task_vars), lists)
         found = access_lists.with_hosts(outcome, groups, fleet)
+        if self._warns and found.get("revocations_deferred"):
+            found["warnings"] = [*(found.get("warnings") or []), *map(_still_admitted, found["revocations_deferred"])]
         undone = found.get("revocations_deferred") if self._fails else None
         return {**found, **incomplete(undone, predicting=bool(self._task.check_mode))} if undone else found
 
@@ -51,6 +57,16 @@ class ActionModule(ModuleAction):
         """Return the result of a host without a CA."""
         nothing: Result = {"compared": False, "revoked": [], "unlisted": [], "revocations_deferred": []}
         return {**nothing, "authorities": {}, "ansible_facts": {"docker_ca_authorities": {}}}
+
+
+def _still_admitted(one: t.Mapping[str, t.Any]) -> str:
+    clients, generations = (", ".join(map(str, one.get(name) or [])) for name in ("clients", "generations"))
+    hosts = list(one.get("hosts") or [])
+    return (
+        f"{clients} is revoked in the inventory, and {access_text.named(hosts) or 'no host'} {'admit' if len(hosts) > 1 else 'admits'} certificates "
+        f"of {generations}. "
+        "The role docker_daemon revokes no client. Run portcullis.docker_tls.site for the whole inventory."
+    )
 
 
 def incomplete(undone: t.Sequence[t.Mapping[str, t.Any]], *, predicting: bool) -> Result:

@@ -54,3 +54,23 @@ def test_client_that_only_the_role_s_parameters_revoke_is_not_taken_for_shut_out
     assert "The revocation of bob is not complete: hosts that still trust clients-g1" in " ".join(run.output.split())
     assert not (issued / "clients" / "bob" / "key.pem").exists()
     assert (issued / "clients" / "alice" / "key.pem").exists()
+
+
+#: The task of the role docker_daemon that reads the CA; the ones after it would look for a dockerd.
+DAEMON_READS = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - portcullis.docker_tls.authority_info: {role: docker_daemon}
+"""
+
+
+def test_docker_daemon_by_itself_warns_of_revoked_clients_that_hosts_admit(issued: pathlib.Path) -> None:
+    for state, warned in (("present", False), ("revoked", True)):
+        inventory = INVENTORY.format(top=issued).replace("[docker_hosts]", "[docker_hosts]\nweb1\nweb2") + (
+            f"docker_client_cert_clients=[{{'name': 'alice'}}, {{'name': 'bob', 'state': '{state}'}}]\n"
+        )
+        run = play(issued, DAEMON_READS, PASSPHRASE_TEXT, inventory=inventory)
+        assert run.status == 0, run.output
+        text = "bob is revoked in the inventory, and web1, web2 admit certificates of clients-g1"
+        assert (text in " ".join(run.output.split())) == warned, run.output
