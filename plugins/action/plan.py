@@ -41,9 +41,10 @@ class ActionModule(ModuleAction):
 
 
 def _check_settings(bound: Bound) -> None:
-    """Raise TlsError for variables of the playbooks with unusable values: before a playbook goes by them, for each begins with a plan."""
+    """Raise TlsError for what makes every playbook wrong, before one goes by it: several CA hosts, a variable with an unusable value."""
     names = (*play_settings.BOOLEANS, *play_settings.NUMBERS)
-    _without(play_settings.problems({name: bound.get(name) for name in names if bound.is_given(name)}))
+    given = {name: bound.get(name) for name in names if bound.is_given(name)}
+    _without([*preflight.ca_host_problems(bound.groups()), *play_settings.problems(given)])
 
 
 def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:

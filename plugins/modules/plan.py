@@ -19,7 +19,7 @@ options:
   part:
     description:
       - V(controller) fails where C(--limit) excludes V(localhost) from a playbook that plans and reports there.
-      - V(settings) only checks the variables that the playbooks read themselves, as every other part does first.
+      - V(settings) only checks the group C(docker_ca) and the variables that playbooks read themselves, as every other part does first.
       - V(inventory) fails where the inventory cannot work, V(secrets) where Ansible would take a secret for a template.
       - V(site) is the plan of C(site.yml), V(revocation) the rest of a revocation, once the hosts accept the new generation. V(unfinished) fails
         where the run could not begin something that it was to do.

@@ -71,3 +71,10 @@ def test_backup_leaves_the_mode_of_a_directory_that_exists(
         assert (code, oct(place.stat().st_mode & 0o777)) == (0, oct(mode)), output
         (archive,) = place.iterdir()
         assert archive.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("playbook", ["backup_ca.yml", "restore_ca.yml", "change_passphrase.yml", "status.yml"])
+def test_several_ca_hosts_are_refused_by_every_playbook(tmp_path: pathlib.Path, playbook: str) -> None:
+    """Two CAs with the same keys would each sign and revoke for itself."""
+    code, output, calls = run(tmp_path, playbook, inventory="[docker_ca]\nca1\nca2\n")
+    assert (code, calls) == (2, "") and "the group docker_ca has 2 hosts (ca1, ca2)" in output, output

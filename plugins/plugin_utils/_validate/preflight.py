@@ -39,11 +39,9 @@ def inventory_problems(
     if too_old:
         return [f"{too_old}. {ansible_version.HINT}"]
     authorities = list(groups.get("docker_ca") or [])
-    if len(authorities) > 1:
-        return [
-            f"the group docker_ca has {len(authorities)} hosts ({', '.join(authorities)}), but authorities live on one. "
-            "Leave one host in it, or none to keep them on the controller."
-        ]
+    several = ca_host_problems(groups)
+    if several:
+        return several
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
     lost = awx_job.problems(as_written(hostvars, place), authorities)
@@ -96,6 +94,17 @@ def inventory_problems(
         ),
     ]
     return list(dict.fromkeys(found))  # a machine may be in both groups
+
+
+def ca_host_problems(groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """Return a sentence where several hosts would have authorities: of two CAs with the same keys each would sign and revoke for itself."""
+    authorities = list(groups.get("docker_ca") or [])
+    if len(authorities) < 2:
+        return []
+    return [
+        f"the group docker_ca has {len(authorities)} hosts ({', '.join(authorities)}), but authorities live on one. "
+        "Leave one host in it, or none to keep them on the controller."
+    ]
 
 
 def secret_problems(
