@@ -27,7 +27,9 @@ class ActionModule(ModuleAction):
         """Return where the CA is, and with ``with_clients``, or for docker_daemon used by itself, every client of the inventory."""
         asked = {name: self._task.args.get(name, False) for name in ("with_clients", "unless_revoked")}
         # In a playbook of the roles nothing else compares the revoked clients with what the hosts admit; verify.yml reports them itself.
-        self._warns = role == "docker_daemon" and bound.raw(READ) is None and not bound.raw("__docker_daemon_keep_going")
+        self._warns = (
+            role == "docker_daemon" and bound.raw(READ) is None and not bound.raw("__docker_daemon_keep_going")
+        )
         clients = options.everybody(bound, fleet) if any(asked.values()) or self._warns else []
         self._fails = bool(asked["unless_revoked"])
         if self._fails and not any(one["state"] == "revoked" for one in clients):

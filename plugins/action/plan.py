@@ -41,10 +41,11 @@ class ActionModule(ModuleAction):
 
 
 def _check_settings(bound: Bound) -> None:
-    """Raise TlsError for what makes every playbook wrong, before one goes by it: several CA hosts, a variable with an unusable value."""
+    """Raise TlsError for what no playbook can work with, before one goes by it: several CA hosts, a wrong HOME or variable."""
     names = (*play_settings.BOOLEANS, *play_settings.NUMBERS)
     given = {name: bound.get(name) for name in names if bound.is_given(name)}
-    _without([*preflight.ca_host_problems(bound.groups()), *play_settings.problems(given)])
+    wrong = [*preflight.ca_host_problems(bound.groups()), *play_settings.home_problems(os.environ)]
+    _without([*wrong, *play_settings.problems(given)])
 
 
 def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:

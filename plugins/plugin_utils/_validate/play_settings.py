@@ -40,6 +40,20 @@ def problems(given: t.Mapping[str, t.Any]) -> list[str]:
     return wrong
 
 
+def home_problems(environment: t.Mapping[str, str]) -> list[str]:
+    """Return what is wrong with HOME, under which the CA and the bundles are by default. Without HOME it is the account's home directory.
+
+    An empty or relative one would be the root directory or the current one: the next run, from elsewhere, would make another CA.
+    """
+    home = environment.get("HOME")
+    if home is None or home.startswith("/"):
+        return []
+    return [
+        f"the environment variable HOME is {_shown(home)} and not an absolute path. Set it to the home directory of the account that runs Ansible, "
+        "or unset it."
+    ]
+
+
 def _shown(value: t.Any) -> str:
     return "empty" if value is None or value == "" else repr(value)
 

@@ -55,3 +55,15 @@ def test_every_variable_that_a_playbook_converts_to_a_boolean_is_checked() -> No
         for name in pattern.findall(path.read_text())
     }
     assert found == set(play_settings.BOOLEANS)
+
+
+HOMES = {"unset": ({}, True), "usual": ({"HOME": "/home/ops"}, True), "root": ({"HOME": "/"}, True)}
+HOMES.update({repr(home): ({"HOME": home}, False) for home in ("", " ", ".", "ops", "~", "~ops")})
+
+
+@pytest.mark.parametrize(("environment", "accepted"), HOMES.values(), ids=HOMES)
+def test_home_that_is_no_absolute_path_is_refused(environment: dict[str, str], accepted: bool) -> None:
+    """The CA would be in another place for each directory that Ansible is run from."""
+    found = play_settings.home_problems(environment)
+    assert bool(found) != accepted
+    assert all("HOME is" in problem and "or unset it." in problem for problem in found)
