@@ -97,6 +97,7 @@ WORDS = {
     "cryptography-missing": "Python's cryptography is missing",
     "cryptography-too-old": "Python's cryptography is too old",
     "revocation-list-signed": "a list of revoked certificates is signed",
+    "revocation-verified": "the ledger records which hosts refuse a revoked client",
     "session-ended": "the session is over",
     "temporary-client": "a client for minutes",
     "tls-changed": "other TLS settings",
