@@ -193,3 +193,44 @@ def test_revocation_by_list_names_the_proxies_that_do_not_have_the_list(tmp_path
     assert code != 0
     assert "NOT VERIFIED: alice is revoked, and web1 may still admit it by clients-g1" in away, away
     assert "--limit" not in away.partition("Next:")[2]
+
+
+#: In place of a Docker host's Python: it says that the host is as it should be, and which revocation lists its proxy checks.
+HOST = """#!{python}
+import sys
+sys.stdin.read()
+print("docker_tls: begun")
+print({answer!r})
+"""
+
+
+def pretend(directory: pathlib.Path, *authorities: str) -> str:
+    """Write a Docker host that has the revocation lists of ``authorities``, and return it for the inventory."""
+    lists = [{"issuer": f"CN=Docker client CA,OU={name}", "number": 2, "revoked": 1} for name in authorities]
+    seen = {"current": True, "reasons": [], "warnings": [], "requests": [], "endpoint": {"revocation_lists": lists}}
+    answer = json.dumps({"docker_tls_answer": seen})
+    path = directory / "python-of-web1"
+    path.write_text(HOST.format(python=sys.executable, answer=answer))
+    path.chmod(0o755)
+    local = f"ansible_connection=local ansible_become=false ansible_pipelining=true ansible_python_interpreter={path}"
+    return f"[docker_hosts]\nweb1 {local} docker_daemon_listener=proxy\n"
+
+
+def test_run_that_completes_a_revocation_reports_it_and_later_runs_are_quiet(tmp_path: pathlib.Path) -> None:
+    host = pretend(tmp_path)
+    site(tmp_path, more=host)
+    code, _first = play(tmp_path, "site.yml", "--limit", "cahost,localhost", revoked=True, more=host)
+    assert code == 2
+    code, lacking = play(tmp_path, "site.yml", revoked=True, more=host)
+    assert (code, "MAY STILL ADMIT alice: its listener checks no revocation list" in lacking) == (2, True), lacking
+    host = pretend(tmp_path, "clients-g1")
+    done = site(tmp_path, revoked=True, more=host)
+    assert "alice is shut out, its certificate of clients-g1 is refused" in done
+    ledger = [json.loads(line) for line in (tmp_path / "ca/ledger.jsonl").read_text().splitlines()]
+    assert [(one["client"], one["hosts"]) for one in ledger if one["event"] == "revocation-verified"] == [
+        ("alice", ["web1"])
+    ]
+    for options in (("--limit", "cahost,localhost"), (), ("--limit", "web1"), ("--check",)):
+        later = site(tmp_path, *options, revoked=True, more=host)
+        assert "alice" not in later.replace("['alice']", ""), later
+    assert len((tmp_path / "ca/ledger.jsonl").read_text().splitlines()) == len(ledger)
