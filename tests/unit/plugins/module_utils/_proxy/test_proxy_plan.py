@@ -93,6 +93,21 @@ def test_change_of_the_endpoint_does_not_touch_dockerd(
     assert world.proxy_starts == 2
 
 
+def test_upgraded_haproxy_gets_the_configuration_for_its_version_by_a_reload(
+    world: World, machine: FakeMachine
+) -> None:
+    world.haproxy = (2, 6, 12)
+    secure_by_proxy(world)
+    former, dockerd = proxy_config(world), world.process
+    world.haproxy = (3, 0, 11)
+    result = run(world, machine, given(world, listener="proxy"))
+    assert result["reasons"] == ["proxy-config-changed"]
+    assert any("proxy reload, restart no" in line for line in result["plan"])
+    assert "timeout client-hs" in proxy_config(world) and "timeout client-hs" not in former
+    assert world.process is dockerd
+    assert not run(world, machine, given(world, listener="proxy"))["changed"]
+
+
 def test_authority_of_servers_alone_reloads_nothing(world: World, machine: FakeMachine) -> None:
     secure_by_proxy(world)
     result = run(world, machine, given(world, listener="proxy", ca=given(world).ca + OTHERS.pem, allow_dual_trust=True))
