@@ -54,6 +54,9 @@ def test_haproxy_of_the_user_goes_on_beside_ours(with_other_haproxy: Host) -> No
 FULL = "mount -t tmpfs -o size=64k tmpfs {0} && cp -a /root/kept/. {0}/; dd if=/dev/zero of={0}/filler bs=1k 2>/dev/null; test -s {0}/filler"
 
 
+RUNTIME = "/run/docker-tls-proxy"
+
+
 def fill(host: Host, directory: str) -> None:
     """Put a small file system with the same files over a directory, and fill it."""
     host.sh(f"rm -rf /root/kept && cp -a {directory} /root/kept && {FULL.format(directory)}")
@@ -74,6 +77,49 @@ def test_full_disk_leaves_the_proxy_as_it_was(able: Host, clients: Clients) -> N
     assert able.files() == plain
     assert dockerd(able) == before
     done = able.run(listener="proxy", stream_timeout=60)
+    assert not done.error, done.error
+    assert clients.status() == "200"
+
+
+def test_full_memory_file_system_leaves_the_proxy_as_it_was(able: Host, clients: Clients) -> None:  # noqa: F811
+    """Certificate and key for HAProxy are in /run; a reload that cannot write them there is undone without any room."""
+    proxied(able)
+    plain, before, revisions = able.files(), dockerd(able), able.sh("ls /etc/docker/certs")
+    fill(able, RUNTIME)
+    try:
+        answer = able.run(listener="proxy", certificate=able.issue().pem)
+        assert answer.error.get("code") == "proxy-reload-failed", answer
+        assert "Everything is as it was before" in answer.error["message"], answer.error
+        assert "No space left" in answer.error["message"], answer.error
+        assert able.sh("test -e /var/lib/docker-tls/journal.json || echo none") == "none"
+        assert able.sh(f"ls {RUNTIME}").split() == ["client-ca.pem", "filler", "server.pem"]
+        assert able.files() == plain
+        assert able.sh("ls /etc/docker/certs").replace("server-key.pem.new", "").split() == revisions.split()
+        assert clients.status() == "200"
+    finally:
+        able.sh(f"umount {RUNTIME}")
+    assert dockerd(able) == before
+    done = able.run(listener="proxy", certificate=able.issue().pem)
+    assert not done.error, done.error
+    assert clients.status() == "200"
+
+
+def test_run_without_any_room_changes_nothing(able: Host, clients: Clients) -> None:  # noqa: F811
+    """systemd cannot even write the unit of the process that would undo the change."""
+    proxied(able)
+    plain, before = able.files(), dockerd(able)
+    able.sh("dd if=/dev/zero of=/run/filler bs=64k 2>/dev/null; dd if=/dev/zero bs=1k 2>/dev/null >>/run/filler; true")
+    try:
+        answer = able.run(listener="proxy", certificate=able.issue().pem)
+        assert answer.error.get("code"), answer
+        assert answer.error["hint"]
+    finally:
+        able.sh("rm /run/filler")
+    assert able.settled()
+    assert able.files() == plain
+    assert dockerd(able) == before
+    assert clients.status() == "200"
+    done = able.run(listener="proxy", certificate=able.issue().pem)
     assert not done.error, done.error
     assert clients.status() == "200"
 
@@ -145,6 +191,52 @@ def test_switch_from_the_proxy_that_is_not_confirmed_is_undone(able: Host, clien
     assert owner(able) == {"haproxy"}
     assert clients.status() == "200"
     assert able.keeper() == keeper
+
+
+@pytest.mark.parametrize("listener", ["", "dockerd", "systemd"])
+def test_power_failure_before_the_confirmation_undoes_the_switch(able: Host, clients: Clients, listener: str) -> None:  # noqa: F811
+    """The time to confirm begins again at the boot; until its end the proxy serves."""
+    if listener:
+        able.secure(listener=listener, live_restore="enable")
+    plain = able.files()
+    changes = {} if listener else {"certificate": able.issue().pem}
+    done = able.run(listener="proxy", live_restore="enable", confirm_timeout=30, **changes)
+    assert done.result["unconfirmed"], done.error
+    able.reboot()
+    assert able.sh("test -e /var/lib/docker-tls/journal.json && echo waits") == "waits"
+    assert owner(able) == {"haproxy"}
+    assert clients.status("/_ping", "-k") == "200"  # its address may be a new one
+    assert able.settled(90)
+    assert listed(able.files()) == listed(plain)
+    assert "haproxy" not in owner(able)
+    if listener:
+        assert clients.status("/_ping", "-k") == "200"
+    else:
+        assert owner(able) == set()
+    assert able.works()
+    assert able.sh("systemctl list-unit-files 'docker-tls-revert*' --no-legend || true") == ""
+
+
+def test_power_failure_before_a_renewal_is_confirmed_brings_back_the_former_certificate(
+    able: Host,  # noqa: F811
+    clients: Clients,  # noqa: F811
+) -> None:
+    """dockerd has read nothing that the change is about, so it is not restarted, and no container stops."""
+    proxied(able)
+    plain = able.files()
+    able.sh("docker update --restart always keeper")
+    done = able.run(listener="proxy", certificate=able.issue().pem, confirm_timeout=30)
+    assert done.result["unconfirmed"], done.error
+    able.reboot()
+    before, keeper = dockerd(able), able.keeper()
+    assert able.settled(90)
+    assert able.files() == plain
+    assert owner(able) == {"haproxy"}
+    assert clients.status("/_ping", "-k") == "200"
+    assert (dockerd(able), able.keeper()) == (before, keeper)
+    served = able.sh(f"openssl s_client -connect 127.0.0.1:{PORT} </dev/null 2>/dev/null | openssl x509 -noout -serial")
+    assert served == able.sh("openssl x509 -noout -serial -in /etc/docker/certs/server-cert.pem")
+    able.sh("docker update --restart no keeper")
 
 
 def test_switch_killed_at_every_kind_of_step_leaves_one_listener(able: Host, clients: Clients) -> None:  # noqa: F811
