@@ -195,7 +195,7 @@ def measure_cost(bench: Bench) -> Section:
     """Measure connections, requests and `docker cp` on two hosts side by side, in turns: one with each listener."""
     section = Section(
         "What a connection costs",
-        {"image": bench.image, "bytes": COPY_BYTES, "connections": CONNECTIONS, "requests": REQUESTS},
+        {"image": bench.image, "bytes": COPY_BYTES, "connections": CONNECTIONS, "requests_of_a_connection": REQUESTS},
     )
     fleet = ProxyFleet(bench, 2, LISTENERS)
     try:
