@@ -11,7 +11,7 @@ from dataclasses import asdict
 from .._as_written import as_written
 from .._bound import Bound
 from .._variables import Fleet
-from . import batches, ca_place, revocation
+from . import batches, ca_place, revocation, revocation_report
 from .revocation import RevocationPlan, Undone
 from .rotation import RotationPlays
 from .site import SitePlan
@@ -76,12 +76,19 @@ def unfinished(bound: Bound, fleet: Fleet) -> list[Undone]:
 
 
 def _not_verified(groups: Groups, hostvars: Mapping) -> list[Undone]:
-    """Return that the verification of a revocation has failed, where it has."""
-    rows = _registered("rows", groups, hostvars) or []
-    failed = sorted({str(row["host"]) for row in rows if not row["passed"]})
-    if not failed:
+    """Return that the verification of a revocation has failed, where it has. --limit and --tags may have left out the table with the rows."""
+    rows = _registered("rows", groups, hostvars)
+    if rows is None:
+        unverified = revocation_report.rows(groups, hostvars) if _registered("record", groups, hostvars) else []
+        failed = {str(row["host"]): str(row["detail"]) for row in unverified if not row["passed"]}
+        return [
+            Undone(f"THE REVOCATION IS NOT VERIFIED for {host}: {detail}.", _MEND)
+            for host, detail in sorted(failed.items())
+        ]
+    hosts = sorted({str(row["host"]) for row in rows if not row["passed"]})
+    if not hosts:
         return []
-    return [Undone(f"THE REVOCATION IS NOT VERIFIED for {', '.join(failed)}: the table above says why.", _MEND)]
+    return [Undone(f"THE REVOCATION IS NOT VERIFIED for {', '.join(hosts)}: the table above says why.", _MEND)]
 
 
 def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:

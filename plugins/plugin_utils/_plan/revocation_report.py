@@ -91,9 +91,18 @@ def _continued(one: pending_revocations.Pending, hostvars: Mapping) -> t.Iterato
             continue
         done = pending_revocations.refuses(one, variables)
         text = f"{one.client} is shut out, its certificate of {one.generation} is refused"
-        why = _why_unlisted(variables) if one.trusted else _why(variables)
+        why = _why_unlisted(variables) if one.trusted else _why_unchanged(variables)
         detail = text if done else f"MAY STILL ADMIT {one.client}: {why}"
         yield Outcome(host, one.client, (one.generation,), done, detail)
+
+
+def _why_unchanged(variables: Mapping) -> str:
+    """Return why a host may still admit an authority that the CA has retired."""
+    seen = variables[INSPECTED]
+    reached = not (seen.get("unreachable") or seen.get("refused") or seen.get("failed"))
+    if reached and not variables.get("docker_daemon_endpoint") and not is_rolled_back(variables):
+        return "this run has not changed the host"
+    return _why(variables)
 
 
 def _why_unlisted(variables: Mapping) -> str:

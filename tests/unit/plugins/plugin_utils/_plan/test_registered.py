@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import registered
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.registered import planned
 
 GROUPS = {"docker_hosts": ["web1", "web2", "web3"]}
@@ -54,3 +56,34 @@ def test_revocation_is_read_before_the_plan_of_the_run() -> None:
 def test_run_without_a_plan_has_nothing_planned() -> None:
     assert planned("change", GROUPS, {"localhost": {}, "web1": {}}) == []
     assert planned("serial", GROUPS, {}) == "100%"
+
+
+REVOKED = {"client": "bob", "group": "clients", "generation": "clients-g1", "trusted": False, "refused_by": []}
+
+
+@pytest.mark.parametrize(
+    ("inspected", "shown", "fails"),
+    [
+        ({"current": False}, {}, True),
+        ({"current": True}, {}, False),
+        ({"current": False}, {"__docker_tls_report": {"plan": {"rows": []}}}, False),
+    ],
+    ids=["left-out-by-tags", "refuses-already", "was-reported"],
+)
+def test_run_whose_tags_left_out_the_table_fails_where_a_host_may_still_admit_a_revoked_client(
+    inspected: dict[str, Any], shown: dict[str, Any], fails: bool
+) -> None:
+    plan = {"__docker_tls_plan": {"plan": {"undone": [], "record": ["localhost", "web1"]}}}
+    checked = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [REVOKED]}}
+    hostvars = {"localhost": {**plan, **checked, **shown}, "web1": {"__docker_tls_inspected": inspected}}
+    groups = {"docker_hosts": ["web1"]}
+    assert bool(planned("unfinished", groups, hostvars)) == fails
+    bound = _bound.Bound(
+        {"groups": groups, "hostvars": hostvars, "inventory_hostname": "localhost"}, lambda value: value
+    )
+    messages = [one.message for one in registered.unfinished(bound, bound.fleet())]
+    assert messages == (
+        ["THE REVOCATION IS NOT VERIFIED for web1: MAY STILL ADMIT bob: this run has not changed the host."]
+        if fails
+        else []
+    )
