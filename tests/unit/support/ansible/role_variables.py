@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import pathlib
@@ -65,18 +66,27 @@ def variables(**changes: t.Any) -> dict[str, t.Any]:
 
 def jinja(found: t.Any, known: dict[str, t.Any]) -> t.Any:
     """Return what Ansible makes of a template, in a process of its own: Ansible's finder of collections stays there."""
+    process = _templating()
     plain = {**known, "hostvars": dict(known["hostvars"])}
-    done = subprocess.run(
+    process.stdin.write(json.dumps([found, plain]) + "\n")
+    process.stdin.flush()
+    answer = json.loads(process.stdout.readline())
+    if "error" in answer:
+        raise AnsibleError(answer["error"])
+    return answer["value"]
+
+
+@functools.cache
+def _templating() -> t.Any:
+    """Return the process that templates for all tests of this one; it ends with its input, that is with this process."""
+    return subprocess.Popen(
         [sys.executable, "-c", TEMPLATE],
-        input=json.dumps([found, plain]),
-        capture_output=True,
-        check=False,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "LC_ALL": "C.UTF-8"},
     )
-    if done.returncode:
-        raise AnsibleError(done.stderr.strip().splitlines()[-1])
-    return json.loads(done.stdout)
 
 
 TEMPLATE = """
@@ -97,8 +107,13 @@ def trusted(value):
     return trust_as_template(value) if isinstance(value, str) else value
 
 init_plugin_loader([])
-found, known = json.load(sys.stdin)
-json.dump(Templar(DataLoader(), trusted(known)).template(trusted(found)), sys.stdout)
+for line in sys.stdin:
+    found, known = json.loads(line)
+    try:
+        answer = json.dumps({"value": Templar(DataLoader(), trusted(known)).template(trusted(found))})
+    except Exception as error:
+        answer = json.dumps({"error": f"{type(error).__name__}: {error}".splitlines()[-1]})
+    print(answer, flush=True)
 """
 
 
