@@ -7,11 +7,11 @@ import typing as t
 
 from ..module_utils._errors import TlsError
 from ..modules import authorities
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import access_lists, limit, options
 from ..plugin_utils._remote import issuer_lists
 from ..plugin_utils._remote.module_runner import PassphraseAction, Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 
 class ActionModule(PassphraseAction):

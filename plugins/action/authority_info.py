@@ -7,12 +7,12 @@ import typing as t
 
 from ..module_utils._fleet import access_text
 from ..modules import authority_info
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import access_lists, issuer_settings, options
 from ..plugin_utils._plan.revocation import READ
 from ..plugin_utils._remote import issuer_lists
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 
 class ActionModule(ModuleAction):

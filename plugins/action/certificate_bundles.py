@@ -6,11 +6,11 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import certificate_bundles
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import bundles
 from ..plugin_utils._remote.failures import rejection
 from ..plugin_utils._remote.module_runner import ModuleAction, Result, given_rejections
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 
 class ActionModule(ModuleAction):

@@ -7,13 +7,13 @@ import typing as t
 
 from ..module_utils._module import plan_diff
 from ..modules import certificate_requests
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import bundles, fact_names, options, reported_names
 from ..plugin_utils._remote.answer_schema import Misshapen
 from ..plugin_utils._remote.answers import PREPARED
 from ..plugin_utils._remote.failures import failure
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._variables import INSPECTED, Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import INSPECTED, Fleet
 
 
 class ActionModule(ModuleAction):

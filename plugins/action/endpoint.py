@@ -7,12 +7,12 @@ import typing as t
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
 from ..module_utils._proxy.package import package_line
-from ..plugin_utils import _bound
 from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._remote import endpoint_change, packages, program
 from ..plugin_utils._remote.endpoint_change import CHANGE
 from ..plugin_utils._remote.module_runner import CertificateAction, Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables import binding
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 #: Only after this task has installed the package: an HAProxy that was there before is somebody's.
 _UNUSED_SERVICE = "systemctl disable --now haproxy.service"
@@ -23,7 +23,7 @@ class ActionModule(CertificateAction):
 
     MODULE = "portcullis.docker_tls.endpoint"
 
-    def of_role(self, role: str, bound: _bound.Bound, fleet: Fleet) -> Result | None:
+    def of_role(self, role: str, bound: binding.Bound, fleet: Fleet) -> Result | None:
         """Return the endpoint that the role's variables describe, with the certificate that was signed in this run."""
         del fleet
         if self._task.args.get("state") == "confirmed":
@@ -82,7 +82,7 @@ class ActionModule(CertificateAction):
 
 def _options(arguments: Result) -> Result | None:
     """Return the module's options with their defaults; None where the module has to refuse or to understand them on the host."""
-    options, wrong = _bound.validated(ENDPOINT_OPTIONS, arguments)
+    options, wrong = binding.validated(ENDPOINT_OPTIONS, arguments)
     # As given: validating has put what this machine makes of "~" and "$" into the options.
     paths = (arguments.get("directory"), arguments.get("config_path"))
-    return None if wrong or any(map(_bound.differs_on_host, paths)) else options
+    return None if wrong or any(map(binding.differs_on_host, paths)) else options

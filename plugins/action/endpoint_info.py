@@ -8,10 +8,10 @@ from typing import Any
 from ..module_utils._time import utc_now
 from ..modules import endpoint_info
 from ..plugin_utils import _given_client
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import verification
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 GOOD = "good-client"
 

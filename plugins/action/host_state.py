@@ -10,13 +10,13 @@ from ansible.errors import AnsibleError
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
 from ..module_utils._errors import TlsError
-from ..plugin_utils import _bound, _variables
 from ..plugin_utils._plan import ca_place, fact_names, options, reported_certificates, reported_names, verification
 from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
 from ..plugin_utils._remote.failures import of_error
 from ..plugin_utils._remote.inspection import INSPECTION
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._validate import preflight
+from ..plugin_utils._variables import binding, fleet_variables
 
 _ROLES = ("docker_server_cert", "docker_daemon")
 _OPTIONS: dict[str, t.Any] = {
@@ -29,8 +29,8 @@ _OPTIONS: dict[str, t.Any] = {
 }
 
 # Read here, where Ansible loads the plugin once for all hosts, and not in the process of each host.
-_SPECIFICATIONS = {role: _bound.specification(role) for role in _ROLES}
-_DEFAULTS = _bound.defaults(*_bound.ROLES)
+_SPECIFICATIONS = {role: binding.specification(role) for role in _ROLES}
+_DEFAULTS = binding.defaults(*binding.ROLES)
 
 # Ansible is about to fork a process for each host, and again for each task. What it has loaded until now lives as long as the run, and Python's
 # collector would go through it, and so copy it, in each of these processes (measured: about a tenth of the CPU of a renewal).
@@ -60,7 +60,7 @@ class ActionModule(ModuleAction):
             found = _refusal(host_timeout.failure(self._limit))
         except TlsError as error:
             found = _refusal(of_error(error))
-        found = {**found, _variables.SETTINGS: _settings(task_vars, self._templar.template)}
+        found = {**found, fleet_variables.SETTINGS: _settings(task_vars, self._templar.template)}
         refused = found.get("refused")
         if refused is None or arguments.get("refusal") == "report":
             return found
@@ -68,10 +68,10 @@ class ActionModule(ModuleAction):
 
     def _inspected(self, arguments: Result, task_vars: Result) -> Result:
         roles = _roles(arguments)
-        bound = _bound.Bound(task_vars, self._templar.template)
+        bound = binding.Bound(task_vars, self._templar.template)
         # The facts once more: site.yml's first task sees those of its time, and is not done with every tag.
         wrong = preflight.fact_problems(task_vars)
-        wrong += [error for role in roles for error in _bound.problems(_SPECIFICATIONS[role], bound.given)]
+        wrong += [error for role in roles for error in binding.problems(_SPECIFICATIONS[role], bound.given)]
         if wrong:
             return _refused(wrong)
         try:
@@ -103,7 +103,7 @@ class ActionModule(ModuleAction):
             found["ansible_facts"] = outcome["ansible_facts"]
         return found
 
-    def _wanted(self, arguments: Result, bound: _bound.Bound) -> Result:
+    def _wanted(self, arguments: Result, bound: binding.Bound) -> Result:
         """Return the requests and the endpoint's options with their defaults. Raises _Undecided."""
         asked = _validated(_OPTIONS, arguments)
         prepare = asked["prepare"] and not self._task.check_mode
@@ -116,7 +116,7 @@ class ActionModule(ModuleAction):
             for role, make in (("docker_server_cert", options.server_request), ("docker_daemon", options.endpoint)):
                 if role in asked["roles"]:
                     given[role] = make(bound, options.authorities(bound, role))
-        except (AnsibleError, _bound.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (AnsibleError, binding.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
             raise _Undecided(f"{type(error).__name__}: {error}") from error
         wanted = {
             "requests": fact_names.with_fact_names(
@@ -126,18 +126,18 @@ class ActionModule(ModuleAction):
             "prepare": prepare,
         }
         for path in _paths(wanted):
-            if _bound.differs_on_host(path):
+            if binding.differs_on_host(path):
                 raise _Undecided(f"{path} is another place on the controller than on the host")
         return {name: value for name, value in _validated(_OPTIONS, wanted).items() if name != "roles"}
 
 
 def _settings(task_vars: Result, template: t.Callable[[t.Any], t.Any]) -> Result:
     """Return the controller's own variables of this host, over whatever it has answered under that name."""
-    bound = _bound.Bound(task_vars, template)
-    return _variables.settings(bound.__getitem__, task_vars, _DEFAULTS)
+    bound = binding.Bound(task_vars, template)
+    return fleet_variables.settings(bound.__getitem__, task_vars, _DEFAULTS)
 
 
-def _judged(found: Result, wanted: Result, bound: _bound.Bound) -> Result:
+def _judged(found: Result, wanted: Result, bound: binding.Bound) -> Result:
     """Return the answer; what was asked of the host, and whether the CA's ledger is older than its certificate, is not its to say."""
     if not found["current"]:
         return found
@@ -153,7 +153,7 @@ def _judged(found: Result, wanted: Result, bound: _bound.Bound) -> Result:
         if verification.revocations(bound):
             return {**found, "current": False, "reasons": ["client-revoked"]}
         behind = reported_certificates.is_behind(installed, options.ledger(bound, "docker_server_cert"))
-    except (_bound.Unresolved, KeyError, TypeError, AttributeError) as error:
+    except (binding.Unresolved, KeyError, TypeError, AttributeError) as error:
         return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
     return {**found, "current": False, "reasons": ["ledger-behind"]} if behind else found
 
@@ -175,7 +175,7 @@ def _paths(wanted: Result) -> list[t.Any]:
 
 def _validated(specification: Result, given: Result) -> Result:
     """Return ``given`` with the types and defaults of ``specification``. Raises _Undecided."""
-    found, wrong = _bound.validated(specification, {name: value for name, value in given.items() if value is not None})
+    found, wrong = binding.validated(specification, {name: value for name, value in given.items() if value is not None})
     if wrong:
         raise _Undecided("; ".join(wrong))
     return found

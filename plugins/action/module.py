@@ -15,11 +15,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import options
 from ..plugin_utils._remote.failures import failure
 from ..plugin_utils._remote.module_runner import ModuleAction, PassphraseAction, Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 _COLLECTION = "portcullis.docker_tls"
 

@@ -8,13 +8,13 @@ import typing as t
 
 from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
-from ..plugin_utils._bound import Bound, Unresolved
 from ..plugin_utils._output import table, verification
 from ..plugin_utils._plan import adoption, obstacles, registered, revocation, revocation_report, rotation, site, status
 from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._validate import play_settings, preflight
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound, Unresolved
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 Part = t.Callable[[Bound, Fleet, t.Mapping[str, t.Any]], t.Any]
 

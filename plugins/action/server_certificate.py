@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import options
 from ..plugin_utils._remote.module_runner import CertificateAction, Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 
 class ActionModule(CertificateAction):

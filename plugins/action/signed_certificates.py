@@ -6,12 +6,12 @@ from __future__ import annotations
 import typing as t
 
 from ..modules import signed_certificates
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import signing
 from ..plugin_utils._remote import external_issuers
 from ..plugin_utils._remote.issuing import IssuingAction
 from ..plugin_utils._remote.module_runner import Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 #: Strategies of ansible-core that run a run_once task for every host.
 _WITHOUT_BATCHES = ("free", "host_pinned")

@@ -12,7 +12,6 @@ from ..module_utils._errors import TlsError
 from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
 from ..modules import authority_info, signed_certificates
-from ..plugin_utils._bound import Bound
 from ..plugin_utils._plan import issuer_settings, verification
 from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._remote import external_issuers
@@ -20,7 +19,8 @@ from ..plugin_utils._remote.accept import unusable
 from ..plugin_utils._remote.failures import rejection
 from ..plugin_utils._remote.issuing import IssuingAction
 from ..plugin_utils._remote.module_runner import Result
-from ..plugin_utils._variables import Fleet
+from ..plugin_utils._variables.binding import Bound
+from ..plugin_utils._variables.fleet_variables import Fleet
 
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
 _OPTIONS: dict[str, t.Any] = {

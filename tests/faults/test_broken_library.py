@@ -14,9 +14,9 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_sp
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import CHANGE
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection import INSPECTION
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from conftest import CERTIFICATES, SERVER, Host
 
 ASIDE = "/root/aside.tar"
@@ -43,7 +43,7 @@ def asked(host: Host, program: t.Any, arguments: dict[str, t.Any]) -> dict[str, 
 
 
 def options(specification: dict[str, t.Any], **given: t.Any) -> dict[str, t.Any]:
-    found, wrong = _bound.validated(specification, given)
+    found, wrong = binding.validated(specification, given)
     assert not wrong
     return dict(found)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ansible.errors import AnsibleError
 
 from ...module_utils._fleet import access_text
-from .._as_written import as_written, has_template, is_computed
+from .._variables.as_written import as_written, has_template, is_computed
 from . import ca_place, inventory
 
 Mapping = t.Mapping[str, t.Any]

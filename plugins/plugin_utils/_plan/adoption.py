@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from .._bound import Bound
-from .._variables import Fleet
+from .._variables.binding import Bound
+from .._variables.fleet_variables import Fleet
 from . import ca_place, issuer_settings
 from .adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
 from .adoption_listen import listener_lines, listener_problems

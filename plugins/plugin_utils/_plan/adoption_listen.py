@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ...module_utils._docker.listeners import default_entries, is_wildcard, kept_entries, undecided
-from .._variables import connected_address
+from .._variables.fleet_variables import connected_address
 from .inventory import as_list, ascii_name, listen_addresses
 
 Mapping = t.Mapping[str, t.Any]

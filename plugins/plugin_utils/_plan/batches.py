@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._as_written import as_written, is_computed, variable
+from .._variables.as_written import as_written, is_computed, variable
 
 Mapping = t.Mapping[str, t.Any]
 

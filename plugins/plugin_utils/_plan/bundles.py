@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from .. import _bundle_places
-from .._bound import Bound
-from .._variables import Fleet
+from .._variables.binding import Bound
+from .._variables.fleet_variables import Fleet
 from . import bundle_formats, inventory, issuer_settings, options, registered
 
 Mapping = t.Mapping[str, t.Any]

@@ -9,7 +9,7 @@ import ipaddress
 import re
 import typing as t
 
-from .._as_written import has_template
+from .._variables.as_written import has_template
 from .inventory import as_list, ascii_name, listen_addresses
 
 Mapping = t.Mapping[str, t.Any]

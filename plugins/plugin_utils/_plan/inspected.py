@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._as_written import as_written
+from .._variables.as_written import as_written
 
 Mapping = t.Mapping[str, t.Any]
 

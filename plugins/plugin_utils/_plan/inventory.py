@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from .. import _bundle_places
-from .._variables import connected_address
+from .._variables.fleet_variables import connected_address
 from . import issuer_settings
 
 Mapping = t.Mapping[str, t.Any]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._bound import Bound
+from .._variables.binding import Bound
 from . import ca_place
 
 

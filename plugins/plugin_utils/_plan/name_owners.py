@@ -9,8 +9,8 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from .._as_written import as_written, is_computed
-from .._variables import ADDRESSES
+from .._variables.as_written import as_written, is_computed
+from .._variables.fleet_variables import ADDRESSES
 from . import fact_names
 from .fact_names import spelled
 from .inventory import as_list, listen_addresses

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ...module_utils._errors import TlsError
-from .._bound import Bound
+from .._variables.binding import Bound
 
 Mapping = t.Mapping[str, t.Any]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ...module_utils._errors import TlsError
-from .._bound import Bound, Unresolved
-from .._variables import ADDRESSES, Fleet
+from .._variables.binding import Bound, Unresolved
+from .._variables.fleet_variables import ADDRESSES, Fleet
 from . import access_lists, ca_place, inventory, issuer_settings
 
 Mapping = t.Mapping[str, t.Any]

@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict
 
-from .._as_written import as_written
-from .._bound import Bound
-from .._variables import Fleet
+from .._variables.as_written import as_written
+from .._variables.binding import Bound
+from .._variables.fleet_variables import Fleet
 from . import batches, ca_place, revocation, revocation_report
 from .revocation import RevocationPlan, Undone
 from .rotation import RotationPlays

@@ -13,7 +13,7 @@ import ipaddress
 import re
 import typing as t
 
-from .._as_written import as_written
+from .._variables.as_written import as_written
 from .fact_names import spelled
 from .inventory import as_list
 

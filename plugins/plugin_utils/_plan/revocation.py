@@ -13,9 +13,9 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 
 from ...module_utils._fleet import access_text
-from .._as_written import as_written
-from .._bound import Bound
-from .._variables import Fleet
+from .._variables.as_written import as_written
+from .._variables.binding import Bound
+from .._variables.fleet_variables import Fleet
 from . import access_lists, ca_place, inspected, inventory, pending_revocations
 from .access_lists import admitting
 from .pending_revocations import INSPECTED, Pending, is_rolled_back

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 from ...module_utils import _time
-from .._bound import Bound
-from .._variables import Fleet
+from .._variables.binding import Bound
+from .._variables.fleet_variables import Fleet
 from . import access_lists, batches, ca_place, inventory, revocation, status
 
 Mapping = t.Mapping[str, t.Any]

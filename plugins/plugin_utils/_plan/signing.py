@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._bound import Bound, defaults
-from .._variables import Fleet
+from .._variables.binding import Bound, defaults
+from .._variables.fleet_variables import Fleet
 from . import access_lists, inventory, issuer_settings, name_owners, options, reported_certificates, reported_names
 
 Options = dict[str, t.Any]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass, field
 
-from .._bound import Bound
-from .._variables import Fleet
+from .._variables.binding import Bound
+from .._variables.fleet_variables import Fleet
 from . import batches, inspected, revocation
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._bound import Bound
 from .._remote import raw_output
 from .._validate import preflight
-from .._variables import Fleet
+from .._variables.binding import Bound
+from .._variables.fleet_variables import Fleet
 from . import ca_place, inventory
 from .ca_place import CONTROLLER
 from .ca_place import variables_of as _variables

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from ...module_utils._errors import TlsError
 from .. import _given_client
-from .._bound import Bound
-from .._variables import Fleet
+from .._variables.binding import Bound
+from .._variables.fleet_variables import Fleet
 from . import inventory, issuer_settings, options, revocation
 
 Mapping = t.Mapping[str, t.Any]

@@ -16,7 +16,7 @@ from ...module_utils import _time
 from ...module_utils._errors import TlsError
 from ...module_utils._issuers import issuer_lists, openbao
 from ...module_utils._outcome import cryptography_problem
-from .._bound import validated
+from .._variables.binding import validated
 from . import failures
 
 Mapping = t.Mapping[str, t.Any]

@@ -3,7 +3,7 @@
 
 """What the action plugins around the modules do.
 
-* Options of a role's task are bound to the role's variables by name (``_bound.py``).
+* Options of a role's task are bound to the role's variables by name (``_variables/binding.py``).
 * A module for the controller itself runs in this process (``local.py``), every other one on its host, within the host's time limit.
 * An answer comes in through one door (``accept.py``).
 * A missing cryptography library is installed from the distribution, and the module is run again (``packages.py``).
@@ -26,9 +26,9 @@ from ansible.release import __version__ as RUNNING
 
 from ...module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ...module_utils._errors import TlsError
-from .. import _bound
 from .._validate import ansible_version
-from .._variables import Fleet
+from .._variables import binding
+from .._variables.fleet_variables import Fleet
 from . import controller, host_timeout, local, packages, pipelining, time_limit
 from .accept import accept
 from .answer_schema import Misshapen
@@ -80,8 +80,8 @@ class ModuleAction(ActionBase):
         if role:
             try:
                 found = self._bound_to(str(role), task_vars or {})
-            except (_bound.Unresolved, ValueError) as error:
-                reason = error if isinstance(error, _bound.Unresolved) else _bound.Unresolved
+            except (binding.Unresolved, ValueError) as error:
+                reason = error if isinstance(error, binding.Unresolved) else binding.Unresolved
                 return failure(str(error), reason.hint, reason.code)
             except TlsError as error:
                 return of_error(error)
@@ -115,10 +115,10 @@ class ModuleAction(ActionBase):
 
     def _bound_to(self, role: str, task_vars: Result) -> Result | None:
         """Return the arguments that ``role`` gives; None also on a host that is in the play only to keep it going."""
-        bound = _bound.Bound(task_vars, self._templar.template)
+        bound = binding.Bound(task_vars, self._templar.template)
         return None if bound.is_witness() else self.of_role(role, bound, self._fleet(bound))
 
-    def of_role(self, role: str, bound: _bound.Bound, fleet: Fleet) -> Result | None:
+    def of_role(self, role: str, bound: binding.Bound, fleet: Fleet) -> Result | None:
         """Return the arguments that ``role`` gives to the module, made of its variables; None where it has nothing to do.
 
         Raises Unresolved, ValueError and TlsError. ``fleet`` are the variables of all hosts.
@@ -126,7 +126,7 @@ class ModuleAction(ActionBase):
         del bound, fleet
         raise ValueError(f"{self.MODULE} does nothing for the role {role}")
 
-    def _fleet(self, bound: _bound.Bound) -> Fleet:
+    def _fleet(self, bound: binding.Bound) -> Fleet:
         """Return the variables of all hosts, with what the play gives to each."""
 
         def template(host: str, value: t.Any) -> t.Any:

@@ -13,10 +13,11 @@ from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
 from ...module_utils._fleet import access_text
-from .. import _bound, _given_client
-from .._as_written import as_written, is_computed, variable
+from .. import _given_client
 from .._plan import access_lists, batches, ca_place, issuer_settings
 from .._remote import host_timeout
+from .._variables import binding
+from .._variables.as_written import as_written, is_computed, variable
 from . import ansible_version, awx_job, secret_templates
 
 Mapping = t.Mapping[str, t.Any]
@@ -169,8 +170,8 @@ def _role_problems(role: str, host: str, variables: Mapping, only: t.Collection[
                 found[name] = variables[name]
         return {name: value for name, value in found.items() if is_computed(value)}
 
-    options = {name: option for name, option in _bound.specification(role).items() if not only or name in only}
-    for error in _bound.problems(options, given):
+    options = {name: option for name, option in binding.specification(role).items() if not only or name in only}
+    for error in binding.problems(options, given):
         yield f"{host}: {error}. The role {role} takes something else: its README names each variable with its type."
 
 
@@ -237,7 +238,7 @@ def _host_problems(host: str, hostvars: Mapping, variables: Mapping, known: t.Se
     yield from _fact_problems(host, variables)
     name = "docker_daemon_access_groups"
     admitted = variable(hostvars, host, name, variables) if name in variables else DEFAULT_GROUPS
-    wrong = list(_bound.misshapen({name: {"type": "list"}}, {name: admitted}))
+    wrong = list(binding.misshapen({name: {"type": "list"}}, {name: admitted}))
     if wrong:
         yield from (f"{host}: {problem}." for problem in wrong)
         return

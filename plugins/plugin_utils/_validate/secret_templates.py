@@ -14,7 +14,7 @@ import typing as t
 
 from jinja2 import Environment, TemplateSyntaxError, meta
 
-from .._as_written import has_template
+from .._variables.as_written import has_template
 
 try:
     from ansible.template import is_trusted_as_template  # ansible-core 2.19 and later
@@ -47,7 +47,7 @@ _GLOBALS = frozenset(
 def problems(written: Mapping, host: str) -> list[str]:
     """Return one sentence for each secret of ``host`` that is a template by mistake.
 
-    In: the variables of the host as they are written (``_as_written``), and its name for the message.
+    In: the variables of the host as they are written (``_variables/as_written.py``), and its name for the message.
     """
     named = [(name, written.get(name)) for name in SECRETS]
     for name in LISTS:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import options as plan
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import AUTHORITIES, variables
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -133,7 +133,7 @@ NOT_IN_THE_ROLE = {
 
 def test_every_option_of_daemon_endpoint_is_reached_by_the_role() -> None:
     known = variables(docker_daemon_config_path="/srv/daemon.json")
-    bound = _bound.Bound(known, str)
+    bound = binding.Bound(known, str)
     passed = {**plan.endpoint(bound, AUTHORITIES), **plan.signed_for(bound, "web1")}
     text = (ROOT / "plugins/modules/endpoint.py").read_text()
     documented = yaml.safe_load(text.split('DOCUMENTATION = r"""')[1].split('"""')[0])["options"]

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import reported_certificates
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import inspection, program
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import (
     AUTHORITIES,
     ROLES,
@@ -40,7 +40,7 @@ from support.hosts.answers import whole
 @pytest.fixture(autouse=True)
 def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust what these tests write as Ansible trusts what stands in an inventory."""
-    monkeypatch.setattr(_bound, "is_trusted", lambda text: not isinstance(text, Reported))
+    monkeypatch.setattr(binding, "is_trusted", lambda text: not isinstance(text, Reported))
 
 
 def test_what_is_loaded_before_the_fork_is_not_collected_again_in_each_process() -> None:

@@ -10,16 +10,16 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleError
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import Reported, variables
 
-TRUST = _bound.is_trusted
+TRUST = binding.is_trusted
 
 
 @pytest.fixture(autouse=True)
 def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust what these tests write as Ansible trusts what stands in an inventory."""
-    monkeypatch.setattr(_bound, "is_trusted", lambda text: not isinstance(text, Reported))
+    monkeypatch.setattr(binding, "is_trusted", lambda text: not isinstance(text, Reported))
 
 
 def never(value: t.Any) -> t.Any:
@@ -28,21 +28,21 @@ def never(value: t.Any) -> t.Any:
 
 def test_defaults_of_the_roles_need_no_template() -> None:
     known = {name: value for name, value in variables().items() if not name.startswith("docker_")}
-    bound = _bound.Bound(known, never)
+    bound = binding.Bound(known, never)
     for role in ("docker_server_cert", "docker_daemon"):
-        for name in _bound.specification(role):
+        for name in binding.specification(role):
             assert "{{" not in str(bound[name]), name
 
 
 def test_value_of_the_inventory_stands_before_the_default() -> None:
-    bound = _bound.Bound({"docker_server_cert_path": "/srv"}, never)
+    bound = binding.Bound({"docker_server_cert_path": "/srv"}, never)
     assert (bound["docker_server_cert_path"], bound["docker_daemon_certificate_path"]) == ("/srv", "/srv")
     assert bound.get("docker_nothing", 1) == 1
 
 
 def test_what_a_host_has_reported_is_never_filled_in() -> None:
     """A host may answer with a template; filled in, it would be sent the passphrase among its own names."""
-    bound = _bound.Bound({"docker_server_cert_common_name": Reported("{{ docker_ca_passphrase }}")}, never)
+    bound = binding.Bound({"docker_server_cert_common_name": Reported("{{ docker_ca_passphrase }}")}, never)
     assert bound["docker_server_cert_common_name"] == "{{ docker_ca_passphrase }}"
 
 
@@ -63,10 +63,10 @@ def test_variable_that_cannot_be_computed_is_named(error: Exception) -> None:
         raise error
 
     given = {"docker_daemon_port": "{{ zone }}", "docker_daemon_ca_passphrase": "{{ secret{%"}
-    bound = _bound.Bound(given, fail)
-    with pytest.raises(_bound.Unresolved, match=f"docker_daemon_port cannot be computed: {error}"):
+    bound = binding.Bound(given, fail)
+    with pytest.raises(binding.Unresolved, match=f"docker_daemon_port cannot be computed: {error}"):
         bound["docker_daemon_port"]
-    with pytest.raises(_bound.Unresolved, match=r"docker_daemon_ca_passphrase cannot be computed$"):
+    with pytest.raises(binding.Unresolved, match=r"docker_daemon_ca_passphrase cannot be computed$"):
         bound["docker_daemon_ca_passphrase"]
     assert bound.given(given) == {}
 
@@ -77,7 +77,7 @@ def test_names_of_all_hosts_are_not_gone_through_for_each_host() -> None:
             raise AssertionError("that makes the cost of a host grow with their number")
 
     known = variables(groups={"all": Names(["web1"]), "docker_hosts": Names(["web1"])})
-    assert _bound.Bound(known, str)["docker_server_cert_ca_host"] == "localhost"
+    assert binding.Bound(known, str)["docker_server_cert_ca_host"] == "localhost"
 
 
 def test_without_tags_is_the_same_value_in_plain_types() -> None:
@@ -87,6 +87,6 @@ def test_without_tags_is_the_same_value_in_plain_types() -> None:
     class Mapping(dict[str, t.Any]):
         pass
 
-    found = _bound.without_tags(Mapping({Tagged("a"): [Tagged("b"), 1, None, True, {"c": Tagged("d")}]}))
+    found = binding.without_tags(Mapping({Tagged("a"): [Tagged("b"), 1, None, True, {"c": Tagged("d")}]}))
     assert found == {"a": ["b", 1, None, True, {"c": "d"}]}
     assert [type(found), *map(type, found), type(found["a"][0]), type(found["a"][4]["c"])] == [dict, str, str, str]

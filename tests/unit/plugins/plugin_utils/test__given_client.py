@@ -12,8 +12,9 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound, _given_client
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _given_client
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import verification
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import variables
 from support.ca import certificates as made
 
@@ -102,5 +103,5 @@ def test_client_is_made_where_a_host_has_none_given(first: t.Any, second: t.Any,
     name = _given_client.VARIABLE
     known = variables(**HOST, ansible_play_batch=["web1", "web2"])
     fleet = {"web1": {**HOST, name: first}, "web2": {**HOST, name: second}}
-    made_for = verification.clients(_bound.Bound(known, lambda value: value), fleet)
+    made_for = verification.clients(binding.Bound(known, lambda value: value), fleet)
     assert made_for is not None and made_for["groups"] == expected

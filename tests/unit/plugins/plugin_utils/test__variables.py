@@ -9,19 +9,19 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _variables
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import access_lists, inventory
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import fleet_variables
 from support.ansible.role_variables import HostVars
 
 OWN = {"docker_daemon_listen": [], "docker_client_cert_clients": [{"name": "client"}]}
 
 
-def fleet(hosts: dict[str, dict[str, t.Any]], task: dict[str, t.Any] | None = None) -> _variables.Fleet:
+def fleet(hosts: dict[str, dict[str, t.Any]], task: dict[str, t.Any] | None = None) -> fleet_variables.Fleet:
     hostvars = HostVars(hosts)
-    given = _variables.given_by_the_play(
+    given = fleet_variables.given_by_the_play(
         {**hosts["web1"], **(task or {}), "hostvars": hostvars, "inventory_hostname": "web1"}, OWN
     )
-    return _variables.Fleet(hostvars, given, lambda host, value: value.replace("{{ inventory_hostname }}", host))
+    return fleet_variables.Fleet(hostvars, given, lambda host, value: value.replace("{{ inventory_hostname }}", host))
 
 
 def test_variable_of_a_play_counts_for_every_host() -> None:
@@ -81,7 +81,7 @@ def test_endpoint_is_where_ansible_reaches_the_host(variables: dict[str, t.Any],
 
 
 def test_inspected_host_has_the_values_that_it_was_inspected_with() -> None:
-    looked = {_variables.INSPECTED: {"settings": {"docker_daemon_listen": ["0.0.0.0:2377"]}}}
+    looked = {fleet_variables.INSPECTED: {"settings": {"docker_daemon_listen": ["0.0.0.0:2377"]}}}
     found = fleet({"web1": {}, "web2": {**looked, "docker_daemon_port": 1, "docker_daemon_listen": ["0.0.0.0:1"]}})
     assert inventory.endpoint_url("web2", found) == "tcp://web2:2377"
     assert found["web2"].get("docker_daemon_port") is None
@@ -99,7 +99,7 @@ def test_settings_are_what_somebody_has_given_and_can_be_computed() -> None:
         "docker_daemon_address": "{{ x }}",
         "docker_ca_passphrase": "x",
     }
-    assert _variables.settings(value, given, OWN) == {"docker_daemon_port": 1}
+    assert fleet_variables.settings(value, given, OWN) == {"docker_daemon_port": 1}
 
 
 def test_clients_of_a_play_count_for_every_host_and_revoke_there() -> None:

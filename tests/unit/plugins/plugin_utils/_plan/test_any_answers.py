@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.action import plan
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import (
     bundles,
     options,
@@ -25,6 +24,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import
     verification,
 )
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import ANSWERS
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import HostVars
 from support.hosts.answers import sample
 
@@ -61,7 +61,7 @@ def answers(module: str) -> list[dict[str, t.Any] | None]:
     ]
 
 
-Make = t.Callable[[_bound.Bound, t.Any], t.Any]
+Make = t.Callable[[binding.Bound, t.Any], t.Any]
 SETTINGS = {name: option["default"] for name, option in plan.SETTINGS.items()}
 MADE: dict[str, Make] = {
     "server request": lambda bound, fleet: options.server_request(bound, options.authorities(bound, signing.SERVER)),
@@ -121,10 +121,10 @@ def test_whatever_is_registered_the_failure_is_in_words(make: Make) -> None:
             "docker_daemon_verify": verify,
             "docker_client_cert_clients": [{"name": "desk", "group": "clients"}],
         }
-        bound = _bound.Bound(variables, lambda value: value)
+        bound = binding.Bound(variables, lambda value: value)
         try:
             make(bound, bound.fleet())
-        except (_bound.Unresolved, ValueError, TlsError) as problem:
+        except (binding.Unresolved, ValueError, TlsError) as problem:
             assert str(problem)
 
     attack()
@@ -137,7 +137,7 @@ def test_endpoint_is_not_verified_without_the_clients_for_it(clients: dict[str, 
     variables = {"inventory_hostname": "web1", "groups": {"docker_hosts": ["web1"]}, "hostvars": known, **clients}
     facts = {"docker_ca_authorities": {"server": {}, "clients": {}}}
     known["localhost"]["ansible_facts"] = facts
-    bound = _bound.Bound({**variables, "docker_daemon_verify": "always"}, lambda value: value)
+    bound = binding.Bound({**variables, "docker_daemon_verify": "always"}, lambda value: value)
     with pytest.raises(TlsError, match="the endpoint of web1 is not verified") as caught:
         verification.endpoint(bound, bound.fleet())
     assert (caught.value.code, "--start-at-task" in caught.value.hint) == ("run-unfinished", True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import registered
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.registered import planned
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 
 GROUPS = {"docker_hosts": ["web1", "web2", "web3"]}
 PLAN = {"__docker_tls_plan": {"plan": {"change": ["web2"], "undone": [], "serial": "100%"}}}
@@ -78,7 +78,7 @@ def test_run_whose_tags_left_out_the_table_fails_where_a_host_may_still_admit_a_
     hostvars = {"localhost": {**plan, **checked, **shown}, "web1": {"__docker_tls_inspected": inspected}}
     groups = {"docker_hosts": ["web1"]}
     assert bool(planned("unfinished", groups, hostvars)) == fails
-    bound = _bound.Bound(
+    bound = binding.Bound(
         {"groups": groups, "hostvars": hostvars, "inventory_hostname": "localhost"}, lambda value: value
     )
     messages = [one.message for one in registered.unfinished(bound, bound.fleet())]

@@ -12,8 +12,8 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import options
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import HostVars, Reported, jinja, variables
 from support.contracts import records
 
@@ -22,12 +22,12 @@ RECORDED = json.loads((pathlib.Path(__file__).parents[3] / "fixtures/role_option
 
 @pytest.fixture(autouse=True)
 def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_bound, "is_trusted", lambda text: not isinstance(text, Reported))
+    monkeypatch.setattr(binding, "is_trusted", lambda text: not isinstance(text, Reported))
 
 
-def bound(**given: t.Any) -> _bound.Bound:
+def bound(**given: t.Any) -> binding.Bound:
     known = variables(**given)
-    return _bound.Bound(known, lambda value: jinja(value, known))
+    return binding.Bound(known, lambda value: jinja(value, known))
 
 
 @pytest.mark.parametrize("case", RECORDED)
@@ -151,8 +151,8 @@ WITHOUT_AUTHORITIES = {
 @pytest.mark.parametrize(("read", "code", "words"), WITHOUT_AUTHORITIES.values(), ids=WITHOUT_AUTHORITIES)
 def test_task_without_authorities_says_why_there_are_none(read: t.Any, code: str, words: str) -> None:
     known = {"inventory_hostname": "web1", "groups": {}, "hostvars": HostVars({}), "__docker_tls_authorities": read}
-    here = _bound.Bound(known, lambda value: value)
-    with pytest.raises(_bound.Unresolved, match=words) as caught:
+    here = binding.Bound(known, lambda value: value)
+    with pytest.raises(binding.Unresolved, match=words) as caught:
         options.authorities(here, "docker_daemon")
     assert caught.value.code == code
     records.said(f"{caught.value}. {caught.value.hint}", code=code)

@@ -9,8 +9,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._bound import Bound
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import verification
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables.binding import Bound
 from support.ansible.role_variables import variables
 
 HOST: dict[str, t.Any] = {"docker_daemon_access_groups": ["ops", "ci"], "docker_daemon_verify": "always"}

@@ -19,13 +19,13 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ._as_written import as_written, has_template
-from ._plan import ca_place
-from ._variables import Fleet, given_by_the_play
+from .._plan import ca_place
+from .as_written import as_written, has_template
+from .fleet_variables import Fleet, given_by_the_play
 
 Variables = t.Mapping[str, t.Any]
 
-_ROLES = pathlib.Path(__file__).resolve().parents[2] / "roles"
+_ROLES = pathlib.Path(__file__).resolve().parents[3] / "roles"
 _MISSING = object()
 
 

@@ -17,7 +17,7 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ._as_written import as_written, has_template
+from .as_written import as_written, has_template
 
 Variables = t.Mapping[str, t.Any]
 
