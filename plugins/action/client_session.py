@@ -10,7 +10,7 @@ from datetime import datetime
 from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._bundles.bundle_files import check_docker_host, environment_variables
 from ..module_utils._time import utc_now
-from ..plugin_utils import _session
+from ..plugin_utils._client_files import session
 from ..plugin_utils._remote.module_runner import Result
 from . import temporary_client
 
@@ -45,7 +45,7 @@ class ActionModule(temporary_client.ActionModule):
     def _begin(self, options: Result, package: t.Any, task_vars: Result) -> Result:
         if options["docker_host"]:
             check_docker_host(options["docker_host"])
-        location, in_memory = _session.choose_location(options["location"] or "")
+        location, in_memory = session.choose_location(options["location"] or "")
         made = self._make_client(temporary_client.completed(options), package, task_vars)
         if made.get("failed") or "key_content" not in made:
             return made
@@ -67,19 +67,19 @@ class ActionModule(temporary_client.ActionModule):
 
     def _write(self, location: str, made: Result) -> str:
         contents = (made["ca_content"], made["certificate_content"], made["key_content"])
-        directory = _session.create(location, dict(zip(_session.FILES, contents)))
+        directory = session.create(location, dict(zip(session.FILES, contents)))
         end = datetime.fromisoformat(made["certificate"]["not_after"].replace("Z", "+00:00"))
-        _session.watch(directory, os.getppid(), (end - utc_now()).total_seconds())
+        session.watch(directory, os.getppid(), (end - utc_now()).total_seconds())
         return directory
 
     def _end(self, directory: str) -> Result:
-        there = _session.remove(directory, predict=bool(self._task.check_mode))
+        there = session.remove(directory, predict=bool(self._task.check_mode))
         return {"changed": there, "reasons": ["session-ended"] if there else [], "session": ""}
 
 
 def _for_consumers(directory: str, docker_host: str) -> Result:
     """Return what community.docker's modules and the docker CLI are given; empty paths in check mode."""
-    ca, certificate, key = (os.path.join(directory, name) if directory else "" for name in _session.FILES)
+    ca, certificate, key = (os.path.join(directory, name) if directory else "" for name in session.FILES)
     host = {"docker_host": docker_host} if docker_host else {}
     return {
         "ca_path": ca,

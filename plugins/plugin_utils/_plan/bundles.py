@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import _bundle_places
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import bundle_formats, inventory, issuer_settings, options, registered
+from . import bundle_formats, bundle_places, inventory, issuer_settings, options, registered
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -21,7 +20,7 @@ INSTALLED = "docker_client_cert_installed"
 
 
 def requests(bound: Bound, become: bool) -> list[Options]:
-    """Return the requests of all bundles that a task on its host is for (_bundle_places.is_for).
+    """Return the requests of all bundles that a task on its host is for (``bundle_places.is_for``).
 
     Raises ValueError for an unknown client or group.
     """
@@ -58,17 +57,17 @@ def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
     wanted = bundle_formats.client_bundle_formats(files, assigned, clients, docker_hosts, fleet, settings)
     revoked = revoked_bundles(host, _only(bound), clients, _machines(bound), settings["path"])
     rejected = inventory.rejected_requests(signed.get("rejected") or {}, host)
-    removed = [one for one in revoked if _bundle_places.is_for({"user": one["owner"]}, host, _machines(bound), become)]
+    removed = [one for one in revoked if bundle_places.is_for({"user": one["owner"]}, host, _machines(bound), become)]
     return {"bundles": [*wanted, *removed], "rejected": rejected}
 
 
 def installed_before(bound: Bound, become: bool) -> list[Mapping]:
     """Return the bundles of the task's host that an earlier task of this run has installed, and that this task is not for."""
     host, machines = str(bound["inventory_hostname"]), _machines(bound)
-    if not _bundle_places.has_both(host, machines):
+    if not bundle_places.has_both(host, machines):
         return []
     assigned = inventory.client_bundles(host, _only(bound), bound["docker_client_cert_clients"], machines)
-    others = {one["id"] for one in assigned if not _bundle_places.is_for(one, host, machines, become)}
+    others = {one["id"] for one in assigned if not bundle_places.is_for(one, host, machines, become)}
     return [one for one in (bound.raw(INSTALLED) or {}).get("bundles") or [] if one["id"] in others]
 
 
@@ -87,7 +86,7 @@ def _assigned(bound: Bound, become: bool) -> list[Mapping]:
     found = [
         one
         for one in inventory.client_bundles(host, _only(bound), clients, machines)
-        if _bundle_places.is_for(one, host, machines, become)
+        if bundle_places.is_for(one, host, machines, become)
     ]
     held = registered.planned("held", bound.groups(), bound.hostvars())
     groups = {client["name"]: client.get("group", "clients") for client in clients} if held else {}
@@ -111,12 +110,12 @@ def revoked_bundles(
     gone = [client for client in clients if client.get("state", "present") == "revoked"]
     names = [one["name"] for one in gone]
     found: list[Mapping] = []
-    if _bundle_places.has_own_bundles(host, machines):
+    if bundle_places.has_own_bundles(host, machines):
         found += [
             {"client": one["name"], "user": "", "directory": one.get("controller_directory") or ""} for one in gone
         ]
     if host in machines:
-        login = _bundle_places.login_user(host, hostvars[host])
+        login = bundle_places.login_user(host, hostvars[host])
         found += [
             {"client": user["client"], "user": user.get("user", login), "directory": user.get("directory", "")}
             for user in hostvars[host].get("docker_client_cert_users") or []

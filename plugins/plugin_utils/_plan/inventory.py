@@ -13,9 +13,8 @@ import ipaddress
 import re
 import typing as t
 
-from .. import _bundle_places
 from .._variables.fleet_variables import connected_address
-from . import issuer_settings
+from . import bundle_places, issuer_settings
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -126,7 +125,7 @@ def client_bundles(
     """
     present = present_clients(clients)
     found: list[Mapping] = []
-    if _bundle_places.has_own_bundles(host, machines):
+    if bundle_places.has_own_bundles(host, machines):
         found += [
             {
                 "id": client["name"],
@@ -152,7 +151,7 @@ def _bundles_of_users(
         for user in variables.get("docker_client_cert_users") or [{}]
         if user.get("client", first) and user.get("client", first) not in revoked
     ]
-    login = _bundle_places.login_user(host, variables)
+    login = bundle_places.login_user(host, variables)
     return [
         {
             "id": f"{user.get('user', login)}:{user.get('client', first)}",

@@ -9,7 +9,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ...module_utils._errors import TlsError
-from .. import _given_client
+from .._client_files import given_client
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
 from . import inventory, issuer_settings, options, revocation
@@ -79,7 +79,7 @@ def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
 
 def _given(variables: t.Any) -> Mapping:
     """Return docker_daemon_verify_clients of a host: by access group the files of a client for verifications."""
-    found = variables.get(_given_client.VARIABLE)
+    found = variables.get(given_client.VARIABLE)
     return found if isinstance(found, t.Mapping) else {}
 
 

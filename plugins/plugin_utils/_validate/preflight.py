@@ -13,7 +13,7 @@ from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
 from ...module_utils._fleet import access_text
-from .. import _given_client
+from .._client_files import given_client
 from .._plan import access_lists, batches, ca_place, issuer_settings
 from .._remote import host_timeout
 from .._variables import binding
@@ -250,7 +250,7 @@ def _host_problems(host: str, hostvars: Mapping, variables: Mapping, known: t.Se
                 f"{host}: docker_daemon_access_groups admits {group!r}, "
                 f"which docker_ca_access_groups ({', '.join(known)}) does not have. Add it there or correct the name."
             )
-    yield from _given_client.problems(variable(hostvars, host, _given_client.VARIABLE, variables), known)
+    yield from given_client.problems(variable(hostvars, host, given_client.VARIABLE, variables), known)
 
 
 def _machine_problems(host: str, hostvars: Mapping, clients: t.Sequence[Mapping]) -> t.Iterator[str]:

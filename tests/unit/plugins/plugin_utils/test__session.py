@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _session
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._client_files import session
 
 CONTENTS = {"ca.pem": "ca", "cert.pem": "cert", "key.pem": "key"}
 
@@ -22,7 +22,7 @@ CONTENTS = {"ca.pem": "ca", "cert.pem": "cert", "key.pem": "key"}
 def test_create_closes_the_files_to_others(tmp_path: pathlib.Path) -> None:
     before = os.umask(0)
     try:
-        directory = pathlib.Path(_session.create(str(tmp_path), CONTENTS))
+        directory = pathlib.Path(session.create(str(tmp_path), CONTENTS))
     finally:
         os.umask(before)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
@@ -41,19 +41,19 @@ def test_create_that_fails_leaves_nothing(tmp_path: pathlib.Path, monkeypatch: p
 
     monkeypatch.setattr(os, "open", full)
     with pytest.raises(TlsError) as caught:
-        _session.create(str(tmp_path), CONTENTS)
+        session.create(str(tmp_path), CONTENTS)
     assert caught.value.code == "file-unwritable"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_remove_removes_once(tmp_path: pathlib.Path) -> None:
-    directory = _session.create(str(tmp_path), CONTENTS)
-    assert _session.remove(directory, predict=True)
+    directory = session.create(str(tmp_path), CONTENTS)
+    assert session.remove(directory, predict=True)
     assert os.path.isdir(directory)
-    assert _session.remove(directory)
+    assert session.remove(directory)
     assert list(tmp_path.iterdir()) == []
-    assert not _session.remove(directory)
-    assert not _session.remove("")
+    assert not session.remove(directory)
+    assert not session.remove("")
 
 
 @pytest.mark.parametrize("kind", ["other-name", "link", "file"])
@@ -63,30 +63,30 @@ def test_remove_touches_nothing_else(tmp_path: pathlib.Path, kind: str) -> None:
     (victim / "key.pem").write_text("x")
     target = victim
     if kind == "link":
-        target = tmp_path / f"{_session.PREFIX}x"
+        target = tmp_path / f"{session.PREFIX}x"
         target.symlink_to(victim)
     elif kind == "file":
-        target = tmp_path / f"{_session.PREFIX}x"
+        target = tmp_path / f"{session.PREFIX}x"
         target.write_text("x")
     with pytest.raises(TlsError) as caught:
-        _session.remove(str(target))
+        session.remove(str(target))
     assert caught.value.code == "session-invalid"
     assert (victim / "key.pem").exists()
 
 
 def test_remove_with_a_strange_file_takes_the_key_first(tmp_path: pathlib.Path) -> None:
-    directory = pathlib.Path(_session.create(str(tmp_path), CONTENTS))
+    directory = pathlib.Path(session.create(str(tmp_path), CONTENTS))
     (directory / "mine").write_text("x")
     with pytest.raises(TlsError) as caught:
-        _session.remove(str(directory))
+        session.remove(str(directory))
     assert caught.value.code == "file-unwritable"
     assert [path.name for path in directory.iterdir()] == ["mine"]
 
 
 def test_watcher_removes_the_session_when_the_process_ends(tmp_path: pathlib.Path) -> None:
-    directory = _session.create(str(tmp_path), CONTENTS)
+    directory = session.create(str(tmp_path), CONTENTS)
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
-        watcher = _session.watch(directory, process.pid, 3600)
+        watcher = session.watch(directory, process.pid, 3600)
         assert os.path.exists(os.path.join(directory, "key.pem"))
         process.communicate()
     watcher.wait()
@@ -94,62 +94,62 @@ def test_watcher_removes_the_session_when_the_process_ends(tmp_path: pathlib.Pat
 
 
 def test_watcher_of_a_process_that_has_gone_removes_at_once(tmp_path: pathlib.Path) -> None:
-    directory = _session.create(str(tmp_path), CONTENTS)
+    directory = session.create(str(tmp_path), CONTENTS)
     process = subprocess.Popen(["true"])
     process.wait()
-    _session.watch(directory, process.pid, 3600).wait()
+    session.watch(directory, process.pid, 3600).wait()
     assert not os.path.exists(directory)
 
 
 def test_watcher_removes_the_session_when_the_certificate_ends(tmp_path: pathlib.Path) -> None:
-    directory = _session.create(str(tmp_path), CONTENTS)
-    _session.watch(directory, os.getpid(), 0).wait()
+    directory = session.create(str(tmp_path), CONTENTS)
+    session.watch(directory, os.getpid(), 0).wait()
     assert not os.path.exists(directory)
 
 
 def test_watcher_ends_with_the_session(tmp_path: pathlib.Path) -> None:
-    directory = _session.create(str(tmp_path), CONTENTS)
-    watcher = _session.watch(directory, os.getpid(), 3600)
-    _session.remove(directory)
+    directory = session.create(str(tmp_path), CONTENTS)
+    watcher = session.watch(directory, os.getpid(), 3600)
+    session.remove(directory)
     assert watcher.wait() == 0
 
 
 def test_watcher_works_where_the_kernel_knows_no_pidfd(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    directory = _session.create(str(tmp_path), CONTENTS)
-    monkeypatch.setattr(_session, "_WATCHER", _session._WATCHER.replace("pidfd_open", "no_pidfd_open"))
+    directory = session.create(str(tmp_path), CONTENTS)
+    monkeypatch.setattr(session, "_WATCHER", session._WATCHER.replace("pidfd_open", "no_pidfd_open"))
     process = subprocess.Popen(["true"])
     process.wait()
-    _session.watch(directory, process.pid, 3600).wait()
+    session.watch(directory, process.pid, 3600).wait()
     assert not os.path.exists(directory)
 
 
 def test_watcher_that_cannot_start_leaves_nothing(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    directory = _session.create(str(tmp_path), CONTENTS)
+    directory = session.create(str(tmp_path), CONTENTS)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "missing"))
     with pytest.raises(TlsError) as caught:
-        _session.watch(directory, os.getpid(), 3600)
+        session.watch(directory, os.getpid(), 3600)
     assert caught.value.code == "watcher-missing"
     assert not os.path.exists(directory)
 
 
 def test_location_is_the_users_runtime_directory(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert _session.choose_location()[0] == str(tmp_path)
+    assert session.choose_location()[0] == str(tmp_path)
 
 
 def test_location_that_is_asked_for_is_taken(tmp_path: pathlib.Path) -> None:
-    assert _session.choose_location(str(tmp_path))[0] == str(tmp_path)
+    assert session.choose_location(str(tmp_path))[0] == str(tmp_path)
 
 
 @pytest.mark.parametrize("runtime", ["", "/nonexistent"])
 def test_location_without_a_runtime_directory_is_another(monkeypatch: pytest.MonkeyPatch, runtime: str) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
-    assert os.path.isdir(_session.choose_location()[0])
+    assert os.path.isdir(session.choose_location()[0])
 
 
 def test_location_that_is_missing_is_named() -> None:
     with pytest.raises(TlsError) as caught:
-        _session.choose_location("/nonexistent")
+        session.choose_location("/nonexistent")
     assert caught.value.code == "directory-unusable"
     assert "/nonexistent" in caught.value.message
 
@@ -162,11 +162,11 @@ def test_in_memory_is_what_the_mounts_say(tmp_path: pathlib.Path, path: str, exp
     mounts.write_text(
         "/dev/sda / ext4 rw 0 0\ntmpfs /dev tmpfs rw 0 0\ntmpfs /dev/shm tmpfs rw 0 0\ntmpfs /run tmpfs rw 0 0\n"
     )
-    assert _session.is_in_memory(path, str(mounts)) is expected
+    assert session.is_in_memory(path, str(mounts)) is expected
 
 
 def test_in_memory_without_mounts_is_not_claimed() -> None:
-    assert not _session.is_in_memory("/dev/shm", "/nonexistent")
+    assert not session.is_in_memory("/dev/shm", "/nonexistent")
 
 
 def test_location_that_every_user_can_write_is_refused(tmp_path: pathlib.Path) -> None:
@@ -175,13 +175,13 @@ def test_location_that_every_user_can_write_is_refused(tmp_path: pathlib.Path) -
     place.mkdir(parents=True)
     place.parent.chmod(0o777)
     with pytest.raises(TlsError) as caught:
-        _session.choose_location(str(place))
+        session.choose_location(str(place))
     assert caught.value.code == "directory-unsafe"
     assert f"{place.parent} can be written by every user" in caught.value.message
     assert f"chmod o-w {place.parent}" in caught.value.hint
     assert list(place.iterdir()) == []
     place.parent.chmod(0o1777)
-    assert _session.choose_location(str(place))[0] == str(place)
+    assert session.choose_location(str(place))[0] == str(place)
 
 
 def test_unsafe_places_of_the_system_are_passed_over(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +190,6 @@ def test_unsafe_places_of_the_system_are_passed_over(tmp_path: pathlib.Path, mon
         each.mkdir()
     runtime.chmod(0o777)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    monkeypatch.setattr(_session.tempfile, "gettempdir", lambda: str(temporary))
-    chosen = _session.choose_location()[0]
+    monkeypatch.setattr(session.tempfile, "gettempdir", lambda: str(temporary))
+    chosen = session.choose_location()[0]
     assert chosen in ("/dev/shm", str(temporary))

@@ -9,7 +9,7 @@ import os
 import pwd
 import typing as t
 
-from ._plan.ca_place import CONTROLLER
+from .ca_place import CONTROLLER
 
 Mapping = t.Mapping[str, t.Any]
 

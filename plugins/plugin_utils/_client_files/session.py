@@ -19,7 +19,7 @@ import sys
 import tempfile
 import typing as t
 
-from ..module_utils._errors import TlsError
+from ...module_utils._errors import TlsError
 
 PREFIX = "docker-tls-session-"
 FILES = ("ca.pem", "cert.pem", "key.pem")

@@ -13,9 +13,9 @@ import os
 import typing as t
 from datetime import datetime
 
-from ..module_utils import _files
-from ..module_utils._errors import TlsError
-from ..module_utils._time import isoformat
+from ...module_utils import _files
+from ...module_utils._errors import TlsError
+from ...module_utils._time import isoformat
 
 VARIABLE = "docker_daemon_verify_clients"
 _KEYS = ("certificate_path", "key_path")
@@ -53,7 +53,7 @@ def read(given: t.Any, group: str, anchors: str, now: datetime) -> tuple[str, st
     In: an entry of the variable, its access group, and the certificates (PEM) that the hosts admit for the group. Raises TlsError
     ``verification-client-unusable``, or that of a file that cannot be read or is not what it should be.
     """
-    from ..module_utils._pki import keys, reader, renewal, verify
+    from ...module_utils._pki import keys, reader, renewal, verify
 
     for problem in problems({group: given}, [group]):
         raise TlsError(problem, hint=_HINT, code="verification-client-unusable")
