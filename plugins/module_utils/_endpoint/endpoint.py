@@ -196,7 +196,7 @@ def _decide(
         planned = replace(planned, findings=_with_places(options, found, planned, state))
     docker_findings.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
     if check_mode and options.state == "present" and planned.plan.restart:
-        from .._docker import validate_daemon_json  # a change validates with its certificates, once they are staged
+        from . import validate_daemon_json  # a change validates with its certificates, once they are staged
 
         change = next((change.after for change in planned.plan.files if change.path == found.config_path), None)
         validate_daemon_json.validate_settings(machine, found, change or found.config_data or b"")
@@ -268,7 +268,7 @@ def _with_plain_port(planned: Present, options: Options, machine: Machine) -> Pr
     others = machine.other_listeners({PLAIN_PORT})
     if not others or options.allow_port_2375:
         return planned
-    from .._docker import plain_port
+    from . import plain_port
 
     found = plain_port.check_plain_port(others, api_only=not planned.plan.changed)
     return replace(planned, findings=(*planned.findings, *found), plain_port=plain_port.shown(others))

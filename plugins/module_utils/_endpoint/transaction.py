@@ -14,13 +14,13 @@ import contextlib
 import os
 from dataclasses import replace
 
-from .._docker import daemon_json, validate_daemon_json
+from .._docker import daemon_json
 from .._docker.daemon_log import LOG_MARK, reason, telling_lines
 from .._docker.exec_start import mismatch
 from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._proxy.service import STOP
-from . import atomic_swap, certificate_store, restart, rollback_guard, verify_local
+from . import atomic_swap, certificate_store, restart, rollback_guard, validate_daemon_json, verify_local
 from .commit import commit
 from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine

@@ -10,7 +10,7 @@ import pathlib
 import pytest
 from test_probe import ANSWER, PlainServer
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import plain_port
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import plain_port
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.hosts.machine import install
 from support.hosts.scenarios import given, issued, run

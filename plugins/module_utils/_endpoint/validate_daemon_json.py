@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._endpoint import certificate_store
-from .._endpoint.machine import Machine
-from .._endpoint.plan import Plan
-from .._endpoint.state import HostState
+from .._docker import daemon_json
+from .._docker.daemon_log import reason
 from .._errors import TlsError
 from .._proxy.service import STOP
-from . import daemon_json
-from .daemon_log import reason
+from . import certificate_store
+from .machine import Machine
+from .plan import Plan
+from .state import HostState
 
 SINCE = 23
 TLS_KEYS = ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .._endpoint.probe import Target, ask
-from .._endpoint.state import connectable
-from .findings import Finding, warning
-from .listeners import PLAIN_PORT
+from .._docker.findings import Finding, warning
+from .._docker.listeners import PLAIN_PORT
+from .probe import Target, ask
+from .state import connectable
 
 Listener = tuple[str, int, str]
 _TIMEOUT = 3.0
