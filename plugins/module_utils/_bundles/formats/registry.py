@@ -7,18 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import (
-    context,
-    context_archive,
-    direnv,
-    gitlab_runner,
-    module_defaults,
-    pkcs12,
-    portainer,
-    prometheus,
-    terraform,
-    traefik,
-)
+from . import context, pkcs12, tool_files
 from .base import File, Identity
 
 #: What the bundle itself is (always made, named or not), and env.sh; both are written by ``_bundles``.
@@ -26,15 +15,15 @@ DOCKER, ENVIRONMENT = "docker", "environment"
 
 MAKERS: dict[str, t.Callable[[Identity], dict[str, File]]] = {
     "context": context.files,
-    "context_archive": context_archive.files,
-    "direnv": direnv.files,
-    "gitlab_runner": gitlab_runner.files,
-    "module_defaults": module_defaults.files,
+    "context_archive": context.archives,
+    "direnv": tool_files.direnv,
+    "gitlab_runner": tool_files.gitlab_runner,
+    "module_defaults": tool_files.module_defaults,
     "pkcs12": pkcs12.files,
-    "portainer": portainer.files,
-    "prometheus": prometheus.files,
-    "terraform": terraform.files,
-    "traefik": traefik.files,
+    "portainer": tool_files.portainer,
+    "prometheus": tool_files.prometheus,
+    "terraform": tool_files.terraform,
+    "traefik": tool_files.traefik,
 }
 
 #: All names that an option takes.

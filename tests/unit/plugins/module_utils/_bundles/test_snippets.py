@@ -20,7 +20,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.for
     Identity,
     quoted,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats.terraform import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats.tool_files import (
     _quoted as hcl_quoted,
 )
 
