@@ -26,7 +26,7 @@ from ansible.release import __version__ as RUNNING
 
 from ...module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ...module_utils._errors import TlsError
-from .._validate import ansible_version
+from .._validate import ansible_runtime
 from .._variables import binding
 from .._variables.fleet_variables import Fleet
 from . import controller, host_timeout, local, packages, pipelining, time_limit
@@ -71,9 +71,9 @@ class ModuleAction(ActionBase):
         """Return the module's result."""
         super().run(tmp, task_vars)
         del tmp
-        too_old = ansible_version.problem(RUNNING)
+        too_old = ansible_runtime.version_problem(RUNNING)
         if too_old:
-            return failure(too_old, ansible_version.HINT, ansible_version.CODE)
+            return failure(too_old, ansible_runtime.VERSION_HINT, ansible_runtime.VERSION_CODE)
         controller.keep_account(self, task_vars or {})
         arguments = dict(self._task.args)
         role = arguments.pop("role", "")

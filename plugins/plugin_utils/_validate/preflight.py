@@ -18,7 +18,7 @@ from .._plan import access_lists, batches, ca_place, issuer_settings
 from .._remote import host_timeout
 from .._variables import binding
 from .._variables.as_written import as_written, is_computed, variable
-from . import ansible_version, awx_job, secret_templates
+from . import ansible_runtime, secret_templates
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
@@ -36,16 +36,16 @@ def inventory_problems(
     In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups, the groups that each
     host admits, the users of the client machines. ``predicting``: in check mode, which needs no passphrase where nothing is due.
     """
-    too_old = ansible_version.problem(RUNNING)
+    too_old = ansible_runtime.version_problem(RUNNING)
     if too_old:
-        return [f"{too_old}. {ansible_version.HINT}"]
+        return [f"{too_old}. {ansible_runtime.VERSION_HINT}"]
     authorities = list(groups.get("docker_ca") or [])
     several = ca_host_problems(groups)
     if several:
         return several
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
-    lost = awx_job.problems(as_written(hostvars, place), authorities)
+    lost = ansible_runtime.awx_problems(as_written(hostvars, place), authorities)
     if lost:
         return lost
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS

@@ -1,21 +1,41 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What cannot work in a job of AWX (automation controller).
+"""Whether what runs Ansible can run the collection: the version of ansible-core, and a job of AWX (automation controller).
 
-A job runs in a container that is removed after it, and gets the extra variables ``awx_job_id``, ``awx_job_template_name`` and, when a workflow
-started it, ``awx_workflow_job_name`` (AWX user guide, "Launch a job template"; the same with the prefix ``tower_``). A sliced job is a
+``requires_ansible`` in meta/runtime.yml only warns, unless the user has set COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH (ansible-core 2.14 to 2.21).
+
+A job of AWX runs in a container that is removed after it, and gets the extra variables ``awx_job_id``, ``awx_job_template_name`` and, when a
+workflow started it, ``awx_workflow_job_name`` (AWX user guide, "Launch a job template"; the same with the prefix ``tower_``). A sliced job is a
 workflow that AWX makes itself and names after the job template (AWX user guide, "Job slicing"). No variable says which slice a job is.
 """
 
 from __future__ import annotations
 
+import re
 import typing as t
+
+#: The oldest supported ansible-core; meta/runtime.yml says the same (a contract test compares them).
+MINIMUM_VERSION = (2, 18)
+VERSION_CODE = "ansible-too-old"
+VERSION_HINT = (
+    "Install a newer one beside the distribution's, for example with pipx install ansible-core or in a virtual environment with "
+    "pip install ansible-core, and run the ansible-playbook that comes with it."
+)
+
+
+def version_problem(running: str) -> str:
+    """Return what is wrong with the version ``running`` (``2.17.14``, ``2.19.0.dev0``), "" if it is supported or unreadable."""
+    found = re.match(r"(\d+)\.(\d+)", running)
+    if found is None or tuple(map(int, found.groups())) >= MINIMUM_VERSION:
+        return ""
+    return f"ansible-core {running} is older than {'.'.join(map(str, MINIMUM_VERSION))}, the oldest that portcullis.docker_tls supports"
+
 
 Mapping = t.Mapping[str, t.Any]
 
 
-def problems(variables: Mapping, authorities: t.Sequence[str]) -> list[str]:
+def awx_problems(variables: Mapping, authorities: t.Sequence[str]) -> list[str]:
     """Return one sentence for each problem, none outside of AWX.
 
     In: variables as the inventory and AWX give them; the hosts of the group docker_ca.
