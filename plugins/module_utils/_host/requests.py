@@ -18,7 +18,7 @@ from .._errors import TlsError
 from .._files import ensure_directory, write_atomic
 from .._pki import keys, reader, renewal, signing, verify
 from .._time import isoformat, parse_duration, parse_renew_before, parse_renew_jitter
-from . import key_source, names_record
+from . import key_source, request_names
 from .file_owner import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from .request_names import Host, machine_of, wanted_names
 
@@ -199,7 +199,7 @@ def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes 
     """Return what the two files hold, as far as it can be read."""
     problems = []
     view, fingerprint, key_type = None, None, None
-    asked = names_record.recorded(key_data or b"")
+    asked = request_names.recorded(key_data or b"")
     if certificate_data is not None:
         try:
             certificate = reader.load_certificate(certificate_data, identity.certificate_path)
@@ -266,9 +266,9 @@ def prepare(plan: Plan) -> bytes:
     with acting_as(identity.owner):
         data = _pending_key(identity, plan.existing.key_fingerprint)
     reported = identity.wanted.reported_names
-    if data is None or names_record.recorded(data) != reported:
+    if data is None or request_names.recorded(data) != reported:
         data = data or _new_key(identity)
-        data = names_record.with_record(data, reported)
+        data = request_names.with_record(data, reported)
         with acting_as(identity.owner):
             directory = os.path.dirname(identity.key_path)
             if not os.path.isdir(directory):

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .name_attributes import SHORT_NAMES
-
 _SEQUENCE, _SET, _OID = 0x30, 0x31, 0x06
 _ENCODINGS = {0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
 _SPECIAL = ',+"\\<>;'
@@ -97,3 +95,16 @@ def _attribute(oid: bytes) -> str:
 
 def _escaped(value: str) -> str:
     return "".join(f"\\{c}" if c in _SPECIAL else c for c in value)
+
+
+#: By object identifier; all others are written as their numbers.
+SHORT_NAMES: dict[str, str] = {
+    "2.5.4.3": "CN",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+}

@@ -14,7 +14,7 @@ from .._errors import TlsError
 from .._time import isoformat
 from . import compat, keys, names, pem
 from .compat import ExtensionOID, NameOID, hashes, serialization, x509
-from .name_attributes import SHORT_NAMES
+from .der_name import SHORT_NAMES
 
 #: Bits of keyUsage (RFC 5280 §4.2.1.3) by their attribute names in ``cryptography``.
 _KEY_USAGES = {

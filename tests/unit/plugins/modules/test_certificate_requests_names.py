@@ -16,7 +16,7 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, names_record, request_names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
@@ -165,7 +165,7 @@ def test_name_that_comes_from_a_fact_may_be_left_out(machine: Machine) -> None:
 def test_key_with_its_record_is_a_key_for_openssl(machine: Machine) -> None:
     machine.asks()
     path = machine.directory / "server-key.pem.new"
-    assert names_record.recorded(path.read_bytes()) == {NAT, OTHER}
+    assert request_names.recorded(path.read_bytes()) == {NAT, OTHER}
     done = subprocess.run(["openssl", "pkey", "-in", path, "-noout", "-text"], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -174,7 +174,7 @@ def test_key_with_its_record_is_a_key_for_openssl(machine: Machine) -> None:
     "text", [b"", b"nonsense", b"-----BEGIN", b"nonsense\n-----BEGIN X-----", b"\xff\n-----BEGIN "]
 )
 def test_what_is_no_record_is_none(text: bytes) -> None:
-    assert names_record.recorded(text) == frozenset()
+    assert request_names.recorded(text) == frozenset()
 
 
 WITHOUT_LIBRARY = """
