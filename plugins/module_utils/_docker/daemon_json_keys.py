@@ -1,18 +1,23 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The names that dockerd takes at the top of daemon.json, by engine. Data.
+"""The names that dockerd takes at the top of daemon.json, by engine, and the check of a file's names against them.
 
 Source: measured. dockerd 20.10.5, 20.10.24, 26.1.5 and 28.5.2 were each given a daemon.json with every name of their ``--help``,
 every JSON tag in their binary and some made-up ones; each names all that it does not know in one message ("the following
 directives don't match any configuration option"). A name is what dockerd compares, flags (``label``) and keys (``labels``)
 alike: both pass, only the key is read. Releases in between were not measured: where the two next to them differ, or a name
-is in no table, dockerd's own ``--validate`` (23.0 and later) has to say.
+is in no table, nothing is found here, and dockerd's own ``--validate`` (23.0 and later) has to say. dockerd does not start with a key that it
+does not know.
 """
 
 from __future__ import annotations
 
+import difflib
+import re
 import typing as t
+
+from .findings import Finding, error, warning
 
 Release = tuple[int, int]
 
@@ -91,3 +96,28 @@ def compared_names(values: t.Mapping[str, t.Any], release: Release) -> tuple[str
         whole = key in WHOLE and (key not in APPEARED or knows(key, release) is not False)
         found.update(dict.fromkeys(value if isinstance(value, dict) and not whole else (key,)))
     return tuple(found)
+
+
+_VERSION = re.compile(r"v?(\d+)\.(\d+)")
+
+
+def check_keys(values: t.Mapping[str, t.Any], path: str, engine_version: str | None, *, in_use: bool) -> list[Finding]:
+    """Return a finding for each name in ``values`` that the engine is known not to know.
+
+    ``in_use``: dockerd runs with this very file. Then it is our table that is wrong, and the finding only a warning.
+    """
+    match = _VERSION.match(engine_version or "")
+    if not match:
+        return []
+    release = (int(match[1]), int(match[2]))
+    unknown = [name for name in compared_names(values, release) if knows(name, release) is False]
+    return [_finding(name, path, release, str(engine_version), in_use=in_use) for name in unknown]
+
+
+def _finding(name: str, path: str, release: tuple[int, int], version: str, *, in_use: bool) -> Finding:
+    near = difflib.get_close_matches(name, known(release), 1)
+    text = f"{path} has the key {name!r}, which Docker Engine {version} is not known to have"
+    if in_use:
+        return warning("daemon-json-key-unknown", text, "dockerd runs with it anyway, so it was left alone.")
+    hint = f"The nearest key that it knows is {near[0]!r}. Correct it or remove it." if near else "Remove it."
+    return error("daemon-json-key-unknown", f"{text}; it would refuse to start", hint)

@@ -14,7 +14,7 @@ import typing as t
 from . import start_guard
 from .exec_start import Derivation, local_hosts
 from .exec_start_words import quote_word
-from .local_fallback import Fallback
+from .start_guard import Fallback
 from .unit_environment import OWN_MARK
 
 DROPIN_NAME = "zz-docker-tls.conf"
@@ -27,7 +27,7 @@ def service_dropin(derivation: Derivation, *, after_network: bool, fallback: Fal
     """Return docker.service.d/zz-docker-tls.conf for the ``dockerd`` listener; None: the unit is right without one.
 
     ``after_network``: start after network-online.target, for listeners on addresses that must be up before dockerd
-    binds them (dockerd-facts 2.5). ``fallback``: see local_fallback.py. dockerd refuses ``-H`` together with ``hosts`` in daemon.json, hence the ExecStart.
+    binds them (dockerd-facts 2.5). ``fallback``: see start_guard.py. dockerd refuses ``-H`` together with ``hosts`` in daemon.json, hence the ExecStart.
     """
     if not derivation.changed and not after_network:
         return None

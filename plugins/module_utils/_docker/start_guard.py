@@ -1,20 +1,29 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What runs before each start of dockerd: without its TLS settings no TCP port is opened.
+"""What runs before each start of dockerd, for the day when another tool has rendered the whole of daemon.json. Texts of units.
 
-With the listener ``systemd``: dockerd serves a socket that systemd passes to it in plain text, without a word in the log, when daemon.json has no TLS settings
-(dockerd-facts 2.2). Other tools render the whole of daemon.json. So the settings are checked each time, and where they are not
-ours any more the TCP socket is closed and Docker starts with its local socket. If the socket cannot be closed, Docker does not
-start. The script stands in the unit itself: a file of its own could be deleted, and Docker would not start then.
+Without its TLS settings no TCP port is opened. With the listener ``systemd``, dockerd serves a socket that systemd passes to it in plain text,
+without a word in the log, when daemon.json has no TLS settings (dockerd-facts 2.2). So the settings are checked each time, and where they are
+not ours any more the TCP socket is closed and Docker starts with its local socket. If the socket cannot be closed, Docker does not start. The
+script stands in the unit itself: a file of its own could be deleted, and Docker would not start then.
+
+With the listener ``dockerd``, the drop-in takes ``-H`` out of the unit's command, because dockerd refuses it together with ``hosts`` in
+daemon.json. Where daemon.json names no ``hosts``, dockerd would take its default: its own Unix socket in the place of systemd's, or, with any
+TLS setting in the file, only tcp://localhost:2376 (measured, 20.10 to 28.5: local clients hang, and ``tlsverify: false`` lets every local user
+in). So the unit's local listeners are passed as flags at each start at which daemon.json has no ``hosts``. systemd reads EnvironmentFile=
+shortly before it executes each command, so ExecStartPre= can write the file for ExecStart= (systemd.exec(5)).
 """
 
 from __future__ import annotations
 
 import json
 import re
+import typing as t
+from dataclasses import dataclass
 
-from .exec_start_words import quote_word
+from .exec_start_words import quote_word, split_words
+from .systemd import listeners_path
 
 _SPACE = "[[:space:]]*"
 # Patterns of grep -Ez (the whole file is one line). Exactly once, at the top level, no letters written as \u00xx: else
@@ -64,3 +73,46 @@ def exec_start_pre(config_path: str, client_ca_path: str, socket_unit: str) -> s
     anchors = f'"tlscacert"{_SPACE}:{_SPACE}{spelled}'
     words = [_SCRIPT, config_path, _VERIFIES, anchors, _AMBIGUOUS, socket_unit, _HOSTS]
     return "ExecStartPre=/bin/sh -c " + " ".join(map(quote_word, words))
+
+
+_VARIABLE = "DOCKER_TLS_LOCAL"
+_PLAIN = re.compile(r"[A-Za-z0-9_@:/.,+-]+")
+_NAMED = '"hosts"[[:space:]]*:'
+# The unit may have a PATH of its own.
+_LISTENERS_SCRIPT = """\
+PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; if LC_ALL=C grep -Ezsq "$1" "$0"; then listeners=; else listeners=$3; \
+echo "<3>docker-tls: $0 does not have the listeners of this host's endpoint (hosts) any more. \
+dockerd gets the unit's local listeners only. \
+To restore the endpoint, run on the controller: ansible-playbook portcullis.docker_tls.site" >&2; fi; \
+echo "$4=\\"$listeners\\"" > "$2\""""
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Lines for [Service] before ExecStart=, and the command with the variable at its end."""
+
+    lines: tuple[str, ...]
+    command: str
+
+
+def local_fallback(command: str, config_path: str, service: str, hosts: t.Sequence[str]) -> Fallback | None:
+    """Return what the drop-in says for ``command`` (without -H) and the local listeners ``hosts``.
+
+    None where it cannot be said: the command expands no variables (``:`` prefix), or a listener has characters to be quoted.
+    """
+    prefix = re.match(r"[@:+!|-]*", split_words(command)[0].value)
+    if (prefix and ":" in prefix[0]) or not all(map(_PLAIN.fullmatch, hosts)):
+        return None
+    path = listeners_path(service)
+    flags = " ".join(f"-H {host}" for host in hosts)
+    words = [_LISTENERS_SCRIPT, config_path, _NAMED, path, flags, _VARIABLE]
+    return Fallback(
+        (
+            "# Another tool may have rendered daemon.json: no TCP port without client verification.",
+            refuse_open_port(config_path),
+            "# Where it names no listeners, dockerd gets the unit's local ones.",
+            f"EnvironmentFile=-{path}",
+            "ExecStartPre=-/bin/sh -c " + " ".join(map(quote_word, words)),
+        ),
+        f"{command} ${_VARIABLE}",
+    )

@@ -72,7 +72,7 @@ def endpoint_socket_name(service: str) -> str:
 
 
 def listeners_path(service: str) -> str:
-    """Return the file from which a Docker service takes its local listeners, see ``local_fallback.py``; each start writes it."""
+    """Return the file from which a Docker service takes its local listeners, see ``start_guard.py``; each start writes it."""
     return f"/run/{_stem(service)}-tls.env"
 
 

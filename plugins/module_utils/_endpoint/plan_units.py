@@ -8,11 +8,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._docker import drop_in, endpoint_socket_unit
+from .._docker import drop_in, socket_unit
 from .._docker.exec_start import Derivation, local_hosts
 from .._docker.listeners import Listen
-from .._docker.local_fallback import Fallback, local_fallback
 from .._docker.source_filter import filter_lines
+from .._docker.start_guard import Fallback, local_fallback
 from .._docker.systemd import endpoint_socket_name
 from .._pki import reader
 from .._proxy.plan import Wanted, check_foreign, no_files, wanted_files
@@ -53,7 +53,7 @@ def wanted_units(
     return Units(
         encoded(drop_in.guard_dropin(state.config_path, anchors, derivation, name)),
         encoded(drop_in.socket_dropin(kept, name)),
-        encoded(endpoint_socket_unit.unit_text(listen.endpoints(), service, socket, _filtering(options, listen))),
+        encoded(socket_unit.endpoint_socket_text(listen.endpoints(), service, socket, _filtering(options, listen))),
         no_files(state.proxy),
     )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .._docker import daemon_json
+from .._docker.daemon_json_keys import check_keys
 from .._docker.exec_start import Derivation, conflicts, is_local, local_hosts
 from .._docker.findings import Finding, error, errors, keep_containers_hint, warning, warnings
 from .._docker.flags import find_flags
@@ -26,7 +27,6 @@ from .._errors import TlsError
 from .._host.addresses import Address
 from .._time import isoformat
 from .preflight_certificates import TlsFiles, check_certificates
-from .preflight_keys import check_keys
 
 OLDEST_ENGINE = (20, 10)
 CLOCK_TOLERANCE = timedelta(seconds=60)

@@ -3,7 +3,7 @@
 
 """A host in memory: real files in a directory, and a systemd and a dockerd that follow the measured rules.
 
-The rules (dockerd-facts 1.4, 1.5, 2.1, 2.2, 2.5, and endpoint_socket_unit.py): ``-H`` together with ``hosts`` keeps dockerd from
+The rules (dockerd-facts 1.4, 1.5, 2.1, 2.2, 2.5, and socket_unit.py): ``-H`` together with ``hosts`` keeps dockerd from
 starting; so do a key that does not fit its certificate, a missing file, an address that is not there. A dockerd that binds /run/docker.sock itself takes it
 from systemd, and takes it away when it ends. systemd starts what it has loaded, until daemon-reload. Without live-restore a
 dockerd that stops takes its containers along, and so does one that starts without it and finds some.

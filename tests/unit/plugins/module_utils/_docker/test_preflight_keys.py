@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import daemon_json, daemon_json_keys
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.preflight_keys import check_keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.daemon_json_keys import check_keys
 
 PATH = "/etc/docker/daemon.json"
 ENGINES = ("20.10.24+dfsg1", "26.1.5+dfsg1", "28.5.2")

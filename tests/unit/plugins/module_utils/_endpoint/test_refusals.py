@@ -437,7 +437,7 @@ def codes_of(file: str) -> t.Iterator[str]:
 FILES = (
     *("_docker/listeners.py", "_docker/socket_unit.py", "_docker/unsupported.py", "_endpoint/existing_endpoint.py"),
     *("_endpoint/plan_present.py", "_endpoint/preflight.py", "_endpoint/preflight_certificates.py"),
-    *("_endpoint/preflight_keys.py", "_endpoint/replaceable.py"),
+    *("_docker/daemon_json_keys.py", "_endpoint/replaceable.py"),
 )
 
 
