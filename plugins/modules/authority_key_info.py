@@ -70,13 +70,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._adoption import key_search
+from ..module_utils._adoption import files
 from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
 from ..module_utils._module import run_module
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
-    found = key_search.find(module.params["certificates"], module.params["places"])
+    found = files.find_ca_keys(module.params["certificates"], module.params["places"])
     names = ("fingerprint_sha256", "path", "encrypted")
     return {
         "changed": False,

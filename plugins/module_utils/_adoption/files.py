@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates and keys that lie about on a host, read.
+"""Certificates and keys that lie about on a host, read; and where the private keys of given CAs lie on a machine, with Docker or without.
 
 Only files that hold a certificate or a private key count, wherever Docker, its documentation, docker-machine and the common
 scripts put theirs, and where people leave copies. Nothing is opened that is not a regular file, and nothing is changed.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -146,3 +147,48 @@ def _key(data: bytes) -> KeyFact | None:
     except TlsError:
         return None
     return KeyFact(False, keys.public_key_fingerprint(public), keys.key_type_of(public))
+
+
+#: Where the one who made the CAs keeps them, beside the usual places.
+HOME_PLACES = ("~", "~/.docker", "~/.docker/machine/certs", "~/certs", "~/docker-certs")
+_CA_KEY = re.compile(r"(^|[^a-z])(ca|root)([^a-z].*)?key|key.*[^a-z](ca|root)([^a-z]|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class CaKeys:
+    """The places of keys as (fingerprint of the CA's certificate, path, whether it is encrypted), and which places were searched."""
+
+    keys: tuple[tuple[str, str, bool], ...]
+    searched: tuple[str, ...]
+
+
+def find_ca_keys(certificates: t.Iterable[str], places: t.Iterable[str]) -> CaKeys:
+    """Return the keys of ``certificates`` (PEM, a CA each) in the usual places and in ``places``.
+
+    An encrypted key cannot be told apart before it is opened: it counts where it lies beside the CA's certificate, or where its name
+    says that it is a CA's and no CA's certificate lies beside it. Raises TlsError ``certificate-unreadable``.
+    """
+    wanted = (*PLACES, *HOME_PLACES, *places)
+    facts = search((), wanted)
+    keys = []
+    for text in certificates:
+        view = reader.view_certificate(reader.load_certificate(text, "a CA's certificate"))
+        for fact in facts:
+            if fact.key is None:
+                continue
+            known = fact.key.fingerprint == view.public_key_fingerprint
+            if known or (fact.key.encrypted and _may_be_ca_key(fact, view.public_key_fingerprint, facts)):
+                keys.append((view.fingerprint_sha256, fact.path, fact.key.encrypted))
+    return CaKeys(tuple(keys), directories((), wanted))
+
+
+def _may_be_ca_key(fact: FileFact, fingerprint: str, facts: t.Iterable[FileFact]) -> bool:
+    """Return whether an encrypted key may be that of the CA whose key has this fingerprint, by what is around it."""
+    directory = os.path.dirname(fact.path)
+    beside = {
+        view.public_key_fingerprint
+        for other in facts
+        for view in other.certificates
+        if view.is_authority and os.path.dirname(other.path) == directory
+    }
+    return fingerprint in beside or (not beside and _CA_KEY.search(os.path.basename(fact.path)) is not None)

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import files, key_search
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import files
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_key_info
 from support.ansible.modules import run_module
 from support.ca.certificates import authority
@@ -23,7 +23,7 @@ LOCKED = docker_recipe()
 def places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """Return the only directory that is searched."""
     monkeypatch.setattr(files, "PLACES", (str(tmp_path / "*"),))
-    monkeypatch.setattr(key_search, "HOME_PLACES", ())
+    monkeypatch.setattr(files, "HOME_PLACES", ())
     return tmp_path
 
 
