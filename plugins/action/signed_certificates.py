@@ -8,7 +8,7 @@ import typing as t
 from ..modules import signed_certificates
 from ..plugin_utils._plan import signing
 from ..plugin_utils._remote import external_issuers
-from ..plugin_utils._remote.issuing import IssuingAction
+from ..plugin_utils._remote.external_issuers import IssuingAction
 from ..plugin_utils._remote.module_runner import Result
 from ..plugin_utils._variables.binding import Bound
 from ..plugin_utils._variables.fleet_variables import Fleet

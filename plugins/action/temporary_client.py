@@ -16,8 +16,8 @@ from ..plugin_utils._plan import issuer_settings, verification
 from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._remote import external_issuers
 from ..plugin_utils._remote.accept import unusable
+from ..plugin_utils._remote.external_issuers import IssuingAction
 from ..plugin_utils._remote.failures import rejection
-from ..plugin_utils._remote.issuing import IssuingAction
 from ..plugin_utils._remote.module_runner import Result
 from ..plugin_utils._variables.binding import Bound
 from ..plugin_utils._variables.fleet_variables import Fleet

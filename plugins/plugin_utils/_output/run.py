@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ...module_utils._docker.daemon_log import LOG_MARK
-from .._remote import raw_output
+from .._remote import failures
 from . import connection_hints, signed_certificate
 
 Mapping = t.Mapping[str, t.Any]
@@ -220,7 +220,7 @@ class Run:
     def note_problem(self, host: str, result: Mapping, module: str = "") -> None:
         """Take in why a host failed or was not reached; the last word counts. ``module``: that of ours which failed."""
         self.change_failed = self.change_failed or module in _CHANGING
-        output = raw_output.raw_output(result)
+        output = failures.raw_output(result)
         said = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
         found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
         hint = " ".join(str(result.get("hint") or ("" if result.get("code") else connection_hints.hint(found))).split())

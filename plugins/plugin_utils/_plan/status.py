@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._remote import raw_output
+from .._remote import failures
 from .._validate import preflight
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
@@ -186,7 +186,7 @@ def _state(result: Mapping) -> str:
 def _problem(result: Mapping) -> str:
     """Return what a module or the connection complained about, on one line of a sane length."""
     said = ". ".join(str(result[name]) for name in ("msg", "hint") if result.get(name))
-    text = " ".join((raw_output.raw_output(result) or said or "no answer").split())
+    text = " ".join((failures.raw_output(result) or said or "no answer").split())
     for noise in _NOISE:
         text = text.removeprefix(noise)
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."

@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .answer_schema import LONG, Misshapen, Shape
+from .answer_schema import LONG, Misshapen, Shape, printable
 from .answers import ANSWERS, COMMON, DIFFS, FACTS
-from .printable import printable
 
 Result = dict[str, t.Any]
 

@@ -1,17 +1,22 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Other issuers asked from this process, and their answers beside those of the CA. Credentials never leave the controller but for the issuer."""
+"""Other issuers asked from this process, and their answers beside those of the CA; what they signed is recorded on the CA host.
+
+Credentials never leave the controller but for the issuer.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
+
 from ...module_utils._outcome import cryptography_problem
 from ...modules import issued_certificates, recorded_certificates
-from . import local
-
-Result = dict[str, t.Any]
+from . import controller, local
+from .module_runner import PassphraseAction, Result
+from .time_limit import TimeLimitExceeded
 
 RECORD = "portcullis.docker_tls.recorded_certificates"
 #: For actions that record what was issued (``ModuleAction.MORE``).
@@ -109,3 +114,27 @@ def answered(issued: t.Mapping[str, t.Any]) -> Result:
         for one in issued.get("pending") or ()
     }
     return {**issued, "pending": [], "rejected": {**(issued.get("rejected") or {}), **missing}}
+
+
+class IssuingAction(PassphraseAction):
+    """An action that has certificates signed by the CA, by other issuers, or by both."""
+
+    MORE = MAINS
+
+    def secret(self, arguments: Result) -> str:
+        """Return what is secret in the arguments: what is recorded is not."""
+        return super().secret(arguments) if "passphrase" in arguments else ""
+
+    def issue(self, external: Result, place: t.Mapping[str, t.Any], task_vars: Result, *, diff: bool = False) -> Result:
+        """Return the result of M(issued_certificates), recorded in the ledger at ``place``; in check mode nothing is asked for."""
+        check = bool(self._task.check_mode)
+        issued = issue(external, check_mode=check, diff=diff)
+        arguments = None if check else record(external, issued, place)
+        if arguments is None:
+            return issued
+        try:
+            recorded = self.execute(RECORD, {"operator": controller.user(), **arguments}, task_vars)
+        except (AnsibleError, TimeLimitExceeded) as error:
+            # Certificates that were issued are not lost because the CA host went away.
+            recorded = {"failed": True, "msg": f"the CA host does not answer: {error}"}
+        return with_record(issued, recorded)

@@ -21,7 +21,7 @@ from ansible import constants as C
 
 from ...module_utils._standalone import PACKAGE, closure, program
 from . import pipelining
-from .printable import printable
+from .answer_schema import printable
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2] / "module_utils"
 _BEGUN = "docker_tls: begun"

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.accept import accept
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.printable import printable
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answer_schema import printable
 
 EVIL = {
     "colour": ("\x1b[31mred\x1b[0m", "?[31mred?[0m"),

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import raw_output
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import failures
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote impo
     ids=["no-sudo", "on-a-terminal", "traceback", "silence", "an-answer"],
 )  # fmt: skip
 def test_instead_of_an_answer_is_the_last_thing_that_the_host_said(result: dict[str, t.Any], expected: str) -> None:
-    assert raw_output.raw_output(result) == expected
+    assert failures.raw_output(result) == expected
