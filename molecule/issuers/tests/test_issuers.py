@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 sys.path.append(str(Path(__file__).resolve().parents[3] / "tests/unit"))
 
@@ -22,11 +23,12 @@ from fleet import (
     issuer_of,
     kept,
     place_for_copies,
+    restarts_of,
     who_gets_in,
 )
 from playbook import Run, play
 from support.ca import bao_server
-from testinfra_helpers import address_of, client_bundle
+from testinfra_helpers import Bundle, address_of, client_bundle
 
 EVERYWHERE = {"old", "new"}
 POLICY = """
@@ -55,6 +57,12 @@ class Engine:
         settings = {**self._access, "mount": "pki-clients", "role": "operator"}
         usual = {"issuer": "openbao", "only_docker_clients": True, "ca_content": self.clients_root, "openbao": settings}
         return {"clients": {**usual, **changes}}
+
+    def revoke(self, bundle: Bundle) -> None:
+        """Revoke a client's certificate, as an administrator does."""
+        serial = x509.load_pem_x509_certificate(Path(bundle.certificate).read_bytes()).serial_number
+        pairs = serial.to_bytes((serial.bit_length() + 7) // 8, "big").hex(":")
+        self.bao.call("pki-clients/revoke", {"serial_number": pairs})
 
     def issued(self) -> int:
         """Return how many certificates the engines have issued."""
@@ -256,6 +264,34 @@ def test_issuer_changes_its_root_and_no_client_is_locked_out(hosts: dict[str, An
     assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
     engine.root = new
     assert_changed_nothing(site(server(new), clients))
+
+
+def test_client_that_the_issuer_has_revoked_is_refused_where_a_proxy_checks_its_lists(
+    hosts: dict[str, Any], engine: Engine
+) -> None:
+    server = engine.server(trust_local_ca=False)
+    clients = engine.clients(trust_local_ca=False, revocation_lists="engine")
+    listener = "{{ 'proxy' if inventory_hostname == 'new' else 'dockerd' }}"
+    former = kept("alice")
+    run = site(server, clients, docker_daemon_listener=listener, docker_client_cert_force_renewal=True)
+    assert run.returncode == 0, run.output
+    assert who_gets_in(hosts, former) == who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    engine.revoke(former)
+    with restarts_of(hosts) as restarts:
+        run = site(server, clients, docker_daemon_listener=listener)
+    assert run.returncode == 0, run.output
+    assert restarts == {"old": 0, "new": 0}
+    assert who_gets_in(hosts, former) == {"old"}
+    engine.bao.seal()
+    run = site(server, clients, docker_daemon_listener=listener)
+    assert run.returncode != 0
+    assert "the revocation list of the access group clients cannot be renewed on this host" in run.output
+    assert "old" not in [line.split()[0] for line in run.recap.splitlines() if "failed=1" in line]
+    engine.bao.unseal()
+    assert who_gets_in(hosts, former) == {"old"}
+    assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
+    run = site(server, engine.clients(trust_local_ca=False))
+    assert run.returncode == 0, run.output
 
 
 def test_fleet_moves_back_and_no_client_is_locked_out(hosts: dict[str, Any], engine: Engine) -> None:

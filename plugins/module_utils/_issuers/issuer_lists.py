@@ -27,7 +27,7 @@ _HINT = "Check that the issuer publishes its lists where revocation_lists says, 
 def of_engine(settings: openbao.Settings, anchors: str) -> str:
     """Return the newest list of each of ``anchors`` (PEM) that the engine has, as PEM.
 
-    Raises TlsError ``crl-issuer-unpinned`` where the CA that signs now is not one of ``anchors``, ``issuer-failed``, and those of
+    Raises TlsError ``crl-issuer-unpinned`` where the CA that signs now is not one of ``anchors``, ``issuer-sealed``, ``issuer-failed``, and those of
     ``Caller.call``.
     """
     caller = Caller(settings.endpoint, "the issuer openbao")
@@ -57,6 +57,8 @@ def _get(caller: Caller, settings: openbao.Settings, place: str) -> Answer:
     url = f"{settings.endpoint.url}/v1/{urllib.parse.quote(settings.mount)}/{place}"
     headers = {"X-Vault-Namespace": settings.namespace} if settings.namespace else {}
     answer = caller.call("GET", url, headers)
+    if answer.status == 503:
+        raise openbao.refusal(answer, settings, "its revocation lists")
     if answer.status != 200:
         raise _failed(settings, f"answered {settings.mount}/{place} with {answer.status}")
     return answer

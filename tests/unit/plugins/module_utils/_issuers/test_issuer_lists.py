@@ -180,11 +180,15 @@ def test_lists_that_cannot_be_read_are_the_problem_of_the_group_and_not_of_the_r
         "issuer-settings-invalid": entry(mount, openbao=wrong),
         "crl-missing": entry(mount, revocation_lists="-----BEGIN X509 CRL-----"),
         "crl-issuer-unpinned": entry(mount, ca_content=made.authority().pem),
+        "issuer-sealed": entry(mount),
     }
     for code, one in given.items():
+        if code == "issuer-sealed":
+            bao.seal()
         found = described(mount, on_controller.read([one], lambda: {"ops"}))
         assert found["crl_content"] == ""
         problem = found["crl_problem"]
         assert problem["code"] == code, problem
         records.said(f"{problem['msg']} {problem['hint']}", code=code)
         assert "no-token-is-needed" not in str(problem)
+    bao.unseal()
