@@ -13,6 +13,7 @@ import typing as t
 from datetime import datetime
 
 from .._pki import revocation_list
+from .._time import isoformat
 from . import lifetimes, trust
 from .model import (
     INVALID,
@@ -56,6 +57,7 @@ def assess_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thre
         findings.extend(_access_findings(facts, access, known))
     checks = _checked_authorities(facts, known)
     findings.extend(_list_findings(facts, known, checks))
+    findings.extend(_ended_lists(facts, now))
     return HostStatus(order(findings), facts, access.admits if access else None, checks)
 
 
@@ -82,6 +84,17 @@ def _list_findings(facts: HostFacts, known: trust.Trust, checks: frozenset[str])
     if facts.stored.revocation_lists and behind:
         text = f"its proxy does not have the newest revocation list of {', '.join(behind)}"
         yield Finding("revocation-list-outdated", "critical", text, _SITE)
+
+
+def _ended_lists(facts: HostFacts, now: datetime) -> t.Iterator[Finding]:
+    """Name lists of other issuers that have ended: the proxy still checks them, and nothing newer (``_proxy.config``)."""
+    for one in facts.stored.revocation_lists:
+        if one.next_update is not None and one.next_update <= now:
+            text = (
+                f"the revocation list of {one.issuer} has ended ({isoformat(one.next_update)}): its proxy still refuses the certificates in it, and "
+                "admits those that were revoked since then"
+            )
+            yield Finding("revocation-list-ended", "warning", text, _SITE)
 
 
 def _unwanted_endpoint(facts: HostFacts) -> t.Iterator[Finding]:

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file, prometheus, text
@@ -166,6 +169,25 @@ def test_certificate_in_a_revocation_list_is_refused_by_proxies_that_have_it(
     }
     readable = bool(files.get("revocation_lists_content")) and "AAAA" not in files["revocation_lists_content"]
     assert outdated == ({"web2"} if expected and readable else set())
+
+
+def list_until(end: datetime) -> str:
+    """Return a list as another issuer makes it, which ends long before its authority."""
+    pair = clients_authority()
+    builder = x509.CertificateRevocationListBuilder(pair.certificate.subject)
+    builder = builder.last_update((NOW - timedelta(days=9)).replace(tzinfo=None)).next_update(end.replace(tzinfo=None))
+    return builder.sign(pair.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [(NOW + timedelta(days=1), []), (NOW - timedelta(days=1), [("warning", "revocation-list-ended")])],
+    ids=["valid", "ended"],
+)
+def test_list_that_has_ended_on_a_host_is_named(end: datetime, expected: list[tuple[str, str]]) -> None:
+    hosts = [host("web1", stored=stored(server(), revocation_lists_content=list_until(end)))]
+    findings = [each for one in report(hosts, authorities=ca()).hosts for each in one.findings]
+    assert [(one.level, one.code) for one in findings if one.code.startswith("revocation-")] == expected
 
 
 def test_list_of_a_retired_authority_says_nothing_of_a_host_that_still_admits_it() -> None:
