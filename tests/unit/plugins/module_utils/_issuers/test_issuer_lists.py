@@ -169,6 +169,8 @@ def test_controller_reads_the_lists_of_groups_that_are_admitted_by_proxies_alone
         x509.load_pem_x509_certificate(mount.root.encode()).public_key()  # type: ignore[arg-type]
     )
     assert "crl_problem" not in found
+    foretold = {"authorities": {"ops": {"name": "ops", "trusted_content": "", "crl_content": ""}}}
+    assert on_controller.completed(foretold, lists) == foretold
     option = on_controller.with_lists([{"authority": "ops"}, {"authority": "server"}], lists)
     assert [list(one) for one in option] == [["authority", "crl_content"], ["authority"]]
 
@@ -176,6 +178,8 @@ def test_controller_reads_the_lists_of_groups_that_are_admitted_by_proxies_alone
 def test_lists_that_cannot_be_read_are_the_problem_of_the_group_and_not_of_the_run(bao: bao_server.Bao) -> None:
     mount = Mount(bao, "pki-away")
     wrong = {**mount.options(), "timeout": "soon"}
+    lacking = {**entry(mount), "openbao": None}
+    assert on_controller.read([lacking], lambda: {"ops"})["ops"]["code"] == "issuer-settings-invalid"
     given: dict[str, t.Any] = {
         "issuer-settings-invalid": entry(mount, openbao=wrong),
         "crl-missing": entry(mount, revocation_lists="-----BEGIN X509 CRL-----"),
