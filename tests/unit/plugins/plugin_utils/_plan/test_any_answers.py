@@ -88,6 +88,14 @@ def part(name: str) -> Make:
 MADE.update({f"plan: {name}": part(name) for name in plan.PARTS if name not in ("controller", "inventory", "secrets")})
 
 
+#: What the inventory may say beside the answers. A playbook of roles may have a batch of one host, and an inventory several CA hosts.
+CHOSEN: dict[str, st.SearchStrategy[t.Any]] = {
+    "docker_daemon_listener": st.sampled_from(["dockerd", "systemd", "proxy"]),
+    "docker_daemon_serial": st.sampled_from([None, 1, "25%", [1, "100%"]]),
+    "docker_daemon_state": st.sampled_from(["present", "absent", "rolled_back"]),
+}
+
+
 @st.composite
 def runs(draw: st.DrawFn) -> dict[str, dict[str, t.Any]]:
     """Return the variables of all hosts somewhere in a run."""
@@ -109,14 +117,26 @@ def test_whatever_is_registered_the_failure_is_in_words(make: Make) -> None:
         host=st.sampled_from(HOSTS[1:]),
         check=st.booleans(),
         verify=st.sampled_from(["changed", "always", "never"]),
+        chosen=st.fixed_dictionaries(CHOSEN),
+        batch=st.sampled_from([HOSTS[1:], HOSTS[1:2], []]),
+        authorities=st.sampled_from([[], ["web1"], ["desk"], ["web1", "web2"]]),
     )
-    def attack(known: dict[str, dict[str, t.Any]], host: str, check: bool, verify: str) -> None:
+    def attack(
+        known: dict[str, dict[str, t.Any]],
+        host: str,
+        check: bool,
+        verify: str,
+        chosen: dict[str, t.Any],
+        batch: list[str],
+        authorities: list[str],
+    ) -> None:
         variables = {
             **known[host],
+            **chosen,
             "inventory_hostname": host,
-            "groups": GROUPS,
-            "hostvars": HostVars(known),
-            "ansible_play_batch": HOSTS[1:],
+            "groups": {**GROUPS, "docker_ca": authorities},
+            "hostvars": HostVars({name: {**chosen, **one} for name, one in known.items()}),
+            "ansible_play_batch": batch,
             "ansible_check_mode": check,
             "docker_daemon_verify": verify,
             "docker_client_cert_clients": [{"name": "desk", "group": "clients"}],
