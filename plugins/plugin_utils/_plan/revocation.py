@@ -211,7 +211,7 @@ def _not_completed(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[U
                     f"REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of {one.client} that {access_text.named(outside)} "
                     f"{'refuses' if len(outside) == 1 else 'refuse'} its certificate of {one.generation}, and this run does not include "
                     f"{'it' if len(outside) == 1 else 'them'}.",
-                    "Run portcullis.docker_tls.site without --limit and --tags.",
+                    "Run portcullis.docker_tls.site without --limit and --tags. Remove a host that no longer exists from the inventory.",
                 )
             )
     return found

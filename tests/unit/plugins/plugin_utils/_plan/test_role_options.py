@@ -156,3 +156,17 @@ def test_task_without_authorities_says_why_there_are_none(read: t.Any, code: str
         options.authorities(here, "docker_daemon")
     assert caught.value.code == code
     records.said(f"{caught.value}. {caught.value.hint}", code=code)
+
+
+@pytest.mark.parametrize(
+    ("listener", "expected"),
+    [("dockerd", {"ops": ""}), ("systemd", {"ops": ""}), ("proxy", {"ops": "", "clients": "x"})],
+)
+def test_group_that_the_run_would_make_is_named_for_the_plan_of_a_first_check(
+    listener: str, expected: dict[str, str]
+) -> None:
+    here = bound(docker_daemon_access_groups=["ops", "clients"], docker_daemon_listener=listener)
+    one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x", "crl_content": "A"}
+    foretold = {**one, "trusted_content": "", "certificate_content": "", "crl_content": ""}
+    known = {"server": {**one, "purpose": "server"}, "ops": foretold, "clients": one}
+    assert options.endpoint(here, known)["group_authorities"] == expected
