@@ -13,6 +13,7 @@ import ipaddress
 import re
 import typing as t
 
+from .._variables.as_written import is_true
 from .._variables.fleet_variables import connected_address
 from . import bundle_places, issuer_settings
 
@@ -134,7 +135,7 @@ def client_bundles(
                 "directory": client.get("controller_directory") or "",
             }
             for client in present
-            if client.get("controller", True)
+            if is_true(client.get("controller", True))
         ]
     if host in machines:
         found += _bundles_of_users(host, hostvars[host], clients, present)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ...module_utils._errors import TlsError
+from .._variables.as_written import is_true
 from .._variables.binding import Bound, Unresolved
 from .._variables.fleet_variables import ADDRESSES, Fleet
 from . import access_lists, ca_place, inventory, issuer_settings
@@ -300,7 +301,7 @@ def signed_for(bound: Bound, host: str) -> Options:
 def installation(bound: Bound) -> t.Optional[Options]:
     """Return the options of M(server_certificate) for what was signed or rejected in this run, None where there is nothing to install."""
     signed = signed_for(bound, str(bound["inventory_hostname"]))
-    if not signed["rejected"] and not (signed["certificate_content"] and bound["docker_server_cert_install"]):
+    if not signed["rejected"] and not (signed["certificate_content"] and is_true(bound["docker_server_cert_install"])):
         return None
     return {
         "directory": bound["docker_server_cert_path"],

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ...module_utils._errors import TlsError
 from .._client_files import given_client
+from .._variables.as_written import is_true
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
 from . import inventory, issuer_settings, options, revocation
@@ -126,7 +127,7 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "certificate_content": client["expired_certificate_content"],
         "key_content": made.get("key_content", ""),
     }
-    foreign = bound["docker_daemon_allow_port_2375"] or seen.get("port_2375")
+    foreign = is_true(bound["docker_daemon_allow_port_2375"]) or seen.get("port_2375")
     return {
         "host": address.hostname,
         "port": address.port,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from jinja2 import Undefined
 
 Mapping = t.Mapping[str, t.Any]
@@ -29,6 +30,11 @@ def variable(hostvars: Mapping, host: str, name: str, written: Mapping) -> t.Any
     """
     found = written.get(name)
     return hostvars[host][name] if has_template(found) else found
+
+
+def is_true(value: t.Any) -> bool:
+    """Return a boolean variable as Ansible reads it: ``-e name=false`` and ``"no"`` are texts, and Python takes every text for true."""
+    return bool(boolean(value, strict=False))
 
 
 def is_computed(value: t.Any) -> bool:

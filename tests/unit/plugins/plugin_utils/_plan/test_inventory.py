@@ -324,3 +324,13 @@ def test_reasons_that_a_host_invents_do_not_get_into_the_ledger() -> None:
         ["a"], {"a": {"docker_server_cert_requested": answer(reasons=reasons)}}, "365d"
     )
     assert made["reasons"] == ["expires-soon"]
+
+
+@pytest.mark.parametrize(
+    ("value", "made"), [(False, 0), ("no", 0), ("false", 0), (0, 0), (True, 1), ("yes", 1), ("1", 1)]
+)
+def test_client_whose_bundle_is_not_wanted_on_the_controller_gets_none_however_that_is_written(
+    value: object, made: int
+) -> None:
+    found = inventory.client_bundles("localhost", {"localhost": {}}, [{"name": "alice", "controller": value}], [])
+    assert len(found) == made

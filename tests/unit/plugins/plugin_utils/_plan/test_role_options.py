@@ -170,3 +170,15 @@ def test_group_that_the_run_would_make_is_named_for_the_plan_of_a_first_check(
     foretold = {**one, "trusted_content": "", "certificate_content": "", "crl_content": ""}
     known = {"server": {**one, "purpose": "server"}, "ops": foretold, "clients": one}
     assert options.endpoint(here, known)["group_authorities"] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "installs"), [(False, False), ("false", False), ("no", False), (True, True), ("yes", True)]
+)
+def test_certificate_is_installed_only_where_the_variable_says_so_also_as_a_text(value: t.Any, installs: bool) -> None:
+    """``-e docker_server_cert_install=false`` is a text."""
+    facts = {"docker_ca_authorities": {"server": {"trusted_content": "x"}}}
+    signed = {"certificates": {"web1/server": {"certificate_content": "y"}}}
+    here = bound(docker_server_cert_install=value, docker_server_cert_signed=signed)
+    here._others["localhost"] = {"ansible_facts": facts}
+    assert (options.installation(here) is not None) == installs
