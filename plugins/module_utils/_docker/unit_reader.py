@@ -10,10 +10,10 @@ import glob
 import json
 import os
 import shutil
-import subprocess
 import typing as t
 
 from .._files import read_bytes_or_none
+from .._host import commands
 from .systemd import Services, UnitState
 from .unit_environment import UnitModel, Variable, command_variables, parse_unit, read_environment
 from .unsupported import UnitFacts
@@ -95,12 +95,10 @@ def _environment_of_process(pid: int) -> dict[str, str]:
 def _environment_of_manager() -> dict[str, str]:
     """Return what systemd gives to every service (DefaultEnvironment=, ``systemctl set-environment``), none without busctl."""
     place = ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "Environment"]
+    status, shown = commands.run(["busctl", "--json=short", "get-property", *place], 10)
     try:
-        shown = subprocess.run(
-            ["busctl", "--json=short", "get-property", *place], capture_output=True, text=True, timeout=10, check=True
-        ).stdout
-        return pairs_of(json.loads(shown)["data"])
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError):
+        return {} if status else pairs_of(json.loads(shown)["data"])
+    except (ValueError, KeyError):
         return {}
 
 
@@ -116,9 +114,6 @@ def _comment_continues(texts: t.Mapping[str, t.Sequence[tuple[str, str]]]) -> bo
     if not any(line.lstrip().startswith(("#", ";")) and line.endswith("\\") for line in lines):
         return False
     try:
-        shown = subprocess.run(
-            ["systemctl", "--version"], capture_output=True, text=True, timeout=10, check=False
-        ).stdout
-        return int(shown.split()[1]) < 254
-    except (OSError, subprocess.SubprocessError, IndexError, ValueError):
+        return int(commands.run(["systemctl", "--version"], 10)[1].split()[1]) < 254
+    except (IndexError, ValueError):
         return False

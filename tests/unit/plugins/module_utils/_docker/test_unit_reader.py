@@ -40,13 +40,12 @@ def test_snap_is_known_by_its_directory_or_its_unit(
 def test_environment_comment_with_a_backslash_depends_on_systemd(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, version: str, names: list[str]
 ) -> None:
-    class Answer:
-        stdout = version
-
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\necho '{version}'\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     variables, fragment = tmp_path / "default-docker", tmp_path / "docker.service"
     variables.write_text("# comment \\\nA=1\n")
     fragment.write_text(f"[Service]\nEnvironmentFile=-{variables}\nExecStart=/usr/bin/dockerd $DOCKER_OPTS\n")
-    monkeypatch.setattr(unit_reader.subprocess, "run", lambda *_arguments, **_options: Answer)
     service = UnitState("docker.service", "loaded", fragment_path=str(fragment))
     model = unit_reader.read_model(service, str(tmp_path / "zz-docker-tls.conf"))
     assert list(unit_reader.environment_of(model)) == names
