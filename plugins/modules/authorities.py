@@ -252,6 +252,7 @@ from ..module_utils._argument_specs import (
     REVOCATION_LIST_GROUPS_OPTION,
 )
 from ..module_utils._ca import access, call_context, create, layout, ledger, plan_text, report, revocation, store
+from ..module_utils._ca.call_context import CallContext
 from ..module_utils._ca.passphrase import check_passphrase, needed_passphrase
 from ..module_utils._issuers import anchors
 from ..module_utils._module import plan_diff, run_module
@@ -305,7 +306,7 @@ def _revoke(
     module: AnsibleModule,
     place: layout.CaDirectory,
     passphrase: bytes,
-    context: create.CallContext,
+    context: CallContext,
 ) -> revocation.Outcome:
     """Begin what the revoked clients make necessary, and compare the ledger with the others; without clients it is not read."""
     params, deferred = module.params, module.params["revocation_deferred"]

@@ -136,11 +136,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._ca import access, call_context, external_certificates, import_certificates, layout, revocation
+from ..module_utils._ca.call_context import CallContext
 from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
-
-if t.TYPE_CHECKING:
-    from ..module_utils._ca import create
 
 _CERTIFICATE: dict[str, t.Any] = {
     "content": {"type": "str", "required": True},
@@ -188,7 +186,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     }
 
 
-def _revocations(module: AnsibleModule, context: create.CallContext) -> dict[str, t.Any]:
+def _revocations(module: AnsibleModule, context: CallContext) -> dict[str, t.Any]:
     """Record which hosts refuse which revoked client."""
     found = [
         revocation.Verified(one["client"], one["authority"], tuple(one["hosts"]))
@@ -205,7 +203,7 @@ def _revocations(module: AnsibleModule, context: create.CallContext) -> dict[str
     }
 
 
-def _external(module: AnsibleModule, context: create.CallContext) -> dict[str, t.Any]:
+def _external(module: AnsibleModule, context: CallContext) -> dict[str, t.Any]:
     """Record what another issuer has signed."""
     params = module.params
     for one in params["certificates"]:

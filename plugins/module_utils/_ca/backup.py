@@ -26,6 +26,7 @@ from .._errors import TlsError
 from .._pki import pem
 from .._time import isoformat
 from . import create, layout, ledger, lock, stages, store, swap_keys
+from .call_context import CallContext
 from .ledger_head import Head
 
 MANIFEST = "backup.json"
@@ -49,7 +50,7 @@ class Backup:
     warnings: tuple[str, ...] = ()
 
 
-def make_backup(place: layout.CaDirectory, archive: str, context: create.CallContext, *, predict: bool) -> Backup:
+def make_backup(place: layout.CaDirectory, archive: str, context: CallContext, *, predict: bool) -> Backup:
     """Write the CA directory to the file ``archive`` (0600, replaced in one rename) and return what it holds.
 
     Raises TlsError (codes of ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``, ``key-not-encrypted``,

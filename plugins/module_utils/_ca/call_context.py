@@ -9,9 +9,22 @@ import os
 import pwd
 import socket
 import typing as t
+from dataclasses import dataclass
 from datetime import datetime
 
-from . import create
+from .._pki import key_encryption
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """What a run brings along: its clock, who it is for the ledger, and how it waits."""
+
+    now: datetime
+    origin: t.Mapping[str, str]
+    lock_timeout: float = 60
+    allow_network_filesystem: bool = False
+    restart_ledger: bool = False
+    rounds: int = key_encryption.ROUNDS
 
 
 def origin(operator: str = "") -> dict[str, str]:
@@ -29,9 +42,9 @@ def origin(operator: str = "") -> dict[str, str]:
     return {name: value[:200] for name, value in found.items() if value}
 
 
-def call_context(parameters: t.Mapping[str, t.Any], now: datetime) -> create.CallContext:
+def call_context(parameters: t.Mapping[str, t.Any], now: datetime) -> CallContext:
     """Return what a run brings along, by the options ``_options.CA_OPTIONS`` and ``restart_ledger``, as far as a module has them."""
-    return create.CallContext(
+    return CallContext(
         now=now,
         origin=origin(parameters["operator"]),
         lock_timeout=parameters["lock_timeout"],

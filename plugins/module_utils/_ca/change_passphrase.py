@@ -22,6 +22,7 @@ from .._errors import TlsError
 from .._pki import key_encryption
 from .._time import isoformat
 from . import create, layout, ledger, lock, store, swap_keys
+from .call_context import CallContext
 from .passphrase import check_passphrase
 
 
@@ -32,7 +33,7 @@ class Change:
     place: layout.CaDirectory
     old: str
     new: str
-    context: create.CallContext
+    context: CallContext
 
 
 @dataclass(frozen=True)

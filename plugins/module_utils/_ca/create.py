@@ -23,6 +23,7 @@ from .._pki import key_encryption, keys, names, reader, signing
 from .._pki.compat import NameOID
 from .._time import isoformat
 from . import crl, layout, ledger, lock, stages, store, swap_keys
+from .call_context import CallContext
 from .policy import DEFAULT_BACKDATE
 
 # With restart_ledger the user accepts these; a sound ledger is never restarted.
@@ -59,18 +60,6 @@ def spec_like(one: store.StoredAuthority) -> AuthoritySpec:
         generation=one.generation,
         accepted_only=one.accepted_only,
     )
-
-
-@dataclass(frozen=True)
-class CallContext:
-    """What a run brings along: its clock, who it is for the ledger, and how it waits."""
-
-    now: datetime
-    origin: t.Mapping[str, str]
-    lock_timeout: float = 60
-    allow_network_filesystem: bool = False
-    restart_ledger: bool = False
-    rounds: int = key_encryption.ROUNDS
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 
 from .._pki import reader
 from .._time import isoformat
-from . import certificate_entry, create, layout, ledger, lock, report
+from . import certificate_entry, layout, ledger, lock, report
+from .call_context import CallContext
 
 #: The event; unlike ``issued`` it says that no authority of this CA has signed the certificate.
 EVENT = "external-issued"
@@ -47,7 +48,7 @@ class Outcome:
 
 
 def record(
-    place: layout.CaDirectory, certificates: t.Sequence[External], context: create.CallContext, *, predict: bool
+    place: layout.CaDirectory, certificates: t.Sequence[External], context: CallContext, *, predict: bool
 ) -> Outcome:
     """Record those of ``certificates`` that the ledger does not have. Makes the directory where there is none.
 
@@ -72,7 +73,7 @@ def record(
 
 
 def _compare(
-    place: layout.CaDirectory, certificates: t.Sequence[External], context: create.CallContext
+    place: layout.CaDirectory, certificates: t.Sequence[External], context: CallContext
 ) -> tuple[tuple[dict[str, t.Any], ...], int]:
     """Return the entries that the ledger lacks, and how many of the certificates it has."""
     there = {str(entry.get("fingerprint_sha256")) for entry in ledger.entries(place, lambda line: _LINE in line)}
@@ -87,7 +88,7 @@ def _compare(
     return tuple(entries.values()), known
 
 
-def _entry(one: External, view: reader.CertificateView, context: create.CallContext) -> dict[str, t.Any]:
+def _entry(one: External, view: reader.CertificateView, context: CallContext) -> dict[str, t.Any]:
     """Return what the ledger keeps of one certificate, in the order of what it keeps of those that the CA signs."""
     return {
         "serial": view.serial,

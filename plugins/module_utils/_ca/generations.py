@@ -18,6 +18,7 @@ from .._errors import TlsError
 from .._pki import keys, names
 from .._time import isoformat
 from . import create, layout, ledger, lock, stages, store
+from .call_context import CallContext
 
 ACCEPTED, ISSUING, RETIRED = "accepted", "issuing", "retired"
 STATES = (ACCEPTED, ISSUING, RETIRED)
@@ -40,7 +41,7 @@ def change(
     spec: create.AuthoritySpec,
     state: str,
     passphrase: bytes | None,
-    context: create.CallContext,
+    context: CallContext,
     *,
     predict: bool,
     generation: int = 0,
@@ -68,7 +69,7 @@ def change(
         return Outcome(before, read(place, spec.name), made, (*settled.reasons, *reasons), settled.warnings)
 
 
-def check_place(place: layout.CaDirectory, context: create.CallContext) -> None:
+def check_place(place: layout.CaDirectory, context: CallContext) -> None:
     """Refuse a directory that is not there or not safe. Raises TlsError ``authority-missing`` and those of ``directory``."""
     layout.check_place(place.path, allow_network=context.allow_network_filesystem)
     if not os.path.isdir(place.path):
@@ -88,7 +89,7 @@ def read(place: layout.CaDirectory, name: str) -> dict[str, list[store.StoredAut
     return stored
 
 
-def locked(place: layout.CaDirectory, context: create.CallContext, *, predict: bool) -> t.ContextManager[t.Any]:
+def locked(place: layout.CaDirectory, context: CallContext, *, predict: bool) -> t.ContextManager[t.Any]:
     """Return the lock of the directory, or nothing to hold in a prediction."""
     stack = contextlib.ExitStack()
     if not predict:
@@ -131,7 +132,7 @@ def retire(
         stages.move_out(place, one.id)
 
 
-def audit_fields(context: create.CallContext, **more: t.Any) -> dict[str, t.Any]:
+def audit_fields(context: CallContext, **more: t.Any) -> dict[str, t.Any]:
     """Return what the ledger says of every event: when, and by whom."""
     return {"time": isoformat(context.now), **more, **context.origin}
 
@@ -214,7 +215,7 @@ def _act(
     state: str,
     settled: create.Settled,
     passphrase: bytes | None,
-    context: create.CallContext,
+    context: CallContext,
     generation: int,
 ) -> tuple[tuple[create.AuthoritySpec, ...], tuple[str, ...]]:
     generations = settled.stored[spec.name]

@@ -21,6 +21,7 @@ from .._errors import TlsError
 from .._pki import key_encryption, keys, reader, strict, verify
 from .._time import isoformat
 from . import create, crl, layout, ledger, lock, store
+from .call_context import CallContext
 
 _WEAK_RSA = 2048
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -56,7 +57,7 @@ def adopt(
     place: layout.CaDirectory,
     foreign: Foreign,
     passphrase: bytes,
-    context: create.CallContext,
+    context: CallContext,
     *,
     predict: bool,
 ) -> Adopted:
@@ -272,9 +273,7 @@ def _stage(place: layout.CaDirectory, identifier: str, certificate: t.Any, key: 
     _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
 
 
-def _entry(
-    identifier: str, view: reader.CertificateView, foreign: Foreign, context: create.CallContext
-) -> dict[str, t.Any]:
+def _entry(identifier: str, view: reader.CertificateView, foreign: Foreign, context: CallContext) -> dict[str, t.Any]:
     return {
         "serial": view.serial,
         "event": "authority-adopted",

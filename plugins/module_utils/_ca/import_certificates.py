@@ -18,6 +18,7 @@ from .._errors import TlsError
 from .._pki import reader, renewal, verify
 from .._time import isoformat
 from . import certificate_entry, certificate_files, create, layout, ledger, lock, stages, store, swap_keys
+from .call_context import CallContext
 
 #: Why certificates are recorded, and the event that each gets.
 EVENTS = {"adopted": "leaf-adopted", "restored": "leaf-recorded"}
@@ -47,7 +48,7 @@ def record(
     place: layout.CaDirectory,
     certificates: t.Sequence[Found],
     reason: str,
-    context: create.CallContext,
+    context: CallContext,
     *,
     predict: bool,
     complete: bool = True,
@@ -83,7 +84,7 @@ def record(
         return Recorded(result.entries, result.known, result.foreign, result.reasons, warnings)
 
 
-def _common(context: create.CallContext) -> dict[str, t.Any]:
+def _common(context: CallContext) -> dict[str, t.Any]:
     return {"time": isoformat(context.now), **context.origin}
 
 
@@ -92,7 +93,7 @@ def _decide(
     certificates: t.Sequence[Found],
     reason: str,
     found: ledger.Scan,
-    context: create.CallContext,
+    context: CallContext,
     complete: bool,
 ) -> tuple[Recorded, dict[str, str]]:
     """Return the result and the files for ``issued/`` by their names without suffix."""
@@ -142,7 +143,7 @@ def _entry(
     view: reader.CertificateView,
     issuer: store.StoredAuthority,
     reason: str,
-    context: create.CallContext,
+    context: CallContext,
 ) -> dict[str, t.Any]:
     profile = next((name for name in ("server", "client") if renewal.has_profile(view, name)), "both")
     return {

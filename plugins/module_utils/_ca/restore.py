@@ -25,6 +25,7 @@ from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
 from . import backup, create, layout, ledger, stages, store
+from .call_context import CallContext
 from .ledger_head import Head
 
 _STAGING = ".docker-ca-restore-"
@@ -44,7 +45,7 @@ class Restored:
 
 
 def restore_backup(
-    place: layout.CaDirectory, archive: str, passphrase: bytes, context: create.CallContext, *, predict: bool
+    place: layout.CaDirectory, archive: str, passphrase: bytes, context: CallContext, *, predict: bool
 ) -> Restored:
     """Make the CA directory from ``archive``; the place must be missing or empty.
 
@@ -221,7 +222,7 @@ def _record(
     found: ledger.Scan,
     result: Restored,
     archive: str,
-    context: create.CallContext,
+    context: CallContext,
 ) -> None:
     entry = {
         "serial": "",

@@ -20,6 +20,7 @@ from datetime import datetime
 
 from .._pki import names
 from . import access, create, crl, generations, layout, ledger, stages, store
+from .call_context import CallContext
 
 _NOTHING_SEEN = access.Access()
 
@@ -139,7 +140,7 @@ def begin(
     request: RevocationRequest,
     template: create.AuthoritySpec,
     passphrase: bytes,
-    context: create.CallContext,
+    context: CallContext,
     *,
     predict: bool,
     deferred: bool = False,
@@ -225,7 +226,7 @@ def _plan(place: layout.CaDirectory, request: RevocationRequest, now: datetime) 
     return _Plan(stored, held, new, seen, frozenset(access.revoked_pairs(entries)), listed, covered)
 
 
-def _record(place: layout.CaDirectory, plan: _Plan, context: create.CallContext) -> None:
+def _record(place: layout.CaDirectory, plan: _Plan, context: CallContext) -> None:
     """Write what is revoked, whatever the inventory says later. Under the lock.
 
     A line for each certificate that the lists get; and one for each client and generation that has to leave.
@@ -256,7 +257,7 @@ class Verified:
 
 
 def record_verified(
-    place: layout.CaDirectory, found: t.Iterable[Verified], context: create.CallContext, *, predict: bool
+    place: layout.CaDirectory, found: t.Iterable[Verified], context: CallContext, *, predict: bool
 ) -> list[dict[str, t.Any]]:
     """Write to the ledger which hosts refuse which revoked client, as far as it does not have that; return the lines.
 
@@ -276,9 +277,7 @@ def record_verified(
     return lines
 
 
-def _unknown(
-    place: layout.CaDirectory, found: t.Iterable[Verified], context: create.CallContext
-) -> list[dict[str, t.Any]]:
+def _unknown(place: layout.CaDirectory, found: t.Iterable[Verified], context: CallContext) -> list[dict[str, t.Any]]:
     known = access.verified_hosts(access.entries(place))
     lines = []
     for one in found:
@@ -334,7 +333,7 @@ def _renew(
     name: str,
     template: create.AuthoritySpec,
     passphrase: bytes,
-    context: create.CallContext,
+    context: CallContext,
     held: t.Iterable[tuple[str, str]],
 ) -> None:
     """Make the generation that waits sign, or make a new one that signs at once."""

@@ -35,6 +35,7 @@ from . import (
     swap_keys,
     unknown_issuer,
 )
+from .call_context import CallContext
 from .ledger_head import Head
 
 
@@ -69,7 +70,7 @@ class Batch:
     requests: t.Sequence[policy.SigningRequest]
     rules: policy.Rules
     passphrase: bytes
-    context: create.CallContext
+    context: CallContext
     #: Draws a serial number; 159 random bits, so that a restored backup repeats none.
     draw_serial: t.Callable[[], int] = field(default_factory=lambda: x509.random_serial_number)
     #: Sign the good requests though others are refused; else one bad request refuses the batch.
@@ -225,7 +226,7 @@ def _sign_locked(batch: Batch) -> BatchResult:
 
 def _sign_one(one: policy.Approved, opened: t.Mapping[str, signing.Signer], number: int, batch: Batch) -> Signed:
     """Sign one approved request and check the result as if a stranger had signed it."""
-    authority = t.cast(store.StoredAuthority, one.authority)
+    authority = t.cast("store.StoredAuthority", one.authority)
     certificate = signing.sign_leaf(
         opened[authority.id],
         public_key=one.public_key,
@@ -249,13 +250,13 @@ def _sign_one(one: policy.Approved, opened: t.Mapping[str, signing.Signer], numb
 
 def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:
     """Return what the ledger keeps of one certificate."""
-    view = t.cast(reader.CertificateView, one.view)
+    view = t.cast("reader.CertificateView", one.view)
     request = one.approved.request
     return {
         "serial": serial,
         "event": "issued",
         "time": isoformat(batch.context.now),
-        "authority": t.cast(store.StoredAuthority, one.approved.authority).id,
+        "authority": t.cast("store.StoredAuthority", one.approved.authority).id,
         "profile": request.profile,
         "request": request.id,
         "requester": request.requester,

@@ -11,7 +11,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, ledger, report
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, report
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.call_context import CallContext
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authorities
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import access_lists
@@ -22,9 +23,9 @@ from support.contracts import records
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(create.CallContext, "rounds", ROUNDS)
-    real = create.CallContext
-    monkeypatch.setattr(create, "CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    monkeypatch.setattr(CallContext, "rounds", ROUNDS)
+    real = CallContext
+    monkeypatch.setattr(f"{CallContext.__module__}.CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 def run(path: pathlib.Path, *, check: bool = False, diff: bool = False, **options: t.Any) -> dict[str, t.Any]:

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.call_context import CallContext
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_generation, authority_info
 from support.ansible.modules import run_module
 from support.ca.ca_directory import PASSPHRASE_TEXT, ROUNDS, ensure, spec, tree
@@ -19,8 +19,8 @@ from support.ca.ca_directory import PASSPHRASE_TEXT, ROUNDS, ensure, spec, tree
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = create.CallContext
-    monkeypatch.setattr(create, "CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    real = CallContext
+    monkeypatch.setattr(f"{CallContext.__module__}.CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 @pytest.fixture(name="ca")

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.call_context import CallContext
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     adopted_authority,
     authority_backup,
@@ -32,8 +32,8 @@ NEW = "another unusual sequence"
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = create.CallContext
-    monkeypatch.setattr(create, "CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
+    real = CallContext
+    monkeypatch.setattr(f"{CallContext.__module__}.CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
 
 
 @pytest.fixture(scope="module")

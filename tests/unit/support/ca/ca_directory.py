@@ -12,6 +12,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, policy, sign_batch
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.call_context import CallContext
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from support.ca.certificates import NOW, private_key
 
@@ -20,11 +21,9 @@ PASSPHRASE = PASSPHRASE_TEXT.encode()
 ROUNDS = 1000
 
 
-def call_context(now: datetime = NOW, **changes: t.Any) -> create.CallContext:
+def call_context(now: datetime = NOW, **changes: t.Any) -> CallContext:
     """Return surroundings with few rounds and no patience."""
-    return create.CallContext(
-        **{"now": now, "origin": {"user": "tester"}, "lock_timeout": 0, "rounds": ROUNDS, **changes}
-    )
+    return CallContext(**{"now": now, "origin": {"user": "tester"}, "lock_timeout": 0, "rounds": ROUNDS, **changes})
 
 
 def spec(name: str = "server", **changes: t.Any) -> create.AuthoritySpec:

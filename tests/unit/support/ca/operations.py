@@ -27,6 +27,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     stages,
     store,
 )
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.call_context import CallContext
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     adopted_authority,
@@ -199,9 +200,9 @@ def make_ca(place: pathlib.Path) -> pathlib.Path:
 @contextlib.contextmanager
 def few_rounds() -> t.Iterator[None]:
     """Have modules encrypt keys quickly."""
-    real = create.CallContext
+    real = CallContext
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(create, "CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
+        patch.setattr(f"{CallContext.__module__}.CallContext", lambda **given: real(**{"rounds": ROUNDS, **given}))
         yield
 
 

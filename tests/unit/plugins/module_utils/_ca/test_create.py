@@ -14,7 +14,8 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, ledger, store
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, store
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.call_context import CallContext
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
 from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, FillingDisk, ensure, modes, spec, specs, tree
@@ -75,7 +76,7 @@ def test_ensure_makes_keys_that_openssl_opens_with_the_passphrase_only(ca: pathl
 
 
 def test_ensure_by_default_encrypts_with_600000_rounds(tmp_path: pathlib.Path) -> None:
-    ensure(tmp_path / "ca", wanted=[spec("server")], rounds=create.CallContext.rounds)
+    ensure(tmp_path / "ca", wanted=[spec("server")], rounds=CallContext.rounds)
     key = tmp_path / "ca" / "authorities" / "server-g1" / "key.pem"
     shown = subprocess.run(["openssl", "asn1parse", "-in", str(key)], capture_output=True, text=True, check=True).stdout
     assert key_encryption.ROUNDS == 600_000
