@@ -52,8 +52,8 @@ class ActionModule(ModuleAction):
         found = access_lists.with_hosts(outcome, groups, fleet)
         if self._warns and found.get("revocations_deferred"):
             found["warnings"] = [*(found.get("warnings") or []), *map(_still_admitted, found["revocations_deferred"])]
-        undone = found.get("revocations_deferred") if self._fails else None
-        return {**found, **incomplete(undone, predicting=bool(self._task.check_mode))} if undone else found
+        deferred = found.get("revocations_deferred") if self._fails else None
+        return {**found, **incomplete(deferred, predicting=bool(self._task.check_mode))} if deferred else found
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of a host without a CA."""
@@ -71,10 +71,10 @@ def _still_admitted(one: t.Mapping[str, t.Any]) -> str:
     )
 
 
-def incomplete(undone: t.Sequence[t.Mapping[str, t.Any]], *, predicting: bool) -> Result:
+def incomplete(deferred: t.Sequence[t.Mapping[str, t.Any]], *, predicting: bool) -> Result:
     """Return the failure of a playbook of roles, which cannot complete a revocation."""
     clients, generations = (
-        ", ".join(dict.fromkeys(str(each) for one in undone for each in one[name]))
+        ", ".join(dict.fromkeys(str(each) for one in deferred for each in one[name]))
         for name in ("clients", "generations")
     )
     return {

@@ -76,7 +76,7 @@ class ActionModule(CertificateAction):
             "restarted": False,
             "warnings": [],
             "endpoint": {"listen": list(arguments.get("listen") or []), "certificate": None},
-            "proof": [],
+            "verification": [],
         }
 
 

@@ -143,7 +143,7 @@ def _judged(found: Result, wanted: Result, bound: binding.Bound) -> Result:
         return found
     if any(request["force"] for request in wanted["requests"]):
         return {**found, "current": False, "reasons": ["forced"]}
-    if (wanted["endpoint"] or {}).get("prove"):
+    if (wanted["endpoint"] or {}).get("verify"):
         return {**found, "current": False, "reasons": ["asked-for"]}
     try:
         host = str(bound.raw("inventory_hostname") or "")

@@ -107,9 +107,9 @@ def _controller(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> 
 
 def _unfinished(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
     del settings
-    undone = registered.unfinished(bound, fleet)
-    if undone:
-        message, hint = (" ".join(dict.fromkeys(texts)) for texts in zip(*undone))
+    incomplete = registered.unfinished(bound, fleet)
+    if incomplete:
+        message, hint = (" ".join(dict.fromkeys(texts)) for texts in zip(*incomplete))
         raise TlsError(message, hint=hint, code="run-unfinished")
     return {}
 
@@ -122,7 +122,7 @@ def _rotation(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Re
 def _verification(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
     del settings
     hosts = bound.groups().get("docker_hosts") or []
-    return {"rows": verification.proof_rows(hosts, fleet, bound.raw("__docker_verify_access"))}
+    return {"rows": verification.verification_rows(hosts, fleet, bound.raw("__docker_verify_access"))}
 
 
 PARTS: dict[str, Part] = {

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of modules that examine a host before it is adopted."""
+"""Options of modules that inspect a host before it is adopted."""
 
 from __future__ import annotations
 

@@ -66,6 +66,6 @@ ENDPOINT_OPTIONS: dict[str, t.Any] = {
     "confirm_timeout": {"type": "int", "default": 0},
     "lock_timeout": {"type": "int", "default": 30},
     "controller_time": {"type": "str", "default": ""},
-    "prove": {"type": "bool", "default": False},
+    "verify": {"type": "bool", "default": False},
     "verification_follows": {"type": "bool", "default": False},
 }

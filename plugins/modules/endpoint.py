@@ -182,9 +182,9 @@ options:
     description: The controller's clock (ISO 8601, with zone) at the start of the task. A host whose clock differs gets a warning.
     type: str
     default: ""
-  prove:
+  verify:
     description:
-      - Prove the endpoint on the host also when nothing is changed, with RV(proof) as its result. A check that fails then is not a failure of the task.
+      - Prove the endpoint on the host also when nothing is changed, with RV(verification) as its result. A check that fails then is not a failure of the task.
       - A change is verified in any case, and taken back when the proof fails.
     type: bool
     default: false
@@ -332,8 +332,8 @@ endpoint:
           description: How many certificates it revokes.
           type: int
           sample: 1
-proof:
-  description: What was seen after a restart, each with RV(proof[].check), RV(proof[].passed) and RV(proof[].detail).
+verification:
+  description: What was seen after a restart, each with RV(verification[].check), RV(verification[].passed) and RV(verification[].detail).
   type: list
   elements: dict
   returned: success

@@ -26,7 +26,7 @@ def test_filter_that_another_drop_in_opens_is_noticed(host: Host, listener: str,
     host.put(f"{directory}/other.conf", f"[{SECTIONS[listener]}]\nIPAddressAllow=any\n")
     try:
         answer = host.run(listener=listener, allowed_sources=["192.0.2.0/24"])
-        assert answer.error["code"] == "proof-failed"
+        assert answer.error["code"] == "verification-failed"
         assert "other-source-refused" in answer.error["message"] or "source" in answer.error["message"]
         assert host.files() == before
         assert clients.status() == "200"

@@ -78,7 +78,7 @@ def test_local_socket_named_in_daemon_json_is_kept_where_that_is_adopted(odd: Ho
     assert host.sh("cat /etc/docker/daemon.json") == f'{{"hosts": ["unix://{ELSEWHERE}"]}}'
 
 
-def test_local_socket_elsewhere_and_a_failed_change_is_undone_at_once(odd: Host) -> None:
+def test_local_socket_elsewhere_and_a_failed_change_is_rolled_back_at_once(odd: Host) -> None:
     host = odd
     host.put(DROPIN, command(f"-H unix://{ELSEWHERE}"))
     start(host, ELSEWHERE)
@@ -137,7 +137,7 @@ def test_container_published_on_2375_is_reported_and_blocks_nothing(proxied: Hos
     first = host.secure(live_restore="enable")
     assert any("docker-proxy (" in text and "for the container proxy" in text for text in first.result["warnings"])
     assert first.result["endpoint"]["port_2375"]
-    checks = {check["check"]: check["passed"] for check in first.result["proof"]}
+    checks = {check["check"]: check["passed"] for check in first.result["verification"]}
     assert checks["port-2375-closed"]
     renewed = host.run(certificate=host.issue().pem, live_restore="enable")
     assert not renewed.error, renewed.error
@@ -259,7 +259,7 @@ def test_clients_variables_in_dockerds_environment_do_not_matter(odd: Host) -> N
     host.put(DROPIN, f"[Service]\nEnvironment={variables}\n")
     start(host, "/run/docker.sock")
     answer = host.secure(live_restore="enable")
-    assert all(check["passed"] for check in answer.result["proof"])
+    assert all(check["passed"] for check in answer.result["verification"])
     assert not host.run(live_restore="enable").result["changed"]
 
 

@@ -68,7 +68,7 @@ def test_port_taken_by_another_process_is_refused(host: Host) -> None:
 
 
 @pytest.mark.important
-def test_port_taken_at_the_last_moment_is_undone(host: Host) -> None:
+def test_port_taken_at_the_last_moment_is_rolled_back(host: Host) -> None:
     before, process = host.files(), host.keeper()
     take = "systemd-run -q --unit=squatter python3 -m http.server 2376; sleep 1"
     try:
@@ -107,7 +107,7 @@ def test_missing_listen_address_is_refused(host: Host) -> None:
     refused(host, "listen-address-absent", certificate=host.issue().pem, listen=["10.99.99.99:2376"])
 
 
-def test_listen_address_that_goes_away_is_undone(host: Host) -> None:
+def test_listen_address_that_goes_away_is_rolled_back(host: Host) -> None:
     host.sh("ip address add 10.99.99.1/32 dev lo")
     before, process = host.files(), host.keeper()
     answer = host.run(
@@ -202,7 +202,7 @@ def test_second_run_at_the_same_time_is_told_so(host: Host) -> None:
         pytest.param("hangs and cannot be ended", "trap '' TERM; while :; do sleep 1; done", id="hangs-hard"),
     ],
 )
-def test_bad_dockerd_is_undone(host: Host, what: str, action: str) -> None:
+def test_bad_dockerd_is_rolled_back(host: Host, what: str, action: str) -> None:
     before, process = host.files(), host.keeper()
     pair = host.issue()
     host.sh("cp -a /usr/sbin/dockerd /usr/sbin/dockerd.real")
@@ -227,7 +227,7 @@ def test_tcp_listener_that_someone_gave_docker_socket_is_refused_and_can_be_adop
     before, process = host.files(), host.keeper()
     options = {"listener": listener, "existing_settings": "adopt", "live_restore": "enable"}
     done = host.run(certificate=pair.pem, **options)
-    assert all(check["passed"] for check in done.result["proof"]), done
+    assert all(check["passed"] for check in done.result["verification"]), done
     assert host.sh("ss -Hltn sport = :2375") == ""
     assert not host.run(**options).result["changed"]
     assert host.run(state="absent").result["changed"]
@@ -260,7 +260,7 @@ def test_listener_in_the_environment_file_is_taken_over(host: Host) -> None:
     assert "DOCKER_OPTS in /etc/default/docker" in answer.error["message"]
     refused(host, "flag-listener-foreign", certificate_pending=True, check_mode=True)
     done = host.secure(live_restore="enable", existing_settings="adopt")
-    assert all(check["passed"] for check in done.result["proof"])
+    assert all(check["passed"] for check in done.result["verification"])
     assert "a=b" in host.sh("docker info -f '{{.Labels}}'")
     assert host.sh("ss -Hltn sport = :2377") == ""
     assert not host.run(live_restore="enable").result["changed"]
@@ -305,7 +305,7 @@ def test_masked_docker_socket_is_refused(host: Host) -> None:
 
 
 @pytest.mark.important
-def test_unproved_change_is_undone(host: Host) -> None:
+def test_unverified_change_is_rolled_back(host: Host) -> None:
     """The certificate is exchanged behind our back: dockerd serves another one than wanted."""
     host.secure(live_restore="enable")
     before, process = host.files(), host.keeper()
@@ -317,12 +317,12 @@ def test_unproved_change_is_undone(host: Host) -> None:
         " && cat /root/other.pem > server-cert.pem && cat /root/other.key > server-key.pem"
     )
     answer = host.run(certificate=host.issue().pem, hooks={"restart": swap})
-    assert answer.error["code"] == "proof-failed"
+    assert answer.error["code"] == "verification-failed"
     assert_untouched(host, before, process)
 
 
 @pytest.mark.important
-def test_unconfirmed_change_is_undone_by_the_timer(host: Host) -> None:
+def test_unconfirmed_change_is_rolled_back_by_the_timer(host: Host) -> None:
     before, process = host.files(), host.keeper()
     answer = host.secure(live_restore="enable", confirm_timeout=5)
     assert answer.result["unconfirmed"]
@@ -352,7 +352,7 @@ def test_confirmation_that_comes_too_late_is_told_so(host: Host) -> None:
     assert host.run(state="confirmed").error["code"] == "confirmation-too-late"
 
 
-def test_unconfirmed_change_is_undone_after_a_reboot(host: Host) -> None:
+def test_unconfirmed_change_is_rolled_back_after_a_reboot(host: Host) -> None:
     before = host.files()
     host.secure(confirm_timeout=10)
     host.reboot()
@@ -373,7 +373,7 @@ KILLED_AT = ("open .journal", "arm-guard", "mkdir .staging", "link daemon.json",
         for s in KILLED_AT
     ],
 )
-def test_killed_run_is_undone_by_itself_and_by_the_next_run(host: Host, step: str) -> None:
+def test_killed_run_is_rolled_back_by_itself_and_by_the_next_run(host: Host, step: str) -> None:
     host.put("/etc/docker/daemon.json", '{"log-level": "info"}\n', "0640")
     process = host.keeper()
     before = host.files()
@@ -406,7 +406,7 @@ def test_power_failure_leaves_a_docker_that_works(host: Host, step: str) -> None
     assert not host.run().result["changed"]
 
 
-def test_terminated_run_is_undone(host: Host) -> None:
+def test_terminated_run_is_rolled_back(host: Host) -> None:
     before, process = host.files(), host.keeper()
     answer = host.run(
         certificate=host.issue().pem, live_restore="enable", hooks={"restarted": "kill -TERM $PPID; sleep 1"}

@@ -157,7 +157,7 @@ def test_host_with_only_tls_over_tcp_is_given_back(host: Host, state: str) -> No
     assert host.sh(RESTARTS.format(since=since)) == "1"
 
 
-def test_failed_change_of_a_host_with_only_tcp_is_undone(host: Host) -> None:
+def test_failed_change_of_a_host_with_only_tcp_is_rolled_back(host: Host) -> None:
     only_tcp(host)
     before = host.files()
     host.put("/root/taken.py", "import socket, time; taken = socket.create_server(('0.0.0.0', 2376)); time.sleep(60)")

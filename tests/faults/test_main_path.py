@@ -17,7 +17,7 @@ def test_endpoint_is_set_up_kept_and_taken_away(host: Host) -> None:
     assert host.files() == before
     done = host.secure(live_restore="enable")
     assert "endpoint-new" in done.reasons
-    assert all(check["passed"] for check in done.result["proof"])
+    assert all(check["passed"] for check in done.result["verification"])
     again = host.run(live_restore="enable")
     assert not again.result["changed"], again.reasons
     gone = host.run(state="absent")
@@ -46,7 +46,7 @@ def test_endpoint_is_renewed_and_rolled_back(host: Host) -> None:
 def test_endpoint_with_the_socket_listener(host: Host) -> None:
     before = host.files()
     done = host.secure(listener="systemd", live_restore="enable")
-    assert all(check["passed"] for check in done.result["proof"])
+    assert all(check["passed"] for check in done.result["verification"])
     process = host.keeper()
     assert not host.run(listener="systemd", live_restore="enable").result["changed"]
     changed = host.run(listener="dockerd", live_restore="enable")

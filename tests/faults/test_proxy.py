@@ -56,8 +56,8 @@ def test_proxy_leaves_dockerd_alone_and_carries_everything(able: Host, clients: 
     done = proxied(able)
     assert not done.result["restarted"]
     assert done.reasons[:1] == ["certificate-changed"] or "proxy-new" in done.reasons
-    assert all(check["passed"] for check in done.result["proof"])
-    assert {"proxy-holds-port", "dockerd-holds-no-port"} <= {check["check"] for check in done.result["proof"]}
+    assert all(check["passed"] for check in done.result["verification"])
+    assert {"proxy-holds-port", "dockerd-holds-no-port"} <= {check["check"] for check in done.result["verification"]}
     assert (dockerd(able), able.keeper()) == (before, keeper)
     assert able.sh("test -e /etc/docker/daemon.json || echo none") == "none"
     assert owner(able) == {"haproxy"}
@@ -332,7 +332,9 @@ def test_proxy_in_check_mode_says_what_the_run_does(able: Host) -> None:
 def test_allowed_sources_keep_others_out(able: Host, clients: Clients, listener: str) -> None:
     """The first network is not this machine's; the second is."""
     done = able.secure(listener=listener, allowed_sources=["192.0.2.0/24"])
-    assert [check["passed"] for check in done.result["proof"] if check["check"] == "other-source-refused"] == [True]
+    assert [check["passed"] for check in done.result["verification"] if check["check"] == "other-source-refused"] == [
+        True
+    ]
     assert clients.status("/_ping", "-m", "2") == "000"
     gateway = able.sh("ip route show default").split()[2]
     again = able.run(listener=listener, allowed_sources=[f"{gateway}/32"])

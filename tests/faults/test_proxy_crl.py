@@ -199,7 +199,7 @@ def kept_alive(client: Clients) -> ssl.SSLSocket:
     return secured
 
 
-def test_revocation_killed_at_every_step_is_whole_or_undone(able: Host, clients: Clients, thief: Clients) -> None:  # noqa: F811
+def test_revocation_killed_at_every_step_is_whole_or_rolled_back(able: Host, clients: Clients, thief: Clients) -> None:  # noqa: F811
     first = lists(OTHER_REVOKED, number=1)
     proxied(able, crl=first)
     before, plain = dockerd(able), able.files()

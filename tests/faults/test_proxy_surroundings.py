@@ -168,7 +168,7 @@ def test_port_that_another_takes_while_the_listener_changes_is_named(able: Host,
 
 
 @pytest.mark.parametrize("listener", ["dockerd", "systemd"])
-def test_switch_to_the_proxy_that_is_not_confirmed_is_undone(able: Host, clients: Clients, listener: str) -> None:  # noqa: F811
+def test_switch_to_the_proxy_that_is_not_confirmed_is_rolled_back(able: Host, clients: Clients, listener: str) -> None:  # noqa: F811
     able.secure(listener=listener, live_restore="enable")
     plain, keeper = able.files(), able.keeper()
     done = able.run(listener="proxy", live_restore="enable", confirm_timeout=3)
@@ -181,7 +181,7 @@ def test_switch_to_the_proxy_that_is_not_confirmed_is_undone(able: Host, clients
     assert able.keeper() == keeper
 
 
-def test_switch_from_the_proxy_that_is_not_confirmed_is_undone(able: Host, clients: Clients) -> None:  # noqa: F811
+def test_switch_from_the_proxy_that_is_not_confirmed_is_rolled_back(able: Host, clients: Clients) -> None:  # noqa: F811
     proxied(able, live_restore="enable")
     plain, keeper = able.files(), able.keeper()
     done = able.run(listener="dockerd", live_restore="enable", confirm_timeout=3)

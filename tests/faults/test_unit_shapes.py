@@ -42,7 +42,7 @@ def test_unit_of_another_distribution_is_secured_and_given_back(host: Host, name
     before, process = host.files(), host.keeper()
     flags = set(host.sh("tr '\\0' '\\n' < /proc/$(pidof dockerd)/cmdline").splitlines())
     done = host.secure(**settings)
-    assert all(check["passed"] for check in done.result["proof"])
+    assert all(check["passed"] for check in done.result["verification"])
     kept = set(host.sh("tr '\\0' '\\n' < /proc/$(pidof dockerd)/cmdline").splitlines())
     assert {flag for flag in flags - kept if not flag.startswith(("-H", "--host", "fd://", "tcp://"))} == set()
     assert not host.run(**settings).result["changed"]

@@ -26,7 +26,7 @@ PLAY = """
   gather_facts: false
   tasks:
     - ansible.builtin.include_role: {name: portcullis.docker_tls.docker_daemon, tasks_from: verify}
-    - ansible.builtin.debug: {var: docker_daemon_proof.checks}
+    - ansible.builtin.debug: {var: docker_daemon_verification.checks}
 """
 
 

@@ -20,7 +20,7 @@ PLAY = """
   vars:
     ca: {path: "%(ca)s", passphrase: "{{ lookup('ansible.builtin.env', 'CA_SECRET') }}"}
     row: {host: web1, seen_from: controller, check: good-client, passed: true, detail: HTTP 200}
-    proof: {rows: ["{{ row }}"]}
+    verification: {rows: ["{{ row }}"]}
     session: {name: alice, group: ops, docker_host: "tcp://web1.example.org:2376"}
   tasks:
     - portcullis.docker_tls.authorities: "{{ ca | combine({'access_groups': ['ops']}) }}"
@@ -40,16 +40,16 @@ PLAY = """
     - portcullis.docker_tls.client_session: "{{ ca | combine(session, {'docker_host': 'web1'}) }}"
       register: session_refused
       ignore_errors: true
-    - portcullis.docker_tls.proof_report: "{{ proof }}"
-      register: proved
-    - portcullis.docker_tls.proof_report: "{{ proof | combine({'json_path': '/nonexistent/proof.json'}) }}"
-      register: proof_refused
+    - portcullis.docker_tls.verification_report: "{{ verification }}"
+      register: reported
+    - portcullis.docker_tls.verification_report: "{{ verification | combine({'json_path': '/nonexistent/verification.json'}) }}"
+      register: report_refused
       ignore_errors: true
     - ansible.builtin.copy:
         dest: "%(result)s"
         content: >-
           {{ {'temporary_client': [client, client_refused], 'client_session': [session_begun, session_ended, session_refused],
-          'proof_report': [proved, proof_refused]} | to_json }}
+          'verification_report': [reported, report_refused]} | to_json }}
         mode: "0600"
       no_log: true
       check_mode: false
@@ -71,4 +71,4 @@ def test_actions_return_what_they_document(tmp_path: pathlib.Path, options: tupl
     for module, (good, *_others, refused) in results.items():
         assert not good.get("failed"), good
         # Check mode does not try to write, and so does not find that it cannot.
-        assert refused.get("failed") or (module == "proof_report" and options)
+        assert refused.get("failed") or (module == "verification_report" and options)

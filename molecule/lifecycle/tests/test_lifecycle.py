@@ -157,15 +157,15 @@ def test_certificates_that_the_inventory_does_not_list_are_named(
 
 
 def test_revocation_in_a_limited_run_fails_and_says_so(host: Any, copies: dict[str, Bundle]) -> None:
-    """The client stays admitted; the proof and the report say so, too."""
+    """The client stays admitted; the verification and the report say so, too."""
     variables = {"docker_daemon_access_groups": BOTH, "docker_client_cert_clients": [ALICE, revoked(OLGA)]}
     run = play("--limit", "box", **variables)
     assert run.returncode != 0
     assert "olga can connect with certificates of ops-g1 on box" in run.output, run.output
     assert "olga" in still_good(host, copies)
-    proof = play(playbook="playbooks/verify.yml", **variables)
-    assert proof.returncode != 0
-    assert "STILL ADMITS olga, which is revoked, by ops-g1 until " in proof.output, proof.output
+    verification = play(playbook="playbooks/verify.yml", **variables)
+    assert verification.returncode != 0
+    assert "STILL ADMITS olga, which is revoked, by ops-g1 until " in verification.output, verification.output
     report = play(playbook="playbooks/status.yml", **variables)
     assert report.returncode != 0
     assert "olga is revoked, and box still admits ops-g1" in report.output, report.output

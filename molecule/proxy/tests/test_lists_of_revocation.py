@@ -90,10 +90,10 @@ def test_status_and_verify_know_which_host_lacks_the_list(hosts: dict[str, Any])
     assert status.returncode != 0
     assert "revocation-list-outdated" in status.output and "revoked-admitted" in status.output, status.output
     assert "bob is revoked, and turnstile still admits clients-g1" in status.output
-    proof = play(playbook="playbooks/verify.yml", docker_client_cert_clients=WITHOUT_BOB)
-    assert "NOT VERIFIED: 1 of 2 hosts (turnstile)" in proof.output, proof.output
-    assert "STILL ADMITS bob, which is revoked, by clients-g1" in proof.output
-    assert "every revoked client is shut out" in proof.output  # gate
+    verification = play(playbook="playbooks/verify.yml", docker_client_cert_clients=WITHOUT_BOB)
+    assert "NOT VERIFIED: 1 of 2 hosts (turnstile)" in verification.output, verification.output
+    assert "STILL ADMITS bob, which is revoked, by clients-g1" in verification.output
+    assert "every revoked client is shut out" in verification.output  # gate
 
 
 def test_whole_run_shuts_out_everywhere_and_the_others_notice_nothing(hosts: dict[str, Any], thief: Bundle) -> None:
@@ -116,8 +116,8 @@ def test_whole_run_shuts_out_everywhere_and_the_others_notice_nothing(hosts: dic
     assert limited.returncode == 0 and "bob" not in limited.output, limited.output
     status = play(playbook="playbooks/status.yml", docker_client_cert_clients=WITHOUT_BOB)
     assert "revoked-" not in status.output and "revocation-list-outdated" not in status.output, status.output
-    proof = play(playbook="playbooks/verify.yml", docker_client_cert_clients=WITHOUT_BOB)
-    assert proof.returncode == 0, proof.output
+    verification = play(playbook="playbooks/verify.yml", docker_client_cert_clients=WITHOUT_BOB)
+    assert verification.returncode == 0, verification.output
 
 
 def test_host_that_leaves_the_proxy_refuses_by_a_new_authority(hosts: dict[str, Any], thief: Bundle) -> None:

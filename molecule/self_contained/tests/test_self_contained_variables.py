@@ -95,11 +95,11 @@ def test_status_becomes_nobody_where_it_must_not(host: Any, tmp_path: Path) -> N
     assert not report.exists() or json.loads(report.read_text())["hosts"][0]["stored"]["state"] != "read"
 
 
-def test_proof_is_written(host: Any, tmp_path: Path) -> None:
-    proof = tmp_path / "proof.json"
-    succeeded(play(playbook="playbooks/verify.yml", docker_verify_json_path=str(proof)))
-    document = json.loads(proof.read_text())
-    assert document["proved"] and {row["host"] for row in document["checks"]} == {"box"}
+def test_verification_is_written(host: Any, tmp_path: Path) -> None:
+    verification = tmp_path / "verification.json"
+    succeeded(play(playbook="playbooks/verify.yml", docker_verify_json_path=str(verification)))
+    document = json.loads(verification.read_text())
+    assert document["verified"] and {row["host"] for row in document["checks"]} == {"box"}
     assert document["endpoints"].keys() == {"box"} and document["operator"] and document["schema"] == 1
     assert all(len(each["fingerprint_sha256"]) == 64 for each in document["authorities"])
 
@@ -113,7 +113,7 @@ def test_adoption_looks_into_more_places(host: Any) -> None:
     host.run_expect([0], "rm -r /opt/forgotten")
 
 
-def test_clients_and_the_proof_take_the_address_that_is_set(host: Any) -> None:
+def test_clients_and_the_verification_take_the_address_that_is_set(host: Any) -> None:
     address = other_address(host)
     run = succeeded(play("-v", docker_daemon_address=address, docker_daemon_verify="always"))
     assert run.did("A good client is answered, everybody else refused")

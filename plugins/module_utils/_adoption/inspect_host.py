@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host examined for adoption: read, assessed, reported. Changes nothing."""
+"""A host inspected for adoption: read, assessed, reported. Changes nothing."""
 
 from __future__ import annotations
 

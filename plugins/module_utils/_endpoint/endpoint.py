@@ -95,14 +95,14 @@ def _look(
     journal = _journal(state, options)
     found, planned = _plan(options, machine, state, now, check_mode=check_mode)
     reasons = _journal_reasons(journal)
-    checks = _asked_proof(options, machine, planned)
+    checks = _requested_verification(options, machine, planned)
     summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=reasons, journal=journal)
-    return report(replace(summary, proof=checks, plain_port=planned.plain_port))
+    return report(replace(summary, verification=checks, plain_port=planned.plain_port))
 
 
-def _asked_proof(options: Options, machine: Machine, planned: Present) -> tuple[dict[str, t.Any], ...]:
+def _requested_verification(options: Options, machine: Machine, planned: Present) -> tuple[dict[str, t.Any], ...]:
     """Return the proof of what is there, where it is asked for: against what is wanted, also when that differs."""
-    if not options.prove or options.state != "present":
+    if not options.verify or options.state != "present":
         return ()
     from . import verify_local
 
@@ -128,7 +128,7 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
     summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=recovered, journal=journal)
     summary = replace(summary, plain_port=planned.plain_port)
     if not planned.plan.changed:
-        return report(replace(summary, proof=_asked_proof(options, machine, planned)))
+        return report(replace(summary, verification=_requested_verification(options, machine, planned)))
     if not planned.plan.touches_docker:
         _remove_leftovers(found, state)
         return report(replace(summary, done=Done(False)))

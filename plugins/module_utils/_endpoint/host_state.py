@@ -132,4 +132,4 @@ def _endpoint(
         return endpoint.Current(False, ("asked-for",), ())
     options = replace(options, certificate_pending=options.certificate_pending or pending)
     found = endpoint.is_current(options, context.machine(options), context.state, now)
-    return endpoint.Current(False, ("asked-for",), ()) if found.current and options.prove else found
+    return endpoint.Current(False, ("asked-for",), ()) if found.current and options.verify else found

@@ -39,7 +39,7 @@ class Options:
     controller_now: datetime | None = None
     certificate_pending: bool = False
     allow_dual_trust: bool = False
-    prove: bool = False
+    verify: bool = False
     verification_follows: bool = False  # from the controller, which then confirms
     group_authorities: tuple[tuple[str, str], ...] = ()  # of the listener proxy: group, PEM of its authorities
     group_rights: t.Mapping[str, t.Any] = field(default_factory=dict)
@@ -119,7 +119,7 @@ def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
         confirm_timeout=parameters["confirm_timeout"],
         lock_timeout=parameters["lock_timeout"],
         controller_now=parse_time(parameters["controller_time"]),
-        prove=parameters["prove"],
+        verify=parameters["verify"],
         verification_follows=parameters["verification_follows"],
         group_authorities=tuple((str(name), str(text)) for name, text in parameters["group_authorities"].items()),
         group_rights=parameters["group_rights"],

@@ -97,7 +97,7 @@ class Done:
     """What a transaction has done; ``proof`` as it is shown to users. ``warnings``: what else they should hear of."""
 
     restarted: bool
-    proof: tuple[dict[str, t.Any], ...] = ()
+    verification: tuple[dict[str, t.Any], ...] = ()
     warnings: tuple[str, ...] = ()
 
 

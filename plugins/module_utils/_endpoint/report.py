@@ -39,7 +39,7 @@ class Report:
     stopped: tuple[str, ...] = ()
     after: EngineFacts | None = None
     journal: Journal | None = None
-    proof: tuple[dict[str, t.Any], ...] = ()
+    verification: tuple[dict[str, t.Any], ...] = ()
     plain_port: t.Sequence[str] = ()  # other processes on port 2375
 
 
@@ -62,7 +62,7 @@ def report(source: Report) -> dict[str, t.Any]:
         "unconfirmed": pending,
         "not_verified": due or (waits and done is not None),
         "endpoint": _endpoint(source),
-        "proof": list(done.proof if done else source.proof),
+        "verification": list(done.verification if done else source.verification),
         "diff": _diff(source, lines),
     }
 

@@ -119,12 +119,12 @@ def check_dockerd_closed(machine: Machine) -> Check:
 
 
 def require(checks: t.Sequence[Check]) -> None:
-    """Raise TlsError ``proof-failed`` that names every check that failed."""
+    """Raise TlsError ``verification-failed`` that names every check that failed."""
     failed = [check for check in checks if not check.passed]
     if failed:
         raise TlsError(
             "dockerd runs with the new configuration, but the verification failed: "
             + "; ".join(f"{check.check}: {check.detail}" for check in failed),
             hint="The new configuration was not kept.",
-            code="proof-failed",
+            code="verification-failed",
         )

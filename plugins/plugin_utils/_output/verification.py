@@ -22,13 +22,13 @@ SCHEMA = 1
 Row = dict[str, t.Any]
 
 
-def proof_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optional[Mapping] = None) -> list[Row]:
+def verification_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optional[Mapping] = None) -> list[Row]:
     """Return one row for each check of each host.
 
     In: inventory names and ``hostvars`` after the role docker_daemon ran with docker_daemon_verify: always; ``access`` is the result of
     M(authority_info) with the clients of the inventory, where revoked clients are to be looked for too.
     Out: dicts with ``host``, ``seen_from`` (host or controller), ``check``, ``passed``, ``detail``.
-    A host that could not be examined has a row that says why, and never counts as proved.
+    A host that could not be inspected has a row that says why, and never counts as verified.
     """
     rows: list[Row] = []
     for host in hosts:
@@ -65,20 +65,20 @@ def _access_rows(host: str, access: Mapping, endpoint: Mapping) -> t.Iterator[Ro
 
 
 def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
-    endpoint, outside = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_proof") or {}
+    endpoint, outside = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_verification") or {}
     if not endpoint or endpoint.get("failed") or endpoint.get("unreachable"):
-        yield _row(host, "host", "examined", False, _complaint(endpoint) or "the host was not reached")
+        yield _row(host, "host", "inspected", False, _complaint(endpoint) or "the host was not reached")
         return
     due = _due(endpoint)
     settled = (
         "as the variables want it" if not due else f"portcullis.docker_tls.site would change it ({reasons.words(due)})"
     )
     yield _row(host, "host", "configuration", not due, settled)
-    for seen_from, checks in (("host", endpoint.get("proof")), ("controller", outside.get("checks"))):
+    for seen_from, checks in (("host", endpoint.get("verification")), ("controller", outside.get("checks"))):
         for check in checks or []:
             yield _row(host, seen_from, check["check"], bool(check["passed"]), check["detail"])
     if not outside.get("checks"):
-        yield _row(host, "controller", "examined", False, _not_examined(endpoint, outside))
+        yield _row(host, "controller", "inspected", False, _not_inspected(endpoint, outside))
 
 
 def _due(endpoint: Mapping) -> list[str]:
@@ -86,7 +86,7 @@ def _due(endpoint: Mapping) -> list[str]:
     return [str(reason) for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
 
 
-def _not_examined(endpoint: Mapping, outside: Mapping) -> str:
+def _not_inspected(endpoint: Mapping, outside: Mapping) -> str:
     there = endpoint.get("endpoint") or {}
     if "certificate" in there and not there["certificate"]:
         return "the host has no server certificate yet: run portcullis.docker_tls.site"
@@ -102,7 +102,7 @@ def _row(host: str, seen_from: str, check: str, passed: bool, detail: str) -> Ro
     return {"host": host, "seen_from": seen_from, "check": check, "passed": passed, "detail": " ".join(detail.split())}
 
 
-def proof_table(rows: t.Sequence[Row]) -> list[str]:
+def verification_table(rows: t.Sequence[Row]) -> list[str]:
     """Return the rows as lines of text with aligned columns, and a last line that sums them up."""
     heads = ("", "HOST", "SEEN FROM", "CHECK", "DETAIL")
     cells = [
@@ -147,7 +147,7 @@ def _fingerprint(authority: Mapping) -> str | None:
     return (authority.get("certificate") or {}).get("fingerprint_sha256")
 
 
-def proof_json(rows: t.Sequence[Row], about: Mapping) -> str:
+def verification_json(rows: t.Sequence[Row], about: Mapping) -> str:
     """Return the rows as a JSON document; ``about`` is its ``head``."""
-    proved = bool(rows) and all(row["passed"] for row in rows)
-    return json.dumps({**about, "proved": proved, "summary": summary(rows), "checks": list(rows)}, indent=2) + "\n"
+    verified = bool(rows) and all(row["passed"] for row in rows)
+    return json.dumps({**about, "verified": verified, "summary": summary(rows), "checks": list(rows)}, indent=2) + "\n"

@@ -85,7 +85,7 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
     silent = [host for host in names if not _adoption(hostvars[host])]
     if silent:
         problems.append(
-            f"{', '.join(silent)} could not be examined (the plan says why): make them reachable, or leave them out with --limit."
+            f"{', '.join(silent)} could not be inspected (the plan says why): make them reachable, or leave them out with --limit."
         )
     foreign = [host for host in names if _has_other_clients(host, hostvars)]
     if foreign and settings.get("authorities") is None:
@@ -167,7 +167,7 @@ def _why_nothing(variables: Mapping) -> str:
 def _host_lines(host: str, variables: Mapping) -> list[str]:
     found = _adoption(variables)
     if not found:
-        return [f"{host}: not examined: {shown(_why_nothing(variables))}"]
+        return [f"{host}: not inspected: {shown(_why_nothing(variables))}"]
     tcp = [str(url) for url in found["listeners"] if not str(url).startswith(("fd://", "unix://"))]
     fate = _FATES.get(
         str(found["layout"]),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host says when it is examined for adoption, looked at before anything believes it.
+"""What a host says when it is inspected for adoption, looked at before anything believes it.
 
 The host is one that others have set up. An answer that is not shaped as it should be is that host's failure and nobody else's.
 """

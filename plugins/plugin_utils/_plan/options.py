@@ -241,7 +241,7 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "start_timeout": bound["docker_daemon_start_timeout"],
         "confirm_timeout": bound["docker_daemon_confirm_timeout"],
         "controller_time": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "prove": bound["docker_daemon_verify"] == "always",
+        "verify": bound["docker_daemon_verify"] == "always",
         "verification_follows": bound["docker_daemon_verify"] != "never",
     }
 

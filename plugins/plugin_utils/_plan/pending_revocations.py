@@ -82,7 +82,7 @@ def checked_lists(variables: Mapping) -> list[str]:
 
 def is_verified(variables: Mapping) -> bool:
     """Return whether the controller saw nothing wrong, where it has verified the host in this run."""
-    proof = variables.get("docker_daemon_proof") or {}
+    proof = variables.get("docker_daemon_verification") or {}
     return bool(proof.get("passed", not proof or proof.get("skipped")))
 
 

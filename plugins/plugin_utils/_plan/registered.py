@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plans of this run, as M(plan) has registered them: what later plays read of them, and what is left undone in the end."""
+"""The plans of this run, as M(plan) has registered them: what later plays read of them, and what is left incomplete in the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._variables.as_written import as_written
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
 from . import batches, ca_place, revocation, revocation_report
-from .revocation import RevocationPlan, Undone
+from .revocation import Incomplete, RevocationPlan
 from .rotation import RotationPlays
 from .site import SitePlan
 
@@ -36,7 +36,7 @@ def planned(name: str, groups: Groups, hostvars: Mapping, witness: str = "", pha
     In: the name of a field of SitePlan, RevocationPlan (whose fields come first) or RotationPlays, ``groups`` and ``hostvars`` of a play.
     ``witness`` is a host that is added to the hosts of a play, where these are changed all at once, so that the run does not end with them.
     ``phase``: the field of a rotation counts only where this phase is due. For V(unfinished) the hosts are all of ours, where the plan has
-    something undone or there is no plan.
+    something incomplete or there is no plan.
     """
     if name == "unfinished":
         return _unfinished_hosts(groups, hostvars)
@@ -55,19 +55,19 @@ def inventory_is_checked(groups: Groups, hostvars: Mapping) -> bool:
     return any(INVENTORY in _written(host, hostvars) for host in hosts)
 
 
-def unfinished(bound: Bound, fleet: Fleet) -> list[Undone]:
-    """Return everything that this run was to do and could not begin; in check mode, what the run would leave undone."""
+def unfinished(bound: Bound, fleet: Fleet) -> list[Incomplete]:
+    """Return everything that this run was to do and could not begin; in check mode, what the run would leave incomplete."""
     groups, checking = bound.groups(), bool(bound.raw("ansible_check_mode"))
-    undone = _registered("undone", groups, fleet)
-    if undone is not None:
-        held = [Undone(one, _MEND) for one in _registered("problems", groups, fleet) or []]
-        return [*(Undone(*one) for one in undone), *held, *_not_verified(groups, fleet)]
+    incomplete = _registered("incomplete", groups, fleet)
+    if incomplete is not None:
+        held = [Incomplete(one, _MEND) for one in _registered("problems", groups, fleet) or []]
+        return [*(Incomplete(*one) for one in incomplete), *held, *_not_verified(groups, fleet)]
     here = set(bound.raw("ansible_play_hosts_all") or ()) & set(groups.get("docker_hosts") or ())
-    found = revocation.undone_revocations(groups, fleet, checking)
+    found = revocation.incomplete_revocations(groups, fleet, checking)
     if here:
         changed = "would change" if checking else "has changed"
         found.append(
-            Undone(
+            Incomplete(
                 f"This run has not inspected the Docker hosts, so it {changed} none of them: --start-at-task skips the inspection.",
                 "Run portcullis.docker_tls.site from its beginning, without --start-at-task.",
             )
@@ -75,30 +75,30 @@ def unfinished(bound: Bound, fleet: Fleet) -> list[Undone]:
     return found
 
 
-def _not_verified(groups: Groups, hostvars: Mapping) -> list[Undone]:
+def _not_verified(groups: Groups, hostvars: Mapping) -> list[Incomplete]:
     """Return that the verification of a revocation has failed, where it has. --limit and --tags may have left out the table with the rows."""
     rows = _registered("rows", groups, hostvars)
     if rows is None:
         unverified = revocation_report.rows(groups, hostvars) if _registered("record", groups, hostvars) else []
         failed = {str(row["host"]): str(row["detail"]) for row in unverified if not row["passed"]}
         return [
-            Undone(f"THE REVOCATION IS NOT VERIFIED for {host}: {detail}.", _MEND)
+            Incomplete(f"THE REVOCATION IS NOT VERIFIED for {host}: {detail}.", _MEND)
             for host, detail in sorted(failed.items())
         ]
     hosts = sorted({str(row["host"]) for row in rows if not row["passed"]})
     if not hosts:
         return []
-    return [Undone(f"THE REVOCATION IS NOT VERIFIED for {', '.join(hosts)}: the table above says why.", _MEND)]
+    return [Incomplete(f"THE REVOCATION IS NOT VERIFIED for {', '.join(hosts)}: the table above says why.", _MEND)]
 
 
 def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:
-    undone = _registered("undone", groups, hostvars)
+    incomplete = _registered("incomplete", groups, hostvars)
     if isinstance(hostvars, dict) and not hostvars:  # a list of hosts or a check of the syntax
         return []
-    if undone is None and _was_skipped(groups, hostvars):  # adopt.yml, which only shows its plan
+    if incomplete is None and _was_skipped(groups, hostvars):  # adopt.yml, which only shows its plan
         return []
     problems = _registered("problems", groups, hostvars) or _not_verified(groups, hostvars)
-    if undone is not None and not undone and not problems:
+    if incomplete is not None and not incomplete and not problems:
         return []
     ours = [host for name in ("docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
     return list(dict.fromkeys([ca_place.CONTROLLER, *ours]))

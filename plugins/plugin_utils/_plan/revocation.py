@@ -143,14 +143,14 @@ def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
     return {}
 
 
-class Undone(t.NamedTuple):
+class Incomplete(t.NamedTuple):
     """Something that a run leaves undone, and what to do about it."""
 
     message: str
     hint: str
 
 
-def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = False) -> list[Undone]:
+def incomplete_revocations(groups: Groups, hostvars: Mapping, predicting: bool = False) -> list[Incomplete]:
     """Return each revocation that this run does not begin: it was limited to some hosts or tasks, or a name is misspelt.
 
     ``predicting``: in check mode, which fails where the run would.
@@ -160,7 +160,7 @@ def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = Fal
         return _unread(groups, hostvars)
     begun = "would not begin" if predicting else "was not begun"
     found = [
-        Undone(
+        Incomplete(
             f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can connect with certificates of {', '.join(one['generations'])} on "
             f"{access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
             f"or tasks (--limit, --tags), so the revocation {begun}.",
@@ -170,7 +170,7 @@ def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = Fal
     ]
     if answer.get("authorities") and answer.get("compared") is False:
         found.append(
-            Undone(
+            Incomplete(
                 "Whether revoked clients still have access is not known: the ledger of the CA cannot be read.",
                 "Run portcullis.docker_tls.site without --limit and --tags; it says what is wrong with the ledger.",
             )
@@ -183,7 +183,7 @@ def undone_revocations(groups: Groups, hostvars: Mapping, predicting: bool = Fal
     ]
 
 
-def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
+def _not_reached(groups: Groups, hostvars: Mapping) -> list[Incomplete]:
     """Return each new entry in the revocation lists that proxies do not get, because this run does not include them."""
     found = []
     for one in listed(groups, hostvars):
@@ -191,7 +191,7 @@ def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
         outside = [host for host in hosts if not ca_place.variables_of(hostvars, host).get(INSPECTED)]
         if outside:
             found.append(
-                Undone(
+                Incomplete(
                     f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can connect with certificates of {', '.join(one['generations'])} on "
                     f"{access_text.named(outside)}, which this run does not include. The revocation list refuses them on the other hosts.",
                     "Run portcullis.docker_tls.site without --limit and --tags.",
@@ -200,14 +200,14 @@ def _not_reached(groups: Groups, hostvars: Mapping) -> list[Undone]:
     return found
 
 
-def _not_completed(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Undone]:
+def _not_completed(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Incomplete]:
     """Return each revocation of an earlier run that is not known to be complete on a host which this run does not include."""
     found = []
     for one in pending_revocations.pending(answer, groups, hostvars):
         outside = [host for host in one.hosts if not ca_place.variables_of(hostvars, host).get(INSPECTED)]
         if outside:
             found.append(
-                Undone(
+                Incomplete(
                     f"REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of {one.client} that {access_text.named(outside)} "
                     f"{'refuses' if len(outside) == 1 else 'refuse'} its certificate of {one.generation}, and this run does not include "
                     f"{'it' if len(outside) == 1 else 'them'}.",
@@ -217,7 +217,7 @@ def _not_completed(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[U
     return found
 
 
-def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Undone]:
+def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Incomplete]:
     """Return each revoked name without a certificate that differs from another client's only in case or white space.
 
     The other client has a valid certificate that no list has any more, or is listed as present.
@@ -241,7 +241,7 @@ def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Undone
                 else f"The inventory lists {', '.join(alike)} as present"
             )
             found.append(
-                Undone(
+                Incomplete(
                     f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. {which}.",
                     "Write the name as the certificate has it, or remove the entry if another client is meant, and run portcullis.docker_tls.site again.",
                 )
@@ -253,14 +253,14 @@ def _folded(name: t.Any) -> str:
     return "".join(str(name).split()).casefold()
 
 
-def _unread(groups: Groups, hostvars: Mapping) -> list[Undone]:
+def _unread(groups: Groups, hostvars: Mapping) -> list[Incomplete]:
     """Return what to say where no task of this run has read the CA (--start-at-task), although clients are revoked."""
     lists, _unread_lists = access_lists.client_lists(groups, hostvars) if hostvars else ([], [])
     names = list(dict.fromkeys(one["name"] for each in lists for one in revoked_clients(each.entries())))
     if not names:
         return []
     return [
-        Undone(
+        Incomplete(
             f"Whether {', '.join(names)} still have access, though revoked, is not known: this run has not read the CA.",
             "Run portcullis.docker_tls.site from its beginning, without --start-at-task.",
         )
@@ -290,8 +290,8 @@ def held(groups: Groups, hostvars: Mapping) -> dict[str, str]:
 
 
 def _lets_in(variables: Mapping) -> bool:
-    """Return whether the controller saw that a client of the generation that signs now is answered; a host's own word is not proof."""
-    return bool((variables.get("docker_daemon_proof") or {}).get("passed"))
+    """Return whether the controller saw that a client of the generation that signs now is answered; a host's own word is not verification."""
+    return bool((variables.get("docker_daemon_verification") or {}).get("passed"))
 
 
 def generation_clients(

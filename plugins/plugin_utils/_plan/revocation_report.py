@@ -30,7 +30,7 @@ class Outcome:
 
 
 def rows(groups: Groups, hostvars: Mapping) -> list[Row]:
-    """Return one row for each host that admitted a revoked client and each bundle of a member, for M(proof_report)."""
+    """Return one row for each host that admitted a revoked client and each bundle of a member, for M(verification_report)."""
     found = [_row(one.host, "revoked", one.done, one.detail) for one in outcomes(groups, hostvars)]
     machines = groups.get("docker_clients") or []
     for one in revocations(groups, hostvars):
@@ -63,7 +63,7 @@ def outcomes(groups: Groups, hostvars: Mapping) -> list[Outcome]:
 def _by_authority(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outcome]:
     gone = ", ".join(one["generations"])
     for host in admitting(groups, hostvars, [one["authority"]]):
-        proof = ca_place.variables_of(hostvars, host).get("docker_daemon_proof") or {}
+        proof = ca_place.variables_of(hostvars, host).get("docker_daemon_verification") or {}
         names = {f"{REFUSED}{identifier}" for identifier in one["generations"]}
         passed = {check["check"] for check in proof.get("checks") or [] if check["passed"]}
         done = names <= passed and bool(proof.get("passed"))
@@ -148,7 +148,7 @@ def _group(client: Mapping) -> str:
 def _why(variables: Mapping) -> str:
     if is_rolled_back(variables):
         return "docker_daemon_state is rolled_back, which gives the host its former authorities; run portcullis.docker_tls.site with present"
-    endpoint, proof = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_proof") or {}
+    endpoint, proof = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_verification") or {}
     failed = [check for check in proof.get("checks") or [] if not check["passed"]]
     if endpoint and not endpoint.get("failed") and not endpoint.get("unreachable") and failed:
         return "; ".join(f"{check['check']}: {check['detail']}" for check in failed)

@@ -20,7 +20,7 @@ class SitePlan:
     ``change``: hosts that go through the roles; ``refused``: hosts whose change is refused, which fail at the end of the run; ``serial``: the
     batches in which hosts are changed; ``revoke``: whether a revocation is due, whose plays then have the controller, the CA host and the hosts
     that admit the client's group; ``record``: the hosts of the play that records where it is complete;
-    ``undone``: each revocation that this run cannot complete, and what to do about it.
+    ``incomplete``: each revocation that this run cannot complete, and what to do about it.
     """
 
     change: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class SitePlan:
     revoke_ca: list[str] = field(default_factory=list)
     revoke_hosts: list[str] = field(default_factory=list)
     record: list[str] = field(default_factory=list)
-    undone: list[list[str]] = field(default_factory=list)
+    incomplete: list[list[str]] = field(default_factory=list)
 
 
 def site(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
@@ -45,6 +45,6 @@ def site(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
         revoke_ca=revocation.revocation_hosts(groups, fleet, "ca", checking),
         revoke_hosts=inspected.hosts_not_refused(revocation.revocation_hosts(groups, fleet, "hosts", checking), fleet),
         record=revocation.recording_hosts(groups, fleet, checking),
-        undone=[list(one) for one in revocation.undone_revocations(groups, fleet, checking)],
+        incomplete=[list(one) for one in revocation.incomplete_revocations(groups, fleet, checking)],
     )
     return asdict(planned)

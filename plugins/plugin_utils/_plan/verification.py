@@ -131,7 +131,7 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
     return {
         "host": address.hostname,
         "port": address.port,
-        "ca_content": known["server"][bound.get("__docker_daemon_proof_trusts") or "trusted_content"],
+        "ca_content": known["server"][bound.get("__docker_daemon_verification_trusts") or "trusted_content"],
         "certificate_content": client["certificate_content"],
         "key_content": made.get("key_content", ""),
         **_client(bound, fleet, known, group),

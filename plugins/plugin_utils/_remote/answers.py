@@ -175,7 +175,7 @@ ANSWERS: t.Mapping[str, Fields] = {
     ),
     "certificate_requests": Fields({"requests": REQUESTS}),
     "endpoint": Fields(
-        {"endpoint": _ENDPOINT, "proof": _CHECKS, "restarted": _FLAG},
+        {"endpoint": _ENDPOINT, "verification": _CHECKS, "restarted": _FLAG},
         {
             "restart_needed": _FLAG,
             "containers_stopped": _NUMBER,

@@ -43,7 +43,7 @@ CONFIRMED: dict[str, t.Any] = {
     "containers_stopped": 0,
     "unconfirmed": False,
     "not_verified": False,
-    "proof": [],
+    "verification": [],
 }
 
 

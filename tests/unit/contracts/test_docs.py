@@ -35,7 +35,7 @@ NOT_OPTIONS = {
     "docker_client_cert_signed",
     "docker_daemon_endpoint",
     "docker_daemon_options",  # of geerlingguy.docker
-    "docker_daemon_proof",
+    "docker_daemon_verification",
     "docker_daemon_serial",
     "docker_server_cert_requested",
     "docker_server_cert_signed",

@@ -21,7 +21,7 @@ from support.contracts.documentation import FILTERS, MODULES, ROOT, Options, blo
 
 PLUGINS = "ansible_collections.portcullis.docker_tls.plugins"
 #: Modules that nothing but their action plugin runs; the code of the module is its documentation.
-ACTIONS_ONLY = ("client_session", "plan", "proof_report", "temporary_client")
+ACTIONS_ONLY = ("client_session", "plan", "verification_report", "temporary_client")
 #: Taken from the task by the action plugin, before the module is run.
 OF_THE_ACTION = {"cryptography_package"}
 

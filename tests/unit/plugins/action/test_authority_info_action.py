@@ -13,8 +13,8 @@ from support.contracts import records
 
 @pytest.mark.parametrize(("predicting", "words"), [(False, "is not complete"), (True, "would not be complete")])
 def test_revocation_that_roles_cannot_complete_is_a_failure(predicting: bool, words: str) -> None:
-    undone = [{"clients": ["bob"], "generations": ["clients-g1"]}, {"clients": ["bob"], "generations": ["ops-g2"]}]
-    found = authority_info.incomplete(undone, predicting=predicting)
+    deferred = [{"clients": ["bob"], "generations": ["clients-g1"]}, {"clients": ["bob"], "generations": ["ops-g2"]}]
+    found = authority_info.incomplete(deferred, predicting=predicting)
     said = records.said(f"{found['msg']} {found['hint']}", code=found["code"])
     assert (found["failed"], found["code"]) == (True, "revocation-incomplete")
     assert f"The revocation of bob {words}: hosts that still trust clients-g1, ops-g2 let these clients in" in said

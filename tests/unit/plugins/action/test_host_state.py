@@ -251,7 +251,7 @@ def test_host_cannot_escape_a_renewal_that_is_asked_for() -> None:
     assert (result["current"], result["reasons"]) == (False, ["forced"])
 
 
-def test_host_cannot_escape_a_proof_that_is_asked_for() -> None:
+def test_host_cannot_escape_a_verification_that_is_asked_for() -> None:
     result = look(CURRENT, arguments={"prepare": True}, docker_daemon_verify="always")
     assert (result["current"], result["reasons"]) == (False, ["asked-for"])
 
@@ -318,7 +318,7 @@ def test_host_whose_facts_are_variables_of_ours_is_refused_and_not_asked() -> No
     assert "the facts of this host hold docker_server_cert_ca_host, which only the inventory may set" in result["msg"]
 
 
-def test_host_cannot_escape_the_proof_that_a_revocation_needs() -> None:
+def test_host_cannot_escape_the_verification_that_a_revocation_needs() -> None:
     known = {**facts(docker_ca_authorities=AUTHORITIES), "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
     result = look(CURRENT, hostvars=HostVars({"localhost": known, "web1": {}}))
     assert (result["current"], result["reasons"]) == (False, ["client-revoked"])

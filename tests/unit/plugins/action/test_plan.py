@@ -35,7 +35,7 @@ def looked(**answers: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
 def test_hosts_with_work_are_changed_and_refused_ones_fail_in_the_end() -> None:
     found = make("site", hostvars(**looked(web1=WORK, web2=CURRENT, db1=REFUSED)))["plan"]
     assert (found["change"], found["refused"], found["serial"]) == (["web1"], ["db1"], "100%")
-    assert found["revoke"] == found["revoke_ca"] == found["revoke_hosts"] == found["undone"] == []
+    assert found["revoke"] == found["revoke_ca"] == found["revoke_hosts"] == found["incomplete"] == []
 
 
 def test_inventory_is_checked_where_the_run_began_behind_its_check() -> None:
@@ -80,7 +80,7 @@ def test_members_are_held_while_no_host_admits_the_new_generation() -> None:
     held = make("revocation", hostvars([REVOKED], web1=broken))["plan"]
     assert held["held"] == ["clients"] and held["changes"] == held["revoke_ca"] == held["revoke_hosts"] == []
     assert "The revocation of bob, carol stops here" in held["problems"][0]
-    done = {"docker_daemon_endpoint": {"changed": True}, "docker_daemon_proof": {"passed": True}}
+    done = {"docker_daemon_endpoint": {"changed": True}, "docker_daemon_verification": {"passed": True}}
     going = make("revocation", hostvars([REVOKED], web1=done))["plan"]
     assert (going["held"], going["revoke_ca"], going["revoke_hosts"]) == ([], ["localhost"], GROUPS["docker_hosts"])
     assert going["changes"] == [{"name": "clients", "state": "retired", "generation": 2}]
@@ -151,7 +151,7 @@ def test_run_whose_tasks_are_all_skipped_has_nothing_unfinished() -> None:
 
 
 def test_run_whose_plan_is_complete_has_nothing_unfinished() -> None:
-    complete = registered(hostvars(), plan={"undone": []})
+    complete = registered(hostvars(), plan={"incomplete": []})
     assert planned("unfinished", GROUPS, complete) == []
     rows = [{"host": "web1", "passed": False}, {"host": "web2", "passed": True}]
     for registers in ({"revocation": {"problems": ["held"]}}, {"report": {"rows": rows}}):
@@ -188,9 +188,9 @@ ADOPTED = {
 
 
 def test_verification_has_a_row_for_every_host_and_what_the_ca_says_about_clients() -> None:
-    done = {"changed": False, "reasons": [], "proof": [{"check": "local", "passed": True, "detail": "answers"}]}
+    done = {"changed": False, "reasons": [], "verification": [{"check": "local", "passed": True, "detail": "answers"}]}
     seen = {"checks": [{"check": "good-client", "passed": True, "detail": "is answered"}], "passed": True}
-    known = hostvars(web1={"docker_daemon_endpoint": done, "docker_daemon_proof": seen})
+    known = hostvars(web1={"docker_daemon_endpoint": done, "docker_daemon_verification": seen})
     access = {"compared": True, "revoked": [], "unlisted": []}
     rows = make("verification_report", known, __docker_verify_access=access)["plan"]["rows"]
     assert {row["host"]: row["passed"] for row in rows if row["check"] != "revoked-clients"} == {
@@ -221,8 +221,8 @@ def test_adoption_shows_its_lines_and_says_what_later_plays_take_over() -> None:
     known = hostvars(web1={"__docker_adoption": {"adoption": ADOPTED}}, web2={"__docker_adoption": {"failed": True}})
     found = make("adoption", known, {"repair": ["modes"], "execute": "yes"})
     assert found["shown"][0].startswith("web1: open, tcp://0.0.0.0:2375")
-    assert "web2: not examined" in "\n".join(found["shown"])
-    assert found["plan"]["problems"][0].startswith("web2 could not be examined")
+    assert "web2: not inspected" in "\n".join(found["shown"])
+    assert found["plan"]["problems"][0].startswith("web2 could not be inspected")
     assert found["plan"]["certificates"] == [
         {"content": "PEM", "requester": "web1", "source": "/etc/docker/server-cert.pem"}
     ]

@@ -57,10 +57,10 @@ def test_adoption_with_problems_is_not_carried_out() -> None:
     known = hostvars()
     known["localhost"]["__docker_adopt_plan"] = {"plan": {"problems": []}}
     assert make("adoption_start", known)["plan"] == {}
-    known["localhost"]["__docker_adopt_plan"] = {"plan": {"problems": ["web1 could not be examined.", "Name the CA."]}}
+    known["localhost"]["__docker_adopt_plan"] = {"plan": {"problems": ["web1 could not be inspected.", "Name the CA."]}}
     found = make("adoption_start", known)
     assert (found["failed"], found["code"]) == (True, "adoption-blocked")
-    assert found["msg"].endswith("carried out: web1 could not be examined. Name the CA.") and found["hint"]
+    assert found["msg"].endswith("carried out: web1 could not be inspected. Name the CA.") and found["hint"]
 
 
 @pytest.mark.parametrize(("on_host", "here"), [("", ""), ("/ca.tar.gz", "~/ca.tar.gz")])

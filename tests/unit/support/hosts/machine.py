@@ -238,7 +238,7 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
     machine = FakeMachine(world, effects)
     _count_file_effects(monkeypatch, effects)
 
-    def prove(host: t.Any, expected: t.Any, _server: t.Any = None) -> tuple[Check, ...]:
+    def verify(host: t.Any, expected: t.Any, _server: t.Any = None) -> tuple[Check, ...]:
         good = world.process is not None and not host.ping()
         process = world.proxy if expected.by_proxy else world.process
         if expected.by_proxy:
@@ -247,7 +247,7 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
             good = good and process.fingerprint == expected.fingerprint and bool(world.reachable)
             good = good and {address for address, _port in expected.addresses} <= world.addresses
             good = good and process.anchors == frozenset(expected.authority_names or ())
-        return (Check("proof", good and "unproved" not in world.problems, "seen"),)
+        return (Check("proof", good and "unverified" not in world.problems, "seen"),)
 
     def greet(address: str, port: int, timeout: float) -> ServerGreeting:
         process = world.proxy or world.process
@@ -255,7 +255,7 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
             raise ConnectionRefusedError
         return _Greeting((b"",), True, tuple(sorted(process.anchors)), process.fingerprint)
 
-    monkeypatch.setattr(verify_local, "verify", prove)
+    monkeypatch.setattr(verify_local, "verify", verify)
     monkeypatch.setattr(state, "read_greeting", greet)
     monkeypatch.setattr(rollback_guard, "guard_text", lambda _state: "program")
     monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory

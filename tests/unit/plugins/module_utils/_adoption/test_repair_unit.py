@@ -113,7 +113,7 @@ def test_restore_unit_of_a_copy_takes_it_away_and_leads_links_to_the_package_s(r
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["edited", "copied"])
-def test_restore_unit_that_would_change_the_effect_is_undone(root: pathlib.Path, copied: bool) -> None:
+def test_restore_unit_that_would_change_the_effect_is_rolled_back(root: pathlib.Path, copied: bool) -> None:
     unit = edited_unit(root)
     if copied:
         (root / "lib/docker.service").write_text(ORIGINAL)

@@ -100,7 +100,7 @@ def test_journal_that_is_damaged_or_of_another_version_stops_the_run_before_anyt
     assert killed.world.answers_locally
 
 
-def test_journal_of_another_unit_is_not_undone_with_ours(killed: Killing) -> None:
+def test_journal_of_another_unit_is_not_rolled_back_with_ours(killed: Killing) -> None:
     with pytest.raises(TlsError) as caught:
         run(killed.world, killed.machine, given(killed.world, service="other.service"))
     assert caught.value.code == "change-unfinished"

@@ -369,7 +369,7 @@ def test_verification_that_is_due_is_no_reason_where_none_is_wanted_and_stays_du
 def test_change_that_was_rolled_back_needs_no_verification(bench: Bench) -> None:
     bench.secure(verification_follows=True)
     bench.run(state="confirmed")
-    bench.world.problems.add("unproved")
+    bench.world.problems.add("unverified")
     with pytest.raises(TlsError):
         bench.run(verification_follows=True, listen=(f"{ADDRESS}:2377",))
     bench.world.problems.clear()

@@ -138,7 +138,7 @@ def test_failed_first_run_leaves_the_files_as_they_were(bench: Bench) -> None:
     place = other_tool(bench)
     before = listing(place)
     certificate = bench.issue()
-    bench.world.problems = {"unproved"}
+    bench.world.problems = {"unverified"}
     with pytest.raises(TlsError, match="as it was before"):
         bench.run(certificate=certificate, existing_settings="adopt")
     bench.world.problems = set()
@@ -151,7 +151,7 @@ def test_failed_absent_keeps_our_endpoint_and_their_files(bench: Bench) -> None:
     before = listing(place)
     adopted(bench)
     ours = bench.values()
-    bench.world.problems = {"unproved"}
+    bench.world.problems = {"unverified"}
     with pytest.raises(TlsError, match="as it was before"):
         bench.run(state="absent")
     bench.world.problems = set()
@@ -211,7 +211,7 @@ def test_failed_absent_keeps_a_file_that_somebody_put_in_the_place_of_ours(bench
     (place / "ca.pem").unlink()
     (place / "ca.pem").write_text(theirs)
     ours = {name: (place / name).read_bytes() for name in ("client-ca.pem", "server-cert.pem", "server-key.pem")}
-    bench.world.problems = {"unproved"}
+    bench.world.problems = {"unverified"}
     with pytest.raises(TlsError, match="as it was before"):
         bench.run(state="absent")
     assert (place / "ca.pem").read_text() == theirs
@@ -316,10 +316,10 @@ def test_host_with_only_tcp_is_given_back_by_one_restart(bench: Bench, state: st
     assert bench.world.tcp == ("127.0.0.1:4243",)
 
 
-def test_failed_change_of_a_host_with_only_tcp_is_undone_by_one_restart(bench: Bench) -> None:
+def test_failed_change_of_a_host_with_only_tcp_is_rolled_back_by_one_restart(bench: Bench) -> None:
     only_tcp(bench)
     certificate, before = bench.issue(), bench.world.snapshot()
-    bench.world.problems = {"unproved"}
+    bench.world.problems = {"unverified"}
     clock = bench.world.clock
     with pytest.raises(TlsError, match="Everything is as it was before, the old dockerd was started again"):
         bench.run(certificate=certificate, existing_settings="adopt")
@@ -354,7 +354,7 @@ def test_timer_is_disarmed_also_when_the_old_dockerd_does_not_start(bench: Bench
     assert not bench.world.timer
 
 
-def test_proof_of_a_dockerd_that_cannot_be_asked_is_that_it_listens() -> None:
+def test_verification_of_a_dockerd_that_cannot_be_asked_is_that_it_listens() -> None:
     machine = types.SimpleNamespace(ping=lambda: "", engine_facts=lambda: None, engine=lambda: None)
     assert verify_local.check_local_socket(t.cast("t.Any", machine)).passed
     machine.engine = lambda: "one that does not answer /info"
@@ -401,7 +401,7 @@ def test_docker_that_had_failed_and_starts_with_its_former_settings_is_said_to_r
     bench.world.problems = {"dies"}
     bench.world.crash()
     assert bench.world.failed
-    bench.world.problems = {"unproved"}
+    bench.world.problems = {"unverified"}
     with pytest.raises(TlsError, match="had failed before this change, and runs with it now"):
         bench.secure()
     assert bench.world.answers_locally
@@ -410,7 +410,7 @@ def test_docker_that_had_failed_and_starts_with_its_former_settings_is_said_to_r
 def test_docker_that_was_stopped_is_stopped_after_a_failed_change(bench: Bench) -> None:
     certificate = bench.issue()
     bench.world.end()
-    bench.world.problems = {"unproved"}
+    bench.world.problems = {"unverified"}
     with pytest.raises(TlsError, match="as it was before: Docker was stopped then, and is stopped"):
         bench.run(certificate=certificate)
     assert bench.world.process is None

@@ -45,7 +45,7 @@ NOT_FORETOLD = {
     "nothing-to-roll-back": "the state rolled_back, which has a test of its own",
     "owner-not-permitted": "client bundles",
     "path-invalid": "client bundles",
-    "proof-failed": "the verification after the change",
+    "verification-failed": "the verification after the change",
     "address-selector-invalid": "the request for a certificate",
     "renew-before-too-long": "the request for a certificate",
     "request-duplicate": "the request for a certificate",

@@ -179,13 +179,13 @@ def test_transaction_failing_at_any_step_brings_everything_back(
         assert not trial.keeps_containers or world.containers == trial.containers, where
 
 
-def test_transaction_killed_while_undoing_is_undone_by_the_guard(
+def test_transaction_killed_while_undoing_is_rolled_back_by_the_guard(
     scenario: Scenario, origin: World, tmp_path: pathlib.Path
 ) -> None:
     """The proof fails, and the rollback that follows is killed at each of its steps."""
     trial = Trial(origin, scenario, tmp_path)
     world = trial.live
-    trial.saved.memory["problems"] = {"unproved"}
+    trial.saved.memory["problems"] = {"unverified"}
     if not trial.planned.plan.restart and trial.planned.plan.proxy in ("", "stop"):
         pytest.skip("nothing is verified without a restart")
     effects = Effects()
@@ -206,7 +206,7 @@ def test_transaction_killed_while_undoing_is_undone_by_the_guard(
         assert not trial.keeps_containers or world.containers == trial.containers, where
 
 
-@pytest.mark.parametrize("problem", ["dies", "unproved", "hangs"])
+@pytest.mark.parametrize("problem", ["dies", "unverified", "hangs"])
 def test_transaction_with_a_bad_dockerd_goes_back(tmp_path: pathlib.Path, problem: str) -> None:
     world = World(tmp_path / "w").build()
     with_settings(world)

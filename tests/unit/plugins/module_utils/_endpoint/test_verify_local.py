@@ -44,7 +44,7 @@ def machine(
     )
 
 
-def prove(
+def verify(
     directory: pathlib.Path, anchors: str | None = CLIENTS.pem, *, expected: str = CLIENTS.pem, host: t.Any = None
 ) -> dict[str, bool]:
     """Return what the checks say of a listener that trusts ``anchors``."""
@@ -60,7 +60,7 @@ def prove(
 
 
 def test_verify_local_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path) -> None:
-    found = prove(tmp_path)
+    found = verify(tmp_path)
     assert all(found.values()), found
     assert {"local-socket", "no-certificate", "server-certificate-as-client", "port-2375-closed"} <= set(found)
 
@@ -79,22 +79,22 @@ def test_verify_local_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path)
 def test_verify_local_wrong_anchors_fails_their_checks(
     tmp_path: pathlib.Path, anchors: str | None, failed: set[str]
 ) -> None:
-    found = prove(tmp_path, anchors)
+    found = verify(tmp_path, anchors)
     assert {name for name, passed in found.items() if not passed} == failed
 
 
 def test_verify_local_dead_local_socket_and_a_listener_of_somebody_else_fails(tmp_path: pathlib.Path) -> None:
-    found = prove(tmp_path, host=machine(problem="no answer", handed_over=[("0.0.0.0", 4243)]))
+    found = verify(tmp_path, host=machine(problem="no answer", handed_over=[("0.0.0.0", 4243)]))
     assert {name for name, passed in found.items() if not passed} == {"local-socket", "no-other-listener"}
 
 
 def test_verify_local_dockerd_on_the_unencrypted_port_fails(tmp_path: pathlib.Path) -> None:
-    found = prove(tmp_path, host=machine(ports={2375, 2376}))
+    found = verify(tmp_path, host=machine(ports={2375, 2376}))
     assert {name for name, passed in found.items() if not passed} == {"port-2375-closed"}
 
 
 def test_verify_local_dockerd_without_a_local_socket_passes(tmp_path: pathlib.Path) -> None:
-    assert all(prove(tmp_path, host=machine(asked=False)).values())
+    assert all(verify(tmp_path, host=machine(asked=False)).values())
 
 
 def test_require_names_every_check_that_failed() -> None:
@@ -105,7 +105,7 @@ def test_require_names_every_check_that_failed() -> None:
     ]
     with pytest.raises(TlsError, match="one: this; three: that") as caught:
         verify_local.require(checks)
-    assert caught.value.code == "proof-failed"
+    assert caught.value.code == "verification-failed"
 
 
 @pytest.mark.parametrize(("version", "asked"), [("20.10.24", 0), ("23.0.0", 1), ("dev", 0)])

@@ -193,7 +193,7 @@ def test_text_of_a_host_without_sudo_says_what_it_said_and_what_to_do() -> None:
     )
 
 
-def test_next_step_after_a_failure_does_not_say_that_everything_was_undone() -> None:
+def test_next_step_after_a_failure_does_not_say_that_everything_was_rolled_back() -> None:
     run = run_of(failed=["web1"])
     run.note_problem("web1", {"msg": "no answer"}, "endpoint_info")
     (step,) = summary.next_steps(run)

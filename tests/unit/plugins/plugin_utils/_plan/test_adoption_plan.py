@@ -114,7 +114,7 @@ def test_plan_for_an_open_port_says_what_becomes_of_it(keep: bool, word: str) ->
 
 def test_plan_names_hosts_that_did_not_answer_and_leaves_out_those_of_no_play() -> None:
     text = plan({"web1": {adoption.INSPECTED: {"unreachable": True, "msg": "no route"}}, "web2": {}})
-    assert "web1: not examined: no route" in text
+    assert "web1: not inspected: no route" in text
     assert "web2" not in text
 
 
@@ -126,7 +126,7 @@ def test_plan_names_hosts_that_did_not_answer_and_leaves_out_those_of_no_play() 
         ({"web1": found()}, [{}], ""),
         ({"web1": found("open")}, None, ""),
         ({"web1": found("portcullis")}, None, ""),
-        ({"web1": {adoption.INSPECTED: {"failed": True}}}, [], "could not be examined"),
+        ({"web1": {adoption.INSPECTED: {"failed": True}}}, [], "could not be inspected"),
         ({"web1": {}}, None, ""),
     ],
 )
@@ -206,17 +206,17 @@ def test_answer_that_is_not_what_it_should_be_is_that_host_s_failure_alone(answe
     assert answers.problem(answer)
     hostvars = {"evil": {adoption.INSPECTED: {"adoption": answer}}, "web1": found()}
     text = plan(hostvars)
-    assert "evil: not examined: its answer cannot be used: " in text
+    assert "evil: not inspected: its answer cannot be used: " in text
     assert "web1: docker-recipe" in text
     (problem,) = adoption.adoption_problems(hostvars, hostvars, {**SETTINGS, "authorities": []})
-    assert problem.startswith("evil could not be examined")
+    assert problem.startswith("evil could not be inspected")
     assert [one["requester"] for one in adoption.found_certificates(hostvars, hostvars)] == ["web1"]
     assert adoption.plain_listeners("evil", hostvars) == []
 
 
 @pytest.mark.parametrize("answer", ["x", ["x"], {"adoption": None, "msg": "x"}])
 def test_registered_result_that_is_none_is_told(answer: Any) -> None:
-    assert "evil: not examined: " in plan({"evil": {adoption.INSPECTED: answer}})
+    assert "evil: not inspected: " in plan({"evil": {adoption.INSPECTED: answer}})
 
 
 @pytest.mark.parametrize(

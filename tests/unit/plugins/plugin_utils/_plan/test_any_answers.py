@@ -39,7 +39,7 @@ REGISTERS = {
     "docker_client_cert_signed": "signed_certificates",
     "docker_client_cert_installed": "certificate_bundles",
     "docker_daemon_endpoint": "endpoint",
-    "docker_daemon_proof": "endpoint_info",
+    "docker_daemon_verification": "endpoint_info",
     "docker_ca_checked": "authorities",
 }
 HOSTS = ["localhost", "web1", "web2", "desk"]

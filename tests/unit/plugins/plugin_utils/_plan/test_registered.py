@@ -14,7 +14,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.regist
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 
 GROUPS = {"docker_hosts": ["web1", "web2", "web3"]}
-PLAN = {"__docker_tls_plan": {"plan": {"change": ["web2"], "undone": [], "serial": "100%"}}}
+PLAN = {"__docker_tls_plan": {"plan": {"change": ["web2"], "incomplete": [], "serial": "100%"}}}
 
 
 class _Counted(dict[str, Any]):
@@ -47,10 +47,10 @@ def test_plan_that_the_controller_has_not_is_read_from_the_first_inspected_host(
 
 def test_revocation_is_read_before_the_plan_of_the_run() -> None:
     later = {"__docker_tls_revocation": {"plan": {"revoke_hosts": ["web3"]}}}
-    plan = {"__docker_tls_plan": {"plan": {"revoke_hosts": ["web1"], "undone": []}}}
+    plan = {"__docker_tls_plan": {"plan": {"revoke_hosts": ["web1"], "incomplete": []}}}
 
     assert planned("revoke_hosts", GROUPS, {"localhost": {**plan, **later}}) == ["web3"]
-    assert planned("undone", GROUPS, {"localhost": {**plan, **later}}) == []
+    assert planned("incomplete", GROUPS, {"localhost": {**plan, **later}}) == []
 
 
 def test_run_without_a_plan_has_nothing_planned() -> None:
@@ -73,7 +73,7 @@ REVOKED = {"client": "bob", "group": "clients", "generation": "clients-g1", "tru
 def test_run_whose_tags_left_out_the_table_fails_where_a_host_may_still_admit_a_revoked_client(
     inspected: dict[str, Any], shown: dict[str, Any], fails: bool
 ) -> None:
-    plan = {"__docker_tls_plan": {"plan": {"undone": [], "record": ["localhost", "web1"]}}}
+    plan = {"__docker_tls_plan": {"plan": {"incomplete": [], "record": ["localhost", "web1"]}}}
     checked = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [REVOKED]}}
     hostvars = {"localhost": {**plan, **checked, **shown}, "web1": {"__docker_tls_inspected": inspected}}
     groups = {"docker_hosts": ["web1"]}

@@ -22,7 +22,7 @@ PENDING = {
 }
 GROUPS = {"docker_hosts": ["web1", "web2", "db1", "gone"], "docker_clients": ["desk"]}
 CHANGED = {"changed": True, "endpoint": {"engine_version": "26.1"}}
-PROVED = {"passed": True, "checks": [{"check": "former-client-of-clients-g1", "passed": True, "detail": ""}]}
+VERIFIED = {"passed": True, "checks": [{"check": "former-client-of-clients-g1", "passed": True, "detail": ""}]}
 
 
 def bundle(name: str, unit: str) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def fleet(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "docker_client_cert_clients": CLIENTS,
             "docker_client_cert_installed": {"bundles": [bundle("alice", "clients-g2")]},
         },
-        "web1": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": PROVED},
-        "web2": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": PROVED},
+        "web1": {"docker_daemon_endpoint": CHANGED, "docker_daemon_verification": VERIFIED},
+        "web2": {"docker_daemon_endpoint": CHANGED, "docker_daemon_verification": VERIFIED},
         "db1": {"docker_daemon_access_groups": ["ops"]},
         "gone": {"docker_daemon_state": "absent"},
         "desk": {
@@ -78,28 +78,28 @@ def test_rows_of_a_complete_revocation_all_pass() -> None:
 UNFINISHED: dict[str, tuple[str, dict[str, Any], str]] = {
     "host-unreachable": (
         "web2",
-        {"docker_daemon_endpoint": {"unreachable": True, "msg": "timed out"}, "docker_daemon_proof": {}},
+        {"docker_daemon_endpoint": {"unreachable": True, "msg": "timed out"}, "docker_daemon_verification": {}},
         "STILL ADMITS bob: timed out",
     ),
     "host-never-tried": (
         "web2",
-        {"docker_daemon_endpoint": {}, "docker_daemon_proof": {}},
+        {"docker_daemon_endpoint": {}, "docker_daemon_verification": {}},
         "STILL ADMITS bob: the host was not reached",
     ),
     "host-lets-in": (
         "web2",
         {
-            "docker_daemon_proof": {
+            "docker_daemon_verification": {
                 "passed": False,
                 "checks": [{"check": "former-client-of-clients-g1", "passed": False, "detail": "ADMITTED: HTTP 200"}],
             }
         },
         "STILL ADMITS bob: former-client-of-clients-g1: ADMITTED: HTTP 200",
     ),
-    "first-pass-only": ("web2", {"docker_daemon_proof": {"passed": True, "checks": []}}, "STILL ADMITS bob"),
+    "first-pass-only": ("web2", {"docker_daemon_verification": {"passed": True, "checks": []}}, "STILL ADMITS bob"),
     "host-rolled-back": (
         "web2",
-        {"docker_daemon_state": "rolled_back", "docker_daemon_proof": {}},
+        {"docker_daemon_state": "rolled_back", "docker_daemon_verification": {}},
         "STILL ADMITS bob: docker_daemon_state is rolled_back",
     ),
     "member-not-renewed": (
@@ -128,7 +128,7 @@ def test_rows_name_what_is_not_done(host: str, variables: dict[str, Any], detail
 
 
 def test_members_keep_their_certificates_where_no_host_knows_the_new_authority() -> None:
-    broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_proof": {}}
+    broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_verification": {}}
     assert revocation.held(GROUPS, fleet(web1=broken)) == {}
     problems = revocation.held(GROUPS, fleet(web1=broken, web2=broken))
     assert list(problems) == ["clients"] and "web1, web2" in problems["clients"]
@@ -137,18 +137,24 @@ def test_members_keep_their_certificates_where_no_host_knows_the_new_authority()
 
 
 LIARS: dict[str, dict[str, Any]] = {
-    "says-that-it-changed": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": {}},
+    "says-that-it-changed": {"docker_daemon_endpoint": CHANGED, "docker_daemon_verification": {}},
     "says-that-all-is-well": {"docker_daemon_endpoint": None, "__docker_tls_inspected": {**CHANGED, "current": True}},
-    "was-seen-to-refuse": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": {"passed": False, "checks": []}},
-    "proof-failed": {"docker_daemon_endpoint": CHANGED, "docker_daemon_proof": {"failed": True, "msg": "timed out"}},
+    "was-seen-to-refuse": {
+        "docker_daemon_endpoint": CHANGED,
+        "docker_daemon_verification": {"passed": False, "checks": []},
+    },
+    "verification-failed": {
+        "docker_daemon_endpoint": CHANGED,
+        "docker_daemon_verification": {"failed": True, "msg": "timed out"},
+    },
 }
 
 
 @pytest.mark.parametrize("liar", LIARS.values(), ids=LIARS)
 def test_host_that_only_says_so_does_not_count(liar: dict[str, Any]) -> None:
     """The members would be locked out everywhere, by the word of one host."""
-    broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_proof": {}}
-    told = {"docker_daemon_proof": {}, **liar}
+    broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_verification": {}}
+    told = {"docker_daemon_verification": {}, **liar}
     assert list(revocation.held(GROUPS, fleet(web1=broken, web2=told))) == ["clients"]
 
 
@@ -171,7 +177,7 @@ def test_bundles_of_revoked_clients_are_found_on_the_controller_and_on_machines(
 
 DEFERRED = {**PENDING, "issuing": ""}
 READ = {"authorities": {"clients": {}}, "compared": True}
-LEFT_UNDONE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
+INCOMPLETE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
     "read-by-the-role": (
         {"localhost": {"docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}}},
         ["bob can connect with certificates of clients-g1 on web1, web2"],
@@ -232,20 +238,20 @@ LEFT_UNDONE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("variables", "expected"), LEFT_UNDONE.values(), ids=LEFT_UNDONE)
-def test_run_that_leaves_a_revocation_undone_says_who_still_gets_in_where(
+@pytest.mark.parametrize(("variables", "expected"), INCOMPLETE.values(), ids=INCOMPLETE)
+def test_run_that_leaves_a_revocation_rolled_back_says_who_still_gets_in_where(
     variables: dict[str, dict[str, Any]], expected: list[str]
 ) -> None:
     hostvars = fleet(**variables)
-    undone = revocation.undone_revocations(GROUPS, hostvars)
-    assert len(undone) == len(expected)
-    assert all(part in records.said(one.message) for part, one in zip(expected, undone))
-    assert all(one.hint.endswith(".") for one in undone)
+    incomplete = revocation.incomplete_revocations(GROUPS, hostvars)
+    assert len(incomplete) == len(expected)
+    assert all(part in records.said(one.message) for part, one in zip(expected, incomplete))
+    assert all(one.hint.endswith(".") for one in incomplete)
 
 
 def test_check_mode_says_that_the_revocation_would_not_begin() -> None:
     hostvars = fleet(localhost={"docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}})
-    told = {predicting: revocation.undone_revocations(GROUPS, hostvars, predicting) for predicting in (False, True)}
+    told = {predicting: revocation.incomplete_revocations(GROUPS, hostvars, predicting) for predicting in (False, True)}
     assert [told[False][0].message.endswith("was not begun."), told[True][0].message.endswith("would not begin.")] == [
         True,
         True,
@@ -269,7 +275,7 @@ LISTS = {"revocation_lists": [{"issuer": "CN=Docker client CA,O=x,OU=clients-g1"
 TOOK: dict[str, Any] = {
     "__docker_tls_inspected": {"current": False},
     "docker_daemon_endpoint": {"changed": True, "endpoint": LISTS},
-    "docker_daemon_proof": {"passed": True, "checks": []},
+    "docker_daemon_verification": {"passed": True, "checks": []},
 }
 BY_LIST = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked_certificates": [LISTED]}}
 
@@ -291,7 +297,7 @@ def test_revocation_by_list_concerns_only_the_report() -> None:
         ("web2", "revoked", True),
     ]
     assert rows[0]["detail"] == "bob is shut out by the revocation list of clients-g1"
-    assert revocation.undone_revocations(GROUPS, hostvars) == []
+    assert revocation.incomplete_revocations(GROUPS, hostvars) == []
 
 
 def test_group_of_a_mixed_fleet_is_reported_by_its_authority() -> None:
@@ -306,7 +312,7 @@ NOT_BY_LIST: dict[str, tuple[dict[str, Any], str]] = {
         {
             "__docker_tls_inspected": {"unreachable": True, "msg": "no route"},
             "docker_daemon_endpoint": {},
-            "docker_daemon_proof": {},
+            "docker_daemon_verification": {},
         },
         "the host was not reached",
     ),
@@ -319,12 +325,12 @@ NOT_BY_LIST: dict[str, tuple[dict[str, Any], str]] = {
             **TOOK,
             "__docker_tls_inspected": {"current": False, "refused": {"msg": "docker.service is masked"}},
             "docker_daemon_endpoint": None,
-            "docker_daemon_proof": None,
+            "docker_daemon_verification": None,
         },
         "docker.service is masked",
     ),
     "not-in-the-run": (
-        {"__docker_tls_inspected": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None},
+        {"__docker_tls_inspected": None, "docker_daemon_endpoint": None, "docker_daemon_verification": None},
         "this run does not include the host",
     ),
     "no-list": (
@@ -335,23 +341,23 @@ NOT_BY_LIST: dict[str, tuple[dict[str, Any], str]] = {
         {
             "__docker_tls_inspected": {"current": True, "endpoint": {"revocation_lists": []}},
             "docker_daemon_endpoint": None,
-            "docker_daemon_proof": None,
+            "docker_daemon_verification": None,
         },
         "its listener checks no revocation list of this group",
     ),
     "good-client-refused": (
         {
             **TOOK,
-            "docker_daemon_proof": {
+            "docker_daemon_verification": {
                 "passed": False,
                 "checks": [{"check": "good-client", "passed": False, "detail": "refused"}],
             },
         },
         "good-client: refused",
     ),
-    "verification-failed": ({**TOOK, "docker_daemon_proof": {"failed": True, "msg": "timed out"}}, ""),
+    "verification-failed": ({**TOOK, "docker_daemon_verification": {"failed": True, "msg": "timed out"}}, ""),
     "left-out-by-tags": (
-        {**TOOK, "docker_daemon_endpoint": None, "docker_daemon_proof": None},
+        {**TOOK, "docker_daemon_endpoint": None, "docker_daemon_verification": None},
         "this run has not changed the host",
     ),
 }
@@ -367,17 +373,18 @@ def test_proxy_that_did_not_take_the_list_is_named(web2: dict[str, Any], why: st
 
 def test_proxy_that_has_the_list_already_is_shut() -> None:
     current = {"__docker_tls_inspected": {"current": True, "endpoint": LISTS}, "docker_daemon_endpoint": None}
-    rows = revocation_report.rows(GROUPS, proxies(web2={**current, "docker_daemon_proof": {"skipped": True}}))
+    rows = revocation_report.rows(GROUPS, proxies(web2={**current, "docker_daemon_verification": {"skipped": True}}))
     assert all(row["passed"] for row in rows)
 
 
 def test_run_that_leaves_out_a_proxy_names_it() -> None:
-    outside = {"__docker_tls_inspected": None, "docker_daemon_endpoint": None, "docker_daemon_proof": None}
-    (undone,) = revocation.undone_revocations(GROUPS, proxies(web2=outside))
+    outside = {"__docker_tls_inspected": None, "docker_daemon_endpoint": None, "docker_daemon_verification": None}
+    (incomplete,) = revocation.incomplete_revocations(GROUPS, proxies(web2=outside))
     assert (
-        "REVOKED, AND STILL ADMITTED: bob can connect with certificates of clients-g1 on web2, which" in undone.message
+        "REVOKED, AND STILL ADMITTED: bob can connect with certificates of clients-g1 on web2, which"
+        in incomplete.message
     )
-    assert "without --limit" in undone.hint
+    assert "without --limit" in incomplete.hint
 
 
 GONE = {
@@ -389,7 +396,7 @@ GONE = {
     "refused_by": ["web1"],
 }
 EARLIER = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [GONE]}}
-FRESH: dict[str, Any] = {"docker_daemon_endpoint": None, "docker_daemon_proof": None}
+FRESH: dict[str, Any] = {"docker_daemon_endpoint": None, "docker_daemon_verification": None}
 SEEN: dict[str, Any] = {**FRESH, "__docker_tls_inspected": {"current": True}}
 
 
@@ -414,7 +421,10 @@ CONTINUED: dict[str, tuple[dict[str, Any], bool | None, str]] = {
     "not-verified": (
         {
             **TOOK,
-            "docker_daemon_proof": {"passed": False, "checks": [{"check": "x", "passed": False, "detail": "refused"}]},
+            "docker_daemon_verification": {
+                "passed": False,
+                "checks": [{"check": "x", "passed": False, "detail": "refused"}],
+            },
         },
         False,
         "MAY STILL ADMIT bob: x: refused",
@@ -447,19 +457,19 @@ def test_run_that_reaches_the_remaining_host_of_a_revocation_reports_and_records
     assert revocation.revocation_hosts(GROUPS, hostvars, "hosts") == []
     assert revocation.recording_hosts(GROUPS, hostvars) == ["localhost", "web1", "web2"]
     assert revocation.recording_hosts(GROUPS, hostvars, predicting=True) == []
-    assert revocation.undone_revocations(GROUPS, hostvars) == []
+    assert revocation.incomplete_revocations(GROUPS, hostvars) == []
 
 
 @pytest.mark.parametrize("predicting", [False, True])
 def test_run_without_the_remaining_host_fails_and_names_it(predicting: bool) -> None:
     """A green run after a revocation that is not complete would be taken for the end of it."""
     hostvars = later(web2={**FRESH, "__docker_tls_inspected": None})
-    (undone,) = revocation.undone_revocations(GROUPS, hostvars, predicting)
-    said = records.said(undone.message)
+    (incomplete,) = revocation.incomplete_revocations(GROUPS, hostvars, predicting)
+    said = records.said(incomplete.message)
     assert (
         "REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of bob that web2 refuses" in said
     )
-    assert "without --limit" in undone.hint
+    assert "without --limit" in incomplete.hint
     assert revocation_report.rows(GROUPS, hostvars) == []
     assert revocation.recording_hosts(GROUPS, hostvars) == []
 
@@ -469,7 +479,7 @@ def test_complete_revocation_is_quiet_in_every_later_run() -> None:
     hostvars = fleet(localhost={"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [complete]}})
     for web2 in (SEEN, {**FRESH, "__docker_tls_inspected": None}):
         hostvars["web2"] = {**hostvars["web2"], **web2}
-        assert revocation.undone_revocations(GROUPS, hostvars) == []
+        assert revocation.incomplete_revocations(GROUPS, hostvars) == []
         assert revocation.revocation_hosts(GROUPS, hostvars, "controller") == []
         assert revocation.recording_hosts(GROUPS, hostvars) == []
 
@@ -484,7 +494,7 @@ def test_list_has_to_be_on_the_host_and_not_only_in_the_ledger() -> None:
 
 
 def test_revocation_of_this_run_is_recorded_where_its_rows_passed() -> None:
-    broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_proof": {}}
+    broken = {"docker_daemon_endpoint": {"failed": True, "msg": "no"}, "docker_daemon_verification": {}}
     recorded = revocation_report.verified(GROUPS, fleet(web2=broken))
     assert recorded == [{"client": "bob", "authority": "clients-g1", "hosts": ["web1"]}]
     assert revocation_report.verified(GROUPS, proxies()) == [

@@ -104,5 +104,5 @@ def test_every_action_that_reaches_a_host_names_its_wait() -> None:
     """What is not in the table is called "the CA"."""
     reached = {*(path.stem for path in (ROOT / "plugins/action").glob("*.py")), *SHARED} - {"module"}
     of_the_ca = {name for name in reached if name.startswith(("authorit", "ledger", "recorded"))}
-    of_the_controller = {"plan", "fleet_status", "proof_report"}
+    of_the_controller = {"plan", "fleet_status", "verification_report"}
     assert reached - of_the_ca - of_the_controller <= set(limits._MODULES) | of_the_ca

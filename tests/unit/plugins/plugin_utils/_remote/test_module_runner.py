@@ -224,7 +224,7 @@ FILE = {
 }
 NONSENSE: list[tuple[str, dict[str, t.Any]]] = [
     *(("certificate_files_info", {"files": files}) for files in (5, [5], [{"id": 5}], [{**FILE, "ca_content": 5}])),
-    *(("endpoint", {"proof": proof}) for proof in (5, [5], [{**CHECK, "detail": 5}], [{"check": 5}])),
+    *(("endpoint", {"verification": proof}) for proof in (5, [5], [{**CHECK, "detail": 5}], [{"check": 5}])),
     *(("endpoint", {"reasons": reasons}) for reasons in (5, [5], "x")),
     *(
         ("certificate_bundles", {"bundles": bundles})

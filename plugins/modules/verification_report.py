@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-# The code is in plugins/action/proof_report.py, for it runs on the controller.
+# The code is in plugins/action/verification_report.py, for it runs on the controller.
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: proof_report
+module: verification_report
 short_description: Show the proof of a fleet of Docker endpoints
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
@@ -38,13 +38,13 @@ attributes:
 """
 
 EXAMPLES = r"""
-- portcullis.docker_tls.proof_report:
+- portcullis.docker_tls.verification_report:
     rows: "{{ __docker_tls_report.plan.rows }}"
   delegate_to: localhost
 """
 
 RETURN = r"""
-proved:
+verified:
   description: Whether every check of every host was passed.
   type: bool
   returned: always

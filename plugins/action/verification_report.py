@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Prints the table of M(portcullis.docker_tls.proof_report); the callback would quote its lines."""
+"""Prints the table of M(portcullis.docker_tls.verification_report); the callback would quote its lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..plugin_utils._remote import controller
 
 
 class ActionModule(ActionBase):
-    """Show the proof of the fleet, write it as JSON where that is asked for, and fail where something is not proved."""
+    """Show the proof of the fleet, write it as JSON where that is asked for, and fail where something is not verified."""
 
     _supports_check_mode = True
     _requires_connection = False
@@ -38,17 +38,17 @@ class ActionModule(ActionBase):
             }
         )
         rows = options["rows"]
-        table.show(self._display, verification.proof_table(rows))
-        proved = bool(rows) and all(row["passed"] for row in rows)
-        result.update(changed=False, checks=rows, proved=proved)
+        table.show(self._display, verification.verification_table(rows))
+        verified = bool(rows) and all(row["passed"] for row in rows)
+        result.update(changed=False, checks=rows, verified=verified)
         try:
             result["changed"] = self._write(
-                options["json_path"], verification.proof_json(rows, self._about(options, task_vars or {}))
+                options["json_path"], verification.verification_json(rows, self._about(options, task_vars or {}))
             )
         except TlsError as error:
             result.update(failed=True, msg=error.message, hint=error.hint, code=error.code)
             return result
-        if not proved:
+        if not verified:
             result.update(failed=True, msg=verification.summary(rows))
         return result
 
