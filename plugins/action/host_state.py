@@ -147,8 +147,8 @@ def _judged(found: Result, wanted: Result, bound: binding.Bound) -> Result:
         return {**found, "current": False, "reasons": ["asked-for"]}
     try:
         host = str(bound.raw("inventory_hostname") or "")
-        answers = {host: {"docker_server_cert_requested": {"requests": found.get("requests")}}}
-        installed = reported_certificates.installed_certificates([host], answers, "docker_server_cert_requested")
+        answers = {host: {"__docker_server_cert_requested": {"requests": found.get("requests")}}}
+        installed = reported_certificates.installed_certificates([host], answers, "__docker_server_cert_requested")
         # Else it would not be verified from the controller that the host admits the new generation.
         if verification.revocations(bound):
             return {**found, "current": False, "reasons": ["client-revoked"]}

@@ -16,7 +16,7 @@ Options = dict[str, t.Any]
 
 ROLE = "docker_client_cert"
 #: Where the role registers what M(certificate_bundles) has returned.
-INSTALLED = "docker_client_cert_installed"
+INSTALLED = "__docker_client_cert_installed"
 
 
 def requests(bound: Bound, become: bool) -> list[Options]:

@@ -75,7 +75,7 @@ def server_signing_requests(
             **_replaced(entry, hostvars[host], foreign_authority),
         }
         for host in hosts
-        for entry in _wanted_requests(hostvars[host], "docker_server_cert_requested", predicting=predicting)[:1]
+        for entry in _wanted_requests(hostvars[host], "__docker_server_cert_requested", predicting=predicting)[:1]
     ]
 
 
@@ -92,7 +92,7 @@ def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dic
 
 def _names_of(host: str, entry: Mapping, variables: Mapping) -> dict[str, t.Any]:
     """Return the names of a signing request: those of the controller, and apart from them what only the host reports."""
-    answer = variables.get("docker_server_cert_requested") or {}
+    answer = variables.get("__docker_server_cert_requested") or {}
     # By the action that has asked the host (plugins/action/certificate_requests.py), and not by the host.
     asked = (answer.get("asked") or {}).get("server") or {}
     own = {*(asked.get("names") or ()), host.lower()}
@@ -186,7 +186,7 @@ def client_signing_requests(
     requests = []
     for host in hosts:
         assigned = {bundle["id"]: bundle["client"] for bundle in client_bundles(host, hostvars, clients, machines)}
-        for entry in _wanted_requests(hostvars[host], "docker_client_cert_requested", predicting=predicting):
+        for entry in _wanted_requests(hostvars[host], "__docker_client_cert_requested", predicting=predicting):
             client = by_name.get(assigned.get(entry["id"], ""))
             if client is None:
                 continue

@@ -91,7 +91,7 @@ class AuthoritiesUnread(Unresolved):
 def _without_authorities(bound: Bound, role: str) -> Unresolved:
     host = str(bound[ROLES[role].ca_host])
     known = (
-        bound.of_host(host).get("docker_ca_checked"),
+        bound.of_host(host).get("__docker_ca_checked"),
         bound.raw(ROLES[role].info),
         bound.raw("__docker_tls_authorities"),
     )
@@ -278,7 +278,7 @@ def _revocation_lists(known: Mapping, groups: t.Iterable[str]) -> str:
 def signed_of(bound: Bound, role: str) -> Mapping:
     """Return what was signed for a role in this run, by the CA and by other issuers."""
     signed = bound.raw(f"{role}_signed") or {}
-    later = (bound.raw(f"{role}_answered") or {}) if signed.get("pending") else {}
+    later = (bound.raw(f"__{role}_answered") or {}) if signed.get("pending") else {}
     return {
         **signed,
         **{name: {**(signed.get(name) or {}), **(later.get(name) or {})} for name in ("certificates", "rejected")},
@@ -288,7 +288,7 @@ def signed_of(bound: Bound, role: str) -> Mapping:
 def signed_for(bound: Bound, host: str) -> Options:
     """Return what was signed for a host's endpoint, or why nothing was signed, as options of M(endpoint)."""
     signed = signed_of(bound, "docker_server_cert")
-    requested = (bound.raw("docker_server_cert_requested") or {}).get("requests") or []
+    requested = (bound.raw("__docker_server_cert_requested") or {}).get("requests") or []
     mine = (signed.get("certificates") or {}).get(f"{host}/server") or {}
     due = any(one.get("action") == "issue" for one in requested)
     return {

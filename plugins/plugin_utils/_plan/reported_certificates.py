@@ -26,7 +26,7 @@ _ISSUER = re.compile(r"[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]{0,1000}")
 
 
 def _answer(variables: Mapping, variable: str) -> t.Any:
-    return answer_of(variables, variable) if variable == "docker_server_cert_requested" else variables.get(variable)
+    return answer_of(variables, variable) if variable == "__docker_server_cert_requested" else variables.get(variable)
 
 
 def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: str) -> list[dict[str, t.Any]]:

@@ -97,7 +97,7 @@ def _reported(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[tuple[str
         variables = as_written(hostvars, host)
         inspected = variables.get("__docker_tls_inspected")
         inspected = inspected if isinstance(inspected, t.Mapping) else {}
-        for answer in (variables.get("docker_server_cert_requested"), inspected.get("prepared"), inspected):
+        for answer in (variables.get("__docker_server_cert_requested"), inspected.get("prepared"), inspected):
             entries = answer.get("requests") if isinstance(answer, t.Mapping) else None
             first = entries[0] if isinstance(entries, (list, tuple)) and entries else None
             if isinstance(first, t.Mapping):

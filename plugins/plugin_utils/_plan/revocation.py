@@ -4,7 +4,7 @@
 """The part of a revocation that the inventory knows: whom it concerns and where.
 
 The CA says what has to leave (result ``revocations`` of the module authorities, kept by the role docker_ca as
-``docker_ca_checked``); without any, every list here is empty and ``site.yml`` does nothing more than usual.
+``__docker_ca_checked``); without any, every list here is empty and ``site.yml`` does nothing more than usual.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .pending_revocations import INSPECTED, Pending, is_rolled_back
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
 
-CHECKED = "docker_ca_checked"
+CHECKED = "__docker_ca_checked"
 #: What a run without the CA host has read of the authorities.
 READ = "__docker_tls_authorities"
 ADMITTED, REFUSED = "client-of-", "former-client-of-"

@@ -122,7 +122,7 @@ def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Contai
     """Yield a row for each bundle of a client that stays in the group: it must be of the new generation."""
     clients = variables.get("docker_client_cert_clients") or access_lists.DEFAULT_CLIENTS
     members = {client["name"] for client in inventory.present_clients(clients) if _group(client) == one["authority"]}
-    result = variables.get("docker_client_cert_installed") or {}
+    result = variables.get("__docker_client_cert_installed") or {}
     installed = {bundle["id"]: bundle for bundle in result.get("bundles") or []}
     for bundle in inventory.client_bundles(host, {host: variables}, clients, machines):
         if bundle["client"] not in members:

@@ -37,7 +37,7 @@ def batch(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
     requests = [one for one in requests if one not in external]
     names = _names(bound, fleet) if role == SERVER else {}
     beside = {EXTERNAL: _external(bound, role, fleet, external, issuers, names)} if external else {}
-    installed = reported_certificates.installed_certificates(hosts, fleet, f"{role}_requested")
+    installed = reported_certificates.installed_certificates(hosts, fleet, f"__{role}_requested")
     if not requests and not reported_certificates.is_behind(installed, options.ledger(bound, role)):
         return beside or None
     return {
@@ -63,7 +63,7 @@ def answered(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
         return None
     answers = dict(bound.raw("docker_issuer_answers") or {})
     for host in bound.raw("ansible_play_batch") or ():
-        ordered = fleet[host].get(f"{role}_ordered") or {}
+        ordered = fleet[host].get(f"__{role}_ordered") or {}
         if ordered.get("certificate_content") or ordered.get("failed"):
             answers[f"{host}/server"] = {
                 name: ordered.get(name) or "" for name in ("certificate_content", "msg", "hint", "code")

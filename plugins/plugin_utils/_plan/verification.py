@@ -39,7 +39,7 @@ def wanted(bound: Bound) -> bool:
 
 def revocations(bound: Bound) -> list[Mapping]:
     """Return the clients that this run shuts out: each host is then asked whether it still admits their generation."""
-    checked = bound.of_host(bound["docker_daemon_ca_host"]).get("docker_ca_checked") or {}
+    checked = bound.of_host(bound["docker_daemon_ca_host"]).get("__docker_ca_checked") or {}
     return list(checked.get("revocations") or [])
 
 

@@ -28,16 +28,12 @@ PAGES = sorted(
 #: Words that begin like a role's variable and are none: facts and results that the roles leave behind, and variables of playbooks.
 NOT_OPTIONS = {
     "docker_ca_authorities",
-    "docker_ca_checked",
     "docker_ca_ledger",
-    "docker_client_cert_installed",
-    "docker_client_cert_requested",
     "docker_client_cert_signed",
     "docker_daemon_endpoint",
     "docker_daemon_options",  # of geerlingguy.docker
     "docker_daemon_verification",
     "docker_daemon_serial",
-    "docker_server_cert_requested",
     "docker_server_cert_signed",
 }
 VARIABLE = re.compile(r"(?<![\w{<-])docker_(?:ca|client_cert|daemon|server_cert)_[a-z][a-z_]*[a-z]\b(?![*<])")

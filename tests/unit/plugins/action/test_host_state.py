@@ -319,7 +319,7 @@ def test_host_whose_facts_are_variables_of_ours_is_refused_and_not_asked() -> No
 
 
 def test_host_cannot_escape_the_verification_that_a_revocation_needs() -> None:
-    known = {**facts(docker_ca_authorities=AUTHORITIES), "docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
+    known = {**facts(docker_ca_authorities=AUTHORITIES), "__docker_ca_checked": {"revocations": [{"authority": "ops"}]}}
     result = look(CURRENT, hostvars=HostVars({"localhost": known, "web1": {}}))
     assert (result["current"], result["reasons"]) == (False, ["client-revoked"])
 
@@ -452,6 +452,6 @@ def test_current_host_still_tells_the_later_plays_what_it_has() -> None:
         "state": "present"
     }
     installed = reported_certificates.installed_certificates(
-        ["web1"], {"web1": variables_of_host}, "docker_server_cert_requested"
+        ["web1"], {"web1": variables_of_host}, "__docker_server_cert_requested"
     )
     assert [entry["serial"] for entry in installed] == ["0a"]

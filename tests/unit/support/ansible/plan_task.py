@@ -18,7 +18,7 @@ GROUPS = {"all": ["web1", "web2", "db1", "desk"], "docker_hosts": ["web1", "web2
 
 def hostvars(pending: t.Sequence[t.Any] = (), **hosts: dict[str, t.Any]) -> HostVars:
     checked = {"authorities": {"server": {}}, "revocations": list(pending)}
-    checks = {"docker_ca_checked": checked, "__docker_tls_inventory": {"changed": False}}
+    checks = {"__docker_ca_checked": checked, "__docker_tls_inventory": {"changed": False}}
     known = {"localhost": {**checks, "docker_ca_passphrase": "correct horse battery"}}
     return HostVars({**{host: {} for host in GROUPS["all"]}, **known, **hosts})
 

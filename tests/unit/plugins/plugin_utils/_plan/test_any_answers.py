@@ -31,16 +31,16 @@ from support.hosts.answers import sample
 #: What a task registers, and the module that answers it.
 REGISTERS = {
     "__docker_tls_inspected": "host_state",
-    "docker_server_cert_requested": "certificate_requests",
+    "__docker_server_cert_requested": "certificate_requests",
     "docker_server_cert_signed": "signed_certificates",
-    "docker_server_cert_answered": "signed_certificates",
-    "docker_server_cert_ordered": "acme_certificate",
-    "docker_client_cert_requested": "certificate_requests",
+    "__docker_server_cert_answered": "signed_certificates",
+    "__docker_server_cert_ordered": "acme_certificate",
+    "__docker_client_cert_requested": "certificate_requests",
     "docker_client_cert_signed": "signed_certificates",
-    "docker_client_cert_installed": "certificate_bundles",
+    "__docker_client_cert_installed": "certificate_bundles",
     "docker_daemon_endpoint": "endpoint",
     "docker_daemon_verification": "endpoint_info",
-    "docker_ca_checked": "authorities",
+    "__docker_ca_checked": "authorities",
 }
 HOSTS = ["localhost", "web1", "web2", "desk"]
 GROUPS = {"all": HOSTS, "docker_hosts": ["web1", "web2"], "docker_clients": ["desk"]}

@@ -40,16 +40,16 @@ def answer(**changes: Any) -> dict[str, Any]:
 def test_server_requests_of_hosts_without_a_wish_are_none() -> None:
     hostvars = {
         "a": {},
-        "b": {"docker_server_cert_requested": answer(request_content="")},
-        "c": {"docker_server_cert_requested": {}},
+        "b": {"__docker_server_cert_requested": answer(request_content="")},
+        "c": {"__docker_server_cert_requested": {}},
     }
     assert inventory.server_signing_requests(hostvars, hostvars, "365d") == []
 
 
 def test_server_requests_take_the_hosts_own_validity() -> None:
     hostvars = {
-        "a": {"docker_server_cert_requested": answer()},
-        "b": {"docker_server_cert_requested": answer(), "docker_server_cert_validity": "30d"},
+        "a": {"__docker_server_cert_requested": answer()},
+        "b": {"__docker_server_cert_requested": answer(), "docker_server_cert_validity": "30d"},
     }
     made = inventory.server_signing_requests(["a", "b"], hostvars, "365d")
     assert [(entry["id"], entry["validity"]) for entry in made] == [("a/server", "365d"), ("b/server", "30d")]
@@ -58,7 +58,7 @@ def test_server_requests_take_the_hosts_own_validity() -> None:
 def test_server_requests_of_a_hostile_host_stay_one_server_certificate() -> None:
     hostile = answer(profile="client", authority="clients", validity="9999d", requester="b")
     hostile["requests"].append(dict(hostile["requests"][0], id="more"))
-    made = inventory.server_signing_requests(["a"], {"a": {"docker_server_cert_requested": hostile}}, "365d")
+    made = inventory.server_signing_requests(["a"], {"a": {"__docker_server_cert_requested": hostile}}, "365d")
     assert len(made) == 1
     assert (made[0]["profile"], made[0]["authority"], made[0]["validity"], made[0]["requester"]) == (
         "server",
@@ -101,14 +101,14 @@ def test_client_bundles_on_a_client_machine_go_to_its_users(
 
 
 def test_client_signing_requests_ignore_what_was_not_assigned_to_the_host() -> None:
-    hostvars = {"m": {"docker_client_cert_requested": answer(id="root:bob", common_name="admin", names=["admin"])}}
+    hostvars = {"m": {"__docker_client_cert_requested": answer(id="root:bob", common_name="admin", names=["admin"])}}
     assert inventory.client_signing_requests(["m"], hostvars, [{"name": "alice"}, {"name": "bob"}], ["m"], "365d") == []
 
 
 def test_client_signing_requests_take_everything_but_the_key_from_the_controller() -> None:
     hostvars = {
         "m": {
-            "docker_client_cert_requested": answer(
+            "__docker_client_cert_requested": answer(
                 id="root:alice", common_name="admin", names=["admin"], profile="server"
             )
         }
@@ -188,7 +188,9 @@ def test_server_requests_have_the_controllers_names_apart_from_what_only_the_hos
     }
     reported = ["*.apps.example.org", "*.example.org", "web1", "web1.example.org", "10.0.0.5"]
     requested = {**answer(names=reported, common_name="evil", id="other"), "asked": {"server": asked}}
-    (made,) = inventory.server_signing_requests(["web1"], {"web1": {"docker_server_cert_requested": requested}}, "365d")
+    (made,) = inventory.server_signing_requests(
+        ["web1"], {"web1": {"__docker_server_cert_requested": requested}}, "365d"
+    )
     assert (made["common_name"], made["names"]) == ("Docker", ["*.apps.example.org", "web1"])
     assert made["reported_names"] == ["*.example.org", "web1.example.org", "10.0.0.5"]
     assert (made["extends"], made["address_ranges"]) == (["web1"], ["private"])
@@ -196,7 +198,9 @@ def test_server_requests_have_the_controllers_names_apart_from_what_only_the_hos
 
 def test_server_requests_of_a_host_that_was_asked_nothing_have_its_inventory_name_alone() -> None:
     requested = answer(names=["web1", "other"])
-    (made,) = inventory.server_signing_requests(["web1"], {"web1": {"docker_server_cert_requested": requested}}, "365d")
+    (made,) = inventory.server_signing_requests(
+        ["web1"], {"web1": {"__docker_server_cert_requested": requested}}, "365d"
+    )
     assert (made["common_name"], made["names"], made["reported_names"]) == ("", ["web1"], ["other"])
     assert (made["extends"], made["address_ranges"]) == ([], [])
 
@@ -207,7 +211,7 @@ def test_server_requests_of_a_host_that_was_asked_nothing_have_its_inventory_nam
 def test_server_requests_of_check_mode_are_those_of_the_hosts_that_would_ask(
     action: str, predicting: bool, count: int
 ) -> None:
-    hostvars = {"a": {"docker_server_cert_requested": answer(request_content="", action=action)}}
+    hostvars = {"a": {"__docker_server_cert_requested": answer(request_content="", action=action)}}
     assert len(inventory.server_signing_requests(["a"], hostvars, "365d", "fail", predicting)) == count
 
 
@@ -289,7 +293,7 @@ def test_server_requests_say_what_they_replace_unless_that_is_wanted(
     variables: dict[str, Any], reasons: list[str], default: str, expected: Any
 ) -> None:
     requested = answer(certificate=CERTIFICATE, reasons=reasons, authority_fingerprint_sha256="cc")
-    hostvars = {"a": {"docker_server_cert_requested": requested, **variables}}
+    hostvars = {"a": {"__docker_server_cert_requested": requested, **variables}}
     (made,) = inventory.server_signing_requests(["a"], hostvars, "365d", default)
     assert made.get("replaces") == expected
 
@@ -311,8 +315,8 @@ def test_server_requests_say_what_they_replace_unless_that_is_wanted(
     ids=str,
 )
 def test_requests_that_are_not_shaped_as_such_do_not_keep_other_hosts_from_theirs(forged: Any) -> None:
-    variables = {"docker_server_cert_requested": forged, "docker_client_cert_requested": forged}
-    hostvars = {"evil": variables, "good": {"docker_server_cert_requested": answer()}}
+    variables = {"__docker_server_cert_requested": forged, "__docker_client_cert_requested": forged}
+    hostvars = {"evil": variables, "good": {"__docker_server_cert_requested": answer()}}
     made = inventory.server_signing_requests(["evil", "good"], hostvars, "365d")
     assert [entry["requester"] for entry in made] == ["good"]
     assert inventory.client_signing_requests(["evil"], hostvars, [{"name": "alice"}], ["evil"], "365d") == []
@@ -321,7 +325,7 @@ def test_requests_that_are_not_shaped_as_such_do_not_keep_other_hosts_from_their
 def test_reasons_that_a_host_invents_do_not_get_into_the_ledger() -> None:
     reasons = ["expires-soon", 'x","names":["a"]', "A" * 9999, ""]
     (made,) = inventory.server_signing_requests(
-        ["a"], {"a": {"docker_server_cert_requested": answer(reasons=reasons)}}, "365d"
+        ["a"], {"a": {"__docker_server_cert_requested": answer(reasons=reasons)}}, "365d"
     )
     assert made["reasons"] == ["expires-soon"]
 

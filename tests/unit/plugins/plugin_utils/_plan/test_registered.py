@@ -74,7 +74,7 @@ def test_run_whose_tags_left_out_the_table_fails_where_a_host_may_still_admit_a_
     inspected: dict[str, Any], shown: dict[str, Any], fails: bool
 ) -> None:
     plan = {"__docker_tls_plan": {"plan": {"incomplete": [], "record": ["localhost", "web1"]}}}
-    checked = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [REVOKED]}}
+    checked = {"__docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [REVOKED]}}
     hostvars = {"localhost": {**plan, **checked, **shown}, "web1": {"__docker_tls_inspected": inspected}}
     groups = {"docker_hosts": ["web1"]}
     assert bool(planned("unfinished", groups, hostvars)) == fails

@@ -66,7 +66,7 @@ def reported(*names: str, machine: str = "") -> dict[str, Any]:
 def test_contested_names_are_addresses_that_several_hosts_report_wherever_they_say_so() -> None:
     """A host that has nothing to do says it to the look, one where a certificate is due in what the look prepared."""
     hostvars: dict[str, Any] = {
-        "a": {"docker_server_cert_requested": reported("a", "10.0.2.15", "10.0.0.1", "127.0.0.1", "::1")},
+        "a": {"__docker_server_cert_requested": reported("a", "10.0.2.15", "10.0.0.1", "127.0.0.1", "::1")},
         "b": {"__docker_tls_inspected": reported("b", "10.0.2.15", "FD00::5", "127.0.0.1", "::1")},
         "c": {"__docker_tls_inspected": {"current": False, "prepared": reported("c", "fd00::5", "shared.example.org")}},
         "d": {"__docker_tls_inspected": reported("shared.example.org")},
@@ -82,8 +82,8 @@ def test_same_machine_names_those_that_answer_as_one() -> None:
     one, two = "a" * 64, "b" * 64
     hostvars: dict[str, Any] = {
         "shop-staging": {"__docker_tls_inspected": reported(machine=one)},
-        "shop-production": {"docker_server_cert_requested": reported(machine=one)},
-        "web1": {"docker_server_cert_requested": reported(machine=two)},
+        "shop-production": {"__docker_server_cert_requested": reported(machine=one)},
+        "web1": {"__docker_server_cert_requested": reported(machine=two)},
     }
     assert reported_names.same_machine(hostvars, hostvars) == [["shop-production", "shop-staging"]]
 
@@ -102,6 +102,6 @@ def test_same_machine_names_those_that_answer_as_one() -> None:
     ids=str,
 )
 def test_answers_that_are_not_shaped_as_such_count_for_nothing(lie: Any) -> None:
-    hostvars = {name: {"docker_server_cert_requested": lie} for name in ("a", "b")}
+    hostvars = {name: {"__docker_server_cert_requested": lie} for name in ("a", "b")}
     assert reported_names.contested_names(hostvars, hostvars) == {}
     assert reported_names.same_machine(hostvars, hostvars) == []

@@ -32,9 +32,9 @@ def bundle(name: str, unit: str) -> dict[str, Any]:
 def fleet(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
     usual: dict[str, dict[str, Any]] = {
         "localhost": {
-            "docker_ca_checked": {"revocations": [PENDING]},
+            "__docker_ca_checked": {"revocations": [PENDING]},
             "docker_client_cert_clients": CLIENTS,
-            "docker_client_cert_installed": {"bundles": [bundle("alice", "clients-g2")]},
+            "__docker_client_cert_installed": {"bundles": [bundle("alice", "clients-g2")]},
         },
         "web1": {"docker_daemon_endpoint": CHANGED, "docker_daemon_verification": VERIFIED},
         "web2": {"docker_daemon_endpoint": CHANGED, "docker_daemon_verification": VERIFIED},
@@ -42,7 +42,7 @@ def fleet(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "gone": {"docker_daemon_state": "absent"},
         "desk": {
             "docker_client_cert_clients": CLIENTS,
-            "docker_client_cert_installed": {"bundles": [bundle("root:alice", "clients-g2")]},
+            "__docker_client_cert_installed": {"bundles": [bundle("root:alice", "clients-g2")]},
         },
     }
     return {name: {**variables, **changes.get(name, {})} for name, variables in usual.items()}
@@ -60,7 +60,9 @@ def test_hosts_are_those_that_admit_the_group() -> None:
 
 @pytest.mark.parametrize("step", ["hosts", "ca", "controller"])
 def test_without_anything_revoked_nobody_is_concerned(step: str) -> None:
-    assert revocation.revocation_hosts(GROUPS, fleet(localhost={"docker_ca_checked": {"revocations": []}}), step) == []
+    assert (
+        revocation.revocation_hosts(GROUPS, fleet(localhost={"__docker_ca_checked": {"revocations": []}}), step) == []
+    )
     assert revocation.revocation_hosts(GROUPS, {}, step) == []
     assert revocation.revocation_hosts(GROUPS, fleet(), step, predicting=True) == []
 
@@ -104,12 +106,12 @@ UNFINISHED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "member-not-renewed": (
         "desk",
-        {"docker_client_cert_installed": {"unreachable": True, "msg": "timed out"}},
+        {"__docker_client_cert_installed": {"unreachable": True, "msg": "timed out"}},
         "alice HAS NO CERTIFICATE of clients-g2 and is refused until it has: timed out",
     ),
     "member-of-the-old": (
         "desk",
-        {"docker_client_cert_installed": {"bundles": [bundle("root:alice", "clients-g1")]}},
+        {"__docker_client_cert_installed": {"bundles": [bundle("root:alice", "clients-g1")]}},
         "alice HAS NO CERTIFICATE of clients-g2",
     ),
 }
@@ -132,7 +134,7 @@ def test_members_keep_their_certificates_where_no_host_knows_the_new_authority()
     assert revocation.held(GROUPS, fleet(web1=broken)) == {}
     problems = revocation.held(GROUPS, fleet(web1=broken, web2=broken))
     assert list(problems) == ["clients"] and "web1, web2" in problems["clients"]
-    alone = {"docker_ca_checked": {"revocations": [{**PENDING, "members": False}]}}
+    alone = {"__docker_ca_checked": {"revocations": [{**PENDING, "members": False}]}}
     assert revocation.held(GROUPS, fleet(web1=broken, web2=broken, localhost=alone)) == {}
 
 
@@ -179,27 +181,27 @@ DEFERRED = {**PENDING, "issuing": ""}
 READ = {"authorities": {"clients": {}}, "compared": True}
 INCOMPLETE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
     "read-by-the-role": (
-        {"localhost": {"docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}}},
+        {"localhost": {"__docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}}},
         ["bob can connect with certificates of clients-g1 on web1, web2"],
     ),
     "read-in-its-place": (
         {
-            "localhost": {"docker_ca_checked": {"skipped": True}},
+            "localhost": {"__docker_ca_checked": {"skipped": True}},
             "web2": {"__docker_tls_authorities": {**READ, "revocations_deferred": [DEFERRED]}},
         },
         ["bob can connect with certificates of clients-g1 on web1, web2"],
     ),
     "ledger-unreadable": (
-        {"localhost": {"docker_ca_checked": {}}, "web1": {"__docker_tls_authorities": {**READ, "compared": False}}},
+        {"localhost": {"__docker_ca_checked": {}}, "web1": {"__docker_tls_authorities": {**READ, "compared": False}}},
         ["the ledger of the CA cannot be read"],
     ),
     "nobody-has-read-it": (
-        {"localhost": {"docker_ca_checked": {}}},
+        {"localhost": {"__docker_ca_checked": {}}},
         ["Whether bob still have access, though revoked, is not known"],
     ),
     "nobody-is-revoked": (
         {
-            "localhost": {"docker_ca_checked": {}, "docker_client_cert_clients": []},
+            "localhost": {"__docker_ca_checked": {}, "docker_client_cert_clients": []},
             "desk": {"docker_client_cert_clients": []},
         },
         [],
@@ -207,7 +209,7 @@ INCOMPLETE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
     "a-revoked-name-has-another-case": (
         {
             "localhost": {
-                "docker_ca_checked": {
+                "__docker_ca_checked": {
                     "authorities": {},
                     "revocations": [],
                     "revoked_unknown": ["bob.b", "eve"],
@@ -222,7 +224,7 @@ INCOMPLETE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
     "a-revoked-name-has-another-case-than-a-listed-one": (
         {
             "localhost": {
-                "docker_ca_checked": {
+                "__docker_ca_checked": {
                     "authorities": {},
                     "revocations": [],
                     "revoked_unknown": [" ALICE", "eve", "bob"],
@@ -234,7 +236,7 @@ INCOMPLETE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
             "NOT REVOKED: the inventory revokes  ALICE, and no certificate in the ledger has this name. The inventory lists alice as present"
         ],
     ),
-    "all-is-done": ({"localhost": {"docker_ca_checked": {"authorities": {}, "revocations": []}}}, []),
+    "all-is-done": ({"localhost": {"__docker_ca_checked": {"authorities": {}, "revocations": []}}}, []),
 }
 
 
@@ -250,7 +252,7 @@ def test_run_that_leaves_a_revocation_rolled_back_says_who_still_gets_in_where(
 
 
 def test_check_mode_says_that_the_revocation_would_not_begin() -> None:
-    hostvars = fleet(localhost={"docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}})
+    hostvars = fleet(localhost={"__docker_ca_checked": {"authorities": {}, "revocations_deferred": [DEFERRED]}})
     told = {predicting: revocation.incomplete_revocations(GROUPS, hostvars, predicting) for predicting in (False, True)}
     assert [told[False][0].message.endswith("was not begun."), told[True][0].message.endswith("would not begin.")] == [
         True,
@@ -277,7 +279,7 @@ TOOK: dict[str, Any] = {
     "docker_daemon_endpoint": {"changed": True, "endpoint": LISTS},
     "docker_daemon_verification": {"passed": True, "checks": []},
 }
-BY_LIST = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked_certificates": [LISTED]}}
+BY_LIST = {"__docker_ca_checked": {"authorities": {}, "revocations": [], "revoked_certificates": [LISTED]}}
 
 
 def proxies(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -301,7 +303,7 @@ def test_revocation_by_list_concerns_only_the_report() -> None:
 
 
 def test_group_of_a_mixed_fleet_is_reported_by_its_authority() -> None:
-    both = {"docker_ca_checked": {"revocations": [PENDING], "revoked_certificates": [LISTED]}}
+    both = {"__docker_ca_checked": {"revocations": [PENDING], "revoked_certificates": [LISTED]}}
     assert revocation.listed(GROUPS, fleet(localhost=both)) == []
     assert revocation_report.rows(GROUPS, fleet(localhost=both)) == revocation_report.rows(GROUPS, fleet())
 
@@ -395,7 +397,7 @@ GONE = {
     "listed": False,
     "refused_by": ["web1"],
 }
-EARLIER = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [GONE]}}
+EARLIER = {"__docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [GONE]}}
 FRESH: dict[str, Any] = {"docker_daemon_endpoint": None, "docker_daemon_verification": None}
 SEEN: dict[str, Any] = {**FRESH, "__docker_tls_inspected": {"current": True}}
 
@@ -476,7 +478,7 @@ def test_run_without_the_remaining_host_fails_and_names_it(predicting: bool) -> 
 
 def test_complete_revocation_is_quiet_in_every_later_run() -> None:
     complete = {**GONE, "refused_by": ["web1", "web2"]}
-    hostvars = fleet(localhost={"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [complete]}})
+    hostvars = fleet(localhost={"__docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [complete]}})
     for web2 in (SEEN, {**FRESH, "__docker_tls_inspected": None}):
         hostvars["web2"] = {**hostvars["web2"], **web2}
         assert revocation.incomplete_revocations(GROUPS, hostvars) == []
@@ -486,7 +488,7 @@ def test_complete_revocation_is_quiet_in_every_later_run() -> None:
 
 def test_list_has_to_be_on_the_host_and_not_only_in_the_ledger() -> None:
     by_list = {**GONE, "trusted": True, "listed": True}
-    answer = {"docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [by_list]}}
+    answer = {"__docker_ca_checked": {"authorities": {}, "revocations": [], "revoked": [by_list]}}
     for endpoint, done in ((LISTS, True), ({"revocation_lists": []}, False)):
         web2 = {**FRESH, "__docker_tls_inspected": {"current": True, "endpoint": endpoint}}
         (row,) = revocation_report.rows(GROUPS, fleet(localhost=answer, web1=SEEN, web2=web2))
