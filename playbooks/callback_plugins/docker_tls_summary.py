@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""The summary at the end of site.yml. Ansible loads what lies beside a playbook, so nobody has to switch it on.
+"""The summary at the end of site.yml. Ansible loads callback plugins beside a playbook, so it needs no setting.
 
 It speaks up only where a play carries the variable ``__docker_tls_summary`` and a task has run since, and writes to a file only where the
 environment variable DOCKER_TLS_SUMMARY_PATH names one; docs/renewal.md has an example. The plan of adopt.yml skips every task of site.yml.
@@ -39,7 +39,7 @@ NOTHING_RAN = (
 
 
 class CallbackModule(CallbackBase):
-    """Collect what the collection's modules say, and tell it at the end."""
+    """Collect the results of the collection's modules, and show them at the end."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -124,7 +124,7 @@ def _parts(result: t.Any) -> tuple[str, str, t.Mapping[str, t.Any]]:
 def _inventory(play: t.Any) -> t.Any:
     """Return the inventory with its groups, also of the hosts outside --limit; None where this Ansible has it elsewhere.
 
-    No public attribute leads there. Without it the summary says nothing of the hosts outside.
+    No public attribute has it. Without it the summary does not mention the hosts outside.
     """
     manager = play.get_variable_manager() if hasattr(play, "get_variable_manager") else None
     found = getattr(manager, "_inventory", None)

@@ -21,7 +21,7 @@ from ..plugin_utils._remote import controller
 
 
 class ActionModule(ActionBase):
-    """Show the proof of the fleet, write it as JSON where that is asked for, and fail where something is not verified."""
+    """Show the checks of the fleet, write them as JSON on request, and fail if one was not passed."""
 
     _supports_check_mode = True
     _requires_connection = False

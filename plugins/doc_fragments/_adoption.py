@@ -7,12 +7,12 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options that say where to look."""
+    """Options for the places to search."""
 
     DOCUMENTATION = r"""
 options:
   directory:
-    description: Directory that this collection keeps its own certificates in; they are nobody's left-overs.
+    description: Directory of this collection's own certificates, which are never reported as left-overs.
     type: path
     default: /etc/docker/certs
   ca_path:

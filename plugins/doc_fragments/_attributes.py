@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be said once about all modules."""
+"""Notes that apply to all modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 notes:
-  - A failed task returns, beside C(msg), C(code), a stable word for what is wrong, and C(hint), what to do about it.
+  - A failed task returns, beside C(msg), C(code), a stable identifier of the error, and C(hint), advice on what to do.
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.

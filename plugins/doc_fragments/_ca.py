@@ -16,7 +16,7 @@ options:
       - Passphrase of the CA's keys, from any source that Ansible knows (Ansible Vault, a prompt, a lookup). One for all authorities.
       - At least 12 characters; passphrases from examples, such as V(changeme1234), are refused.
       - It never appears in a command line, a file, a diff or any output. To that end the module is always sent through a pipe
-        (pipelining), whatever the configuration says; with a connection that cannot do that, the task fails before anything is sent.
+        (pipelining), regardless of the configuration; with a connection that cannot do that, the task fails before anything is sent.
     type: str
     required: true
   allow_network_filesystem:

@@ -14,8 +14,8 @@ options:
   cryptography_package:
     description:
       - Package that is installed with M(ansible.builtin.package) when the host's Python has no usable C(cryptography).
-      - In check mode it is only said that it would be. Nothing is installed into a virtual environment, nor for the Python that Ansible
-        itself runs with; the task fails there with a message that says what to do.
+      - In check mode the module only reports that it would be installed. Nothing is installed into a virtual environment, nor for the Python that Ansible
+        itself runs with; the task fails there with advice on what to do.
       - Empty means never to install anything.
     type: str
     default: python3-cryptography

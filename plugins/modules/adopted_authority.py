@@ -27,7 +27,7 @@ attributes:
 options:
   names:
     description:
-      - What the CA is to be, V(server), an access group, or both. One CA for both is what most recipes make; rotate away from it when that suits you.
+      - The purpose of the CA, V(server), an access group, or both. One CA for both is what most recipes make; rotate away from it when that suits you.
     type: list
     elements: str
     default: [server, clients]
@@ -50,7 +50,7 @@ options:
   fingerprint_sha256:
     description:
       - SHA-256 fingerprint that the certificate has to have, in hexadecimal, with or without colons. Another certificate is refused.
-      - Where the certificate is read from a host, this says that it is the CA which you mean, and not what that host gives out today.
+      - Where the certificate is read from a host, this makes sure that it is the expected CA, not any certificate that the host returns.
     type: str
     default: ""
   source:

@@ -25,11 +25,11 @@ attributes:
 options:
   repair:
     description:
-      - What to repair. V(modes) closes keys to others, V(stray_keys) moves those that nobody uses.
-      - V(units) gives an edited unit of a package the package's text back, byte for byte, or takes a copy of it in C(/etc) away, and keeps what was edited in
-        the drop-in C(docker.service.d/00-adopted-unit.conf). The unit in effect is the same before and after, which is checked, else all is rolled back;
-        Docker is not restarted. It is done only where the package's text is known for certain (by the checksum that dpkg or rpm has of it) and where a
-        drop-in can say all that was edited; else the finding says which lines differ and what restores it.
+      - What to repair. V(modes) closes keys to others, V(stray_keys) moves those that are not in use.
+      - V(units) restores the package's text of an edited unit, byte for byte, or removes a copy of it in C(/etc), and keeps the edits in the drop-in
+        C(docker.service.d/00-adopted-unit.conf). The effective unit must be the same before and after; otherwise everything is rolled back.
+        Docker is not restarted. The repair is made only where the package's text is certain (by the checksum that dpkg or rpm has of it) and where a
+        drop-in can contain all edits; otherwise the finding names the lines that differ and the command that restores it.
     type: list
     elements: str
     choices: [modes, stray_keys, units]

@@ -234,7 +234,7 @@ ansible_facts:
       type: dict
     docker_ca_ledger:
       description: >-
-        End of the ledger: C(seq), C(digest), C(time) of its last entry, and whether it was C(restored) from a backup and still lacks what was
+        End of the ledger: C(seq), C(digest), C(time) of its last entry, and whether it was C(restored) from a backup and still lacks the certificates
         issued since. The roles compare it with what the hosts have.
       type: dict
 """
@@ -308,7 +308,7 @@ def _revoke(
     passphrase: bytes,
     context: CallContext,
 ) -> revocation.Outcome:
-    """Begin what the revoked clients make necessary, and compare the ledger with the others; without clients it is not read."""
+    """Begin the due revocations, and compare the ledger with the other clients; without clients it is not read."""
     params, deferred = module.params, module.params["revocation_deferred"]
     if params["clients"] is None:
         return revocation.Outcome({}, ())
@@ -334,7 +334,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     place = layout.ca_directory(params["path"])
     if not specs and not _has_authorities(place):
         return report.without_ca(only_external, report.ledger_end(place))
-    is_without = module.check_mode and not params["passphrase"]  # enough to say that nothing is due
+    is_without = module.check_mode and not params["passphrase"]  # enough to report that nothing is due
     passphrase = b"" if is_without else check_passphrase(params["passphrase"], of_ca=params["path"])
     context = call_context.call_context(params, now)
     outcome = create.ensure(place, specs, passphrase, context, predict=module.check_mode)

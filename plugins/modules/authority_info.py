@@ -172,7 +172,7 @@ unlisted:
       sample: "2027-11-30T07:53:00Z"
     reason:
       description: >-
-        V(client-unlisted), there is no such client; V(group-changed), it is of another group now; V(bundle-unlisted), no bundle of the inventory
+        V(client-unlisted), the inventory has no such client; V(group-changed), it is in another group now; V(bundle-unlisted), no bundle of the inventory
         is where this one is; V(client-revoked).
       type: str
       sample: group-changed
@@ -254,7 +254,7 @@ def _issuer(options: dict[str, t.Any]) -> anchors.Issuer:
 
 
 def _compared(module: AnsibleModule, place: layout.CaDirectory, now: datetime) -> revocation.Outcome | None:
-    """Return what the ledger says of the clients, None where that was not asked or the ledger cannot be read."""
+    """Return the ledger's information about the clients, None where it was not asked for or the ledger cannot be read."""
     if module.params["clients"] is None:
         return None
     try:

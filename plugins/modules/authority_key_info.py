@@ -43,8 +43,8 @@ EXAMPLES = r"""
 RETURN = r"""
 keys:
   description: >-
-    The places of keys. An encrypted key cannot be told apart before it is opened; it is here where it lies beside the CA's certificate, or where its
-    name says that it is a CA's and no other CA's certificate lies beside it.
+    The places of keys. An encrypted key cannot be identified before it is opened; it is listed where it is beside the CA's certificate, or where its
+    name is that of a CA key and no other CA's certificate is beside it.
   returned: success
   type: list
   elements: dict

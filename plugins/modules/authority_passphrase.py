@@ -12,9 +12,9 @@ version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Encrypts the keys of all authorities of a CA directory with a new passphrase, all of them or none.
-  - A run that is killed at any point leaves keys that all have the old passphrase or all the new one; the next run finishes what is left.
+  - A run that is killed at any point leaves keys that all have the old passphrase or all the new one; the next run completes the remaining steps.
   - A second run changes nothing. It opens the keys with either passphrase.
-  - Certificates stay as they are. Old backups still open with the old passphrase, so if that is known to somebody, replace the authorities too.
+  - Certificates stay as they are. Old backups still open with the old passphrase, so if someone else knows it, replace the authorities too.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
@@ -29,7 +29,7 @@ attributes:
 options:
   new_passphrase:
     description:
-      - The passphrase that the keys are to have; the same rules hold as for O(passphrase).
+      - The new passphrase of the keys; the same rules apply as for O(passphrase).
     type: str
     required: true
 seealso:

@@ -17,7 +17,7 @@ description:
     and the endpoints; those of a format or endpoint that is no longer wanted are removed (C(.formats.json) lists what is there).
   - The key is the one that M(portcullis.docker_tls.certificate_requests) made there. It takes its place only with the certificate that was made for it.
   - Modes and owner are put right in every run. The directory gets C(0700), the key C(0400), the certificates C(0444) and C(env.sh) C(0600).
-  - A certificate or C(ca.pem) of another authority that is in the way (a user's C(~/.docker) for another daemon, say) is kept beside it as
+  - A certificate or C(ca.pem) of another authority in the same place (for example a user's C(~/.docker) for another daemon) is kept beside it as
     C(<name>.<time>.bak). The next generation of the same authority counts as the same one. A private key that is replaced is not kept, for
     an unused copy still opens what its certificate opens; the module warns of it, in check mode too.
 extends_documentation_fragment:
@@ -193,7 +193,7 @@ bundles:
       type: dict
       sample: {pkcs12: [/home/deploy/.docker/client.p12]}
     backup_files:
-      description: Where what was in the way has been kept.
+      description: Where a former file in the same place is kept.
       type: list
       elements: str
       sample: []

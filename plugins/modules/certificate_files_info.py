@@ -86,7 +86,7 @@ files:
       type: str
       sample: read
     problem:
-      description: What was in the way, empty when it was read.
+      description: Why it could not be read, empty when it was read.
       type: str
       sample: permission denied
     certificate_content:
@@ -99,12 +99,12 @@ files:
       description: The certificates in the file at O(files[].client_ca_path).
       type: str
     key_matches:
-      description: Whether the key belongs to the certificate; null where there is no key to be read, or an encrypted one.
+      description: Whether the key belongs to the certificate; null where the key cannot be read or is encrypted.
       type: bool
       sample: true
     configured:
       description: >-
-        Whether C(daemon.json) verifies clients and names a certificate in the directory of this one; null where there is no C(daemon.json)
+        Whether C(daemon.json) verifies clients and names a certificate in the directory of this one; null without a C(daemon.json)
         to be read.
       type: bool
       sample: true

@@ -11,7 +11,7 @@ short_description: Decide which certificates of a host are due, and make keys an
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Looks at each certificate and key, decides whether a new certificate is needed and says why. Where one is, it makes a private key on the host
+  - Inspects each certificate and key, decides whether a new certificate is needed and returns the reasons. Where one is, it makes a private key on the host
     and a certificate signing request (CSR) for it, all identities of a host in one call.
   - A new key waits at O(requests[].key_path) with C(.new) appended, readable for its owner only, until M(portcullis.docker_tls.server_certificate),
     M(portcullis.docker_tls.endpoint) or M(portcullis.docker_tls.certificate_bundles) puts it in place together with its certificate.
@@ -29,7 +29,7 @@ attributes:
     details: Shows RV(plan), never a key.
   idempotent:
     support: partial
-    details: As long as a certificate is due, each call says so.
+    details: As long as a certificate is due, each call reports a change.
 options:
   requests:
     description: The identities of the host.
@@ -84,7 +84,7 @@ options:
       fact_names:
         description:
           - Those of O(requests[].names), O(requests[].common_name) and O(requests[].addresses) that the inventory takes from a fact, so that they are
-            the host's own word as its full name is. A certificate without them is accepted if they were asked for and the CA left them out.
+            reported by the host itself, like its full name. A certificate without them is accepted if they were asked for and the CA left them out.
         type: list
         elements: str
         default: []
@@ -132,19 +132,19 @@ options:
         description:
           - Over how long a time the renewals of a fleet are spread. A fraction of the lifetime such as V(1/20), a length of time such as V(14d),
             or V(0) for not at all.
-          - A certificate is due earlier than O(requests[].renew_before) says, never later, by its place in this window. The place follows
+          - A certificate is due earlier than by O(requests[].renew_before), never later, by its place in this window. The place follows
             from O(requests[].renew_jitter_name) and O(requests[].id) and is the same in every run.
           - A window is never longer than half of the time in which a new certificate is not due.
         type: str
         default: "0"
       renew_jitter_name:
-        description: What tells this host from the others for O(requests[].renew_jitter). By default its full name (FQDN).
+        description: Identifies this host for O(requests[].renew_jitter). By default its full name (FQDN).
         type: str
         default: ""
       validity:
         description:
           - Validity that the signing will ask for, for example V(365d).
-          - Used to refuse an O(requests[].renew_before) that is not shorter, with which every run would make a new certificate, and to say
+          - Used to refuse an O(requests[].renew_before) that is not shorter, with which every run would make a new certificate, and to report
             in the plan when the new certificate will end.
         type: str
         default: ""
@@ -163,8 +163,8 @@ options:
         type: str
   prepared:
     description:
-      - What RV(portcullis.docker_tls.host_state#module:prepared) says of this host for the same O(requests).
-      - It is returned as the result, and the host is not asked again. Not in check mode.
+      - RV(portcullis.docker_tls.host_state#module:prepared) of this host for the same O(requests).
+      - It is returned as the result, without another call to the host. Check mode does not use it.
     type: dict
     default: {}
 seealso:
@@ -186,7 +186,7 @@ EXAMPLES = r"""
         authority_content: "{{ ansible_facts.docker_ca_authorities['server'].certificate_content }}"
   register: requested
 
-- name: Say what is due
+- name: Report what is due
   ansible.builtin.debug:
     msg: "{{ item.id }}: {{ item.action }} {{ item.reasons }}"
   loop: "{{ requested.requests }}"
@@ -239,18 +239,18 @@ requests:
       elements: str
       sample: [expires-soon]
     renew_at:
-      description: When the live certificate is due for renewal, with its place in O(requests[].renew_jitter); none where there is no readable one.
+      description: When the live certificate is due for renewal, with its place in O(requests[].renew_jitter); none without a readable one.
       type: str
       sample: "2027-07-19T04:12:33Z"
     request_content:
       description: The certificate signing request (PEM). Empty in check mode, and where RV(requests[].action=none).
       type: str
     common_name:
-      description: Common name that the certificate is to have.
+      description: Common name of the new certificate.
       type: str
       sample: docker1.example.org
     names:
-      description: Subject alternative names that the certificate is to have, in canonical spelling.
+      description: Subject alternative names of the new certificate, in canonical spelling.
       type: list
       elements: str
       sample: [docker1.example.org, localhost, 10.0.0.5, 127.0.0.1, "::1"]
@@ -259,7 +259,7 @@ requests:
       type: str
       sample: ecdsa-p256
     machine:
-      description: Stands for this machine and RV(requests[].key_path). The same for two inventory names that are one machine, empty where that cannot be told.
+      description: Stands for this machine and RV(requests[].key_path). The same for two inventory names of one machine, empty where that cannot be decided.
       type: str
     key_path:
       description: Absolute path of the live key.
@@ -270,7 +270,7 @@ requests:
       type: str
       sample: /etc/docker/certs/server-cert.pem
     certificate:
-      description: The live certificate with C(serial), C(subject), C(names), C(not_after) and others, none where there is no readable one.
+      description: The live certificate with C(serial), C(subject), C(names), C(not_after) and others, none without a readable one.
       type: dict
     external_issuer:
       description: The same as O(requests[].external_issuer).
@@ -280,7 +280,7 @@ requests:
       type: str
 asked:
   description:
-    - By the id of each server request, what the controller itself says of the certificate. C(names) that it gives to the host, C(extends) the names that the
+    - By the id of each server request, what the controller itself knows of the certificate. C(names) that it gives to the host, C(extends) the names that the
       host's full name may extend, C(address_ranges) that it may have addresses in, and the C(common_name) that is declared. Filled in on the controller.
   returned: with server requests, in a play
   type: dict

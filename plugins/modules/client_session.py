@@ -142,7 +142,7 @@ certificate:
   returned: with O(state=present)
   type: dict
 reasons:
-  description: Why something changed, V(session-ended) or what M(portcullis.docker_tls.signed_certificates) says.
+  description: Why something changed, V(session-ended) or the reasons of M(portcullis.docker_tls.signed_certificates).
   returned: success
   type: list
   elements: str

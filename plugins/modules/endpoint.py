@@ -13,7 +13,7 @@ author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Makes dockerd on this host listen on TCP for clients with a certificate, and for no one else.
   - Certificates, client authorities, C(daemon.json) and the systemd drop-in are one change. It is checked before anything is
-    touched, swapped in, followed by one restart of dockerd, and proved. If anything fails, the exact former files are back and
+    touched, replaced together, followed by one restart of dockerd, and verified. If anything fails, the exact former files are restored and
     the former dockerd answers on its local socket, and the module fails with dockerd's last log lines.
   - If the module is killed, a guard process on the host rolls the change back; after a reboot the next run does.
   - In C(daemon.json) only the keys of the endpoint are changed; every other byte stays.
@@ -50,7 +50,7 @@ options:
   directory:
     description:
       - Where the certificates are on this host. The files are C(ca.pem), C(client-ca.pem), C(server-cert.pem), C(server-key.pem).
-      - The key is born on the host (M(portcullis.docker_tls.certificate_requests)) and is never an option.
+      - The key is made on the host (M(portcullis.docker_tls.certificate_requests)) and is never an option.
     type: path
     default: /etc/docker/certs
   certificate_content:
@@ -59,7 +59,7 @@ options:
     default: ""
   certificate_pending:
     description:
-      - Only in check mode, where no certificate can be made yet. V(true) says that a new one would come, so that the restart it
+      - Only in check mode, where no certificate can be made yet. V(true) means that a new one would be installed, so that the restart it
         needs is reported.
     type: bool
     default: false
@@ -74,7 +74,7 @@ options:
     type: str
     default: ""
   client_ca_content:
-    description: The client authorities of the admitted access groups (PEM), and nothing else. Empty keeps what is there.
+    description: The client authorities of the admitted access groups (PEM), and no other certificates. Empty keeps the current ones.
     type: str
     default: ""
   config_path:
@@ -184,8 +184,8 @@ options:
     default: ""
   verify:
     description:
-      - Prove the endpoint on the host also when nothing is changed, with RV(verification) as its result. A check that fails then is not a failure of the task.
-      - A change is verified in any case, and taken back when the proof fails.
+      - Verify the endpoint on the host also when nothing is changed, with RV(verification) as its result. A check that fails then is not a failure of the task.
+      - A change is always verified, and rolled back when the verification fails.
     type: bool
     default: false
   verification_follows:
@@ -234,7 +234,7 @@ EXAMPLES = r"""
 RETURN = r"""
 plan:
   description: >-
-    The change in one line, empty where there is none. It tells what a restart means for the running containers. Where HAProxy is installed
+    The change in one line, empty where there is none. It includes the effect of a restart on the running containers. Where HAProxy is installed
     for O(listener=proxy), the line before it names the package.
   type: list
   elements: str
@@ -245,7 +245,7 @@ restarted:
   type: bool
   returned: success
 restart_needed:
-  description: Whether the change needs a restart; tells it in check mode.
+  description: Whether the change needs a restart; in check mode too.
   type: bool
   returned: success
 reasons:
@@ -272,7 +272,7 @@ endpoint:
   returned: success
   contains:
     state:
-      description: V(present), or what was done instead.
+      description: V(present), or the state that was made instead.
       type: str
     listen:
       description: Address and port of each listener.
@@ -333,7 +333,7 @@ endpoint:
           type: int
           sample: 1
 verification:
-  description: What was seen after a restart, each with RV(verification[].check), RV(verification[].passed) and RV(verification[].detail).
+  description: The checks after a restart or on request, each with RV(verification[].check), RV(verification[].passed) and RV(verification[].detail).
   type: list
   elements: dict
   returned: success

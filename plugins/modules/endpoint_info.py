@@ -11,7 +11,7 @@ short_description: See a Docker endpoint as its clients and its attackers see it
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
-  - Connects to a Docker endpoint and tells who is admitted, which certificate it serves and which client authorities it names.
+  - Connects to a Docker endpoint and reports which clients it admits, which certificate it serves and which client authorities it names.
   - Somebody is admitted when an HTTP response comes back, and refused when none does. Error texts are not checked, because under
     TLS 1.3 they are a matter of chance.
   - Needs nothing but Python, changes nothing, and runs wherever the endpoint can be reached from.
@@ -34,7 +34,7 @@ options:
     type: str
     default: ""
   certificate_content:
-    description: Certificate (PEM) of a client that must be admitted. Without it, nobody is tried who should connect.
+    description: Certificate (PEM) of a client that must be admitted. Without it, no admitted client is tried.
     type: str
     default: ""
   key_content:
@@ -78,7 +78,7 @@ options:
     default: []
     suboptions: *client
   foreign_client:
-    description: Whether a client of an authority that nobody knows is tried, made up for this call. Needs C(cryptography).
+    description: Whether a client of an unknown authority is tried, which is made for this call. Needs C(cryptography).
     type: bool
     default: true
   closed_ports:

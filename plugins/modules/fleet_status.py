@@ -17,7 +17,7 @@ description:
     that needs no other file.
   - Runs on the controller. C(playbooks/status.yml) gathers its options from the inventory and the hosts; by hand it needs no more than names
     and endpoints.
-  - Changes nothing but the files that it is told to write.
+  - Changes only the report files in its options.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
@@ -49,19 +49,19 @@ options:
         type: str
         required: true
       state:
-        description: Whether there is to be an endpoint.
+        description: Whether the host should have an endpoint.
         type: str
         choices: [present, absent]
         default: present
       access_groups:
-        description: Access groups that the host is to admit. Without any, what it admits is shown and not judged.
+        description: Access groups that the host should admit. Without any, the admitted groups are shown and not assessed.
         type: list
         elements: str
         default: []
       stored:
         description:
           - What M(portcullis.docker_tls.certificate_files_info) returned for the host's files. Without it the disk is not judged.
-          - The state V(unreachable) says that the host was not reached.
+          - The state V(unreachable) means that the host was not reached.
         type: dict
   clients:
     description: The client bundles.
@@ -90,7 +90,7 @@ options:
         type: dict
   ca:
     description:
-      - The authorities. Without them neither issuers nor access groups can be judged for certain; the report then compares with what the
+      - The authorities. Without them neither issuers nor access groups can be assessed for certain; the report then compares with what the
         bundles on the controller trust.
     type: dict
     suboptions:
@@ -123,7 +123,7 @@ options:
         type: dict
       certificates:
         description: >-
-          Valid client certificates that nobody should use, RV(portcullis.docker_tls.authority_info#module:revoked) and
+          Valid client certificates that should not be used any more, RV(portcullis.docker_tls.authority_info#module:revoked) and
           RV(portcullis.docker_tls.authority_info#module:unlisted).
         type: list
         elements: dict
@@ -341,7 +341,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def make_report(options: Options, now: datetime) -> model.Report:
-    """Ask the endpoints and judge everything. Raises TlsError for options that make no sense."""
+    """Ask the endpoints and assess the fleet. Raises TlsError for options that contradict each other."""
     thresholds = lifetimes.check_thresholds(options["warning"], options["critical"])
     endpoints = [inputs.endpoint(host["endpoint"]) for host in options["hosts"]]
     limits = collect_endpoints.ProbeLimits(max(options["timeout"], 1), max(options["connections"], 1))

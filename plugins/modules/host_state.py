@@ -17,7 +17,7 @@ description:
   - Changes nothing, unless O(prepare) is set; then a host with work makes its keys and requests at once.
   - Makes every check that M(portcullis.docker_tls.endpoint) makes before a change, so a refused host makes no key, and no certificate is signed for
     it.
-  - In doubt a host is not current; the roles then report what is wrong.
+  - If this is not certain, a host is not current; the roles then report the problem.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
@@ -27,7 +27,7 @@ attributes:
 options:
   roles:
     description:
-      - The roles that would run. What the inventory does not say is taken from their defaults.
+      - The roles that would run. Variables that the inventory does not set are taken from their defaults.
     type: list
     elements: str
     choices: [docker_server_cert, docker_daemon]
@@ -80,7 +80,7 @@ reasons:
   description:
     - Why the host is not current, as in RV(portcullis.docker_tls.certificate_requests#module:requests) and
       RV(portcullis.docker_tls.endpoint#module:reasons), the code of a failure, V(asked-for), V(unconfirmed),
-      V(forced), V(client-revoked) (what the host lets in has to be proved), V(ledger-behind) (the CA's ledger may be older than the
+      V(forced), V(client-revoked) (that the host rejects the client has to be verified), V(ledger-behind) (the CA's ledger may be older than the
       certificate, so the CA has to be asked) or V(undecided).
   returned: success
   type: list

@@ -14,7 +14,7 @@ description:
   - For the roles and playbooks of this collection; options and results may change at any time.
   - Asks an issuer other than the CA of M(portcullis.docker_tls.authorities) for a batch of certificates, and returns them in the shape of
     M(portcullis.docker_tls.signed_certificates).
-  - Runs on the controller, whatever host the task is for. Credentials of an issuer are sent to that issuer and to nobody else, and are in no output.
+  - Runs on the controller, for every host of the task. Credentials of an issuer are sent only to that issuer, and are in no output.
   - Names are the controller's words, by the same rules as with M(portcullis.docker_tls.signed_certificates). Only its ledger is not asked.
   - Whatever an issuer answers is checked. The key is that of the request, the names are exactly those that were asked for, the usage is that of
     the profile alone, the certificate is not a CA and leads to one of the issuer's anchors, and it is not due for renewal at once.
@@ -30,10 +30,10 @@ attributes:
     support: full
   idempotent:
     support: none
-    details: Each call asks again; an empty list of requests asks nobody.
+    details: Each call asks again; an empty list of requests contacts no issuer.
 options:
   requests:
-    description: What is to be issued, as O(portcullis.docker_tls.signed_certificates#module:requests).
+    description: The certificates to issue, as O(portcullis.docker_tls.signed_certificates#module:requests).
     type: list
     elements: dict
     required: true
@@ -43,7 +43,7 @@ options:
         type: str
         required: true
       authority:
-        description: V(server), or the access group of a client. It says which of O(issuers) is asked.
+        description: V(server), or the access group of a client. It selects one of O(issuers).
         type: str
         required: true
       profile:
@@ -119,7 +119,7 @@ options:
         type: str
         required: true
       openbao:
-        description: Where OpenBao or Vault is, and who asks.
+        description: The address of OpenBao or Vault, and the credentials.
         type: dict
         suboptions:
           url:
@@ -143,7 +143,7 @@ options:
             type: str
             default: ""
           token:
-            description: A token that may sign. Else an AppRole or a JWT gets one for this call, which is revoked at its end.
+            description: A token that may sign. Without it an AppRole or a JWT gets one for this call, which is revoked at its end.
             type: str
             default: ""
           role_id:
@@ -183,13 +183,13 @@ options:
             type: path
             required: true
           key_path:
-            description: Not used here. The roles pass it to M(portcullis.docker_tls.certificate_requests), where the host's own path of a key is given.
+            description: Unused here. The roles pass it to M(portcullis.docker_tls.certificate_requests), where the host's own path of a key is given.
             type: str
             default: ""
   answers:
     description:
       - What issuers have answered already, by the id of the request. C(certificate_content) is the leaf with its chain (PEM); or C(msg), C(hint) and
-        C(code) say why there is none.
+        C(code) with the reason why there is none.
       - A request for V(tasks) or V(acme) without an answer is in RV(pending).
     type: dict
     default: {}
@@ -214,7 +214,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Have OpenBao sign what the hosts of this play asked for
+- name: Have OpenBao sign the requests of the hosts of this play
   portcullis.docker_tls.issued_certificates:
     requests:
       - id: web1/server
@@ -279,7 +279,7 @@ pending:
       description: Common name of the certificate.
       type: str
     validity_seconds:
-      description: How long it is to be valid.
+      description: Its validity.
       type: int
 """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ledger_info
-short_description: Ask the CA's ledger what was issued, for whom and why
+short_description: Query the CA's ledger of issued certificates
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
@@ -26,7 +26,7 @@ options:
     type: path
     required: true
   requester:
-    description: Only what was issued for this inventory host. The controller is V(localhost).
+    description: Only certificates that were issued for this inventory host. The controller is V(localhost).
     type: str
     default: ""
   name:
@@ -34,7 +34,7 @@ options:
     type: str
     default: ""
   authority:
-    description: Only what this authority signed, by name (V(clients), all its generations) or id (V(clients-g1)).
+    description: Only certificates that this authority signed, by name (V(clients), all its generations) or id (V(clients-g1)).
     type: str
     default: ""
   profile:
@@ -93,7 +93,7 @@ EXAMPLES = r"""
   delegate_to: olympus
   become: true
 
-- name: Fail when somebody touched the ledger
+- name: Fail if the ledger was changed
   portcullis.docker_tls.ledger_info:
     path: /etc/docker/ca
     limit: 1
@@ -132,7 +132,7 @@ ledger:
       type: int
       sample: 12
     digest:
-      description: SHA-256 of the last line. Kept elsewhere, it proves later that nothing before it was changed.
+      description: SHA-256 of the last line. Kept elsewhere, it shows later whether a line before it was changed.
       type: str
     head:
       description: Lines and digest as O(expected_head) takes them, V(LINES:DIGEST).

@@ -14,7 +14,7 @@ version_added: 1.0.0
 author: portcullis.docker_tls contributors (@portcullis-docker-tls)
 description:
   - For the roles and playbooks of this collection; options and results may change at any time.
-  - Reads the inventory, what the hosts have answered in this run, and the state of the CA. Returns what the later plays are to do. Changes nothing.
+  - Reads the inventory, the answers of the hosts in this run, and the state of the CA. Returns the plan for the later plays. Changes nothing.
 options:
   part:
     description:
@@ -23,7 +23,7 @@ options:
       - V(inventory) fails where the inventory cannot work, V(secrets) where Ansible would take a secret for a template.
       - V(site) is the plan of C(site.yml), V(revocation) the rest of a revocation, once the hosts accept the new generation. V(unfinished) fails
         where the run could not begin something that it was to do.
-      - V(rotation) is the plan of C(rotate_ca.yml); it asks every endpoint what it serves.
+      - V(rotation) is the plan of C(rotate_ca.yml); it asks every endpoint for its certificate.
       - V(status) are the options of M(portcullis.docker_tls.fleet_status).
       - V(adoption) is the plan of C(adopt.yml), V(adoption_keys) the CAs whose keys the CA host searches for.
       - V(record) is the plan of C(record_certificates.yml).

@@ -18,10 +18,10 @@ description:
     to the ledger. Another requester is refused; so are all requesters of one batch that ask for the same name while no certificate contains it.
   - O(requests[].reported_names) are a host's own words. Such a name is signed only if the inventory allows it for this host and no other host has or
     reports it. It is left out with a warning otherwise, and the certificate is signed without it.
-  - Of a request's CSR only the public key is used, after its signature has proved that the requester holds the key. Names, profile and validity
-    are those of the options, whatever the CSR says.
+  - Of a request's CSR only the public key is used, after its signature has shown that the requester has the private key. Names, profile and validity
+    are taken from the options, never from the CSR.
   - Every certificate is in the CA's ledger (append-only, hash-chained, flushed to disk) and in C(issued/<serial>.pem) before it is returned.
-  - This module signs what it is asked to sign. Whether a certificate is due is decided by M(portcullis.docker_tls.certificate_requests).
+  - This module signs all requests. Whether a certificate is due is decided by M(portcullis.docker_tls.certificate_requests).
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
@@ -38,7 +38,7 @@ attributes:
     details: Each call signs again; an empty list of requests changes nothing.
 options:
   requests:
-    description: What is to be signed.
+    description: The certificates to sign.
     type: list
     elements: dict
     required: true
@@ -105,12 +105,12 @@ options:
         elements: str
         default: []
       expired:
-        description: Make a certificate that has ended already, for the proof that such a client is refused. Good for nothing else.
+        description: Make a certificate that has already expired, only to verify that such a client is refused.
         type: bool
         default: false
       generation:
         description: >-
-          Number of the generation of the authority that signs, for the proof during a rotation of who is admitted. V(0) is the one that signs
+          Number of the generation of the authority that signs, to verify the admitted clients during a rotation. V(0) is the one that signs
           now, as it should be for everything that stays.
         type: int
         default: 0
@@ -138,8 +138,8 @@ options:
             default: ""
   reserved_names:
     description:
-      - Names and addresses that belong to a requester, or to several (a list), by name. A server request of anybody else for one of them is refused.
-      - A wildcard that covers such a name is refused too. C(localhost) and loopback addresses belong to nobody.
+      - Names and addresses that belong to a requester, or to several (a list), by name. A server request of another requester for one of them is refused.
+      - A wildcard that covers such a name is refused too. C(localhost) and loopback addresses belong to no requester.
     type: dict
     default: {}
   shared_names:
@@ -187,7 +187,7 @@ options:
         type: str
         default: ""
       authority_key_identifier:
-        description: Its authority key identifier; without one, its issuer alone tells whether an authority of this CA has signed it.
+        description: Its authority key identifier; without one, only its issuer shows whether an authority of this CA has signed it.
         type: str
         default: ""
   backdate:
@@ -201,7 +201,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Sign what the hosts of this play asked for
+- name: Sign the requests of the hosts of this play
   portcullis.docker_tls.signed_certificates:
     path: /etc/docker/ca
     passphrase: "{{ vault_docker_ca_passphrase }}"
@@ -251,7 +251,7 @@ certificates:
       type: list
       elements: str
     left_out:
-      description: Those of O(requests[].reported_names) that are not signed; a warning says why.
+      description: Those of O(requests[].reported_names) that are not signed; a warning has the reason.
       type: list
       elements: str
 rejected:
@@ -343,7 +343,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
         **({"diff": plan_diff(plan_text.certificates(result))} if module._diff else {}),
-        # Else the module's whole input comes back beside its result: half of its size, for thousands of requests.
+        # Otherwise the module's whole input is returned beside its result: half of its size, for thousands of requests.
         "invocation": {"module_args": {**params, "requests": f"{len(params['requests'])} requests"}},
     }
 

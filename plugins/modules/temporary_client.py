@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Makes a key in the controller's memory and has M(portcullis.docker_tls.signed_certificates) sign a client certificate for it on the
-    CA host, for a task that talks to a Docker endpoint once, such as a proof that it works.
+    CA host, for a task that connects to a Docker endpoint once, for example to verify it.
   - The key is written nowhere. The result holds it, so register it and set C(no_log=true) on the task; without that the result is hidden
     from the output as well, but the variable is there for every later task.
   - The certificate is in the ledger like any other.
@@ -53,7 +53,7 @@ options:
     type: str
     default: ""
   expired:
-    description: Make a second certificate for the same key that has ended already, to prove that such a client is refused.
+    description: Make a second certificate for the same key that has already expired, to verify that such a client is refused.
     type: bool
     default: false
   external:
@@ -65,7 +65,7 @@ options:
   generations:
     description:
       - Generations of authorities, by id such as V(clients-g1), that the same key gets a certificate of besides, whether they sign now or not,
-        to prove who is admitted during a rotation. See RV(generations).
+        to verify the admitted clients during a rotation. See RV(generations).
     type: list
     elements: str
     default: []
@@ -81,20 +81,20 @@ EXAMPLES = r"""
   portcullis.docker_tls.temporary_client:
     path: /etc/docker/ca
     passphrase: "{{ vault_docker_ca_passphrase }}"
-    name: proof
+    name: check
     group: operators
   delegate_to: olympus
   run_once: true
   no_log: true
-  register: proof
+  register: client
 
 - name: Does the endpoint answer it?
   portcullis.docker_tls.endpoint_info:
     host: "{{ ansible_host }}"
     port: 2376
-    ca_content: "{{ proof.ca_content }}"
-    certificate_content: "{{ proof.certificate_content }}"
-    key_content: "{{ proof.key_content }}"
+    ca_content: "{{ client.ca_content }}"
+    certificate_content: "{{ client.certificate_content }}"
+    key_content: "{{ client.key_content }}"
   delegate_to: localhost
 """
 
@@ -104,7 +104,7 @@ certificate_content:
   returned: success
   type: str
 key_content:
-  description: The private key, as PEM; empty in check mode. Not to be shown or stored.
+  description: The private key, as PEM; empty in check mode. Do not show or store it.
   returned: success
   type: str
 ca_content:
@@ -132,7 +132,7 @@ clients:
   returned: success
   type: dict
 reasons:
-  description: What M(portcullis.docker_tls.signed_certificates) says that it did besides.
+  description: Warnings of M(portcullis.docker_tls.signed_certificates).
   returned: success
   type: list
   elements: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: verification_report
-short_description: Show the proof of a fleet of Docker endpoints
+short_description: Show the verification of a fleet of Docker endpoints
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
@@ -23,7 +23,7 @@ options:
     elements: dict
     required: true
   json_path:
-    description: Where to write the proof as JSON on the controller. Empty writes nothing.
+    description: Where to write the checks as JSON on the controller. Empty writes nothing.
     type: str
     default: ""
   authorities:
@@ -61,12 +61,12 @@ checks:
       description: V(host) or V(controller).
       type: str
     check:
-      description: What was checked, as a stable word.
+      description: Stable name of the check.
       type: str
     passed:
-      description: Whether it was as it must be.
+      description: Whether the check passed.
       type: bool
     detail:
-      description: What was seen.
+      description: The observed result.
       type: str
 """

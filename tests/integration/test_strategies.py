@@ -34,4 +34,4 @@ def test_report_is_made_once_where_the_configuration_asks_for_another_strategy(t
     more = {"docker_status_become": False, "docker_status_fail_on": "never"}
     code, output = play(tmp_path, "status.yml", more=f"[docker_clients]\n{desks}", settings=free, **more)
     assert code == 0, output
-    assert output.count("Docker TLS status") <= 1 and output.count("TASK [Collect what was read]") == 1, output
+    assert output.count("Docker TLS status") <= 1 and output.count("TASK [Collect the results]") == 1, output

@@ -98,7 +98,7 @@ def test_adoption_without_a_word_about_the_old_cas_is_refused(recipe: Any) -> No
     before = fingerprint_of_host(recipe)
     run = play(playbook=ADOPT, docker_adopt_execute=True)
     assert run.returncode != 0
-    assert "docker_adopt_authorities does not say" in run.output
+    assert "docker_adopt_authorities does not define" in run.output
     assert fingerprint_of_host(recipe) == before
     assert not ca().exists()
 

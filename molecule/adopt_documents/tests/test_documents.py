@@ -95,7 +95,7 @@ def test_nothing_is_changed_before_the_ca_is_named(name: str, there: Any, playbo
     refused = run(name, playbook=playbook, **({"docker_adopt_execute": True} if playbook == ADOPT else {}))
     assert refused.returncode != 0
     output = " ".join(refused.output.split())
-    assert ("docker_adopt_authorities does not say" if playbook == ADOPT else "would be shut out") in output
+    assert ("docker_adopt_authorities does not define" if playbook == ADOPT else "would be shut out") in output
     assert but_for_a_new_key(fingerprint_of_host(there)) == but_for_a_new_key(before)
     if playbook == ADOPT:
         assert not ca_of(name).exists()

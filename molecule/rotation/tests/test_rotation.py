@@ -69,7 +69,7 @@ def test_group_is_withdrawn_from_one_host(hosts: dict[str, Any]) -> None:
         assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
     run = site(ALICE, BOB, OLGA, CI)
     assert run.returncode == 0, run.output
-    assert "Collect what was verified" not in run.output
+    assert "Collect the checks" not in run.output
     assert who_gets_in(hosts, client_bundle("ci")) == {"newest"}
     assert who_gets_in(hosts, client_bundle("alice")) == EVERYWHERE
 

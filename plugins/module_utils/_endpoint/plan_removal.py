@@ -73,7 +73,7 @@ def plan_absent(state: HostState, options: Options) -> Plan:
 
 
 def has_record(state: HostState) -> bool:
-    """Return whether there is a record of a change of this daemon.json; one that only says "incomplete" is for a late confirmation."""
+    """Return whether there is a record of a change of this daemon.json; one that only says "rolled back" is for a late confirmation."""
     record = state.record
     return record is not None and same_path(state) and (record.written_config is not None or record.rolled_back)
 

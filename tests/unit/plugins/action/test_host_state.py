@@ -56,11 +56,11 @@ def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     names = [task["name"] for file in files for task in yaml.safe_load(file.read_text())]
     assert names == [
         "Read the authorities, where docker_ca did not in this run",
-        "Decide, and make a key and a signing request where a certificate is needed",
-        "Sign what all hosts ask for, in one call on the CA host; seconds that another run may hold the CA: {{ docker_server_cert_lock_timeout }}",
+        "Make a key and a signing request where a certificate is needed",
+        "Sign the requests of all hosts, in one call on the CA host; seconds that another run may hold the CA: {{ docker_server_cert_lock_timeout }}",
         "Get the answers of other issuers, and install the certificate",
         "Read the authorities, where docker_ca did not in this run",
-        "Change the daemon, all of it or nothing; seconds that dockerd may take to start: {{ docker_daemon_start_timeout }}",
+        "Change the endpoint in one transaction; seconds that dockerd may take to start: {{ docker_daemon_start_timeout }}",
         "Verify the endpoint from the controller",
     ]
 

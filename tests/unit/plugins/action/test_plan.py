@@ -243,7 +243,7 @@ def test_adoption_is_about_the_cas_that_the_inventory_names_and_returns_no_passp
     }
     adopted = {**ADOPTED, "layout": "docker-recipe", "authorities": [authority]}
     known = hostvars(web1={"__docker_adoption": {"adoption": adopted}})
-    assert "docker_adopt_authorities does not say" in make("adoption", known)["plan"]["problems"][0]
+    assert "docker_adopt_authorities does not define" in make("adoption", known)["plan"]["problems"][0]
     named = {"fingerprint_sha256": authority["fingerprint_sha256"], "key_passphrase": "SECRET-OF-THE-KEY"}
     found = make("adoption", known, docker_adopt_authorities=[named])
     assert found["plan"]["problems"] == [] and "SECRET-OF-THE-KEY" not in repr(found)

@@ -247,7 +247,7 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
             good = good and process.fingerprint == expected.fingerprint and bool(world.reachable)
             good = good and {address for address, _port in expected.addresses} <= world.addresses
             good = good and process.anchors == frozenset(expected.authority_names or ())
-        return (Check("proof", good and "unverified" not in world.problems, "seen"),)
+        return (Check("served", good and "unverified" not in world.problems, "seen"),)
 
     def greet(address: str, port: int, timeout: float) -> ServerGreeting:
         process = world.proxy or world.process

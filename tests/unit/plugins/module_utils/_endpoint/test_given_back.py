@@ -289,7 +289,7 @@ def test_staged_key_alone_goes_without_a_restart_and_with_the_directory(bench: B
     assert bench.world.certificates.exists()
     gone = bench.run(state="absent")
     assert (gone["changed"], gone["restarted"], gone["restart_needed"]) == (True, False, False)
-    assert gone["plan"] == ["what an unfinished run has left is removed, Docker is not touched (staged-key-unwanted)"]
+    assert gone["plan"] == ["leftovers of an unfinished run are removed, Docker is not touched (staged-key-unwanted)"]
     assert not bench.world.certificates.exists()
     assert not bench.run(state="absent")["changed"]
 

@@ -189,7 +189,7 @@ def test_transaction_killed_while_undoing_is_rolled_back_by_the_guard(
     if not trial.planned.plan.restart and trial.planned.plan.proxy in ("", "stop"):
         pytest.skip("nothing is verified without a restart")
     effects = Effects()
-    with pytest.raises(TlsError, match="proof"):
+    with pytest.raises(TlsError, match="verification"):
         trial.run(effects)
     assert same_to_readers(world.snapshot(), trial.before)
     started = [number for number, name in enumerate(effects.log) if name == "restarted" or name.endswith(" done")]

@@ -81,7 +81,7 @@ def test_certificate_that_was_adopted_is_named_and_nothing_is_asked_for() -> Non
 def test_certificate_that_was_adopted_may_open_hosts_that_were_given_back() -> None:
     """docker_daemon_state absent brings back the daemon.json of before, and the CA in it."""
     said = told(run_of(unlisted=[{**BOB, "source": "adopted", "hosts": []}]))
-    assert "opens no host with an endpoint of ours now; hosts that were given back may admit it until" in said
+    assert "opens no host with an endpoint of ours now; hosts whose endpoint was removed may admit it until" in said
 
 
 REVOKED = {**BOB, "reason": "client-revoked", "trusted": False, "hosts": ["web1", "web2"]}

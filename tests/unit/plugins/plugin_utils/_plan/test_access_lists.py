@@ -92,7 +92,7 @@ def test_client_that_is_revoked_and_given_a_bundle_is_refused_with_the_hosts_it_
 ) -> None:
     problems = [one for one in preflight.inventory_problems(GROUPS, hostvars) if "is revoked in" in one]
     said = records.said(problems[0])
-    assert f"{maker} is to get a bundle for it" in said
+    assert f"{maker} gets a bundle for it" in said
     assert "still has access to web1, web2" in said
 
 

@@ -121,7 +121,7 @@ def test_plan_names_hosts_that_did_not_answer_and_leaves_out_those_of_no_play() 
 @pytest.mark.parametrize(
     ("hostvars", "authorities", "word"),
     [
-        ({"web1": found()}, None, "docker_adopt_authorities does not say"),
+        ({"web1": found()}, None, "docker_adopt_authorities does not define"),
         ({"web1": found()}, [], ""),
         ({"web1": found()}, [{}], ""),
         ({"web1": found("open")}, None, ""),
