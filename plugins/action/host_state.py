@@ -185,7 +185,7 @@ def _refused(errors: list[str]) -> Result:
     return _refusal(
         {
             "code": "role-arguments-invalid",
-            "msg": f"The variables of this host are not what the roles take: {'; '.join(errors)}.",
+            "msg": f"The variables of this host are not valid: {'; '.join(errors)}.",
             "hint": "Correct them in the inventory; the roles' READMEs name each with its type. Nothing was asked of the host.",
         }
     )

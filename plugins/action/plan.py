@@ -34,7 +34,7 @@ class ActionModule(ModuleAction):
         try:
             plan = PARTS[options["part"]](bound, self._fleet(bound), options["settings"])
         except (Unresolved, ValueError) as error:
-            hint = "Correct the inventory, or what the playbook and the command line give; nothing was changed."
+            hint = "Correct the inventory, the playbook or the command line; nothing was changed."
             raise TlsError(f"the plan cannot be made: {error}", hint=hint, code="inventory-invalid") from error
         table.show(self._display, plan.get("lines") or [])
         return {"changed": False, "plan": plan}
@@ -87,7 +87,7 @@ def _secrets(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Res
 
 def _without(problems: t.Sequence[str]) -> Result:
     if problems:
-        hint = "Correct the inventory, or what the playbook and the command line give; nothing was changed."
+        hint = "Correct the inventory, the playbook or the command line; nothing was changed."
         raise TlsError(" ".join(problems), hint=hint, code="inventory-invalid")
     return {}
 

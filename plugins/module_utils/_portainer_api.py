@@ -135,7 +135,7 @@ def _create(server: Server, wanted: Wanted) -> int:
     answer = _upload(server, "/api/endpoints", fields, files)
     if not isinstance(answer, dict) or not isinstance(answer.get("Id"), int):
         raise TlsError(
-            f"{server.url} made the environment {wanted.name!r}, but did not say which",
+            f"{server.url} made the environment {wanted.name!r}, but did not return its id",
             hint="Check in Portainer whether the environment is there; delete it and run again.",
             code="portainer-answer-invalid",
         )

@@ -187,7 +187,7 @@ def _certificates(situation: Situation) -> t.Iterator[Finding]:
                 "one-authority-for-both",
                 WARNING,
                 anchor_path,
-                f"the CA {anchor.subject} signs servers and lets clients in, so a server certificate that may also be a client's opens every host",
+                f"the CA {anchor.subject} signs servers and clients, so a server certificate that is also valid for clients opens every host",
                 "It can be adopted for both; rotate away from it when that suits you (portcullis.docker_tls.rotate_ca)",
             )
 
@@ -220,7 +220,7 @@ def _leaf(situation: Situation, leaf: CertificateView, path: str) -> t.Iterator[
             "server-is-client",
             WARNING,
             path,
-            "the server certificate is good for clients too: this host's key opens every host that admits the same CA",
+            "the server certificate is also valid for clients: this host's key opens every host that admits the same CA",
             _SITE + " for servers only; the old one continues to be accepted until its CA is rotated away",
         )
     key = situation.file(effective_settings.KEY)
@@ -304,7 +304,8 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
             "authority-key-on-host",
             WARNING if encrypted else CRITICAL,
             fact.path,
-            f"the CA's private key{'' if encrypted else ', without a passphrase,'} is on a Docker host: anyone who is root here can make clients for all hosts",
+            f"the CA's private key{'' if encrypted else ', without a passphrase,'} is on a Docker host: anyone who is root here can make clients for all "
+            "hosts",
             "Once the CA is adopted, this copy is not needed here any more",
             "" if in_use else "move",
         )
@@ -336,7 +337,7 @@ def _unit(unit: Unit) -> t.Iterator[Finding]:
             "unit-edited",
             WARNING,
             unit.path,
-            f"the unit of the package {unit.package} was edited{lines}; the package's next upgrade undoes that or asks about it",
+            f"the unit of the package {unit.package} was edited{lines}; the package's next upgrade removes the edit or asks about it",
             how,
             action,
         )
@@ -358,7 +359,7 @@ def _unit_repair(unit: Unit) -> tuple[str, str]:
     """Return the action for an edited or copied unit, and what to do in words."""
     if not unit.original:
         reinstall = unit.reinstall or "Reinstall the package"
-        kept = "What it says about TLS and listeners is taken over by a drop-in"
+        kept = "Its settings of TLS and listeners are taken over by a drop-in"
         if unit.packaged_path:
             return (
                 "",
@@ -369,9 +370,9 @@ def _unit_repair(unit: Unit) -> tuple[str, str]:
     if obstacles:
         by_hand = f"remove {unit.path}" if unit.packaged_path else unit.reinstall
         return "", (
-            f"No drop-in can say what it says about {', '.join(obstacles)}: see what of that is needed, put it into a drop-in "
+            f"No drop-in can contain its settings of {', '.join(obstacles)}: decide which of them are needed, write them into a drop-in "
             f"(systemctl edit docker.service), then {by_hand} and systemctl daemon-reload"
         )
     done = "takes the copy away" if unit.packaged_path else "puts the package's text back, byte for byte,"
-    kept = f" and keeps what was edited in the drop-in {unit_diff.DROPIN_NAME}" if dropin else ""
+    kept = f" and keeps the edits in the drop-in {unit_diff.DROPIN_NAME}" if dropin else ""
     return "unit", f"docker_adopt_repair with units {done}{kept}; Docker is not restarted"

@@ -48,7 +48,11 @@ def plan(findings: t.Iterable[assess.Finding], wanted: t.Container[str], directo
         if one.action == "mode" and one.path not in moved
     ]
     repairs += [
-        Repair(one.code, one.path, "the package's own; what was edited is in a drop-in, what it was in the quarantine")
+        Repair(
+            one.code,
+            one.path,
+            "the package's own text; the edits are in a drop-in, the former text is in the quarantine",
+        )
         for one in chosen
         if one.action == "unit"
     ]

@@ -76,7 +76,7 @@ def restore_unit(systemd: Systemd, unit: Unit, backup: str) -> None:
         if after != before:
             raise TlsError(
                 f"systemd would start Docker otherwise then ({_difference(before, after)})",
-                hint="The unit is put back as it was.",  # the caller rolls it back, and says what to do
+                hint="The unit was rolled back.",  # the caller rolls it back, and says what to do
             )
     except (OSError, TlsError) as error:
         _roll_back(systemd, unit, status, path if dropin else "", links)
@@ -116,7 +116,7 @@ def _check(systemd: Systemd, unit: Unit, obstacles: t.Sequence[str], dropin_path
         raise TlsError(f"{unit.packaged_path} is another file now", hint="Run again.", code="file-changed")
     if systemd.show().service.need_daemon_reload:
         raise TlsError(
-            f"{unit.path} or a drop-in of it was changed after systemd had read it, so what is in effect is not what the files say",
+            f"{unit.path} or a drop-in of it was changed after systemd had read it, so the files differ from the settings in effect",
             hint="Run systemctl daemon-reload on that host, see that Docker's command is what you want, then run again.",
             code="unit-not-loaded",
         )

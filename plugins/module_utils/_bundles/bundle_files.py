@@ -353,7 +353,7 @@ def _replace(source: str, target: str) -> None:
     except OSError as error:
         raise TlsError(
             f"cannot move {source} out of the way: {error.strerror}",
-            hint="Nothing was changed there. Find out what it is.",
+            hint="Nothing was changed there. Find out who made it.",
             code="file-unwritable",
         ) from error
 

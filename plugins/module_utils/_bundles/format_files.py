@@ -187,7 +187,7 @@ def _remove(directory: str, path: str) -> None:
     except OSError as error:
         raise TlsError(
             f"cannot remove {place}: {error.strerror}",
-            hint="It was written by an earlier run and is no longer wanted. Find out what it is.",
+            hint="It was written by an earlier run and is no longer configured. Find out who changed it.",
             code="file-unwritable",
         ) from error
     parent = os.path.dirname(path)

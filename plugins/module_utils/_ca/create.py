@@ -111,9 +111,9 @@ def _differences(spec: AuthoritySpec, current: store.StoredAuthority) -> list[st
     if not different:
         return []
     return [
-        f"authority-differs: the authority {current.id} has {', '.join(different)}. It stays as it is, because a change means a "
-        "new CA: set the options to what it has, or replace it by a new generation that has what they say, key type included (rotation of "
-        "the CA, portcullis.docker_tls.rotate_ca)"
+        f"authority-differs: the authority {current.id} has {', '.join(different)}. It is not changed, because that would make it a new CA: set the "
+        "options to its values, or replace it by a new generation with those of the options, key type included (rotation of the CA, "
+        "portcullis.docker_tls.rotate_ca)"
     ]
 
 
@@ -374,7 +374,7 @@ def check_recorded(
         if found.authorities.get(one.id) != one.view.fingerprint_sha256:
             raise TlsError(
                 f"the ledger {place.ledger} does not know the authority {one.id} as it is in {one.directory}",
-                hint="Ledger and authorities come from different backups, or somebody put the authority there: restore all of the CA "
-                "directory from one backup. To take what is there as right, run the module authorities once with restart_ledger: true.",
+                hint="Ledger and authorities come from different backups, or someone added the authority: restore all of the CA directory from one "
+                "backup. To accept the present state, run the module authorities once with restart_ledger: true.",
                 code="authority-unrecorded",
             )

@@ -123,7 +123,7 @@ def _names(given: t.Sequence[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(given))
     if not names:
         raise TlsError(
-            "names says nothing about what the CA is to be",
+            "names is empty, so the purpose of the CA is not known",
             hint="Use server, an access group, or both, such as [server, clients].",
             code="group-name-invalid",
         )
@@ -196,7 +196,7 @@ def _check_expected(view: reader.CertificateView, given: str, what: str) -> None
         )
     raise TlsError(
         f"{what} ({view.subject}) has the fingerprint {view.fingerprint_sha256}, and {expected} is expected (fingerprint_sha256)",
-        hint="It is not the CA that you mean: somebody put another one there, the host gives another one out, or the path is wrong. "
+        hint="It is not the expected CA: the file was replaced, the host returns another one, or the path is wrong. "
         "Nothing was adopted. Compare it with a ca.pem that a client uses: openssl x509 -noout -fingerprint -sha256 -in ca.pem",
         code="authority-unexpected",
     )
@@ -261,7 +261,7 @@ def _warnings(
             f"nothing that it signs lives longer. {away}"
         )
     for code, words in strict.faults(certificate):
-        yield f"{code}: {view.subject} {words}, and strict clients (Python from 3.13 on) refuse what it signs. {away}"
+        yield f"{code}: {view.subject} {words}, and strict clients (Python from 3.13 on) refuse its certificates. {away}"
 
 
 def _stage(place: layout.CaDirectory, identifier: str, certificate: t.Any, key: bytes) -> None:

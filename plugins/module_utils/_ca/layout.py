@@ -253,8 +253,8 @@ def insecure_entries(place: CaDirectory, user: int | None = None) -> tuple[str, 
         fits = stat.S_ISDIR(status.st_mode) if is_directory else stat.S_ISREG(status.st_mode)
         if not fits:
             raise TlsError(
-                f"{path} is not a {'directory' if is_directory else 'regular file'}, so {place.path} is not a CA "
-                "directory of this collection or somebody changed it",
+                f"{path} is not a {'directory' if is_directory else 'regular file'}, so {place.path} is not a CA directory of this collection, or someone "
+                "changed it",
                 hint="Check it, and move it away or restore the CA directory from its backup.",
                 code="ca-directory-unsafe",
             )

@@ -95,7 +95,7 @@ def _read_head(place: CaDirectory) -> Head | None:
         found = json.loads(raw.decode("ascii"))
         return Head(int(found["seq"]), str(found["digest"]))
     except (ValueError, KeyError, TypeError) as error:
-        raise _tampered(f"{place.ledger_head} is not what this collection wrote") from error
+        raise _tampered(f"{place.ledger_head} was not written by this collection") from error
 
 
 def _write_head(place: CaDirectory, head: Head) -> None:
@@ -345,7 +345,7 @@ def _write_block(place: CaDirectory, size: int, block: bytes) -> None:
     descriptor = os.open(place.ledger, flags, FILE_MODE)
     try:
         if os.fstat(descriptor).st_size != size:
-            raise OSError(errno.EBUSY, "somebody writes it without taking the lock")
+            raise OSError(errno.EBUSY, "another program writes it without the lock")
         try:
             if os.write(descriptor, block) != len(block):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

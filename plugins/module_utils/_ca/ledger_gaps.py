@@ -58,7 +58,7 @@ def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost
         lines.append(
             f"ledger-behind: the ledger {path} ends at line {found.head.seq}{f' of {found.time}' if found.time else ''} and does not know "
             f"{len(missing)} certificate{'s' if len(missing) > 1 else ''} of this CA that hosts have: {_listed(missing)}. Either the CA "
-            "directory is an older state (a backup or snapshot that was restored), or somebody else signs with its keys. No serial "
+            "directory is an older state (a backup or snapshot that was restored), or someone else signs with its keys. No serial "
             "will be repeated, they are random numbers of 159 bits. If it was a restore, record them: "
             "ansible-playbook portcullis.docker_tls.record_certificates. If it was not, replace the authorities"
         )

@@ -187,7 +187,7 @@ def _objections_of_the_inventory(name: str, owner: str, rules: Rules) -> t.Itera
         yield TlsError(
             f"the name {name} belongs to {', '.join(sorted(taken))}",
             hint="Take it from the names of one of the two; if both shall have it (a virtual address, a balancer), write it out "
-            "for both in docker_server_cert_names (a fact or a template there is the host's own word), with the module itself in "
+            "for both in docker_server_cert_names (a fact or a template there counts as reported by the host), with the module itself in "
             "shared_names.",
             code="name-taken",
         )

@@ -33,7 +33,7 @@ def needed_passphrase(reasons: t.Iterable[str]) -> TlsError:
     """Return the error of a check mode that was given no passphrase although something is due; ``reasons`` say what."""
     return TlsError(
         f"the CA's passphrase (docker_ca_passphrase) is missing or empty, and the CA has something to do: {', '.join(reasons)}",
-        hint="Without it, check mode can say only that nothing is due. Give it, and run again.",
+        hint="Without it, check mode can only report that nothing is due. Set it, and run again.",
         code="passphrase-missing",
     )
 
@@ -56,7 +56,7 @@ def check_passphrase(
         raise TlsError(f"{short} has fewer than {MINIMUM_LENGTH} characters", hint=hint, code="passphrase-too-short")
     if _WELL_KNOWN.fullmatch(passphrase.casefold()) or len(set(passphrase)) < 4:
         raise TlsError(
-            f"{short} is one that everybody knows from examples, or one character repeated",
+            f"{short} is known from examples, or one character repeated",
             hint=hint,
             code="passphrase-well-known",
         )

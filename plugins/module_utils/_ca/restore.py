@@ -201,7 +201,7 @@ def _is_there(place: layout.CaDirectory, archive: str, digest: str, head: Head) 
     )
     raise TlsError(
         f"{place.path} {what}",
-        hint="Restoring would lose what is there. If that is meant, move the directory away first (mv, not rm).",
+        hint="A restore would lose the present state. To restore anyway, move the directory away first (mv, not rm).",
         code="restore-over-newer" if newer else "restore-over-existing",
     )
 

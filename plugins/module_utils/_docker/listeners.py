@@ -223,7 +223,7 @@ def _no_address(host: str, entry: str) -> Finding:
     if _HOST_NAME.fullmatch(host) and re.search("[A-Za-z_]", host):
         return error(
             "listen-host-name",
-            f"docker_daemon_listen has {entry!r}, a host name; what it means would be decided again at every start of dockerd",
+            f"docker_daemon_listen has {entry!r}, a host name, which dockerd would resolve again at every start",
             "Write 127.0.0.1 for localhost, else the address. Names belong in the certificate (docker_server_cert_names).",
         )
     return error("listen-invalid", f"docker_daemon_listen has {entry!r}, which is not an address", _EXAMPLE)

@@ -31,7 +31,7 @@ _GIVE_UP = (
     "docker_daemon_existing_settings: replace."
 )
 _NAME_ONE = (
-    "Set tlscacert to the CA whose clients are to be admitted, restart Docker and adopt that CA; or shut them all out with "
+    "Set tlscacert to the CA whose clients should be admitted, restart Docker and adopt that CA; or shut them all out with "
     "docker_daemon_existing_settings: replace."
 )
 

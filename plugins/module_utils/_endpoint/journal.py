@@ -275,8 +275,8 @@ class StateDirectory:
             raise TlsError(
                 f"cannot read {path}: {type(error).__name__} {error}",
                 hint="Another version of this collection may have written it, or someone has edited it. A journal is an unfinished "
-                f"change: `python3 -I {self.guard_path} --timer` rolls it back with the version that wrote it. Else look at "
-                "Docker's configuration on the host, then move the file away.",
+                f"change: `python3 -I {self.guard_path} --timer` rolls it back with the version that wrote it. Otherwise check Docker's configuration on "
+                "the host, then move the file away.",
                 code="journal-unreadable",
             ) from error
         return found

@@ -350,9 +350,7 @@ def _left_behind(state: HostState) -> tuple[Finding, ...]:
     """Refuse to leave our settings in one daemon.json and go on with another: ``absent`` would know the last one only."""
     if not state.left_behind:
         return ()
-    text = (
-        f"the endpoint was set up in {state.left_behind}, which still has it, and now {state.config_path} is to have it"
-    )
+    text = f"the endpoint was set up in {state.left_behind}, which still has it, and now {state.config_path} should have it"
     hint = f"Run with state absent and the path {state.left_behind} first; or remove hosts and tls* there, if dockerd does not read it."
     return (error("config-path-changed", text, hint),)
 

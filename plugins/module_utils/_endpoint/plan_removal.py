@@ -87,7 +87,7 @@ def put_aside(state: HostState) -> tuple[Finding, ...]:
     text = (
         f"in {state.directory}, {', '.join(names)} were written by another tool after the first run of this collection"
     )
-    hint = "The files of before the first run are given back; later ones that differ are kept beside them as NAME.docker-tls-saved."
+    hint = "The files from before the first run are restored; later ones that differ are kept beside them as NAME.docker-tls-saved."
     return (warning("files-put-aside", text, hint),)
 
 

@@ -180,7 +180,7 @@ def _flag_conflict(text: str, name: str) -> Finding:
     else:
         hint = "Remove it there, or set docker_daemon_existing_settings: adopt to have it replaced."
     return error(
-        "flag-conflict", f"dockerd is started with {text}, and does not start when daemon.json says it too", hint
+        "flag-conflict", f"dockerd is started with {text}, and does not start when daemon.json sets it too", hint
     )
 
 
@@ -216,10 +216,10 @@ def _check_running(facts: HostFacts, derivation: Derivation) -> list[Finding]:
         return []
     flags = f"-H {', -H '.join(unknown)}"
     if facts.unit_in_use:
-        text = f"the running dockerd was started with {flags}, and no file or variable of its unit that can be read here says so"
+        text = f"the running dockerd was started with {flags}, and no readable file or variable of its unit sets them"
         hint = "Find it with systemctl show docker.service and remove it. If it is removed already, restart Docker. Then run again."
         return [error("running-flags-unexplained", text, hint)]
-    text = f"the running dockerd was started with {flags}, which its unit does not say"
+    text = f"the running dockerd was started with {flags}, which its unit does not set"
     hint = "The unit's files were changed after dockerd's start; the listener ends with the restart."
     return [warning("running-flags-differ", text, hint)]
 
@@ -257,7 +257,7 @@ def _foreign(foreign: t.Sequence[daemon_json.ForeignSetting], path: str, existin
         )
     return error(
         "existing-settings",
-        f"{path} already says where or how Docker listens: {listed}",
+        f"{path} already sets where or how Docker listens: {listed}",
         "Someone or something else has set that. Remove it, or set docker_daemon_existing_settings: adopt to have it replaced.",
     )
 
@@ -305,7 +305,9 @@ def _check_engine(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     found: list[Finding] = []
     match = _VERSION.match(facts.engine_version or "")
     if match and (int(match[1]), int(match[2])) < OLDEST_ENGINE:
-        text = f"Docker Engine {facts.engine_version} is older than 20.10, where TLS without tlsverify let everybody in"
+        text = (
+            f"Docker Engine {facts.engine_version} is older than 20.10, where TLS without tlsverify admits every client"
+        )
         found.append(error("engine-too-old", text, "Upgrade Docker first."))
     if facts.swarm_active and (wanted.settings.get("live-restore") or wanted.live_restore == "require"):
         hint = f"Set docker_daemon_live_restore: keep. {keep_containers_hint(in_swarm=True)}"

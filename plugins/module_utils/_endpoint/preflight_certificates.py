@@ -99,7 +99,7 @@ def _check_leaf(leaf: _Loaded, now: datetime, names: t.Sequence[str]) -> list[Fi
         text = "the server certificate is for clients as well: where its authority is admitted, this host's key is a client's"
         findings.append(warning("certificate-usage-both", text, "Issue it with serverAuth only."))
     if not view.names:
-        text = "the server certificate has no subject alternative name, and no client of today looks at anything else"
+        text = "the server certificate has no subject alternative name, and current clients check no other name"
         findings.append(error("certificate-names-missing", text, "Issue it again with the host's names and addresses."))
     else:
         missing = [name for name in names if name not in view.names]
@@ -113,7 +113,7 @@ def _check_leaf(leaf: _Loaded, now: datetime, names: t.Sequence[str]) -> list[Fi
 
 
 def _check_dates(view: CertificateView, now: datetime) -> list[Finding]:
-    clock = f"The host's clock says {isoformat(now)}: set it if that is wrong, else issue the certificate again."
+    clock = f"The host's clock says {isoformat(now)}: set it if that is wrong, otherwise issue the certificate again."
     if now < view.not_before:
         text = f"the server certificate is valid only from {isoformat(view.not_before)} on"
         return [error("certificate-not-yet-valid", text, clock)]

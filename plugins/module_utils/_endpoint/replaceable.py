@@ -47,7 +47,7 @@ def link_findings(link: str, target: str, *, exists: bool) -> tuple[Finding, ...
         return ()
     if not exists:
         text = f"{link} is a link to {target}, where there is no file"
-        hint = "Mount or make what it leads to, or remove the link: a file written there now could be hidden later."
+        hint = "Mount or make its target, or remove the link: a file written there now could be hidden later."
         return (error("daemon-json-link", text, hint),)
     text = f"{link} is a link, so the settings are written to {target}"
     hint = "Where another tool manages that file (dotfiles, configuration management), it has to keep these settings."
@@ -109,7 +109,7 @@ def _of_attributes(shown: str, path: str) -> t.Iterator[Finding]:
         if flags & flag:
             yield _not_replaceable(
                 f"{shown} is {word} (lsattr shows {option!r}), so nothing can take its place",
-                f"Find out who has set that, then run chattr -{option} {shown}.",
+                f"Find out why it is set, then run chattr -{option} {shown}.",
             )
 
 

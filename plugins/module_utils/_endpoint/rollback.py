@@ -171,7 +171,7 @@ def _restore_certificates(before: SavedCertificates) -> None:
     except (TlsError, OSError) as error:  # a full or read-only disk: what reads the same as before is good enough
         if certificates_digest(certificate_store.read_set(directory).files()) != before.digest:
             raise TlsError(
-                f"cannot put back the certificates in {directory}: {error}",
+                f"cannot roll back the certificates in {directory}: {error}",
                 hint="Make the file system writable, or make room on it, and run again: the next run finishes this.",
                 code="rollback-failed",
             ) from error

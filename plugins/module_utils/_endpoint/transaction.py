@@ -36,9 +36,9 @@ _WHY_NOT_STARTED = (
 )
 _DOWN = (
     "Docker had failed before the endpoint was taken away, and fails without it: {}. "
-    "`systemctl status docker` and `journalctl -u docker` on the host say why."
+    "`systemctl status docker` and `journalctl -u docker` on the host show why."
 )
-_FAILED_BEFORE = "Docker had failed before: `systemctl status docker` and `journalctl -u docker` on the host say why."
+_FAILED_BEFORE = "Docker had failed before: `systemctl status docker` and `journalctl -u docker` on the host show why."
 
 
 def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine, options: Options) -> Done:

@@ -89,7 +89,7 @@ def assess_ca(authorities: Authorities, ledger: Ledger) -> CaStatus:
                 "ca-not-readable",
                 "unknown",
                 f"the authorities in {where} could not be read: {authorities.problem}",
-                "Certificates are compared with what the clients' ca.pem trusts, and access groups by their names.",
+                "Certificates are compared with the authorities in the clients' ca.pem, and access groups by their names.",
             )
         )
     elif authorities.state == MISSING:
@@ -164,7 +164,7 @@ def _signed_by_its_group(
         text = f"its issuer {certificate.view.issuer!r} is not an authority of the CA now: {_admitted_by(certificate, hosts)}"
         return Finding("foreign", "critical", text, _SITE)
     if signer.name != facts.group:
-        text = f"it is of the access group {signer.name}, but the inventory says {facts.group}"
+        text = f"it is of the access group {signer.name}, but the inventory has {facts.group}"
         return Finding("wrong-group", "warning", text, _SITE)
     if signer.external:
         return trust.external_finding(known, signer, certificate, "it")

@@ -73,7 +73,7 @@ def _revoked(
     who = f"{facts.client} is revoked"
     if opens:
         still = f"{access_text.named(opens)} still {'admits' if len(opens) == 1 else 'admit'} {facts.generation}"
-        text = f"{who}, and {still}: its certificate gets in until {facts.not_after:%Y-%m-%d}"
+        text = f"{who}, and {still}: its certificate is admitted until {facts.not_after:%Y-%m-%d}"
         return Finding("revoked-admitted", "critical", text, _SITE)
     if unread:
         named = access_text.named([host.facts.name for host in unread])

@@ -102,7 +102,7 @@ def _unwanted_endpoint(facts: HostFacts) -> t.Iterator[Finding]:
         text = f"something listens on {endpoint(facts)}, though docker_daemon_state is absent"
         yield Finding("still-open", "warning", text, _SITE)
     else:
-        yield Finding("absent", "ok", "no endpoint, as docker_daemon_state says")
+        yield Finding("absent", "ok", "no endpoint, as set by docker_daemon_state")
 
 
 def endpoint(facts: HostFacts) -> str:
@@ -132,7 +132,7 @@ def _wire(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds
         text = "the daemon asks for no client certificate: ANYONE WHO REACHES IT IS ROOT on this host"
         yield Finding("open", "critical", text, _SITE)
     elif not served.authority_names:
-        text = "the daemon names no client authority: it admits anyone who has a certificate of any public CA"
+        text = "the daemon names no client authority: it admits everyone with a certificate of any public CA"
         yield Finding("any-authority", "critical", text, "Its tlscacert is missing. " + _SITE)
     yield from _issuer(served.certificate, served.chain, known, "the certificate that it serves")
     validity = lifetimes.validity_finding(

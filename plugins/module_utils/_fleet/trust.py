@@ -135,7 +135,7 @@ def unrecorded_finding(signer: Anchor, what: str) -> Finding:
         "unrecorded",
         "warning",
         f"{what} is signed by {signer.id}, but the ledger does not know it",
-        "Either the CA directory was restored from an older backup, or somebody else has the authority's key.",
+        "Either the CA directory was restored from an older backup, or someone else has the authority's key.",
     )
 
 

@@ -227,6 +227,4 @@ def read_regular(path: str, *, private_to: int | None = None) -> bytes | None:
 
 
 def _unreadable(path: str, problem: str) -> TlsError:
-    return TlsError(
-        f"cannot read {path}: {problem}", hint="Check what it is, its owner and mode.", code="file-unreadable"
-    )
+    return TlsError(f"cannot read {path}: {problem}", hint="Check its type, owner and mode.", code="file-unreadable")

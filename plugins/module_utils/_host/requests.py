@@ -238,7 +238,7 @@ def _warnings(
     if "not-yet-valid" in decision.reasons and existing.certificate is not None:
         yield (
             f"{identity.certificate_path} is valid only from {isoformat(existing.certificate.not_before)} on, and this "
-            f"host's clock says {isoformat(now)}: if it is the clock that is wrong, a new certificate does not help."
+            f"host's clock says {isoformat(now)}: if the clock is wrong, a new certificate does not help."
         )
 
 

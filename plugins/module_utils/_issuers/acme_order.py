@@ -73,7 +73,7 @@ def _pending_key(path: str) -> t.Any:
     data = read_regular(path + _PENDING_SUFFIX, private_to=os.geteuid())
     if data is None:
         raise TlsError(
-            f"{path}{_PENDING_SUFFIX} is missing: there is no key that a certificate could be for",
+            f"{path}{_PENDING_SUFFIX} is missing, so there is no key for the certificate",
             hint="Run the play again from its beginning; certificate_requests makes the key.",
             code="key-missing",
         )

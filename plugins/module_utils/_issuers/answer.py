@@ -21,7 +21,7 @@ from .orders import Order, optional_names, required_names
 
 _MOST_CERTIFICATES = 10
 _MOST_CHARACTERS = 262_144
-_LEFT = "Nothing was installed; what was there stays in use."
+_LEFT = "Nothing was installed; the former certificate stays in use."
 #: Less than this of what was asked for is worth a warning.
 _SHORTENED = 0.9
 

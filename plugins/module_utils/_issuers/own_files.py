@@ -77,7 +77,7 @@ def _place(order: Order, settings: Settings) -> str:
     raise TlsError(
         f"its certificate is awaited: the request is in {path}.csr.{stale}",
         hint=f"Have the CA sign it, put the certificate and its intermediate certificates into {path}.pem, then run the play again. "
-        "Until then the host keeps what it has.",
+        "Until then the host keeps its certificate.",
         code="certificate-awaited",
     )
 

@@ -65,7 +65,7 @@ def load_private_key(data: str | bytes, passphrase: bytes | None = None, *, what
     if encrypted and passphrase is None:
         raise TlsError(
             f"{what} is encrypted and no passphrase was given",
-            hint="Give the passphrase, or a key without encryption where that is what is read.",
+            hint="Give the passphrase, or a key without encryption where no passphrase can be given.",
             code="passphrase-missing",
         )
     if passphrase is not None and not encrypted:

@@ -95,7 +95,7 @@ def _normalize_ipv4(name: str, text: str, what: str) -> str:
     octets = name.split(".")
     hint = "Write four numbers from 0 to 255 without leading zeros, for example 192.168.1.5."
     if len(octets) != 4 or any(not octet or len(octet) > 3 or int(octet) > 255 for octet in octets):
-        raise _invalid(what, text, "looks like an IPv4 address but is none", hint)
+        raise _invalid(what, text, "looks like an IPv4 address but is not valid", hint)
     if any(len(octet) > 1 and octet.startswith("0") for octet in octets):
         raise _invalid(what, text, "has leading zeros, which some programs read as octal", hint)
     address = ipaddress.IPv4Address(name)

@@ -20,7 +20,7 @@ from . import compat, keys, reader, renewal
 from .compat import ExtensionOID, x509
 
 _MAXIMUM_CHAIN = 5
-_HINT = "It was not installed; what was there stays in use. Check the issuer's settings."
+_HINT = "It was not installed; the former certificate stays in use. Check the issuer's settings."
 
 
 def check_issued(

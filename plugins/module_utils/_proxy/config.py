@@ -366,7 +366,7 @@ def _invalid(option: str, value: t.Any, hint: str) -> TlsError:
 
 def _ambiguous(issuer: str, first: str, second: str) -> TlsError:
     return TlsError(
-        f"the access groups {first} and {second} both have a client authority with the name {issuer}, so the proxy cannot tell their clients apart",
+        f"the access groups {first} and {second} both have a client authority with the name {issuer}, so the proxy cannot distinguish their clients",
         hint="Give one of them an authority with another name, for example a new one made by this collection.",
         code="proxy-issuer-ambiguous",
     )

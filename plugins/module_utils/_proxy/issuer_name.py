@@ -55,7 +55,7 @@ def issuer_name(certificate: t.Any) -> str:
 
 def _unnamed(certificate: t.Any, problem: str) -> TlsError:
     return TlsError(
-        f"the name of the client authority {certificate.subject.rfc4514_string()!r} {problem}, so the proxy cannot tell its clients from others",
+        f"the name of the client authority {certificate.subject.rfc4514_string()!r} {problem}, so the proxy cannot distinguish its clients from others",
         hint="Give its access group to the listener dockerd or systemd, or create an authority for the group with this collection.",
         code="proxy-issuer-unnamed",
     )

@@ -156,5 +156,5 @@ def _check_width(segments: t.Sequence[str], path: str, where: str, methods: t.Se
             where,
             path,
             f"is too wide: names of {segments[0]} contain slashes, so it matches every path below /{segments[0]}/",
-            f"Write what is done with it, for example /{segments[0]}/{{name}}/json; only DELETE can end with the name.",
+            f"Write the action too, for example /{segments[0]}/{{name}}/json; only DELETE can end with the name.",
         )

@@ -110,8 +110,8 @@ def authority_external(name: str, issuer: str) -> TlsError:
     """Return the error for an authority that another issuer signs for: its CA is not ours to replace."""
     return TlsError(
         f"the certificates of {name} are issued by {issuer}, whose CA this playbook cannot replace",
-        hint="Put the new CA of the issuer beside the old one into its ca_content and run portcullis.docker_tls.site, so that everybody "
-        "trusts both; let the issuer sign with the new one; when portcullis.docker_tls.status shows no certificate of the old one, take it "
+        hint="Put the new CA of the issuer beside the old one into its ca_content and run portcullis.docker_tls.site, so that all hosts and clients "
+        "trust both; let the issuer sign with the new one; when portcullis.docker_tls.status shows no certificate of the old one, take it "
         "out of ca_content and run portcullis.docker_tls.site.",
         code="authority-external",
     )

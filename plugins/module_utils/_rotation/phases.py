@@ -230,17 +230,14 @@ def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:
         if not one.problem
     )
     blockers: list[str] = [
-        *_unknown(situation.hosts, "what it has is not known"),
-        *_unknown(situation.bundles, "what it has is not known"),
+        *_unknown(situation.hosts, "its certificates are not known"),
+        *_unknown(situation.bundles, "its certificates are not known"),
     ]
     if situation.name == SERVER:
         risk = f"Hosts that still serve a certificate of {gone} will be refused by every client."
     else:
         blockers += _not_reissued(situation, olds)
-        risk = (
-            f"Clients that still have a certificate of {gone} will be refused everywhere; hosts that were not reached go on "
-            "admitting them."
-        )
+        risk = f"Clients that still have a certificate of {gone} will be refused everywhere; hosts that were not reached continue to admit them."
     if all(situation.has_expired(one) for one in olds):
         blockers, risk = [], ""  # anyone who has nothing else works no more anyhow
     return Plan(situation.name, RETIRE, (RETIRED,), signing, olds, steps, tuple(blockers), risk)

@@ -58,7 +58,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"\bssh: .*(connection refused|timed out|no route to host|network is unreachable|connection (reset|closed))",
-        "Check that the host is up and that ssh USER@HOST works from here; ansible_host and ansible_port say where Ansible connects.",
+        "Check that the host is up and that ssh USER@HOST works from here; ansible_host and ansible_port set where Ansible connects.",
     ),
     (
         r"module interpreter '.*' was not found|no python interpreters? found|python3?: (command )?not found",

@@ -41,7 +41,7 @@ WORDS = {
     "daemon-not-running": "dockerd does not run",
     "directory-mode-changed": "other permissions of the directory",
     "dropin-changed": "another drop-in",
-    "dropin-foreign": "somebody else's drop-in",
+    "dropin-foreign": "another tool's drop-in",
     "dropin-missing": "no drop-in yet",
     "dropin-unwanted": "the drop-in is not needed",
     "endpoint-new": "new endpoint",
@@ -67,7 +67,7 @@ WORDS = {
     "staged-key-unwanted": "a key without certificate is left over",
     "unit-changed": "the unit starts dockerd by another command",
     "unconfirmed": "a change waits for its confirmation",
-    "undecided": "only the change itself can tell",
+    "undecided": "known only after the change",
     # bundles of clients
     "ca-changed": "another ca.pem",
     "client-revoked": "the client is revoked",

@@ -140,7 +140,7 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
     access = summary_access.next_steps(run.access, _left_out(run))
     covered = any(step.startswith(summary_access.WHOLE) for step in access)
     if not covered and (run.in_state("not-checked") or (run.in_state("not-done") and not run.stopped)):
-        steps.append(f"run again without {_LEFT_OUT}, for what this run has left out")
+        steps.append(f"run again without {_LEFT_OUT}, for the hosts that this run has left out")
     steps += access
     if run.check_mode:
         return [*steps, "run without --check to do it"] if run.in_state("changed") else steps

@@ -60,7 +60,7 @@ def _access_rows(host: str, access: Mapping, endpoint: Mapping) -> t.Iterator[Ro
     ]
     yield _row(host, "controller", "revoked-clients", not still, "; ".join(still) or "every revoked client is shut out")
     for one in here("unlisted"):
-        text = f"{access_text.what(one)} gets in until {one['not_after']}: {access_text.why(one)}"
+        text = f"{access_text.what(one)} is admitted until {one['not_after']}: {access_text.why(one)}"
         yield _row(host, "controller", "unlisted-certificate", True, text)
 
 

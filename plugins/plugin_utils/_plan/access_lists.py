@@ -66,7 +66,7 @@ def client_lists(
                 continue
             if variable in (written.get("ansible_facts") or {}):
                 unread[f"{host} {variable}"] = (
-                    f"{host}: the facts of this host hold {variable}, which only the inventory may set: a host must not decide who has access."
+                    f"{host}: the facts of this host hold {variable}, which only the inventory may set: a host must not decide about access."
                 )
                 continue
             try:
@@ -207,9 +207,9 @@ def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientLi
             one, where = revoked[name]
             still = admitting(groups, hostvars, [_group(one)])
             yield (
-                f"The client {name!r} is revoked in {where.variable} as {access_text.named(where.hosts)} has it, and {host} is to get a bundle for it by "
-                f"its own {CLIENTS}. Nothing was revoked, and it still has access to {access_text.named(still) or 'no host'}. Write state: revoked in "
-                "every list that has the client (look in host_vars and group_vars), or present if it is to have access."
+                f"The client {name!r} is revoked in {where.variable} as {access_text.named(where.hosts)} has it, and {host} gets a bundle for it by its "
+                f"own {CLIENTS}. Nothing was revoked, and it still has access to {access_text.named(still) or 'no host'}. Write state: revoked in every "
+                "list that has the client (check host_vars and group_vars), or present if it should have access."
             )
 
 

@@ -85,14 +85,14 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
     silent = [host for host in names if not _adoption(hostvars[host])]
     if silent:
         problems.append(
-            f"{', '.join(silent)} could not be inspected (the plan says why): make them reachable, or leave them out with --limit."
+            f"{', '.join(silent)} could not be inspected (the plan has the reason): make them reachable, or leave them out with --limit."
         )
     foreign = [host for host in names if _has_other_clients(host, hostvars)]
     if foreign and settings.get("authorities") is None:
         have = "has" if len(foreign) == 1 else "have"
         problems.append(
-            f"clients-would-be-shut-out: {', '.join(foreign)} {have} clients of a CA of their own, and docker_adopt_authorities does not say "
-            "what becomes of it: name the CA (see the proposal), or set it to [] to give it up, which shuts all of its clients out. "
+            f"clients-would-be-shut-out: {', '.join(foreign)} {have} clients of a CA of their own, and docker_adopt_authorities does not define what "
+            "happens to it: name the CA (see the proposal), or set it to [] to give it up, which shuts all of its clients out. "
             "The variable is read on the controller: write it under all: vars:, not in the group docker_hosts."
         )
     problems += _left_out(foreign, hostvars, settings.get("authorities"))
@@ -212,7 +212,7 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
     if settings.get("authorities") or not claims:
         return lines
     lines.append(
-        "Proposal for docker_adopt_authorities (find the key where the note says so; compare the fingerprint with what you know):"
+        "Proposal for docker_adopt_authorities (find the key where a note asks for it; compare the fingerprint with one that you know):"
     )
     for fingerprint, said in claims.items():
         lines += _proposal(fingerprint, said, settings)
@@ -262,7 +262,7 @@ def _proposal(fingerprint: str, said: t.Sequence[tuple[str, Mapping]], settings:
     elif key["encrypted"]:
         lines.append('      key_passphrase: "{{ vault_old_ca_passphrase }}"')
     others = [
-        f"      # {_quoted(name)} says that it has it too: {_quoted(key['path'])}"
+        f"      # {_quoted(name)} claims to have it too: {_quoted(key['path'])}"
         for _host, _path, name, key in places[1:]
     ]
     return [
@@ -282,7 +282,7 @@ def _quoted(text: t.Any) -> str:
     """Return what a host has reported as one YAML string for somebody to copy: nothing in it is syntax or a template."""
     plain = str(text)
     if not plain.isprintable() or "{{" in plain or "{%" in plain:
-        return '"/path/to/it"  # what the host reports is not a usable path'
+        return '"/path/to/it"  # the host reports no usable path'
     return json.dumps(plain, ensure_ascii=False)
 
 
@@ -303,7 +303,7 @@ def _what_follows(hosts: t.Sequence[str], hostvars: Mapping, settings: Mapping) 
     lines = ["In this order:", *(f"    {number}. {step}" for number, step in enumerate(steps, start=1))]
     if any(_adoption(hostvars[host]).get("layout") in _CLIENTS_OF_OTHERS for host in hosts):
         lines.append(
-            "Keep docker_daemon_existing_settings: adopt in the inventory for as long as their units say something about TLS or listeners."
+            "Keep docker_daemon_existing_settings: adopt in the inventory as long as their units set TLS or listeners."
         )
     plan = "This is the plan, nothing was changed. To carry it out: -e docker_adopt_execute=true"
     lines.append("It is carried out now." if settings.get("execute") else plan)
@@ -314,7 +314,7 @@ def _about_authorities(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Seq
     if adopted:
         names = sorted({str(name) for one in adopted for name in one.get("names", ["server", "clients"])})
         return (
-            f"the CA is taken into the CA directory as {', '.join(names)}; what it has issued is recorded in the ledger"
+            f"the CA is taken into the CA directory as {', '.join(names)}; its certificates are recorded in the ledger"
         )
     if any(_adoption(hostvars[host]).get("layout") == "portcullis" for host in hosts):
         return "the authorities in the CA directory continue as they are; their clients need nothing"

@@ -151,12 +151,12 @@ def _problems(where: str, one: t.Any, *, is_client: bool) -> list[str]:
         )
     for name in SETTINGS[kind] if kind != "tasks" else ():
         if not isinstance(one.get(name), t.Mapping):
-            found.append(f"{where}: {name} is missing, which says where the issuer is. docs/issuers.md has an example.")
+            found.append(f"{where}: {name} is missing, the settings of the issuer. docs/issuers.md has an example.")
     found += _key_path_problems(where, one, is_client=is_client)
     if is_client and one.get(DEDICATED) is not True:
         found.append(
-            f"{where}: anyone who has any client certificate below these CAs gets root on the hosts that admit the group, because Docker looks at no "
-            f"names. Use an issuing CA from which nobody but Docker's clients gets certificates, pin it in ca_content, and set {DEDICATED}: true."
+            f"{where}: anyone who has any client certificate below these CAs gets root on the hosts that admit the group, because Docker checks no names. "
+            f"Use an issuing CA that issues only for Docker's clients, pin it in ca_content, and set {DEDICATED}: true."
         )
     return found
 

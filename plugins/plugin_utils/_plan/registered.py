@@ -26,7 +26,7 @@ ROTATION = "__docker_tls_rotation"
 INVENTORY = "__docker_tls_inventory"
 #: The result of M(plan) has the plan under this name.
 KEY = "plan"
-_MEND = "Fix what the hosts report above, and run portcullis.docker_tls.site again."
+_MEND = "Solve the problems that the hosts report above, and run portcullis.docker_tls.site again."
 _NOTHING = {**asdict(RotationPlays("done")), **asdict(RevocationPlan()), **asdict(SitePlan())}
 
 
@@ -88,7 +88,9 @@ def _not_verified(groups: Groups, hostvars: Mapping) -> list[Incomplete]:
     hosts = sorted({str(row["host"]) for row in rows if not row["passed"]})
     if not hosts:
         return []
-    return [Incomplete(f"THE REVOCATION IS NOT VERIFIED for {', '.join(hosts)}: the table above says why.", _MEND)]
+    return [
+        Incomplete(f"THE REVOCATION IS NOT VERIFIED for {', '.join(hosts)}: the table above has the reasons.", _MEND)
+    ]
 
 
 def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:

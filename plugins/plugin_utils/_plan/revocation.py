@@ -172,7 +172,7 @@ def incomplete_revocations(groups: Groups, hostvars: Mapping, predicting: bool =
         found.append(
             Incomplete(
                 "Whether revoked clients still have access is not known: the ledger of the CA cannot be read.",
-                "Run portcullis.docker_tls.site without --limit and --tags; it says what is wrong with the ledger.",
+                "Run portcullis.docker_tls.site without --limit and --tags; it reports the problem with the ledger.",
             )
         )
     return [

@@ -65,7 +65,7 @@ def _unusable(why: str) -> dict[str, t.Any]:
         "changed": False,
         "code": UNUSABLE,
         "msg": f"The change of Docker's endpoint has begun on this host, but {why}.",
-        "hint": "Run again: what was begun is completed or rolled back then, by the host's own guard process where the run was killed. "
+        "hint": "Run again: an unfinished change is then completed or rolled back, by the host's own guard process if the run was killed. "
         "If it happens again, please report it.",
     }
 

@@ -96,8 +96,8 @@ def with_record(issued: Result, recorded: t.Mapping[str, t.Any]) -> Result:
     if recorded.get("failed"):
         said = ". ".join(str(recorded[name]).rstrip(".") for name in ("msg", "hint") if recorded.get(name))
         warnings.append(
-            f"ledger-unrecorded: what other issuers have signed in this run could not be recorded in the ledger: {said}. "
-            "The certificates are used all the same; the log of the issuer has them."
+            f"ledger-unrecorded: the certificates of other issuers in this run could not be recorded in the ledger: {said}. "
+            "The certificates are used anyway; the log of the issuer has them."
         )
     ledger = {"ledger": recorded["ledger"]} if recorded.get("ledger") else {}
     return {**issued, **ledger, **({"warnings": warnings} if warnings else {})}

@@ -224,7 +224,7 @@ def _client_problems(found: access_lists.ClientList, known: t.Sequence[str]) -> 
         if state not in ("present", "revoked"):
             yield (
                 f"{where}: the state of the client {client['name']!r} is {state!r}. "
-                "Write present or revoked; to shut a client out, revoked (without its entry it keeps what it has)."
+                "Write present or revoked; to shut a client out, revoked (without its entry it keeps its access)."
             )
         group = client.get("group", "clients")
         if group not in known:

@@ -23,7 +23,7 @@ def files(identity: Identity) -> dict[str, File]:
     """Return ``client.p12``. Raises TlsError ``passphrase-missing``."""
     if not identity.passphrase:
         raise TlsError(
-            f"the bundle of {identity.client!r} is to have client.p12, and there is no passphrase for it",
+            f"the bundle of {identity.client!r} needs a passphrase for client.p12, and none is set",
             hint="Set docker_client_cert_pkcs12_passphrase (the module's pkcs12_passphrase).",
             code="passphrase-missing",
         )

@@ -110,7 +110,7 @@ def test_refusal_says_that_docker_is_down_and_why(
     with pytest.raises(TlsError) as caught:
         bench.run(listener="systemd", check_mode=check_mode)
     assert caught.value.code == "existing-settings"
-    assert "already says where or how Docker listens: hosts" in caught.value.message
+    assert "already sets where or how Docker listens: hosts" in caught.value.message
     assert caught.value.message.endswith(f"Docker is down on this host: {reason}")
     assert "Remove it" in caught.value.hint and "journalctl -u docker" in caught.value.hint
 

@@ -173,7 +173,7 @@ def test_decide_finds_the_phase(
     plan = phases.decide(situation(name, stages, *places))
     assert (plan.phase, plan.change) == (phase, change)
     assert [step.place.name for step in plan.steps] == steps
-    assert [blocker.partition(": whether")[0].partition(": what")[0] for blocker in plan.blockers] == blocked
+    assert [blocker.partition(": whether")[0].partition(": its")[0] for blocker in plan.blockers] == blocked
     assert bool(plan.risk) == (change in ("issuing", "retired"))
 
 
@@ -300,5 +300,5 @@ def test_render_says_what_is_known_what_comes_and_what_is_in_the_way() -> None:
     assert "Phase 3 of 3, retire:" in text
     assert "the CA gives ops-g1 up; its private key is destroyed" in text
     assert "a: drops ops-g1" in text
-    assert "IN THE WAY  b: what it has is not known (unreachable)" in text
+    assert "IN THE WAY  b: its certificates are not known (unreachable)" in text
     assert text.endswith("-e docker_rotate_ca_execute=true")

@@ -168,7 +168,7 @@ def test_text_names_failed_and_unreachable_hosts_first_with_their_problem() -> N
     assert lines[2] == "FAILED       d  stopped by the failure of another host or of a task for all"
     assert lines[3] == (
         "UNREACHABLE  c  ssh: connect to host 10.0.0.9 port 22: No route to host. Check that the host is up and that ssh USER@HOST works from here; "
-        "ansible_host and ansible_port say where Ansible connects."
+        "ansible_host and ansible_port set where Ansible connects."
     )
     assert lines[4].startswith("changed      a  restart yes")
     assert [line[:24] for line in lines[5:]] == ["Next:", "  - fix the errors on th", "  - run again when the h"]

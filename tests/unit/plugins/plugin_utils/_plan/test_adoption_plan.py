@@ -71,7 +71,7 @@ def test_plan_tells_findings_and_proposes_what_to_adopt() -> None:
     assert "- names: [server, clients]" in text
     assert 'host: "web1"' in text
     assert f"fingerprint_sha256: {FINGERPRINT}\n" in text
-    assert '# "web2" says that it has it too: "/root/ca-key.pem"' in text
+    assert '# "web2" claims to have it too: "/root/ca-key.pem"' in text
     assert "key_passphrase:" in text
     assert "To carry it out: -e docker_adopt_execute=true" in text
 
@@ -157,7 +157,7 @@ def test_plan_shows_all_who_claim_a_ca_and_where_they_contradict_each_other() ->
     assert "CN=our good CA (until" in text and "on evil\n" in text
     assert "CN=docker1 (until" in text and "on web1\n" in text
     assert "describe one certificate differently" in text
-    assert '# "web1" says that it has it too: "/root/ca-key.pem"' in text
+    assert '# "web1" claims to have it too: "/root/ca-key.pem"' in text
     assert "differently" not in plan({"web1": found(), "web2": found()})
 
 
