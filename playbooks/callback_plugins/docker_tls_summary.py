@@ -24,7 +24,7 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output impo
 DOCUMENTATION = """
 name: docker_tls_summary
 type: aggregate
-short_description: What a run of site.yml did, where, why, and what to do next
+short_description: Changes of a run of site.yml by host, with reasons and next steps
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Prints a summary after the recap, and writes it as JSON to the file that the environment variable C(DOCKER_TLS_SUMMARY_PATH) names.

@@ -41,7 +41,7 @@ class ActionModule(ModuleAction):
         bound = Bound(task_vars, self._templar.template)
         groups, fleet = bound.groups(), self._fleet(bound)
         lists: dict[str, Result] = {}
-        # Anyone who reads the authorities in this run has to see those of other issuers too: status, verification, rotation.
+        # Every reader of the authorities in this run needs those of other issuers too: status, verification, rotation.
         if "issuers" not in arguments:
             issuers = options.issuers(bound, fleet)
             lists = issuer_lists.read(issuers, lambda: access_lists.groups_of_proxies(groups, fleet))

@@ -22,7 +22,7 @@ class ActionModule(ModuleAction):
     _beside: t.Sequence[t.Mapping[str, t.Any]] = ()
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
-        """Return the bundles of this host, with what was signed for them in this run."""
+        """Return the bundles of this host, with their certificates of this run."""
         del role
         become = bool(self._task.become)
         self._beside = bundles.installed_before(bound, become)

@@ -17,7 +17,7 @@ from ..plugin_utils._variables.fleet_variables import INSPECTED, Fleet
 
 
 class ActionModule(ModuleAction):
-    """Decide what is due; install cryptography where it is missing."""
+    """Decide which certificates are due; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.certificate_requests"
     MAIN = staticmethod(certificate_requests.main)
@@ -37,7 +37,7 @@ class ActionModule(ModuleAction):
         return {"requests": fact_names.with_fact_names([request], bound.written()), "cryptography_package": package}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return what the inspection of this host has brought, else the module's result."""
+        """Return the result that the inspection of this host has prepared, otherwise the module's result."""
         prepared = arguments.pop("prepared", None)
         if prepared and not self._task.check_mode:
             return self._of_inspection(prepared)
@@ -61,7 +61,7 @@ class ActionModule(ModuleAction):
 
     @staticmethod
     def _with_asked(result: Result, arguments: Result) -> Result:
-        """Return the answer with the controller's own words beside it, over whatever the host has put there."""
+        """Return the answer with the controller's own values, which replace those that the host has put there."""
         answer = {name: value for name, value in result.items() if name != "asked"}
         found = reported_names.asked(arguments["requests"]) if isinstance(result.get("requests"), list) else {}
         return {**answer, "asked": found} if found else answer
@@ -69,9 +69,9 @@ class ActionModule(ModuleAction):
     def foretell(self, outcome: Result, arguments: Result) -> Result:
         """Return every identity as due, a server's with the names that its host reports."""
         found = self.predict(arguments)
-        told = {str(entry["id"]): entry for entry in outcome.get("foretold") or ()}
+        foretold = {str(entry["id"]): entry for entry in outcome.get("foretold") or ()}
         for entry in found["requests"]:
-            more = told.get(str(entry["id"]))
+            more = foretold.get(str(entry["id"]))
             if more is not None:
                 entry["names"] = list(dict.fromkeys([*entry["names"], *more["names"]]))
                 entry["machine"] = more["machine"]
@@ -100,7 +100,7 @@ class ActionModule(ModuleAction):
 
 
 def _prepared(bound: Bound) -> t.Any:
-    """Return what the inspection of this host has prepared, in a play of site.yml that begins with it.
+    """Return the preparation by the inspection of this host, in a play of site.yml that begins with it.
 
     Read as it was registered: Ansible would walk through the whole answer to fill in templates that are not there.
     """

@@ -14,7 +14,7 @@ from ..plugin_utils._remote.module_runner import CertificateAction, Result
 from ..plugin_utils._variables import binding
 from ..plugin_utils._variables.fleet_variables import Fleet
 
-#: Only after this task has installed the package: an HAProxy that was there before is somebody's.
+#: Only after this task has installed the package: an HAProxy that was there before may be in use.
 _UNUSED_SERVICE = "systemctl disable --now haproxy.service"
 
 
@@ -83,6 +83,6 @@ class ActionModule(CertificateAction):
 def _options(arguments: Result) -> Result | None:
     """Return the module's options with their defaults; None where the module has to refuse or to understand them on the host."""
     options, wrong = binding.validated(ENDPOINT_OPTIONS, arguments)
-    # As given: validating has put what this machine makes of "~" and "$" into the options.
+    # As given: the validation has expanded "~" and "$" in the options as on this machine.
     paths = (arguments.get("directory"), arguments.get("config_path"))
     return None if wrong or any(map(binding.differs_on_host, paths)) else options

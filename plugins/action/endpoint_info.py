@@ -29,7 +29,7 @@ class ActionModule(ModuleAction):
         return verification.endpoint(bound, fleet)
 
     def run_module(self, arguments: Result, package: Any, task_vars: Result) -> Result:
-        """Return the module's result. Where another issuer signs for the clients, it says which client was used, or that there was none."""
+        """Return the module's result. Where another issuer signs for the clients, it contains the client that was used, or that there was none."""
         given, issuer = arguments.pop(verification.GIVEN, None), arguments.pop(verification.USED, "")
         used = f"made by the issuer {issuer} for this verification" if issuer else ""
         if given is not None:

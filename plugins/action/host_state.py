@@ -32,7 +32,7 @@ _OPTIONS: dict[str, t.Any] = {
 _SPECIFICATIONS = {role: binding.specification(role) for role in _ROLES}
 _DEFAULTS = binding.defaults(*binding.ROLES)
 
-# Ansible is about to fork a process for each host, and again for each task. What it has loaded until now lives as long as the run, and Python's
+# Ansible is about to fork a process for each host, and again for each task. The objects that it has loaded until now live as long as the run, and Python's
 # collector would go through it, and so copy it, in each of these processes (measured: about a tenth of the CPU of a renewal).
 gc.freeze()
 
@@ -138,7 +138,7 @@ def _settings(task_vars: Result, template: t.Callable[[t.Any], t.Any]) -> Result
 
 
 def _judged(found: Result, wanted: Result, bound: binding.Bound) -> Result:
-    """Return the answer; what was asked of the host, and whether the CA's ledger is older than its certificate, is not its to say."""
+    """Return the answer; the request to the host, and whether the CA's ledger is older than its certificate, are not taken from it."""
     if not found["current"]:
         return found
     if any(request["force"] for request in wanted["requests"]):
@@ -149,7 +149,7 @@ def _judged(found: Result, wanted: Result, bound: binding.Bound) -> Result:
         host = str(bound.raw("inventory_hostname") or "")
         answers = {host: {"__docker_server_cert_requested": {"requests": found.get("requests")}}}
         installed = reported_certificates.installed_certificates([host], answers, "__docker_server_cert_requested")
-        # Else it would not be verified from the controller that the host admits the new generation.
+        # Otherwise the controller would not verify that the host admits the new generation.
         if verification.revocations(bound):
             return {**found, "current": False, "reasons": ["client-revoked"]}
         behind = reported_certificates.is_behind(installed, options.ledger(bound, "docker_server_cert"))
@@ -159,7 +159,7 @@ def _judged(found: Result, wanted: Result, bound: binding.Bound) -> Result:
 
 
 class _Undecided(Exception):
-    """It cannot be said from here whether there is something to do."""
+    """The controller cannot decide whether there is something to do."""
 
 
 def _roles(arguments: Result) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ def _refusal(why: Result) -> Result:
 
 
 def _failed(refused: Result) -> Result:
-    """Return the failure of a host that the change would have refused, in the words that the change would have had."""
+    """Return the failure of a host that the change would have refused, with the message that the change would have."""
     return {"failed": True, "changed": False, **{name: refused[name] for name in ("msg", "hint", "code")}}
 
 

@@ -26,7 +26,7 @@ _COLLECTION = "portcullis.docker_tls"
 
 @dataclass(frozen=True)
 class Traits:
-    """What a module is treated by: ``carried``, ``operator`` as in ModuleAction; ``predicted`` is its result without its library.
+    """The settings of a module: ``carried``, ``operator`` as in ModuleAction; ``predicted`` is its result without its library.
 
     ``finds_ca``: with C(role: docker_ca) its option C(path) is the CA directory of the inventory.
     """

@@ -36,7 +36,7 @@ class ActionModule(IssuingAction):
     OF_ROLES = ("answered",)
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
-        """Return what is to be signed for all hosts of the batch. Raises ValueError for a play that would sign it for each of them."""
+        """Return the requests of all hosts of the batch. Raises ValueError for a play that would sign it for each of them."""
         strategy = _strategy(self._task)
         if strategy.rpartition(".")[2] in _WITHOUT_BATCHES:
             raise ValueError(
@@ -49,7 +49,7 @@ class ActionModule(IssuingAction):
         return signing.batch(bound, role, fleet)
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return what the CA has signed, with what other issuers have issued."""
+        """Return the certificates of the CA and of other issuers."""
         external = arguments.pop(signing.EXTERNAL, None)
         outcome: Result = {"changed": False, "certificates": {}, "rejected": {}}
         if external is None or "path" in arguments:

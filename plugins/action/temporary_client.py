@@ -125,12 +125,12 @@ class ActionModule(IssuingAction):
         return _client(outcome, [name for name in dict.fromkeys(made) if name in outcome["certificates"]], key_content)
 
     def _declared(self, task_vars: Result) -> list[Result]:
-        """Return the issuers of the inventory, for a task of the user: the roles say themselves whom to ask."""
+        """Return the issuers of the inventory, for a task of the user: the roles select the issuer themselves."""
         bound = Bound(task_vars, self._templar.template)
         return plan_options.issuers(bound, self._fleet(bound))
 
     def _with_anchors(self, outcome: Result, path: str, declared: list[Result], task_vars: Result) -> Result:
-        """Return the result with what the servers' certificates lead to: the CA does not know it where another issuer signs."""
+        """Return the result with the anchors of the servers' certificates: the CA does not know them where another issuer signs."""
         arguments = {"path": path, "issuers": issuer_settings.anchors(declared)}
         found = self.execute(_AUTHORITY_INFO, arguments, task_vars)
         return found if found.get("failed") else {**outcome, "authorities": found["authorities"]}
@@ -203,7 +203,7 @@ def _key_and_request(name: str) -> tuple[str, str]:
     return keys.encode_private_key(key).decode("ascii"), request.decode("ascii")
 
 
-#: What is taken of each signed certificate.
+#: The fields that are taken of each signed certificate.
 _RETURNED = ("certificate_content", "authority_content", "certificate")
 
 

@@ -34,7 +34,7 @@ options:
   path:
     description:
       - Directory of the CA. It belongs to the user that the task runs as, with mode C(0700), and everything in it has mode C(0600).
-      - It must not be below a directory that everybody can write.
+      - It must not be below a directory that every user can write.
     type: path
     required: true
   lock_timeout:

@@ -14,8 +14,8 @@ options:
   clients:
     description:
       - All clients of the inventory. The valid client certificates in the ledger are compared with them. Without this option nothing is compared.
-      - A client whose state is V(revoked) must not connect. Neither may one for whom the ledger has a revocation that is not finished, even if it
-        is no longer listed.
+      - A client whose state is V(revoked) must not connect. A client with an incomplete revocation in the ledger must not connect either, even if it
+        is not listed any more.
     type: list
     elements: dict
     suboptions:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of what is done on a Docker host, as ``argument_spec`` pieces.
+"""Options of the modules for a Docker host, as ``argument_spec`` pieces.
 
 They are here and not in their modules because ``host_state`` takes them too: one list of options, one set of defaults.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of what is to be signed, as ``argument_spec`` pieces."""
+"""Options of signing requests, as ``argument_spec`` pieces."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 class TlsError(Exception):
     """Something the user can act on: what was being done and found, and what to do next.
 
-    ``message`` names the path, host or option and what was found there; ``hint`` says what to do;
+    ``message`` names the path, host or option and what was found there; ``hint`` is advice;
     ``code`` is a stable kebab-case word for tests and for playbooks. None of them ever holds a secret.
     """
 

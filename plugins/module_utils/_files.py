@@ -18,7 +18,7 @@ import typing as t
 
 from ._errors import TlsError
 
-# What an error of the kernel means for anyone who has to mend it (rename(2), open(2)); ``lsattr`` shows attributes.
+# Advice for errors of the kernel (rename(2), open(2)); ``lsattr`` shows attributes.
 _ADVICE = {
     errno.EBUSY: "It is a mount of its own: unmount it and keep a plain file there, or mount its whole directory.",
     errno.EPERM: "It or its directory may be immutable or append-only: lsattr shows that, chattr ends it. Is the task root's?",
@@ -37,7 +37,7 @@ def advice(error: OSError) -> str:
 
 
 def read_bytes_or_none(path: str) -> bytes | None:
-    """Return the bytes of ``path``, None where there is no such file. Raises TlsError ``file-unreadable``."""
+    """Return the bytes of ``path``, None where it does not exist. Raises TlsError ``file-unreadable``."""
     try:
         with open(path, "rb") as stream:
             return stream.read()
@@ -87,7 +87,7 @@ def write_atomic(path: str, data: bytes, mode: int, uid: int | None = None, gid:
 
 
 def remove_half_written(path: str) -> None:
-    """Remove what killed runs of ``write_atomic`` have left beside ``path``. Only where nobody else can be writing it."""
+    """Remove what killed runs of ``write_atomic`` have left beside ``path``. Only where no other process can be writing it."""
     directory, name = os.path.split(os.path.abspath(path))
     half_written = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{12}}")
     with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._outcome import outcome
 
-#: What the library lacks where an installation helps.
+#: Problems of the library that an installation solves.
 INSTALLABLE = ("cryptography-missing", "cryptography-too-old")
 
 
@@ -22,9 +22,9 @@ def run_module(
     without_library: t.Callable[[AnsibleModule], dict[str, t.Any]] | None = None,
     **specification: t.Any,
 ) -> None:
-    """Make the module of ``specification``, call ``function`` and report what it returns or the TlsError it raises.
+    """Make the module of ``specification``, call ``function`` and report its result or its TlsError.
 
-    ``without_library``: what check mode can say all the same where ``cryptography`` is yet to be installed.
+    ``without_library``: the result of check mode where ``cryptography`` is not installed yet.
     """
     module = AnsibleModule(supports_check_mode=True, **specification)
     result = outcome(lambda: function(module), needs_cryptography=needs_cryptography)

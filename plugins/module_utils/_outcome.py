@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a call of ours comes to, in the words that Ansible shows.
+"""The outcome of a call, as Ansible shows it.
 
 Nothing of Ansible's is imported here: this is also used where our code reaches a host without it.
 """

@@ -5,8 +5,8 @@
 
 Portainer's API documentation (2.39): ``GET /api/endpoints``; ``POST /api/endpoints`` (multipart, with the three files);
 ``POST /api/upload/tls/{ca,cert,key}`` (multipart, into the folder that is named as the environment's id) and
-``PUT /api/endpoints/{id}`` (JSON), which makes Portainer connect again with them. It never tells which certificate it has,
-so what was given to it is written down beside the bundle: the environment's id and a digest of what is public.
+``PUT /api/endpoints/{id}`` (JSON), which makes Portainer connect again with them. It never returns the certificate that it has,
+so the uploaded files are noted beside the bundle: the environment's id and a digest of the public parts.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Wanted:
-    """An environment as it is to be; ``files`` by their names in the bundle."""
+    """An environment with its wanted values; ``files`` by their names in the bundle."""
 
     name: str
     docker_host: str
@@ -81,7 +81,7 @@ def read_bundle(directory: str) -> dict[str, bytes]:
 
 
 def plan(server: Server, wanted: Wanted) -> Plan:
-    """Return what has to change. Raises TlsError ``portainer-*``, ``environment-different``."""
+    """Return the changes. Raises TlsError ``portainer-*``, ``environment-different``."""
     environments = _call(server, "GET", "/api/endpoints")
     same = [entry for entry in environments if isinstance(entry, dict) and entry.get("Name") == wanted.name]
     if not same:
@@ -157,7 +157,7 @@ def _upload(server: Server, path: str, fields: t.Mapping[str, str], files: t.Map
 
 
 def _call(server: Server, method: str, path: str, body: bytes | None = None, kind: str = "") -> t.Any:
-    """Return the JSON of an answer, None for an empty one. Raises TlsError ``portainer-*`` saying what Portainer said."""
+    """Return the JSON of an answer, None for an empty one. Raises TlsError ``portainer-*`` with the message of Portainer."""
     headers = {"X-API-Key": server.api_key, "Accept": "application/json", **({"Content-Type": kind} if kind else {})}
     doing = f"{method} {server.url}{path}"
     try:

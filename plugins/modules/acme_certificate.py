@@ -88,7 +88,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Order what was found to be due
+- name: Order the due certificates
   portcullis.docker_tls.acme_certificate:
     directory: https://ca.example.org/acme/directory
     ca_content: "{{ lookup('ansible.builtin.file', 'company-root.pem') }}"

@@ -32,7 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 adoption:
-  description: What was found.
+  description: The state of the host.
   returned: success
   type: dict
   contains:
@@ -74,7 +74,7 @@ adoption:
       type: list
       elements: str
     unit:
-      description: Docker's unit, its package, and whether it differs from what the package has (C(changed), null where that is not known).
+      description: Docker's unit, its package, and whether it differs from the package's file (C(changed), null where that is not known).
       type: dict
     authorities:
       description: >-
@@ -87,7 +87,7 @@ adoption:
       type: list
       elements: dict
     findings:
-      description: What is wrong, the worst first. C(code), C(severity) (V(critical), V(warning), V(info)), C(path), C(message), C(repair), C(action).
+      description: The findings, the worst first. C(code), C(severity) (V(critical), V(warning), V(info)), C(path), C(message), C(repair), C(action).
       type: list
       elements: dict
 """

@@ -25,7 +25,7 @@ attributes:
 options:
   repair:
     description:
-      - What to repair. V(modes) closes keys to others, V(stray_keys) moves those that are not in use.
+      - The repairs. V(modes) closes keys to others, V(stray_keys) moves those that are not in use.
       - V(units) restores the package's text of an edited unit, byte for byte, or removes a copy of it in C(/etc), and keeps the edits in the drop-in
         C(docker.service.d/00-adopted-unit.conf). The effective unit must be the same before and after; otherwise everything is rolled back.
         Docker is not restarted. The repair is made only where the package's text is certain (by the checksum that dpkg or rpm has of it) and where a
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 repairs:
-  description: What was (would be) done. C(code) of the finding, C(path), and C(after), where the key or unit is now or how.
+  description: The repairs that were (would be) made. C(code) of the finding, C(path), and C(after), the new place or state of the key or unit.
   returned: success
   type: list
   elements: dict
@@ -59,7 +59,7 @@ reasons:
   elements: str
   sample: [key-readable]
 adoption:
-  description: What was found before, as M(portcullis.docker_tls.adoption_info) returns it.
+  description: The state before, as M(portcullis.docker_tls.adoption_info) returns it.
   returned: success
   type: dict
 """

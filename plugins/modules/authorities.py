@@ -121,7 +121,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 plan:
-  description: One line for each authority that is made, and for what else is done to the CA directory.
+  description: One line for each new authority, and for other changes of the CA directory.
   returned: success
   type: list
   elements: str
@@ -143,7 +143,7 @@ authorities:
   type: dict
 revocations:
   description:
-    - What has to leave because a client is revoked, until it has. C(playbooks/site.yml) does the rest, that is new certificates for the members, then
+    - Pending revocations of clients. C(playbooks/site.yml) completes them, that is new certificates for the members, then
       M(portcullis.docker_tls.authority_generation) with O(portcullis.docker_tls.authority_generation#module:state=retired), then the C(hosts), which
       each entry names where the task knows the inventory.
   returned: success
@@ -182,7 +182,7 @@ revocations:
       elements: str
       sample: []
 revocations_deferred:
-  description: What was not begun because of O(revocation_deferred), as RV(revocations).
+  description: Revocations that were not begun because of O(revocation_deferred), as RV(revocations).
   returned: success
   type: list
   elements: dict
@@ -235,7 +235,7 @@ ansible_facts:
     docker_ca_ledger:
       description: >-
         End of the ledger: C(seq), C(digest), C(time) of its last entry, and whether it was C(restored) from a backup and still lacks the certificates
-        issued since. The roles compare it with what the hosts have.
+        issued since. The roles compare it with the certificates of the hosts.
       type: dict
 """
 

@@ -31,7 +31,7 @@ options:
     description:
       - V(accepted) makes a new generation, unless one waits already. It is trusted and does not sign.
       - V(issuing) lets the generation that waits sign. The former one is still trusted.
-      - V(retired) takes the generations that sign no more out of trust for good. Their certificates are kept in C(retired/), their private keys
+      - V(retired) retires the former generations. Their certificates are kept in C(retired/), their private keys
         are destroyed.
     type: str
     choices: [accepted, issuing, retired]
@@ -46,7 +46,7 @@ options:
   generation:
     description:
       - Number of the new generation that is meant. Where another run was quicker, and that generation is there, signs or has been replaced
-        already, nothing is done to a later one. V(0) for whichever comes.
+        already, nothing is done to a later one. V(0) for the next one.
     type: int
     default: 0
   common_name:
@@ -94,7 +94,7 @@ EXAMPLES = r"""
 RETURN = r"""
 reasons:
   description:
-    - What was done. V(generation-accepted), V(generation-issuing), V(generation-retired); V(authority-unfinished), a generation was finished that
+    - The changes. V(generation-accepted), V(generation-issuing), V(generation-retired); V(authority-unfinished), a generation was finished that
       a killed run had begun; V(modes-repaired), V(ledger-repaired) as for M(portcullis.docker_tls.authorities).
   returned: success
   type: list

@@ -199,7 +199,7 @@ unlisted:
       elements: str
       sample: [web1]
 revocations_deferred:
-  description: What the revoked clients make necessary, as RV(portcullis.docker_tls.authorities#module:revocations_deferred).
+  description: Due revocations of clients, as RV(portcullis.docker_tls.authorities#module:revocations_deferred).
   returned: success
   type: list
   elements: dict

@@ -48,7 +48,7 @@ EXAMPLES = r"""
 RETURN = r"""
 reasons:
   description:
-    - What was done. V(passphrase-changed), keys were encrypted again; V(passphrase-change-finished), a killed run had left its last step;
+    - The changes. V(passphrase-changed), keys were encrypted again; V(passphrase-change-finished), a killed run had left its last step;
       V(modes-repaired), others had access; V(ledger-repaired), a torn last line was removed.
   returned: success
   type: list

@@ -14,7 +14,7 @@ description:
   - Unpacks an archive of M(portcullis.docker_tls.authority_backup) beside the place, checks all of it (ledger, authorities, passphrase), records
     the restore in the ledger, and makes it the CA directory in one rename.
   - A directory that is not empty is never replaced; where it is a newer state of the same CA, the message reports it.
-  - Serial numbers are random (159 bits), so an old state repeats none. What was issued since the backup is not in the ledger; the next run of the roles
+  - Serial numbers are random (159 bits), so an old state repeats none. Certificates issued since the backup are not in the ledger; the next run of the roles
     notices that by the certificates that hosts have, and M(portcullis.docker_tls.recorded_certificates) records them.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 restored:
-  description: What was (would be) restored.
+  description: The archive that was (would be) restored.
   returned: success
   type: dict
   contains:

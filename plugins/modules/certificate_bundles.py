@@ -14,7 +14,7 @@ description:
   - Puts C(ca.pem), C(cert.pem) and C(key.pem), the names that docker itself uses, into a directory of a user, with a file C(env.sh) that sets
     C(DOCKER_HOST), C(DOCKER_TLS_VERIFY) and C(DOCKER_CERT_PATH).
   - The same identity in the form that other consumers take it, with O(bundles[].formats). These files are C(0600) and follow the certificate, the key
-    and the endpoints; those of a format or endpoint that is no longer wanted are removed (C(.formats.json) lists what is there).
+    and the endpoints; those of a format or endpoint that is no longer wanted are removed (C(.formats.json) lists the present ones).
   - The key is the one that M(portcullis.docker_tls.certificate_requests) made there. It takes its place only with the certificate that was made for it.
   - Modes and owner are put right in every run. The directory gets C(0700), the key C(0400), the certificates C(0444) and C(env.sh) C(0600).
   - A certificate or C(ca.pem) of another authority in the same place (for example a user's C(~/.docker) for another daemon) is kept beside it as
@@ -248,7 +248,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         backups = bundle_files.install(plan, now) if plan.reasons and not module.check_mode else []
         backups += format_files.install(files, now) if files.reasons and not module.check_mode else []
         for backup in backups:
-            module.warn(f"What was not this collection's in {plan.bundle.directory} has been kept as {backup}.")
+            module.warn(f"A file of another origin in {plan.bundle.directory} has been kept as {backup}.")
         verb = "would be" if module.check_mode else "was"
         for name in (*plan.lost_keys, *files.lost_keys):
             module.warn(

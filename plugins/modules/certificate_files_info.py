@@ -67,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: What was found, in the order of O(files).
+  description: The results, in the order of O(files).
   returned: success
   type: list
   elements: dict

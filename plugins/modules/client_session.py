@@ -74,7 +74,7 @@ options:
       - One that every user can write (or below one) is refused unless it is sticky as C(/tmp) is; others could put their files in the session's place.
     type: path
   session:
-    description: The directory to remove, RV(session) of the task that began it. Empty is not a session, so nothing is done.
+    description: The directory to remove, RV(session) of the task that began it. Empty does nothing.
     type: path
 notes:
   - The files are on the controller, so tasks that use them run there (C(delegate_to=localhost) or C(connection=local)).

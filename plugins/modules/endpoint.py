@@ -70,7 +70,7 @@ options:
     type: dict
     default: {}
   ca_content:
-    description: The server authority's certificates (PEM), for clients. Empty keeps what is there.
+    description: The server authority's certificates (PEM), for clients. Empty keeps the present ones.
     type: str
     default: ""
   client_ca_content:
@@ -112,7 +112,7 @@ options:
     description:
       - Whether running containers survive the restart of dockerd.
       - V(keep) leaves Docker's setting as it is and warns when a restart stops containers.
-      - V(enable) switches live-restore on before the first restart, so that no container is stopped. Not possible in a swarm.
+      - V(enable) switches live-restore on before the first restart, so that no container is stopped. It is not available in a swarm.
       - V(require) is V(enable), and refuses the change when it is not possible.
     type: str
     choices: [keep, enable, require]
@@ -339,13 +339,13 @@ verification:
   returned: success
   contains:
     check:
-      description: What was checked, as a stable word.
+      description: Stable name of the check.
       type: str
     passed:
       description: Whether it was as it must be.
       type: bool
     detail:
-      description: What was seen.
+      description: The observed result.
       type: str
 """
 

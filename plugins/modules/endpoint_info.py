@@ -126,14 +126,14 @@ checks:
   returned: success
   contains:
     check:
-      description: What was checked, as a stable word.
+      description: Stable name of the check.
       type: str
       sample: no-certificate
     passed:
       description: Whether it was as it must be.
       type: bool
     detail:
-      description: What was seen.
+      description: The observed result.
       type: str
       sample: no HTTP response (the connection was closed without an answer)
 endpoint:

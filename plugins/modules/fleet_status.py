@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Asks every endpoint, all at the same time and without a client certificate, which certificate the running daemon serves and which client
-    authorities it admits; compares that with what is on the hosts' disks and with what the inventory wants.
+    authorities it admits; compares that with the hosts' disks and with the inventory.
   - Prints a table, and writes the same as JSON, as metrics for the textfile collector of Prometheus' node_exporter, and as one HTML page
     that needs no other file.
   - Runs on the controller. C(playbooks/status.yml) gathers its options from the inventory and the hosts; by hand it needs no more than names
@@ -60,7 +60,7 @@ options:
         default: []
       stored:
         description:
-          - What M(portcullis.docker_tls.certificate_files_info) returned for the host's files. Without it the disk is not judged.
+          - What M(portcullis.docker_tls.certificate_files_info) returned for the host's files. Without it the disk is not assessed.
           - The state V(unreachable) means that the host was not reached.
         type: dict
   clients:
@@ -156,7 +156,7 @@ options:
     type: int
     default: 64
   table:
-    description: What to print, everything, only what is not ok, or nothing.
+    description: The printed part of the report, everything, only problems, or nothing.
     type: str
     choices: [all, problems, none]
     default: all

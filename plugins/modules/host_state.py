@@ -45,12 +45,12 @@ options:
     description:
       - Let a host where something is due make the key and the request that it needs in the same call, as
         M(portcullis.docker_tls.certificate_requests) does. That module takes them over (RV(prepared)) and reports the change, so that the
-        host is asked once. Never in check mode.
+        host is asked once. Check mode does not prepare.
     type: bool
     default: false
   refusal:
     description:
-      - What a host that is refused does. V(fail) fails its task. V(report) returns RV(refused), for a playbook in which the host fails later
+      - The result for a refused host. V(fail) fails its task. V(report) returns RV(refused), for a playbook in which the host fails later
         (O(refused)); Ansible counts every failed host against C(max_fail_percentage), also in plays that do not have that host.
     type: str
     choices: [fail, report]
@@ -118,7 +118,7 @@ refused:
     hint: End it, or take another port than that of 0.0.0.0:2376.
     code: port-taken
 msg:
-  description: What is in doubt, with V(undecided); why the host is refused, where the task fails.
+  description: The open question, with V(undecided); why the host is refused, where the task fails.
   returned: when something is in doubt, and on failure
   type: str
 """

@@ -18,7 +18,7 @@ description:
   - Names are the controller's words, by the same rules as with M(portcullis.docker_tls.signed_certificates). Only its ledger is not asked.
   - Whatever an issuer answers is checked. The key is that of the request, the names are exactly those that were asked for, the usage is that of
     the profile alone, the certificate is not a CA and leads to one of the issuer's anchors, and it is not due for renewal at once.
-  - What an issuer refuses, or does not answer, is in RV(rejected) for the requests that it was asked for. Others are not affected. Nothing is
+  - Requests that an issuer refuses or does not answer are in RV(rejected). Others are not affected. Nothing is
     asked twice that may have been issued.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
@@ -47,7 +47,7 @@ options:
         type: str
         required: true
       profile:
-        description: What the certificate is for.
+        description: Purpose of the certificate.
         type: str
         choices: [server, client]
         required: true
@@ -80,7 +80,7 @@ options:
         elements: str
         default: []
       validity:
-        description: How long the certificate shall live. What the issuer makes of it counts.
+        description: Requested validity of the certificate. The issuer may change it.
         type: str
         default: 365d
       renew_before:

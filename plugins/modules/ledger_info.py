@@ -120,7 +120,7 @@ ledger:
       type: str
       sample: intact
     problem:
-      description: What is wrong, empty when it is intact.
+      description: The problem, empty when it is intact.
       type: str
     line:
       description: >-
@@ -147,7 +147,7 @@ count:
   type: int
   sample: 3
 entries:
-  description: The entries that match, the newest first. Each has what its event has of these, and of these what is in O(fields).
+  description: The entries that match, the newest first. Each has those of these fields that its event has, limited to O(fields).
   returned: success
   type: list
   elements: dict

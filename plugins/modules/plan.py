@@ -81,7 +81,7 @@ options:
         type: bool
         default: true
       repair:
-        description: What an adoption repairs on the hosts.
+        description: The repairs of an adoption on the hosts.
         type: list
         elements: str
         default: []

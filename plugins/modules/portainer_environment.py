@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Makes an environment of the type Docker (API over TLS) in Portainer, or updates address and certificate of the environment with that name.
-  - Portainer keeps copies of the files, so they have to be given again after every renewal. What it was given is noted in O(directory) below
+  - Portainer keeps copies of the files, so they have to be uploaded again after every renewal. The uploaded files are noted in O(directory) below
     C(.portainer) (no secret), because Portainer never returns them; a second run uploads nothing.
   - Server and client are both verified; an environment that skips that is put right.
 extends_documentation_fragment:

@@ -46,7 +46,7 @@ options:
         type: str
         default: ""
       profile:
-        description: With O(reason=external), what the certificate is for.
+        description: With O(reason=external), the purpose of the certificate.
         type: str
         choices: [server, client]
       issuer:

@@ -33,7 +33,7 @@ options:
     type: str
     required: true
   ca_content:
-    description: Certificates (PEM) for C(ca.pem), which clients on this host check the server with. Empty keeps what is there.
+    description: Certificates (PEM) for C(ca.pem), with which clients on this host verify the server. Empty keeps the present ones.
     type: str
     default: ""
   rejected:

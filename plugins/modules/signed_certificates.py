@@ -16,7 +16,7 @@ description:
     and the others are in RV(rejected).
   - A server's name that neither O(reserved_names) nor O(shared_names) mentions belongs to the requester whose valid certificate contains it, according
     to the ledger. Another requester is refused; so are all requesters of one batch that ask for the same name while no certificate contains it.
-  - O(requests[].reported_names) are a host's own words. Such a name is signed only if the inventory allows it for this host and no other host has or
+  - O(requests[].reported_names) are reported by the host itself. Such a name is signed only if the inventory allows it for this host and no other host has or
     reports it. It is left out with a warning otherwise, and the certificate is signed without it.
   - Of a request's CSR only the public key is used, after its signature has shown that the requester has the private key. Names, profile and validity
     are taken from the options, never from the CSR.
@@ -52,7 +52,7 @@ options:
         type: str
         required: true
       profile:
-        description: What the certificate is for. V(server) goes with the authority V(server), V(client) with an access group.
+        description: Purpose of the certificate. V(server) goes with the authority V(server), V(client) with an access group.
         type: str
         choices: [server, client]
         required: true
@@ -159,7 +159,7 @@ options:
     elements: list
     default: []
   partial:
-    description: Sign the good requests though others are refused. What is wrong with the CA itself or with the call still fails all.
+    description: Sign the valid requests even if others are refused. A problem of the CA itself or of the call still fails all.
     type: bool
     default: false
   installed:
@@ -260,7 +260,7 @@ rejected:
   type: dict
   contains:
     msg:
-      description: What is wrong with the request.
+      description: The problem of the request.
       type: str
     hint:
       description: What to do about it.

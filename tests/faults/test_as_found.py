@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts whose Docker is set up in another way than its package does it: changed, undone and given back anyway."""
+"""Hosts whose Docker is set up in another way than its package does it: changed, rolled back and restored anyway."""
 
 from __future__ import annotations
 

@@ -212,9 +212,9 @@ def test_revocation_killed_at_every_step_is_whole_or_rolled_back(able: Host, cli
             break
         assert able.settled()
         assert clients.status() == "200", number
-        undone = able.files() == plain
-        assert thief.status() == ("200" if undone else "000"), number
-        if not undone:  # the kill came after the commit
+        rolled_back = able.files() == plain
+        assert thief.status() == ("200" if rolled_back else "000"), number
+        if not rolled_back:  # the kill came after the commit
             break
     assert number > 5
     done = able.run(listener="proxy", crl=newest)

@@ -82,7 +82,7 @@ def test_full_disk_leaves_the_proxy_as_it_was(able: Host, clients: Clients) -> N
 
 
 def test_full_memory_file_system_leaves_the_proxy_as_it_was(able: Host, clients: Clients) -> None:  # noqa: F811
-    """Certificate and key for HAProxy are in /run; a reload that cannot write them there is undone without any room."""
+    """Certificate and key for HAProxy are in /run; a reload that cannot write them there is rolled back without any room."""
     proxied(able)
     plain, before, revisions = able.files(), dockerd(able), able.sh("ls /etc/docker/certs")
     fill(able, RUNTIME)

@@ -29,7 +29,7 @@ PLAY = """
   tasks:
     - portcullis.docker_tls.authorities: "{{ ca | combine({'access_groups': ['ops']}) }}"
       register: made
-    - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'proof', 'group': 'ops'}) }}"
+    - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'check', 'group': 'ops'}) }}"
       register: client
     - portcullis.docker_tls.signed_certificates: "{{ ca | combine({'requests': [{'id': 'a', 'authority': 'nobody', 'profile': 'client',
         'request_content': 'x', 'common_name': 'a'}]}) }}"

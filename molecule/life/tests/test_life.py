@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of a fleet: installed, forgotten, renewed, opened to a group, a client shut out, its authorities replaced, grown, undone.
+"""The life of a fleet: installed, forgotten, renewed, opened to a group, a client shut out, its authorities replaced, grown, removed.
 
 In this order, each on what the one before left. No container is ever restarted.
 """
@@ -91,7 +91,7 @@ def edit_inventory(adopted: bool = False, **variables: Any) -> None:
 def run_playbook(playbook: str = "site", *, when: int = TODAY, **variables: Any) -> Run:
     """Run a playbook with the operator's inventory, on a day. `changed_hosts` knows afterwards what site.yml changed."""
     path("summary.json").unlink(missing_ok=True)
-    # The proof from the controller is made with a certificate of ten minutes, and dockerd lives today.
+    # The verification from the controller uses a certificate of ten minutes, and dockerd lives today.
     past = {"docker_daemon_verify": "never"} if when else {}
     return play(
         *("-i", str(path("fleet.json"))),

@@ -1,5 +1,5 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the default scenario proves, on every release."""
+"""The tests of the default scenario, on every release."""
 
 from common_tests import *  # noqa: F403

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with an endpoint that others have made, and what would put it right. Pure."""
+"""The problems of an endpoint of another tool, and their repairs. Pure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Finding:
 class Unit:
     """Docker's unit: its file, the package that it is from, and whether it is as the package has it (None: not known).
 
-    ``text`` is what is in the file; ``original`` what is in the package's, byte for byte ("" where that is not known for certain).
+    ``text`` is the content of the file; ``original`` that of the package's file, byte for byte ("" where it is not known for certain).
     ``packaged_path``: the package's file, where this one is in /etc and hides it.
     """
 
@@ -61,7 +61,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that is judged. ``in_use`` are paths that dockerd reads, or will read again when we are taken away.
+    """The input of the assessment. ``in_use`` are paths that dockerd reads, or will read again after our removal.
 
     ``is_ca_host``: the authorities are kept on this host anyway. ``ours``: directories that the collection keeps itself.
     """
@@ -89,7 +89,7 @@ class Situation:
 
     @property
     def anchors(self) -> tuple[CertificateView, ...]:
-        """The authorities whose clients dockerd lets in."""
+        """The authorities whose clients dockerd admits."""
         fact = self.file(effective_settings.CA)
         return fact.certificates if fact else ()
 
@@ -107,7 +107,7 @@ def assess_host(situation: Situation) -> tuple[Finding, ...]:
 
 
 def related_keys(situation: Situation) -> dict[str, str]:
-    """Return what the keys are that matter here: fingerprint of the public key -> ``ca``, ``server`` or ``client``."""
+    """Return the kinds of the relevant keys: fingerprint of the public key -> ``ca``, ``server`` or ``client``."""
     anchors = [*situation.anchors, *_issuers_of(situation.leaf, situation.files)]
     found = {view.public_key_fingerprint: "ca" for view in anchors if view.is_authority}
     for fact in situation.files:
@@ -289,7 +289,7 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
     in_use = fact.path in situation.in_use
     others = fact.mode & 0o077
     if others:
-        who = "everybody" if others & 0o007 else "its group"
+        who = "every user" if others & 0o007 else "its group"
         yield Finding(
             "key-readable",
             CRITICAL if others & 0o007 and not encrypted else WARNING,
@@ -304,7 +304,7 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
             "authority-key-on-host",
             WARNING if encrypted else CRITICAL,
             fact.path,
-            f"the CA's private key{'' if encrypted else ', without a passphrase,'} is on a Docker host: anyone who is root here can make clients for all "
+            f"the CA's private key{'' if encrypted else ', without a passphrase,'} is on a Docker host: root on this host can make clients for all "
             "hosts",
             "Once the CA is adopted, this copy is not needed here any more",
             "" if in_use else "move",
@@ -321,7 +321,7 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
 
 
 def _is_insecure(fact: FileFact, kind: str) -> bool:
-    """Return whether a key lies where it was made, and not where a program looks for it: a client's belongs in ~/.docker."""
+    """Return whether a key lies where it was made, and not where a program reads it: a client's belongs in ~/.docker."""
     directory = os.path.dirname(fact.path)
     home = directory == "/root" or os.path.dirname(directory) == "/home"
     return home or (kind == "server" and not directory.startswith(("/etc/", "/var/docker", "/opt/", "/certs/")))

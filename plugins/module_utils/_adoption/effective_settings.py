@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The TLS settings of this host's dockerd from all their sources, and who has access. Pure.
+"""The TLS settings of this host's dockerd from all their sources, and the clients that have access. Pure.
 
 Source: moby cmd/dockerd/daemon.go (loadDaemonCliConfig) and options.go (SetDefaultOptions); measured on 20.10.5, 20.10.24, 26.1 and
 28.5 with the table of tests/unit/support/hosts/tls_switches.py:
@@ -10,7 +10,7 @@ Source: moby cmd/dockerd/daemon.go (loadDaemonCliConfig) and options.go (SetDefa
 * ``tlscacert``, ``tlscert`` and ``tlskey`` turn nothing on: without a switch the API is open in plain text.
 * Flags for the three files, DOCKER_CERT_PATH and ~/.docker count only if a flag or DOCKER_TLS_VERIFY speaks of TLS; the keys of
   daemon.json always count. DOCKER_TLS_VERIFY alone turns nothing on.
-* Without ``tlscacert`` the authorities of the operating system decide who gets in.
+* Without ``tlscacert`` the authorities of the operating system decide which clients are admitted.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ CA, CERTIFICATE, KEY = "tlscacert", "tlscert", "tlskey"
 _DEFAULT_NAMES = {CA: "ca.pem", CERTIFICATE: "cert.pem", KEY: "key.pem"}
 _HOME = "/root"
 _LOCAL = ("fd://", "unix://", "npipe://")
-#: Who is admitted over TCP: there is no TCP; everybody without TLS; everybody with TLS; clients of ``tlscacert``; of the system's authorities.
+#: Clients that are admitted over TCP: no TCP listener; everyone without TLS; everyone with TLS; clients of ``tlscacert``; of the system's authorities.
 LOCAL, PLAIN, UNVERIFIED, CLIENTS, SYSTEM = "local", "plain", "unverified", "clients", "system"
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Listeners and TLS settings as dockerd takes them together; ``where`` says which file each comes from.
+    """Listeners and TLS settings as dockerd takes them together; ``where`` is the file of each.
 
-    ``misspelled``: keys of daemon.json that dockerd refuses, with what was meant. They count here as what was meant: dockerd does not
-    start with them, and whoever wrote them meant these clients to get in.
+    ``misspelled``: keys of daemon.json that dockerd refuses, with the correct key. They count here as the correct key: dockerd does not
+    start with them, and they were written to admit these clients.
     """
 
     hosts: tuple[str, ...]
@@ -63,7 +63,7 @@ class Endpoint:
 
     @property
     def is_open(self) -> bool:
-        """Whether a TCP listener lets everybody in."""
+        """Whether a TCP listener admits everyone."""
         return self.admits in (PLAIN, UNVERIFIED)
 
 
@@ -153,12 +153,12 @@ def _first(*switches: bool | None) -> bool | None:
 
 
 def _certificate_home(environment: t.Mapping[str, str]) -> str:
-    """Return where dockerd looks for its files by default."""
+    """Return dockerd's default directory of its files."""
     return environment.get("DOCKER_CERT_PATH") or os.path.join(environment.get("HOME") or _HOME, ".docker")
 
 
 def layout_of(endpoint: Endpoint, unit_paths: t.Iterable[str], *, managed: bool) -> str:
-    """Return which tool or recipe an endpoint looks like.
+    """Return the tool or recipe that an endpoint resembles.
 
     ``portcullis`` (ours), ``local`` (no TCP), ``open`` (TCP without client certificates), ``docker-machine``, ``docker-recipe``
     (the names of Docker's documentation), ``dind``, ``docker-home`` (dockerd's defaults in ~/.docker), or ``other``.

@@ -43,7 +43,7 @@ PLACES = (
     "/home/*/certs",
     "/home/*/docker-certs",
     "/home/*/.docker/machine/certs",
-    "/tmp",  # noqa: S108 - to find what was left there
+    "/tmp",  # noqa: S108 - to find leftovers there
     "/tmp/*",  # noqa: S108
     "/var/tmp",  # noqa: S108
     "/var/tmp/*",  # noqa: S108
@@ -55,7 +55,7 @@ _MOST_BELOW = 50
 
 @dataclass(frozen=True)
 class KeyFact:
-    """A private key: ``fingerprint`` of its public key, "" where it is encrypted and so cannot be told."""
+    """A private key: ``fingerprint`` of its public key, "" where it is encrypted and so is not known."""
 
     encrypted: bool
     fingerprint: str
@@ -75,7 +75,7 @@ class FileFact:
 
 
 def search(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tuple[FileFact, ...]:
-    """Return the files of interest: those ``named``, what is beside them, and what is in ``places``; by path."""
+    """Return the files of interest: those ``named``, those beside them, and those in ``places``; by path."""
     paths = tuple(named)
     wanted = {os.path.realpath(path) for path in paths if os.path.isabs(path)}
     for directory in directories(paths, places):
@@ -112,7 +112,7 @@ def _candidates(directory: str) -> list[str]:
 
 
 def read_fact(path: str) -> FileFact | None:
-    """Return what a file holds, None where that is neither a certificate nor a private key, or cannot be read."""
+    """Return the content of a file, None where that is neither a certificate nor a private key, or cannot be read."""
     try:
         status = os.stat(path)
         data = read_regular(path) if status.st_size <= MAXIMUM_FILE_BYTES else None
@@ -165,8 +165,8 @@ class CaKeys:
 def find_ca_keys(certificates: t.Iterable[str], places: t.Iterable[str]) -> CaKeys:
     """Return the keys of ``certificates`` (PEM, a CA each) in the usual places and in ``places``.
 
-    An encrypted key cannot be told apart before it is opened: it counts where it lies beside the CA's certificate, or where its name
-    says that it is a CA's and no CA's certificate lies beside it. Raises TlsError ``certificate-unreadable``.
+    An encrypted key cannot be identified before it is opened: it counts where it is beside the CA's certificate, or where its name
+    is that of a CA key and no CA's certificate is beside it. Raises TlsError ``certificate-unreadable``.
     """
     wanted = (*PLACES, *HOME_PLACES, *places)
     facts = search((), wanted)

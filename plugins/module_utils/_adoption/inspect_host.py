@@ -25,7 +25,7 @@ from . import assess, effective_settings, files, packages, plain_port_proxy
 
 @dataclass(frozen=True)
 class Inspection:
-    """A host's situation, its layout, and what was found."""
+    """A host's situation, its layout, and the findings."""
 
     situation: assess.Situation
     layout: str
@@ -42,7 +42,7 @@ class Where:
     places: tuple[str, ...]
 
 
-#: The options that say where, documented by the fragment ``_adoption``.
+#: The options with the paths, documented by the fragment ``_adoption``.
 OPTIONS: dict[str, t.Any] = {
     "directory": {"type": "path", "default": "/etc/docker/certs"},
     "ca_path": {"type": "path", "default": "/etc/docker/ca"},
@@ -54,13 +54,13 @@ _MOST_SHOWN = 200
 
 
 def inspect_here(parameters: t.Mapping[str, t.Any], now: datetime) -> Inspection:
-    """Return what was found on this machine, where the ``OPTIONS`` say; raises as ``inspect`` does."""
+    """Return the result of this machine, for the ``OPTIONS``; raises as ``inspect`` does."""
     where = Where(parameters["directory"], parameters["ca_path"], tuple(parameters["places"]))
     return inspect(Machine(Systemd()), StateDirectory(), where, now)
 
 
 def inspect(machine: Machine, state: StateDirectory, where: Where, now: datetime) -> Inspection:
-    """Return what was found on this host. Raises TlsError where there is no Docker that can be managed, or for unreadable files."""
+    """Return the state of this host. Raises TlsError without a Docker that can be managed, or for unreadable files."""
     host = gather(machine, state, now=now, directory=where.directory, strip_endpoint_flags=True)
     if host.refused is not None:
         raise TlsError(host.refused.message, hint=host.refused.hint, code=host.refused.code)
@@ -134,7 +134,7 @@ def _original(host: HostState) -> effective_settings.Endpoint:
 
 
 def report(inspection: Inspection) -> dict[str, t.Any]:
-    """Return what the module reports: plain values, certificates as PEM, never a key."""
+    """Return the result of the module: plain values, certificates as PEM, never a key."""
     situation = inspection.situation
     endpoint = situation.endpoint
     related = assess.related_keys(situation)

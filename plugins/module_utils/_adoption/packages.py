@@ -32,7 +32,7 @@ _ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
 
 
 def unit_of(path: str, run: Run | None = None, packaged: t.Sequence[str] = PACKAGED, archives: str = _ARCHIVES) -> Unit:
-    """Return what the package manager says about the unit file ``path``; where none knows it, only the path and its text.
+    """Return the package manager's data about the unit file ``path``; where none knows it, only the path and its text.
 
     For a file in /etc that hides a package's, ``packaged_path`` is that one; ``original`` is its text if it is as packaged.
     """

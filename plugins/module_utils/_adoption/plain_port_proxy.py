@@ -4,7 +4,7 @@
 """Clients of a plain port served on for a while, beside the secured endpoint.
 
 One dockerd cannot have both: TLS is for all of its TCP listeners (dockerd-facts 1.5). So systemd holds the old addresses
-and passes what comes there to Docker's local socket. It is no more open than the port was before, and it is one unit to take away.
+and relays its connections to Docker's local socket. It is no more open than the port was before, and it is one unit to take away.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def ensure(
 ) -> tuple[bool, tuple[str, ...]]:
     """Make the relay for ``urls`` (``present``) or take it away (``absent``); return whether that changes anything, and its listeners.
 
-    ``local``: dockerd's local socket. Without ``urls`` a relay that is there stays as it is: once dockerd is secured, nothing says any more where it was open.
+    ``local``: dockerd's local socket. Without ``urls`` a relay that is there stays as it is: a secured dockerd does not show its former plain listeners.
     Raises TlsError ``relay-unavailable``, ``listen-invalid``, ``file-unwritable``, ``systemd-command-failed``.
     """
     paths = [os.path.join(systemd.unit_directory, f"{UNIT}.{kind}") for kind in ("socket", "service")]

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the recipes left behind, tidied up: modes closed, stray keys moved away, units put back.
+"""Repair of the recipes' leftovers: permissions of keys, stray keys, edited units.
 
 A key is moved, never deleted: the copy that looks superfluous may be the only one. It goes to a directory that only root can
-enter, with a name that says where it was.
+enter, with a name that contains its former path.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ACTIONS = {MODES: "mode", STRAY_KEYS: "move", UNITS: "unit"}
 
 @dataclass(frozen=True)
 class Repair:
-    """One thing done: ``code`` of the finding, the path, and what it has now."""
+    """One repair: ``code`` of the finding, the path, and its new state."""
 
     code: str
     path: str
@@ -37,7 +37,7 @@ class Repair:
 
 
 def plan(findings: t.Iterable[assess.Finding], wanted: t.Container[str], directory: str) -> tuple[Repair, ...]:
-    """Return what is to be done, each path once; a file that is moved needs no other mode first."""
+    """Return the repairs, each path once; a file that is moved needs no other mode first."""
     actions = {action for name, action in _ACTIONS.items() if name in wanted}
     chosen = [one for one in findings if one.action in actions]
     moved = {one.path: one for one in chosen if one.action == "move"}
@@ -60,7 +60,7 @@ def plan(findings: t.Iterable[assess.Finding], wanted: t.Container[str], directo
 
 
 def _flat(path: str) -> str:
-    """Return a file name that says where a file was."""
+    """Return a file name that contains the former path of a file."""
     return path.strip("/").replace("%", "%25").replace("/", "%2f")
 
 

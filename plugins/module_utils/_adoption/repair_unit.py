@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An edited unit put back to what its package has, the edit kept in a drop-in.
+"""An edited unit restored to the text of its package, with the edit kept in a drop-in.
 
 Docker is not restarted, and what systemd would start next time is the same after every step: first the former text is kept, then the
-drop-in says what the edited file says, then the file is the package's. Systemd is asked before and after; where it does not say
+drop-in contains the edits, then the file is the package's. Systemd is asked before and after; where it does not report
 the same, all of it is rolled back.
 """
 
@@ -76,7 +76,7 @@ def restore_unit(systemd: Systemd, unit: Unit, backup: str) -> None:
         if after != before:
             raise TlsError(
                 f"systemd would start Docker otherwise then ({_difference(before, after)})",
-                hint="The unit was rolled back.",  # the caller rolls it back, and says what to do
+                hint="The unit was rolled back.",  # the caller rolls it back, and adds advice
             )
     except (OSError, TlsError) as error:
         _roll_back(systemd, unit, status, path if dropin else "", links)
@@ -120,7 +120,7 @@ def _check(systemd: Systemd, unit: Unit, obstacles: t.Sequence[str], dropin_path
             hint="Run systemctl daemon-reload on that host, see that Docker's command is what you want, then run again.",
             code="unit-not-loaded",
         )
-    # One that says the same is from a run that was killed here.
+    # One with the same content is from a run that was killed here.
     if os.path.lexists(dropin_path) and _files.read_bytes_or_none(dropin_path) != _bytes(dropin):
         raise TlsError(
             f"{dropin_path} is there already, and {unit.path} was edited again since",
@@ -154,7 +154,7 @@ def _links_to(unit: Unit, unit_directory: str) -> list[str]:
 
 
 def _roll_back(systemd: Systemd, unit: Unit, status: os.stat_result, dropin_path: str, links: t.Iterable[str]) -> None:
-    """Make the files what they were."""
+    """Restore the former files."""
     _files.write_atomic(unit.path, _bytes(unit.text), status.st_mode & 0o7777, status.st_uid, status.st_gid)
     for link in links:
         _files.symlink_atomic(unit.path, link)

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An edited unit: what its package's file said, and the edit as a drop-in. Pure.
+"""An edited unit: the text of its package, and the edit as a drop-in. Pure.
 
-The package manager keeps a checksum of the file, not the file. But most edits are a sed over ExecStart, so undoing what the recipes do
-gives a few texts, and the checksum says for certain whether one of them is the original (``candidates``). What the edit said then moves
+The package manager keeps a checksum of the file, not the file. But most edits are a sed over ExecStart, so reverting the edits of the recipes
+gives a few texts, and the checksum decides whether one of them is the original (``candidates``). The edit is then written
 to a drop-in, which is where systemd wants it (systemd.unit(5)): the effective unit is the same before and after (``as_dropin``).
 """
 
@@ -21,7 +21,7 @@ from .._docker.flags import find_flags
 from .._docker.unit_file import Assignment, parse_assignments
 from .._errors import TlsError
 
-#: Sorts before the drop-ins of people and of other tools: they counted more than the unit's file, and they go on doing so.
+#: Sorts before the drop-ins of people and of other tools: they had priority over the unit's file, and they keep it.
 DROPIN_NAME = "00-adopted-unit.conf"
 _COMMAND = re.compile(r"^(ExecStart[ \t]*=[ \t]*)((?:.*\\\n)*.*)$", re.MULTILINE)
 _COMMENTED = re.compile(r"^#[ \t]*(ExecStart[ \t]*=.*)$", re.MULTILINE)
@@ -48,7 +48,7 @@ _MOST_LINES = 12
 
 
 def candidates(edited: str) -> t.Iterator[str]:
-    """Return what the file may have been before somebody edited it, for a checksum to judge; the likeliest first."""
+    """Return possible texts of the file before the edit, for a comparison with the checksum; the likeliest first."""
     found = [match for match in _COMMAND.finditer(edited) if match[2].strip()]
     if len(found) != 1:
         return
@@ -104,7 +104,7 @@ def _without(command: str, words: t.Sequence[Word], indexes: t.Container[int]) -
 
 
 def as_dropin(original: str, edited: str, path: str) -> tuple[str, tuple[str, ...]]:
-    """Return the drop-in that makes ``original`` say what ``edited`` (the file ``path``) says, and what no drop-in can say.
+    """Return the drop-in that gives ``original`` the settings of ``edited`` (the file ``path``), and those that no drop-in can contain.
 
     The drop-in is "" where the two mean the same. The second are keys with their sections; with any of them it is not to be used.
     """

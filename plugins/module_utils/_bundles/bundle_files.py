@@ -3,7 +3,7 @@
 
 """Client bundles: ``ca.pem``, ``cert.pem``, ``key.pem`` as docker names them, and ``env.sh``.
 
-A key is born beside its place (``key.pem.new``, see ``_requests``) and takes it here, only together with the
+A key is made beside its place (``key.pem.new``, see ``_requests``) and takes it here, only together with the
 certificate that was made for it. What is replaced but was not ours (another authority's certificate in a user's
 ``~/.docker``) is kept beside it as ``<name>.<time>.bak``. A private key is not: a copy that no one uses any more still opens
 what its certificate opens.
@@ -59,7 +59,7 @@ _REASON_OF = {
 
 @dataclass(frozen=True)
 class Bundle:
-    """What the module was asked for; empty contents mean: keep what is there."""
+    """The options of the module; empty contents keep the present files."""
 
     id: str
     directory: str
@@ -72,7 +72,7 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Found:
-    """What is in the directory: the files that can be read, and names of those that are not as they should be."""
+    """The content of the directory: the files that can be read, and names of those with a wrong type, owner or mode."""
 
     files: dict[str, bytes]
     pending_key: bytes | None
@@ -82,7 +82,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be written, and what is kept of what was there."""
+    """The files to write, and the former ones that are kept."""
 
     bundle: Bundle
     found: Found
@@ -167,7 +167,7 @@ def environment(bundle: Bundle) -> bytes:
 
 
 def observe(bundle: Bundle) -> Found:
-    """Return what is in the bundle's directory. Raises TlsError ``directory-unusable``, ``owner-not-permitted``."""
+    """Return the content of the bundle's directory. Raises TlsError ``directory-unusable``, ``owner-not-permitted``."""
     check_directory(bundle.directory, bundle.owner)
     for name in MODES:
         check_links(os.path.join(bundle.directory, name), bundle.owner)
@@ -201,7 +201,7 @@ def _is_good(status: os.stat_result, mode: int, owner: Owner) -> bool:
 
 
 def plan(bundle: Bundle, found: Found, *, predicting: bool = False) -> Plan:
-    """Return what has to be written. ``predicting`` is check mode: what an earlier step would have made may be missing.
+    """Return the files to write. ``predicting`` is check mode: results of earlier steps may be missing.
 
     Raises TlsError ``key-mismatch``, ``certificate-missing``, ``certificate-unreadable``, ``issued-certificate-wrong``.
     """
@@ -318,7 +318,7 @@ def _families(data: bytes, *, issuer: bool = False) -> set[str]:
 
 
 def install(plan: Plan, now: datetime) -> list[str]:
-    """Write what was planned, each file in one rename, as the owner; return the paths of the backups.
+    """Write the planned files, each file in one rename, as the owner; return the paths of the backups.
 
     A run that is cut off between key and certificate leaves a pair that does not match; the next run sees that and
     renews it with the same pending key. Raises TlsError ``directory-unusable``, ``file-unwritable``.

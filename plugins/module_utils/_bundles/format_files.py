@@ -3,7 +3,7 @@
 
 """Where the formats' files go, and which are still right.
 
-``.formats.json`` in the bundle's directory lists the files that were written there, so that what is no longer wanted
+``.formats.json`` in the bundle's directory lists the files that were written there, so that files that are not configured any more
 (the context of a host that is gone, a format that was dropped) can be removed, and what somebody else put in the way is
 kept as ``<name>.<time>.bak`` instead, where it holds no private key.
 """
@@ -31,7 +31,7 @@ FILE_MODE, DIRECTORY_MODE = 0o600, 0o700
 
 @dataclass(frozen=True)
 class Found:
-    """What is there: the files that were ours, the contents of those that are to be, and which are open to others."""
+    """The present files: those that were ours, the contents of those that are wanted, and those that are open to others."""
 
     ours: frozenset[str]
     contents: dict[str, bytes]
@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be written and removed below the directory, what is kept, and why."""
+    """The files to write, remove and keep below the directory, with the reasons."""
 
     directory: str
     owner: Owner
@@ -50,7 +50,7 @@ class Plan:
     removals: tuple[str, ...]
     backups: tuple[str, ...]
     reasons: tuple[str, ...]
-    lost_keys: tuple[str, ...] = ()  # files of somebody else with private keys, that are replaced and not kept
+    lost_keys: tuple[str, ...] = ()  # files of others with private keys, that are replaced and not kept
 
     @property
     def files(self) -> dict[str, File]:
@@ -59,7 +59,7 @@ class Plan:
 
 
 def plan(directory: str, owner: Owner, formats: t.Iterable[str], identity: Identity | None) -> Plan:
-    """Return what the ``formats`` of ``identity`` need; None is check mode before there is a certificate.
+    """Return the files for the ``formats`` of ``identity``; None is check mode before there is a certificate.
 
     Raises TlsError ``endpoint-duplicate``, ``passphrase-missing``, ``owner-not-permitted``.
     """
@@ -137,7 +137,7 @@ def _exists(directory: str, path: str, owner: Owner) -> bool:
 
 
 def install(planned: Plan, now: datetime) -> list[str]:
-    """Write and remove what was planned as the owner, each file in one rename; return the paths of the backups.
+    """Write and remove the planned files as the owner, each file in one rename; return the paths of the backups.
 
     Raises TlsError ``directory-unusable``, ``file-unwritable``, ``pkcs12-unsupported``.
     """
@@ -170,7 +170,7 @@ def _list(planned: Plan, paths: set[str] | frozenset[str]) -> None:
 
 
 def _make_parents(directory: str, path: str, gid: int | None) -> None:
-    """Make what is missing between the directory and the file; what is there (the CLI's own ``contexts``) stays as it is."""
+    """Make missing directories between the directory and the file; existing ones (the CLI's own ``contexts``) are not changed."""
     place = directory
     for part in os.path.dirname(path).split("/"):
         place = os.path.join(place, part)

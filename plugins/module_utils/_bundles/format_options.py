@@ -19,7 +19,7 @@ from .formats.base import Endpoint, Identity
 
 @dataclass(frozen=True)
 class FormatOptions:
-    """What the module was asked for beside the bundle itself."""
+    """The options of the module about formats."""
 
     directory: str
     owner: Owner
@@ -53,7 +53,7 @@ def _host_of(docker_host: str) -> str:
 
 
 def plan(options: FormatOptions, bundle: bundle_files.Plan) -> format_files.Plan:
-    """Return what the formats need once the bundle is as planned. Raises what ``place.plan`` raises."""
+    """Return the plan of the formats for the planned bundle. Raises the errors of ``place.plan``."""
     files = {**bundle.found.files, **bundle.wanted}
     return format_files.plan(options.directory, options.owner, options.formats, _identity(options, files))
 

@@ -3,7 +3,7 @@
 
 """The bundles of clients that are revoked, removed.
 
-Only a bundle whose certificate is that client's is removed; a certificate of somebody else in the same place stays.
+Only a bundle whose certificate is that client's is removed; another certificate in the same place stays.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class RevokedBundle:
 def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[RevokedBundle]:
     """Return which of the module's ``bundles`` with ``state: absent`` are there.
 
-    A user who is not there (any more) has none. Raises TlsError ``path-invalid``, ``directory-unsafe``.
+    A user that does not exist (any more) has none. Raises TlsError ``path-invalid``, ``directory-unsafe``.
     """
     found = []
     for each in options:

@@ -49,7 +49,7 @@ class Client:
 
 @dataclass(frozen=True)
 class Access:
-    """Valid client certificates that nobody should use: of ``revoked`` clients, and ``unlisted`` ones (of generations that are trusted).
+    """Valid client certificates that should not be used any more: of ``revoked`` clients, and ``unlisted`` ones (of generations that are trusted).
 
     ``unknown`` are revoked clients of the inventory that the ledger has never heard of.
     """
@@ -73,7 +73,7 @@ def clients_of(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[Client]:
 
 
 def entries(place: CaDirectory) -> list[dict[str, t.Any]]:
-    """Return the entries that tell of the access of clients, in their order."""
+    """Return the entries about the access of clients, in their order."""
     return list(ledger.entries(place, _is_relevant))
 
 
@@ -172,7 +172,7 @@ def is_client_certificate(entry: Entry) -> bool:
 
 
 def is_temporary(entry: Entry) -> bool:
-    """Return whether a certificate was made for the minutes of a proof or the hours of a session."""
+    """Return whether a certificate was made for a verification or a session."""
     begin = from_isoformat(entry.get("not_before", entry["not_after"]))
     return _TEMPORARY in (entry.get("reasons") or ()) and end_of(entry) - begin <= _LONGEST_TEMPORARY
 
@@ -227,7 +227,7 @@ def _unwanted(one: ClientCertificate, wanted: t.Sequence[Client]) -> str:
 def _covers(client: Client, one: ClientCertificate) -> bool:
     if client.requests is None or one.request in client.requests:
         return True
-    # What was found on a host carries the host and not the request.
+    # A certificate that was found on a host has the host and not the request.
     return not one.request and any(request.partition("/")[0] == one.requester for request in client.requests)
 
 

@@ -4,7 +4,7 @@
 """A CA directory in one archive.
 
 The archive is made under the lock and after the ledger's chain was checked, so it is one moment of a sound CA. Keys are in
-it as they are on disk, encrypted. It is a gzipped tar that begins with ``backup.json``, which says what is in it.
+it as they are on disk, encrypted. It is a gzipped tar that begins with ``backup.json``, its table of contents.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MANIFEST = "backup.json"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 FORMAT = 1
 _BLOCK = 1 << 20
-# What belongs to a running CA only: the lock's holder, and what is half made.
+# Files of a running CA only: the lock's holder, and unfinished files.
 _LEFT_OUT = frozenset({"lock", "staging"})
 
 
@@ -51,7 +51,7 @@ class Backup:
 
 
 def make_backup(place: layout.CaDirectory, archive: str, context: CallContext, *, predict: bool) -> Backup:
-    """Write the CA directory to the file ``archive`` (0600, replaced in one rename) and return what it holds.
+    """Write the CA directory to the file ``archive`` (0600, replaced in one rename) and return its content.
 
     Raises TlsError (codes of ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``, ``key-not-encrypted``,
     ``backup-place-unfit``, ``file-unwritable``).
@@ -125,7 +125,7 @@ def _sound(place: layout.CaDirectory) -> ledger.Scan:
 def _names(place: layout.CaDirectory) -> tuple[list[str], list[str]]:
     """Return the paths of all files of the CA below its directory, sorted, and of those that are not of this collection.
 
-    Without the lock and what is half made.
+    Without the lock and unfinished files.
     """
     found = []
     for top, directories, files in os.walk(place.path):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module brings along to the CA directory; above all who did it, for the ledger."""
+"""The context of a module's call to the CA directory; above all the user, for the ledger."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def origin(operator: str = "") -> dict[str, str]:
 
 
 def call_context(parameters: t.Mapping[str, t.Any], now: datetime) -> CallContext:
-    """Return what a run brings along, by the options ``_options.CA_OPTIONS`` and ``restart_ledger``, as far as a module has them."""
+    """Return the context of a run, by the options ``_options.CA_OPTIONS`` and ``restart_ledger``, as far as a module has them."""
     return CallContext(
         now=now,
         origin=origin(parameters["operator"]),

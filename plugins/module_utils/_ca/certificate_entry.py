@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the ledger keeps of every certificate, whoever signed it."""
+"""The fields of a certificate in the ledger, for every issuer."""
 
 from __future__ import annotations
 

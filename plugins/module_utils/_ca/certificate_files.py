@@ -38,7 +38,7 @@ def write_issued(place: CaDirectory, certificates: t.Mapping[str, str]) -> None:
     """Write ``issued/<serial>.pem`` for every serial, each either whole or not there, and flush them all.
 
     Only under the lock and after the ledger. Raises TlsError ``file-unwritable``: the ledger then has certificates
-    that nobody got, which is harmless; the next run signs new ones.
+    that no host got, which is harmless; the next run signs new ones.
     """
     few = len(certificates) <= _FEW
     try:

@@ -5,7 +5,7 @@
 
 The keys are encrypted again in ``staging/passphrase``; one rename of that directory to ``passphrase.change`` is the moment
 at which the new passphrase holds for all of them: ``store.open_key`` reads a key there first. Then they are moved to their places,
-which needs no passphrase, so anyone who comes next under the lock finishes what a killed run has left.
+which needs no passphrase, so the next run with the lock completes an interrupted change.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .passphrase import check_passphrase
 
 @dataclass(frozen=True)
 class Change:
-    """What is asked for: the CA, the passphrase that it has and the one that it is to have."""
+    """The request: the CA, its present passphrase and the new one."""
 
     place: layout.CaDirectory
     old: str
@@ -47,7 +47,7 @@ class Outcome:
 
 
 def change_passphrase(change: Change, *, predict: bool) -> Outcome:
-    """Encrypt every key of the CA with the new passphrase, or say what would be done.
+    """Encrypt every key of the CA with the new passphrase, or report what would be done.
 
     All or none. A key that opens with the new passphrase already is left as it is, so a second run changes nothing.
     Raises TlsError (codes of ``passphrase``, ``directory``, ``lock``, ``ledger``, ``store``; ``authority-missing``); then

@@ -19,7 +19,7 @@ _TEXTS = ("client", "group", "generation", "request", "requester", "source", "re
 class ClientCertificate:
     """The valid certificates of one client, generation and request: ``not_after`` is the last end of them.
 
-    ``reason`` says why the inventory does not want them: ``client-unlisted``, ``group-changed``, ``bundle-unlisted``, or ``client-revoked``.
+    ``reason`` is why the inventory does not want them: ``client-unlisted``, ``group-changed``, ``bundle-unlisted``, or ``client-revoked``.
     ``trusted`` is whether the generation is still an authority of the CA.
     """
 

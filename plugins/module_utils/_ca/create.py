@@ -66,7 +66,7 @@ def spec_like(one: store.StoredAuthority) -> AuthoritySpec:
 class Outcome:
     """What ``ensure`` did or, in a prediction, would do. ``missing`` are the authorities that were (would be) made.
 
-    ``ledger`` is how the ledger was found; that is how it is where there are no ``reasons``.
+    ``ledger`` is the state of the ledger before; without ``reasons`` it is also the state after.
     """
 
     stored: store.Stored
@@ -79,7 +79,7 @@ class Outcome:
 def decide(
     specs: t.Sequence[AuthoritySpec], stored: store.Stored, now: datetime
 ) -> tuple[list[AuthoritySpec], list[str]]:
-    """Return which authorities are missing, and what the user should know about those that are there."""
+    """Return which authorities are missing, and warnings about the existing ones."""
     warnings = []
     for spec in specs:
         if spec.name in stored:
@@ -160,7 +160,7 @@ def ensure(
 
 @dataclass(frozen=True)
 class _State:
-    """What a run found: authorities, ledger, recorded authorities that were not moved in, and whether a new chain begins."""
+    """The state before a run: authorities, ledger, recorded authorities that were not moved in, and whether a new chain begins."""
 
     stored: store.Stored
     ledger: ledger.Scan
@@ -170,7 +170,7 @@ class _State:
 
 @dataclass(frozen=True)
 class Settled:
-    """A CA directory after the repair of what an earlier run or somebody else left: safe to be changed."""
+    """A CA directory that was checked, and repaired after an interrupted run: safe to change."""
 
     stored: store.Stored
     ledger: ledger.Scan
@@ -209,7 +209,7 @@ class Run:
         return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice), settled.ledger)
 
     def settle(self) -> Settled:
-        """Verify everything, then repair and finish what is to be. Only under the lock."""
+        """Verify everything, then make the due repairs and complete interrupted steps. Only under the lock."""
         place = self.place
         state = self._verified()
         insecure = layout.insecure_entries(place, os.geteuid())
@@ -229,7 +229,7 @@ class Run:
         return Settled(stored, found, (*swapped, *_reasons(state, insecure, (), ())), tuple(warnings))
 
     def _verified(self) -> _State:
-        """Return what is there after all checks: certificates, keys with the passphrase, the ledger's chain."""
+        """Return the present state after all checks: certificates, keys with the passphrase, the ledger's chain."""
         stored = store.read_authorities(self.place)
         for spec in self.specs:
             if spec.name in stored:
@@ -290,7 +290,7 @@ class Run:
         return ledger.scan(self.place)
 
     def create(self, missing: t.Sequence[AuthoritySpec], found: ledger.Scan, **audit: t.Any) -> None:
-        """Make authorities; ``audit`` is what the ledger is to say of them besides. Only under the lock, after ``settle``."""
+        """Make authorities; ``audit`` are further fields for the ledger. Only under the lock, after ``settle``."""
         common = {"time": isoformat(self.context.now), **self.context.origin}
         entries = []
         for spec in missing:
@@ -353,7 +353,7 @@ def insecure_warnings(insecure: t.Sequence[str]) -> list[str]:
 
 
 def entry(event: str, identifier: str, view: reader.CertificateView) -> dict[str, t.Any]:
-    """Return what the ledger keeps of an authority."""
+    """Return the ledger's fields of an authority."""
     return {
         "serial": view.serial,
         "event": event,

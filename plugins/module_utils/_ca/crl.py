@@ -3,8 +3,8 @@
 
 """The revocation list of every client authority: ``authorities/<id>/crl.pem``.
 
-The ledger says what is revoked (``certificate-revoked``, one line a serial, written first); a list is made of it and can be made again at any
-time. So a killed run leaves at worst a list that lacks what the ledger has, and the next run completes it. Serials are never taken out.
+The ledger has the revocations (``certificate-revoked``, one line a serial, written first); a list is made of it and can be made again at any
+time. So a killed run leaves at worst a list that is older than the ledger, and the next run completes it. Serials are never taken out.
 
 Its number is the time in seconds, or one more than before where that is higher: it increases also after a backup came back.
 """
@@ -22,7 +22,7 @@ from .._pki import names, revocation_list
 from . import access, layout, ledger, store
 from .client_certificate import ClientCertificate
 
-#: The reason of a change: a list was missing, ended, or lacked what is revoked.
+#: The reason of a change: a list was missing, ended, or lacked a revocation.
 SIGNED = "revocation-list-signed"
 
 
@@ -40,7 +40,7 @@ def has_list(one: store.StoredAuthority) -> bool:
 
 
 def due(stored: store.Stored, found: ledger.Scan, now: datetime) -> list[store.StoredAuthority]:
-    """Return the generations whose list is missing, cannot be used, or lacks what the ledger revokes."""
+    """Return the generations whose list is missing, cannot be used, or lacks a revocation of the ledger."""
     return [
         one
         for generations in stored.values()
@@ -59,7 +59,7 @@ def _is_good(one: store.StoredAuthority, serials: frozenset[str], now: datetime)
 
 @dataclass(frozen=True)
 class Listed:
-    """A certificate that is to be in a list. ``authority`` is the id of a generation, ``group`` the access group that it is of."""
+    """A certificate for a list. ``authority`` is the id of a generation, ``group`` the access group that it is of."""
 
     serial: str
     authority: str
@@ -106,7 +106,7 @@ def all_have_lists(stored: store.Stored) -> bool:
 def covers(generations: t.Iterable[store.StoredAuthority], entries: t.Iterable[access.Entry]) -> bool:
     """Return whether lists can refuse everything that these generations have signed.
 
-    Not where one of them may sign no list, or has signed what the ledger does not know (an adopted CA, a restored or restarted ledger).
+    False where one of them may sign no list, or has signed certificates that the ledger does not know (an adopted CA, a restored or restarted ledger).
     """
     created: set[str] = set()
     for entry in entries:
@@ -123,7 +123,7 @@ def renew(
     passphrase: bytes,
     now: datetime,
 ) -> None:
-    """Sign the lists of ``wanted`` again and write them. Only under the lock, after the ledger has what they revoke."""
+    """Sign the lists of ``wanted`` again and write them. Only under the lock, after the ledger has their revocations."""
     for one in wanted:
         serials = {int(serial, 16) for serial in found.revoked.get(one.id, frozenset())}
         number = int(now.timestamp())

@@ -19,7 +19,7 @@ from .._time import isoformat
 from . import certificate_entry, layout, ledger, lock, report
 from .call_context import CallContext
 
-#: The event; unlike ``issued`` it says that no authority of this CA has signed the certificate.
+#: The event; unlike ``issued`` it means that no authority of this CA has signed the certificate.
 EVENT = "external-issued"
 _LINE = b'"event":"external-issued"'
 
@@ -89,7 +89,7 @@ def _compare(
 
 
 def _entry(one: External, view: reader.CertificateView, context: CallContext) -> dict[str, t.Any]:
-    """Return what the ledger keeps of one certificate, in the order of what it keeps of those that the CA signs."""
+    """Return the ledger's fields of one certificate, in the order of those of certificates that the CA signs."""
     return {
         "serial": view.serial,
         "event": EVENT,

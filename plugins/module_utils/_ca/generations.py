@@ -3,8 +3,8 @@
 
 """A new generation of an authority: accepted, made to issue, and the old ones retired.
 
-Who trusts what is not this file's business; it keeps the order within the CA. Each step is one line of the ledger and
-then one change on disk (``stages``); a step that is done already changes nothing.
+This file keeps the order within the CA, and does not deal with the trust of hosts and clients. Each step is one line of the ledger and
+then one change on disk (``stages``); a completed step changes nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def change(
     A passphrase that is given is checked in any state, so that a wrong one changes nothing.
 
     ``generation`` is the new generation that is meant (0: whichever comes). Where another run was quicker, and it is there,
-    signs, or has been replaced already, nothing is done: a plan may be older than what it is about.
+    signs, or has been replaced already, nothing is done: a plan may be older than the state of the CA.
     Raises TlsError ``authority-unknown``, ``generation-missing`` and those of ``bootstrap``, ``store``, ``ledger``.
     """
     check_place(place, context)
@@ -126,14 +126,14 @@ def retire(
     found: ledger.Scan,
     audit: t.Mapping[str, t.Any],
 ) -> None:
-    """Take generations out of trust for good and destroy their keys. Only under the lock."""
+    """Retire generations and destroy their keys. Only under the lock."""
     ledger.append(place, found, [{**create.entry("authority-retired", one.id, one.view), **audit} for one in gone])
     for one in gone:
         stages.move_out(place, one.id)
 
 
 def audit_fields(context: CallContext, **more: t.Any) -> dict[str, t.Any]:
-    """Return what the ledger says of every event: when, and by whom."""
+    """Return the ledger's fields of every event: time and user."""
     return {"time": isoformat(context.now), **more, **context.origin}
 
 
@@ -188,7 +188,7 @@ def _predict(
 
 
 def _is_overtaken(generations: t.Sequence[store.StoredAuthority], state: str, generation: int) -> bool:
-    """Return whether another run has done what was asked for, and more: it must not be done to a later generation."""
+    """Return whether another run has already made this change and later ones: it must not be applied to a later generation."""
     if not generation:
         return False
     if state == ACCEPTED:

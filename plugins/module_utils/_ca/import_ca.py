@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A CA that somebody made by hand or with another tool becomes ours.
+"""Adoption of a CA that was made by hand or with another tool.
 
 Its certificate stays as it is, so everything that it has signed continues to work; its key is encrypted with our
 passphrase. It becomes generation 1 of the server authority, of an access group, or of both: only an adopted CA has both purposes.
@@ -31,7 +31,7 @@ _USAGE = {"server": "serverAuth", "client": "clientAuth"}
 
 @dataclass(frozen=True)
 class Foreign:
-    """What is to be adopted: PEM texts of certificate and key, where they come from, and the names that they get here."""
+    """A CA to adopt: PEM texts of certificate and key, their origin, and their names here."""
 
     names: tuple[str, ...]
     certificate: str
@@ -44,7 +44,7 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Adopted:
-    """What was (would be) adopted: the ids, the certificate, and all authorities of the CA afterwards."""
+    """The (predicted) result of an adoption: the ids, the certificate, and all authorities of the CA afterwards."""
 
     ids: tuple[str, ...]
     view: reader.CertificateView

@@ -3,7 +3,7 @@
 
 """Certificates of our authorities that the ledger does not know, recorded afterwards.
 
-They come from hosts, so only what an authority of this CA has signed is taken, and it says in the ledger that it was
+They come from hosts, so only those that an authority of this CA has signed are taken, and the ledger marks that they were
 recorded, not issued. For CAs that were adopted, and after an older state of the CA directory came back.
 """
 
@@ -26,7 +26,7 @@ EVENTS = {"adopted": "leaf-adopted", "restored": "leaf-recorded"}
 
 @dataclass(frozen=True)
 class Found:
-    """A certificate file of a host; ``source`` says where it was."""
+    """A certificate file of a host; ``source`` is its former place."""
 
     content: str
     requester: str = ""
@@ -35,7 +35,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was (would be) recorded, and what was not and why."""
+    """The certificates that were (would be) recorded, and the others with reasons."""
 
     entries: tuple[dict[str, t.Any], ...]
     known: int
@@ -55,7 +55,7 @@ def record(
 ) -> Recorded:
     """Record those of ``certificates`` (leaf first) that our authorities have signed and the ledger does not know.
 
-    With the reason ``restored`` the ledger also gets the end of its being behind, unless ``complete`` says that hosts were
+    With the reason ``restored`` the ledger also records that it is complete again, unless ``complete`` shows that hosts were
     left out. Raises TlsError (codes of ``directory``,
     ``lock``, ``ledger``, ``store``; ``authority-missing``).
     """

@@ -6,7 +6,7 @@
 ``<path>/`` 0700, everything in it 0600 (directories 0700), all owned by the user that runs the task::
 
     lock                                  flock(2) of the process that works here
-    ledger.jsonl  ledger.head             what was issued; number and digest of its last line
+    ledger.jsonl  ledger.head             issued certificates; number and digest of its last line
     authorities/<name>-g<generation>/     certificate.pem, key.pem; accepted: is trusted and does not sign yet
     retired/<name>-g<generation>/         certificate.pem of a generation that is trusted no more; its key is gone
     issued/<serial>.pem                   every certificate that was released
@@ -99,7 +99,7 @@ def no_ca(
     consequence: str = "",
     hint: str = "Check the path and the host (docker_ca_path, the group docker_ca).",
 ) -> TlsError:
-    """Return the error for a place without a CA; ``consequence`` says what cannot be done therefore."""
+    """Return the error for a place without a CA; ``consequence`` is the operation that is therefore impossible."""
     return TlsError(f"there is no CA in {place.path}{consequence}", hint=hint, code="authority-missing")
 
 
@@ -238,7 +238,7 @@ def _unreadable(path: str, error: OSError) -> TlsError:
 
 
 def insecure_entries(place: CaDirectory, user: int | None = None) -> tuple[str, ...]:
-    """Return the paths whose modes let others in. ``user`` is the uid that must own all (None: do not check).
+    """Return the paths whose modes permit access by others. ``user`` is the uid that must own all (None: do not check).
 
     Raises TlsError ``ca-directory-unsafe`` for a foreign owner, a symbolic link or something that is not a file.
     """
@@ -288,7 +288,7 @@ def repair_modes(paths: t.Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def disk_errors(place: CaDirectory) -> t.Iterator[None]:
-    """Turn what the file system refuses inside the block into TlsError ``ca-unwritable``."""
+    """Turn errors of the file system inside the block into TlsError ``ca-unwritable``."""
     try:
         yield
     except OSError as error:

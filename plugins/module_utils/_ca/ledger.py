@@ -32,7 +32,7 @@ GENESIS = "0" * 64
 _READ_BUFFER = 1 << 20
 # Events about authorities are authority-created, -adopted, -recorded, -signing and -retired; the event stands right behind the serial.
 _AUTHORITY_EVENT = b'"event":"authority-'
-# ledger-restored, -recorded (what it lacked after that is in it again) and -restarted.
+# ledger-restored, -recorded (the missing entries are in it again) and -restarted.
 _LEDGER_EVENT = b'"event":"ledger-re'
 _EVENT_WITHIN = 100
 # A clock that is set right goes back by seconds; certificates begin five minutes back anyhow.
@@ -40,7 +40,7 @@ _CLOCK_TOLERANCE = timedelta(minutes=10)
 # One revoked certificate; its serial is the line's own, its authority is parsed.
 REVOKED = "certificate-revoked"
 _REVOKED_EVENT = b'"event":"certificate-revoked"'
-# An issued server certificate says so in this order, see ``batch``; quotes inside of values are escaped by JSON.
+# The fields of an issued server certificate are in this order, see ``batch``; quotes inside of values are escaped by JSON.
 _SERVER, _AFTER_REQUESTER, _NAMES = b'"profile":"server","request":', b',"reasons":[', b'"names":['
 _REQUESTER = b',"requester":'
 # leaf-adopted and leaf-recorded: certificates that others have issued, or an older state of this CA; behind seq, prev and the serial.
@@ -50,15 +50,15 @@ _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True)
 class Scan:
-    """What a whole reading of the ledger found.
+    """The result of reading the whole ledger.
 
     ``size`` is the bytes of whole lines, ``torn`` those after the last line feed, ``used`` the serials asked about that
     it holds already, ``authorities`` the certificate fingerprint of every authority by id (retired ones left out),
     ``retired`` the ids of those, ``issuing`` the ids that were made to sign after they had only been trusted.
     ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only, and those that
-    were recorded (``claimants`` or the ``requester`` say whose they are) until one of these was issued another.
+    were recorded (of the ``claimants`` or the ``requester``) until one of these was issued another.
     ``revoked`` the serials of revoked certificates by the id of their authority.
-    ``time`` that of the last entry, ``restored`` whether it came from a backup and lacks what was issued since.
+    ``time`` that of the last entry, ``restored`` whether it came from a backup and lacks the certificates issued since.
     """
 
     head: Head
@@ -106,7 +106,7 @@ def _write_head(place: CaDirectory, head: Head) -> None:
 def scan(
     place: CaDirectory, *, asked: t.Collection[str] = (), names: t.Iterable[str] = (), noted: Head | None = None
 ) -> Scan:
-    """Read the ledger once, check its chain, tell which of the serials ``asked`` about it holds, and who has ``names``.
+    """Read the ledger once, check its chain, find which of the serials ``asked`` it contains, and the owners of ``names``.
 
     ``noted`` is a head that this ledger had once, kept on another machine: anyone who may write here can make a new chain, but none with that line.
 
@@ -173,7 +173,7 @@ class _Holders:
 
 
 def owners(entry: t.Mapping[str, t.Any]) -> frozenset[str]:
-    """Return who has the certificate of an entry: the requester; of a recorded one all those who showed it."""
+    """Return the owners of the certificate of an entry: the requester; of a recorded one all hosts that have it."""
     found = entry.get("claimants") or [entry.get("requester") or entry.get("request") or ""]
     return frozenset(map(str, filter(None, found)))
 
@@ -251,7 +251,7 @@ def _time_of(line: bytes) -> str:
 
 
 def check_clock(place: CaDirectory, found: Scan, now: datetime, where: str = "") -> None:
-    """Refuse to write with a clock that is behind the ledger's last line: begin and end of what it dates would be wrong.
+    """Refuse to write with a clock that is behind the ledger's last line: begin and end of new certificates would be wrong.
 
     In: ``where`` names the ledger in the message, by default its path. Raises TlsError ``clock-behind``.
     """
@@ -268,7 +268,7 @@ def check_clock(place: CaDirectory, found: Scan, now: datetime, where: str = "")
 
 @dataclass(frozen=True)
 class _Authorities:
-    """What the lines so far say of authorities, by id."""
+    """The state of the authorities after the lines so far, by id."""
 
     living: dict[str, str]
     retired: set[str]
@@ -287,7 +287,7 @@ def _note_authority(known: _Authorities, entry: t.Mapping[str, t.Any]) -> None:
 
 
 def repair(place: CaDirectory, found: Scan) -> tuple[str, ...]:
-    """Cut a torn last line off, on disk too; return what to tell the user. Only under the lock."""
+    """Cut a torn last line off, on disk too; return the warning for the user. Only under the lock."""
     _files.remove_half_written(place.ledger_head)
     if not found.torn:
         return ()
@@ -322,7 +322,7 @@ def encode(head: Head, entries: t.Iterable[t.Mapping[str, t.Any]]) -> tuple[byte
 def append(place: CaDirectory, found: Scan, entries: t.Iterable[t.Mapping[str, t.Any]]) -> Scan:
     """Write ``entries`` in one write and one fsync, record the new head, and return the ledger's new state.
 
-    Only under the lock, after ``repair``. On any error the file is cut back to what it was.
+    Only under the lock, after ``repair``. On any error the file is truncated to its former length.
     Raises TlsError ``ledger-unwritable``.
     """
     block, head = encode(found.head, entries)
@@ -376,7 +376,7 @@ def entries(place: CaDirectory, wanted: t.Callable[[bytes], bool] = lambda line:
 
 
 def set_aside(place: CaDirectory, stamp: str) -> dict[str, str]:
-    """Move the ledger and its head to ``*.<stamp>`` and return what a new ledger says about the old one.
+    """Move the ledger and its head to ``*.<stamp>`` and return the new ledger's entry about the old one.
 
     Only under the lock and on the user's explicit word: a new chain begins after it.
     """

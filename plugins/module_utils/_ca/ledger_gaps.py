@@ -4,7 +4,7 @@
 """A ledger that is older than the certificates on the hosts, noticed.
 
 After an old backup or a snapshot of the CA host came back, hosts have certificates of this CA that its ledger does not
-know. What hosts report is not believed: it makes a warning, and what is recorded afterwards is checked by its signature.
+know. Reports of hosts are not trusted: they make a warning, and a certificate is recorded only after a check of its signature.
 """
 
 from __future__ import annotations

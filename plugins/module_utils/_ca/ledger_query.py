@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Questions to the ledger: is it whole, what was issued for whom and why, what ends soon.
+"""Queries of the ledger: its integrity, the issued certificates with requester and reason, those that end soon.
 
 Reads without the lock, so that a question never waits for a run that signs: the ledger only ever grows at its end, and
 its head is written after its lines.
@@ -23,7 +23,7 @@ from .ledger_head import Head
 
 Entry = t.Mapping[str, t.Any]
 _LINE = re.compile(r"\bline (\d+)\b")
-#: What stands behind the name of an authority in its id: a generation of ours, or that another issuer signs.
+#: The suffix of an authority's id: a generation of ours, or the mark of another issuer.
 _GENERATION = re.compile(r"-(?:g[0-9]+|external)\Z")
 
 
@@ -82,7 +82,7 @@ def read(place: CaDirectory) -> t.Iterator[Entry]:
 def find(entries: t.Callable[[], t.Iterable[Entry]], query: Query, now: datetime) -> dict[str, t.Any]:
     """Return ``count`` (how many match), ``entries`` (newest first, at most ``limit``) and ``begins`` (the first time).
 
-    ``entries`` gives the ledger from its beginning each time that it is called. Each entry found also tells its
+    ``entries`` gives the ledger from its beginning each time that it is called. Each entry found also has its
     ``days_left`` and whether it is ``superseded``: the same request was answered again later, or its certificate was revoked.
     """
     revoked: set[tuple[t.Any, t.Any]] = set()
@@ -106,7 +106,7 @@ def find(entries: t.Callable[[], t.Iterable[Entry]], query: Query, now: datetime
 
 
 def _request(entry: Entry) -> t.Any:
-    """Return what a renewal has in common with what it renews, None for what is not a certificate of a host or client."""
+    """Return the key that a renewal shares with the renewed certificate, None for other certificates than those of hosts and clients."""
     request = entry.get("request")
     return (entry.get("profile"), request) if request else None
 
@@ -130,7 +130,7 @@ def _matches(entry: Entry, query: Query, now: datetime, superseded: bool) -> boo
 
 
 def _names(entry: Entry) -> list[str]:
-    """Return what a certificate can be called by: its names, its common name."""
+    """Return the names of a certificate, with its common name."""
     common = [part[3:] for part in str(entry.get("subject", "")).split(",") if part.startswith("CN=")]
     return [name.lower() for name in (*entry.get("names", ()), *common)]
 

@@ -4,7 +4,7 @@
 """One lock for a CA directory, held by the kernel for as long as its process lives.
 
 flock(2), never a pid file: the kernel frees it when the process dies, however it dies (measured: easy-rsa's pid file
-stays after kill -9 and blocks everybody until somebody removes it by hand).
+stays after kill -9 and blocks every run until it is removed by hand).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HOLDER_BYTES = 300
 
 
 def describe_holder(path: str) -> str:
-    """Return ``pid 12 on host ca1`` from what the last holder wrote into the lock file, "" where that is unreadable.
+    """Return ``pid 12 on host ca1`` from the lock file of the last holder, "" where that is unreadable.
 
     Information for a message only: nothing is ever decided from it.
     """
@@ -37,7 +37,7 @@ def describe_holder(path: str) -> str:
 
 
 def _is_still(path: str, descriptor: int) -> bool:
-    """Return whether ``path`` still names the file that ``descriptor`` has open (nobody removed it meanwhile)."""
+    """Return whether ``path`` still names the file that ``descriptor`` has open (it was not removed meanwhile)."""
     try:
         named = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:

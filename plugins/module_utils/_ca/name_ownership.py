@@ -4,7 +4,7 @@
 """Whom a server name belongs to.
 
 A request has two kinds of names. Those in ``names`` are the controller's words, and if a requester cannot have one of them, its request is
-refused. Those in ``reported_names`` are the host's words: what it cannot have is left out (``reported``). For both:
+refused. Those in ``reported_names`` are reported by the host: names that it cannot have are left out (``reported``). For both:
 
 * a name that the inventory assigns to requesters (``Rules.reserved``) belongs to them and to no other;
 * a name that the inventory assigns to no host belongs to the host whose valid certificate contains it, according to the ledger. A
@@ -46,7 +46,7 @@ class _Holding:
 
 
 def owned_names(one: Approved, rules: Rules) -> list[str]:
-    """Return the names of a server request that can belong to somebody, in canonical spelling."""
+    """Return the names of a server request that can have an owner, in canonical spelling."""
     if one.request.profile != "server":
         return []
     return [name for name in one.subject.names if name not in rules.shared and not is_loopback(name)]
@@ -81,7 +81,7 @@ def refusals(approved: t.Sequence[Approved], found: ledger.Scan, rules: Rules, n
         more = {name: error for name, error in objections.items() if error is not None}
         if not more:
             return refused
-        # Who is refused keeps his old certificate, and with it his names: look again.
+        # A refused requester keeps its old certificate, and with it its names: check again.
         refused.update(more)
 
 
@@ -90,7 +90,7 @@ def settle(
 ) -> tuple[list[Approved], dict[str, TlsError]]:
     """Return requests that ``refusals`` let pass with the reported names that they get, and which are refused for want of any name.
 
-    In: as ``refusals``. Raises nothing: what a host reports is left out at worst (``Approved.left_out``).
+    In: as ``refusals``. Raises nothing: reported names are left out at worst (``Approved.left_out``).
     """
     claimants: dict[str, set[str]] = {}
     for one in approved:

@@ -30,7 +30,7 @@ _WELL_KNOWN = re.compile(
 
 
 def needed_passphrase(reasons: t.Iterable[str]) -> TlsError:
-    """Return the error of a check mode that was given no passphrase although something is due; ``reasons`` say what."""
+    """Return the error of a check mode that was given no passphrase although something is due, with its ``reasons``."""
     return TlsError(
         f"the CA's passphrase (docker_ca_passphrase) is missing or empty, and the CA has something to do: {', '.join(reasons)}",
         hint="Without it, check mode can only report that nothing is due. Set it, and run again.",

@@ -15,7 +15,7 @@ from . import create, revocation, sign_batch
 
 
 def authorities(outcome: create.Outcome, now: datetime) -> list[str]:
-    """Return one line for each authority that is made, and one for what else is done to the CA directory."""
+    """Return one line for each new authority, and one for other changes of the CA directory."""
     lines = [
         f"new authority {spec.id}, CN {spec.common_name}, {spec.key_type}, until {plan_text.day(now + spec.validity)} "
         "(authority-missing)"

@@ -4,8 +4,8 @@
 """Which requests are signed, and as what.
 
 A request comes from a host, and a host may be hostile: of the CSR only the public key is used, after its own signature
-has proved that the requester holds the key. Names, profile, authority and validity are the controller's words. What the
-CSR itself says (names, extensions, CA:TRUE) is never checked.
+has shown that the requester has the private key. Names, profile, authority and validity come from the controller. Other
+fields of the CSR (names, extensions, CA:TRUE) are ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOOPBACK_NAMES = frozenset(
     "::1 localhost localhost.localdomain localhost6 localhost6.localdomain6 ip6-localhost".split()
 )
 _MOST_REPORTED = 50
-# A host says itself which addresses it has; a hostile one must not swell the ledger.
+# A host reports its addresses itself; a hostile one must not swell the ledger.
 _MOST_NAMES = 256
 _EXPIRED_SINCE, _EXPIRED_LIFE = timedelta(minutes=1), timedelta(hours=1)
 DEFAULT_BACKDATE = timedelta(minutes=5)
@@ -53,11 +53,11 @@ class SigningRequest:
     validity: str
     requester: str = ""
     reasons: tuple[str, ...] = ()
-    #: For the proof that an expired client is refused: the certificate ends before it is issued.
+    #: To verify that an expired client is refused: the certificate ends before it is issued.
     expired: bool = False
-    #: Which generation signs, for the proof who is admitted during a rotation; 0 is the one that signs.
+    #: The generation that signs, to verify the admitted clients during a rotation; 0 is the issuing one.
     generation: int = 0
-    #: What the host reports of itself and the inventory does not declare; signed by the rule of ``reported``, else left out.
+    #: Names that the host reports and the inventory does not declare; signed by the rule of ``reported``, otherwise left out.
     reported_names: tuple[str, ...] = ()
     #: The names of the inventory that a reported one may extend by a domain, and the address ranges chosen for the host.
     extends: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class Rules:
 class Approved:
     """A request that will be signed; ``public_key`` and ``authority`` are None only in a prediction.
 
-    ``left_out``: what the host reports and the certificate will not have (``reported.LeftOut``).
+    ``left_out``: reported names that the certificate will not have (``reported.LeftOut``).
     """
 
     request: SigningRequest
@@ -263,7 +263,7 @@ def without_names() -> TlsError:
 
 
 def _has_successor(authority: store.StoredAuthority, stored: store.Stored) -> bool:
-    """Return whether a rotation is under way: a newer generation is there, which will sign what this one cannot any more."""
+    """Return whether a rotation is under way: a newer generation exists, which will sign for validities that this one cannot reach."""
     return any(one.generation > authority.generation for one in stored[authority.name])
 
 
@@ -281,7 +281,7 @@ def _times(
     if request.expired:  # even under an authority that was made a moment ago
         return min(max(begin, authority.view.not_before), end - _EXPIRED_SINCE), end
     if end > last > now and (authority.is_adopted or is_leaving):
-        # Tutorials give a CA one year, so what it signs now cannot have one; bootstrap warns of its end in every run. And in a
+        # Tutorials give a CA one year, so its certificates cannot be valid for a year; bootstrap warns of its end in every run. And in a
         # rotation away from a CA that ends soon, nothing may wait for a shorter validity: the next generation renews it.
         end = last
     if end > last:

@@ -24,7 +24,7 @@ def authorities(outcome: create.Outcome, now: datetime) -> dict[str, dict[str, t
 
 
 def without_ca(external: dict[str, dict[str, t.Any]], end: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Return the result of M(authorities) where other issuers sign everything: there is no CA of ours, and none is made.
+    """Return the result of M(authorities) where other issuers sign everything: no CA is made.
 
     In: ``end`` of the ledger of their certificates.
     """
@@ -50,7 +50,7 @@ def without_ca(external: dict[str, dict[str, t.Any]], end: dict[str, t.Any]) -> 
 def bootstrap_warnings(outcome: create.Outcome, issuers: t.Sequence[anchors.Issuer]) -> t.Iterator[str]:
     """Yield the warnings, but not that an access group is not listed whose clients another issuer signs for.
 
-    What is still trusted after a move to another issuer is named in every run until it is given up.
+    Authorities that are still trusted after a move to another issuer are named in every run until they are given up.
     """
     external = anchors.external_names(issuers)
     for warning in outcome.warnings:
@@ -68,7 +68,7 @@ def bootstrap_warnings(outcome: create.Outcome, issuers: t.Sequence[anchors.Issu
 def with_revocations(
     authorities: dict[str, dict[str, t.Any]], revoked: revocation.Outcome, now: datetime
 ) -> dict[str, dict[str, t.Any]]:
-    """Return the authorities after revocations were begun: what nobody needs any more is not trusted.
+    """Return the authorities after revocations were begun: generations without members are not trusted any more.
 
     In a prediction the certificate of a generation that would be made is empty, so that new ones are foretold for its members.
     """
@@ -80,7 +80,7 @@ def with_revocations(
 
 
 def access_warnings(found: revocation.Outcome, *, deferred: bool) -> list[str]:
-    """Return the warnings about revoked clients: those whose revocation this run leaves undone, and those that nobody knows."""
+    """Return the warnings about revoked clients: those whose revocation this run does not complete, and those that are unknown."""
     warnings = [
         f"client-unknown: the client {name!r} is revoked, and the ledger has no certificate of that name, so nothing was revoked. Check how "
         "the name is written; docker_tls.ledger_info lists the certificates."
@@ -129,7 +129,7 @@ def _predicted_authority(spec: create.AuthoritySpec) -> dict[str, t.Any]:
 
 
 def ledger_end(place: layout.CaDirectory, read: ledger.Scan | None = None) -> dict[str, t.Any]:
-    """Return where the ledger ends; {} where it cannot be read or is tampered with, which is for others to say.
+    """Return where the ledger ends; {} where it cannot be read or was tampered with, which others report.
 
     ``read`` is the ledger where it was read already and not written since.
     """

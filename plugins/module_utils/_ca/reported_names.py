@@ -103,7 +103,7 @@ def _why_not_extension(name: str, request: policy.SigningRequest, rules: policy.
 
 
 def settle(one: policy.Approved, objection: t.Callable[[str], str], rules: policy.Rules) -> policy.Approved:
-    """Return a request with those reported names that nothing speaks against, its common name, and what was left out.
+    """Return a request with the permitted ones of its reported names, its common name, and the names that were left out.
 
     In: ``objection`` returns what other hosts have to do with a name that the inventory allows, "" for nothing.
     """

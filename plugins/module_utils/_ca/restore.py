@@ -34,7 +34,7 @@ _STAGED = re.compile(rf"{re.escape(_STAGING)}[0-9a-f]{{12}}")
 
 @dataclass(frozen=True)
 class Restored:
-    """What was (would be) restored. ``changed`` is False where the place has this very archive already."""
+    """The (predicted) result of a restore. ``changed`` is False where the place has this very archive already."""
 
     changed: bool
     made: str
@@ -62,7 +62,7 @@ def restore_backup(
             manifest = _unpack(archive, staging)
             found, ids = _checked(staging, manifest, archive, passphrase)
             ledger.check_clock(staging, found, context.now, f"the ledger in {archive}")
-            # An archive that somebody made with tar while a run was writing ends in the middle of a line.
+            # An archive that was made with tar during a run ends in the middle of a line.
             torn = ledger.repair(staging, found)
             result = Restored(True, str(manifest["time"]), digest, found.head, ids, torn)
             if _is_there(place, archive, digest, found.head):
@@ -88,7 +88,7 @@ def _working_directory(path: str) -> t.Iterator[None]:
 
 
 def _remove_abandoned(parent: str) -> None:
-    """Remove what killed restores have left in ``parent``: directories of this user that nobody works in any more."""
+    """Remove what killed restores have left in ``parent``: directories of this user that no run uses any more."""
     with contextlib.suppress(OSError):
         for name in os.listdir(parent):
             path = os.path.join(parent, name)

@@ -6,9 +6,9 @@
 A listener that checks revocation lists (``proxy``) refuses the revoked certificates themselves: each gets a line in the ledger and an entry
 in the list of its authority (``crl``), and others of its group notice nothing.
 
-dockerd knows no revocation list; what it trusts are the authorities in its ``client-ca.pem``. So where it is the listener, a group with a revoked
+dockerd does not support revocation lists; it trusts the authorities in its ``client-ca.pem``. So where it is the listener, a group with a revoked
 client gets a new generation that signs, and the generations under which that client holds a valid certificate have to leave. The ledger
-says who holds what; once those generations are retired nothing is left to do, whatever the inventory says later.
+lists the certificates; once those generations are retired nothing is left to do, even if the inventory changes later.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Revoked:
 
 @dataclass(frozen=True)
 class Revocation:
-    """What has to leave for one authority: ``generations`` under which ``clients`` hold valid certificates.
+    """The revocation of one authority: ``generations`` under which ``clients`` hold valid certificates.
 
     ``issuing`` is the generation that signs now ("" in a prediction that would make one), ``members`` whether others of the
     group stay and so need a time in which both are trusted.
@@ -60,7 +60,7 @@ class Revocation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The authorities after it, what is to leave, and whether anything was (would be) changed. ``access`` is what the ledger says of clients."""
+    """The authorities after it, the pending revocations, and whether anything was (would be) changed. ``access``: the ledger's data about clients."""
 
     stored: store.Stored
     revocations: tuple[Revocation, ...]
@@ -71,7 +71,7 @@ class Outcome:
 
     @property
     def distrusted(self) -> frozenset[str]:
-        """The ids that nobody who stays needs: hosts can drop them at once."""
+        """The ids that no remaining member needs: hosts can drop them at once."""
         return frozenset(one for each in self.revocations if not each.members for one in each.generations)
 
     @property
@@ -82,7 +82,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RevocationRequest:
-    """What the inventory wants: its clients, and whether certificates that it does not list are ended too."""
+    """The inventory's settings: its clients, and whether certificates that it does not list are revoked too."""
 
     clients: tuple[access.Client, ...]
     end_unlisted: bool = False
@@ -109,7 +109,7 @@ class _Plan:
     new: tuple[str, ...]
     access: access.Access
     recorded: frozenset[tuple[str, str]]
-    #: What the lists have to get.
+    #: The new entries of the lists.
     listed: tuple[crl.Listed, ...] = ()
     #: The access groups for which that is all.
     covered: frozenset[str] = frozenset()
@@ -120,7 +120,7 @@ class _Plan:
         return not self.listed and set(self.held) <= self.covered
 
     def with_missing(self) -> _Plan:
-        """Return the plan for a run that begins nothing: what a list does not have yet is refused nowhere."""
+        """Return the plan for a run that begins nothing: certificates that are in no list yet are not refused."""
         missing: dict[str, set[tuple[str, str]]] = {}
         for one in self.listed:
             if one.group in self.covered:
@@ -145,11 +145,11 @@ def begin(
     predict: bool,
     deferred: bool = False,
 ) -> Outcome:
-    """Put what is revoked into the lists; give every authority a new signing generation where lists are not enough.
+    """Add the revoked certificates to the lists; give every authority a new issuing generation where lists are not enough.
 
-    That is where the present one has signed a valid certificate that is to be refused, and a host of the group checks no lists. ``template``
-    says how a new generation is made; with ``deferred`` none is. Done already, it changes nothing and still returns what is to leave.
-    Where there is no CA yet, nothing is revoked. Without anything to revoke the lock is not taken.
+    That is where the present one has signed a valid certificate that must be refused, and a host of the group checks no lists. ``template``
+    has the options of a new generation; with ``deferred`` none is made. A second call changes nothing and still returns the pending revocations.
+    Without a CA nothing is revoked. Without anything to revoke the lock is not taken.
     """
     if not os.path.isdir(place.path):
         return Outcome({}, ())
@@ -201,7 +201,7 @@ def _outcome(plan: _Plan, work: _Plan, request: RevocationRequest, stored: store
 
 
 def _plan(place: layout.CaDirectory, request: RevocationRequest, now: datetime) -> _Plan:
-    """Read the CA and decide what has to leave."""
+    """Read the CA and decide about revocations."""
     found = ledger.scan(place)
     stored = stages.settled(store.read_authorities(place), found)
     entries = access.entries(place)
@@ -227,7 +227,7 @@ def _plan(place: layout.CaDirectory, request: RevocationRequest, now: datetime) 
 
 
 def _record(place: layout.CaDirectory, plan: _Plan, context: CallContext) -> None:
-    """Write what is revoked, whatever the inventory says later. Under the lock.
+    """Write the revocations to the ledger, so that they outlast a change of the inventory. Under the lock.
 
     A line for each certificate that the lists get; and one for each client and generation that has to leave.
     """
@@ -297,8 +297,8 @@ def holdings(
 ) -> dict[str, set[tuple[str, str]]]:
     """Return by authority the pairs (revoked client, id of a generation that is there) with a valid certificate.
 
-    Revoked is also who has a line ``client-revoked`` in the ledger, for the generation that it names: a revocation that was begun is finished.
-    Of a generation that the ledger did not see from its beginning (an adopted CA, a restarted or restored ledger) nobody knows
+    A client with a line ``client-revoked`` in the ledger is revoked too, for the generation that it names: a revocation that was begun is completed.
+    Of a generation that the ledger did not see from its beginning (an adopted CA, a restarted or restored ledger) it is not known
     what it has signed; there a client of that group is taken to hold a certificate.
     """
     there = access.trusted_generations(stored)
@@ -311,7 +311,7 @@ def holdings(
         if entry.get("event") == "authority-created":
             created.add(identifier)
         elif entry.get("event") == "ledger-restored":
-            created.clear()  # what was signed between the backup and its return is known only as far as hosts have shown it
+            created.clear()  # certificates that were signed between the backup and its restore are known only as far as hosts have reported them
         elif entry.get("event") == access.REVOKED:
             begun.update(access.revoked_pairs([entry]))
         elif access.is_client_certificate(entry) and identifier in there and access.end_of(entry) > now:

@@ -5,7 +5,7 @@
 
 The order is what makes kill -9 safe at every point: sign in memory, check, ledger (write and fsync), files of the
 certificates (flushed together), and only then the result. What dies on the way leaves at worst a certificate in the
-ledger that nobody has; never one that somebody has and the ledger has not.
+ledger that no host has; never one that a host has and the ledger does not.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The certificates by request id, all authorities of the CA, what was refused and why, and what the run noticed."""
+    """The certificates by request id, all authorities of the CA, the rejected requests with reasons, and the warnings."""
 
     signed: t.Mapping[str, Signed]
     stored: store.Stored
@@ -64,7 +64,7 @@ class BatchResult:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be signed, by which rules, in which surroundings."""
+    """A batch of requests, its rules and its context."""
 
     place: layout.CaDirectory
     requests: t.Sequence[policy.SigningRequest]
@@ -80,7 +80,7 @@ class Batch:
 
 
 def sign(batch: Batch) -> BatchResult:
-    """Sign the batch and return the certificates; with ``rules.predicting`` only say what would be signed.
+    """Sign the batch and return the certificates; with ``rules.predicting`` only report what would be signed.
 
     Raises TlsError (codes of ``policy``, ``name_ownership``, ``layout``, ``lock``, ``ledger``, ``store``;
     ``authority-missing``); then nothing was signed. With ``partial`` a request's own problem is in ``refused`` instead.
@@ -249,7 +249,7 @@ def _sign_one(one: policy.Approved, opened: t.Mapping[str, signing.Signer], numb
 
 
 def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:
-    """Return what the ledger keeps of one certificate."""
+    """Return the ledger's fields of one certificate."""
     view = t.cast("reader.CertificateView", one.view)
     request = one.approved.request
     return {

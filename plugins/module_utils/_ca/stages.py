@@ -4,8 +4,8 @@
 """From one stage of an authority's generation to the next, on disk.
 
 The ledger is written first (``authority-issuing``, ``authority-retired``), then the directory changes in one step: the mark
-``accepted`` is removed, or ``authorities/<id>`` is renamed to ``retired/<id>`` and its key removed. What a killed run left undone
-is done by the next one, since the ledger says it. A retired generation that a restored backup brings back leaves again.
+``accepted`` is removed, or ``authorities/<id>`` is renamed to ``retired/<id>`` and its key removed. What a killed run has not completed
+is done by the next one, because the ledger has it. A retired generation that a restored backup brings back leaves again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def settled(stored: store.Stored, found: ledger.Scan) -> dict[str, list[store.St
 
 
 def finish(place: layout.CaDirectory, found: ledger.Scan) -> None:
-    """Do on disk what the ledger says and a killed run did not do. Only under the lock; does nothing the second time."""
+    """Complete on disk the steps that the ledger has and a killed run did not make. Only under the lock; a second call does nothing."""
     for name in sorted(found.retired - set(found.authorities)):
         if os.path.isdir(os.path.join(place.authorities, name)):
             move_out(place, name)
@@ -70,7 +70,7 @@ def move_out(place: layout.CaDirectory, name: str) -> None:
 
 
 def _destroy_key(path: str) -> None:
-    """Remove what a retired generation needs no more; its certificate stays, so that what it signed can be told."""
+    """Remove the files that a retired generation does not need; its certificate stays, to recognise the certificates that it has signed."""
     gone = False
     for name in (store.KEY, store.ACCEPTED_MARK, store.LIST):
         with contextlib.suppress(FileNotFoundError):

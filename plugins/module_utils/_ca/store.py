@@ -135,7 +135,7 @@ def check_group_names(groups: t.Iterable[str], option: str = "access_groups") ->
 
 
 def read_authorities(place: CaDirectory) -> dict[str, list[StoredAuthority]]:
-    """Return every generation of every authority, by name, oldest first; {} where there is no CA.
+    """Return every generation of every authority, by name, oldest first; {} without a CA.
 
     Who only reads holds no lock: a generation that another run has retired since the directory was listed is none.
     Raises TlsError ``authority-incomplete`` (a directory without its certificate) or ``certificate-unreadable``.

@@ -28,7 +28,7 @@ def is_unfinished(place: layout.CaDirectory) -> bool:
 def finish(place: layout.CaDirectory, found: ledger.Scan) -> ledger.Scan:
     """Move the keys of a change of the passphrase to their places, record it, and return the ledger's state.
 
-    Only under the lock and after ``ledger.repair``. Nothing is done where no change is under way.
+    Only under the lock and after ``ledger.repair``. Without a change under way it does nothing.
     """
     path = place.passphrase_change
     if not os.path.isdir(path):

@@ -5,7 +5,7 @@
 
 A CA that moved without its directory (the group docker_ca was added, the controller is another one) would make new
 authorities, and every daemon would change over to them: all clients of the old ones shut out in one run. So a certificate
-that replaces one of an unknown authority is signed only where the user said so.
+that replaces one of an unknown authority is signed only where the user has permitted it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .policy import Approved, Replaced
 
 
 def serials(approved: t.Iterable[Approved]) -> set[str]:
-    """Return the serials of the certificates that would be replaced: the ledger tells which of them are this CA's."""
+    """Return the serials of the certificates that would be replaced: the ledger shows which of them are of this CA."""
     return {one.request.replaces.serial for one in approved if one.request.replaces is not None}
 
 

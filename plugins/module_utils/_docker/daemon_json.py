@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""daemon.json: read strictly, change only our keys, give back what was there.
+"""daemon.json: read strictly, change only our keys, restore the former text.
 
 The file is edited as text: every byte that is not part of one of our members stays, so order, indent, spelling of numbers
 and escapes of foreign values survive. Keys and their meaning: dockerd-facts 1 (moby daemon/config/config.go).
@@ -185,7 +185,7 @@ def _invalid(path: str, text: str, offset: int, message: str) -> TlsError:
 
 
 def _style(document: Document) -> _Style:
-    """Return how ``document`` is written, so that new members look like their neighbours."""
+    """Return how ``document`` is written, so that new members get the style of their neighbours."""
     text = document.text
     newline = "\r\n" if "\r\n" in text else "\n"
     if not document.members:
@@ -229,7 +229,7 @@ def _edit(
 
 
 def _joined(document: Document, kept: t.Sequence[Member], pieces: t.Sequence[str], style: _Style) -> str:
-    """Return the members with what stands between them: as found between two old neighbours, in the file's style else."""
+    """Return the members with the text between them: as found between two old neighbours, in the file's style else."""
     text, order = document.text, list(document.members)
     separator = style.comma if style.indent is None else f",{style.newline}{style.indent}"
     result = pieces[0]

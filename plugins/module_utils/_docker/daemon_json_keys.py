@@ -7,7 +7,7 @@ Source: measured. dockerd 20.10.5, 20.10.24, 26.1.5 and 28.5.2 were each given a
 every JSON tag in their binary and some made-up ones; each names all that it does not know in one message ("the following
 directives don't match any configuration option"). A name is what dockerd compares, flags (``label``) and keys (``labels``)
 alike: both pass, only the key is read. Releases in between were not measured: where the two next to them differ, or a name
-is in no table, nothing is found here, and dockerd's own ``--validate`` (23.0 and later) has to say. dockerd does not start with a key that it
+is in no table, nothing is found here, and dockerd's own ``--validate`` (23.0 and later) has to decide. dockerd does not start with a key that it
 does not know.
 """
 
@@ -72,7 +72,7 @@ WHOLE = frozenset("builder cluster-store-opts default-network-opts default-ulimi
 
 
 def knows(name: str, release: Release) -> bool | None:
-    """Return whether dockerd of ``release`` takes the name; None: not measured, so only that dockerd can say."""
+    """Return whether dockerd of ``release`` takes the name; None: not measured, so only that dockerd can decide."""
     if not MEASURED[0] <= release <= MEASURED[-1]:
         return None
     if name in ALWAYS:

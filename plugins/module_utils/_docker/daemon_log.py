@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What dockerd's log says about a start that failed. Pure.
+"""The messages of dockerd's log about a failed start. Pure.
 
 dockerd prints the reason for not starting as plain text on stderr ("failed to start daemon: ...", measured on 20.10 to 29),
 beside its structured log; systemd's own lines about the unit stand in the same journal, and each restart repeats all of it.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-#: Stands before log lines in a message; what is before it is never shortened.
+#: Stands before log lines in a message; the text before it is never shortened.
 LOG_MARK = "dockerd's last log lines:"
 _NOISE = re.compile(
     r"level=(info|debug)|WARNING: No |Unable to find \w+ controller|^Start(ing|ed) |Consumed .* CPU time|^http: TLS handshake error "
@@ -33,14 +33,14 @@ def reason(log: str) -> str:
         return _one_line(blocks[-1])
     found = [match for match in map(_STRUCTURED.match, log.splitlines()) if match]
     for level in ("fatal", "panic", "error"):
-        said = [match for match in found if match[1] == level]
-        if said:
-            return _message(said[-1])
+        messages = [match for match in found if match[1] == level]
+        if messages:
+            return _message(messages[-1])
     return ""
 
 
 def telling_lines(log: str, count: int = 8) -> list[str]:
-    """Return the last lines of dockerd's log that say what went wrong; the last few of any kind where none does."""
+    """Return the last error lines of dockerd's log; without any the last few lines."""
     lines = log.splitlines()
     telling = [line for line in lines if not _NOISE.search(line)]
     last = list(dict.fromkeys(reversed(telling)))[:count]  # each restart repeats them
@@ -59,7 +59,7 @@ def _plain_blocks(lines: t.Iterable[str]) -> list[list[str]]:
 
 
 def _one_line(block: t.Sequence[str]) -> str:
-    """Return a block as one line; of a crash, which prints all of its stacks, the line that says why."""
+    """Return a block as one line; of a crash, which prints all of its stacks, the line with the cause."""
     crash = [line for line in block if _CRASH.match(line)]
     return " ".join(crash[-1:] or block[-_MOST_LINES:])
 

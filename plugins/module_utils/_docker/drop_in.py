@@ -70,7 +70,7 @@ def local_dropin(derivation: Derivation) -> str | None:
 
 
 def socket_dropin(kept: t.Sequence[str] | None, endpoint_socket: str = "") -> str | None:
-    """Return docker.socket.d/zz-docker-tls.conf; None: nothing to say.
+    """Return docker.socket.d/zz-docker-tls.conf; None: no drop-in is needed.
 
     ``kept``: the lines that stay of all other files', whose TCP listeners go (an empty assignment takes every listener away).
     ``endpoint_socket``: our unit of the ``systemd`` listener, which opens with docker.socket also where docker.service is
@@ -96,7 +96,7 @@ def is_ours(text: str) -> bool:
 
 
 def recorded_digest(text: str) -> str | None:
-    """Return the digest of the command that a drop-in of ours was derived from, None where it says none."""
+    """Return the digest of the command that a drop-in of ours was derived from, None where it has none."""
     match = _DIGEST.search(text)
     return match[1] if match else None
 

@@ -19,7 +19,7 @@ _PEER = "3i"  # struct ucred: pid, uid, gid
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What the running engine says of itself."""
+    """The running engine's information about itself."""
 
     version: str
     live_restore: bool
@@ -29,7 +29,7 @@ class EngineFacts:
 
 
 class EngineError(Exception):
-    """The engine did not answer on its local socket; the text says how."""
+    """The engine did not answer on its local socket; the text has the reason."""
 
 
 class _LocalConnection(http.client.HTTPConnection):

@@ -5,7 +5,7 @@
 
 Why from the unit's files and not from ``busctl get-property … ExecStart`` alone: on the second run the effective command
 is our own drop-in's, so the vendor's (which a package upgrade may have changed) is only in the files; and the raw spelling
-of quotes, ``%`` and ``$VAR`` needs no re-escaping when it is never unescaped. busctl is the judge: see ``mismatch``.
+of quotes, ``%`` and ``$VAR`` needs no re-escaping when it is never unescaped. busctl decides whether it is correct: see ``mismatch``.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def derive(
     """Return the unit's command without the flags ``strip`` (long names), everything else spelled as it was.
 
     A variable whose value holds such a flag is written out without it (later edits of that variable in its file then take
-    effect at the next run: said in ``notes``); every other variable stays a reference, so its file keeps working.
+    effect at the next run: reported in ``notes``); every other variable stays a reference, so its file keeps working.
     Raises TlsError ``unit-unsupported`` (no ExecStart or several, not dockerd, a shell, a quote that is not closed, a
     specifier such as %i in a listener).
     """
@@ -140,7 +140,7 @@ def conflicts(derivation: Derivation, keys: t.Iterable[str]) -> tuple[FlagUse, .
 def mismatch(command: str, busctl_json: str) -> str:
     """Compare a raw command with ``busctl --json=short get-property … ExecStart``; return "" or what differs.
 
-    Use it after daemon-reload and before the restart (and at the start, when NeedDaemonReload is no) as proof of the parser.
+    Use it after daemon-reload and before the restart (and at the start, when NeedDaemonReload is no) to verify the parser.
     """
     words = split_command(command)
     entries = json.loads(busctl_json).get("data") or []

@@ -115,7 +115,7 @@ def unknown_specifier(value: str) -> str:
 
 
 def specifier_pattern(value: str) -> re.Pattern[str]:
-    """Return what the word can be after systemd has put in its specifiers."""
+    """Return the possible values of the word after systemd has expanded its specifiers."""
     pieces = re.split(r"(%.)", value, flags=re.DOTALL)
     parts = [
         "%" if piece == "%%" else ".*" if re.fullmatch(r"%.", piece, re.DOTALL) else re.escape(piece)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a check before a change has found; all of it is reported together."""
+"""Findings of the checks before a change; all of them are reported together."""
 
 from __future__ import annotations
 

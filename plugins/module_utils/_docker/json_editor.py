@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Strict JSON with positions, so that a file can be edited without touching what is not ours.
+"""Strict JSON with positions, so that a file can be edited without a change of foreign members.
 
 Stricter than Python's json (RFC 8259 only, no NaN, no duplicate names) because
 dockerd takes the last of two equal keys in silence, and so would hide which value is in force (dockerd-facts 1.2).
@@ -25,7 +25,7 @@ _WORD = re.compile(r"[A-Za-z]+")
 
 
 class JsonProblem(Exception):
-    """The text is not what it should be at ``offset``."""
+    """The text is not valid at ``offset``."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
@@ -134,7 +134,7 @@ class _Scanner:
         return str(json.loads(match.group()))
 
     def string_problem(self) -> tuple[str, int]:
-        """Return what is wrong with the string that begins here, and where."""
+        """Return the problem of the string that begins here, and its position."""
         offset = self.position + 1
         while offset < len(self.text) and self.text[offset] != '"':
             if self.text[offset] < " ":

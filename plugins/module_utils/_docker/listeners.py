@@ -43,7 +43,7 @@ class ListenAddress:
 
 @dataclass(frozen=True)
 class Listen:
-    """The listeners asked for, and what is wrong with them."""
+    """The configured listeners, and their problems."""
 
     addresses: tuple[ListenAddress, ...]
     findings: tuple[Finding, ...]
@@ -63,7 +63,7 @@ class Listen:
 
 @dataclass(frozen=True)
 class _Rules:
-    """How the entries are to be judged."""
+    """The rules for the entries."""
 
     addresses: tuple[Address, ...]
     freebind: bool  # listener "systemd": bound by systemd with FreeBind, and 0.0.0.0 is IPv4 only
@@ -82,8 +82,8 @@ def resolve_listen(
 ) -> Listen:
     """Resolve ``private``, ADDRESS:PORT and [V6]:PORT, each also with tcp://; equal listeners count once.
 
-    ``port`` is that of ``private``. ``addresses`` are the host's; ``listener``: dockerd or systemd. Never raises: what is wrong
-    is in ``findings`` (errors and warnings), and only what can be used is in ``addresses``.
+    ``port`` is that of ``private``. ``addresses`` are the host's; ``listener``: dockerd or systemd. Never raises: a problem
+    is in ``findings`` (errors and warnings), and only usable listeners are in ``addresses``.
     """
     rules = _Rules(tuple(addresses), listener != "dockerd", allow_public_address, allow_port_2375)
     findings: list[Finding] = []
@@ -99,7 +99,7 @@ def resolve_listen(
 
 
 def default_entries(port: int) -> tuple[str, ...]:
-    """Return where an endpoint listens where nothing is said and nothing is taken over."""
+    """Return the default listeners, for an endpoint without setting that takes nothing over."""
     return (f"0.0.0.0:{port}",)
 
 
@@ -119,7 +119,7 @@ def is_wildcard(entry: str) -> bool:
 
 
 def _kept_entry(url: str, port: int) -> str:
-    """Return ADDRESS:PORT of a listener; dockerd takes 127.0.0.1 and 2375 where nothing is said (dockerd-facts 1.5)."""
+    """Return ADDRESS:PORT of a listener; dockerd's defaults are 127.0.0.1 and 2375 (dockerd-facts 1.5)."""
     text = url.partition("://")[2] if "://" in url else url
     text = text.partition("/")[0]
     host, _colon, number = text.rpartition(":") if not text.endswith("]") else (text, "", "")
@@ -129,7 +129,7 @@ def _kept_entry(url: str, port: int) -> str:
 
 
 def undecided(kept: t.Sequence[str], port: int) -> tuple[Finding, ...]:
-    """Refuse to keep what the controller would not reach: the change would be made, and its proof from outside would fail."""
+    """Refuse to keep listeners that the controller cannot reach: the change would be made, and its verification from there would fail."""
     listed = ", ".join(kept)
     if all(entry.startswith(("127.", "[::1]")) for entry in kept):
         text = f"the endpoint that is taken over listens on {listed} only, where neither the controller nor clients elsewhere reach it"
@@ -160,7 +160,7 @@ def client_addresses(listen: Listen, addresses: t.Sequence[Address]) -> tuple[st
 
 
 def _resolve(entry: str, port: int, rules: _Rules, findings: list[Finding]) -> list[ListenAddress]:
-    """Return the listeners that one entry stands for; append to ``findings`` what is wrong with its form."""
+    """Return the listeners that one entry stands for; append the errors of its form to ``findings``."""
     scheme = _SCHEME.fullmatch(entry)
     if scheme and scheme["scheme"] != "tcp":
         findings.append(_wrong_scheme(entry, scheme["scheme"]))
@@ -195,7 +195,7 @@ def _split(rest: str) -> tuple[str, str | None]:
 
 
 def _ip(host: str, entry: str, findings: list[Finding]) -> IPAddress | None:
-    """Return the address; append what is wrong with it."""
+    """Return the address; append its problems."""
     if not host:
         findings.append(
             error(
@@ -230,7 +230,7 @@ def _no_address(host: str, entry: str) -> Finding:
 
 
 def _port(text: str | None, entry: str, rules: _Rules, findings: list[Finding]) -> int | None:
-    """Return the port; append what is wrong with it. A missing one is 2375, as for dockerd, where the user allows that."""
+    """Return the port; append its problems. A missing one is 2375, as for dockerd, where the user allows that."""
     if not text:
         if rules.allow_port_2375:
             return PLAIN_PORT
@@ -280,7 +280,7 @@ def _private(port: int, rules: _Rules, findings: list[Finding]) -> list[ListenAd
 
 
 def _assess(item: ListenAddress, rules: _Rules) -> list[Finding]:
-    """Return what is wrong with a listener on this host."""
+    """Return the problems of a listener on this host."""
     if item.ip.is_unspecified:
         return [] if rules.allow_public_address else _assess_wildcard(item, rules)
     findings: list[Finding] = []

@@ -6,7 +6,7 @@
 Source: moby opts/hosts.go (ParseHost) and daemon/listeners (listenFD); measured on dockerd 20.10.24:
 
 * Flags and ``hosts`` in daemon.json exclude each other. With neither, dockerd listens on /var/run/docker.sock; with TLS
-  switched on and neither, on tcp://localhost:2376 only, so there is no local socket at all.
+  switched on and neither, on tcp://localhost:2376 only, without a local socket.
 * ``unix://`` without a path is /var/run/docker.sock; a relative path counts from dockerd's working directory.
 * ``fd://`` is every listener of docker.socket, ``fd://3`` the first of them.
 * DOCKER_HOST is for the client: dockerd does not read it.
@@ -31,7 +31,7 @@ _ADDRESS = re.compile(r"(?:(?P<host>\[[^\]]*\]|[^:/]*):)?(?P<port>[0-9]+)(?:/.*)
 
 @dataclass(frozen=True)
 class Listening:
-    """What a dockerd listens on. ``unix``: paths, ``@name`` for an abstract one; ``tcp``: (address, port) as configured."""
+    """The listeners of a dockerd. ``unix``: paths, ``@name`` for an abstract one; ``tcp``: (address, port) as configured."""
 
     unix: tuple[str, ...] = ()
     tcp: tuple[tuple[str, int], ...] = ()
@@ -39,7 +39,7 @@ class Listening:
 
     @property
     def plain(self) -> tuple[tuple[str, int], ...]:
-        """The TCP listeners that anybody may ask."""
+        """The TCP listeners that may be asked without a certificate."""
         return () if self.tls else self.tcp
 
 

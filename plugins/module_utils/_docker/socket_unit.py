@@ -4,7 +4,7 @@
 """Socket units: what other people's files make docker.socket listen on, and the unit of the listener ``systemd``.
 
 A TCP listener of docker.socket is handed to dockerd with ``fd://``, beside those that we set up: with TLS settings in
-daemon.json it is one door more, and the day they go it is plain text without a word in the log (dockerd-facts 2.2, measured).
+daemon.json it is a second listener, and without these settings it is plain text, with no message in the log (dockerd-facts 2.2, measured).
 Unix sockets, abstract ones too, are left alone. Source: systemd.socket(5); an empty assignment takes all listeners away.
 
 With the listener ``systemd``, systemd holds the TCP port and passes it to dockerd, beside docker.socket. That is a unit of its own, not a
@@ -84,9 +84,9 @@ def read_listeners(socket: UnitState, own_path: str) -> tuple[SocketListener, ..
 def check_socket(
     listeners: t.Sequence[SocketListener], own: str | None, existing_settings: str
 ) -> tuple[tuple[str, ...] | None, tuple[Finding, ...]]:
-    """Return the lines that our drop-in has to say in the place of all others' (None: nothing to say), and the findings.
+    """Return the lines of our drop-in that replace those of all others (None: none are needed), and the findings.
 
-    ``own``: the text of our drop-in as it is; what it has taken away once stays away.
+    ``own``: the text of our drop-in as it is; listeners that it has removed once stay removed.
     """
     tcp = [item for item in listeners if item.is_tcp]
     if not tcp:

@@ -4,7 +4,7 @@
 """Filtering by source address in the kernel: ``IPAddressAllow=`` of a unit. The lines are pure.
 
 systemd attaches a BPF program to the unit's cgroup, which needs the unified hierarchy (systemd.resource-control(5)); where that is
-missing systemd only logs it, and everybody may connect. So the ability is checked before, and a source that is not allowed is tried
+missing systemd only logs it and admits every address. So support is checked before, and a source that is not allowed is tried
 afterwards. Dropped packets have no answer: a client waits for its own timeout (measured on Debian 12 and 13). It counts in both
 directions and for the whole unit, which is why docker.service itself cannot have it.
 """

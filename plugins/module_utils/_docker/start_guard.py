@@ -96,9 +96,9 @@ class Fallback:
 
 
 def local_fallback(command: str, config_path: str, service: str, hosts: t.Sequence[str]) -> Fallback | None:
-    """Return what the drop-in says for ``command`` (without -H) and the local listeners ``hosts``.
+    """Return the drop-in's text for ``command`` (without -H) and the local listeners ``hosts``.
 
-    None where it cannot be said: the command expands no variables (``:`` prefix), or a listener has characters to be quoted.
+    None where it is not known: the command expands no variables (``:`` prefix), or a listener has characters to be quoted.
     """
     prefix = re.match(r"[@:+!|-]*", split_words(command)[0].value)
     if (prefix and ":" in prefix[0]) or not all(map(_PLAIN.fullmatch, hosts)):

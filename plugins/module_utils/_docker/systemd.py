@@ -31,7 +31,7 @@ _OBJECT = "/org/freedesktop/systemd1/unit/"
 
 @dataclass(frozen=True)
 class UnitState:
-    """One unit: the words are systemd's own. ``job`` is True while a start, stop or restart is queued or running."""
+    """One unit, with systemd's own terms. ``job`` is True while a start, stop or restart is queued or running."""
 
     name: str
     load_state: str = "not-found"
@@ -188,7 +188,7 @@ class Systemd:
         return "\n".join(result.stdout.strip().splitlines()[-lines:]) if result.returncode == 0 else ""
 
     def validate(self, command: t.Sequence[str]) -> str:
-        """Run a command that judges something; return "" for success, else what it has printed."""
+        """Run a command that checks something; return "" for success, otherwise its output."""
         result = _run(command)
         return "" if result.returncode == 0 else (result.stderr or result.stdout).strip() or "failed"
 
@@ -207,7 +207,7 @@ class Systemd:
 
 
 class Restart:
-    """``systemctl restart``, which ends when systemd has done it: so nobody has to ask again and again, 12 ms of CPU each time."""
+    """``systemctl restart``, which ends when systemd has done it: so no polling is needed, 12 ms of CPU each time."""
 
     def __init__(self, units: t.Sequence[str]) -> None:
         with _reported("systemctl"):

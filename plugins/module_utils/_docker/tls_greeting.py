@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a TLS server says in clear before it knows who asks.
+"""The unencrypted messages of a TLS server, before it knows the client.
 
 Python's ``ssl`` hides the names of the authorities that a server accepts for clients. That list is the only way to see
 from outside which anchors the *running* dockerd has loaded, and whether it has any: with ``tlsverify`` and no
@@ -34,14 +34,14 @@ _ALERTS = {40: "handshake_failure", 70: "protocol_version", 80: "internal_error"
 
 
 class HandshakeError(Exception):
-    """The peer did not answer like a TLS 1.2 server; the text says what came instead."""
+    """The peer did not answer like a TLS 1.2 server; the text describes its answer."""
 
 
 @dataclass(frozen=True)
 class ServerGreeting:
-    """What a server showed: its certificates (DER, leaf first) and how it asks for a client certificate.
+    """The greeting of a server: its certificates (DER, leaf first) and how it asks for a client certificate.
 
-    ``asks_for_certificate`` is False when no CertificateRequest came: anybody is admitted.
+    ``asks_for_certificate`` is False when no CertificateRequest came: every client is admitted.
     ``authority_names`` are DER-encoded subject names, in the order sent; empty also when none were sent.
     """
 
@@ -59,7 +59,7 @@ def read_greeting(host: str, port: int, timeout: float, server_name: str = "") -
     """Connect to ``host``:``port`` and return the server's greeting, within ``timeout`` seconds in all.
 
     ``server_name`` is sent as SNI when it is a DNS name. Raises HandshakeError when the peer speaks no TLS 1.2,
-    and OSError (ConnectionRefusedError, TimeoutError, …) when there is no connection.
+    and OSError (ConnectionRefusedError, TimeoutError, …) without a connection.
     """
     deadline = time.monotonic() + timeout
     with socket.create_connection((host, port), timeout=timeout) as connection:
@@ -154,7 +154,7 @@ def _extension(number: int, data: bytes) -> bytes:
 
 
 def _read_until_done(connection: socket.socket, deadline: float) -> ServerGreeting:
-    """Collect handshake records until ServerHelloDone and return what they said."""
+    """Collect handshake records until ServerHelloDone and return their content."""
     buffered = b""
     certificates: tuple[bytes, ...] = ()
     names: t.Optional[tuple[bytes, ...]] = None
@@ -200,7 +200,7 @@ def _read_exactly(connection: socket.socket, count: int, deadline: float) -> byt
 
 
 def _say_goodbye(connection: socket.socket) -> None:
-    """Send the alert user_canceled, so that dockerd's log says that the client left on purpose (RFC 5246 7.2)."""
+    """Send the alert user_canceled, so that dockerd's log shows that the client left on purpose (RFC 5246 7.2)."""
     try:
         connection.sendall(b"\x15\x03\x03\x00\x02\x01\x5a")
     except OSError:

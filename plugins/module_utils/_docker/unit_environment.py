@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a unit's files say, and the environment that its variables are taken from.
+"""The settings in a unit's files, and the environment of its variables.
 
 Source: systemd.unit(5) (drop-ins sort by file name, an empty assignment resets a list), systemd.exec(5) ENVIRONMENT
 (files override Environment=, later files earlier ones), systemd src/core/execute.c.
@@ -42,7 +42,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class UnitModel:
-    """What the unit's files say, our own drop-in left out."""
+    """The settings in the unit's files, without our own drop-in."""
 
     paths: tuple[str, ...]  # files read, in systemd's order
     commands: tuple[str, ...]  # raw ExecStart= values after resets

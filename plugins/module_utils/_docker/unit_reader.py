@@ -24,7 +24,7 @@ _SEARCH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 
 
 def unit_facts(services: Services, init_system: str) -> UnitFacts:
-    """Return what ``refusal`` judges; ``init_system``: the name of process 1."""
+    """Return the input of ``refusal``; ``init_system``: the name of process 1."""
     service = services.service
     release = _os_release()
     docker = os.path.realpath("/usr/bin/docker")

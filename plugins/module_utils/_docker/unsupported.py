@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which Docker cannot be managed, and what is there instead. Pure."""
+"""Kinds of Docker that cannot be managed. Pure."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def refusal(facts: UnitFacts) -> Finding | None:
 
 
 def _nothing_to_manage(facts: UnitFacts) -> Finding:
-    """Return the refusal for a host without docker.service: what is there instead."""
+    """Return the refusal for a host without docker.service, with the reason."""
     if facts.snap_docker:
         return error(
             "docker-snap",

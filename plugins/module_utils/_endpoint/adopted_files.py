@@ -3,8 +3,8 @@
 
 """Files of another tool in the directory of the certificates: how they were found, and their way back.
 
-Used by ``certificate_store.py``. A file is given back as the same inode where it could be kept as a hard link, so its times, ACLs
-and labels are those of before; else as a copy with its mode, owner and time.
+Used by ``certificate_store.py``. A file is restored as the same inode where it could be kept as a hard link, so its times, ACLs
+and labels are unchanged; otherwise as a copy with its mode, owner and time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def keep(directory: str, names: t.Iterable[str], revision: str) -> None:
 
 
 def restore(directory: str, revision: str, files: t.Mapping[str, bytes], found: Found) -> None:
-    """Make each name in ``found`` what it was: a link, or a file with the bytes in ``files``. Can be repeated.
+    """Restore each name in ``found``: a link, or a file with the bytes in ``files``. Can be repeated.
 
     ``revision``: the path that ``keep`` was given. A link whose target is gone meanwhile becomes a file with the bytes
     that it led to. Raises TlsError ``file-unwritable``.
@@ -62,7 +62,7 @@ def put_aside(
 ) -> tuple[str, ...]:
     """Write beside their names the files in ``found`` that differ from those ``given`` back; return the paths.
 
-    Can be repeated: what is there already is not written again.
+    Can be repeated: existing files are not written again.
     """
     paths = []
     for name, was in found.items():

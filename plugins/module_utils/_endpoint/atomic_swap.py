@@ -4,7 +4,7 @@
 """Files that change places: everything is written first, then swapped by renames alone.
 
 New contents are staged beside their files, and the old ones get a second name (a hard link). So neither the swap nor
-its undoing needs room on the disk, and an undone file is the very same inode as before, with its times and labels.
+its rollback needs space on the disk, and a rolled back file is the same inode as before, with its times and labels.
 Names that begin with a dot and do not end in ``.conf`` mean nothing to systemd.
 """
 
@@ -129,7 +129,7 @@ def swap(saved: SavedFile) -> None:
 
 
 def restore(saved: SavedFile, ours: t.Collection[str] = ()) -> str:
-    """Make the file what it was; return "" or the path where a third party's version of it was put aside.
+    """Restore the file; return "" or the path where a third party's version of it was put aside.
 
     ``ours``: digests of other contents that we may have written there. Does nothing where the file already is what it
     was, so it can be repeated after a crash at any point.
@@ -176,7 +176,7 @@ def replace_contents(saved: SavedFile, data: bytes) -> None:
 
 
 def discard(path: str) -> None:
-    """Remove what is staged or kept for ``path``, where there is any."""
+    """Remove the staged and kept files of ``path``, if there are any."""
     for extra in (staged_path(path), staged_path(path) + ".1", kept_path(path), _beside(path, _ROLLBACK_CONFIG)):
         with contextlib.suppress(OSError):
             os.unlink(extra)
@@ -203,7 +203,7 @@ def _free_name(path: str) -> str:
 
 
 def _without_insecure_mode(saved: SavedFile) -> SavedFile:
-    """A drop-in is a command that root runs: nobody else may write it, whatever was in its place (a link to /dev/null)."""
+    """A drop-in is a command that root runs: only root may write it, whatever file was there before (a link to /dev/null)."""
     return replace(saved, mode=saved.mode & 0o755) if saved.path.endswith(".conf") else saved
 
 

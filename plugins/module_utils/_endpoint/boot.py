@@ -47,7 +47,7 @@ def check_boot(services: Services, listener: str) -> tuple[Finding, ...]:
 
 
 def check_network(listen: Listen, listener: str) -> tuple[Finding, ...]:
-    """Return a warning of what can still happen with dockerd's own listeners on single addresses (dockerd-facts 2.5)."""
+    """Return a warning of the remaining risk with dockerd's own listeners on single addresses (dockerd-facts 2.5)."""
     if listener != "dockerd" or not listen.needs_network():
         return ()
     named = ", ".join(address.endpoint() for address in listen.addresses)

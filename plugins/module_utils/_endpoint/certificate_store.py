@@ -4,7 +4,7 @@
 """The TLS files of a host as one set that changes in one rename.
 
 In the directory, ``ca.pem`` and its like are links to ``current/<name>``, and ``current`` is a link to ``revision-<n>``,
-a directory with a complete set. So there is no moment, even at a power loss, in which a key stands beside another key's
+a directory with a complete set. So at no moment, even at a power loss, is a key beside another key's
 certificate (dockerd would not start; dockerd-facts 2.3). Files of another tool found at these names are adopted: the same
 bytes become a revision, then link by link takes the place of a file that reads the same.
 
@@ -38,7 +38,7 @@ PENDING_KEY = "server-key.pem.new"
 CURRENT = "current"
 
 _ADOPTED = "adopted.json"  # in a revision: how the files of another tool were found
-_LATER = "later.json"  # the same for files that somebody has put in the place of ours since
+_LATER = "later.json"  # the same for files of others that have replaced ours since
 _PREVIOUS = "previous"  # in a revision: the name of the one that was live before it
 _REVISION = re.compile(r"revision-([1-9][0-9]*)")
 
@@ -48,7 +48,7 @@ class CertificateSet:
     """What dockerd would read now.
 
     ``layout``: missing (no directory), empty (no set), plain (files of another tool), revisions (ours), mixed (an
-    adoption that was cut off, or somebody put a file in the place of a link).
+    interrupted adoption, or a file in the place of a link).
     """
 
     ca: bytes | None
@@ -132,7 +132,7 @@ def prepare(directory: str, changes: t.Mapping[str, bytes]) -> str:
 
 
 def activate(directory: str, revision: str) -> None:
-    """Switch to a revision in one rename, flushed to disk; the directory becomes 0700, and its files what they should be.
+    """Switch to a revision in one rename, flushed to disk; the directory becomes 0700, and its files are checked and repaired.
 
     Raises TlsError ``certificate-store-unusable`` (no such revision), ``file-unwritable``.
     """
@@ -179,7 +179,7 @@ def adopted_revision(directory: str) -> str | None:
 
 
 def later_names(directory: str) -> tuple[str, ...]:
-    """Return the names where somebody has put other files in the place of ours since; the last such set is kept."""
+    """Return the names where other files have replaced ours since; the last such set is kept."""
     revision = _last_with(directory, _LATER)
     found = {} if revision is None else _found_as(directory, revision, _LATER)
     return tuple(name for name in found if name in NAMES)
@@ -229,7 +229,7 @@ def restore(directory: str, revision: str) -> None:
 def release(directory: str, revision: str | None) -> tuple[str, ...]:
     """Put the names back as they were found in the adopted ``revision``, and take all away that is ours; can be repeated.
 
-    None: there was no set at first, so our names and revisions go, and the directory too if nothing else is in it.
+    None: at first no set existed, so our names and revisions are removed, and the directory too if nothing else is in it.
     Files that are not ours stay, and so does a pending key. Returns the paths where files were put aside that somebody had put
     in the place of ours. Raises TlsError ``certificate-store-unusable``, ``file-unwritable``.
     """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The end of a change that is for good; can be repeated after a crash at any point."""
+"""The end of a committed change; can be repeated after a crash at any point."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .journal import Journal, StateDirectory
 
 
 def commit(journal: Journal, state: StateDirectory) -> None:
-    """Write the record, remove what is no longer needed, and the journal last.
+    """Write the record, remove the files that are not needed any more, and the journal last.
 
     Raises TlsError ``file-unwritable``; the journal stays then, and the next run finishes.
     """

@@ -44,7 +44,7 @@ class Current:
 def run(
     options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
 ) -> dict[str, t.Any]:
-    """Make the host's endpoint what ``options`` say (or only tell what that would mean); return the module's result.
+    """Change the host's endpoint to match ``options`` (or only report the effects); return the module's result.
 
     Raises TlsError; then the host is as it was.
     """
@@ -71,9 +71,9 @@ def _require_writable(state: StateDirectory) -> None:
 def is_current(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> Current:
     """Return whether ``run`` would find nothing to do, by the same plan; where there is something, after every check before a change.
 
-    With ``certificate_pending`` in ``options`` this is the preflight of a certificate that nobody has signed yet. For the state
+    With ``certificate_pending`` in ``options`` this is the preflight of a certificate that is not signed yet. For the state
     present only. Raises TlsError as ``run`` does. A host with an unfinished change is never refused here: ``run`` has to finish or
-    undo that first, and the plan is about what is there afterwards.
+    roll that back first, and the plan is about the state afterwards.
     """
     journal = _journal(state, options)
     if journal is not None:
@@ -101,7 +101,7 @@ def _look(
 
 
 def _requested_verification(options: Options, machine: Machine, planned: Present) -> tuple[dict[str, t.Any], ...]:
-    """Return the proof of what is there, where it is asked for: against what is wanted, also when that differs."""
+    """Return the verification of the present endpoint against the options, where it is requested, even if they differ."""
     if not options.verify or options.state != "present":
         return ()
     from . import verify_local
@@ -141,7 +141,7 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
 
 
 def _remove_leftovers(found: HostState, state: StateDirectory) -> None:
-    """Remove what an unfinished run has left on a host whose Docker is as it was."""
+    """Remove leftovers of an unfinished run on a host whose Docker is unchanged."""
     from .commit import restore_directory
     from .plan_removal import has_record
 
@@ -216,7 +216,7 @@ def _with_docker_down(problem: TlsError, found: HostState, machine: Machine) -> 
 
 
 def _directory(options: Options, state: StateDirectory) -> str:
-    """Return where the certificates are: to go back, where an earlier run has put them, whatever the option says by now."""
+    """Return where the certificates are: to go back, where an earlier run has put them, regardless of the present option."""
     if options.state in ("present", "confirmed") or not state.exists():
         return options.directory
     record = state.read_record()
@@ -252,7 +252,7 @@ def _listeners(listen: Listen, machine: Machine, found: HostState) -> tuple[tupl
 
 
 def _with_sources(planned: Present, options: Options, machine: Machine) -> Present:
-    """Return the plan with an error where sources are to be filtered and this host cannot: everybody could connect."""
+    """Return the plan with an error where sources should be filtered and this host cannot do that: every address could connect."""
     if not options.allowed_sources or machine.can_filter_sources():
         return planned
     finding = docker_findings.error(
@@ -290,7 +290,7 @@ def _journal(state: StateDirectory, options: Options) -> Journal | None:
 
 
 def _recover(state: StateDirectory, machine: Machine) -> tuple[str, ...]:
-    """Undo or finish what an earlier run has left; a change that waits for its confirmation is left to wait."""
+    """Roll back or complete the unfinished change of an earlier run; a change that waits for its confirmation continues to wait."""
     journal = state.read_journal()
     if journal is None or journal.phase == UNCONFIRMED:
         return ()
@@ -311,7 +311,7 @@ def _journal_reasons(journal: Journal | None) -> tuple[str, ...]:
 
 
 def _confirm(options: Options, machine: Machine, state: StateDirectory, found: HostState) -> dict[str, t.Any]:
-    """Make an unconfirmed change one for good. Raises TlsError ``confirmation-too-late``."""
+    """Commit an unconfirmed change. Raises TlsError ``confirmation-too-late``."""
     journal = state.read_journal()
     if journal is None and found.record is not None and found.record.confirmation_missed:
         raise TlsError(

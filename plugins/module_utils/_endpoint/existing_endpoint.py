@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The endpoint that somebody else has made on this host: what of it must outlive a change to ours.
+"""An endpoint of another tool on this host: the parts of it that must survive a change to ours.
 
 Two things: its clients, who must not be shut out unless that was asked for, and the addresses that it listens on.
 """
@@ -40,7 +40,7 @@ Read = t.Callable[[str], t.Optional[bytes]]
 
 @dataclass(frozen=True)
 class Listening:
-    """The entries of docker_daemon_listen that count, which of them were kept from others, and what is wrong with that."""
+    """The entries of docker_daemon_listen that count, which of them were kept from others, and the findings about them."""
 
     entries: tuple[str, ...]
     kept: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ def socket_addresses(state: HostState) -> list[tuple[str, str]]:
 
 
 def wanted_listen(state: HostState, options: Options) -> Listening:
-    """Return where to listen: as the options say; else where the endpoint that is taken over listens; else on all addresses."""
+    """Return where to listen: as in the options; otherwise where the endpoint that is taken over listens; otherwise on all addresses."""
     record = managed_record(state)
     if record is not None:
         kept = record.adopted_listen
@@ -139,7 +139,7 @@ def _authorities(data: bytes | None, what: str) -> dict[tuple[str, str], str]:
         found = reader.load_certificates(data or b"", what)
         views = [reader.view_certificate(one, what) for one in found]
     except TlsError:
-        return {}  # dockerd does not start with it either: nobody is admitted
+        return {}  # dockerd does not start with it either: no client is admitted
     return {
         (view.subject, view.public_key_fingerprint): f"{view.subject} (sha256 {view.fingerprint_sha256[:16]})"
         for view in views

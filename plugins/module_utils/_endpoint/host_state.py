@@ -51,7 +51,7 @@ def this_host() -> HostContext:
 
 
 def run(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return the look at this host; ``arguments``: the options of M(host_state), with defaults."""
+    """Return the inspection of this host; ``arguments``: the options of M(host_state), with defaults."""
     requests, endpoint_options = arguments["requests"], arguments["endpoint"]
     problem = cryptography_problem()
     if problem is not None and problem[1] in INSTALLED_BY_ROLES:
@@ -62,7 +62,7 @@ def run(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 def without_library(
     problem: tuple[str, str], parameters: t.Mapping[str, t.Any] | None, context: HostContext, now: datetime
 ) -> dict[str, t.Any]:
-    """Return what can be said without ``cryptography``, which the roles install: whether the change of the daemon is refused.
+    """Return the state that is known without ``cryptography``, which the roles install: whether the change of the daemon is refused.
 
     Everything but the certificates and the authorities is checked. What cannot be read without the library is in doubt.
     """
@@ -84,11 +84,11 @@ def inspect(
     *,
     prepare: bool = False,
 ) -> dict[str, t.Any]:
-    """Return ``current``, the ``reasons`` why not, and ``warnings``; for a current host also what the two modules would report.
+    """Return ``current``, the ``reasons`` why not, and ``warnings``; for a current host also the results that the two modules would report.
 
     In: the options of ``certificate_requests`` and of ``endpoint`` (None: only certificates are asked about), with
     their defaults. With ``prepare``, a host where something is due makes the keys and requests that it needs at once, and
-    ``prepared`` is what ``certificate_requests`` would have said. Never raises TlsError: the host is ``refused`` then (message,
+    ``prepared`` is the result that ``certificate_requests`` would have. Never raises TlsError: the host is ``refused`` then (message,
     hint and code), and nothing was made.
     """
     reported: dict[str, t.Any] = {}

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must outlive us: the journal of a change, the record of what was found first, the last good state.
+"""State that must survive a killed run: the journal of a change, the record of the state before the first run, the last good state.
 
 All of it is in one directory (0700, files 0600), and none of it holds a key.
 The journal is written and flushed before the first change and removed after the last: while it is there, a change is
-unfinished. It holds the exact bytes, owners and modes of before, so that ``rollback.py`` needs nothing else.
+unfinished. It holds the exact former bytes, owners and modes, so that ``rollback.py`` needs nothing else.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .._files import advice, ensure_directory, fsync_directory, read_bytes_or_no
 
 STATE_DIRECTORY = "/var/lib/docker-tls"
 BEGUN = "begun"  # files may be changed: to be rolled back
-UNCONFIRMED = "unconfirmed"  # proved on the host; to be rolled back unless it is confirmed
-COMMITTED = "committed"  # for good: only the tidying up is left
+UNCONFIRMED = "unconfirmed"  # verified on the host; rolled back unless it is confirmed
+COMMITTED = "committed"  # only the cleanup is left
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SavedCertificates:
 
 @dataclass(frozen=True)
 class Record:
-    """What a run leaves behind for later ones. ``original_*``: found before the first change (None: no file).
+    """The record of a run for later ones. ``original_*``: found before the first change (None: no file).
 
     ``written``: the daemon.json that we wrote last, whole. ``last_good``: the files of the state before the last change.
     ``rolled_back``: that state is in use. ``confirmation_missed``: an unconfirmed change was rolled back since the last run.
@@ -80,14 +80,14 @@ class Record:
 class Journal:
     """A change under way. ``files`` are in the order in which they are swapped; a rollback goes the other way.
 
-    ``process`` names dockerd's process of before: while it still runs, nothing needs a restart.
+    ``process`` names dockerd's former process: while it still runs, nothing needs a restart.
     ``config_for_rollback``: daemon.json for the restart of a rollback, when only ``live-restore`` in it keeps the containers running.
     ``ours``: digests of all that we may write to daemon.json on the way. ``with_socket``: docker.socket changes too.
     ``found_state``: systemd's word for docker.service before, and ``process_started`` of its process: where that is the same,
-    nobody has started it since.
-    ``released``: the certificates' directory is given back, ``adopted`` being the revision with another tool's files;
+    it was not started since.
+    ``released``: the certificates' directory is restored, ``adopted`` being the revision with another tool's files;
     so are ``former`` directories.
-    ``proxy``: what the change does to the proxy's unit ("": nothing), which ran before or not.
+    ``proxy``: the change of the proxy's unit ("": none), which ran before or not.
     """
 
     action: str
@@ -144,7 +144,7 @@ def encode(value: t.Any) -> dict[str, t.Any]:
 
 
 def decode(kind: t.Any, encoded: t.Mapping[str, t.Any]) -> t.Any:
-    """Return the dataclass ``kind`` that ``encode`` made ``encoded`` from; what an older one did not know has its default.
+    """Return the dataclass ``kind`` that ``encode`` made ``encoded`` from; fields that an older one does not have get their defaults.
 
     Raises KeyError, TypeError, ValueError.
     """
@@ -251,7 +251,7 @@ class StateDirectory:
         write_atomic(self.unverified_path, b"", 0o600)
 
     def clear_unverified(self) -> None:
-        """Forget it: a controller has verified the endpoint, or there is no endpoint any more."""
+        """Remove the mark: a controller has verified the endpoint, or the endpoint was removed."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.unverified_path)
             fsync_directory(self.path)

@@ -145,7 +145,7 @@ class Machine:
             return path, grp.getgrgid(status.st_gid).gr_name if usable else ""
         with contextlib.suppress(
             KeyError
-        ):  # nobody listens there now; Docker's packages have this group in docker.socket
+        ):  # no process listens there now; Docker's packages have this group in docker.socket
             return path, grp.getgrnam("docker").gr_name
         return path, ""
 
@@ -155,13 +155,13 @@ class Machine:
         return self.systemd.restart(with_socket=with_socket)
 
     def stop(self, *, with_socket: bool) -> None:
-        """Stop dockerd, as somebody had done before us; its socket takes over its unit files where that is running."""
+        """Stop dockerd, which was stopped before the change; its socket takes over its unit files where that is running."""
         self.systemd.command("stop", "--", self.systemd.service)
         if with_socket:
             self.systemd.command("try-restart", "--", self.systemd.socket)
 
     def kill(self, pid: int) -> None:
-        """End a dockerd that hangs. Containers are not its children and go on."""
+        """End a dockerd that hangs. Containers are not its children and continue to run."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -200,7 +200,7 @@ class Machine:
         return "" if self.api_ports() else "dockerd listens nowhere"
 
     def engine_facts(self, *, networks: bool = False) -> EngineFacts | None:
-        """Return what the engine says of itself, None when it does not answer."""
+        """Return the engine's information, None when it does not answer."""
         engine = self.engine()
         try:
             return engine.facts(networks=networks) if engine else None

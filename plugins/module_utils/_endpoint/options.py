@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a user asks of an endpoint."""
+"""The options of an endpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_DIRECTORY = "/etc/docker/certs"
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the module ``endpoint``. Times in seconds; certificates as PEM, "" to keep what is there."""
+    """The options of the module ``endpoint``. Times in seconds; certificates as PEM, "" to keep the present ones."""
 
     state: str = "present"
     listen: tuple[str, ...] = ()  # where the endpoint that is taken over listens, else on all addresses
@@ -46,7 +46,7 @@ class Options:
     crl: str = ""
     stream_timeout: int = 3600
     allowed_sources: tuple[str, ...] = ()
-    haproxy_package: str = ""  # what the role installs where HAProxy is missing; "": nothing
+    haproxy_package: str = ""  # the package that the role installs where HAProxy is missing; "": none
 
     @property
     def takes_over(self) -> bool:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what is and what is wanted to what has to be done, and why. Pure.
+"""The plan of a change, from the present state and the options, with reasons. Pure.
 
 The order of the swaps matters: dockerd must be able to start after every one of them, be it because the power failed or
 because it crashed before ``daemon-reload``. Two rules give that order (dockerd-facts 1.4, 1.5, 2.2):
@@ -35,7 +35,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the host must show when the change is done. ``addresses``: (address, port) to connect to.
+    """The expected state of the host after the change. ``addresses``: (address, port) to connect to.
 
     ``authority_names``: DER subject names of the anchors, None where they are not known. ``by_proxy``: the proxy holds the
     ports, and dockerd none. ``filtered``: only some networks may connect.
@@ -50,14 +50,14 @@ class Expected:
 
 @dataclass(frozen=True)
 class Plan:
-    """What has to be done. Nothing at all: ``changed`` is False.
+    """The steps of a change. ``changed`` is False without any.
 
     ``files``: in the order of their swap. ``certificates``: name -> bytes of those that change. ``revision``: an older
-    one that is to be live again. ``config_before_restart``: daemon.json that only switches live-restore on, before everything else.
+    one that becomes live again. ``config_before_restart``: daemon.json that only switches live-restore on, before everything else.
     ``config_during_restart``: daemon.json for the restart, where the final one lacks the live-restore that keeps the containers running.
-    ``config_for_rollback``: the same for a rollback. ``released``: the directory of the certificates is given back, with the files in
-    ``revision`` where another tool had some, and so are ``former`` ones. ``leftovers``: what an unfinished run has left (a key that waits for its
-    certificate, a record), removed without touching Docker. ``proxy``: what is done to its unit (``_proxy/service.py``).
+    ``config_for_rollback``: the same for a rollback. ``released``: the directory of the certificates is restored, with the files in
+    ``revision`` where another tool had some, and so are ``former`` ones. ``leftovers``: files of an unfinished run (a key that waits for its
+    certificate, a record), removed without touching Docker. ``proxy``: the change of its unit (``_proxy/service.py``).
     """
 
     action: str
@@ -94,7 +94,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Done:
-    """What a transaction has done; ``proof`` as it is shown to users. ``warnings``: what else they should hear of."""
+    """The result of a transaction; ``verification`` as it is shown to users. ``warnings``: further messages for them."""
 
     restarted: bool
     verification: tuple[dict[str, t.Any], ...] = ()
@@ -204,7 +204,7 @@ class LiveRestore:
 
 
 def live_restore_steps(state: HostState, after: bytes | None, *, restart: bool, flagged: bool) -> LiveRestore:
-    """Return what has to be in daemon.json when, so that live-restore is on whenever dockerd stops and starts.
+    """Return the texts of daemon.json for each step, so that live-restore is on whenever dockerd stops and starts.
 
     Measured on 20.10 and 26.1: switched on by SIGHUP before the first secured restart, the container's process continues.
     A dockerd that starts with live-restore off stops the containers that it finds, so a rollback needs it on as well.
@@ -235,7 +235,7 @@ def of_dockerd(state: HostState, changes: t.Iterable[Change]) -> tuple[Change, .
 
 
 def outdated_reasons(state: HostState, expected: Expected) -> tuple[str, ...]:
-    """Return why the running dockerd or proxy is not what its files say, () where it is (TLS files are read at its start only)."""
+    """Return why the running dockerd or proxy differs from its files, () where it does not (TLS files are read at its start only)."""
     if not state.services.service.is_active:
         return ("daemon-not-running",)
     if not expected.addresses or (expected.by_proxy and not state.proxy.active):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan for an endpoint that is to be there. Pure."""
+"""The plan for an endpoint with state present. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def no_listeners(_listen: Listen) -> t.Sequence[tuple[str, int, str]]:
 
 @dataclass(frozen=True)
 class Present:
-    """A plan, what the checks before it have found, and the listeners it is about.
+    """A plan, the findings of the checks before it, and its listeners.
 
     ``plain_port``: the processes other than dockerd that listen on port 2375, as they are shown.
     """
@@ -69,9 +69,9 @@ class Present:
 def plan_present(
     state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = no_listeners
 ) -> Present:
-    """Return what has to be done so that ``options`` hold. Raises TlsError where the host's Docker cannot be managed.
+    """Return the plan that makes the host match ``options``. Raises TlsError where the host's Docker cannot be managed.
 
-    In check mode a certificate that is not there yet is taken as one that will be issued. What forbids a change is looked for only
+    In check mode a certificate that is not there yet is taken as one that will be issued. Obstacles to a change are searched for only
     where there is one: a host without a change pays for none of it.
     """
     derivation = _manageable(state)
@@ -120,7 +120,7 @@ def _other_sockets(state: HostState, options: Options, derivation: Derivation) -
 
 
 def expected(listen: Listen, files: t.Mapping[str, bytes]) -> Expected:
-    """Return what the endpoint must show with ``files``."""
+    """Return the expected state of the endpoint with ``files``."""
     leaf = files.get(certificate_store.CERTIFICATE)
     anchors = files.get(certificate_store.CLIENT_CA)
     view = reader.view_certificate(reader.load_certificate(leaf, "the certificate")) if leaf else None
@@ -199,7 +199,9 @@ def _plan(
         reasons += ["modes-repaired"] if state.certificates.insecure else ["directory-mode-changed"]
     own = of_dockerd(state, changes)
     units = any(change.path != state.config_path for change in own)
-    read = pending or any(name != certificate_store.CA for name in certificates)  # what the endpoint reads at its start
+    read = pending or any(
+        name != certificate_store.CA for name in certificates
+    )  # the files that the endpoint reads at its start
     proxied = options.listener == "proxy"
     restart = needs_restart(before, values) or units or (read and not proxied)
     outdated = () if restart else outdated_reasons(state, shown)
@@ -231,7 +233,7 @@ def _plan(
 
 
 def _insecure_revision(state: HostState) -> str | None:
-    """Return the live revision where others may look into it or its directory: making it live again closes that."""
+    """Return the live revision where others may read it or its directory: making it live again corrects the mode."""
     certificates = state.certificates
     insecure = certificates.insecure or certificates.directory_mode not in (None, 0o700)
     return certificates.revision if insecure else None
@@ -245,7 +247,7 @@ def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
     """Return whether docker.socket has to be restarted too: its path leads elsewhere, and ``fd://`` is wanted.
 
     A dockerd that has bound /run/docker.sock itself has unlinked systemd's, and takes the path away when it ends
-    (measured): with ``fd://`` nobody would then reach the new one.
+    (measured): with ``fd://`` no client would then reach the new one.
     """
     activated = any(str(host).startswith("fd://") for host in settings.get("hosts", ("fd://",)))
     if not activated or not state.socket_usable:
@@ -266,7 +268,7 @@ def _check(
     *,
     check_mode: bool,
 ) -> tuple[Finding, ...]:
-    """Return what the checks before a change find. What a check run cannot have yet, a certificate or a whole CA, is not missed."""
+    """Return the findings of the checks before a change. A certificate or CA that check mode cannot have yet is not reported as missing."""
     from .preflight import HostFacts, WantedEndpoint, check
 
     engine = state.engine
@@ -316,7 +318,7 @@ def _check(
 
 
 def _check_standing(state: HostState, options: Options, files: t.Mapping[str, bytes]) -> tuple[Finding, ...]:
-    """Return what makes the files in place unusable: dockerd reads them at its next start, which nobody may be there to see."""
+    """Return why the installed files cannot be used: dockerd reads them at its next start, which may be unattended."""
     from .preflight_certificates import TlsFiles, check_certificates
 
     given = TlsFiles(
@@ -329,7 +331,7 @@ def _check_standing(state: HostState, options: Options, files: t.Mapping[str, by
 
 
 def _unprovable(state: HostState, options: Options, plan: Plan) -> tuple[Finding, ...]:
-    """Refuse a restart that cannot be proved at an address that is away: it would be rolled back, by a second one.
+    """Refuse a restart that cannot be verified at a missing address: it would be rolled back, by a second one.
 
     With ``hosts`` such an address is refused in any case; systemd's listeners wait for it, and then all goes by itself.
     """
@@ -347,7 +349,7 @@ def _unprovable(state: HostState, options: Options, plan: Plan) -> tuple[Finding
 
 
 def _left_behind(state: HostState) -> tuple[Finding, ...]:
-    """Refuse to leave our settings in one daemon.json and go on with another: ``absent`` would know the last one only."""
+    """Refuse to leave our settings in one daemon.json and continue with another: ``absent`` would know the last one only."""
     if not state.left_behind:
         return ()
     text = f"the endpoint was set up in {state.left_behind}, which still has it, and now {state.config_path} should have it"
@@ -355,5 +357,5 @@ def _left_behind(state: HostState) -> tuple[Finding, ...]:
     return (error("config-path-changed", text, hint),)
 
 
-# Of a pending certificate the authorities are judged where they are known; on the first run in check mode there is no CA yet.
+# For a pending certificate the authorities are checked where they are known; on the first run in check mode the CA does not exist yet.
 _MISSING = ("certificate-missing", "authority-missing", "anchors-missing")

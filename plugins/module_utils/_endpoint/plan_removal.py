@@ -22,7 +22,7 @@ from .state import HostState, configured_listeners, connectable, same_path
 
 
 def plan_absent(state: HostState, options: Options) -> Plan:
-    """Return what has to be done so that Docker has the daemon.json and the units that it had without us.
+    """Return the plan that restores Docker's former daemon.json and units.
 
     Certificates and keys of another tool that were in our directory come back. Where there were none, ours stay: they belong
     to docker_server_cert, and a key that is gone cannot be had back. A key that waits for its certificate goes.
@@ -43,7 +43,7 @@ def plan_absent(state: HostState, options: Options) -> Plan:
         proxy,
     )
     changes = ordered(state, after, units)
-    # A Docker that somebody has stopped stays so.
+    # A stopped Docker stays stopped.
     runs = state.refused is None and state.services.service.active_state != "inactive"
     restart = runs and (bool(of_dockerd(state, changes)) or _reads_other_certificates(state))
     carry = live_restore_steps(state, after, restart=restart, flagged=_flagged(state))
@@ -79,7 +79,7 @@ def has_record(state: HostState) -> bool:
 
 
 def put_aside(state: HostState) -> tuple[Finding, ...]:
-    """Warn of files that somebody has put in the place of ours: giving back puts them aside."""
+    """Warn of files that have replaced ours: a restore moves them aside."""
     mixed = [name for name in certificate_store.NAMES if name in state.certificates.foreign]
     names = list(dict.fromkeys([*mixed, *state.later])) if state.adopted else []
     if not names:
@@ -92,7 +92,7 @@ def put_aside(state: HostState) -> tuple[Finding, ...]:
 
 
 def plan_rolled_back(state: HostState) -> Plan:
-    """Return what has to be done to have the last good state again; nothing where that was done already.
+    """Return the plan that restores the last good state; an empty one where that was done already.
 
     Raises TlsError ``nothing-to-roll-back`` where no earlier state is known.
     """
@@ -116,7 +116,7 @@ def plan_rolled_back(state: HostState) -> Plan:
     changes = ordered(state, after, units)
     own = of_dockerd(state, changes)
     proxied = units.proxy[state.proxy.files.unit_path] is not None
-    first = record.last_good_revision is None and state.adopted is not None  # the set of before was another tool's
+    first = record.last_good_revision is None and state.adopted is not None  # the former set was another tool's
     revision = record.last_good_revision if record.last_good_revision != state.certificates.revision else None
     revision = state.adopted if first else revision
     changed = bool(changes or revision)
@@ -157,7 +157,7 @@ def _without_us(state: HostState, options: Options) -> bytes | None:
 
 
 def _expected(state: HostState, after: bytes | None, units: Units, revision: str | None) -> Expected:
-    """Return what the former endpoint must show; nothing where there was none."""
+    """Return the expected state of the former endpoint; nothing where there was none."""
     values = daemon_json.parse_daemon_json(after, state.config_path).values
     addresses = configured_listeners(values, units.endpoint) if values.get("tlsverify") is True else ()
     places = state.proxy.files
@@ -176,7 +176,7 @@ def _expected(state: HostState, after: bytes | None, units: Units, revision: str
 
 
 def _reads_other_certificates(state: HostState) -> bool:
-    """Return whether the running dockerd has read other files from our directory than those that are given back."""
+    """Return whether the running dockerd has read other files from our directory than those that are restored."""
     if state.adopted is None or not state.services.service.is_active:
         return False
     place = state.directory.rstrip("/") + "/"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an endpoint needs in daemon.json, and what the record keeps of it. Pure."""
+"""The settings of an endpoint in daemon.json, and their part of the record. Pure."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def new_record(
 
 
 def _original(state: HostState, mistaken: t.Sequence[str]) -> bytes | None:
-    """Return the daemon.json that the host would have without us: as found first, with what others have changed since."""
+    """Return the daemon.json that the host would have without us: the one found first, with the later changes of others."""
     record = existing_endpoint.managed_record(state)
     if record is None or record.written_config is None:
         return existing_endpoint.without_refused_keys(state, mistaken)

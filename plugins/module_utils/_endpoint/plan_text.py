@@ -35,7 +35,7 @@ def plan_text(
 ) -> str:
     """Return the line for a change; ``after`` are the TLS files as they will be, ``pending`` the groups whose authority the run would make."""
     if not plan.touches_docker and plan.leftovers:
-        return f"what an unfinished run has left is removed, Docker is not touched ({', '.join(reasons)})"
+        return f"leftovers of an unfinished run are removed, Docker is not touched ({', '.join(reasons)})"
     before = found.certificates.files()
     parts = [_ACTIONS[plan.action]] if plan.action in _ACTIONS else []
     parts += _listen_text(found, plan, listen)
@@ -56,7 +56,7 @@ def _listen_text(found: HostState, plan: Plan, listen: Listen | None) -> list[st
     listed = hosts if isinstance(hosts, list) else []
     before = [str(host)[len("tcp://") :] for host in listed if str(host).startswith("tcp://")]
     after = " ".join(address.endpoint() for address in listen.addresses)
-    if " ".join(before) == after:  # only who holds the port changes
+    if " ".join(before) == after:  # only the holder of the port changes
         return [f"listen {after}"]
     return [f"listen {' '.join(before)} -> {after}" if before else f"listen {after}"]
 

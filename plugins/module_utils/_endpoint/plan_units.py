@@ -64,7 +64,7 @@ def _filtering(options: Options, listen: Listen) -> list[str]:
 
 
 def proxy_wanted(state: HostState, options: Options, listen: Listen, client_ca: bytes) -> Wanted:
-    """Return what is asked of the listener ``proxy``. One group has all authorities where none are named."""
+    """Return the options of the listener ``proxy``. One group has all authorities where none are named."""
     from .._proxy.rights import parse_group_rights  # hosts with another listener do not pay for it
 
     named: t.Sequence[tuple[str, t.Any]] = options.group_authorities or (("clients", client_ca),)

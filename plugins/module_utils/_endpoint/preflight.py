@@ -34,7 +34,7 @@ CLOCK_TOLERANCE = timedelta(seconds=60)
 # is signed for it; one that is days ahead would soon ask for the next.
 CLOCK_BEHIND = timedelta(minutes=4)
 CLOCK_AHEAD = timedelta(days=1)
-# What a wrong clock makes of dates, and so is not told beside it.
+# Consequences of a wrong clock, which are not reported beside it.
 _OF_DATES = (
     "certificate-not-yet-valid",
     "certificate-expired",
@@ -47,7 +47,7 @@ _NOT_LASTING = ("/tmp/", "/var/tmp/", "/run/", "/var/run/", "/dev/", "/proc/", "
 _HOMES = ("/home/", "/root/", "/run/user/")
 _HIDING = ("yes", "true", "on", "1", "tmpfs")
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
-# dockerd's list flags have another name in daemon.json; what can stand in both ("runtimes") is not here.
+# dockerd's list flags have another name in daemon.json; settings that are allowed in both ("runtimes") are not here.
 _LIST_KEYS = {
     "allow-nondistributable-artifact": "allow-nondistributable-artifacts",
     "authorization-plugin": "authorization-plugins",
@@ -67,11 +67,11 @@ _LIST_KEYS = {
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What was found on the host; gathered by the transaction, judged here."""
+    """The state of the host; gathered by the transaction, assessed here."""
 
     now: datetime  # the host's clock, aware
     unit_facts: UnitFacts
-    unit: UnitModel | None  # None: there is none (refusal says why)
+    unit: UnitModel | None  # None: there is none (refusal has the reason)
     derivation: Derivation | None
     config_path: str  # the daemon.json that dockerd reads
     config_data: bytes | None  # its bytes now
@@ -90,7 +90,7 @@ class HostFacts:
 
 @dataclass(frozen=True)
 class WantedEndpoint:
-    """What is asked for; files are the bytes that dockerd will read after the change."""
+    """The wanted state; files are the bytes that dockerd will read after the change."""
 
     listen: Listen
     settings: dict[str, t.Any]  # the keys that we will write to daemon.json
@@ -110,7 +110,7 @@ class WantedEndpoint:
 
 
 def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
-    """Return all findings, errors first. Never raises for what it judges.
+    """Return all findings, errors first. Never raises for a problem of the host.
 
     Where Docker cannot be managed at all, that is the one finding. An address that is listened on by itself should be in the
     certificate; behind a wildcard any name will do.
@@ -140,7 +140,7 @@ def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
 
 
 def check_unit_files(model: UnitModel) -> list[Finding]:
-    """Return an error for each drop-in of others that would undo ours."""
+    """Return an error for each drop-in of others that would override ours."""
     return [
         error(
             "dropin-after-ours",
@@ -152,7 +152,7 @@ def check_unit_files(model: UnitModel) -> list[Finding]:
 
 
 def _check_unit(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
-    """Judge the unit: flags that collide with our keys, drop-ins that would undo ours, the socket that it needs."""
+    """Check the unit: flags that collide with our keys, drop-ins that would override ours, the socket that it needs."""
     found = [] if facts.unit is None else check_unit_files(facts.unit)
     if facts.derivation is None:
         return found
@@ -163,7 +163,7 @@ def _check_unit(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
 
 
 def _check_flag_listeners(derivation: Derivation, wanted: WantedEndpoint) -> list[Finding]:
-    """Refuse to take a TCP listener away that somebody has given dockerd as a flag, as one in daemon.json is refused."""
+    """Refuse to remove a TCP listener that dockerd has as a flag, like one in daemon.json."""
     if wanted.existing_settings != "fail" or wanted.flags_taken_over:
         return []
     listed = [use.text() for use in derivation.flags if use.name == "host" and not is_local(use.value or "")]
@@ -270,7 +270,7 @@ def _check_own_conflicts(values: t.Mapping[str, t.Any], facts: HostFacts, wanted
     for use in facts.derivation.flags:
         key = _LIST_KEYS.get(use.name, use.name)
         if key in values and key not in wanted.settings and not use.stripped:
-            text = f"{facts.config_path} says {key!r} and dockerd is started with {use.text()}; with both it does not start"
+            text = f"{facts.config_path} sets {key!r} and dockerd is started with {use.text()}; with both it does not start"
             found.append(
                 error("existing-conflict", text, "Remove one of the two: dockerd would not survive its next restart.")
             )
@@ -290,7 +290,7 @@ def _check_ports(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
 
 
 def _same_place(item: ListenAddress, address: str) -> bool:
-    """Return whether a listener on ``address`` (``*`` for any) is in the way."""
+    """Return whether a listener on ``address`` (``*`` for any) conflicts."""
     bare = address.strip("[]").split("%")[0]
     if bare in ("*", "") or item.ip.is_unspecified:
         return True

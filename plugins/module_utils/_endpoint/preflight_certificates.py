@@ -46,7 +46,7 @@ class _Loaded:
 def check_certificates(
     files: TlsFiles, now: datetime, names: t.Sequence[str], *, allow_dual_trust: bool = False
 ) -> tuple[Finding, ...]:
-    """Judge key, certificate, authority and anchors; never raises for what it judges.
+    """Check key, certificate, authority and anchors; never raises for a problem of theirs.
 
     ``now``: the host's clock, aware. ``names``: addresses that clients connect to, which the certificate should name.
     ``allow_dual_trust``: an adopted authority signs both servers and clients; warn instead of refusing.
@@ -66,7 +66,7 @@ def check_certificates(
 
 
 def _load(data: bytes, code: str, what: str, findings: list[Finding]) -> list[_Loaded]:
-    """Return the certificates of a file without doubles; append what is wrong with it."""
+    """Return the certificates of a file without doubles; append its problems."""
     if not data.strip():
         hint = "Run docker_server_cert first (portcullis.docker_tls.site does), or give the files."
         if code == "anchors":

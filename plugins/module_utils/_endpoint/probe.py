@@ -3,8 +3,8 @@
 
 """Judge a Docker endpoint from outside, as a client would see it.
 
-A client is *let in* when an HTTP response comes back, and *refused* when none does. The text of an error proves
-nothing: under TLS 1.3 the server's refusal comes after the client's handshake, so what the client sees is a race
+A client is *admitted* when it gets an HTTP response, and *refused* when it gets none. The text of an error shows
+nothing: under TLS 1.3 the server's refusal comes after the client's handshake, so the result at the client is a race
 between an alert, a reset and an end of file (measured, dockerd 20.10 to 29.7).
 """
 
@@ -46,7 +46,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Client:
-    """What a client presents (PEM). Empty certificate: it presents none."""
+    """The certificate and key of a client (PEM). Empty certificate: it presents none."""
 
     certificate: str = ""
     key: str = ""
@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Check:
-    """One verdict. ``check`` is a stable kebab-case word, ``detail`` says what was seen."""
+    """One verdict. ``check`` is a stable kebab-case word, ``detail`` the observed result."""
 
     check: str
     passed: bool
@@ -98,7 +98,7 @@ def ask(target: Target, context: ssl.SSLContext | None) -> Answer:
 
 
 def parse_answer(data: bytes) -> Answer:
-    """Return what an HTTP response says: its status and the engine named in the header ``Server: Docker/…``."""
+    """Return the parts of an HTTP response: its status and the engine named in the header ``Server: Docker/…``."""
     head = data.split(b"\r\n\r\n", 1)[0].decode("latin-1").split("\r\n")
     words = head[0].split(" ", 2)
     if not words[0].startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
@@ -113,14 +113,14 @@ def parse_answer(data: bytes) -> Answer:
 
 
 def client_context(client: Client, ca: str, *, verify: bool = True) -> ssl.SSLContext:
-    """Return a context that trusts ``ca`` only (or, with ``verify=False``, looks at nothing) and presents ``client``.
+    """Return a context that trusts ``ca`` only (or, with ``verify=False``, checks nothing) and presents ``client``.
 
     Raises ssl.SSLError for a certificate and key that do not belong together or cannot be read.
     """
     if verify:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cadata=ca)
         # Python from 3.13 on also refuses an authority without keyUsage, as openssl req -x509 makes it (_pki/strict). dockerd and
-        # the docker CLI do not: what is asked here is whether they work. Chain, names and dates are verified as before.
+        # the docker CLI do not: the question here is whether they work. Chain, names and dates are verified as before.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -161,7 +161,7 @@ def check_no_certificate(target: Target) -> Check:
 
 
 def check_plain_http(target: Target) -> Check:
-    """Plain HTTP gets no useful response; Go's TLS listener answers 400 to it, which lets nobody in."""
+    """Plain HTTP gets no useful response; Go's TLS listener answers 400 to it, which admits no client."""
     answer = ask(target, None)
     passed = answer.status is None or answer.status == 400
     return Check("plain-http", passed, f"not served ({answer.detail})" if passed else f"SERVED: {answer.detail}")
@@ -207,7 +207,7 @@ def _listed(names: t.Sequence[bytes]) -> str:
 
 
 def check_served(target: Target, fingerprint: str, authority_names: t.Sequence[bytes] | None) -> list[Check]:
-    """Read the greeting of ``target`` and judge it by ``check_greeting``."""
+    """Read the greeting of ``target`` and check it by ``check_greeting``."""
     try:
         greeting = read_greeting(target.address, target.port, target.timeout)
     except (HandshakeError, OSError) as error:

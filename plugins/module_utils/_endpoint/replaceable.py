@@ -31,7 +31,7 @@ def obstacles(paths: t.Iterable[str]) -> tuple[Finding, ...]:
     """Return an error for each place that cannot be replaced, made or removed by a rename in its directory.
 
     ``paths``: files that will change, also ones that do not exist yet. Codes: ``file-not-replaceable``,
-    ``file-system-read-only``, ``file-system-full``. An attribute that the file system does not tell is not an error.
+    ``file-system-read-only``, ``file-system-full``. An attribute that the file system does not report is not an error.
     """
     mounts = mount_points(_mountinfo())
     found = [finding for path in paths for finding in _of_file(os.path.abspath(path), mounts)]
@@ -39,7 +39,7 @@ def obstacles(paths: t.Iterable[str]) -> tuple[Finding, ...]:
 
 
 def link_findings(link: str, target: str, *, exists: bool) -> tuple[Finding, ...]:
-    """Judge a daemon.json that is a link: its target is what changes, and whoever made the link may change it back.
+    """Check a daemon.json that is a link: the change is made to its target, and the tool that made the link may revert it.
 
     ``link`` is "" where daemon.json is not a link. Code ``daemon-json-link``: an error where the target does not exist.
     """

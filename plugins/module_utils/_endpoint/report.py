@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run reports: the module's result, with diff and reasons, and never a key."""
+"""The report of a run: the module's result, with diff and reasons, and never a key."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def restart(machine: Machine, timeout: float, *, with_socket: bool = False) -> O
 
 
 def _failure(active: str, sub: str, job: bool, restarts: int) -> str:
-    """Return how systemd says that the start has failed, "" while it may still succeed."""
+    """Return systemd's failure of the start, "" while it may still succeed."""
     if active == "failed" and not job:
         return "the unit has failed"
     if active == "inactive" and not job:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Back to what was: from a journal alone, any number of times, from any point.
+"""Rollback: from a journal alone, any number of times, from any point.
 
 Used by the transaction when a step fails, by the next run when it finds an unfinished change, by the guard process
 when the run was killed, and by the timer of an unconfirmed change. Standard library only: the guard and the timer
@@ -29,7 +29,7 @@ _OLD_DOCKERD_TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What a rollback has done: ``restarted`` and paths of third parties' files that were put aside.
+    """The result of a rollback: ``restarted`` and paths of third parties' files that were put aside.
 
     ``found``: systemd's word for docker.service before the change. ``problem``: why dockerd does not run now, where it did not
     run before either.
@@ -44,7 +44,7 @@ class RolledBack:
 def roll_back(journal: Journal, state: StateDirectory, machine: Machine) -> RolledBack:
     """Bring files, links and units back, have Docker run as it did before, and end the journal.
 
-    dockerd is restarted only if it is not the process of before any more, and has to answer where it can be asked. A dockerd that
+    dockerd is restarted only if it is not the former process any more, and has to answer where it can be asked. A dockerd that
     had been stopped is stopped; one that had failed is started once, and may fail again.
     Raises TlsError ``rollback-failed``.
     """
@@ -101,7 +101,7 @@ def _restore_proxy(journal: Journal, machine: Machine) -> None:
 
 
 def _found(journal: Journal) -> str:
-    """Return how docker.service was found: ``active``, ``inactive`` (somebody had stopped it) or ``failed``."""
+    """Return how docker.service was found: ``active``, ``inactive`` (stopped by someone) or ``failed``."""
     if journal.was_active:
         return "active"
     return "inactive" if journal.found_state == "inactive" else "failed"
@@ -214,7 +214,7 @@ def _start_old(journal: Journal, machine: Machine) -> restart.Outcome:
 
 
 def _end(journal: Journal, state: StateDirectory) -> None:
-    """Remove what the change has left lying about, and the journal last."""
+    """Remove the leftovers of the change, and the journal last."""
     for saved in journal.files:
         atomic_swap.discard(saved.path)
     atomic_swap.remove_empty(journal.directories)

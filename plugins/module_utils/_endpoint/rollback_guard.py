@@ -68,7 +68,7 @@ def guard_command(state: StateDirectory, *options: str) -> list[str]:
 
 
 def main() -> None:
-    """Wait for the host's lock, then undo or finish what a run has left unfinished. ``--timer``: the time is up."""
+    """Wait for the host's lock, then roll back or complete the unfinished change of a run. ``--timer``: the time is up."""
     state = StateDirectory(os.path.dirname(os.path.abspath(sys.argv[0])))
     try:
         settle(state, timer="--timer" in sys.argv[1:])

@@ -22,7 +22,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What the directory holds, what is to change in it, and why."""
+    """The content of the directory, its changes, and the reasons."""
 
     directory: str
     live: certificate_store.CertificateSet
@@ -31,7 +31,7 @@ class Plan:
 
 
 def plan(directory: str, certificate_content: str, ca_content: str) -> Plan:
-    """Return what has to change so that ``directory`` has this certificate, its key, and this ca.pem.
+    """Return the changes that install this certificate, its key and this ca.pem in ``directory``.
 
     The key is the live one or the pending one, whichever the certificate was made for. Raises TlsError
     ``key-mismatch``, ``issued-certificate-wrong``, ``certificate-unreadable``, ``certificate-store-unusable``.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What to do when somebody wants us to end in the middle of a change."""
+"""Signals that end the process in the middle of a change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .._errors import TlsError
 
 
 class Interrupted(Exception):
-    """Somebody wants us to end. Not a TlsError, so that nobody takes it for a failed step and continues."""
+    """A signal asks us to end. It is not a TlsError, which would be handled as a failed step."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"the run was ended by {signal.Signals(number).name}")

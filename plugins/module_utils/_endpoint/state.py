@@ -3,9 +3,9 @@
 
 """Everything about Docker on this host, read in one pass; changes nothing.
 
-One ``systemctl show``, a few small files, two or three requests to the engine and one look at what the port serves:
+One ``systemctl show``, a few small files, two or three requests to the engine and one TLS greeting of the port:
 about a tenth of a second. The engine is only asked when docker.service is active, because a connection to a socket of
-systemd's would start a dockerd that somebody has stopped.
+systemd's would start a stopped dockerd.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _GREETING_TIMEOUT = 3.0
 
 @dataclass(frozen=True)
 class HostState:
-    """What was found. ``model`` and ``derivation`` are None where ``refused`` says why Docker cannot be managed."""
+    """The state of the host. ``model`` and ``derivation`` are None where ``refused`` has the reason why Docker cannot be managed."""
 
     now: datetime
     services: Services
@@ -75,7 +75,7 @@ class HostState:
     record: Record | None
     config_link: str = ""  # the daemon.json that the unit names, where that is a link to ``config_path``
     adopted: str | None = None  # the revision with the files that another tool had at our names
-    later: tuple[str, ...] = ()  # names where somebody has put other files since
+    later: tuple[str, ...] = ()  # names where other files have replaced ours since
     former: tuple[str, ...] = ()  # directories of earlier runs that hold another tool's files
     unverified: bool = False  # changed, and not verified from the controller since
 
@@ -218,7 +218,7 @@ def _left_behind(record: Record | None, path: str, directory: str) -> str:
 
 
 def _in_use(machine: Machine, services: Services, path: str, config_data: bytes | None, record: Record | None) -> bool:
-    """Return whether the running dockerd has read these very bytes: it is younger than the file, or we have proved them."""
+    """Return whether the running dockerd has read these very bytes: it is younger than the file, or we have verified them."""
     if record is not None and config_data is not None and record.written_config == config_data:
         return True
     return _older(machine, services, [path])
@@ -245,7 +245,7 @@ def _older(machine: Machine, services: Services, paths: t.Sequence[str]) -> bool
 def _served(
     config_data: bytes | None, path: str, endpoint_socket: bytes | None, proxy: ProxyState
 ) -> ServerGreeting | None:
-    """Return what the proxy or the running daemon shows on its first configured TCP listener, None where there is none."""
+    """Return the greeting of the proxy or the running daemon on its first configured TCP listener, None where there is none."""
     try:
         listeners = (
             tuple((connectable(address), port) for address, port in proxy_listeners(proxy.config))

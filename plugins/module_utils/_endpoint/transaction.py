@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One change of Docker on a host: done and proved, or undone.
+"""One change of Docker on a host: committed after its verification, or rolled back.
 
-guard process → journal → stage → (live-restore) → swap → daemon-reload → one restart → proof → commit. The steps before
+guard process → journal → stage → (live-restore) → swap → daemon-reload → one restart → verification → commit. The steps before
 the swap change nothing that dockerd or systemd reads. If we are killed anywhere, the guard process gets our lock at that
 moment and rolls the change back from the journal; if the host goes down, the next run does.
 """
@@ -57,7 +57,7 @@ def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine,
         raise _rolled_back(error, journal, state, machine, started) from error
     if journal.phase == UNCONFIRMED:
         return done
-    with contextlib.suppress(TlsError, OSError):  # the change is for good; what is left over, the next run tidies up
+    with contextlib.suppress(TlsError, OSError):  # the change is committed; the next run removes leftovers
         commit(journal, state)
         if plan.action == "absent":
             machine.remove_listeners()
@@ -78,7 +78,7 @@ class _Work:
         self.down = ""  # why Docker does not run, where it did not before either and need not
 
     def arm(self) -> None:
-        """Start the guard process: it waits for our lock, and finds nothing to do where there is no journal."""
+        """Start the guard process: it waits for our lock, and has nothing to do without a journal."""
         self.state.make()
         rollback_guard.write_guard(self.state)
         self.machine.arm_guard(rollback_guard.guard_command(self.state))
@@ -133,7 +133,7 @@ class _Work:
         )
 
     def change(self, journal: Journal) -> Done:
-        """Do everything up to the proof. Raises TlsError at the first thing that goes wrong."""
+        """Do everything up to the verification. Raises TlsError at the first failed step."""
         plan, machine = self.plan, self.machine
         revision = self._prepare_certificates()
         atomic_swap.make_directories(d for d in journal.directories if d != self.found.directory)
@@ -154,7 +154,7 @@ class _Work:
         self._swap_files()
         if not plan.restart and (not plan.proxy or plan.proxy == STOP):
             self._reload()
-            # Docker is stopped, and its socket still holds what it had.
+            # Docker is stopped, and its socket still has the former listeners.
             if plan.with_socket and not self.found.services.service.is_active:
                 machine.stop(with_socket=True)
             return Done(False)
@@ -174,7 +174,7 @@ class _Work:
         return Done(plan.restart, tuple(check.to_dict() for check in checks))
 
     def decide(self, journal: Journal, done: Done) -> Journal:
-        """Make the change one for good, or one that waits for its confirmation; return the journal that says so."""
+        """Commit the change, or make it wait for its confirmation; return the new journal."""
         if self.options.verification_follows and self.plan.action == "present":
             self.state.mark_unverified()
         seconds = self.options.confirm_timeout
@@ -227,7 +227,7 @@ class _Work:
         return certificate_store.prepare(self.found.directory, self.plan.certificates)
 
     def _staged(self, change: Change) -> bytes | None:
-        """Return what is swapped in: daemon.json gets its final form only after the restart, where live-restore goes off."""
+        """Return the files to install: daemon.json gets its final form only after the restart, where live-restore goes off."""
         if change is self.config and self.plan.config_during_restart is not None:
             return self.plan.config_during_restart
         return change.after
@@ -341,7 +341,7 @@ class _Work:
 def _rolled_back(
     error: Exception, journal: Journal, state: StateDirectory, machine: Machine, started: float
 ) -> TlsError:
-    """Undo everything and return the error that says so."""
+    """Roll back everything and return the error about it."""
     log = machine.log_tail(started)
     cause = _with_reason(_as_tls_error(error), log)
     journal = _without_foreign(journal, cause.code)
@@ -360,7 +360,7 @@ def _rolled_back(
 
 
 def _how_it_is(rolled_back: RolledBack) -> str:
-    """Return the sentence on what a rollback has left: Docker as it was, in whatever state that was."""
+    """Return the sentence about the state after a rollback: Docker in its former state."""
     if rolled_back.found == "inactive":
         return "Everything is as it was before: Docker was stopped then, and is stopped"
     if rolled_back.found == "failed" and not rolled_back.restarted:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What dockerd itself says about a daemon.json before it has to start with it.
+"""The validation of a daemon.json by dockerd itself, before it has to start with it.
 
 ``dockerd --validate`` exists from 23.0 on. It checks the settings first and loads the TLS files last (measured on 26.1 and 28.5), so
 without the TLS settings everything else can be validated before there is a certificate.
@@ -56,7 +56,7 @@ def validate(machine: Machine, found: HostState, data: bytes) -> None:
 
 
 def validate_proxy(machine: Machine, found: HostState, plan: Plan, revision: str | None) -> None:
-    """Raise TlsError ``proxy-config-refused`` where HAProxy refuses what it is to read. ``revision``: of the certificates to be."""
+    """Raise TlsError ``proxy-config-refused`` where HAProxy refuses its new configuration. ``revision``: that of the new certificates."""
     files = found.proxy.files
     after = {**found.proxy.contents, **{change.path: change.after for change in plan.files}}
     text = after[files.config]

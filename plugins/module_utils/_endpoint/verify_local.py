@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must be seen on the host before a change counts as done.
+"""The verification on the host that a change needs before its commit.
 
 A good client cannot be tried here, for no client's key is on the host; the controller does that (``endpoint_info``).
 """
@@ -88,7 +88,7 @@ def check_plain_port(machine: Machine) -> Check:
 
 
 def check_handed_over(machine: Machine, expected: Expected) -> Check:
-    """systemd has given dockerd no other TCP listener than the endpoint's (a ``ListenStream=`` of somebody else's)."""
+    """systemd has given dockerd no other TCP listener than the endpoint's (a ``ListenStream=`` of another tool)."""
     found = machine.sockets_of_systemd(machine.services().service.main_pid)
     other = [f"{address}:{port}" for address, port in found if (connectable(address), port) not in expected.addresses]
     detail = f"docker.socket also opens {', '.join(other)}" if other else "docker.socket opens no other port"
@@ -104,7 +104,7 @@ def check_sources(machine: Machine, expected: Expected) -> list[Check]:
 
 
 def check_proxy_holds(machine: Machine, expected: Expected) -> Check:
-    """The listener's ports are the proxy's, on all addresses where it was told to listen."""
+    """The listener's ports are the proxy's, on all its configured addresses."""
     held = {(connectable(address), port) for address, port in machine.proxy_listens()}
     missing = [place for place in expected.addresses if place not in held]
     detail = f"the proxy does not listen on {addresses_text(missing)}" if missing else "the proxy listens there"

@@ -27,7 +27,7 @@ from .probe import (
 
 @dataclass(frozen=True)
 class ProbeClient:
-    """A further client, that must not be admitted or must be; ``name`` is the word for its check."""
+    """A further client, that must or must not be admitted; ``name`` is that of its check."""
 
     name: str
     client: Client
@@ -35,7 +35,7 @@ class ProbeClient:
 
 @dataclass(frozen=True)
 class Verification:
-    """What is to be checked; empty texts: no expectation."""
+    """The expected values; empty texts: no expectation."""
 
     target: Target
     client: Client = field(default_factory=Client)
@@ -50,7 +50,7 @@ class Verification:
 
 
 def verify(wanted: Verification, now: datetime) -> dict[str, t.Any]:
-    """Carry out all checks and return what they have shown. Raises TlsError for options that cannot be used."""
+    """Carry out all checks and return their results. Raises TlsError for options that cannot be used."""
     names = _subjects(wanted.client_ca)
     target = wanted.target
     greeting, problem = _greeting(target)
@@ -104,7 +104,7 @@ def _unreachable(wanted: Verification, problem: Exception, now: datetime) -> dic
 
 
 def _message(target: Target, checks: t.Sequence[Check], problem: str) -> dict[str, str]:
-    """Return ``msg``, which is what a task shows whose ``failed_when`` looks at ``passed``; nothing where all is well."""
+    """Return ``msg``, which a task shows whose ``failed_when`` uses ``passed``; nothing if all checks have passed."""
     failed = [f"{check.check}: {check.detail}" for check in checks if not check.passed]
     if not failed:
         return {}

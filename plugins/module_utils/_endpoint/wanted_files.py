@@ -15,7 +15,7 @@ from .state import HostState
 
 
 def wanted_certificates(state: HostState, options: Options) -> dict[str, bytes]:
-    """Return the complete set of TLS files that dockerd is to read; a file that nobody has given is not in it.
+    """Return the complete set of TLS files for dockerd; a file without a source is not in it.
 
     The key is the pending one where that belongs to the certificate, else the one in use.
     """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is said of valid client certificates that nobody should use: in a run's summary, in the status."""
+"""Texts about valid client certificates that should not be used any more, for a run's summary and the status."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ def what(one: Mapping) -> str:
 
 
 def opens(one: Mapping, hosts: t.Sequence[str]) -> str:
-    """Return what it opens and until when."""
+    """Return the hosts that it opens, and its end."""
     until = str(one.get("not_after", ""))[:10]
     if hosts:
         return f"opens {named(hosts)} until {until}"
     if one.get("source") == "adopted":  # docker_daemon_state absent gives a host back to the CA that it had before
-        return f"opens no host with an endpoint of ours now; hosts that were given back may admit it until {until}"
+        return (
+            f"opens no host with an endpoint of ours now; hosts whose endpoint was removed may admit it until {until}"
+        )
     return f"opens no host now, and is valid until {until}"
 
 

@@ -69,7 +69,7 @@ def assess_fleet(
 
 
 def assess_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: datetime) -> AuthorityStatus:
-    """Judge one generation of an authority: what it signed cannot outlive it."""
+    """Assess one generation of an authority: its certificates cannot be valid for longer."""
     if not anchor.current:
         text = "an older generation: it signs no more, but is still trusted"
         return AuthorityStatus((Finding("older-generation", "ok", text),), anchor)
@@ -80,7 +80,7 @@ def assess_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: date
 
 
 def assess_ca(authorities: Authorities, ledger: Ledger) -> CaStatus:
-    """Judge whether the CA host could be read and whether its ledger is what was written."""
+    """Assess whether the CA host could be read and whether its ledger is intact."""
     findings = []
     where = f"{authorities.path} on {authorities.host}"
     if authorities.state in (NOT_READABLE, UNREACHABLE):

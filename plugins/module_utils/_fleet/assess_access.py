@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Valid client certificates that nobody should use, against what the running daemons admit.
+"""Valid client certificates that should not be used any more, compared with the groups that the running daemons admit.
 
-The ledger says which certificates there are and who was revoked; the wire says which authorities each daemon admits.
+The ledger has the certificates and the revoked clients; the wire shows which authorities each daemon admits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HEX = re.compile("[0-9a-f]{1,64}")
 def assess_certificates(
     certificates: t.Iterable[ClientCertificate], hosts: t.Sequence[HostStatus]
 ) -> tuple[CertificateStatus, ...]:
-    """Return what is to be said of each certificate, the worst first. Those that are refused everywhere for good are left out."""
+    """Return the findings about each certificate, the worst first. Those that are refused everywhere for good are left out."""
     assessed = (_assess(facts, hosts) for facts in certificates)
     found = [one for one in assessed if one is not None]
     return tuple(sorted(found, key=lambda one: (-rank(one.level), one.facts.client, one.facts.generation)))
@@ -92,7 +92,7 @@ def _revoked(
 
 
 def _unlisted(facts: ClientCertificate, opens: t.Sequence[str]) -> Finding:
-    # What was adopted never was in the inventory; a host that admits nobody of that authority is not a way in.
+    # An adopted certificate never was in the inventory; a host that does not admit its authority does not matter.
     level = "warning" if opens and facts.source != "adopted" else "ok"
     certificate = facts.to_dict()
     text = f"{access_text.what(certificate)} {access_text.opens(certificate, opens)}: {access_text.why(certificate)}"

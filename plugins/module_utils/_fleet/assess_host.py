@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One Docker host judged: on the wire, on the disk, and the one against the other.
+"""The assessment of one Docker host: on the wire, on the disk, and both compared.
 
 dockerd reads its TLS files once, when it starts (measured, 20.10 to 29.7). So a certificate or an anchor on the disk
-says what will count after the next restart; only the wire says what counts now.
+shows the state after the next restart; only the wire shows the present one.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ def _access_findings(facts: HostFacts, access: trust.Access, known: trust.Trust)
 
 
 def _on_disk(facts: HostFacts) -> list[bytes] | None:
-    """Return what the daemon would advertise after a restart, None where that is not known."""
+    """Return the authorities that the daemon would advertise after a restart, None where that is not known."""
     anchors = facts.stored.client_anchors
     return None if anchors is None else [anchor.raw.subject.public_bytes() for anchor in anchors]
 

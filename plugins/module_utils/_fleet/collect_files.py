@@ -28,7 +28,7 @@ from .model import INVALID, MISSING, NOT_READABLE, READ
 
 LARGEST = 1 << 20
 ROOT = "/"
-# What OpenSSL says of a key of the same type, and of one of another type (for which no certificate was loaded).
+# Errors of OpenSSL for a key of the same type, and for one of another type (for which no certificate was loaded).
 _MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
 
@@ -53,7 +53,7 @@ class _ReadFile:
 
 
 def read_all(wanted: t.Iterable[Wanted]) -> list[dict[str, t.Any]]:
-    """Return for each what was found. A file that cannot be read is a result, no error."""
+    """Return the result of each. A file that cannot be read is a result, not an error."""
     return [_read_set(one) for one in wanted]
 
 
@@ -168,7 +168,7 @@ def _open(path: str) -> _ReadFile:
 
 
 def key_matches(certificate: bytes, key: bytes) -> bool | None:
-    """Return whether a PEM key belongs to the first certificate of a PEM text, None where OpenSSL cannot tell."""
+    """Return whether a PEM key belongs to the first certificate of a PEM text, None where OpenSSL cannot decide."""
     blocks = pem.blocks(key, *pem.PRIVATE_KEY)
     if not blocks or not hasattr(os, "memfd_create"):
         return None

@@ -58,7 +58,7 @@ def certificate_from_der(der: bytes) -> Certificate:
 
 
 def stored(raw: Mapping | None) -> Stored:
-    """Return the files of a host or a bundle from what the module certificate_files_info reported."""
+    """Return the files of a host or a bundle from the result of the module certificate_files_info."""
     if not raw:
         return Stored(NOT_ASKED)
     boot = raw.get("starts_at_boot")
@@ -97,7 +97,7 @@ def _lists(text: str | None) -> tuple[revocation_list.RevocationList, ...]:
 
 
 def _bundle(text: str | None) -> tuple[Certificate, ...]:
-    """Return the certificates of a bundle, none where it cannot be read: nobody could be trusted by it."""
+    """Return the certificates of a bundle, none where it cannot be read: it could trust no server."""
     try:
         return certificates_from_pem(text, "the bundle") if text else ()
     except TlsError:
@@ -105,7 +105,7 @@ def _bundle(text: str | None) -> tuple[Certificate, ...]:
 
 
 def host(raw: Mapping, served: t.Mapping[tuple[str, int], Served]) -> HostFacts:
-    """Return a Docker host; ``served`` is what the wire showed, by (address, port)."""
+    """Return a Docker host; ``served`` are the greetings on the wire, by (address, port)."""
     address, port = endpoint(raw["endpoint"])
     return HostFacts(
         name=raw["name"],
@@ -140,7 +140,7 @@ def client(raw: Mapping) -> ClientFacts:
 
 
 def authorities(raw: Mapping) -> Authorities:
-    """Return what the module authority_info reported, or why it did not."""
+    """Return the result of the module authority_info, or why there is none."""
     found = raw.get("authorities") or {}
     problem = raw.get("problem") or ""
     state = READ if found else raw.get("state") or MISSING
@@ -185,7 +185,7 @@ def _anchor(
 
 
 def ledger(raw: Mapping | None) -> Ledger:
-    """Return what the module ledger_info reported of the ledger and of the certificates that are valid now."""
+    """Return the data of the module ledger_info about the ledger and the certificates that are valid now."""
     if not raw:
         return Ledger(NOT_ASKED)
     begins = raw.get("begins")

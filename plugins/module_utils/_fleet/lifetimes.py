@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How much life is left, when that is too little, and how people say it."""
+"""The remaining life of a certificate, its thresholds, and its text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from .._time import parse_renew_before
 from .model import Finding
 
-# The lifetime that thresholds are tried on when only their spelling is to be checked.
+# The lifetime with which thresholds are tried when only their spelling is checked.
 _ANY_LIFETIME = timedelta(days=36500)
 
 
 class Dates(t.Protocol):
-    """What has a beginning and an end."""
+    """Something with a beginning and an end."""
 
     @property
     def not_before(self) -> datetime:
@@ -50,7 +50,7 @@ def check_thresholds(warning: t.Sequence[str], critical: t.Sequence[str]) -> Thr
 def limit(texts: t.Iterable[str], lifetime: timedelta) -> timedelta:
     """Return the largest of the thresholds for a certificate of ``lifetime``.
 
-    A length of time that is the whole life or more says nothing about such a certificate and is left out: with ``30d``
+    A length of time that is the whole life or more is useless for such a certificate and is left out: with ``30d``
     alone a client certificate of eight hours would be a warning all its life.
     """
     lengths = [parse_renew_before(text, lifetime) for text in texts]
@@ -58,9 +58,9 @@ def limit(texts: t.Iterable[str], lifetime: timedelta) -> timedelta:
 
 
 def validity_finding(view: Dates, thresholds: Thresholds, now: datetime, what: str, advice: str) -> Finding | None:
-    """Return what is to be said about the dates of a certificate, None when all is well.
+    """Return the finding about the dates of a certificate, None if they are fine.
 
-    ``what`` names the certificate, ``advice`` says how to get another.
+    ``what`` names the certificate, ``advice`` how to get another.
     """
     left = view.not_after - now
     if left <= timedelta(0):
@@ -81,7 +81,7 @@ def days_left(view: Dates, now: datetime) -> float:
 
 
 def ago(length: timedelta) -> str:
-    """Return a length of time in one unit that tells enough: ``364 days``, ``47 hours``, ``12 minutes``."""
+    """Return a length of time in one suitable unit: ``364 days``, ``47 hours``, ``12 minutes``."""
     seconds = int(length.total_seconds())
     for unit, size, least in (("day", 86400, 2), ("hour", 3600, 2), ("minute", 60, 1)):
         if seconds >= size * least:

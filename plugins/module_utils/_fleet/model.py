@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is known of a fleet, and what is said about it.
+"""The data about a fleet, and its assessment.
 
-Two halves: the *facts* (what was read from disks and from the wire) and the *report* (the same with findings).
+Two halves: the *facts* (read from disks and from the wire) and the *report* (the same with findings).
 ``assess_fleet`` makes the second from the first; the renderers know the report only.
 """
 
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
 #: Levels, the better first. ``unknown``: nothing could be seen (no permission, a machine that is off).
 LEVELS = ("ok", "unknown", "warning", "critical")
 
-#: How a look at something ended.
+#: How an inspection ended.
 READ, MISSING, NOT_READABLE, UNREACHABLE, INVALID, NOT_ASKED = (
     "read",
     "missing",
@@ -60,7 +60,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Authorities:
-    """What the CA host said. ``state`` is READ, or why it said nothing (``problem``)."""
+    """The answer of the CA host. ``state`` is READ, or why there is no answer (``problem``)."""
 
     host: str
     path: str
@@ -71,7 +71,7 @@ class Authorities:
 
 @dataclass(frozen=True)
 class External:
-    """What the ledger has of a certificate of another issuer: which kind of issuer, when and for which host it was asked."""
+    """The ledger's data about a certificate of another issuer: the kind of issuer, the time and the host of the request."""
 
     issuer: str
     time: str
@@ -95,7 +95,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Stored:
-    """Certificate files on a disk. ``anchors`` are what stands in ca.pem, ``client_anchors`` in client-ca.pem.
+    """Certificate files on a disk. ``anchors`` are the certificates in ca.pem, ``client_anchors`` those in client-ca.pem.
 
     ``starts_at_boot``: of a daemon's host, whether the boot opens the endpoint; None where that is not known.
     """
@@ -107,7 +107,7 @@ class Stored:
     key_matches: bool | None = None
     anchors: tuple[Certificate, ...] = ()
     client_anchors: tuple[Certificate, ...] | None = None
-    chain: tuple[Certificate, ...] = ()  # what stands behind the certificate in its file
+    chain: tuple[Certificate, ...] = ()  # the certificates behind it in its file
     configured: bool | None = None  # whether daemon.json has the settings of the endpoint; None: not known
     starts_at_boot: bool | None = None
     #: The lists that the listener ``proxy`` checks; none with other listeners.
@@ -116,7 +116,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Served:
-    """What an endpoint showed to a client without a certificate. ``authority_names`` are DER subjects."""
+    """The greeting of an endpoint to a client without a certificate. ``authority_names`` are DER subjects."""
 
     state: str
     problem: str = ""
@@ -128,7 +128,7 @@ class Served:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """One Docker host: what the inventory wants, what its disk and its endpoint show."""
+    """One Docker host: the inventory's settings, and the state on its disk and its endpoint."""
 
     name: str
     address: str
@@ -205,7 +205,7 @@ class AuthorityStatus(Assessed):
 
 @dataclass(frozen=True)
 class HostStatus(Assessed):
-    """One Docker host. ``admits`` names what the daemon advertises; None where it could not be asked.
+    """One Docker host. ``admits`` names the authorities that the daemon advertises; None where it could not be asked.
 
     ``checks``: the ids of the authorities of which it refuses everything that the CA has revoked, by a revocation list.
     """
@@ -224,7 +224,7 @@ class ClientStatus(Assessed):
 
 @dataclass(frozen=True)
 class CertificateStatus(Assessed):
-    """A client certificate that nobody should use; ``opens`` are the hosts whose running daemons admit its authority."""
+    """A client certificate that should not be used any more; ``opens`` are the hosts whose running daemons admit its authority."""
 
     facts: ClientCertificate
     opens: tuple[str, ...]
@@ -240,7 +240,7 @@ class CaStatus(Assessed):
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is known of the fleet at ``now``, judged."""
+    """The assessment of the fleet at ``now``."""
 
     now: datetime
     warning: tuple[str, ...]

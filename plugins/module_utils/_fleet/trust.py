@@ -21,7 +21,7 @@ CONTROLLER = "localhost"
 @dataclass(frozen=True)
 class Trust:
     """The anchors of the fleet. ``complete`` is False where the CA host was not read: then ``anchors`` are at most
-    the server authorities that the bundles on the controller trust, and access is judged by the names alone."""
+    the server authorities that the bundles on the controller trust, and access is assessed by the names alone."""
 
     anchors: tuple[Anchor, ...]
     complete: bool
@@ -55,7 +55,7 @@ class Trust:
 
 @dataclass(frozen=True)
 class Access:
-    """What a daemon admits against what it should: readable names, and the differences."""
+    """The groups that a daemon admits, compared with the wanted ones: readable names, and the differences."""
 
     admits: tuple[str, ...]
     unwanted: tuple[str, ...]
@@ -63,7 +63,7 @@ class Access:
 
 
 def gather(authorities: Authorities, ledger: Ledger, clients: t.Iterable[ClientFacts]) -> Trust:
-    """Return the anchors to judge by: those of the CA host, else what the bundles on the controller trust.
+    """Return the anchors for the assessment: those of the CA host, otherwise those that the bundles on the controller trust.
 
     The bundles of other machines do not count: anyone who owns such a machine could vouch for any authority.
     """
@@ -115,7 +115,7 @@ def _compare_by_unit(advertised: t.Sequence[bytes], groups: t.Sequence[str]) -> 
 
 
 def external_finding(known: Trust, signer: Anchor, certificate: Certificate, what: str) -> Finding:
-    """Return the finding for the certificate of another issuer, with what the ledger has of it."""
+    """Return the finding for the certificate of another issuer, with the ledger's data about it."""
     found = known.ledger.external.get(certificate.view.fingerprint_sha256)
     if found is not None:
         record = f"; {found.issuer} issued it for {found.requester} on {found.time}"
@@ -140,7 +140,7 @@ def unrecorded_finding(signer: Anchor, what: str) -> Finding:
 
 
 def covers(names: t.Iterable[str], address: str) -> bool:
-    """Return whether a certificate with ``names`` is good for ``address`` (RFC 6125 §6.4: wildcard for one label)."""
+    """Return whether a certificate with ``names`` is valid for ``address`` (RFC 6125 §6.4: wildcard for one label)."""
     wanted = address.lower().rstrip(".")
     try:
         ip = ipaddress.ip_address(wanted)

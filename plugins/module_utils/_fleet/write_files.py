@@ -17,7 +17,7 @@ MODE = "0644"
 
 @dataclass(frozen=True)
 class Output:
-    """A file to write. ``shown`` is False where a diff of its content tells people nothing (a page's HTML)."""
+    """A file to write. ``shown`` is False where a diff of its content is not readable (a page's HTML)."""
 
     path: str
     content: str
@@ -40,7 +40,7 @@ def parse_mode(text: str) -> int:
 
 
 def check_directory(path: str) -> None:
-    """Raise TlsError ``directory-missing`` where there is no directory for the file ``path``."""
+    """Raise TlsError ``directory-missing`` where the directory for the file ``path`` does not exist."""
     directory = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(directory):
         raise TlsError(
@@ -51,7 +51,7 @@ def check_directory(path: str) -> None:
 
 
 def write(outputs: t.Iterable[Output], mode: int, *, check_mode: bool) -> tuple[bool, list[dict[str, str]]]:
-    """Write the outputs that differ from what is there; return whether any did, and the diffs.
+    """Write the outputs that differ from the existing files; return whether any did, and the diffs.
 
     Raises TlsError ``directory-missing``, ``file-unwritable`` or ``file-unreadable``.
     """

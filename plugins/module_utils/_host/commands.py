@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs of the host whose output is read: without a locale, without input, and not for ever."""
+"""Programs of the host whose output is read: without a locale, without input, and with a time limit."""
 
 from __future__ import annotations
 

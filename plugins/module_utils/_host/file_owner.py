@@ -4,7 +4,7 @@
 """Whose files they are, and how to work in a user's own directory as root.
 
 A user's home belongs to the user, who may put a link where root is about to write. So root takes the user's identity
-for every step there: what the user could not do alone does not happen, and new files are the user's by themselves.
+for every step there: operations that the user is not permitted to do fail, and new files belong to the user.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def acting_as(owner: Owner) -> t.Iterator[None]:
 
 
 def check_directory(path: str, owner: Owner) -> None:
-    """Raise TlsError ``directory-unusable`` where ``path`` is there but belongs to somebody else than ``owner``.
+    """Raise TlsError ``directory-unusable`` where ``path`` is there but does not belong to ``owner``.
 
     Root may have made ``~/.docker`` once (``sudo docker login``); root as owner can work anywhere, but not through a
     link of another user's (``directory-unsafe``).
@@ -140,9 +140,9 @@ def check_directory(path: str, owner: Owner) -> None:
 
 
 def owner_of_place(path: str, owner: Owner) -> Owner:
-    """Return whose files those in ``path`` are to be where nobody was named, so that ``owner`` is the task's own user.
+    """Return the owner of new files in ``path`` where none was named, so that ``owner`` is the task's own user.
 
-    Root in a user's directory leaves what is the user's: the nearest thing on the way to ``path`` that is there tells.
+    Root in a user's directory leaves it to the user: the nearest existing parent of ``path`` decides.
     """
     if owner.uid != 0:
         return owner

@@ -3,7 +3,7 @@
 
 """Whether two inventory names are one machine.
 
-The machine id does not tell: virtual machines of one template share it, and the keys of their SSH server. What tells is
+The machine id does not identify a machine: virtual machines of one template share it, and the keys of their SSH server. It is identified by
 
 * the boot id of the kernel (Linux, random.c: random for each boot), which clones do not share, but containers on one kernel do;
 * device and inode of the root directory, which containers on one kernel do not share;
@@ -21,9 +21,9 @@ _AUXILIARY_VECTOR = "/proc/1/auxv"
 
 
 def machine_identity(boot_id: str = _BOOT_ID, auxiliary_vector: str = _AUXILIARY_VECTOR, root: str = "/") -> str:
-    """Return a word that is the same for each look at one machine until its next boot, and another one on every other machine.
+    """Return an identifier that is the same in each call on one machine until its next boot, and another one on every other machine.
 
-    "" where it cannot be told. What is hashed does not leave the machine.
+    "" where it cannot be computed. The hashed values do not leave the machine.
     """
     try:
         boot = _read(boot_id)
@@ -34,8 +34,8 @@ def machine_identity(boot_id: str = _BOOT_ID, auxiliary_vector: str = _AUXILIARY
         vector = _read(auxiliary_vector)
     except OSError:  # not root
         vector = b""
-    told = b"\0".join((boot.strip(), f"{status.st_dev}:{status.st_ino}".encode("ascii"), vector))
-    return hashlib.sha256(told).hexdigest()
+    identity = b"\0".join((boot.strip(), f"{status.st_dev}:{status.st_ino}".encode("ascii"), vector))
+    return hashlib.sha256(identity).hexdigest()
 
 
 def _read(path: str) -> bytes:

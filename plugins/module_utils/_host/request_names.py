@@ -24,7 +24,7 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Host:
-    """What a request may take from its host; ``select_addresses`` resolves selectors such as ``private``.
+    """The values that a request may take from its host; ``select_addresses`` resolves selectors such as ``private``.
 
     ``machine``: the identity of the machine (``_host/machine_identity``).
     """
@@ -38,7 +38,7 @@ class Host:
 class WantedNames:
     """Common name and names of a request. ``reported``: those that only the host reports, so that the CA may leave them out.
 
-    ``chosen``: the common name is a variable's. Else any of the names is one.
+    ``chosen``: the common name is a variable's. Otherwise any of the names is one.
     """
 
     subject: names.SubjectNames
@@ -60,13 +60,13 @@ def wanted_names(request: t.Mapping[str, t.Any], host: Host) -> WantedNames:
 
 
 def machine_of(host: Host, key_path: str) -> str:
-    """Return what stands for a machine and a key on it, "" where the machine cannot be told from others."""
+    """Return an identifier of a machine and a key on it, "" where the machine cannot be distinguished from others."""
     text = f"{host.machine} {key_path}"
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() if host.machine else ""
 
 
 def foretold(requests: t.Iterable[t.Mapping[str, t.Any]], host: Host) -> list[dict[str, t.Any]]:
-    """Return what a host without ``cryptography`` can say of its server requests; nothing of those that are wrong, which a run will say."""
+    """Return what a host without ``cryptography`` can report about its server requests; invalid ones are left out, because a run will report them."""
     found = []
     for request in requests:
         if request["profile"] == "server":

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Identities of a host: what there is, what is wanted, a key and a request where they differ.
+"""Identities of a host: the present certificate, the wanted one, a key and a request where they differ.
 
-The live key is never touched here. A new key is born beside it (``<key_path>.new``) and waits there for its
+The live key is never touched here. A new key is made beside it (``<key_path>.new``) and waits there for its
 certificate; a run that was cut off finds it again.
 """
 
@@ -41,7 +41,7 @@ class Identity:
     validity: timedelta | None
     #: The key that something else has made for it.
     source: key_source.KeySource | None = None
-    #: Stands for this machine and ``key_path``; "" where the machine cannot be told from others.
+    #: Stands for this machine and ``key_path``; "" where the machine cannot be distinguished from others.
     machine: str = ""
 
     @property
@@ -52,7 +52,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Plan:
-    """An identity with what was found and what was decided."""
+    """An identity with its present state and the decision."""
 
     identity: Identity
     existing: renewal.Existing
@@ -196,7 +196,7 @@ def _read(path: str) -> bytes | None:
 
 
 def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes | None) -> renewal.Existing:
-    """Return what the two files hold, as far as it can be read."""
+    """Return the content of the two files, as far as it can be read."""
     problems = []
     view, fingerprint, key_type = None, None, None
     asked = request_names.recorded(key_data or b"")
@@ -243,7 +243,7 @@ def _warnings(
 
 
 def ensure(plans: t.Sequence[Plan], *, check_mode: bool = False) -> dict[str, t.Any]:
-    """Make a key and a request for each plan that is due (none in check mode), and return what the module reports: ``plan``
+    """Make a key and a request for each plan that is due (none in check mode), and return the module's result: ``plan``
     (one line for each identity that changes), ``requests``, ``warnings``.
 
     Raises TlsError as ``prepare``.
@@ -285,7 +285,7 @@ def _new_key(identity: Identity) -> bytes:
 
 
 def _pending_key(identity: Identity, live_fingerprint: str | None) -> bytes | None:
-    """Return the key that waits, if it is of the wanted type, new, and nobody else could have read or planted it."""
+    """Return the key that waits, if it is of the wanted type, new, and no other user could have read or planted it."""
     try:
         data = read_regular(identity.pending_key_path, private_to=identity.owner.uid)
         if data is None:

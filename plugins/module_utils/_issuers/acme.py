@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an ACME client says (RFC 8555): signed requests, identifiers, challenges. Nothing here calls anything or reads a clock.
+"""Messages of an ACME client (RFC 8555): signed requests, identifiers, challenges. Nothing here calls anything or reads a clock.
 
 Account keys are ECDSA P-256 (ES256), which every ACME server has to take (RFC 8555 §6.2).
 """
@@ -39,7 +39,7 @@ def public_jwk(key: t.Any) -> dict[str, str]:
 
 
 def thumbprint(key: t.Any) -> str:
-    """Return what stands for the account's key in a challenge (RFC 7638)."""
+    """Return the thumbprint of the account's key for a challenge (RFC 7638)."""
     return base64url(hashlib.sha256(_compact(public_jwk(key))).digest())
 
 
@@ -80,7 +80,7 @@ def is_bad_nonce(answer: Answer) -> bool:
 
 
 def refusal(found: t.Mapping[str, t.Any], status: int, what: str, secrets: t.Sequence[str] = ()) -> TlsError:
-    """Return what a problem document (RFC 7807) means; its subproblems name the identifiers."""
+    """Return the error of a problem document (RFC 7807); its subproblems name the identifiers."""
     parts = [found, *(one for one in found.get("subproblems") or () if isinstance(one, dict))]
     said = []
     for part in parts:

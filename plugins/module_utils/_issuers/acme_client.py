@@ -23,7 +23,7 @@ _NAME = "the issuer acme"
 
 @dataclass(frozen=True)
 class Settings:
-    """The CA's directory, and how a new account is made. ``poll`` seconds are waited between two looks at an order."""
+    """The CA's directory, and how a new account is made. ``poll`` seconds are waited between two queries of an order."""
 
     endpoint: Endpoint
     contact: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Settings:
 
 
 class Responder(t.Protocol):
-    """What answers challenges: given the tokens with their answers before the CA is told to look."""
+    """What answers challenges: given the tokens with their answers before the CA is asked to check."""
 
     def offer(self, token: str, answer: str) -> None: ...
 
@@ -127,7 +127,7 @@ class Client:
             leaf, *links = reader.load_certificates(text, f"the certificate from {_NAME}")
             if not anchors or verify.leads_to(leaf, links, anchors):
                 return text
-        return first  # the controller's check says what is wrong with it
+        return first  # the controller's check reports its problem
 
     def _text(self, url: str) -> str:
         return self._post(url, None, "the certificate").body.decode("ascii", "replace")

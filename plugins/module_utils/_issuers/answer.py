@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an issuer answered, checked before anything of it reaches a host. The same for every issuer.
+"""The check of an issuer's answer, before anything of it reaches a host. The same for every issuer.
 
 The certificates of the answer may be in any order and hold the anchor too: only the leaf and what leads from it to an anchor is
 passed on, so that a server sends a chain that is as short as it can be (RFC 8446 §4.4.2: the root may be left out).
@@ -22,7 +22,7 @@ from .orders import Order, optional_names, required_names
 _MOST_CERTIFICATES = 10
 _MOST_CHARACTERS = 262_144
 _LEFT = "Nothing was installed; the former certificate stays in use."
-#: Less than this of what was asked for is worth a warning.
+#: A shorter part of the requested validity makes a warning.
 _SHORTENED = 0.9
 
 
@@ -60,9 +60,9 @@ def accept(
     issuer: str,
     usage_hint: str,
 ) -> Accepted:
-    """Return what may be installed of ``answer`` (PEM), the answer to ``order``.
+    """Return the certificates of ``answer`` (PEM) to install, the answer to ``order``.
 
-    In: ``issuer`` says in messages who answered; ``usage_hint`` says which of its settings decides about the usage of a
+    In: ``issuer`` names the issuer in messages; ``usage_hint`` names which of its settings decides about the usage of a
     certificate. Raises TlsError ``issued-certificate-wrong`` with every fault, or ``certificate-unreadable``.
     """
     what = f"the certificate from {issuer}"

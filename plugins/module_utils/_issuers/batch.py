@@ -39,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be issued. ``answers``: by request id the certificates (PEM) that an issuer has given already, or why there are none."""
+    """A batch of orders. ``answers``: by request id the certificates (PEM) that an issuer has given already, or why there are none."""
 
     requests: t.Sequence[policy.SigningRequest]
     renew_before: t.Mapping[str, str]
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def issue(batch: Batch, now: datetime) -> Outcome:
-    """Return what was issued; with ``rules.predicting`` nobody is asked, and the orders are ``pending``.
+    """Return the certificates; with ``rules.predicting`` no issuer is asked, and the orders are ``pending``.
 
     Raises TlsError ``request-duplicate``. Everything else is the refusal of one request.
     """
@@ -162,7 +162,7 @@ def certificates(
 
 
 def _signer(one: t.Mapping[str, t.Any], kind: str) -> str:
-    """Return what people call who has signed: the issuing CA and the kind of the issuer."""
+    """Return a name of the issuer for people: the issuing CA and the kind of the issuer."""
     certificate = one["certificate"]
     return f"{authority_text(certificate['issuer'])} ({kind})" if certificate else kind
 
@@ -190,7 +190,7 @@ def _predicted(order: orders.Order, now: datetime) -> dict[str, t.Any]:
 
 
 def plan(outcome: Outcome) -> list[str]:
-    """Return one line for each certificate: what it is for, until when, and its fingerprint."""
+    """Return one line for each certificate: its purpose, its end, and its fingerprint."""
     return [
         f"certificate for {name}: CN {one.view.common_name or '-'}, until {isoformat(one.view.not_after)}, issuer {one.view.issuer}, "
         f"sha256 {one.view.fingerprint_sha256}"

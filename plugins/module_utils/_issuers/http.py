@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Requests to an issuer over HTTP: TLS verified, no redirects, few tries. What is sent is never part of a message.
+"""Requests to an issuer over HTTP: TLS verified, no redirects, few tries. Sent data is never part of a message.
 
 urllib and not ``ansible.module_utils.urls``: that takes the CA's certificate as a file only, and follows redirects with the token.
 """
@@ -108,7 +108,7 @@ class Caller:
     def call(self, method: str, url: str, headers: t.Mapping[str, str], body: bytes | None = None) -> Answer:
         """Return the answer, whatever its status; a busy issuer, and one that was not reached at all, is asked again.
 
-        Raises TlsError ``issuer-unreachable``, ``issuer-timeout`` (which may have issued all the same), ``issuer-untrusted``.
+        Raises TlsError ``issuer-unreachable``, ``issuer-timeout`` (which may have issued anyway), ``issuer-untrusted``.
         """
         request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 check_url has seen it
         for _try in range(self._endpoint.tries - 1):

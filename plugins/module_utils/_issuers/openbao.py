@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""OpenBao and HashiCorp Vault: what is sent to their PKI engine, and what their answers mean. Nothing here calls anything.
+"""OpenBao and HashiCorp Vault: the requests to their PKI engine, and the meaning of the answers. No function here makes a connection.
 
 Source: the API documentation of the PKI secrets engine (``POST /:mount/sign/:role``), and OpenBao 2.7.2, measured: a role's defaults
 are ``server_flag`` and ``client_flag`` true and ``use_csr_sans`` true; a TTL beyond the role's is shortened with a warning; names that
@@ -43,7 +43,7 @@ _ROLE = re.compile(r"[A-Za-z0-9_.-]+")
 
 @dataclass(frozen=True)
 class Settings:
-    """Where to sign, and who asks. Exactly one of token, AppRole (role_id, secret_id) and JWT is given."""
+    """The engine, and the credentials. Exactly one of token, AppRole (role_id, secret_id) and JWT is given."""
 
     endpoint: Endpoint
     mount: str
@@ -176,7 +176,7 @@ def certificates_of(answer: Answer, settings: Settings) -> str:
 
 
 def refusal(answer: Answer, settings: Settings, asked: str) -> TlsError:
-    """Return what an answer other than 200 means. ``issuer-refused`` may be one request's own; the other codes hold for all."""
+    """Return the error of an answer other than 200. ``issuer-refused`` may be one request's own; the other codes hold for all."""
     errors = answer.json().get("errors")
     said = shown("; ".join(map(str, errors)) if isinstance(errors, list) else "", settings.secrets)
     place = f"the issuer openbao at {settings.endpoint.url}"

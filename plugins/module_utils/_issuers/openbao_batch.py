@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A batch of orders placed with OpenBao or Vault: one login, some requests at a time, and none after the server has said no to all.
+"""A batch of orders placed with OpenBao or Vault: one login, some requests at a time, and none after the server has refused all of them.
 
 A request that may have been signed (no answer in time) is not sent again in this run: signing twice may cost.
 """
@@ -28,8 +28,8 @@ def place(
 ) -> dict[str, str | TlsError]:
     """Return, by id, the certificates that were issued (PEM) or why there are none.
 
-    In: ``fault`` returns what is wrong with the first certificate that every further one would have too; then no more are asked for.
-    What was issued before the server failed is kept; orders that were not placed have the error that stopped the batch.
+    In: ``fault`` returns the fault of the first certificate that every further one would have too; then the batch stops.
+    Certificates that were issued before the server failed are kept; orders that were not placed have the error that stopped the batch.
     """
     if not orders:
         return {}

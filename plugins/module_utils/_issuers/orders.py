@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is asked of an issuer: requests after the rules for names, as each engine gets them.
+"""The orders for an issuer: requests after the rules for names, as each engine gets them.
 
 Names, profile and validity are the controller's words. Of the CSR only the public key counts here; an engine that takes the names
 from the CSR is asked only where they are the same (``check_request_names``).
@@ -21,7 +21,7 @@ from .._time import parse_duration
 
 @dataclass(frozen=True)
 class Order:
-    """One certificate to be issued. ``authority`` is ``server`` or the access group, which says which issuer is asked."""
+    """One certificate to issue. ``authority`` is ``server`` or the access group, which selects the issuer."""
 
     id: str
     authority: str
@@ -57,7 +57,7 @@ def approve(
 
     In: ``renew_before`` by request id. Raises TlsError ``request-duplicate``.
     """
-    # There is no authority of ours to look up: the rules take that as a prediction, and the missing CSR is refused here.
+    # No authority of ours signs: the rules treat that as a prediction, and the missing CSR is refused here.
     approved, refused = policy.assess(requests, stored={}, rules=_without_authorities(rules), now=now)
     if not rules.predicting:
         for one in approved:
@@ -80,7 +80,7 @@ def approve(
 def check_request_names(order: Order, engine: str) -> None:
     """Raise TlsError ``request-names-differ`` where the CSR has other names than the certificate may have.
 
-    ``engine`` says in the message who would take the names from the CSR.
+    ``engine`` is the name in the message of the engine that would take the names from the CSR.
     """
     more = sorted(set(order.request_names) - set(order.names))
     missing = sorted(set(order.names) - set(order.request_names))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of an issuer, checked: whom to ask, with which anchors, and what was answered already."""
+"""The options of an issuer, checked: the engine, its anchors, and answers that exist already."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def sources(given: t.Sequence[t.Mapping[str, t.Any]], sleep: t.Callable[[float],
 
 
 def answers(given: t.Mapping[str, t.Any]) -> dict[str, str | TlsError]:
-    """Return what was answered already, by request id. Raises TlsError ``answer-invalid`` for what is shaped otherwise."""
+    """Return the answers that exist already, by request id. Raises TlsError ``answer-invalid`` for a wrong form."""
     return {str(name): _answer(str(name), one) for name, one in given.items()}
 
 

@@ -29,20 +29,20 @@ _HINT = (
 
 
 class _NeverRaised(Exception):
-    """Stands for the library's exceptions where there is no library."""
+    """Stands for the library's exceptions where the library is missing."""
 
 
 class _Unusable:
     """Stands for a name of the library that could not be imported."""
 
     def __getattr__(self, name: str) -> t.Any:
-        if name.startswith("__"):  # tools that look at modules ask for these
+        if name.startswith("__"):  # tools that inspect modules ask for these
             raise AttributeError(name)
         raise library_error(IMPORT_ERROR)
 
 
 def is_of_library(error: BaseException) -> bool:
-    """Return whether an error says that the library itself does not work.
+    """Return whether an error means that the library itself does not work.
 
     Its native parts raise pyo3's PanicException (a BaseException), and parts that are imported at their first use ImportError.
     """
@@ -180,7 +180,7 @@ def this_update(crl: x509.CertificateRevocationList) -> datetime:
 
 
 def next_update(crl: x509.CertificateRevocationList) -> datetime | None:
-    """Return when a revocation list ends, None where it does not say (``next_update_utc`` exists from 42 on)."""
+    """Return when a revocation list ends, None where it has no end (``next_update_utc`` exists from 42 on)."""
     if hasattr(crl, "next_update_utc"):
         return crl.next_update_utc
     return crl.next_update.replace(tzinfo=timezone.utc) if crl.next_update else None
@@ -218,7 +218,7 @@ def signature_is_by(signed: x509.Certificate | x509.CertificateRevocationList, p
     """Return whether ``public_key`` made the signature on a certificate or a revocation list.
 
     By hand, because ``verify_directly_issued_by`` exists only from 40 on, and lists know no Ed25519 before 40. RSA-PSS is known only where
-    the library tells its parameters (41 and later); False elsewhere.
+    the library exposes its parameters (41 and later); False elsewhere.
     """
     try:
         hash_algorithm = signed.signature_hash_algorithm

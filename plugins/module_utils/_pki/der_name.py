@@ -35,7 +35,7 @@ def unit(der: bytes) -> str:
 
 
 def _parts(der: bytes) -> list[list[tuple[str, str]]]:
-    """Return the relative names, most specific first, each with its (attribute, value). Raises ValueError for what is not a name."""
+    """Return the relative names, most specific first, each with its (attribute, value). Raises ValueError for other data."""
     found = []
     for relative in _children(_only(_children(der), _SEQUENCE)):
         part = []
@@ -60,7 +60,7 @@ def _children(data: bytes) -> list[tuple[int, bytes]]:
             start += length & 0x7F
             length = int.from_bytes(data[2:start], "big")
         if start + length > len(data):
-            raise ValueError("an element is longer than what it is in")
+            raise ValueError("an element is longer than its container")
         found.append((tag, data[start : start + length]))
         data = data[start + length :]
     return found

@@ -70,7 +70,7 @@ def _integer(value: int) -> bytes:
 def encrypt_private_key(key: PrivateKey, passphrase: bytes, rounds: int = ROUNDS) -> bytes:
     """Return ``key`` as PKCS#8 PEM (``ENCRYPTED PRIVATE KEY``): PBES2, PBKDF2-HMAC-SHA256, AES-256-CBC.
 
-    ``passphrase`` is the UTF-8 of what the user wrote; ``rounds`` is lowered only by tests. One call takes about 0.2 s.
+    ``passphrase`` is the UTF-8 of the user's text; ``rounds`` is lowered only by tests. One call takes about 0.2 s.
     """
     plain = key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -3,7 +3,7 @@
 
 """Names that a certificate can carry, in one canonical spelling.
 
-What is taken, and why:
+Accepted names, with reasons:
 
 * **DNS names** (RFC 1123 §2.1, RFC 1035 §2.3.4): lower-case letters, digits, hyphens; labels of 1 to 63, 253 in all.
   Underscores are taken too: they are not host-name characters, but inventories and Docker networks are full of them,
@@ -57,7 +57,7 @@ def _invalid(what: str, text: str, problem: str, hint: str) -> TlsError:
 def normalize_name(text: str, what: str = "the name") -> str:
     """Return the canonical spelling of a DNS name, wildcard, IPv4 or IPv6 address, or client identity.
 
-    ``what`` says in messages where ``text`` comes from. Raises TlsError ``name-invalid``.
+    ``what`` is the source of ``text`` in messages. Raises TlsError ``name-invalid``.
     """
     name = str(text).strip()
     if not name:
@@ -198,7 +198,7 @@ def client_identity(common_name: str, what: str = "the common name") -> str:
     """Return the one name of a client: its common name as a directory name, ``dirname:CN=portainer``.
 
     A client certificate needs a subject alternative name (Python's verifier refuses one without, measured); dockerd
-    looks at none. A directory name can say every common name, can never be taken for a host, and passes pkilint, which
+    checks none. A directory name can contain every common name, can never be taken for a host, and passes pkilint, which
     refuses single-label DNS names and every URN (measured, 0.13.3). Raises TlsError ``common-name-invalid``.
     """
     check_common_name(common_name, what)
@@ -221,7 +221,7 @@ def _client_of(name: str) -> str:
 def default_common_name(found: t.Iterable[str]) -> str:
     """Return the first of ``found`` that can be a common name: of a host rather than the local one, at most 64 characters long.
 
-    Where every one is longer, the first label of the first: clients look at the names, and the common name is for people.
+    Where every one is longer, the first label of the first: clients check the names, and the common name is for people.
     Returns "" for none.
     """
     usable = [name for name in found if name and not name.startswith(CLIENT_PREFIX)]

@@ -4,7 +4,7 @@
 """PEM blocks in a text (RFC 7468).
 
 Files of users hold more than one block, and text around them (``openssl x509 -text``, ``EC PARAMETERS`` before a key);
-``cryptography`` differs from version to version in what it takes from such a file, so the blocks are cut out here.
+``cryptography`` differs from version to version in the blocks that it accepts from such a file, so the blocks are cut out here.
 """
 
 from __future__ import annotations

@@ -15,14 +15,14 @@ from datetime import datetime, timedelta, timezone
 from . import names, profiles, renewal
 from .reader import CertificateView
 
-#: Names that every server certificate may have and that tell nobody anything.
+#: Names that every server certificate may have, and that are not shown.
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def plan_text(
     wanted: renewal.Wanted, existing: renewal.Existing, reasons: t.Sequence[str], end: datetime | None = None
 ) -> str:
-    """Return the line for a certificate that is to be issued; ``end`` is when the new one will end, None where that is not known."""
+    """Return the line for a certificate that would be issued; ``end`` is when the new one will end, None where that is not known."""
     view = existing.certificate
     parts = _new(wanted, end) if view is None else _renewed(wanted, existing, view, end)
     return f"{', '.join(parts)} ({', '.join(reasons)})"

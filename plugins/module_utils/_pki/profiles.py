@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What each kind of certificate says about itself (RFC 5280 §4.2.1).
+"""The extensions of each kind of certificate (RFC 5280 §4.2.1).
 
 | field | authority | server | client |
 |---|---|---|---|

@@ -3,7 +3,7 @@
 
 """Whether a certificate is issued again, and why.
 
-Nothing here reads a file or a clock: what is wanted and what is there go in, a decision with its reasons comes out.
+Nothing here reads a file or a clock: the input is the wanted and the present certificate, the result a decision with its reasons.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ REASONS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the certificate should be. ``authority`` is None where the authority itself is yet to be made.
+    """The wanted certificate. ``authority`` is None where the authority itself is yet to be made.
 
-    ``jitter`` is the window over which the renewals of a fleet are spread, ``jitter_name`` what tells this one from the others.
+    ``jitter`` is the window over which the renewals of a fleet are spread, ``jitter_name`` identifies this one.
     """
 
     profile: str
@@ -75,7 +75,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Existing:
-    """What was found. ``problems`` holds the reasons that reading it gave (unreadable, bad signature).
+    """The present certificate. ``problems`` holds the reasons that reading it gave (unreadable, bad signature).
 
     ``left_out``: names that were asked for and that the issuer has left out of the certificate.
     """

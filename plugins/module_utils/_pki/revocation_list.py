@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificate revocation lists (RFC 5280 §5): made, read, and checked before they are trusted with the access of everybody.
+"""Certificate revocation lists (RFC 5280 §5): made, read, and checked before all access depends on them.
 
 OpenSSL, and so HAProxy, refuses *all* clients of an authority whose list is missing, has ended, has not begun, or is signed by another key
 (measured, HAProxy 2.6 and 3.0). So a list lives as long as its authority, and ``check_lists`` comes before every installation.

@@ -36,8 +36,8 @@ def build_request(key: PrivateKey, subject: names.SubjectNames) -> bytes:
 def load_request(data: bytes | str, what: str = "the request") -> x509.CertificateSigningRequest:
     """Return the one request in a PEM text, checked.
 
-    Checked are its size, that it is one block, its self-signature (proof of possession) and its key type. Nothing in
-    it is to be believed but its public key. Raises TlsError ``request-invalid``.
+    Checked are its size, that it is one block, its self-signature (proof of possession) and its key type. Only its
+    public key is used. Raises TlsError ``request-invalid``.
     """
     raw = pem.to_bytes(data)
     if len(raw) > MAXIMUM_REQUEST_BYTES:
@@ -187,7 +187,7 @@ def _completed(
     end: datetime,
     serial: int | None,
 ) -> x509.CertificateBuilder:
-    """Return a builder with what is each certificate's own; times are cut to whole seconds (RFC 5280 §4.1.2.5)."""
+    """Return a builder with the fields of one certificate; times are cut to whole seconds (RFC 5280 §4.1.2.5)."""
     if end <= begin:
         raise TlsError(
             f"the certificate would end {isoformat(end)}, before it begins ({isoformat(begin)})",

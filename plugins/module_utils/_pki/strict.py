@@ -5,7 +5,7 @@
 
 Strict are the clients that follow RFC 5280 to the letter: Python from 3.13 on (ssl.VERIFY_X509_STRICT is part of
 ssl.create_default_context there) and all that use OpenSSL's X509_V_FLAG_X509_STRICT. Go (the docker CLI, dockerd itself) and older
-Pythons are not. Source: OpenSSL crypto/x509/x509_vfy.c, check_extensions; the tests let openssl verify -x509_strict judge.
+Pythons are not. Source: OpenSSL crypto/x509/x509_vfy.c, check_extensions; the tests compare with openssl verify -x509_strict.
 """
 
 from __future__ import annotations

@@ -97,12 +97,12 @@ def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 @functools.lru_cache(maxsize=16)
 def _signing_key(issuer: x509.Certificate) -> t.Any:
-    """Return the public key of an authority, None for what is none; a batch asks for the same few again and again."""
+    """Return the public key of an authority, None for another certificate; a batch asks for the same few again and again."""
     return issuer.public_key() if _is_authority(issuer) else None
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
-    """Return what basicConstraints says; a whole view would cost as much as a signature, for each certificate of a batch."""
+    """Return basicConstraints; a whole view would cost as much as a signature, for each certificate of a batch."""
     try:
         found = certificate.extensions.get_extension_for_oid(ExtensionOID.BASIC_CONSTRAINTS).value
     except x509.ExtensionNotFound:

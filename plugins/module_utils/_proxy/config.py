@@ -61,7 +61,7 @@ _YEAR = 366 * 86400
 #: nobody would be admitted from its end until the next run.
 _PAST_ITS_END = " crt-ignore-err 12 ca-ignore-err 12"
 
-#: Status codes that HAProxy itself answers with, and what a Docker client then shows after "Error response from daemon:".
+#: Status codes that HAProxy itself answers with, and the text that a Docker client then shows after "Error response from daemon:".
 #: A request that it cannot parse at all gets HAProxy's own page: its frontend is in TCP mode.
 _ERRORS = {
     400: "the proxy in front of Docker cannot read this request",
@@ -101,7 +101,7 @@ class ProxyConfig:
 
     ``listen``: IP addresses with their ports. ``certificate_path``: one PEM with certificate, chain and key. ``crl_path``: CRLs of *all* authorities in
     ``ca_path``, for HAProxy refuses the clients of an authority without one; "" where there are none. ``crl_expires``: whether one ends before its authority.
-    ``stream_timeout_seconds``: how long connections that are open at a reload may continue. ``haproxy_version``: as ``haproxy -v`` says.
+    ``stream_timeout_seconds``: how long connections that are open at a reload may continue. ``haproxy_version``: as in ``haproxy -v``.
     """
 
     listen: tuple[tuple[str, int], ...]
@@ -141,7 +141,7 @@ def _message(text: str) -> str:
 
 
 def _defaults(config: ProxyConfig) -> list[str]:
-    """Return what all connections have, and what is added where they carry requests.
+    """Return the settings of all connections, and the further ones for connections with requests.
 
     ``timeout client`` ends an upload that stands still, and a download whose client has stopped reading (``docker logs -f`` in a pager;
     measured with 2.6 and 3.0). Streams that are silent are not subject to it, but to 24 hours of silence from Docker. Before 2.9 it is
@@ -232,7 +232,7 @@ def _conditions(config: ProxyConfig) -> list[str]:
 
 _BUILDKIT = r"{ req.payload(0,24) -m reg '^POST (/v[0-9.]+)?/(session|grpc)[ ?]' }"
 _EXEC = r"{ req.payload(0,24) -m reg '^POST (/v[0-9.]+)?/exec/' }"
-#: What an exec has before its headers: dockerd's identifiers of exec instances have 64 digits.
+#: The path of an exec: dockerd's identifiers of exec instances have 64 digits.
 _EXEC_LINE = len("POST /exec//start HTTP/1.1") + 64
 
 
@@ -241,7 +241,7 @@ def _taken_over(config: ProxyConfig) -> tuple[str, ...]:
 
 
 def _unfiltered(condition: str, config: ProxyConfig) -> list[str]:
-    """Note what a connection begins with, for the log, and pass it on."""
+    """Note the first bytes of a connection, for the log, and pass it on."""
     lines = []
     for each in _taken_over(config):
         whole = f"{condition} {each}".strip()
@@ -373,7 +373,7 @@ def _ambiguous(issuer: str, first: str, second: str) -> TlsError:
 
 
 def _check_signs_no_authority(name: str, certificate: t.Any) -> None:
-    """Below an authority that permits others, somebody could make one that is named like that of another group."""
+    """Below an authority that permits others, one with the name of another group's authority could be made."""
     constraints = next((each.value for each in certificate.extensions if each.oid.dotted_string == "2.5.29.19"), None)
     if constraints is not None and constraints.ca and constraints.path_length == 0:
         return

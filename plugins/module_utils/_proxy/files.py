@@ -19,7 +19,7 @@ _BIND = re.compile(
 
 @dataclass(frozen=True)
 class ProxyFiles:
-    """Paths. ``directory`` holds what HAProxy reads and everybody may; ``runtime`` the certificate and its key, in memory."""
+    """Paths. ``directory`` holds files that HAProxy and every user may read; ``runtime`` the certificate and its key, in memory."""
 
     unit: str
     unit_path: str

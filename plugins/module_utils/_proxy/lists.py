@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Revocation lists before a host takes them: they must lock nobody out, and let nobody in again. Pure."""
+"""Checks of revocation lists before a host takes them: they must not lock out all clients, or admit a revoked one. Pure."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def parse_version(output: str) -> tuple[int, ...]:
 
 
 def find_package() -> Package:
-    """Return what is on this host."""
+    """Return the state of the package on this host."""
     return Package(parse_version(commands.run([PROGRAM, "-v"], 30)[1]), _has_account())
 
 

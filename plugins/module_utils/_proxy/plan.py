@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the listener ``proxy`` needs on a host: its files, and whether its unit starts, reloads or stops. Pure."""
+"""The requirements of the listener ``proxy`` on a host: its files, and whether its unit starts, reloads or stops. Pure."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def no_files(state: ProxyState) -> dict[str, bytes | None]:
 
 
 def step(state: ProxyState, after: t.Mapping[str, bytes | None], *, certificates_change: bool, outdated: bool) -> str:
-    """Return what has to be done to the unit, "" for nothing. ``outdated``: it shows another certificate than its files say."""
+    """Return the step for the unit, "" for none. ``outdated``: it serves another certificate than its files have."""
     if after.get(state.files.unit_path) is None:
         return STOP if state.is_there else ""
     changed = [path for path, data in after.items() if data != state.contents[path]]
@@ -164,7 +164,7 @@ def reasons(state: ProxyState, after: t.Mapping[str, bytes | None]) -> tuple[str
 
 
 def check_foreign(state: ProxyState) -> None:
-    """Raise TlsError ``proxy-unit-foreign`` where somebody else has a unit of our name."""
+    """Raise TlsError ``proxy-unit-foreign`` where another tool has a unit of our name."""
     if state.unit is not None and not state.is_there:
         raise TlsError(
             f"{state.files.unit_path} is there and was not written by this collection",

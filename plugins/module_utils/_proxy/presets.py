@@ -58,7 +58,7 @@ _DISCOVERY = _HELLO + _reads(
 #: Prometheus' docker_sd_configs lists containers and networks.
 _PROMETHEUS = _HELLO + _reads("/containers/json", "/networks")
 
-#: Portainer's pages and its snapshots, to look at. Its buttons get Docker's error; logs, console and files are not in it.
+#: Portainer's pages and its snapshots, read-only. Its buttons get Docker's error; logs, console and files are not in it.
 _PORTAINER = (
     *_MONITORING,
     *_reads(

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the clients of an access group may do on a host: everything, a preset, or rules of one's own.
+"""The rights of an access group's clients on a host: everything, a preset, or the user's own rules.
 
 A user writes them by group: ``{operators: full, grafana: monitoring, deploy: {preset: ci, rules: [...]}}``.
 A group without an entry has the right ``full``, as with dockerd's own listener.

@@ -29,7 +29,7 @@ _SEGMENT = "[a-zA-Z0-9_][a-zA-Z0-9_.:@-]*"
 _SEVERAL = f"{_SEGMENT}(/{_SEGMENT})*"
 #: Optional in front of every path; dockerd takes ``/containers/json`` and ``/v1.41/containers/json``.
 VERSION_PREFIX = "(/v[0-9]+[.][0-9]+)?"
-#: What has names with slashes in it: ``/images/registry.example.org/team/app/json``.
+#: Paths that have names with slashes: ``/images/registry.example.org/team/app/json``.
 _WITH_SLASHES = ("images", "distribution", "plugins")
 _MAXIMUM_PATH = 200
 
@@ -65,7 +65,7 @@ class Rule:
 
     @property
     def excludes_query(self) -> bool:
-        """Whether a request with a query does not match, because the query could ask for more than the path says."""
+        """Whether a request with a query does not match, because the query could ask for more than the path."""
         return self.shape in _WITHOUT_QUERY
 
     @property

@@ -5,7 +5,7 @@
 
 ``systemctl reload`` returns when the signal is sent. HAProxy's master then starts a new worker; where that cannot begin, the old one
 continues and systemd still says active (measured, 2.6 to 3.2). So a reload counts as done when the master has a worker that it did not have
-before, none of before listens any more, and the unit is active again. Workers of before may live until their last connection ends.
+before, no former worker listens any more, and the unit is active again. Former workers may run until their last connection ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOG_LINES = 100
 
 
 class Units(t.Protocol):
-    """What is needed of systemd."""
+    """The operations of systemd that are needed here."""
 
     def command(self, *arguments: str) -> None:
         """Run ``systemctl``. Raises TlsError."""
@@ -49,7 +49,7 @@ class Clock(t.Protocol):
 
 
 def apply(step: str, files: ProxyFiles, units: Units, clock: Clock) -> None:
-    """Carry out ``step``; the unit is loaded as its file says. Raises TlsError ``proxy-start-failed``, ``proxy-reload-failed``."""
+    """Carry out ``step``; the unit is loaded as in its file. Raises TlsError ``proxy-start-failed``, ``proxy-reload-failed``."""
     if step == STOP:
         stop(files, units)
         return

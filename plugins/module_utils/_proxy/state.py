@@ -44,7 +44,7 @@ class ProxyState:
 
 
 class Host(t.Protocol):
-    """What is needed of the machine."""
+    """The operations of the machine that are needed here."""
 
     @property
     def proxy_files(self) -> ProxyFiles:
@@ -61,7 +61,7 @@ class Host(t.Protocol):
 
 
 def read_proxy(host: Host, *, wanted: bool) -> ProxyState:
-    """Return what is there. Raises TlsError ``file-unreadable``. ``wanted``: the listener is to be set up."""
+    """Return the present state. Raises TlsError ``file-unreadable``. ``wanted``: the listener should be set up."""
     files = host.proxy_files
     config, crl, unit = map(read_bytes_or_none, files.paths)
     socket, group = host.local_socket() if wanted else ("", "")

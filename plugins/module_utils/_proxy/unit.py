@@ -68,7 +68,7 @@ UMask=0077
 
 @dataclass(frozen=True)
 class ProxyUnit:
-    """What the unit depends on. Paths are absolute.
+    """The input of the unit. Paths are absolute.
 
     ``certificates``: the directory of the live set; ``runtime``: where its copies go; ``socket_group``: who may use Docker's socket.
     ``sources``: networks that may connect (CIDR); empty: all. ``own_addresses``: where the proxy listens, which has to reach itself.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What HAProxy itself says about a configuration before it has to run with it (``haproxy -c``).
+"""The validation of a configuration by HAProxy itself, before it has to run with it (``haproxy -c``).
 
 It is asked with the files of the change, all of them in memory (memfd_create(2)): the key is on no disk for it, and nothing stays
 where the run is killed. HAProxy loads certificate, key, authorities and CRLs, so a key of another certificate is found here too.
@@ -21,7 +21,7 @@ Run = t.Callable[[t.Sequence[str]], str]
 def validate(run: Run, program: str, config: bytes, contents: t.Mapping[str, bytes]) -> None:
     """Raise TlsError ``proxy-config-refused`` where HAProxy refuses ``config``.
 
-    ``contents``: path in ``config`` -> what will be there. ``run`` returns "" for success, else what the command has printed.
+    ``contents``: path in ``config`` -> its new content. ``run`` returns "" for success, otherwise the output of the command.
     """
     with contextlib.ExitStack() as stack:
         text, places = config.decode("utf-8"), {}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what was read of a fleet to the situation of one authority's rotation."""
+"""The situation of one authority's rotation, from the data of a fleet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TEMPORARY = "temporary-client"
 
 
 class Known:
-    """The generations of one authority: told by their certificates, and the retired ones by the unit in their name."""
+    """The generations of one authority: recognised by their certificates, and the retired ones by the unit in their name."""
 
     def __init__(self, name: str, generations: t.Sequence[Mapping]) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class Known:
         return frozenset(one for one in ids if one)
 
     def issuer(self, certificate: model.Certificate, chain: t.Iterable[model.Certificate] = ()) -> str:
-        """Return which generation has signed a certificate; one of nobody's keeps the name of its issuer."""
+        """Return which generation has signed a certificate; an unknown one keeps the name of its issuer."""
         links = [link.raw for link in chain]
         for identifier, anchor in self.certificates:
             if verify.leads_to(certificate.raw, links, [anchor.raw]):
@@ -74,7 +74,7 @@ def situation(
     now: datetime,
     again_after: timedelta,
 ) -> phases.Situation:
-    """Return what ``rotation.decide`` looks at.
+    """Return the input of ``rotation.decide``.
 
     ``ca`` is what authority_info reported by name, ``held`` the entries of ledger_info that are valid now.
     Raises TlsError ``authority-unknown``, ``authority-external``.

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rotation of one authority: in which phase it is, what comes next, and what is in the way.
+"""The rotation of one authority: its phase, the next steps, and the obstacles.
 
-Pure. There is no state file: the phase follows from the generations in the CA and from the certificates on the hosts, on the
-wire and in the bundles. So whatever stopped a rotation, the next run continues from what is really there.
+Pure. The phase is not stored; it follows from the generations in the CA and from the certificates on the hosts, on the
+wire and in the bundles. So after every interruption the next run continues from the real state.
 
 =========  ==============================  =================================  ===============================
 phase      CA                              server authority                   client authority
@@ -15,7 +15,7 @@ retire     the old one is given up         bundles and hosts drop it          ho
 =========  ==============================  =================================  ===============================
 
 Where the generation that signs has expired, no host or client has to trust both, since nothing that it signed works any more: the
-new one is made and signs at once, and every place is given what it needs of it in the first phase.
+new one is made and signs at once, and every place gets its files of it in the first phase.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the decision looks at. ``hosts`` are those that this authority has to do with."""
+    """The input of the decision. ``hosts`` are those that this authority concerns."""
 
     name: str
     generations: tuple[Generation, ...]
@@ -106,7 +106,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """``phase``: what is to be done next (DONE: nothing). ``changes``: the states that the CA has to reach first, one after the other.
+    """``phase``: the next one (DONE: none). ``changes``: the states that the CA has to reach first, one after the other.
 
     ``steps``: what places that can be reached still need. ``blockers``: why the CA must not change yet; they can be overruled,
     which ``risk`` puts into words. ``pending``: places whose state is not known.
@@ -186,7 +186,7 @@ def _begin(situation: Situation, signing: str) -> Plan:
 
 
 def _replace(situation: Situation, signing: str, olds: tuple[str, ...], waiting: str) -> Plan:
-    """Nobody can be locked out by the end of what has ended: the next generation signs at once, without blockers."""
+    """An expired generation cannot lock out any client: the next generation signs at once, without blockers."""
     target = waiting or _following(signing)
     changes = (ISSUING,) if waiting else (ACCEPTED, ISSUING)
     what = {True: f"trusts {target}", False: f"gets a certificate of {target}"}
@@ -239,7 +239,7 @@ def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:
         blockers += _not_reissued(situation, olds)
         risk = f"Clients that still have a certificate of {gone} will be refused everywhere; hosts that were not reached continue to admit them."
     if all(situation.has_expired(one) for one in olds):
-        blockers, risk = [], ""  # anyone who has nothing else works no more anyhow
+        blockers, risk = [], ""  # clients that have nothing else do not work any more anyway
     return Plan(situation.name, RETIRE, (RETIRED,), signing, olds, steps, tuple(blockers), risk)
 
 

@@ -24,7 +24,7 @@ _RESTART = {
 
 
 def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -> list[str]:
-    """Return the plan as text: where everything is, what comes next, what is in the way."""
+    """Return the plan as text: the state of each place, the next steps, the obstacles."""
     stages = ", ".join(f"{one.id} ({one.stage})" for one in situation.generations)
     lines = [f"Rotation of the authority {situation.name}: {stages}"]
     lines += _table([_row(place) for place in (*situation.hosts, *situation.bundles)])

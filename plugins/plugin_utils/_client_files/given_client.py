@@ -51,7 +51,7 @@ def read(given: t.Any, group: str, anchors: str, now: datetime) -> tuple[str, st
     """Return certificate with its chain (PEM), key (PEM) and what to call the client, after checking that the pair can open a host.
 
     In: an entry of the variable, its access group, and the certificates (PEM) that the hosts admit for the group. Raises TlsError
-    ``verification-client-unusable``, or that of a file that cannot be read or is not what it should be.
+    ``verification-client-unusable``, or that of a file that cannot be read or has a wrong content.
     """
     from ...module_utils._pki import keys, reader, renewal, verify
 

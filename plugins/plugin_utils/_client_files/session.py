@@ -74,7 +74,7 @@ def choose_location(wanted: str = "") -> tuple[str, bool]:
 
 
 def unsafe_part(path: str) -> str:
-    """Return a directory of ``path`` in which every user could rename what is ours, "" where there is none.
+    """Return a directory of ``path`` in which every user could rename our files, "" without one.
 
     A sticky directory such as /tmp is safe: there only the owner of a thing, or of the directory, can rename it.
     """
@@ -96,7 +96,7 @@ def _runtime_directory() -> str:
 
 
 def is_in_memory(path: str, mounts: str = "/proc/self/mounts") -> bool:
-    """Return whether ``path`` is on a file system that is not a disk; False where the system does not tell."""
+    """Return whether ``path`` is on a file system that is not a disk; False where the system does not report it."""
     kind, longest = "", -1
     real = os.path.realpath(path)
     with contextlib.suppress(OSError), open(mounts, encoding="utf-8", errors="replace") as stream:

@@ -86,7 +86,7 @@ def label(kind: str, item: Report) -> str:
 
 
 def _problems(report: Report) -> list[tuple[str, Report]]:
-    """Return (name, item) of what is not as it should be, critical ones first."""
+    """Return (name, item) of each item with a problem, critical ones first."""
     items = [("CA", report["ca"])]
     for kind in ("authorities", "hosts", "clients", "certificates"):
         items += [(label(kind, item), item) for item in report[kind]]

@@ -4,7 +4,7 @@
 """When which certificate ends, as places on an axis.
 
 Pure arithmetic: places are thousandths of the axis' width. The axis ends with the last certificate of a server or a
-client; authorities live so much longer that theirs are cut off there (and say so).
+client; authorities live so much longer that their bars are cut off there (with a mark).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Bar:
     cut: bool
 
     def stretches(self) -> list[tuple[int, int, str]]:
-        """Return (start, width, kind) of each part that is to be drawn; an end has a mark even where it has no width."""
+        """Return (start, width, kind) of each part to draw; an end has a mark even where it has no width."""
         parts = (
             (self.start, self.warns, "life"),
             (max(self.warns, self.start), self.alarms, "due"),
@@ -108,7 +108,7 @@ class _Life:
 
 
 def build(report: Report, now: datetime) -> Timeline | None:
-    """Return the timeline of a report, None where there is no certificate to show."""
+    """Return the timeline of a report, None without a certificate."""
     lives = sorted(_lives(report), key=lambda life: (life.dates.not_after, life.name))
     if not lives:
         return None

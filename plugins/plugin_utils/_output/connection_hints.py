@@ -3,7 +3,7 @@
 
 """What to do when SSH, sudo or a missing Python keeps Ansible from running a module on a host.
 
-Ansible reports the words of these programs and no advice. The texts are those of OpenSSH 9.2, sudo 1.9.13, dash and bash, seen in real runs on
+Ansible reports the messages of these programs without advice. The texts are those of OpenSSH 9.2, sudo 1.9.13, dash and bash, seen in real runs on
 Debian 12, and of the ssh connection of ansible-core 2.18 to 2.21.
 """
 
@@ -73,5 +73,5 @@ _COMPILED: t.Final = tuple((re.compile(pattern, re.IGNORECASE), hint) for patter
 
 
 def hint(text: str) -> str:
-    """Return what to do about ``text``, the words of a program that Ansible needs to reach a host; "" for any other text."""
+    """Return advice about ``text``, the message of a program that Ansible needs to reach a host; "" for any other text."""
     return next((advice for pattern, advice in _COMPILED if pattern.search(text)), "")

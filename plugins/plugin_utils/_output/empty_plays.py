@@ -6,7 +6,7 @@
 Ansible prints three lines for each play that has no hosts, and has no setting for that (``display_skipped_hosts`` is about tasks). site.yml has
 one play for every case, and in most runs most of them have no hosts: two thirds of the output of a run with nothing to do.
 
-A callback cannot take back what the stdout callback has printed, so the heading of a play is held until the next line shows whether the play has
+A callback cannot remove the output of the stdout callback, so the heading of a play is held until the next line shows whether the play has
 hosts. With -v everything is printed.
 """
 
@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import typing as t
 
-#: The stdout callback of ansible-core. Others (of AWX, for example) attribute what is printed to events: they get it as it comes.
+#: The stdout callback of ansible-core. Others (of AWX, for example) attribute the output to events: they get it unchanged.
 CALLBACKS = ("default", "ansible.builtin.default")
-#: What it prints, 2.18 to 2.21.
+#: Its output, 2.18 to 2.21.
 _HEADING = "\nPLAY ["
 _NO_HOSTS = "skipping: no hosts matched"
 

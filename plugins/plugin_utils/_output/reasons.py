@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reasons in words. Modules return them as codes, for programs; a table for people has the words instead.
+"""Texts of the reasons. Modules return codes, for programs; a table for people has the texts instead.
 
 The words are phrases without a tense, because a plan (check mode) shows them as well as a report.
 """
@@ -104,7 +104,7 @@ WORDS = {
     "url-changed": "another URL",
 }
 
-#: What a reason says by itself: people read it once, programs have all codes.
+#: Reasons that another one implies: people read one of them, programs get all codes.
 _IMPLIED = {
     "endpoint-new": {
         "anchors-changed",
@@ -121,13 +121,13 @@ _REASONS = re.compile(r"\(([a-z][^()]*)\)$")
 
 
 def word(reason: str) -> str:
-    """Return one reason in words; what is not known (the code of an error, say) as it is. What follows a colon is kept."""
+    """Return one reason in words; an unknown one (for example the code of an error) unchanged. The part after a colon is kept."""
     code, colon, what = reason.partition(": ")
     return f"{WORDS.get(code, code)}{colon}{what}"
 
 
 def words(reasons: t.Iterable[str]) -> str:
-    """Return reasons in words, as one text, without those that another one says."""
+    """Return reasons in words, as one text, without those that another one implies."""
     given = list(reasons)
     implied = set().union(*(_IMPLIED.get(one, ()) for one in given))
     return ", ".join(dict.fromkeys(word(one) for one in given if one not in implied))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run did on which host and why, collected from the results of its tasks.
+"""The changes of a run by host, with reasons, collected from the results of its tasks.
 
 Fed by ``playbooks/callback_plugins/docker_tls_summary.py``, which sees every result anyway: no task, no time on any host, and the
 summary comes also when every host has failed, after which no further play would run.
@@ -26,7 +26,7 @@ NOT_VERIFIED = "not-verified"
 _LONGEST_PROBLEM = 300
 # A failure of ours, which has a code, names all problems of a host and dockerd's own reason: those are shown whole.
 _LONGEST_OF_OURS = 2000
-# What a host is inspected for, by the module that does it.
+# The subject of an inspection, by the module that makes it.
 ENDPOINT, BUNDLES, AUTHORITIES = "its endpoint", "its client bundles", "its authorities"
 _INSPECTS = {
     "endpoint": ENDPOINT,
@@ -41,9 +41,9 @@ _CHANGING = {"endpoint", "endpoint_info"}
 
 @dataclass
 class HostRun:
-    """What happened on one host. ``done``: lines of a plan; ``due``: why there is something to do, until it is done.
+    """The results of one host. ``done``: lines of a plan; ``due``: why there is something to do, until it is done.
 
-    ``inspected``: what a module has found to be as it should be, or has changed. ``finished``: the last module for it has ended well.
+    ``inspected``: the subjects that a module has found to be correct, or has changed. ``finished``: the last module for it has ended well.
     """
 
     done: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ class HostRun:
     finished: bool = False
     refused: bool = False
     problem: str = ""
-    #: What the host has to do with its server certificate, which of the lines ``done`` is about it, and whether the CA has signed it.
+    #: The state of the host's server certificate, the index of its line in ``done``, and whether the CA has signed it.
     certificate: Mapping | None = None
     certificate_line: int = 0
     signed: bool = False
@@ -72,10 +72,10 @@ class HostRun:
 
 @dataclass
 class Access:
-    """What the CA reports of clients that the inventory does not want, as M(authorities) returns it.
+    """The CA's report about clients that the inventory does not want, as M(authorities) returns it.
 
     ``unlisted``: valid certificates that the inventory does not list; ``deferred``: revocations that this run does not do; ``unknown``: revoked
-    clients that the ledger does not know; ``revoked``: valid certificates of revoked clients; ``revocations``: what has to leave;
+    clients that the ledger does not know; ``revoked``: valid certificates of revoked clients; ``revocations``: the pending ones;
     ``listed``: certificates that revocation lists alone refuse, as of this run.
     """
 
@@ -118,7 +118,7 @@ class Access:
 class Run:
     """A run as far as it has come. ``bundles``: directories on the controller with a bundle that was written.
 
-    ``change_failed``: a change of a daemon, or its verification, is among what has failed. ``missing``: what the run should have inspected on a
+    ``change_failed``: a change of a daemon, or its verification, is among the failures. ``missing``: the subjects that the run should have inspected on a
     host and did not. ``outside``: Docker hosts of the inventory that
     the run did not come to; ``docker_hosts``: how many there are.
     """
@@ -182,7 +182,7 @@ class Run:
             self.note_problem(host, result["refused"])
 
     def _note_verification(self, there: HostRun, module: str, result: Mapping) -> None:
-        """Take in the verification that an earlier run has left undone, or that it would be made."""
+        """Add the verification that an earlier run has not completed, or that it would be made."""
         if module == "endpoint_info" and result.get("passed"):
             there.done.append("verified from the controller, for the first time since its last change")
         elif module == "endpoint" and self.check_mode and not result.get("changed"):
@@ -221,17 +221,17 @@ class Run:
         """Take in why a host failed or was not reached; the last word counts. ``module``: that of ours which failed."""
         self.change_failed = self.change_failed or module in _CHANGING
         output = failures.raw_output(result)
-        said = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
-        found = " ".join((": ".join(filter(None, said)) or "no reason given").split())
+        texts = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
+        found = " ".join((": ".join(filter(None, texts)) or "no reason given").split())
         hint = " ".join(str(result.get("hint") or ("" if result.get("code") else connection_hints.hint(found))).split())
         found = found.partition(f". {LOG_MARK}")[0]
         longest = _LONGEST_OF_OURS if result.get("code") else _LONGEST_PROBLEM
-        if len(found) > longest:  # what is to be done is never cut off
+        if len(found) > longest:  # the advice is never cut off
             found = f"{found[:longest]}..."
         self.host(host).problem = found if hint in found else f"{found}{'' if found.endswith('.') else '.'} {hint}"
 
     def _plan_revocations(self, hosts: t.Collection[str]) -> None:
-        """Take in what the plays of a revocation would do, which have no hosts in check mode."""
+        """Add the predicted steps of the plays of a revocation, which have no hosts in check mode."""
         for one in self.access.revocations:
             generations, clients = (", ".join(map(str, one.get(name) or [])) for name in ("generations", "clients"))
             for host in one.get("hosts") or []:
@@ -254,7 +254,7 @@ class Run:
         groups: t.Optional[Groups] = None,
         limited: bool = True,
     ) -> None:
-        """Take in what Ansible says of each host at the end.
+        """Add Ansible's statistics of each host at the end.
 
         ``groups``: the inventory's, without any limit; None where it is not known. Without a limit (``limited``) the controller belongs to the
         run, and where it is not among ``all_hosts`` its tasks were left out.
@@ -296,7 +296,7 @@ class Run:
 
 
 def _missing(host: str, one: HostRun, groups: t.Optional[Groups]) -> list[str]:
-    """Return what the run should have inspected on a host and did not: --tags, --skip-tags or --start-at-task left it out."""
+    """Return the subjects that the run should have inspected on a host and did not, because of --tags, --skip-tags or --start-at-task."""
     wanted = {what for group, what in _OF_GROUP.items() if host in ((groups or {}).get(group) or ())}
     if host == CONTROLLER:
         wanted.add(BUNDLES)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the CA signed for a host, as one line of the summary.
+"""The certificate that the CA signed for a host, as one line of the summary.
 
-Common name, names, issuer and end are those of the CA's answer: what a hostile host says of its certificate is not what it got.
+Common name, names, issuer and end are those of the CA's answer, because a hostile host may report other values.
 Of the host's words only the end of its old certificate and its reasons are shown.
 """
 
@@ -26,13 +26,13 @@ def by_host(result: Mapping) -> dict[str, Mapping]:
     """Return the server certificates in a result of M(signed_certificates), by inventory name."""
     found = result.get("certificates")
     entries = found.items() if isinstance(found, t.Mapping) else ()
-    # In check mode a CA host without cryptography says nothing of them.
-    said = {str(name): one for name, one in entries if isinstance(one, t.Mapping) and one.get("common_name")}
-    return {name[: -len(_SUFFIX)]: one for name, one in said.items() if name.endswith(_SUFFIX)}
+    # In check mode a CA host without cryptography does not report them.
+    named = {str(name): one for name, one in entries if isinstance(one, t.Mapping) and one.get("common_name")}
+    return {name[: -len(_SUFFIX)]: one for name, one in named.items() if name.endswith(_SUFFIX)}
 
 
 def server_request(result: Mapping) -> Mapping | None:
-    """Return what a host has to do with its server certificate, None where it has nothing to do with one.
+    """Return the state of a host's server certificate, None where the result has none.
 
     Whether the host was asked about a server's is the controller's word (``asked``).
     """

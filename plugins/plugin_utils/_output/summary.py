@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The summary of a run: what it did, on which host and why, and what to do next; as text and as JSON."""
+"""The summary of a run: its changes by host, with reasons, and the next steps; as text and as JSON."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _why_not_done(run: Run, one: HostRun) -> str:
 
 
 def _before(run: Run, one: HostRun) -> str:
-    """Return what was done on a host before the run stopped or the host failed, "" for nothing."""
+    """Return the changes of a host before the run stopped or the host failed, "" for none."""
     lines = _done(one) or ([reasons.words(one.reasons)] if one.reasons else [])
     if not lines:
         return ""
@@ -122,7 +122,7 @@ def headline(run: Run) -> str:
 
 
 def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> list[str]:
-    """Return what the user has to do, or may want to."""
+    """Return the next steps for the user, required or optional."""
     steps = []
     if run.in_state("failed"):
         kept = (

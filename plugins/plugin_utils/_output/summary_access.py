@@ -61,7 +61,7 @@ def lines(access: Access, unknown: t.Collection[str] = ()) -> list[str]:
 
 
 def _ways(access: Access, unknown: t.Collection[str]) -> list[str]:
-    """Return how each revocation of this run is done on which hosts."""
+    """Return the way of each revocation of this run, by host."""
     lines = []
     for one in access.revocations:
         proxies = [str(host) for host in one.get("proxies") or [] if host not in unknown]

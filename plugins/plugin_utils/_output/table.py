@@ -30,7 +30,7 @@ _COLOURS = {
     "ok": "COLOR_OK",
     "OK:": "COLOR_OK",
 }
-#: What a plan warns of, anywhere in a line.
+#: Marks of a warning in a plan, anywhere in a line.
 _WARNINGS = ("NOT KNOWN:", "IN THE WAY")
 
 

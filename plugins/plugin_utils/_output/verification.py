@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proof of a fleet as rows, as a table, as JSON."""
+"""The verification of a fleet as rows, as a table, as JSON."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def verification_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optio
     """Return one row for each check of each host.
 
     In: inventory names and ``hostvars`` after the role docker_daemon ran with docker_daemon_verify: always; ``access`` is the result of
-    M(authority_info) with the clients of the inventory, where revoked clients are to be looked for too.
+    M(authority_info) with the clients of the inventory, where revoked clients are included.
     Out: dicts with ``host``, ``seen_from`` (host or controller), ``check``, ``passed``, ``detail``.
-    A host that could not be inspected has a row that says why, and never counts as verified.
+    A host that could not be inspected has a row with the reason, and never counts as verified.
     """
     rows: list[Row] = []
     for host in hosts:
@@ -39,9 +39,9 @@ def verification_rows(hosts: t.Iterable[str], hostvars: Mapping, access: t.Optio
 
 
 def _access_rows(host: str, access: Mapping, endpoint: Mapping) -> t.Iterator[Row]:
-    """Yield whether a client that is revoked can still connect. That the host admits no other authorities than the CA trusts is a check of its own.
+    """Yield whether a revoked client can still connect. Another check verifies that the host admits only authorities that the CA trusts.
 
-    A host as the variables want it has the revocation lists of the CA; what these list is refused there. ``endpoint``: result of M(endpoint).
+    A host that is as the variables want it has the revocation lists of the CA, and refuses the certificates in them. ``endpoint``: result of M(endpoint).
     """
     if not access.get("compared"):
         why = _complaint(access) or "the CA's ledger could not be compared with the clients of the inventory"
@@ -82,7 +82,7 @@ def _rows_of(host: str, variables: Mapping) -> t.Iterator[Row]:
 
 
 def _due(endpoint: Mapping) -> list[str]:
-    """Return how a host differs from the variables. That it was not verified is not a difference, and this is the verification."""
+    """Return how a host differs from the variables. "Not verified" is not a difference, because this is the verification."""
     return [str(reason) for reason in endpoint.get("reasons") or [] if reason != "not-verified"]
 
 
@@ -94,7 +94,7 @@ def _not_inspected(endpoint: Mapping, outside: Mapping) -> str:
 
 
 def _complaint(result: Mapping) -> str:
-    """Return what a failed module said, with its advice."""
+    """Return the message of a failed module with its hint."""
     return ". ".join(str(result[name]) for name in ("msg", "hint") if result.get(name))
 
 
@@ -124,7 +124,7 @@ def summary(rows: t.Sequence[Row]) -> str:
 
 
 def head(now: datetime, operator: str, version: str, authorities: Mapping, endpoints: Mapping) -> Row:
-    """Return what the document says of itself: its form, when and by whom it was made, of which authorities and endpoints.
+    """Return the head of the document: its form, when and by whom it was made, of which authorities and endpoints.
 
     In: the controller's user and host, the collection's version, RV(authorities) of M(authority_info) (empty where the CA could not be read), and
     the URL of each host's endpoint.

@@ -53,7 +53,7 @@ def client_lists(
 ) -> tuple[list[ClientList], list[str]]:
     """Return every list of clients that any host of the inventory has, and what cannot be read, a sentence each.
 
-    ``known`` are variables of hosts as they are written, where somebody has read them already.
+    ``known`` are variables of hosts as they are written, where they were read already.
     """
     lists: list[ClientList] = []
     unread: dict[str, str] = {}
@@ -84,7 +84,7 @@ def client_lists(
                 lists.append(ClientList(variable, clients, [host]))
             else:
                 same.hosts.append(host)
-    # One template for all, in group_vars, that only some hosts can fill in: what it says is known from those.
+    # One template for all, in group_vars, that only some hosts can evaluate: its value is known from those.
     return lists, [sentence for raw, sentence in unread.items() if raw not in texts]
 
 
@@ -214,12 +214,12 @@ def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientLi
 
 
 def admitting(groups: Groups, hostvars: Mapping, names: t.Collection[str]) -> list[str]:
-    """Return the Docker hosts that admit one of the access groups ``names``; one that is rolled back has what it had, and counts too."""
+    """Return the Docker hosts that admit one of the access groups ``names``; one that is rolled back has its former groups, and counts too."""
     return [host for host in groups.get("docker_hosts") or [] if _admitted(hostvars[host]) & set(names)]
 
 
 def is_proxy(variables: Mapping) -> bool:
-    """Return whether a host is to have the listener ``proxy``, which checks revocation lists."""
+    """Return whether a host should have the listener ``proxy``, which checks revocation lists."""
     if variables.get("docker_daemon_listener") != "proxy":
         return False
     return bool((variables.get("docker_daemon_state") or "present") == "present")
@@ -235,7 +235,7 @@ def groups_by_list(groups: Groups, hostvars: Mapping, external: t.Collection[str
     """Return the access groups whose revoked clients are refused by revocation lists alone: only proxies admit them.
 
     ``external``: the groups whose certificates another issuer signs that gives no list; a proxy needs those of all groups that it admits or
-    checks none. A host that is rolled back has the listener of before, which nobody knows here.
+    checks none. A host that is rolled back has its former listener, which is not known here.
     """
     hosts = {host: hostvars[host] for host in groups.get("docker_hosts") or []}
     proxies = {host for host, variables in hosts.items() if is_proxy(variables)}

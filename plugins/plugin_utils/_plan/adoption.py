@@ -66,7 +66,7 @@ def record(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
 def adoption_plan(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
     """Return the lines that playbooks/adopt.yml shows.
 
-    In: inventory names, ``hostvars`` with the hosts' answers, ``settings`` with ``authorities`` (None where the user has not said),
+    In: inventory names, ``hostvars`` with the hosts' answers, ``settings`` with ``authorities`` (None where the user has not set them),
     ``repair``, ``keep_2375``, ``execute``, ``ca_host`` and ``keys`` (the answer of M(authority_key_info) on it, {} for none).
     """
     names = _in_play(hosts, hostvars)
@@ -103,7 +103,7 @@ def adoption_problems(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappi
 
 
 def _has_other_clients(host: str, hostvars: Mapping) -> bool:
-    """Return whether a host has clients of a CA that it will not admit without being told to."""
+    """Return whether a host has clients of a CA that it will not admit unless it is configured to."""
     found = _adoption(hostvars[host])
     if found.get("layout") not in _CLIENTS_OF_OTHERS:
         return False
@@ -149,7 +149,7 @@ def _in_play(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
 
 
 def _adoption(variables: Mapping) -> Mapping:
-    """Return what a host has told, {} where that is nothing or cannot be used."""
+    """Return the answer of a host, {} where there is none or it cannot be used."""
     answer = variables.get(INSPECTED)
     found = answer.get("adoption") if isinstance(answer, t.Mapping) else None
     return found if found and not problem(found) else {}
@@ -185,7 +185,7 @@ def _host_lines(host: str, variables: Mapping) -> list[str]:
 
 
 def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mapping) -> list[str]:
-    """Return the CAs that were found, each once by its certificate, who says what about it, and how to name it to adopt it."""
+    """Return the CAs that were found, each once by its certificate, with the claims of the hosts about it, and its entry for the adoption."""
     claims: dict[str, list[tuple[str, Mapping]]] = {}
     for host in hosts:
         found = _adoption(hostvars[host])
@@ -194,28 +194,28 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
     if not claims:
         return []
     lines = ["CAs in use:"]
-    for fingerprint, said in claims.items():
+    for fingerprint, claimed in claims.items():
         names: dict[str, list[str]] = {}
-        for host, one in said:
+        for host, one in claimed:
             names.setdefault(f"{one['subject']} (until {one['not_after']}, {fingerprint[:16]})", []).append(host)
         lines += [f"    {shown(name)} on {', '.join(dict.fromkeys(names[name]))}" for name in names]
         if len(names) > 1:
             lines.append(
                 "        -> these hosts describe one certificate differently: check it yourself (openssl x509 -text)"
             )
-    external = [one for one, said in claims.items() if _goes_on(said[0][1], hostvars[said[0][0]])]
+    external = [one for one, claimed in claims.items() if _goes_on(claimed[0][1], hostvars[claimed[0][0]])]
     lines += [
         f"    {one[:16]} is a CA of docker_client_cert_issuers: its clients are admitted as before, and there is nothing to adopt."
         for one in external
     ]
-    claims = {one: said for one, said in claims.items() if one not in external}
+    claims = {one: claimed for one, claimed in claims.items() if one not in external}
     if settings.get("authorities") or not claims:
         return lines
     lines.append(
         "Proposal for docker_adopt_authorities (find the key where a note asks for it; compare the fingerprint with one that you know):"
     )
-    for fingerprint, said in claims.items():
-        lines += _proposal(fingerprint, said, settings)
+    for fingerprint, claimed in claims.items():
+        lines += _proposal(fingerprint, claimed, settings)
     if any("WHERE_THE_KEY_IS" in line for line in lines):
         lines += _searched_places(hosts, hostvars, settings)
     return lines
@@ -235,18 +235,18 @@ def _searched_places(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
 
 
 def _keys(settings: Mapping) -> Mapping:
-    """Return what the CA host has said about keys, {} where that is nothing or cannot be used."""
+    """Return the CA host's answer about keys, {} where there is none or it cannot be used."""
     found = settings.get("keys")
     if not isinstance(found, t.Mapping) or not isinstance(found.get("keys"), (list, tuple)):
         return {}
     return found
 
 
-def _proposal(fingerprint: str, said: t.Sequence[tuple[str, Mapping]], settings: Mapping) -> list[str]:
+def _proposal(fingerprint: str, claimed: t.Sequence[tuple[str, Mapping]], settings: Mapping) -> list[str]:
     """Return how to name a CA; the first place of its key is proposed, the others are named too."""
-    signs = dict.fromkeys(name for _host, one in said for name in one["signs"] if name in _PURPOSES)
-    places = [(host, one["certificate_path"], host, key) for host, one in said for key in one["keys"]]
-    ca_host, (first, one) = str(settings.get("ca_host") or "localhost"), said[0]
+    signs = dict.fromkeys(name for _host, one in claimed for name in one["signs"] if name in _PURPOSES)
+    places = [(host, one["certificate_path"], host, key) for host, one in claimed for key in one["keys"]]
+    ca_host, (first, one) = str(settings.get("ca_host") or "localhost"), claimed[0]
     places += [(first, one["certificate_path"], ca_host, key) for key in _keys_of(fingerprint, settings)]
     host, certificate, key_host, key = places[0] if places else ("WHERE_THE_KEY_IS", "/path/to/ca.pem", "", None)
     lines = [
@@ -279,7 +279,7 @@ def _keys_of(fingerprint: str, settings: Mapping) -> list[Mapping]:
 
 
 def _quoted(text: t.Any) -> str:
-    """Return what a host has reported as one YAML string for somebody to copy: nothing in it is syntax or a template."""
+    """Return a value that a host has reported as one YAML string to copy: nothing in it is syntax or a template."""
     plain = str(text)
     if not plain.isprintable() or "{{" in plain or "{%" in plain:
         return '"/path/to/it"  # the host reports no usable path'
@@ -338,7 +338,7 @@ def found_certificates(hosts: t.Iterable[str], hostvars: Mapping) -> list[dict[s
 
 
 def _files(variables: Mapping) -> list[Mapping] | None:
-    """Return the files that a host has told of, None where it has told nothing that can be used."""
+    """Return the files that a host has reported, None without a usable answer."""
     answer = variables.get(FILES)
     files = answer.get("files") if isinstance(answer, t.Mapping) else None
     return [one for one in files if isinstance(one, t.Mapping)] if isinstance(files, (list, tuple)) else None

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host says when it is inspected for adoption, looked at before anything believes it.
+"""The check of a host's answer to the inspection for adoption, before anything uses it.
 
-The host is one that others have set up. An answer that is not shaped as it should be is that host's failure and nobody else's.
+The host was set up by others. An answer in the wrong form is the failure of that host alone.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _is(kind: str, value: t.Any, name: str) -> bool:
 
 
 def _authority_problem(entry: Mapping) -> str:
-    """Return what is wrong with a CA; its fingerprint has to be that of the certificate that comes with it."""
+    """Return the problem of a CA; its fingerprint has to be that of the certificate that comes with it."""
     keys = entry.get("keys")
     if not isinstance(keys, (list, tuple)) or len(keys) > MOST_ENTRIES:
         return "authorities: keys is not a list"

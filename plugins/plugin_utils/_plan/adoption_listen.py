@@ -31,8 +31,8 @@ def listener_lines(host: str, found: Mapping, variables: Mapping) -> list[str]:
         lines = [f"    listener: {', '.join(after)}, as it is"]
     else:
         plain = " without TLS" if found["plain_listeners"] else ""
-        told = " (docker_daemon_listen)" if _told(variables) else ""
-        lines = [f"    listener: {', '.join(before) or 'none over TCP'}{plain} -> {', '.join(after)}{told}"]
+        source = " (docker_daemon_listen)" if _told(variables) else ""
+        lines = [f"    listener: {', '.join(before) or 'none over TCP'}{plain} -> {', '.join(after)}{source}"]
     if found["listeners"] and not any(str(url).startswith(_LOCAL) for url in found["listeners"]):
         lines.append("    listener: dockerd has no local socket now; it gets one")
     if kept and not all(map(is_wildcard, after)) and not _told(variables):
@@ -45,7 +45,7 @@ def listener_lines(host: str, found: Mapping, variables: Mapping) -> list[str]:
 
 
 def listener_problems(host: str, found: Mapping, variables: Mapping) -> list[str]:
-    """Return why the listeners of ``host`` cannot be kept as they are, as sentences; () where they are told or can be kept."""
+    """Return why the listeners of ``host`` cannot be kept as they are, as sentences; () where they are configured or can be kept."""
     kept = _kept(found, variables)
     if found["managed"] or _told(variables) or not kept:
         return []
@@ -90,7 +90,7 @@ def _after(found: Mapping, variables: Mapping) -> list[str]:
 
 
 def _is_named(name: str, host: str, variables: Mapping, listen: t.Iterable[str]) -> bool:
-    """Return whether a certificate for ``host`` has ``name``: its own names, what is declared, and its inventory name with a domain."""
+    """Return whether a certificate for ``host`` has ``name``: its own names, declared names, and its inventory name with a domain."""
     declared = [host, connected_address(host, variables), variables.get("docker_daemon_address")]
     declared += [*as_list(variables.get("docker_server_cert_names")), variables.get("docker_server_cert_common_name")]
     declared += [

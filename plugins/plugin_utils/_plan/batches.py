@@ -18,20 +18,20 @@ _BATCH = re.compile(r"[1-9][0-9]*|[1-9][0-9]?%|100%")
 
 
 def daemon_serial(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Any:
-    """Return what the inventory says of ``docker_daemon_serial``, all hosts at once where it says nothing.
+    """Return the inventory's ``docker_daemon_serial``, all hosts at once where it is not set.
 
-    Ansible computes ``serial`` before there is any host, from extra variables alone; what stands beside the hosts would have no
-    effect, and nobody would be told. The first Docker host speaks for all, for Ansible asks in every run and four times:
+    Ansible computes ``serial`` before there is any host, from extra variables alone; a value beside the hosts would have no
+    effect, without a message. The first Docker host decides for all, because Ansible asks in every run and four times:
     ``serial_problems`` has seen that they agree.
     """
     first = next((host for host in groups.get("docker_hosts") or [] if host in hostvars), None)
-    said = variable(hostvars, first, VARIABLE, as_written(hostvars, first)) if first is not None else None
-    return said or ALL_AT_ONCE
+    serial = variable(hostvars, first, VARIABLE, as_written(hostvars, first)) if first is not None else None
+    return serial or ALL_AT_ONCE
 
 
-def serial_problems(said: Mapping) -> list[str]:
-    """Return what is wrong with ``docker_daemon_serial``: ``said`` is its value for each Docker host, None where it has none."""
-    for host, serial in said.items():
+def serial_problems(values: Mapping) -> list[str]:
+    """Return the problems of ``docker_daemon_serial``: ``values`` has its value for each Docker host, None where it has none."""
+    for host, serial in values.items():
         if not is_computed(serial):
             return [
                 f"{host}: {VARIABLE} is made of a variable that is not defined. Define it, or write the number itself."
@@ -42,9 +42,9 @@ def serial_problems(said: Mapping) -> list[str]:
                 f"{host}: {VARIABLE} is {serial!r}. Write how many hosts are changed at a time: a number, a percentage such as 25%, "
                 'or a list of them such as [1, 25%]; with -e as JSON: -e \'{"docker_daemon_serial": [1, "25%"]}\'.'
             ]
-    if not said:
+    if not values:
         return []
-    (first, order), *others = said.items()
+    (first, order), *others = values.items()
     return [
         f"{VARIABLE} is {_shown(order)} for {first} and {_shown(serial)} for {host}, but a run has one order for all hosts: set it for the "
         "whole group docker_hosts, or with -e."

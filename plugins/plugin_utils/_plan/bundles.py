@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The client bundles of one host: what the role docker_client_cert passes to M(certificate_requests) and M(certificate_bundles)."""
+"""The client bundles of one host: options of the role docker_client_cert for M(certificate_requests) and M(certificate_bundles)."""
 
 from __future__ import annotations
 

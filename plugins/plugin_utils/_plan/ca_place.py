@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the authorities are, said once for all roles and playbooks."""
+"""The place of the authorities, for all roles and playbooks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ca_directory(host: str, groups: Groups, hostvars: Mapping | None = None) -> 
 
 
 def variables_of(hostvars: Mapping, host: str) -> Mapping:
-    """Return the variables of a host; the implicit localhost is not among the hosts, but has some all the same."""
+    """Return the variables of a host; the implicit localhost is not among the hosts, but has variables too."""
     try:
         return t.cast(Mapping, hostvars[host])
     except KeyError:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names the inventory takes from facts: they are the host's own word."""
+"""Names that the inventory takes from facts: they count as reported by the host."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DECLARING = (
     "docker_server_cert_addresses",
     "docker_daemon_listen",
 )
-#: What Ansible knows itself, in the words of facts.
+#: Variables of Ansible itself, by their names as facts.
 _NO_FACTS = (
     r"host|port|user|connection|inventory_sources|limit|version|check_mode|diff_mode|play\w*|role\w*|ssh_\w*|become\w*"
 )

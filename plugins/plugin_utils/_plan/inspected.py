@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the inspection of the Docker hosts has found (``host_state``, registered as ``__docker_tls_inspected``)."""
+"""The results of the inspection of the Docker hosts (``host_state``, registered as ``__docker_tls_inspected``)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refusal_of(host: str, hostvars: Mapping) -> t.Any:
 
 
 def _inspected(host: str, hostvars: Mapping) -> t.Any:
-    """Return what was registered, which is not a template."""
+    """Return the registered result, which is not a template."""
     return as_written(hostvars, host).get("__docker_tls_inspected") if host in hostvars else None
 
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the controller itself decides from the inventory.
+"""The decisions that the controller makes from the inventory.
 
-A host's answer is not trusted: whatever it says, profile, authority, validity and requester of a signing request
+A host's answer is not trusted: profile, authority, validity and requester of a signing request
 are taken from the controller's own variables, and a client request counts only if that client is assigned to the host.
 """
 
@@ -19,7 +19,7 @@ from . import bundle_places, issuer_settings
 
 Mapping = t.Mapping[str, t.Any]
 
-# What a host may say about why: it gets into the ledger.
+# The form of reasons that a host may report: they get into the ledger.
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
 
 
@@ -120,7 +120,7 @@ def client_bundles(
 
     In: an inventory name, ``hostvars``, docker_client_cert_clients, the hosts of the group docker_clients.
     On a client machine: one for each entry of docker_client_cert_users, by default the first client for the user that Ansible logs in as.
-    Elsewhere (the controller): one for each client that does not say ``controller: false``. A controller that is a client machine too has both.
+    Elsewhere (the controller): one for each client without ``controller: false``. A controller that is a client machine too has both.
     None for a client that is revoked.
     Out: dicts with ``id`` (unique on the host), ``client``, ``user`` ("" = the user who runs the task), ``directory`` ("" = the usual one).
     """
@@ -177,7 +177,7 @@ def client_signing_requests(
     validity: str,
     predicting: bool = False,
 ) -> list[dict[str, t.Any]]:
-    """Return what is to be signed for the client bundles on ``hosts``; ``predicting`` is check mode.
+    """Return the signing requests of the client bundles on ``hosts``; ``predicting`` is check mode.
 
     Out: M(signed_certificates) ``requests``, with ids ``<host>/<bundle id>``. A host's answer counts only for the clients
     that the inventory assigns to it; common name, group and validity come from the client's entry.
@@ -313,7 +313,7 @@ def endpoint_url(host: str, hostvars: Mapping) -> str:
 
 
 def as_list(value: t.Any) -> list[t.Any]:
-    """Return the entries of a variable that has to be a list; of a text, as modules read it, what stands between its commas."""
+    """Return the entries of a variable that has to be a list; of a text, as modules read it, the parts between its commas."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",")]
     return list(value) if isinstance(value, (list, tuple, set)) else []
@@ -323,7 +323,7 @@ def listen_addresses(entries: t.Any) -> list[str]:
     """Return which of the host's addresses a certificate needs for these listen entries.
 
     In: ``docker_daemon_listen`` (``private``, ``10.0.0.5:2376``, ``[fd00::5]:2376``, with or without ``tcp://``).
-    Out: ``private`` and the addresses, without ports, wildcards and what is not an address (dockerd's preflight judges those).
+    Out: ``private`` and the addresses, without ports, wildcards and other texts (dockerd's preflight checks those).
     """
     addresses: list[str] = []
     for entry in as_list(entries):
@@ -361,7 +361,7 @@ def client_anchors(authorities: Mapping, groups: t.Iterable[str]) -> str:
 def dual_trust(authorities: Mapping, groups: t.Iterable[str]) -> bool:
     """Return whether one adopted CA is both the server authority and that of an admitted group.
 
-    Whoever adopted it has said so; dockerd and the preflight would refuse it otherwise.
+    The user has adopted it for both; dockerd and the preflight would refuse it otherwise.
     """
     server = authorities.get("server") or {}
     of_server = _certificates(server.get("trusted_content", ""))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who issues which certificates, as ``docker_server_cert_issuer`` and ``docker_client_cert_issuers`` say it.
+"""The issuer of each certificate, by ``docker_server_cert_issuer`` and ``docker_client_cert_issuers``.
 
 Both have one shape: ``issuer``, ``ca_content`` (the anchors), ``trust_local_ca``, and the settings of the engine under its name. They hold
 secrets, so a problem names the variable and the key, and no value.
@@ -27,7 +27,7 @@ SETTINGS: Mapping = {LOCAL: (), "openbao": ("openbao",), "files": ("files",), "a
 #: Those of them that M(issued_certificates) takes; the others are asked elsewhere, and their answers are checked.
 _ASKED_HERE = ("openbao", "files")
 _SHARED = ("issuer", "ca_content", "trust_local_ca")
-#: A client's issuer alone has it: the user has said that the CA is for Docker's clients and nobody else.
+#: Only for issuers of clients: the user confirms that the CA issues for Docker's clients alone.
 DEDICATED = "only_docker_clients"
 #: So has this: the revocation lists that hosts check which can (``access_lists.is_proxy``), as PEM, or ENGINE.
 LISTS = "revocation_lists"
@@ -174,7 +174,7 @@ def _list_problems(where: str, one: Mapping) -> t.Iterator[str]:
 
 
 def _key_path_problems(where: str, one: Mapping, *, is_client: bool) -> t.Iterator[str]:
-    """Yield what is wrong with the path of keys that something else makes: of several clients each needs one of its own."""
+    """Yield the problems of the path of keys that another tool makes: each of several clients needs its own."""
     path = key_source(one)
     if path and not path.startswith(("/", "~")):
         yield f"{where}: key_path is {path!r}, which is not an absolute path. It is on the {'machine of the bundle' if is_client else 'Docker host'}."
@@ -187,7 +187,7 @@ def _key_path_problems(where: str, one: Mapping, *, is_client: bool) -> t.Iterat
 
 
 def not_revocable(clients: t.Any, entries: t.Iterable[Mapping]) -> t.Iterator[str]:
-    """Name each client that is to be revoked and has its certificate from another issuer. Docker reads no revocation list (measured)."""
+    """Name each client with ``state: revoked`` whose certificate is from another issuer. Docker reads no revocation list (measured)."""
     issuers = declared({}, clients)
     for entry in entries:
         group = str(entry.get("group") or "clients")

@@ -25,7 +25,7 @@ def reserved_names(hosts: t.Iterable[str], hostvars: Mapping) -> dict[str, list[
     """Return which hosts each name of the inventory belongs to, so that no other host is given a certificate for it.
 
     A name may belong to several hosts (an ``ansible_host`` in front of forwarded ports, a balancer's name). But a variable may
-    take its value from a fact, and a fact is what the host says of itself. So another host's inventory name and ``ansible_host``
+    take its value from a fact, and a fact is reported by the host itself. So another host's inventory name and ``ansible_host``
     are shared only where they are written out, and a name from a fact is assigned to no host here: it counts as reported.
     """
     own: dict[str, set[str]] = {}
@@ -72,7 +72,7 @@ def _address_of(host: str, variables: Mapping, hostvars: Mapping) -> list[str]:
 
 
 class _Said:
-    """A host's variables as they are written in the inventory, read only where that matters: it costs a look at all of them."""
+    """A host's variables as they are written in the inventory, read only where needed, because all of them have to be read."""
 
     def __init__(self, host: str, hostvars: Mapping) -> None:
         self._host, self._hostvars = host, hostvars

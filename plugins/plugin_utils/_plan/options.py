@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the roles pass to the modules, made of their variables by name: for the inspection before them and for the roles themselves."""
+"""The options that the roles pass to the modules, bound to their variables by name: for the inspection before them and for the roles themselves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Options = dict[str, t.Any]
 
 @dataclass(frozen=True)
 class RoleVariables:
-    """The names of the variables with which a role says where the CA is and how to reach it."""
+    """The names of the variables of a role for the place of the CA and the access to it."""
 
     ca_host: str
     ca_path: str
@@ -72,7 +72,7 @@ def authorities(bound: Bound, role: str) -> Mapping:
 
 
 class AuthoritiesMissing(Unresolved):
-    """There is no CA yet where this run looks for it."""
+    """The CA of this run does not exist yet."""
 
     hint = (
         "Run portcullis.docker_tls.site with the CA host in the run (without --limit, or with localhost in it where the controller has the CA). "
@@ -101,7 +101,7 @@ def _without_authorities(bound: Bound, role: str) -> Unresolved:
 
 
 def ledger(bound: Bound, role: str) -> Mapping:
-    """Return what this run knows of the CA's ledger; {} where that is nothing."""
+    """Return the end of the CA's ledger, as far as this run has read it; otherwise {}."""
     facts = bound.of_host(bound[ROLES[role].ca_host]).get("ansible_facts")
     found = (facts or {}).get("docker_ca_ledger") or (bound.raw(ROLES[role].info) or {}).get("ledger")
     return t.cast(Mapping, found or {})
@@ -207,7 +207,7 @@ def _address(bound: Bound, host: str) -> t.Any:
 
 
 def addresses(wanted: t.Any, listen: t.Any) -> t.Any:
-    """Return docker_server_cert_addresses with the addresses that stand for the word ``listen`` in it."""
+    """Return docker_server_cert_addresses with the addresses of the selector ``listen`` in it."""
     entries = inventory.as_list(wanted)
     if LISTEN not in entries:
         return wanted
@@ -276,7 +276,7 @@ def _revocation_lists(known: Mapping, groups: t.Iterable[str]) -> str:
 
 
 def signed_of(bound: Bound, role: str) -> Mapping:
-    """Return what was signed for a role in this run, by the CA and by other issuers."""
+    """Return the certificates for a role in this run, of the CA and of other issuers."""
     signed = bound.raw(f"{role}_signed") or {}
     later = (bound.raw(f"__{role}_answered") or {}) if signed.get("pending") else {}
     return {
@@ -286,7 +286,7 @@ def signed_of(bound: Bound, role: str) -> Mapping:
 
 
 def signed_for(bound: Bound, host: str) -> Options:
-    """Return what was signed for a host's endpoint, or why nothing was signed, as options of M(endpoint)."""
+    """Return the new certificate of a host's endpoint, or why there is none, as options of M(endpoint)."""
     signed = signed_of(bound, "docker_server_cert")
     requested = (bound.raw("__docker_server_cert_requested") or {}).get("requests") or []
     mine = (signed.get("certificates") or {}).get(f"{host}/server") or {}
@@ -299,7 +299,7 @@ def signed_for(bound: Bound, host: str) -> Options:
 
 
 def installation(bound: Bound) -> t.Optional[Options]:
-    """Return the options of M(server_certificate) for what was signed or rejected in this run, None where there is nothing to install."""
+    """Return the options of M(server_certificate) for the signed or rejected request of this run, None where there is nothing to install."""
     signed = signed_for(bound, str(bound["inventory_hostname"]))
     if not signed["rejected"] and not (signed["certificate_content"] and is_true(bound["docker_server_cert_install"])):
         return None

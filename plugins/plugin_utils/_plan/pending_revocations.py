@@ -74,7 +74,7 @@ def refuses(one: Pending, variables: Mapping) -> bool:
 
 
 def checked_lists(variables: Mapping) -> list[str]:
-    """Return the ids of the authorities whose lists a host checks, as this run has left it: changed, or seen to have what the CA has."""
+    """Return the ids of the authorities whose lists a host checks, as this run has left it: changed, or inspected and current."""
     changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
     there = changed if changed else seen if seen.get("current") else {}
     return [] if _has_failed(there) else access_lists.checked_lists(there)
@@ -82,8 +82,8 @@ def checked_lists(variables: Mapping) -> list[str]:
 
 def is_verified(variables: Mapping) -> bool:
     """Return whether the controller saw nothing wrong, where it has verified the host in this run."""
-    proof = variables.get("docker_daemon_verification") or {}
-    return bool(proof.get("passed", not proof or proof.get("skipped")))
+    verification = variables.get("docker_daemon_verification") or {}
+    return bool(verification.get("passed", not verification or verification.get("skipped")))
 
 
 def is_rolled_back(variables: Mapping) -> bool:

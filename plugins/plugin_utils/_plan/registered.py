@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plans of this run, as M(plan) has registered them: what later plays read of them, and what is left incomplete in the end."""
+"""The plans of this run, as M(plan) has registered them: the parts that later plays read, and the incomplete work in the end."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _NOTHING = {**asdict(RotationPlays("done")), **asdict(RevocationPlan()), **asdic
 
 
 def planned(name: str, groups: Groups, hostvars: Mapping, witness: str = "", phase: str = "") -> t.Any:
-    """Return a part of the plan of this run; what it is without anything to do where the run has made no plan.
+    """Return a part of the plan of this run; an empty one where the run has made no plan.
 
     In: the name of a field of SitePlan, RevocationPlan (whose fields come first) or RotationPlays, ``groups`` and ``hostvars`` of a play.
     ``witness`` is a host that is added to the hosts of a play, where these are changed all at once, so that the run does not end with them.
-    ``phase``: the field of a rotation counts only where this phase is due. For V(unfinished) the hosts are all of ours, where the plan has
-    something incomplete or there is no plan.
+    ``phase``: the field of a rotation counts only where this phase is due. For V(unfinished) the hosts are all of ours, where the plan
+    is incomplete or missing.
     """
     if name == "unfinished":
         return _unfinished_hosts(groups, hostvars)
@@ -56,7 +56,7 @@ def inventory_is_checked(groups: Groups, hostvars: Mapping) -> bool:
 
 
 def unfinished(bound: Bound, fleet: Fleet) -> list[Incomplete]:
-    """Return everything that this run was to do and could not begin; in check mode, what the run would leave incomplete."""
+    """Return the work that this run could not begin; in check mode, the work that the run would not complete."""
     groups, checking = bound.groups(), bool(bound.raw("ansible_check_mode"))
     incomplete = _registered("incomplete", groups, fleet)
     if incomplete is not None:
@@ -113,7 +113,7 @@ def _was_skipped(groups: Groups, hostvars: Mapping) -> bool:
 
 
 def _registered(name: str, groups: Groups, hostvars: Mapping) -> t.Any:
-    """Return a part of a plan that was made in this run, None where none was."""
+    """Return a part of a plan that was made in this run, None without one."""
     for found in _plans(groups, hostvars):
         parts = found.get(KEY) if isinstance(found, t.Mapping) else None
         if isinstance(parts, t.Mapping) and name in parts:
@@ -122,7 +122,7 @@ def _registered(name: str, groups: Groups, hostvars: Mapping) -> t.Any:
 
 
 def _plans(groups: Groups, hostvars: Mapping) -> list[t.Any]:
-    """Return what was registered, the later parts first.
+    """Return the registered plans, the later parts first.
 
     The controller has it, and with --limit, which may exclude the controller, each host that was inspected. They all have the same, so one
     is read: every play asks, and reading the variables of a host takes milliseconds.

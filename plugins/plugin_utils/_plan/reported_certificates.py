@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which certificates hosts say that they have, and whether the ledger looks older than those.
+"""The certificates that hosts report, and whether the ledger seems older than those.
 
-A host's answer is not trusted: what is not shaped as it should be is left out, and the rest makes a warning at most.
+A host's answer is not trusted: a part in a wrong form is left out, and the rest makes a warning at most.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: 
 
 
 def answer_of(variables: Mapping, name: str) -> Mapping:
-    """Return what a role registered as ``name`` on a host; where the roles had nothing to do, what the look before them found."""
+    """Return the register ``name`` of a role on a host; where the roles had nothing to do, the result of the inspection before them."""
     found = variables.get(name)
     return (variables.get("__docker_tls_inspected") if found is None else found) or {}
 
@@ -77,7 +77,7 @@ def _is_shaped(certificate: Mapping) -> bool:
 
 
 def _issued(not_before: str) -> str:
-    """Return when a certificate was issued, as far as its begin tells; "" where it does not."""
+    """Return when a certificate was issued, as far as its begin shows it; "" otherwise."""
     if not _SHAPE.fullmatch(not_before):
         return ""
     try:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the controller asks of a host's certificate, and what the hosts of a run report side by side.
+"""The controller's requirements of a host's certificate, compared with the reports of all hosts of a run.
 
-A host's answer is not trusted. What is the controller's own word about a certificate is put beside the answer by the action that
+A host's answer is not trusted. The controller's own values of a certificate are put beside the answer by the action that
 asked for it (``asked``), over whatever the host may have put there.
 """
 
@@ -25,7 +25,7 @@ _MOST_NAMES = 256
 
 
 def asked(requests: t.Any) -> dict[str, dict[str, t.Any]]:
-    """Return what the controller itself says of each server request of M(certificate_requests), by its id.
+    """Return the controller's own values of each server request of M(certificate_requests), by its id.
 
     ``names``: the names that it gives to the host; ``extends``: those that the host's full name may extend; ``address_ranges``:
     which of its addresses the host may report; ``common_name``: the one that is declared, "" for none.
@@ -90,7 +90,7 @@ def same_machine(hosts: t.Iterable[str], hostvars: Mapping) -> list[list[str]]:
 
 
 def _reported(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[tuple[str, Mapping]]:
-    """Yield what each host says of its server certificate: to the role, else to the look before it."""
+    """Yield the report of each host about its server certificate: to the role, otherwise to the inspection before it."""
     for host in hosts:
         if host not in hostvars:
             continue

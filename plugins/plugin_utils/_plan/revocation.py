@@ -3,7 +3,7 @@
 
 """The part of a revocation that the inventory knows: whom it concerns and where.
 
-The CA says what has to leave (result ``revocations`` of the module authorities, kept by the role docker_ca as
+The CA reports the pending revocations (result ``revocations`` of the module authorities, kept by the role docker_ca as
 ``__docker_ca_checked``); without any, every list here is empty and ``site.yml`` does nothing more than usual.
 """
 
@@ -24,7 +24,7 @@ Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
 
 CHECKED = "__docker_ca_checked"
-#: What a run without the CA host has read of the authorities.
+#: The authorities as a run without the CA host has read them.
 READ = "__docker_tls_authorities"
 ADMITTED, REFUSED = "client-of-", "former-client-of-"
 
@@ -34,7 +34,7 @@ class RevocationPlan:
     """The rest of a revocation, once the hosts have taken the new generation of the authority.
 
     ``held``: authorities whose other members keep their certificates, because no host admits the new generation yet; ``problems``: a sentence
-    for each of them; ``changes``: generations that the CA retires; ``revoke_ca`` and ``revoke_hosts`` as above, without what is held.
+    for each of them; ``changes``: generations that the CA retires; ``revoke_ca`` and ``revoke_hosts`` as above, without those that are held.
     """
 
     held: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:
 
 
 def revocations(groups: Groups, hostvars: Mapping) -> list[Mapping]:
-    """Return what has to leave, as the CA said it in this run."""
+    """Return the pending revocations, as the CA reported them in this run."""
     checked = ca_place.variables_of(hostvars, ca_place.ca_host(groups)).get(CHECKED) or {}
     return list(checked.get("revocations") or [])
 
@@ -132,7 +132,7 @@ def dropping(groups: Groups, hostvars: Mapping, pending: t.Sequence[Mapping]) ->
 
 
 def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
-    """Return what this run knows of the CA: from the role docker_ca, else from who has read the authorities in its place."""
+    """Return the CA's answer in this run: from the role docker_ca, otherwise from another role that has read the authorities."""
     checked = ca_place.variables_of(hostvars, ca_place.ca_host(groups)).get(CHECKED) or {}
     if "authorities" in checked:
         return t.cast(Mapping, checked)
@@ -144,7 +144,7 @@ def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
 
 
 class Incomplete(t.NamedTuple):
-    """Something that a run leaves undone, and what to do about it."""
+    """Work that a run does not complete, and advice about it."""
 
     message: str
     hint: str
@@ -254,7 +254,7 @@ def _folded(name: t.Any) -> str:
 
 
 def _unread(groups: Groups, hostvars: Mapping) -> list[Incomplete]:
-    """Return what to say where no task of this run has read the CA (--start-at-task), although clients are revoked."""
+    """Return an entry if clients are revoked and no task of this run has read the CA (--start-at-task)."""
     lists, _unread_lists = access_lists.client_lists(groups, hostvars) if hostvars else ([], [])
     names = list(dict.fromkeys(one["name"] for each in lists for one in revoked_clients(each.entries())))
     if not names:
@@ -268,7 +268,7 @@ def _unread(groups: Groups, hostvars: Mapping) -> list[Incomplete]:
 
 
 def changes(pending: t.Iterable[Mapping]) -> list[dict[str, t.Any]]:
-    """Return what the CA has to do when the members have their new certificates."""
+    """Return the changes of the CA for the time when the members have their new certificates."""
     return [
         {"name": str(one["authority"]), "state": "retired", "generation": int(str(one["issuing"]).rpartition("-g")[2])}
         for one in pending
@@ -290,7 +290,7 @@ def held(groups: Groups, hostvars: Mapping) -> dict[str, str]:
 
 
 def _lets_in(variables: Mapping) -> bool:
-    """Return whether the controller saw that a client of the generation that signs now is answered; a host's own word is not verification."""
+    """Return whether the controller has verified that a client of the issuing generation is answered; a host's own report is not enough."""
     return bool((variables.get("docker_daemon_verification") or {}).get("passed"))
 
 
@@ -300,7 +300,7 @@ def generation_clients(
     """Return the temporary clients of single generations for M(endpoint_info).
 
     ``made``: RV(temporary_client.generations). ``wanted``: ``admitted``, those of generations that are trusted, of the groups
-    that the host admits; ``refused``, those of generations that are no more.
+    that the host admits; ``refused``, those of retired generations.
     """
     living = {one["id"]: name for name, authority in authorities.items() for one in authority.get("generations") or []}
     found = []

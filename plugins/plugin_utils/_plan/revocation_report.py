@@ -63,10 +63,10 @@ def outcomes(groups: Groups, hostvars: Mapping) -> list[Outcome]:
 def _by_authority(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outcome]:
     gone = ", ".join(one["generations"])
     for host in admitting(groups, hostvars, [one["authority"]]):
-        proof = ca_place.variables_of(hostvars, host).get("docker_daemon_verification") or {}
+        verification = ca_place.variables_of(hostvars, host).get("docker_daemon_verification") or {}
         names = {f"{REFUSED}{identifier}" for identifier in one["generations"]}
-        passed = {check["check"] for check in proof.get("checks") or [] if check["passed"]}
-        done = names <= passed and bool(proof.get("passed"))
+        passed = {check["check"] for check in verification.get("checks") or [] if check["passed"]}
+        done = names <= passed and bool(verification.get("passed"))
         for who in one["clients"]:
             detail = f"{who} is shut out, {gone} is refused" if done else f"STILL ADMITS {who}: {_why(hostvars[host])}"
             yield Outcome(host, who, tuple(one["generations"]), done, detail)
@@ -148,8 +148,11 @@ def _group(client: Mapping) -> str:
 def _why(variables: Mapping) -> str:
     if is_rolled_back(variables):
         return "docker_daemon_state is rolled_back, which gives the host its former authorities; run portcullis.docker_tls.site with present"
-    endpoint, proof = variables.get("docker_daemon_endpoint") or {}, variables.get("docker_daemon_verification") or {}
-    failed = [check for check in proof.get("checks") or [] if not check["passed"]]
+    endpoint, verification = (
+        variables.get("docker_daemon_endpoint") or {},
+        variables.get("docker_daemon_verification") or {},
+    )
+    failed = [check for check in verification.get("checks") or [] if not check["passed"]]
     if endpoint and not endpoint.get("failed") and not endpoint.get("unreachable") and failed:
         return "; ".join(f"{check['check']}: {check['detail']}" for check in failed)
     refused = (variables.get(INSPECTED) or {}).get("refused") or {}

@@ -4,7 +4,7 @@
 """The rotation of an authority: one phase after the other, so that every client keeps its access.
 
 C(rotate_ca.yml) reads the certificate files of all hosts and bundles, the authorities and the ledger, and this plan asks every endpoint what
-it serves. What was read decides which phase is next, so the same command continues an interrupted rotation:
+it serves. These results decide which phase is next, so the same command continues an interrupted rotation:
 
 1. C(trust): the CA makes the next generation, and hosts and bundles accept it beside the present one.
 2. C(reissue): the next generation signs, and certificates are issued again.
@@ -27,7 +27,7 @@ from . import access_lists, batches, ca_place, inventory, revocation, status
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
 
-#: Where C(rotation/inspect.yml) registers what it has read of the CA.
+#: Where C(rotation/inspect.yml) registers the state of the CA.
 AUTHORITIES, LEDGER = "__docker_tls_authorities", "__docker_tls_ledger"
 #: The state that the CA has in each phase.
 STATES = {"trust": "accepted", "reissue": "issuing", "retire": "retired"}
@@ -39,7 +39,7 @@ _TIMEOUT, _CONNECTIONS = 5, 64
 
 @dataclass(frozen=True)
 class RotationPlays:
-    """What the plays of a phase do: ``phase`` is the one that is due, ``done`` where none is.
+    """The plays of a phase: ``phase`` is the one that is due, ``done`` where none is.
 
     ``rotate_*``: the hosts of its plays, none unless the plan is carried out; ``serial``: the batches in which hosts are changed;
     ``ca_changes``: the generations that the CA makes, lets sign or retires; ``obstacles``: why the phase must not begin.
@@ -79,7 +79,7 @@ def rotation(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
 
 
 def places(active: t.Collection[str], groups: Groups, fleet: Mapping) -> dict[str, t.Any]:
-    """Return the Docker hosts and client bundles of the inventory with what was read of each, as M(fleet_status) takes them.
+    """Return the Docker hosts and client bundles of the inventory with the state of each, as M(fleet_status) takes them.
 
     ``active``: the hosts that are still in the play. What earlier plays have read of the others does not count: they failed, were not
     reached, or are excluded by --limit.
@@ -159,7 +159,7 @@ def hosts(plan: Mapping, groups: Groups) -> dict[str, list[str]]:
 
 
 def changes(plan: Mapping, plans: t.Mapping[str, Mapping]) -> list[dict[str, t.Any]]:
-    """Return what the CA does in the phase that is due.
+    """Return the changes of the CA in the due phase.
 
     An authority that is already in the state of the phase is in the list too. It does not change, but the clients for the verification
     are made from the list.

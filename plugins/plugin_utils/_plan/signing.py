@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be signed for the hosts of a batch: by the CA in one call (M(signed_certificates)), by other issuers (M(issued_certificates))."""
+"""The requests of the hosts of a batch: for the CA in one call (M(signed_certificates)), by other issuers (M(issued_certificates))."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SERVER, CLIENT = "docker_server_cert", "docker_client_cert"
 
 
 def batch(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
-    """Return the options of M(signed_certificates) for all hosts of the batch; None where nobody need be called.
+    """Return the options of M(signed_certificates) for all hosts of the batch; None where no call is needed.
 
     The CA is called where a certificate of its own is due, and where the ledger looks older than a certificate that a host has. What other
     issuers are to issue is beside that under EXTERNAL, the options of M(issued_certificates); without ``path``, the CA is not called.
@@ -161,7 +161,7 @@ def _validity(host: str, fleet: Fleet) -> str:
 
 
 def _names(bound: Bound, fleet: Fleet) -> Options:
-    """Return to whom names belong, as the inventory and the hosts' answers say."""
+    """Return the owners of names, by the inventory and the hosts' answers."""
     everybody = bound.groups().get("all") or []
     return {
         "reserved_names": name_owners.reserved_names(everybody, fleet),

@@ -15,12 +15,12 @@ from . import batches, inspected, revocation
 
 @dataclass(frozen=True)
 class SitePlan:
-    """What a run of site.yml is to do on which hosts, by inventory name and in the order of the inventory.
+    """The plan of a run of site.yml: its steps by host, with inventory names in the order of the inventory.
 
     ``change``: hosts that go through the roles; ``refused``: hosts whose change is refused, which fail at the end of the run; ``serial``: the
     batches in which hosts are changed; ``revoke``: whether a revocation is due, whose plays then have the controller, the CA host and the hosts
     that admit the client's group; ``record``: the hosts of the play that records where it is complete;
-    ``incomplete``: each revocation that this run cannot complete, and what to do about it.
+    ``incomplete``: each revocation that this run cannot complete, with advice.
     """
 
     change: list[str] = field(default_factory=list)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What status.yml, rotate_ca.yml and record_certificates.yml read of a fleet, and what was read.
+"""The files of a fleet that status.yml, rotate_ca.yml and record_certificates.yml read, and the results.
 
 Defaults that the roles have are repeated here, because a play without the roles does not have them; a test compares them.
 """
@@ -26,7 +26,7 @@ FILES = "__docker_status_files"
 AUTHORITIES, LEDGER = "__docker_status_authorities", "__docker_status_ledger"
 CERTIFICATE_DIRECTORY = "/etc/docker/certs"
 DAEMON_JSON = "/etc/docker/daemon.json"
-#: What the report has of a certificate that another issuer has signed.
+#: The report's fields of a certificate of another issuer.
 EXTERNAL_FIELDS = ("issuer", "time", "requester")
 CONTROLLER_CLIENTS = ".docker_tls/clients"
 _LONGEST_PROBLEM = 300
@@ -95,12 +95,12 @@ def fleet(
 def ca(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, result: Mapping) -> dict[str, t.Any]:
     """Return what became of reading the authorities."""
     host = ca_place.ca_host(groups)
-    told = {"host": host, "path": ca_place.ca_directory(host, groups, hostvars)}
+    place = {"host": host, "path": ca_place.ca_directory(host, groups, hostvars)}
     if "authorities" in result:
         found = result["authorities"]
         unwanted = [*(result.get("revoked") or []), *(result.get("unlisted") or [])]
-        return {**told, "state": "read" if found else "missing", "authorities": found, "certificates": unwanted}
-    return {**told, "state": _state(result), "problem": _problem(result) if result else ""}
+        return {**place, "state": "read" if found else "missing", "authorities": found, "certificates": unwanted}
+    return {**place, "state": _state(result), "problem": _problem(result) if result else ""}
 
 
 def _host(host: str, hostvars: Mapping) -> dict[str, t.Any]:
@@ -133,7 +133,7 @@ def _clients(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappi
 
 
 def _bundles(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Iterator[tuple[Mapping, str]]:
-    """Yield (bundle, directory) of what the controller or a client machine has."""
+    """Yield (bundle, directory) of the bundles on the controller or a client machine."""
     machines = groups.get("docker_clients") or []
     if host != CONTROLLER and host not in machines:
         return
@@ -152,7 +152,7 @@ def defined_clients(variables: Mapping) -> t.Sequence[Mapping]:
 
 
 def _stored(variables: Mapping, identifier: str) -> dict[str, t.Any] | None:
-    """Return what was read of one set of files on a host, None where the disk was not to be checked."""
+    """Return the result of one set of files on a host, None where the disk is not checked."""
     result = variables.get(FILES)
     if not result or result.get("skipped"):
         return None
@@ -184,9 +184,9 @@ def _state(result: Mapping) -> str:
 
 
 def _problem(result: Mapping) -> str:
-    """Return what a module or the connection complained about, on one line of a sane length."""
-    said = ". ".join(str(result[name]) for name in ("msg", "hint") if result.get(name))
-    text = " ".join((failures.raw_output(result) or said or "no answer").split())
+    """Return the error of a module or the connection, on one line of a limited length."""
+    message = ". ".join(str(result[name]) for name in ("msg", "hint") if result.get(name))
+    text = " ".join((failures.raw_output(result) or message or "no answer").split())
     for noise in _NOISE:
         text = text.removeprefix(noise)
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."

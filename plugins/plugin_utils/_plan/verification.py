@@ -26,7 +26,7 @@ MAKES_CLIENTS = ("openbao",)
 GENERATIONS = "__docker_daemon_generations"
 #: Beside the options of M(endpoint_info): how its good client was got, for the report.
 USED = "used"
-#: The entry of docker_daemon_verify_clients for the group of the host, with the group and what it has to lead to.
+#: The entry of docker_daemon_verify_clients for the group of the host, with the group and its anchors.
 GIVEN = "given"
 
 

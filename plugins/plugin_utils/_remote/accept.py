@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one door for answers: what a module or a program of ours has said on a host becomes a result of a task."""
+"""The only place where the answer of a module or program on a host becomes a result of a task."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def accept(module: str, answer: t.Any, unusable: t.Callable[[str], Result] = unu
     """Return the answer of ``module`` (its name without the collection's) as a task's result.
 
     A success has everything that its schema requires and nothing that the schema lacks. A failure has its message, and of the
-    rest what fits. An answer in another shape is the host's failure, as ``unusable`` words it. Never raises.
+    rest what fits. An answer in another shape is the host's failure, with the message of ``unusable``. Never raises.
     """
     try:
         return _accepted(module, answer)
     except Misshapen as problem:
         return unusable(str(problem))
-    except (RecursionError, ValueError, TypeError, AttributeError) as problem:  # objects that only look like plain data
+    except (RecursionError, ValueError, TypeError, AttributeError) as problem:  # objects that only resemble plain data
         return unusable(f"it is not plain data ({type(problem).__name__})")
 
 
@@ -136,7 +136,7 @@ def _is_deprecation(value: t.Any) -> bool:
 
 
 def accept_program(module: str, answer: t.Any, unusable: t.Callable[[str], Result] = unusable) -> Result:
-    """Return the answer of a program of ours in place of ``module``: nothing in it is Ansible's own word."""
+    """Return the answer of a program of ours in place of ``module``: nothing in it is Ansible's own."""
     if not isinstance(answer, t.Mapping):
         return accept(module, answer, unusable)
     schema = ANSWERS[module]

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The shape of a host's answer, and the one door through which answers come in.
+"""The schema of a host's answer, which every answer is checked against.
 
-A host may be hostile or broken. What it answers is data: it is taken only in the shape that its module has (``answers.py``),
-within limits of size and depth. What is not in the schema is dropped, so an answer never carries variables, groups or included
+A host may be hostile or broken. Its answer is data: it is accepted only in the schema of its module (``answers.py``),
+within limits of size and depth. Other fields are dropped, so an answer never carries variables, groups or included
 files into the run. Later code relies on the shape and does not check it again.
 
 Ansible prints messages, warnings and diffs of a module as they are, so a hostile host could move the cursor, change colours or hide lines:
@@ -27,22 +27,22 @@ _DEEPEST = 20
 
 
 class Misshapen(Exception):
-    """A part of an answer that is not as its schema says: ``str()`` names the part, what it should be and what it is."""
+    """A part of an answer that violates its schema: ``str()`` names the part, the expected type and the found one."""
 
     def __init__(self, where: str, wanted: str, found: t.Any) -> None:
         super().__init__(f"{where or 'the answer'} is {_kind(found)} and not {wanted}")
 
 
 class Shape:
-    """What a value has to be."""
+    """The required form of a value."""
 
     def clean(self, value: t.Any, where: str) -> t.Any:
-        """Return ``value`` without what the shape does not have. Raises Misshapen, which calls the value ``where``."""
+        """Return ``value`` without fields that are not in the schema. Raises Misshapen, which calls the value ``where``."""
         raise NotImplementedError
 
 
 class Text(Shape):
-    """A text of a usable length, without commands for a terminal. ``pattern``: what the whole text has to match."""
+    """A text of a usable length, without commands for a terminal. ``pattern``: must match the whole text."""
 
     def __init__(self, longest: int = _SHORT, pattern: str = "", name: str = "a text") -> None:
         self._longest = longest
@@ -89,13 +89,13 @@ class Number(Shape):
 
 
 class Maybe(Shape):
-    """What may be null."""
+    """A value that may be null."""
 
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
 
     def clean(self, value: t.Any, where: str) -> t.Any:
-        """Return None, or what the shape makes of the value."""
+        """Return None, or the accepted value."""
         return None if value is None else self._shape.clean(value, where)
 
 
@@ -107,7 +107,7 @@ class Items(Shape):
         self._most = most
 
     def clean(self, value: t.Any, where: str) -> list[t.Any]:
-        """Return a list of what the shape makes of each entry."""
+        """Return a list of the accepted entries."""
         if not isinstance(value, (list, tuple)):
             raise Misshapen(where, "a list", value)
         if len(value) > self._most:
@@ -124,7 +124,7 @@ class Named(Shape):
         self._key = Text()
 
     def clean(self, value: t.Any, where: str) -> dict[str, t.Any]:
-        """Return a dictionary of what the shape makes of each value."""
+        """Return a dictionary of the accepted values."""
         if not isinstance(value, t.Mapping):
             raise Misshapen(where, "a dictionary", value)
         if len(value) > self._most:
@@ -144,7 +144,7 @@ class Fields(Shape):
         self.optional = dict(optional or {})
 
     def clean(self, value: t.Any, where: str) -> dict[str, t.Any]:
-        """Return a dictionary of what the shapes make of their values."""
+        """Return a dictionary of the accepted values, each by its own schema."""
         if not isinstance(value, t.Mapping):
             raise Misshapen(where, "a dictionary", value)
         found = {}
@@ -165,7 +165,7 @@ class Either(Shape):
         self._shapes = shapes
 
     def clean(self, value: t.Any, where: str) -> t.Any:
-        """Return what the first shape that takes it makes of the value."""
+        """Return the value as the first schema accepts it."""
         for shape in self._shapes:
             with contextlib.suppress(Misshapen):
                 return shape.clean(value, where)
@@ -195,7 +195,7 @@ class Data(Shape):
 
 
 def _kind(value: t.Any) -> str:
-    """Return what a value is, in words of JSON; never the value, which may be anything."""
+    """Return the JSON type of a value; never the value, which may be anything."""
     if value is None:
         return "missing"
     kinds: tuple[tuple[t.Any, str], ...] = (

@@ -92,7 +92,7 @@ _ENDPOINT = Fields(
         "revocation_lists": Items(Fields({"issuer": _TEXT, "number": _NUMBER, "revoked": _NUMBER})),
     },
 )
-#: What an inspection has prepared. ``asked`` are the controller's own words.
+#: The preparation of an inspection. ``asked`` are the controller's own values.
 PREPARED = Fields({"requests": REQUESTS, "plan": Items(_PEM), "warnings": Items(_PEM)}, {"asked": Named(Data())})
 #: What signed_certificates has refused, by the id of its request.
 REJECTED = Named(_REFUSAL)
@@ -110,7 +110,7 @@ _EVENT: dict[str, Shape] = {
     "days_left": _NUMBER,
     "superseded": _FLAG,
 }
-# An event has what it has of these; the option fields asks for names, and what the event does not have is null then.
+# An event has some of these fields; the option fields asks for names, and missing ones are null then.
 _LEDGER_EVENT = Fields({}, {name: Maybe(shape) for name, shape in _EVENT.items()})
 
 _AUTHORITIES_SAY = {
@@ -120,7 +120,7 @@ _AUTHORITIES_SAY = {
 }
 
 
-#: By module: what a success always has, and what it may have.
+#: By module: the required and the optional fields of a success.
 ANSWERS: t.Mapping[str, Fields] = {
     "acme_certificate": Fields({"certificate_content": _PEM}),
     "adopted_authority": Fields({"adopted": _TEXTS, "certificate": CERTIFICATE}),
@@ -229,7 +229,7 @@ ANSWERS: t.Mapping[str, Fields] = {
         {"ledger": LEDGER_END, "unknown": Items(Data())},
     ),
 }
-#: What an answer of any module may have, a failure too.
+#: Fields that an answer of any module may have, also a failure.
 COMMON: t.Mapping[str, Shape] = {
     "changed": _FLAG,
     "msg": _PEM,

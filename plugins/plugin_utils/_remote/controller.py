@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The account that runs Ansible. Tasks on the controller run as it, whatever the inventory says about hosts.
+"""The account that runs Ansible. Tasks on the controller run as it, regardless of the inventory's settings for hosts.
 
 ``ansible_become: true`` for all hosts counts for localhost too, and Ansible prefers it to ``become: false`` of a task. The CA and the
 bundles in the account's home would then belong to root, and the account could no longer read its own bundles. So only the keyword

@@ -15,7 +15,7 @@ from .accept import UNUSABLE, accept_program
 CHANGE = program.Program("_endpoint.entry")
 
 
-# 128 and the signal, as the shell reports it: what a damaged native library (that of cryptography, say) comes to.
+# 128 and the signal, as the shell reports it: the result of a damaged native library (for example that of cryptography).
 _CRASHES = {
     128
     + number: f", {number.name}: a native library of it, such as cryptography's, may be damaged or for another processor"
@@ -48,7 +48,7 @@ CONFIRMED: dict[str, t.Any] = {
 
 
 def answer(output: str, code: int) -> dict[str, t.Any]:
-    """Return the module's result; a failure where the host's answer is none, because then nobody knows what it has done.
+    """Return the module's result; a failure where the host has not answered, because its state is not known then.
 
     ``code`` is the exit code that came with ``output``: 137 is a program that was killed, as by a host without memory.
     """

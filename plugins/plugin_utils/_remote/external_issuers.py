@@ -19,7 +19,7 @@ from .module_runner import PassphraseAction, Result
 from .time_limit import TimeLimitExceeded
 
 RECORD = "portcullis.docker_tls.recorded_certificates"
-#: For actions that record what was issued (``ModuleAction.MORE``).
+#: For actions that record issued certificates (``ModuleAction.MORE``).
 MAINS: t.Mapping[str, t.Callable[..., None]] = {RECORD: recorded_certificates.main}
 
 
@@ -43,7 +43,7 @@ def issue(arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> 
 def with_issued(signed: t.Mapping[str, t.Any], issued: t.Mapping[str, t.Any], ids: t.Iterable[str]) -> Result:
     """Return the result of M(signed_certificates) with what other issuers have issued for the requests ``ids``.
 
-    Where their call has failed as a whole, each of these requests is rejected: hosts of the CA get what they asked for.
+    Where their call has failed as a whole, each of these requests is rejected: hosts of the CA get their certificates.
     """
     if issued.get("failed"):
         reason = {name: str(issued.get(name) or "") for name in ("msg", "hint", "code")}
@@ -69,9 +69,9 @@ def with_issued(signed: t.Mapping[str, t.Any], issued: t.Mapping[str, t.Any], id
 def record(
     arguments: t.Mapping[str, t.Any], issued: t.Mapping[str, t.Any], place: t.Mapping[str, t.Any]
 ) -> t.Optional[Result]:
-    """Return the options of M(recorded_certificates) for what was issued, None where nothing was.
+    """Return the options of M(recorded_certificates) for the issued certificates, None without any.
 
-    In: the options and the result of M(issued_certificates); ``place``, the options that say where the ledger is.
+    In: the options and the result of M(issued_certificates); ``place``, the options for the place of the ledger.
     """
     made = issued.get("certificates") or {}
     certificates = [
@@ -88,15 +88,15 @@ def record(
 
 
 def with_record(issued: Result, recorded: t.Mapping[str, t.Any]) -> Result:
-    """Return the result of M(issued_certificates) after what was issued was recorded, or was not: that is a warning.
+    """Return the result of M(issued_certificates) after its certificates were recorded; a failure of that is a warning.
 
     The certificates are there, asking again may cost, and the issuer has a log of its own.
     """
     warnings = [*(issued.get("warnings") or ()), *(recorded.get("warnings") or ())]
     if recorded.get("failed"):
-        said = ". ".join(str(recorded[name]).rstrip(".") for name in ("msg", "hint") if recorded.get(name))
+        failure = ". ".join(str(recorded[name]).rstrip(".") for name in ("msg", "hint") if recorded.get(name))
         warnings.append(
-            f"ledger-unrecorded: the certificates of other issuers in this run could not be recorded in the ledger: {said}. "
+            f"ledger-unrecorded: the certificates of other issuers in this run could not be recorded in the ledger: {failure}. "
             "The certificates are used anyway; the log of the issuer has them."
         )
     ledger = {"ledger": recorded["ledger"]} if recorded.get("ledger") else {}
@@ -122,7 +122,7 @@ class IssuingAction(PassphraseAction):
     MORE = MAINS
 
     def secret(self, arguments: Result) -> str:
-        """Return what is secret in the arguments: what is recorded is not."""
+        """Return the secrets in the arguments: recorded values are not secret."""
         return super().secret(arguments) if "passphrase" in arguments else ""
 
     def issue(self, external: Result, place: t.Mapping[str, t.Any], task_vars: Result, *, diff: bool = False) -> Result:

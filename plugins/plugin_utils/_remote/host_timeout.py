@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long a task waits for its host, which variable says so, and the failure of a host that takes longer.
+"""How long a task waits for its host, the variable for that, and the failure of a host that takes longer.
 
 The limit is read by the variable's name, so that no task has to pass it. In a role it is that role's variable; a task of a
 playbook takes the variable of the role that its module belongs to, or the one that the play names (``PLAY_VARIABLE``).
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ...module_utils._argument_specs_host import ENDPOINT_OPTIONS
 from ...module_utils._errors import TlsError
 
-#: Seconds; the roles' defaults say the same.
+#: Seconds; the roles' defaults are the same.
 DEFAULT = 300
 LONGEST = 86_400
 #: A play's variable: the name of the variable that its tasks take their limit from.
@@ -28,7 +28,7 @@ _DEFAULTS = {_STATUS: 60}
 #: The roles' variables, which a role's own tasks take.
 VARIABLES = (_CA, _SERVER, _CLIENT, _DAEMON)
 _ENDPOINT = "endpoint"
-#: Module, without its collection: its variable outside of our roles, and what a task waits for.
+#: Module, without its collection: its variable outside of our roles, and the purpose of the wait.
 _MODULES = {
     "acme_certificate": (_SERVER, "the order of a certificate by ACME"),
     "adopted_authority": (_CA, "the adoption of a CA"),
@@ -62,9 +62,9 @@ _BEGUN = " The change that had begun is completed or rolled back on the host its
 
 @dataclass(frozen=True)
 class HostTimeout:
-    """The limit of a task: ``seconds`` that it waits, ``variable`` that says so, ``purpose``: what it waits for.
+    """The limit of a task: ``seconds`` that it waits, ``variable`` that sets it, ``purpose``: of the wait.
 
-    ``begun``: what becomes of what has begun on the host, as a sentence.
+    ``begun``: what happens to an unfinished change on the host, as a sentence.
     """
 
     variable: str
@@ -82,7 +82,7 @@ def host_timeout(
 ) -> HostTimeout:
     """Return the limit of one execution of ``module`` with ``arguments``; ``role`` is the name of the task's role, "" outside of one.
 
-    It is the variable's value and what the module itself may wait for: locks, and dockerd. Raises TlsError
+    It is the sum of the variable's value and the times that the module itself may wait: for locks, and for dockerd. Raises TlsError
     ``host-timeout-invalid``.
     """
     variable, purpose = _MODULES.get(module.rpartition(".")[2], _ANY)
@@ -98,12 +98,12 @@ def host_timeout(
 
 
 def default_of(variable: str) -> int:
-    """Return the seconds of a variable that nobody sets."""
+    """Return the seconds of a variable that is not set."""
     return _DEFAULTS.get(variable, DEFAULT)
 
 
 def parse(variable: str, value: t.Any) -> int:
-    """Return the seconds that a variable says. Raises TlsError ``host-timeout-invalid``."""
+    """Return the seconds of a variable. Raises TlsError ``host-timeout-invalid``."""
     problem = why_invalid(value)
     if problem:
         raise TlsError(
@@ -115,7 +115,7 @@ def parse(variable: str, value: t.Any) -> int:
 
 
 def why_invalid(value: t.Any) -> str:
-    """Return what is wrong with the value of such a variable, "" where nothing is."""
+    """Return the problem of the value of such a variable, "" for a valid one."""
     text = str(value)
     number = (
         not isinstance(value, (bool, float)) and text.isascii() and text.isdigit() and len(text) <= len(str(LONGEST))
@@ -149,6 +149,6 @@ def failure(limit: HostTimeout) -> dict[str, t.Any]:
 
 
 def _seconds(value: t.Any) -> int:
-    """Return an option's seconds; 0 for what is not a number, which the module rejects."""
+    """Return an option's seconds; 0 for a value that is not a number, which the module rejects."""
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The look at a host (``_host_state``) as a program for a pipe, and what is taken of its answer.
+"""The inspection of a host (``_host_state``) as a program for a pipe, and the accepted part of its answer.
 
 It writes nothing but the key that waits for its certificate; where its answer is not understood, the real modules are asked.
 """
@@ -18,7 +18,7 @@ INSPECTION = program.Program("_endpoint.host_state", without=("_endpoint.transac
 
 
 def answer(output: str) -> dict[str, t.Any] | None:
-    """Return what the look has said; None where that is not what it says."""
+    """Return the answer of the inspection; None where it is not valid."""
     found = program.answer(output)
     if found is not None and "crashed" in found:
         found = {"current": False, "reasons": ["undecided"], "msg": found["crashed"]}

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the action plugins around the modules do.
+"""The common steps of the action plugins around the modules.
 
 * Options of a role's task are bound to the role's variables by name (``_variables/binding.py``).
 * A module for the controller itself runs in this process (``local.py``), every other one on its host, within the host's time limit.
-* An answer comes in through one door (``accept.py``).
+* Every answer is checked in one place (``accept.py``).
 * A missing cryptography library is installed from the distribution, and the module is run again (``packages.py``).
 * **A secret touches no disk.** Ansible writes module and arguments into a file on the host (AnsiballZ) unless pipelining is on, and
   leaves the file there with ANSIBLE_KEEP_REMOTE_FILES. Modules that carry a secret are always sent through a pipe here, whatever
-  the configuration says; where that cannot be, the task fails before anything is sent (read in ansible-core 2.18 to 2.21:
+  the configuration; where that is impossible, the task fails before anything is sent (read in ansible-core 2.18 to 2.21:
   ``_execute_module`` asks ``_is_pipelining_enabled`` each time it would write a file; the connection's own option keeps ``local`` from
   opening a pty for the become password, into which the module could not be written).
 """
@@ -57,13 +57,13 @@ class ModuleAction(ActionBase):
     CARRIED = ""
     #: Whether the ledger names who ran Ansible: the option ``operator`` is the controller's user then, unless it is given.
     OPERATOR = False
-    #: Options beside ``role`` that tell of_role what is wanted; the module does not have them.
+    #: Options beside ``role`` for of_role; the module does not have them.
     OF_ROLES: tuple[str, ...] = ()
     TRANSFERS_FILES = False
     _requires_connection = True
 
     _always_pipelined = False
-    #: The limit of what is waited for now, or was last.
+    #: The limit of the present wait, or the last one.
     _limit: host_timeout.HostTimeout
     _gave_up = False
 
@@ -100,7 +100,7 @@ class ModuleAction(ActionBase):
 
     @contextlib.contextmanager
     def waiting(self, arguments: t.Mapping[str, t.Any], task_vars: Result, purpose: str = "") -> t.Iterator[None]:
-        """Give what this block waits for on the host its time limit, which ``run`` reports. ``purpose``: not what the module does."""
+        """Set the time limit for this block's wait on the host, which ``run`` reports. ``purpose``: if it differs from the module's."""
         role = str(getattr(getattr(self._task, "_role", None), "_role_name", "") or "")
         limit = host_timeout.host_timeout(self.MODULE, role, arguments, task_vars, self._templar.template)
         self._limit = dataclasses.replace(limit, purpose=purpose, begun="") if purpose else limit
@@ -108,7 +108,7 @@ class ModuleAction(ActionBase):
             yield
 
     def cleanup(self, force: bool = False) -> None:
-        """Remove what this task has put on the host; not from a host that has just not answered, which would be waited for again."""
+        """Remove the files that this task has put on the host, except from a host that has just not answered, to avoid another wait."""
         if not self._gave_up:
             clean: t.Any = super().cleanup
             clean(force)
@@ -127,7 +127,7 @@ class ModuleAction(ActionBase):
         raise ValueError(f"{self.MODULE} does nothing for the role {role}")
 
     def _fleet(self, bound: binding.Bound) -> Fleet:
-        """Return the variables of all hosts, with what the play gives to each."""
+        """Return the variables of all hosts, with the variables of the play."""
 
         def template(host: str, value: t.Any) -> t.Any:
             return self._templar.copy_with_new_env(available_variables=dict(found.raw_get(host))).template(value)
@@ -178,12 +178,12 @@ class ModuleAction(ActionBase):
         return result
 
     def foretell(self, outcome: Result, arguments: Result) -> Result:
-        """Return the same where the module has failed for want of its library; it may have said something all the same."""
+        """Return the same where the module has failed because its library is missing; it may have returned something anyway."""
         del outcome
         return self.predict(arguments)
 
     def predict(self, arguments: Result) -> Result:
-        """Return what a play needs to continue in check mode although the module could not run; subclasses know their results."""
+        """Return a result with which a play can continue in check mode although the module could not run; subclasses know their results."""
         del arguments
         return {}
 
@@ -210,7 +210,7 @@ class PassphraseAction(ModuleAction):
 
 
 class CertificateAction(ModuleAction):
-    """The same for modules that install what was signed: a request that the CA refused fails its own host, and no other."""
+    """The same for modules that install certificates: a request that the CA refused fails its own host, and no other."""
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result; the refusal, before anything is asked of the host, where there is one."""

@@ -24,7 +24,7 @@ def with_library(action: t.Any, outcome: Result, arguments: Result, package: t.A
     """Return the module's result with the cryptography library on the host.
 
     In: ``action`` is the action plugin (``module_runner.py``) whose module has returned ``outcome`` for ``arguments``; ``package``: the
-    package of the library, "" where none is to be installed. The package is installed and the module run again only where the library
+    package of the library, "" where none should be installed. The package is installed and the module run again only where the library
     was missing; in check mode the installation is predicted.
     """
     if not outcome.get("failed") or outcome.get("code") not in CRYPTOGRAPHY_CODES or not package:

@@ -26,9 +26,9 @@ def obstacle(connection: t.Any) -> tuple[str, str] | None:
 
 @contextlib.contextmanager
 def switched_on(connection: t.Any) -> t.Iterator[None]:
-    """Inside, the connection pipelines whatever its configuration says.
+    """Inside, the connection pipelines regardless of its configuration.
 
-    Else a local connection opens a terminal for sudo's password, and waits there for ever.
+    Otherwise a local connection opens a terminal for sudo's password, and waits there without end.
     """
     before: t.Any = None
     try:

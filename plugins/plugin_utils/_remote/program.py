@@ -60,7 +60,7 @@ class Program:
 def send(
     action: t.Any, sent: Program, arguments: t.Mapping[str, t.Any], task_vars: dict[str, t.Any]
 ) -> tuple[str, int] | None:
-    """Return what a program has printed on the host of a task, and its exit code; None where it cannot be sent as the task asks.
+    """Return the output of a program on the host of a task, and its exit code; None where it cannot be sent as the task asks.
 
     In: ``action`` is the action plugin (``module_runner.py``), whose module runs instead then.
     """
@@ -104,7 +104,7 @@ def has_begun(output: str) -> bool:
 
 
 def answer(output: str) -> dict[str, t.Any] | None:
-    """Return what the function has said, None where that is not what it says or is more than any host has to say.
+    """Return the answer of the function, None where it is not valid or too long.
 
     Nor is it taken with halves of characters in it: Ansible takes none from a module, and what the CA host says about them would be
     refused with what it says about all other hosts.

@@ -22,7 +22,7 @@ import traceback
 import types
 import typing as t
 
-#: How long a program on this machine that is told to end has for that, before it is killed.
+#: How long a program on this machine may take to end after SIGTERM, before it is killed.
 _GRACE = 1.0
 
 
@@ -40,7 +40,7 @@ def time_limit(seconds: float, *, clock: t.Callable[[], float] = time.monotonic)
 
     Whatever interrupts the block, the programs on this machine that it waited for are ended. An alarm that is set already
     (a task's ``timeout``) stays: the earlier of both comes first. Outside the main thread, where Python takes no signals,
-    there is no limit.
+    no limit is set.
     """
     with _ending_programs():
         earlier = signal.getitimer(signal.ITIMER_REAL)[0]
@@ -53,7 +53,7 @@ def time_limit(seconds: float, *, clock: t.Callable[[], float] = time.monotonic)
 
 @contextlib.contextmanager
 def _alarm(seconds: float, earlier: float, clock: t.Callable[[], float]) -> t.Iterator[None]:
-    """Raise TimeLimitExceeded in the block after ``seconds``; then let the alarm go on that was to come in ``earlier`` seconds."""
+    """Raise TimeLimitExceeded in the block after ``seconds``; then set the alarm again that was due in ``earlier`` seconds."""
     armed = True
 
     def expire(_number: int, _frame: types.FrameType | None) -> None:
@@ -67,7 +67,7 @@ def _alarm(seconds: float, earlier: float, clock: t.Callable[[], float]) -> t.It
         try:
             yield
         finally:
-            armed = False  # from here on the alarm interrupts nothing, so what follows is done in any case
+            armed = False  # from here on the alarm interrupts nothing, so the following steps are always done
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -135,7 +135,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def started(pid: int) -> str:
-    """Return when a process has started, which tells it from a later one with the same number; "" where that is not known."""
+    """Return when a process has started, which distinguishes it from a later one with the same number; "" where that is not known."""
     fields = _stat(f"/proc/{pid}/stat")
     return fields[19] if fields and fields[0] != "Z" else ""
 

@@ -7,7 +7,7 @@
 
 A job of AWX runs in a container that is removed after it, and gets the extra variables ``awx_job_id``, ``awx_job_template_name`` and, when a
 workflow started it, ``awx_workflow_job_name`` (AWX user guide, "Launch a job template"; the same with the prefix ``tower_``). A sliced job is a
-workflow that AWX makes itself and names after the job template (AWX user guide, "Job slicing"). No variable says which slice a job is.
+workflow that AWX makes itself and names after the job template (AWX user guide, "Job slicing"). No variable has the number of a job's slice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-#: The oldest supported ansible-core; meta/runtime.yml says the same (a contract test compares them).
+#: The oldest supported ansible-core; meta/runtime.yml has the same (a contract test compares them).
 MINIMUM_VERSION = (2, 18)
 VERSION_CODE = "ansible-too-old"
 VERSION_HINT = (
@@ -25,7 +25,7 @@ VERSION_HINT = (
 
 
 def version_problem(running: str) -> str:
-    """Return what is wrong with the version ``running`` (``2.17.14``, ``2.19.0.dev0``), "" if it is supported or unreadable."""
+    """Return the problem of the version ``running`` (``2.17.14``, ``2.19.0.dev0``), "" if it is supported or unreadable."""
     found = re.match(r"(\d+)\.(\d+)", running)
     if found is None or tuple(map(int, found.groups())) >= MINIMUM_VERSION:
         return ""

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be seen to be wrong in an inventory before any host is touched."""
+"""The problems of an inventory that can be found before any host is touched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from . import ansible_runtime, secret_templates
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
-#: What the modules authorities and authority_info say of themselves.
+#: Facts that the modules authorities and authority_info return.
 OUR_FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 DEFAULT_GROUPS = ["clients"]
 DEFAULT_CLIENTS = access_lists.DEFAULT_CLIENTS
@@ -128,7 +128,7 @@ def secret_problems(
 def _issuer_problems(
     groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, place: str, known: t.Sequence[str]
 ) -> t.Iterator[str]:
-    """Name what is wrong with the issuers of certificates; one that is the same everywhere is checked once."""
+    """Name the problems of the issuers of certificates; one that is the same everywhere is checked once."""
     hosts = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
     for name in (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE):
         yield from issuer_settings.differing(
@@ -142,7 +142,7 @@ def _issuer_problems(
 
 
 def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
-    """Name a passphrase that nobody set. Its text is not evaluated: a lookup may ask a person or a device.
+    """Name a passphrase that is not set. Its text is not evaluated: a lookup may ask a person or a device.
 
     None is needed where other issuers sign everything.
     """
@@ -160,7 +160,7 @@ def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) 
 
 
 def _role_problems(role: str, host: str, variables: Mapping, only: t.Collection[str] = ()) -> t.Iterator[str]:
-    """Name what a role's argument specification refuses; ``only`` these of its variables where some are named."""
+    """Name the values that a role's argument specification refuses; ``only`` these of its variables where some are named."""
 
     def given(names: t.Iterable[str]) -> dict[str, t.Any]:
         """Leave out what cannot be computed: the task that uses it names it, and on this host there may be none."""
@@ -176,7 +176,7 @@ def _role_problems(role: str, host: str, variables: Mapping, only: t.Collection[
 
 
 def fact_problems(variables: Mapping) -> list[str]:
-    """Refuse facts that look like our variables: facts are what a host says of itself, and Ansible lets them win over the inventory."""
+    """Refuse facts that look like our variables: facts are reported by the host itself, and Ansible gives them priority over the inventory."""
     found = [
         name for name in variables.get("ansible_facts") or {} if name.startswith(OUR_PREFIXES) and name not in OUR_FACTS
     ]
@@ -204,7 +204,7 @@ def _timeout_problems(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[s
 
 
 def _client_problems(found: access_lists.ClientList, known: t.Sequence[str]) -> t.Iterator[str]:
-    """Name what is wrong with one list of clients, whichever host has it: an entry that is passed over revokes nobody."""
+    """Name the problems of one list of clients, of any host: a skipped entry would revoke no client."""
     where, clients = found.variable, found.clients
     if not isinstance(clients, (list, tuple)) or not all(
         isinstance(one, t.Mapping) and one.get("name") for one in clients

@@ -4,7 +4,7 @@
 """Passphrases that Ansible would take for templates.
 
 A passphrase may contain ``{{``, ``{%`` or ``{#``. Written into an inventory as it is, it is a template: Ansible then fails and prints the line
-with the passphrase (ansible-core 2.19 and later), or drops a part of it without a word (``{# #}`` is a comment). So this is found
+with the passphrase (ansible-core 2.19 and later), or silently drops a part of it (``{# #}`` is a comment). So this is found
 out before the variable is evaluated, and no message quotes it. What lookups and vaults return is text and never a template.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A host's variables before Ansible fills in their templates, and what is one."""
+"""A host's variables before Ansible evaluates their templates, and the recognition of templates."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_true(value: t.Any) -> bool:
 
 
 def is_computed(value: t.Any) -> bool:
-    """Return whether Ansible could fill in all templates of a value: what it could not is Jinja's Undefined somewhere in it.
+    """Return whether Ansible could evaluate all templates of a value: a failed one is Jinja's Undefined somewhere in it.
 
     ansible-core 2.18 leaves the template as it is.
     """

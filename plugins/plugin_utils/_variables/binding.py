@@ -4,7 +4,7 @@
 """The variables of a role on one host, by their names: ``docker_daemon_listen`` gives the option ``listen``.
 
 A value that contains a template goes through Ansible's templar, every other is taken as it is: templating all options of two roles costs a
-run over 200 hosts twice as much CPU time (measured). What a host has reported is text, whatever braces are in it.
+run over 200 hosts twice as much CPU time (measured). A value that a host has reported is text, even with braces in it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MISSING = object()
 
 
 class Unresolved(Exception):
-    """A variable is missing, or cannot be computed; or what an earlier task of the run finds out."""
+    """A variable is missing, or cannot be computed; or the result of an earlier task of the run."""
 
     hint = "Correct the variables of this host; the READMEs of the roles name each."
     code = "role-arguments-invalid"
@@ -102,11 +102,11 @@ class Bound:
         return {**self._defaults, **self._variables}
 
     def is_given(self, name: str) -> bool:
-        """Return whether somebody has set a variable: it is not the role's default."""
+        """Return whether a variable is set: it is not the role's default."""
         return name in self._variables and self._variables[name] != self._defaults.get(name, _MISSING)
 
     def given(self, names: t.Iterable[str]) -> dict[str, t.Any]:
-        """Return those of the variables that somebody has set and that can be computed here."""
+        """Return those of the variables that are set and that can be computed here."""
         found = {}
         for name in names:
             if self.is_given(name):
@@ -115,17 +115,17 @@ class Bound:
         return found
 
     def groups(self) -> t.Mapping[str, t.Sequence[str]]:
-        """Return the groups of the inventory: names, among which there are no templates to look for."""
+        """Return the groups of the inventory: names, which cannot be templates."""
         found: t.Mapping[str, t.Sequence[str]] = self._variables.get("groups") or {}
         return found
 
     def hostvars(self) -> Variables:
-        """Return the variables of all hosts as Ansible has them. It is false where the inventory has no host, and has localhost all the same."""
+        """Return the variables of all hosts as Ansible has them. It is false where the inventory has no host, although it has localhost."""
         found = self._variables.get("hostvars")
         return {} if found is None else t.cast(Variables, found)
 
     def of_host(self, host: str) -> Variables:
-        """Return the variables of a host as they are; {} where there is no such host. Ansible makes them again for each call."""
+        """Return the variables of a host as they are; {} for an unknown host. Ansible makes them again for each call."""
         if host not in self._others:
             hostvars = self.hostvars()
             self._others[host] = as_written(hostvars, host) if host in hostvars else {}
@@ -144,7 +144,7 @@ class Bound:
         )
 
     def raw(self, name: str) -> t.Any:
-        """Return a variable as it is, None where there is none: for what is registered, in which nothing is a template."""
+        """Return a variable as it is, None where it is not set: for registered values, in which nothing is a template."""
         return self._variables.get(name)
 
 
@@ -155,7 +155,7 @@ def _usual_ca_host(bound: Bound) -> str:
 #: Defaults that are made of other variables.
 _COMPUTED: dict[str, t.Callable[[Bound], t.Any]] = {
     **{f"{role}_ca_host": _usual_ca_host for role in ("docker_server_cert", "docker_daemon", "docker_client_cert")},
-    # Not the default of docker_client_cert_clients: a client that nobody has named is not a reason to compare.
+    # This is not the default of docker_client_cert_clients: the default client is not a reason to compare.
     "docker_ca_clients": lambda bound: (
         bound["docker_client_cert_clients"] if bound.is_given("docker_client_cert_clients") else []
     ),
@@ -183,13 +183,13 @@ def _templates(value: t.Any) -> t.Iterator[t.Any]:
 def _is_trusted_text(text: t.Any) -> bool:
     try:
         from ansible.template import is_trusted_as_template
-    except ImportError:  # ansible-core 2.18 marks what is not to be trusted
+    except ImportError:  # ansible-core 2.18 marks untrusted values
         return not getattr(text, "__UNSAFE__", False)
     return not isinstance(text, str) or bool(is_trusted_as_template(text))
 
 
 def problems(options: Variables, given: t.Callable[[t.Iterable[str]], Variables]) -> list[str]:
-    """Return what is wrong with the variables that a role is given, as Ansible's check of its arguments says it.
+    """Return the problems of a role's variables, with the messages of Ansible's check of its arguments.
 
     ``options``: the role's specification. ``given`` returns those of the named variables that are set and can be computed; the others are
     left to the task that uses them, and so are secrets. A role can then be entered without that check, which costs a task for each host.
@@ -217,7 +217,7 @@ def misshapen(options: Variables, given: Variables, within: str = "") -> t.Itera
 
 
 def validated(options: Variables, given: Variables) -> tuple[dict[str, t.Any], list[str]]:
-    """Return ``given`` with the types and defaults of an argument specification, and what is wrong with it."""
+    """Return ``given`` with the types and defaults of an argument specification, and its problems."""
     result = ArgumentSpecValidator(options).validate({name: without_tags(value) for name, value in given.items()})
     return dict(result.validated_parameters), list(result.error_messages)
 

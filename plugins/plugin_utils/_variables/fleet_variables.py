@@ -4,10 +4,10 @@
 """The variables of hosts as this run has them, wherever they were given.
 
 Ansible takes variables from the inventory, ``-e``, ``vars:`` of a play or of ``import_playbook``, role parameters, ``include_vars`` and facts. Only the
-variables of a host's own task have them all: ``hostvars`` of another host lacks what a play, an import or a role brings along. So
+variables of a host's own task have them all: ``hostvars`` of another host lacks the variables of a play, an import or a role. So
 
 * a host's inspection returns the values of the variables in ``CARRIED`` with its answer (``settings``), and they count from then on;
-* for a host without an inspection, what the play gives counts before what ``hostvars`` has, which is Ansible's own order of precedence.
+* for a host without an inspection, the play's variables have priority over ``hostvars``, which is Ansible's own order of precedence.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Variables = t.Mapping[str, t.Any]
 PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
 #: How Ansible reaches a host, in the order of precedence of its ssh connection. It gives a task both, of the host that it is delegated to.
 ADDRESSES = ("ansible_ssh_host", "ansible_host")
-#: What the plan reads of a host. No secret is among them: they are registered.
+#: Variables of a host that the plan reads. None of them is a secret, because they are registered.
 CARRIED = (
     *ADDRESSES,
     "docker_daemon_access_groups",
@@ -51,7 +51,7 @@ def settings(value: t.Callable[[str], t.Any], variables: Variables, own: Variabl
     """Return the values of those ``CARRIED`` variables that are given to a host, for its answer.
 
     In: ``value`` returns the value of a variable by its name; ``variables`` of the host's task, with their templates; ``own`` are the
-    roles' defaults. A variable that cannot be computed is left out: the task that needs it says so.
+    roles' defaults. A variable that cannot be computed is left out: the task that needs it reports it.
     """
     found = {}
     for name in CARRIED:
@@ -64,7 +64,7 @@ def settings(value: t.Callable[[str], t.Any], variables: Variables, own: Variabl
 
 
 def given_by_the_play(task_vars: Variables, own: Variables) -> dict[str, t.Any]:
-    """Return what a play, an import or a role gives to its hosts beyond their own variables, with templates as they are.
+    """Return the variables that a play, an import or a role adds to those of its hosts, with templates as they are.
 
     In: the variables of a task, ``own`` as above.
     """
@@ -118,7 +118,7 @@ class Fleet(t.Mapping[str, t.Mapping[str, t.Any]]):
         return len(self._hostvars)
 
     def raw_get(self, host: str) -> Variables:
-        """Return the variables of a host with their templates as they are; raises KeyError where there is no such host."""
+        """Return the variables of a host with their templates as they are; raises KeyError for an unknown host."""
         written = self[host].written
         return {**written, **self._given} if self._given else written
 

@@ -132,7 +132,7 @@ class RealFleet:
     def _host_variables(self, host: str) -> dict[str, t.Any]:
         if self.transport == "ssh":
             return {"ansible_host": self.addresses[host]}
-        # Names of containers say nothing to the controller's resolver: it proves the endpoint by address.
+        # Names of containers say nothing to the controller's resolver: it verifies the endpoint by address.
         return {"docker_daemon_address": self.addresses[host], "docker_server_cert_names": [self.addresses[host]]}
 
 

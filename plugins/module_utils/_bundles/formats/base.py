@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every format of a client's identity is made of, and what it is made into."""
+"""Input and output of every format of a client's identity."""
 
 from __future__ import annotations
 

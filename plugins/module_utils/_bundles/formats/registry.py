@@ -10,7 +10,7 @@ import typing as t
 from . import context, pkcs12, tool_files
 from .base import File, Identity
 
-#: What the bundle itself is (always made, named or not), and env.sh; both are written by ``_bundles``.
+#: The bundle itself (always made, named or not), and env.sh; both are written by ``_bundles``.
 DOCKER, ENVIRONMENT = "docker", "environment"
 
 MAKERS: dict[str, t.Callable[[Identity], dict[str, File]]] = {

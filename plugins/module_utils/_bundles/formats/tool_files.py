@@ -109,7 +109,7 @@ def portainer(identity: Identity) -> dict[str, File]:
 #
 # The host is written ``https://``: Prometheus uses ``tls_config`` with no other scheme, ``tcp://`` would go out without
 # TLS (discovery/moby/docker.go: client options only for ``http`` and ``https``). Each host has a job: containers of two
-# hosts often have the same address, and of two targets alike in one job Prometheus drops one without a word.
+# hosts often have the same address, and of two targets alike in one job Prometheus silently drops one.
 def prometheus(identity: Identity) -> dict[str, File]:
     """Return ``prometheus.yml`` with a job for each host, for ``scrape_config_files`` or to copy from."""
     if not identity.endpoints:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report as plain values: what the module returns and what the JSON file holds.
+"""The report as plain values, for the module's result and the JSON file.
 
 The keys are an interface for other programs: they are added to, not renamed.
 """
@@ -123,7 +123,7 @@ def _ledger(ledger: Ledger) -> dict[str, t.Any]:
 
 
 def certificate(found: Certificate | None, now: datetime) -> dict[str, t.Any] | None:
-    """Return what is told of one certificate, None for none."""
+    """Return the fields of one certificate, None without one."""
     if found is None:
         return None
     return {**found.view.to_dict(), "days_left": lifetimes.days_left(found.view, now)}
@@ -180,7 +180,7 @@ def names_of(one: HostStatus) -> list[str]:
 
 
 def wire_state(one: HostStatus) -> str:
-    """Return how the look at the endpoint ended, in a word: where none is wanted, ``closed`` is not a fault."""
+    """Return the result of asking the endpoint as one word: where none is wanted, ``closed`` is not a fault."""
     state = one.facts.served.state
     return "closed" if state == UNREACHABLE and not one.facts.wanted else state
 

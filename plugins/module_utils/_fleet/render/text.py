@@ -32,14 +32,14 @@ WORDS = {"ok": "ok", "unknown": "unknown", "warning": "WARNING", "critical": "CR
 _LEVEL_WIDTH = max(len(word) for word in WORDS.values())
 _FINDING_INDENT = " " * (_LEVEL_WIDTH + 2)
 
-# Findings that the row itself says.
+# Findings that the row itself shows.
 _SILENT = ("absent", "not-asked")
 
 Row = tuple[str, ...]
 
 
 def render(report: Report, *, problems_only: bool = False) -> list[str]:
-    """Return the lines of the table. ``problems_only`` leaves out what is ok."""
+    """Return the lines of the table. ``problems_only`` leaves out rows that are ok."""
     lines = [f"Docker TLS status at {report.now:%Y-%m-%d %H:%M} UTC", ""]
     lines += _section(
         _ca_title(report),
@@ -159,7 +159,7 @@ def _found(found: Certificate | None, state: str, now: datetime) -> str:
 
 
 def certificate_text(view: CertificateView, now: datetime) -> str:
-    """Return what tells one certificate from another: ``364 days, 2027-11-22, a1b2c3d4``."""
+    """Return what identifies a certificate: ``364 days, 2027-11-22, a1b2c3d4``."""
     return f"{lifetimes.left_text(view, now)}, {lifetimes.end_text(view)}, {view.fingerprint_sha256[:8]}"
 
 

@@ -27,7 +27,7 @@ SIGNED = {
 def temporary(
     answer: dict[str, t.Any] | None = None, *, check: bool = False, **options: t.Any
 ) -> tuple[t.Any, dict[str, t.Any]]:
-    arguments = {"path": "/ca", "passphrase": "p", "name": "proof", **options}
+    arguments = {"path": "/ca", "passphrase": "p", "name": "check", **options}
     found = action(temporary_client, arguments, [answer or SIGNED], check=check)
     return found, found.run(task_vars={"inventory_hostname": "web1"})
 

@@ -156,7 +156,7 @@ def test_signed_certificates_of_a_shared_name_signs_both(ca: pathlib.Path) -> No
     assert set(run(ca, *pair, shared_names=["x.org"])["certificates"]) == {"a/server", "b/server"}
 
 
-def test_signed_certificates_makes_an_expired_client_for_a_proof(ca: pathlib.Path) -> None:
+def test_signed_certificates_makes_an_expired_client_for_a_verification(ca: pathlib.Path) -> None:
     made = run(ca, client(expired=True))["certificates"]["alice"]["certificate"]
     now = datetime.now(timezone.utc)
     assert datetime.fromisoformat(made["not_after"].replace("Z", "+00:00")) < now

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The text of the package put back on disk: same effect, undone where it would be another, finished where it was killed."""
+"""The text of the package put back on disk: same effect, rolled back where it would be another, completed after a kill."""
 
 from __future__ import annotations
 

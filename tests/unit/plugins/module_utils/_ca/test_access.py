@@ -39,7 +39,7 @@ def made_ca(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         one = client_request(name, id=identifier, authority=group, requester=requester, request_content=csr(2))
         sign(path, one)
     sign(path, request())
-    sign(path, dataclasses.replace(client_request("proof"), reasons=("temporary-client",), validity="10m"))
+    sign(path, dataclasses.replace(client_request("check"), reasons=("temporary-client",), validity="10m"))
     return path
 
 

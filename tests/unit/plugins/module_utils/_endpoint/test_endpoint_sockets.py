@@ -112,7 +112,7 @@ def test_address_that_is_away_makes_no_restart_where_nothing_is_due(bench: Bench
 
 
 def test_change_that_could_not_be_proved_is_refused_before_it_is_made(bench: Bench) -> None:
-    """Else it would be made, found unproved and taken back: two restarts for nothing."""
+    """Otherwise it would be made, fail its verification and be rolled back: two restarts for nothing."""
     bench.secure(listener="systemd")
     restarts, before = bench.world.restarts, bench.world.snapshot()
     bench.world.addresses.discard(ADDRESS)

@@ -182,7 +182,7 @@ def test_transaction_failing_at_any_step_brings_everything_back(
 def test_transaction_killed_while_undoing_is_rolled_back_by_the_guard(
     scenario: Scenario, origin: World, tmp_path: pathlib.Path
 ) -> None:
-    """The proof fails, and the rollback that follows is killed at each of its steps."""
+    """The verification fails, and the rollback that follows is killed at each of its steps."""
     trial = Trial(origin, scenario, tmp_path)
     world = trial.live
     trial.saved.memory["problems"] = {"unverified"}

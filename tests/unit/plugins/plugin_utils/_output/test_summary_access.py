@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a run's summary says of revocations that it left undone, and of valid certificates that the inventory does not list."""
+"""What a run's summary says of revocations that it did not complete, and of valid certificates that the inventory does not list."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_rows_of_a_sound_host_say_what_was_seen_from_where() -> None:
         "failed",
         "other-than-wanted",
         "refused",
-        "no-proof-outside",
+        "not-verified-outside",
         "skipped-outside",
         "no-certificate-yet",
     ],
@@ -124,7 +124,7 @@ def test_host_that_was_not_verified_before_is_configured_as_the_variables_want_i
     assert all(row["passed"] for row in rows)
 
 
-def test_json_of_nothing_is_no_proof() -> None:
+def test_json_of_nothing_is_not_verified() -> None:
     found = json.loads(verification.verification_json([], {}))
     assert found == {"verified": False, "summary": "There is no host to verify.", "checks": []}
 

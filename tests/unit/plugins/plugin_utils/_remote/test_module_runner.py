@@ -136,7 +136,7 @@ PASSPHRASE_ACTIONS = {
 def with_passphrase(
     plugin: types.ModuleType | str, connection: Connection, answer: dict[str, t.Any] | None = None
 ) -> t.Any:
-    arguments: dict[str, t.Any] = {"path": "/ca", "passphrase": "p", "name": "proof"}
+    arguments: dict[str, t.Any] = {"path": "/ca", "passphrase": "p", "name": "check"}
     return action(plugin, arguments, [answer or GOOD], connection=connection)
 
 
@@ -224,7 +224,7 @@ FILE = {
 }
 NONSENSE: list[tuple[str, dict[str, t.Any]]] = [
     *(("certificate_files_info", {"files": files}) for files in (5, [5], [{"id": 5}], [{**FILE, "ca_content": 5}])),
-    *(("endpoint", {"verification": proof}) for proof in (5, [5], [{**CHECK, "detail": 5}], [{"check": 5}])),
+    *(("endpoint", {"verification": checks}) for checks in (5, [5], [{**CHECK, "detail": 5}], [{"check": 5}])),
     *(("endpoint", {"reasons": reasons}) for reasons in (5, [5], "x")),
     *(
         ("certificate_bundles", {"bundles": bundles})
