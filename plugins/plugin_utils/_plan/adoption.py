@@ -15,7 +15,7 @@ import typing as t
 
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import ca_place, issuer_settings
+from . import access_lists, ca_place, issuer_settings
 from .adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
 from .adoption_listen import listener_lines, listener_problems
 
@@ -117,6 +117,12 @@ def _goes_on(authority: Mapping, variables: Mapping) -> bool:
     return issuer_settings.is_anchor(issuers, str(authority["fingerprint_sha256"]))
 
 
+def _is_replaced(authority: Mapping, variables: Mapping) -> bool:
+    """Return whether a CA has signed for servers alone, which another issuer does from now on: there is nothing to adopt either."""
+    issuers = issuer_settings.declared(variables.get(issuer_settings.SERVER_VARIABLE), {})
+    return "clients" not in authority["signs"] and issuer_settings.is_external(issuers, issuer_settings.SERVER)
+
+
 def _left_out(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Sequence[Mapping] | None) -> list[str]:
     """Return which hosts have clients of a CA that is none of those that are named, where all of these have a fingerprint."""
     named = {str(one.get("fingerprint_sha256") or "").lower().replace(":", "") for one in adopted or ()}
@@ -208,7 +214,13 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
         f"    {one[:16]} is a CA of docker_client_cert_issuers: its clients are admitted as before, and there is nothing to adopt."
         for one in external
     ]
-    claims = {one: claimed for one, claimed in claims.items() if one not in external}
+    replaced = [one for one, claimed in claims.items() if all(_is_replaced(each, hostvars[host]) for host, each in claimed)]
+    lines += [
+        f"    {one[:16]} has signed for servers alone, which docker_server_cert_issuer does from now on: there is nothing to adopt."
+        for one in replaced
+        if one not in external
+    ]
+    claims = {one: claimed for one, claimed in claims.items() if one not in (*external, *replaced)}
     if settings.get("authorities") or not claims:
         return lines
     lines.append(
@@ -318,7 +330,16 @@ def _about_authorities(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Seq
         )
     if any(_adoption(hostvars[host]).get("layout") == "portcullis" for host in hosts):
         return "the authorities in the CA directory continue as they are; their clients need nothing"
+    if not any(_needs_ca(hostvars[host]) for host in hosts):
+        return "other issuers sign, so no authority is made; clients of the CAs in their ca_content keep their certificates"
     return "new authorities are made, if there are none yet; clients need new bundles"
+
+
+def _needs_ca(variables: Mapping) -> bool:
+    """Return whether the CA of the collection signs anything, as a host's variables say."""
+    names = (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE)
+    groups = variables.get("docker_ca_access_groups") or [access_lists.DEFAULT_GROUP]
+    return issuer_settings.needs_ca(issuer_settings.declared(*(variables.get(name) for name in names)), groups)
 
 
 def found_certificates(hosts: t.Iterable[str], hostvars: Mapping) -> list[dict[str, str]]:

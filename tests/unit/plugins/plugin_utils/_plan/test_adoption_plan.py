@@ -309,6 +309,25 @@ def test_ca_of_another_issuer_need_not_be_adopted_and_the_plan_says_so() -> None
     assert "Proposal" not in text
 
 
+def test_ca_of_servers_that_another_issuer_replaces_is_not_proposed_and_no_authority_is_announced() -> None:
+    """A host with certificates of a company's PKI: one CA has signed for it, another for its clients."""
+    servers = {
+        **AUTHORITY,
+        "subject": "CN=issuing",
+        "signs": ["server"],
+        "fingerprint_sha256": hashlib.sha256(b"s").hexdigest(),
+    }
+    clients = {**AUTHORITY, "signs": ["clients"]}
+    hostvars = {"web1": of_company(authorities=[clients, {**servers, "certificate_content": pem(b"s")}])}
+    assert "Proposal" in plan(hostvars) and "new authorities are made" in plan(hostvars)
+    hostvars["web1"]["docker_server_cert_issuer"] = {"issuer": "files", "ca_content": "PEM", "files": {}}
+    assert adoption.adoption_problems(hostvars, hostvars, SETTINGS) == []
+    text = plan(hostvars)
+    assert "has signed for servers alone, which docker_server_cert_issuer does from now on" in text
+    assert "other issuers sign, so no authority is made" in text
+    assert "Proposal" not in text and "WHERE_THE_KEY_IS" not in text
+
+
 def test_second_ca_beside_that_of_another_issuer_still_has_to_be_named() -> None:
     other = {**AUTHORITY, "subject": "CN=other", "fingerprint_sha256": hashlib.sha256(b"other").hexdigest()}
     hostvars = {"web1": of_company(authorities=[AUTHORITY, {**other, "certificate_content": pem(b"other")}])}
