@@ -214,7 +214,9 @@ def _authority_lines(hosts: t.Iterable[str], hostvars: Mapping, settings: Mappin
         f"    {one[:16]} is a CA of docker_client_cert_issuers: its clients are admitted as before, and there is nothing to adopt."
         for one in external
     ]
-    replaced = [one for one, claimed in claims.items() if all(_is_replaced(each, hostvars[host]) for host, each in claimed)]
+    replaced = [
+        one for one, claimed in claims.items() if all(_is_replaced(each, hostvars[host]) for host, each in claimed)
+    ]
     lines += [
         f"    {one[:16]} has signed for servers alone, which docker_server_cert_issuer does from now on: there is nothing to adopt."
         for one in replaced
