@@ -15,6 +15,8 @@ import typing as t
 import zlib
 
 PACKAGE = "docker_tls_program"
+# 11 ms instead of 37 for the usual 6, on the controller and again on each host that is changed, for a program a quarter larger (measured).
+_LEVEL = 1
 
 _PROGRAM = """\
 %(before)s
@@ -55,7 +57,7 @@ def program(sources: t.Mapping[str, str], *, before: str = "", after: str) -> st
         for depth in range(1, len(parts)):
             named[".".join([PACKAGE, *parts[:depth]])] = None
         named[f"{PACKAGE}.{name}"] = text
-    packed = base64.b64encode(zlib.compress(json.dumps(named).encode("ascii"), 6))
+    packed = base64.b64encode(zlib.compress(json.dumps(named).encode("ascii"), _LEVEL))
     return _PROGRAM % {"before": before, "sources": packed, "after": after}
 
 

@@ -12,6 +12,7 @@ roles run. The code is the collection's own, unchanged.
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import shlex
@@ -72,6 +73,7 @@ def send(
     return str(result.get("stdout", "")), int(result.get("rc") or 0)
 
 
+@functools.cache
 def _source(name: str) -> str | None:
     path = _ROOT / f"{name.replace('.', '/')}.py"
     return path.read_text(encoding="utf-8") if path.is_file() else None
