@@ -6,10 +6,9 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils._fleet import access_text
-from ..modules import authority_info
 from ..plugin_utils._plan import access_lists, issuer_settings, options
 from ..plugin_utils._plan.revocation import READ
-from ..plugin_utils._remote import issuer_lists
+from ..plugin_utils._remote import issuer_lists, local
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables.binding import Bound
 from ..plugin_utils._variables.fleet_variables import Fleet
@@ -19,7 +18,7 @@ class ActionModule(ModuleAction):
     """Read the authorities; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.authority_info"
-    MAIN = staticmethod(authority_info.main)
+    MAIN = staticmethod(local.main_of("authority_info"))
     OF_ROLES = ("with_clients", "unless_revoked")
     _fails = _warns = False
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..modules import certificate_bundles
 from ..plugin_utils._plan import bundles
+from ..plugin_utils._remote import local
 from ..plugin_utils._remote.failures import rejection
 from ..plugin_utils._remote.module_runner import ModuleAction, Result, given_rejections
 from ..plugin_utils._variables.binding import Bound
@@ -17,7 +17,7 @@ class ActionModule(ModuleAction):
     """Install client bundles; install cryptography where it is missing. A passphrase goes through a pipe, or not at all."""
 
     MODULE = "portcullis.docker_tls.certificate_bundles"
-    MAIN = staticmethod(certificate_bundles.main)
+    MAIN = staticmethod(local.main_of("certificate_bundles"))
     #: Bundles of this host that an earlier task has installed: a role's result names all of them.
     _beside: t.Sequence[t.Mapping[str, t.Any]] = ()
 

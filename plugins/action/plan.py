@@ -8,8 +8,8 @@ import typing as t
 
 from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
-from ..plugin_utils._output import table, verification
-from ..plugin_utils._plan import adoption, obstacles, registered, revocation, revocation_report, rotation, site, status
+from ..plugin_utils._output import table
+from ..plugin_utils._plan import obstacles, registered, revocation, revocation_report, rotation, site
 from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._validate import play_settings, preflight
@@ -120,11 +120,40 @@ def _rotation(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Re
 
 
 def _verification(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    from ..plugin_utils._output import verification
+
     del settings
     hosts = bound.groups().get("docker_hosts") or []
     return {"rows": verification.verification_rows(hosts, fleet, bound.raw("__docker_verify_access"))}
 
 
+def _adoption(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    from ..plugin_utils._plan import adoption
+
+    return adoption.adoption(bound, fleet, settings)
+
+
+def _adoption_keys(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    from ..plugin_utils._plan import adoption
+
+    del settings
+    return adoption.adoption_keys(bound, fleet)
+
+
+def _record(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    from ..plugin_utils._plan import adoption
+
+    del settings
+    return adoption.record(bound, fleet)
+
+
+def _status(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    from ..plugin_utils._plan import status
+
+    return status.status(bound, fleet, settings)
+
+
+# What only other playbooks than site.yml plan is imported where it is planned: Ansible compiles all of it again in every run.
 PARTS: dict[str, Part] = {
     "controller": _controller,
     "settings": lambda _bound, _fleet, _settings: {},
@@ -139,10 +168,10 @@ PARTS: dict[str, Part] = {
     "unfinished": _unfinished,
     "verification_report": _verification,
     "rotation": _rotation,
-    "status": status.status,
-    "adoption_keys": lambda bound, fleet, _settings: adoption.adoption_keys(bound, fleet),
-    "adoption": adoption.adoption,
-    "record": lambda bound, fleet, _settings: adoption.record(bound, fleet),
+    "status": _status,
+    "adoption_keys": _adoption_keys,
+    "adoption": _adoption,
+    "record": _record,
     "rotation_start": lambda _bound, _fleet, settings: obstacles.rotation_start(settings),
     "rotation_phase": lambda bound, _fleet, _settings: obstacles.rotation_phase(bound),
     "rotation_end": lambda bound, _fleet, _settings: obstacles.rotation_end(bound),

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..modules import signed_certificates
 from ..plugin_utils._plan import signing
-from ..plugin_utils._remote import external_issuers
+from ..plugin_utils._remote import external_issuers, local
 from ..plugin_utils._remote.external_issuers import IssuingAction
 from ..plugin_utils._remote.module_runner import Result
 from ..plugin_utils._variables.binding import Bound
@@ -32,7 +31,7 @@ class ActionModule(IssuingAction):
     """Sign a batch; the passphrase goes through a pipe. What other issuers are to issue is asked for beside it."""
 
     MODULE = "portcullis.docker_tls.signed_certificates"
-    MAIN = staticmethod(signed_certificates.main)
+    MAIN = staticmethod(local.main_of("signed_certificates"))
     OF_ROLES = ("answered",)
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:

@@ -11,10 +11,9 @@ from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._errors import TlsError
 from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
-from ..modules import authority_info, signed_certificates
 from ..plugin_utils._plan import issuer_settings, verification
 from ..plugin_utils._plan import options as plan_options
-from ..plugin_utils._remote import external_issuers
+from ..plugin_utils._remote import external_issuers, local
 from ..plugin_utils._remote.accept import unusable
 from ..plugin_utils._remote.external_issuers import IssuingAction
 from ..plugin_utils._remote.failures import rejection
@@ -49,8 +48,8 @@ class ActionModule(IssuingAction):
     """Make a key and a request in this process, and have the CA host sign it. The key is in the result only."""
 
     MODULE = "portcullis.docker_tls.signed_certificates"
-    MAIN = staticmethod(signed_certificates.main)
-    MORE = types.MappingProxyType({**IssuingAction.MORE, _AUTHORITY_INFO: authority_info.main})
+    MAIN = staticmethod(local.main_of("signed_certificates"))
+    MORE = types.MappingProxyType({**IssuingAction.MORE, _AUTHORITY_INFO: local.main_of("authority_info")})
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the clients that the verification of this batch needs, None where no host is verified."""

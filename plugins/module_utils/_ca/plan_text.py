@@ -11,7 +11,9 @@ from datetime import datetime
 from .._pki import plan_text
 from .._pki.names import CLIENT_PREFIX
 from .._time import isoformat
-from . import create, revocation, sign_batch
+
+if t.TYPE_CHECKING:
+    from . import create, revocation, sign_batch
 
 
 def authorities(outcome: create.Outcome, now: datetime) -> list[str]:

@@ -12,7 +12,10 @@ from .._errors import TlsError
 from .._issuers import anchors
 from .._pki.reader import CertificateView
 from .._time import isoformat
-from . import create, layout, ledger, revocation, sign_batch, store
+from . import ledger, store
+
+if t.TYPE_CHECKING:
+    from . import create, layout, revocation, sign_batch
 
 
 def authorities(outcome: create.Outcome, now: datetime) -> dict[str, dict[str, t.Any]]:

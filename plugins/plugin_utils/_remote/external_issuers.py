@@ -13,14 +13,13 @@ import typing as t
 from ansible.errors import AnsibleError
 
 from ...module_utils._outcome import cryptography_problem
-from ...modules import issued_certificates, recorded_certificates
 from . import controller, local
 from .module_runner import PassphraseAction, Result
 from .time_limit import TimeLimitExceeded
 
 RECORD = "portcullis.docker_tls.recorded_certificates"
 #: For actions that record issued certificates (``ModuleAction.MORE``).
-MAINS: t.Mapping[str, t.Callable[..., None]] = {RECORD: recorded_certificates.main}
+MAINS: t.Mapping[str, t.Callable[..., None]] = {RECORD: local.main_of("recorded_certificates")}
 
 
 def issue(arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> Result:
@@ -29,7 +28,7 @@ def issue(arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> 
     if problem is not None:
         hint = "Install cryptography for the Python that runs Ansible."
         return {"failed": True, "msg": f"on the controller, {problem[0]}", "hint": hint, "code": problem[1]}
-    done = local.execute(issued_certificates.main, arguments, check_mode=check_mode, diff=diff)
+    done = local.execute(local.main_of("issued_certificates"), arguments, check_mode=check_mode, diff=diff)
     if done is None:
         return {
             "failed": True,

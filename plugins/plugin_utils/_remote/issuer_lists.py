@@ -14,7 +14,6 @@ import typing as t
 
 from ...module_utils import _time
 from ...module_utils._errors import TlsError
-from ...module_utils._issuers import issuer_lists, openbao
 from ...module_utils._outcome import cryptography_problem
 from .._variables.binding import validated
 from . import failures
@@ -42,6 +41,9 @@ def read(issuers: t.Iterable[Mapping], admitted: t.Callable[[], t.Container[str]
 
 
 def _lists(one: Mapping) -> str:
+    # Here and not above: HTTP and TLS are as much to load as all that a run without such issuers needs.
+    from ...module_utils._issuers import issuer_lists, openbao
+
     if one["revocation_lists"] != issuer_lists.ENGINE:
         return str(one["revocation_lists"])
     problem = cryptography_problem()
@@ -85,6 +87,8 @@ def _described(one: Result, found: Result) -> Result:
         return one
     if "crl_content" not in found:
         return {**one, "crl_content": "", "crl_problem": found}
+    from ...module_utils._issuers import issuer_lists
+
     try:
         # Without the lists of all its authorities there is none: those of the CA may be missing while it is trusted too.
         content = issuer_lists.checked(

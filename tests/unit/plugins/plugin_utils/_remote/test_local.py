@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import types
 import typing as t
@@ -117,3 +119,24 @@ def test_real_module_decides_as_in_a_process_of_its_own(tmp_path: pathlib.Path) 
     assert result is not None
     assert (result["changed"], result["requests"][0]["reasons"]) == (True, ["certificate-missing", "key-missing"])
     assert list(tmp_path.iterdir()) == []
+
+
+#: The actions of a run of site.yml, and what none of them loads before it has something to do with it.
+ACTIONS = ("plan", "authorities", "host_state", "certificate_requests", "signed_certificates", "certificate_bundles")
+UNUSED = ("module_utils._issuers.http", "module_utils._ca.sign_batch", "plugin_utils._plan.adoption")
+
+
+def test_run_with_nothing_to_do_loads_nothing_that_it_does_not_use() -> None:
+    package = "ansible_collections.portcullis.docker_tls.plugins"
+    code = f"import importlib, sys; [importlib.import_module(f'{package}.action.{{one}}') for one in {ACTIONS}]; print(*sys.modules)"
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=paths)
+    loaded = set(done.stdout.split())
+    assert f"{package}.module_utils._ca.create" in loaded, done.stderr
+    assert [name for name in UNUSED if f"{package}.{name}" in loaded] == []
+
+
+def test_main_of_a_module_is_the_one_that_the_module_has() -> None:
+    used: list[t.Any] = []
+    local.main_of("certificate_requests")(lambda *_arguments, **options: used.append(options["argument_spec"]))
+    assert "requests" in used[0]
