@@ -133,7 +133,7 @@ class Bound:
 
     def fleet(self, for_host: t.Optional[t.Callable[[str, t.Any], t.Any]] = None) -> Fleet:
         """Return the variables of all hosts as this task sees them; ``for_host`` templates a value of the play for a host."""
-        given = given_by_the_play(self._variables, self._defaults)
+        given = functools.partial(given_by_the_play, self._variables, self._defaults)
         return Fleet(self.hostvars(), given, for_host or (lambda _host, value: self._template(value)))
 
     def is_witness(self, host: str = "") -> bool:

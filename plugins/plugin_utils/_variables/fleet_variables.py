@@ -13,6 +13,7 @@ variables of a host's own task have them all: ``hostvars`` of another host lacks
 from __future__ import annotations
 
 import contextlib
+import functools
 import typing as t
 
 from ansible.errors import AnsibleError
@@ -87,19 +88,24 @@ def _same(one: t.Any, other: t.Any) -> bool:
 class Fleet(t.Mapping[str, t.Mapping[str, t.Any]]):
     """``hostvars`` with the values of the run: inspected, else given by the play, else of the inventory.
 
+    ``given`` returns what the play gives, and is asked only where that counts: Ansible makes a host's variables again for it.
     ``template`` fills in a template of the play for a host that was not inspected.
     """
 
     def __init__(
         self,
         hostvars: Variables,
-        given: t.Optional[Variables] = None,
+        given: t.Callable[[], Variables] = dict,
         template: t.Optional[t.Callable[[str, t.Any], t.Any]] = None,
     ) -> None:
         self._hostvars = hostvars
-        self._given = dict(given or {})
+        self._find_given = given
         self._template = template
         self._hosts: dict[str, _Host] = {}
+
+    @functools.cached_property
+    def _given(self) -> dict[str, t.Any]:
+        return dict(self._find_given())
 
     def __getitem__(self, host: str) -> _Host:
         if host not in self._hosts:

@@ -21,7 +21,9 @@ def fleet(hosts: dict[str, dict[str, t.Any]], task: dict[str, t.Any] | None = No
     given = fleet_variables.given_by_the_play(
         {**hosts["web1"], **(task or {}), "hostvars": hostvars, "inventory_hostname": "web1"}, OWN
     )
-    return fleet_variables.Fleet(hostvars, given, lambda host, value: value.replace("{{ inventory_hostname }}", host))
+    return fleet_variables.Fleet(
+        hostvars, lambda: given, lambda host, value: value.replace("{{ inventory_hostname }}", host)
+    )
 
 
 def test_variable_of_a_play_counts_for_every_host() -> None:
