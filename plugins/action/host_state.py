@@ -10,6 +10,7 @@ from ansible.errors import AnsibleError
 
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
 from ..module_utils._errors import TlsError
+from ..module_utils._module import plan_diff
 from ..plugin_utils._plan import ca_place, fact_names, options, reported_certificates, reported_names, verification
 from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
 from ..plugin_utils._remote.failures import of_error
@@ -87,7 +88,7 @@ class ActionModule(ModuleAction):
         prepared = found.pop("prepared", None)
         found = {**_judged(found, wanted, bound), "changed": False}
         if prepared and wanted["prepare"] and wanted["requests"]:
-            found["prepared"] = {**prepared, "asked": reported_names.asked(wanted["requests"])}
+            return {**found, **_prepared(prepared, wanted["requests"])}
         return found
 
     def _by_module(self, wanted: Result, task_vars: Result) -> Result:
@@ -129,6 +130,17 @@ class ActionModule(ModuleAction):
             if binding.differs_on_host(path):
                 raise _Undecided(f"{path} is another place on the controller than on the host")
         return {name: value for name, value in _validated(_OPTIONS, wanted).items() if name != "roles"}
+
+
+def _prepared(prepared: Result, requests: t.Sequence[t.Mapping[str, t.Any]]) -> Result:
+    """Return the keys and requests that the host has made, with the controller's own words beside them, as a change of this task."""
+    plan, warnings = prepared["plan"], prepared["warnings"]
+    return {
+        "prepared": {**prepared, "asked": reported_names.asked(requests)},
+        "changed": bool(plan),
+        **({"diff": plan_diff(plan)} if plan else {}),
+        **({"warnings": warnings} if warnings else {}),
+    }
 
 
 def _settings(task_vars: Result, template: t.Callable[[t.Any], t.Any]) -> Result:

@@ -161,12 +161,6 @@ options:
       group:
         description: Group of the files. By default the user's own.
         type: str
-  prepared:
-    description:
-      - RV(portcullis.docker_tls.host_state#module:prepared) of this host for the same O(requests).
-      - It is returned as the result, without another call to the host. Check mode does not use it.
-    type: dict
-    default: {}
 seealso:
   - module: portcullis.docker_tls.signed_certificates
   - module: portcullis.docker_tls.server_certificate
@@ -326,7 +320,6 @@ def main(run: t.Callable[..., None] = run_module) -> None:
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             "requests": {"type": "list", "elements": "dict", "required": True, "options": REQUEST_OPTIONS},
-            "prepared": {"type": "dict", "default": {}},  # taken by the action plugin
         },
     )
 

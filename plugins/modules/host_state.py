@@ -22,8 +22,8 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 attributes:
   diff_mode:
-    support: none
-    details: Where there is something to do, the roles show it.
+    support: partial
+    details: With O(prepare), the certificates that are due. What else there is to do is shown by the roles.
 options:
   roles:
     description:
@@ -44,8 +44,7 @@ options:
   prepare:
     description:
       - Let a host where something is due make the key and the request that it needs in the same call, as
-        M(portcullis.docker_tls.certificate_requests) does. That module takes them over (RV(prepared)) and reports the change, so that the
-        host is asked once. Check mode does not prepare.
+        M(portcullis.docker_tls.certificate_requests) does. The role docker_server_cert then does not ask the host again. Never in check mode.
     type: bool
     default: false
   refusal:
@@ -99,8 +98,8 @@ endpoint:
   type: dict
 prepared:
   description:
-    - What O(portcullis.docker_tls.certificate_requests#module:prepared) takes. In it are RV(ignore:requests), RV(ignore:plan),
-      RV(ignore:warnings) and RV(ignore:asked) as that module would have returned them.
+    - RV(ignore:requests), RV(ignore:plan), RV(ignore:warnings) and RV(ignore:asked) as M(portcullis.docker_tls.certificate_requests) would
+      have returned them. With a plan, the host has made a key and a request, and is changed.
   returned: with O(prepare), when something is due and the host is not refused
   type: dict
 settings:

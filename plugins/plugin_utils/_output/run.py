@@ -57,6 +57,20 @@ class HostRun:
     certificate: Mapping | None = None
     certificate_line: int = 0
     signed: bool = False
+    #: What the inspection of the host has prepared, until the run comes to the host.
+    prepared: Mapping = field(default_factory=dict)
+
+    def note_prepared(self) -> None:
+        """Take in what the inspection has prepared: the run has come to this host."""
+        found, self.prepared = self.prepared, {}
+        request = signed_certificate.server_request(found)
+        if request is not None and found.get("plan"):
+            self.note_reasons(request.get("reasons") or [])
+            self.note_certificate(request)
+
+    def note_reasons(self, reasons: t.Iterable[str]) -> None:
+        """Take in why there is something to do."""
+        self.reasons += [reason for reason in reasons if reason not in self.reasons]
 
     def note_certificate(self, request: Mapping) -> None:
         """Take in that a server certificate is due."""
@@ -65,6 +79,7 @@ class HostRun:
 
     def note_signed(self, signed: Mapping) -> None:
         """Take in which certificate the CA signed."""
+        self.note_prepared()
         if self.certificate is not None:
             self.signed = True
             self.done[self.certificate_line] = signed_certificate.signed_line(self.certificate, signed)
@@ -145,6 +160,8 @@ class Run:
         there = self.host(host)
         if module == "host_state":
             self._note_inspection(host, result)
+            return
+        there.note_prepared()
         if module in _INSPECTS:
             there.inspected.add(_INSPECTS[module])
             there.finished = there.finished or module not in _CA
@@ -173,6 +190,7 @@ class Run:
 
     def _note_inspection(self, host: str, result: Mapping) -> None:
         there = self.host(host)
+        there.prepared = result.get("prepared") or {}
         if result.get("current"):
             there.inspected.add(ENDPOINT)
             return
@@ -195,7 +213,7 @@ class Run:
             *(reason for each in entries for reason in each.get("reasons") or []),
         ]
         there = self.host(host)
-        there.reasons += [reason for reason in reasons if reason not in there.reasons]
+        there.note_reasons(reasons)
         lines = [str(line) for line in result.get("plan") or []]
         if module == "certificate_bundles":
             self._note_bundles(host, result)
@@ -220,6 +238,7 @@ class Run:
     def note_problem(self, host: str, result: Mapping, module: str = "") -> None:
         """Take in why a host failed or was not reached; the last word counts. ``module``: that of ours which failed."""
         self.change_failed = self.change_failed or module in _CHANGING
+        self.host(host).note_prepared()
         output = failures.raw_output(result)
         texts = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
         found = " ".join((": ".join(filter(None, texts)) or "no reason given").split())

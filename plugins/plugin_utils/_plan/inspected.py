@@ -8,8 +8,12 @@ from __future__ import annotations
 import typing as t
 
 from .._variables.as_written import as_written
+from .._variables.fleet_variables import INSPECTED
 
 Mapping = t.Mapping[str, t.Any]
+
+#: Where the role docker_server_cert registers what M(certificate_requests) has returned.
+REQUESTED = "__docker_server_cert_requested"
 
 
 def hosts_with_work(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
@@ -19,6 +23,29 @@ def hosts_with_work(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
     not be taken for the first of a ``serial`` play.
     """
     return [host for host in hosts if not _is_settled(_inspected(host, hostvars))]
+
+
+def all_prepared(hosts: t.Sequence[str], hostvars: Mapping) -> bool:
+    """Return whether the inspection has made the keys and requests that all of ``hosts`` need, so that none has to be asked again."""
+    return bool(hosts) and all(prepared(as_written(hostvars, host)) for host in hosts if host in hostvars)
+
+
+def prepared(variables: Mapping) -> Mapping:
+    """Return what the inspection of a host has prepared, as M(certificate_requests) would have returned it; {} for nothing."""
+    inspected = variables.get(INSPECTED)
+    found = inspected.get("prepared") if isinstance(inspected, t.Mapping) else None
+    return found if isinstance(found, t.Mapping) else {}
+
+
+def requested(variables: Mapping) -> Mapping:
+    """Return what a host asks for its server certificate, {} where it was not asked.
+
+    In: the variables of the host. Where the role has skipped its question, the inspection had prepared the answer.
+    """
+    found = variables.get(REQUESTED)
+    if isinstance(found, t.Mapping) and found.get("skipped"):
+        return prepared(variables)
+    return found if isinstance(found, t.Mapping) else {}
 
 
 def refused_hosts(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
@@ -42,8 +69,8 @@ def refusal_of(host: str, hostvars: Mapping) -> t.Any:
 
 
 def _inspected(host: str, hostvars: Mapping) -> t.Any:
-    """Return the registered result, which is not a template."""
-    return as_written(hostvars, host).get("__docker_tls_inspected") if host in hostvars else None
+    """Return what was registered, which is not a template."""
+    return as_written(hostvars, host).get(INSPECTED) if host in hostvars else None
 
 
 def _is_settled(inspected: t.Any) -> bool:

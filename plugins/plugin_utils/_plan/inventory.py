@@ -15,7 +15,7 @@ import typing as t
 
 from .._variables.as_written import is_true
 from .._variables.fleet_variables import connected_address
-from . import bundle_places, issuer_settings
+from . import bundle_places, inspected, issuer_settings
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -23,12 +23,11 @@ Mapping = t.Mapping[str, t.Any]
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
 
 
-def _wanted_requests(host_variables: Mapping, variable: str, *, predicting: bool = False) -> list[Mapping]:
+def _wanted_requests(answer: t.Any, *, predicting: bool = False) -> list[Mapping]:
     """Return the entries of a host's answer that ask for a certificate, and none that is not shaped as one.
 
     ``predicting``: in check mode, where hosts make no request.
     """
-    answer = host_variables.get(variable)
     entries = answer.get("requests") if isinstance(answer, t.Mapping) else None
     shaped = [entry for entry in entries if _is_request(entry)] if isinstance(entries, (list, tuple)) else []
     wanted = [entry for entry in shaped if entry["request_content"] or (predicting and entry.get("action") == "issue")]
@@ -75,7 +74,7 @@ def server_signing_requests(
             **_replaced(entry, hostvars[host], foreign_authority),
         }
         for host in hosts
-        for entry in _wanted_requests(hostvars[host], "__docker_server_cert_requested", predicting=predicting)[:1]
+        for entry in _wanted_requests(inspected.requested(hostvars[host]), predicting=predicting)[:1]
     ]
 
 
@@ -92,9 +91,8 @@ def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dic
 
 def _names_of(host: str, entry: Mapping, variables: Mapping) -> dict[str, t.Any]:
     """Return the names of a signing request: those of the controller, and apart from them what only the host reports."""
-    answer = variables.get("__docker_server_cert_requested") or {}
-    # By the action that has asked the host (plugins/action/certificate_requests.py), and not by the host.
-    asked = (answer.get("asked") or {}).get("server") or {}
+    # By the action that has asked the host (plugins/action/certificate_requests.py, host_state.py), and not by the host.
+    asked = (inspected.requested(variables).get("asked") or {}).get("server") or {}
     own = {*(asked.get("names") or ()), host.lower()}
     return {
         "common_name": asked.get("common_name") or "",
@@ -186,7 +184,7 @@ def client_signing_requests(
     requests = []
     for host in hosts:
         assigned = {bundle["id"]: bundle["client"] for bundle in client_bundles(host, hostvars, clients, machines)}
-        for entry in _wanted_requests(hostvars[host], "__docker_client_cert_requested", predicting=predicting):
+        for entry in _wanted_requests(hostvars[host].get("__docker_client_cert_requested"), predicting=predicting):
             client = by_name.get(assigned.get(entry["id"], ""))
             if client is None:
                 continue

@@ -12,6 +12,8 @@ import re
 import typing as t
 from datetime import datetime, timedelta
 
+from . import inspected
+
 Mapping = t.Mapping[str, t.Any]
 
 #: By which the roles have certificates begin before they are issued (the default of M(signed_certificates)).
@@ -26,7 +28,9 @@ _ISSUER = re.compile(r"[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]{0,1000}")
 
 
 def _answer(variables: Mapping, variable: str) -> t.Any:
-    return answer_of(variables, variable) if variable == "__docker_server_cert_requested" else variables.get(variable)
+    if variable != inspected.REQUESTED:
+        return variables.get(variable)
+    return inspected.requested(variables) or answer_of(variables, variable)
 
 
 def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: str) -> list[dict[str, t.Any]]:

@@ -17,13 +17,15 @@ from . import batches, inspected, revocation
 class SitePlan:
     """The plan of a run of site.yml: its steps by host, with inventory names in the order of the inventory.
 
-    ``change``: hosts that go through the roles; ``refused``: hosts whose change is refused, which fail at the end of the run; ``serial``: the
+    ``change``: hosts that go through the roles; ``prepared``: whether the inspection has prepared what all of them need;
+    ``refused``: hosts whose change is refused, which fail at the end of the run; ``serial``: the
     batches in which hosts are changed; ``revoke``: whether a revocation is due, whose plays then have the controller, the CA host and the hosts
     that admit the client's group; ``record``: the hosts of the play that records where it is complete;
     ``incomplete``: each revocation that this run cannot complete, with advice.
     """
 
     change: list[str] = field(default_factory=list)
+    prepared: bool = False
     refused: list[str] = field(default_factory=list)
     serial: t.Any = batches.ALL_AT_ONCE
     revoke: list[str] = field(default_factory=list)
@@ -37,8 +39,10 @@ def site(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
     """Return the plan as a dictionary, for Ansible. ``bound``: the variables of the task that plans; ``fleet``: those of all hosts."""
     groups, checking = bound.groups(), bool(bound.raw("ansible_check_mode"))
     hosts = list(groups.get("docker_hosts") or [])
+    change = inspected.hosts_with_work(hosts, fleet)
     planned = SitePlan(
-        change=inspected.hosts_with_work(hosts, fleet),
+        change=change,
+        prepared=inspected.all_prepared(change, fleet),
         refused=inspected.refused_hosts(hosts, fleet),
         serial=bound.get(batches.VARIABLE) or batches.daemon_serial(groups, fleet),
         revoke=revocation.revocation_hosts(groups, fleet, "controller", checking),

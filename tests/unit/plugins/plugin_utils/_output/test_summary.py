@@ -99,6 +99,29 @@ def test_text_of_a_renewal_says_certificate_and_restart() -> None:
     assert run.outcome == "changed"
 
 
+PREPARED = {
+    "changed": True,
+    "current": False,
+    "reasons": ["expires-soon"],
+    "prepared": {name: CERTIFICATE[name] for name in ("requests", "plan", "asked")},
+}
+
+
+def test_text_of_a_renewal_is_the_same_where_the_inspection_has_prepared_it() -> None:
+    role = [("web1", "signed_certificates", SIGNED), ("web3", "endpoint", DAEMON)]
+    asked = run_of(("web3", "certificate_requests", CERTIFICATE), *role)
+    prepared = run_of(("web3", "host_state", PREPARED), *role)
+    assert told(prepared) == told(asked)
+    assert prepared.host("web3").reasons == asked.host("web3").reasons
+
+
+def test_host_that_the_run_did_not_come_to_has_nothing_done_though_its_request_is_prepared() -> None:
+    run = run_of(("web3", "host_state", PREPARED), ("web1", "", {"msg": "port 2376 is taken"}), failed=["web1"])
+    (line,) = (line for line in told(run) if "web3" in line)
+    assert line.endswith("web3  due (expires soon), but the run has stopped before it came to this host")
+    assert run.host("web3").done == []
+
+
 SERVER_LINES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
     "first": (
         {"certificate": None, "reasons": ["certificate-missing"]},

@@ -61,3 +61,45 @@ def test_refused_hosts_are_told_from_all_others() -> None:
     assert inspected.refused_hosts(hosts, hostvars) == ["web1"]
     assert inspected.refused_hosts(["web2"], hostvars) == []
     assert inspected.hosts_not_refused(hosts, hostvars) == ["web2", "web3", "web4", "elsewhere"]
+
+
+PREPARED: dict[str, Any] = {"requests": [{"id": "server"}], "plan": ["new certificate"], "warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("registered", "expected"),
+    [
+        ({"requests": [{"id": "of the role"}]}, {"requests": [{"id": "of the role"}]}),
+        ({"skipped": True, "changed": False}, PREPARED),
+        ({"failed": True}, {"failed": True}),
+        (None, {}),
+        ("text", {}),
+    ],
+    ids=["asked", "skipped", "failed", "not-asked", "misshapen"],
+)
+def test_requested_is_what_the_inspection_has_prepared_only_where_the_role_has_skipped_its_question(
+    registered: Any, expected: dict[str, Any]
+) -> None:
+    variables = {"__docker_server_cert_requested": registered, "__docker_tls_inspected": {"prepared": PREPARED}}
+    assert inspected.requested(variables) == expected
+
+
+@pytest.mark.parametrize("looked", [None, "x", {}, {"prepared": None}, {"prepared": "x"}, {"skipped": True}], ids=str)
+def test_requested_is_nothing_where_the_question_was_skipped_and_nothing_was_prepared(looked: Any) -> None:
+    variables = {"__docker_server_cert_requested": {"skipped": True}, "__docker_tls_inspected": looked}
+    assert inspected.requested(variables) == {}
+
+
+@pytest.mark.parametrize(
+    ("looked", "expected"),
+    [
+        ([{"prepared": PREPARED}, {"prepared": PREPARED}], True),
+        ([{"prepared": PREPARED}, {"current": False, "reasons": ["undecided"]}], False),
+        ([{"prepared": PREPARED}, None], False),
+        ([], False),
+    ],
+    ids=["all", "one-in-doubt", "one-not-inspected", "none"],
+)
+def test_all_prepared_only_where_no_host_has_to_be_asked(looked: list[Any], expected: bool) -> None:
+    hostvars = {f"web{number}": {"__docker_tls_inspected": one} for number, one in enumerate(looked)}
+    assert inspected.all_prepared(list(hostvars), hostvars) is expected
