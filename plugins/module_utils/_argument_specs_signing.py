@@ -24,6 +24,7 @@ SIGNING_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "reasons": {"type": "list", "elements": "str", "default": []},
     "expired": {"type": "bool", "default": False},
+    "revoked": {"type": "bool", "default": False},
     "generation": {"type": "int", "default": 0},
     "replaces": {
         "type": "dict",

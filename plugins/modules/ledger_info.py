@@ -163,7 +163,8 @@ entries:
       type: str
       sample: "2026-11-22T13:00:00Z"
     event:
-      description: What happened, V(issued), V(external-issued) for a certificate of another issuer, or one of the events of an authority.
+      description: What happened, V(issued), V(external-issued) for a certificate of another issuer, V(revoked-serial-signed) for a temporary one
+        with the serial number of a revoked one, or one of the events of an authority.
       type: str
       sample: issued
     authority:

@@ -108,6 +108,13 @@ options:
         description: Make a certificate that has already expired, only to verify that such a client is refused.
         type: bool
         default: false
+      revoked:
+        description:
+          - Make a client certificate with the serial number that O(requests[].authority) revoked last, for the verification that a host has
+            the newest revocation list and refuses it. Where nothing was revoked, RV(certificates) has none.
+          - The certificate is in the ledger as an event of its own and is not stored. It may be valid for a day at most.
+        type: bool
+        default: false
       generation:
         description: >-
           Number of the generation of the authority that signs, to verify the admitted clients during a rotation. V(0) is the one that signs

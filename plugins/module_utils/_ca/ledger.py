@@ -57,7 +57,7 @@ class Scan:
     ``retired`` the ids of those, ``issuing`` the ids that were made to sign after they had only been trusted.
     ``holders`` the entries of server certificates with a name that was asked about: of each request the last one only, and those that
     were recorded (of the ``claimants`` or the ``requester``) until one of these was issued another.
-    ``revoked`` the serials of revoked certificates by the id of their authority.
+    ``revoked`` the serials of revoked certificates by the id of their authority, ``last_revoked`` the last of each, in the order of the ledger.
     ``time`` that of the last entry, ``restored`` whether it came from a backup and lacks the certificates issued since.
     """
 
@@ -72,6 +72,7 @@ class Scan:
     time: str = ""
     restored: bool = False
     revoked: t.Mapping[str, frozenset[str]] = field(default_factory=dict)
+    last_revoked: t.Mapping[str, str] = field(default_factory=dict)
 
 
 EMPTY = Scan(Head(0, GENESIS), 0, 0, frozenset(), {})
@@ -191,6 +192,7 @@ def _scan_lines(
     used = set()
     known = _Authorities({}, set(), set())
     revoked: dict[str, set[str]] = {}
+    last_revoked: dict[str, str] = {}
     last, restored = b"", False
     for line in stream:
         if not line.endswith(b"\n"):
@@ -213,6 +215,8 @@ def _scan_lines(
         elif line.find(_REVOKED_EVENT, len(start), len(start) + _EVENT_WITHIN) >= 0:
             entry = json.loads(line)
             revoked.setdefault(entry["authority"], set()).add(entry["serial"])
+            last_revoked.pop(entry["authority"], None)  # to the end of the order
+            last_revoked[entry["authority"]] = entry["serial"]
         last = line
         holders.note(line)
         digest = hashlib.sha256(line[:-1]).hexdigest()
@@ -240,6 +244,7 @@ def _scan_lines(
         _time_of(last),
         restored,
         {name: frozenset(serials) for name, serials in revoked.items()},
+        last_revoked,
     )
 
 

@@ -26,6 +26,8 @@ _LOOPBACK_NAMES = frozenset(
 _MOST_REPORTED = 50
 # A host reports its addresses itself; a hostile one must not swell the ledger.
 _MOST_NAMES = 256
+# A revoked certificate is not checked by dockerd's own listener, so one that imitates it ends soon.
+_REVOKED_LIFE = timedelta(days=1)
 _EXPIRED_SINCE, _EXPIRED_LIFE = timedelta(minutes=1), timedelta(hours=1)
 DEFAULT_BACKDATE = timedelta(minutes=5)
 
@@ -55,6 +57,9 @@ class SigningRequest:
     reasons: tuple[str, ...] = ()
     #: To verify that an expired client is refused: the certificate ends before it is issued.
     expired: bool = False
+    #: To verify that a revoked client is refused: the certificate gets the serial number that its authority revoked last. Where nothing was
+    #: revoked, none is made.
+    revoked: bool = False
     #: The generation that signs, to verify the admitted clients during a rotation; 0 is the issuing one.
     generation: int = 0
     #: Names that the host reports and the inventory does not declare; signed by the rule of ``reported``, otherwise left out.
@@ -91,7 +96,7 @@ class Rules:
 class Approved:
     """A request that will be signed; ``public_key`` and ``authority`` are None only in a prediction.
 
-    ``left_out``: reported names that the certificate will not have (``reported.LeftOut``).
+    ``left_out``: reported names that the certificate will not have (``reported.LeftOut``). ``serial``: that of a revoked certificate, "" for a new one.
     """
 
     request: SigningRequest
@@ -101,6 +106,7 @@ class Approved:
     not_before: datetime
     not_after: datetime
     left_out: tuple[t.Any, ...] = ()
+    serial: str = ""
 
 
 def make_rules(
@@ -179,10 +185,21 @@ def _approve_one(request: SigningRequest, stored: store.Stored, rules: Rules, no
     subject = names.SubjectNames(request.common_name, _names_of(request))
     is_leaving = authority is not None and _has_successor(authority, stored)
     begin, end = _times(request, authority, rules, now, is_leaving=is_leaving)
+    if request.revoked:
+        _check_imitation(request, end - now)
     public_key = None
     if request.request_content or not rules.predicting:
         public_key = signing.load_request(request.request_content, "its CSR").public_key()
     return Approved(request, public_key, authority, subject, begin, end)
+
+
+def _check_imitation(request: SigningRequest, life: timedelta) -> None:
+    if request.profile != "client" or life > _REVOKED_LIFE:
+        raise TlsError(
+            f"it asks for the serial number of a revoked certificate, with the profile {request.profile} and a validity of {request.validity}",
+            hint="That is for the verification of a host only: use the profile client and a validity of at most 1d.",
+            code="validity-too-long",
+        )
 
 
 def _check_machine(request: SigningRequest, rules: Rules) -> None:

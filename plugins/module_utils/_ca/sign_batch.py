@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from .._errors import TlsError
@@ -101,7 +101,7 @@ def _without_ca(batch: Batch) -> BatchResult:
         raise layout.no_ca(batch.place, hint=layout.MAKE_IT_FIRST)
     approved, refused = policy.assess(batch.requests, stored={}, rules=batch.rules, now=batch.context.now)
     approved = _settle(batch, approved, refused, ledger.EMPTY, {})
-    signed = {one.request.id: Signed(one, "", None) for one in approved}
+    signed = {one.request.id: Signed(one, "", None) for one in approved if not one.request.revoked}
     return BatchResult(signed, {}, ledger.EMPTY.head, refused, warnings=tuple(reported_names.warnings(approved)))
 
 
@@ -160,7 +160,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     create.check_recorded(batch.place, found, [one for generations in stored.values() for one in generations])
     if not found.used.isdisjoint(serials):
         raise TlsError("a serial number was drawn that is in use already", hint="Run again.", code="serial-used")
-    approved = _settle(batch, approved, refused, found, stored)
+    approved = _with_revoked_serials(_settle(batch, approved, refused, found, stored), found, stored)
     opened: dict[str, signing.Signer] = {}
     for one in approved:
         if one.authority is not None and one.authority.id not in opened:
@@ -170,6 +170,27 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     missing, lost = ledger_gaps.unknown(batch.installed, found.used, stored)
     warnings = [*reported_names.warnings(approved), *ledger_gaps.warnings(batch.place.ledger, found, missing, lost)]
     return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(warnings))
+
+
+def _with_revoked_serials(
+    approved: t.Sequence[policy.Approved], found: ledger.Scan, stored: store.Stored
+) -> list[policy.Approved]:
+    """Give each request for an imitation the serial that was revoked last in its authority; without one it is left out.
+
+    Whatever generation that was: each has a revocation list, and a list is in force as a whole.
+    """
+    settled = []
+    for one in approved:
+        if not one.request.revoked:
+            settled.append(one)
+            continue
+        living = {
+            each.id: each for each in stored.get(one.request.authority, ()) if each.view.not_after >= one.not_after
+        }
+        last = next((name for name in reversed(list(found.last_revoked)) if name in living), None)
+        if last is not None:
+            settled.append(replace(one, authority=living[last], serial=found.last_revoked[last]))
+    return settled
 
 
 def serial_text(number: int) -> str:
@@ -208,19 +229,24 @@ def _sign_locked(batch: Batch) -> BatchResult:
     layout.repair_modes(insecure)
     layout.empty_staging(place)
     warnings = [*prepared.warnings, *create.insecure_warnings(insecure), *ledger.repair(place, prepared.ledger)]
+    new = [one for one in prepared.approved if not one.serial]
     signed = {
         serial: _sign_one(one, prepared.opened, number, batch)
-        for one, (serial, number) in zip(prepared.approved, prepared.serials.items())
+        for one, (serial, number) in zip(new, prepared.serials.items())
     }
+    imitations = [
+        _sign_one(one, prepared.opened, int(one.serial, 16), batch) for one in prepared.approved if one.serial
+    ]
     found = swap_keys.finish(place, prepared.ledger)
     head = found.head
-    if signed:
-        entries = (_entry(serial, one, batch) for serial, one in signed.items())
+    if signed or imitations:
+        entries = [_entry(serial, one, batch) for serial, one in signed.items()]
+        entries += [_entry(one.approved.serial, one, batch) for one in imitations]
         head = ledger.append(place, found, entries).head
         certificate_files.write_issued(place, {serial: one.certificate_content for serial, one in signed.items()})
     pairs = (("modes-repaired", bool(insecure)), ("ledger-repaired", bool(prepared.ledger.torn)))
     reasons = tuple(reason for reason, holds in pairs if holds)
-    by_request = {one.approved.request.id: one for one in signed.values()}
+    by_request = {one.approved.request.id: one for one in (*signed.values(), *imitations)}
     return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings), prepared.unknown)
 
 
@@ -254,7 +280,7 @@ def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:
     request = one.approved.request
     return {
         "serial": serial,
-        "event": "issued",
+        "event": "revoked-serial-signed" if one.approved.serial else "issued",
         "time": isoformat(batch.context.now),
         "authority": t.cast("store.StoredAuthority", one.approved.authority).id,
         "profile": request.profile,

@@ -15,7 +15,11 @@ from .batch import Source
 
 #: One entry of ``requests`` of M(issued_certificates): that of M(signed_certificates), but for what only a CA of ours can do.
 REQUEST_OPTIONS: dict[str, t.Any] = {
-    **{name: one for name, one in SIGNING_OPTIONS.items() if name not in ("expired", "generation", "replaces")},
+    **{
+        name: one
+        for name, one in SIGNING_OPTIONS.items()
+        if name not in ("expired", "revoked", "generation", "replaces")
+    },
     "renew_before": {"type": "str", "default": "1/3"},
 }
 #: One entry of its ``issuers``.

@@ -19,9 +19,10 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     revocation,
     store,
 )
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import revocation_list
 from support.ca.ca_directory import PASSPHRASE, call_context, client_request, csr, ensure, sign, spec, tree
-from support.ca.certificates import NOW
+from support.ca.certificates import NOW, openssl_verify
 
 LATER = NOW + timedelta(hours=1)
 CLIENTS = frozenset({"clients"})
@@ -329,3 +330,61 @@ def test_hosts_are_known_also_where_the_authority_is_retired(ca: pathlib.Path) -
     where = layout.ca_directory(str(ca))
     retired = access.compare(access.entries(where), [access.Client("bob", revoked=True)], {}, LATER)
     assert [(one.trusted, one.refused_by, len(one.serials)) for one in retired.revoked] == [(False, ("web1",), 1)]
+
+
+def imitation(path: pathlib.Path, **changes: t.Any) -> t.Any:
+    asked = client_request("probe", **{"request_content": csr(3), "revoked": True, "validity": "10m", **changes})
+    return sign(path, asked, now=LATER).signed.get("probe")
+
+
+def test_certificate_with_the_serial_that_was_revoked_last_is_refused_by_the_list(
+    ca: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """OpenSSL judges. The certificate of the client itself is with the client, so another one stands for it."""
+    revoked = [issue(ca, name) for name in ("mallory", "eve")]
+    begin(ca, "mallory/clients")
+    begin(ca, "mallory/clients", "eve/clients")
+    kept = {path.name: path.read_bytes() for path in (ca / "issued").iterdir()}
+    made = imitation(ca)
+    assert made.view.serial == revoked[-1]
+    assert {path.name: path.read_bytes() for path in (ca / "issued").iterdir()} == kept
+    (line,) = lines_of(ca, "revoked-serial-signed")
+    assert (line["serial"], line["authority"], line["subject"]) == (revoked[-1], "clients-g1", "CN=probe")
+    authority = ca / "authorities/clients-g1"
+    leaf, lists = tmp_path / "leaf.pem", authority / "crl.pem"
+    leaf.write_text(made.certificate_content)
+    assert openssl_verify(authority / "certificate.pem", leaf, "-attime", str(int(LATER.timestamp())))
+    options = ("-attime", str(int(LATER.timestamp())), "-crl_check", "-CRLfile", str(lists))
+    assert not openssl_verify(authority / "certificate.pem", leaf, *options)
+    assert begin(ca, "mallory/clients", "eve/clients").reasons == ()
+
+
+def test_nothing_stands_for_a_revoked_certificate_where_there_is_none(ca: pathlib.Path) -> None:
+    issue(ca, "mallory")
+    begin(ca, "mallory/clients")
+    before = tree(ca)
+    assert imitation(ca, authority="ops") is None
+    assert tree(ca) == before
+
+
+def test_revoked_serial_of_a_former_generation_is_signed_by_that(ca: pathlib.Path) -> None:
+    serial = issue(ca, "mallory")
+    begin(ca, "mallory/clients")
+    for state in ("accepted", "issuing"):
+        generations.change(
+            layout.ca_directory(str(ca)), spec("clients"), state, PASSPHRASE, call_context(now=LATER), predict=False
+        )
+    made = imitation(ca)
+    assert (made.view.serial, made.approved.authority.id) == (serial, "clients-g1")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"validity": "25h"}, {"profile": "server", "authority": "server", "names": ("web1",)}], ids=str
+)
+def test_revoked_serial_is_signed_for_a_verification_only(ca: pathlib.Path, changes: dict[str, t.Any]) -> None:
+    before = tree(ca)
+    with pytest.raises(TlsError) as caught:
+        sign(ca, client_request("probe", revoked=True, **{"validity": "10m", **changes}), now=LATER)
+    assert caught.value.code == "validity-too-long"
+    assert "serial number of a revoked certificate" in caught.value.message
+    assert tree(ca) == before
