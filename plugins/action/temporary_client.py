@@ -31,12 +31,13 @@ _OPTIONS: dict[str, t.Any] = {
     "validity": {"type": "str", "default": "10m"},
     "requester": {"type": "str", "default": ""},
     "expired": {"type": "bool", "default": False},
+    "revoked": {"type": "list", "elements": "str", "default": []},
     "generations": {"type": "list", "elements": "str", "default": []},
     "external": {"type": "list", "elements": "dict"},
 }
 _AUTHORITY_INFO = "portcullis.docker_tls.authority_info"
 _EXPIRED = "/expired"
-_GENERATION = "generation/"
+_GENERATION, _REVOKED = "generation/", "revoked/"
 
 
 def completed(options: Result) -> Result:
@@ -103,12 +104,17 @@ class ActionModule(IssuingAction):
             name, number = _generation(identifier)
             request = {**shared, "id": f"{_GENERATION}{identifier}", "authority": name, "generation": number}
             signing["requests"].append(request)
+        signing["requests"] += [
+            {**shared, "id": f"{_REVOKED}{group}", "authority": group, "revoked": True}
+            for group in dict.fromkeys(options["revoked"])
+        ]
         outcome: Result = {"certificates": {}}
         if signing["requests"]:
             outcome = super().run_module(signing, package, task_vars)
         if outcome.get("failed") or "certificates" not in outcome:
             return outcome
-        missing = [request["id"] for request in signing["requests"] if request["id"] not in outcome["certificates"]]
+        needed = [request["id"] for request in signing["requests"] if not request.get("revoked")]
+        missing = [identifier for identifier in needed if identifier not in outcome["certificates"]]
         if missing:
             return unusable(f"it has no certificate for {', '.join(missing)}")
         if external:
@@ -219,11 +225,14 @@ def _client(outcome: Result, groups: list[str], key_content: str) -> Result:
         }
         for group in groups
     }
-    generations = {
-        name[len(_GENERATION) :]: {**one, "key_content": key_content}
-        for name, one in made.items()
-        if name.startswith(_GENERATION)
-    }
+    generations, revoked = (
+        {
+            name[len(prefix) :]: {**one, "key_content": key_content}
+            for name, one in made.items()
+            if name.startswith(prefix)
+        }
+        for prefix in (_GENERATION, _REVOKED)
+    )
     return {
         **{name: outcome[name] for name in ("warnings", "deprecations", "ansible_facts") if name in outcome},
         **(clients[groups[0]] if groups else {"certificate_content": "", **shared}),
@@ -232,5 +241,6 @@ def _client(outcome: Result, groups: list[str], key_content: str) -> Result:
         "reasons": outcome.get("reasons", []),
         "clients": clients,
         "generations": generations,
+        "revoked": revoked,
         "_ansible_no_log": True,
     }

@@ -62,6 +62,13 @@ options:
       - Without it, those that C(docker_client_cert_issuers) names for the groups are asked.
     type: list
     elements: dict
+  revoked:
+    description:
+      - Access groups of which the same key gets a certificate with the serial number that was revoked last, to verify that a host with the
+        newest revocation list refuses it. See RV(revoked).
+    type: list
+    elements: str
+    default: []
   generations:
     description:
       - Generations of authorities, by id such as V(clients-g1), that the same key gets a certificate of besides, whether they sign now or not,
@@ -125,6 +132,10 @@ certificate:
   type: dict
 generations:
   description: By the ids in O(generations), each with C(certificate_content), C(key_content) and C(authority_content).
+  returned: success
+  type: dict
+revoked:
+  description: The same by the access groups in O(revoked), without those in which nothing was revoked.
   returned: success
   type: dict
 clients:

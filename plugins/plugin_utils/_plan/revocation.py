@@ -27,6 +27,8 @@ CHECKED = "__docker_ca_checked"
 #: The authorities as a run without the CA host has read them.
 READ = "__docker_tls_authorities"
 ADMITTED, REFUSED = "client-of-", "former-client-of-"
+#: Begins the name of the check with a certificate that has the serial number revoked last in a group.
+LISTED = "revoked-client-of-"
 
 
 @dataclass(frozen=True)

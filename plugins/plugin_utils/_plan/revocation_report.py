@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from . import access_lists, ca_place, inventory, pending_revocations
 from .access_lists import admitting
 from .pending_revocations import INSPECTED, checked_lists, is_rolled_back, is_verified
-from .revocation import REFUSED, continued, listed, revocations
+from .revocation import LISTED, REFUSED, continued, listed, revocations
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -77,8 +77,11 @@ def _by_list(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outc
     for host in admitting(groups, hostvars, [one["authority"]]):
         variables = ca_place.variables_of(hostvars, host)
         done = set(one["generations"]) <= set(checked_lists(variables)) and is_verified(variables)
+        checks = (variables.get("docker_daemon_proof") or {}).get("checks") or []
+        tried = any(check["check"] == f"{LISTED}{one['authority']}" for check in checks)
         for who in one["clients"]:
             text = f"{who} is shut out by the revocation list of {', '.join(one['generations'])}"
+            text += ", and a certificate with a revoked serial number is refused" if tried else ""
             detail = text if done else f"STILL ADMITS {who}: {_why_unlisted(variables)}"
             yield Outcome(host, who, tuple(one["generations"]), done, detail)
 

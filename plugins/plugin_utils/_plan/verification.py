@@ -13,7 +13,7 @@ from .._client_files import given_client
 from .._variables.as_written import is_true
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import inventory, issuer_settings, options, revocation
+from . import access_lists, inventory, issuer_settings, options, revocation
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -75,7 +75,14 @@ def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "name": "docker-tls-verify",
         "validity": "10m",
         "expired": True,
+        "revoked": [group for group in _listed_groups(fleet, hosts) if not issuer_settings.is_external(issuers, group)],
     }
+
+
+def _listed_groups(fleet: Fleet, hosts: t.Iterable[str]) -> list[str]:
+    """Return the access groups of the hosts that check revocation lists."""
+    proxies = [fleet[host] for host in hosts if access_lists.is_proxy(fleet[host])]
+    return sorted({group for one in proxies for group in one.get("docker_daemon_access_groups") or ["clients"]})
 
 
 def _given(variables: t.Any) -> Mapping:
@@ -141,8 +148,19 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "refused_clients": [
             *([expired] if expired["certificate_content"] else []),
             *revocation.generation_clients(generations, known, "refused"),
+            *_revoked_clients(made.get("revoked") or {}, groups, seen),
         ],
         "admitted_clients": revocation.generation_clients(generations, known, "admitted", groups),
         # Another process there is not dockerd: the host has warned of it, by its name.
         "closed_ports": [] if foreign else [2375],
     }
+
+
+def _revoked_clients(made: Mapping, groups: t.Container[str], endpoint_seen: Mapping) -> list[Options]:
+    """Return the clients with a revoked serial number that the host has to refuse: of the authorities whose lists it has."""
+    lists = {one["issuer"] for one in endpoint_seen.get("revocation_lists") or []}
+    return [
+        {"name": f"{revocation.LISTED}{group}", **{name: one[name] for name in ("certificate_content", "key_content")}}
+        for group, one in sorted(made.items())
+        if group in groups and (one.get("certificate") or {}).get("issuer") in lists
+    ]

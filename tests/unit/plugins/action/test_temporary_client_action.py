@@ -66,6 +66,16 @@ def test_temporary_client_of_a_generation_is_signed_by_it() -> None:
     assert result["generations"]["clients-g1"]["key_content"] == result["key_content"]
 
 
+def test_temporary_client_with_a_revoked_serial_is_made_where_something_was_revoked() -> None:
+    made = {"certificate_content": "R", "authority_content": "A", "certificate": None}
+    answer = {**SIGNED, "certificates": {**SIGNED["certificates"], "revoked/ci": made}}
+    found, result = temporary(answer, revoked=["ci", "ops"])
+    requests = [(one["id"], one["authority"]) for one in found.called[0][1]["requests"] if one.get("revoked")]
+    assert requests == [("revoked/ci", "ci"), ("revoked/ops", "ops")]
+    assert result["revoked"] == {"ci": {**made, "key_content": result["key_content"]}}
+    assert set(result["clients"]) == {"clients"}
+
+
 def test_temporary_client_in_check_mode_makes_nothing() -> None:
     found, result = temporary(check=True)
     assert (result["key_content"], result["changed"]) == ("", True)

@@ -302,6 +302,24 @@ def test_revocation_by_list_concerns_only_the_report() -> None:
     assert revocation.incomplete_revocations(GROUPS, hostvars) == []
 
 
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        (
+            {"passed": True},
+            "bob is shut out by the revocation list of clients-g1, and a certificate with a revoked serial number is refused",
+        ),
+        ({"passed": False}, "STILL ADMITS bob: revoked-client-of-clients: ADMITTED: HTTP 200"),
+    ],
+    ids=["refused", "admitted"],
+)
+def test_row_of_a_revocation_by_list_says_what_was_tried(check: dict[str, Any], expected: str) -> None:
+    tried = {"check": "revoked-client-of-clients", "detail": "ADMITTED: HTTP 200", **check}
+    took = {**TOOK, "docker_daemon_proof": {"passed": check["passed"], "checks": [tried]}}
+    rows = revocation.revocation_rows(GROUPS, proxies(web1=took))
+    assert {row["host"]: (row["passed"], row["detail"]) for row in rows}["web1"] == (check["passed"], expected)
+
+
 def test_group_of_a_mixed_fleet_is_reported_by_its_authority() -> None:
     both = {"__docker_ca_checked": {"revocations": [PENDING], "revoked_certificates": [LISTED]}}
     assert revocation.listed(GROUPS, fleet(localhost=both)) == []

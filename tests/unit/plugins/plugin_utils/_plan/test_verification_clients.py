@@ -31,3 +31,49 @@ def test_clients_are_of_the_groups_that_the_hosts_admit(
     )
     made = verification.clients(Bound(known, lambda value: value), {"web1": HOST, "localhost": {}})
     assert made is not None and made["groups"] == expected
+
+
+PROXY: dict[str, t.Any] = {**HOST, "docker_daemon_listener": "proxy", "docker_daemon_access_groups": ["ops", "ci"]}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ({"web1": PROXY}, ["ci", "ops"]),
+        ({"web1": HOST}, []),
+        ({"web1": HOST, "web2": {**PROXY, "docker_daemon_access_groups": ["ci"]}}, ["ci"]),
+        ({"web1": {**PROXY, "docker_daemon_state": "absent"}}, []),
+    ],
+    ids=["proxy", "dockerd", "both", "absent"],
+)
+def test_revoked_serial_is_asked_for_where_hosts_check_lists(hosts: dict[str, t.Any], expected: list[str]) -> None:
+    known = variables(**hosts["web1"], ansible_play_batch=list(hosts), groups={"docker_hosts": list(hosts)})
+    made = verification.clients(Bound(known, lambda value: value), hosts)
+    assert made is not None and made["revoked"] == expected
+
+
+LIST = {"issuer": "CN=Docker client CA,OU=clients-g1", "number": 2, "revoked": 1}
+OF_CLIENTS = {"certificate_content": "C", "key_content": "K", "certificate": {"issuer": LIST["issuer"]}}
+TRIED = {
+    "its list": (["ops", "clients"], [LIST], ["revoked-client-of-clients"]),
+    "no list": (["ops", "clients"], [], []),
+    "list of another generation": (["ops", "clients"], [{**LIST, "issuer": "CN=Docker client CA,OU=clients-g2"}], []),
+    "group that it does not admit": (["ops"], [LIST], []),
+}
+
+
+@pytest.mark.parametrize(("groups", "lists", "expected"), TRIED.values(), ids=TRIED)
+def test_host_has_to_refuse_a_revoked_serial_of_a_list_that_it_has(
+    groups: list[str], lists: list[dict[str, t.Any]], expected: list[str]
+) -> None:
+    client = {"certificate_content": "A", "expired_certificate_content": "E"}
+    known = variables(
+        **{**PROXY, "docker_daemon_access_groups": groups},
+        inventory_hostname="web1",
+        docker_daemon_endpoint={"changed": True, "endpoint": {"revocation_lists": lists}},
+        __docker_daemon_clients={"clients": {"ops": client}, "key_content": "K", "revoked": {"clients": OF_CLIENTS}},
+    )
+    fleet = {"web1": {**PROXY, "inventory_hostname": "web1"}, "localhost": known}
+    options = verification.endpoint(Bound(known, lambda value: value), fleet)
+    assert options is not None
+    assert [one["name"] for one in options["refused_clients"]] == ["expired-client", *expected]
