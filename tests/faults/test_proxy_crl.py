@@ -18,9 +18,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from proxy_clients import PORT, Clients, Prober
 from test_proxy import able, clients, dockerd, proxied  # noqa: F401 - fixtures
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.probe import Client, Target
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.verify_remote import (
+    ProbeClient,
+    Verification,
+    verify,
+)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.names import SubjectNames
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.signing import sign_leaf, signer
 from conftest import CLIENTS, SERVER, Host
-from support.ca.certificates import Pair
+from support.ca.certificates import Pair, private_key
 
 OTHER_REVOKED = 0x5EED
 
@@ -78,6 +86,38 @@ def test_revocation_shuts_out_at_once_and_interrupts_nobody(able: Host, clients:
     assert (dockerd(able), proxy_master(able), able.keeper()) == (before, master, keeper)
     assert done.result["endpoint"]["revocation_lists"][0]["revoked"] == 1
     assert not able.run(listener="proxy", crl=able.sh("cat /etc/docker-tls-proxy/crl.pem")).result["changed"]
+
+
+def test_certificate_with_a_revoked_serial_shows_which_list_is_in_force(
+    able: Host,  # noqa: F811
+    clients: Clients,  # noqa: F811
+    thief: Clients,
+) -> None:
+    """The key of a revoked certificate is with its client; another key with the same serial number is refused like it."""
+    key, now = private_key("ecdsa-p256", 9), datetime.now(timezone.utc)
+    twin = sign_leaf(
+        signer(CLIENTS.certificate, CLIENTS.key),
+        public_key=key.public_key(),
+        profile="client",
+        subject=SubjectNames("docker-tls-verify", ("docker-tls-verify",)),
+        not_before=now - timedelta(minutes=5),
+        not_after=now + timedelta(minutes=10),
+        serial=thief.pair.certificate.serial_number,
+    )
+    tried = Pair(twin, key)
+    wanted = Verification(
+        Target(able.address, PORT, able.address),
+        Client(clients.pair.pem, clients.pair.key_pem.decode()),
+        ca=SERVER.pem,
+        refused=(ProbeClient("revoked-client-of-clients", Client(tried.pem, tried.key_pem.decode())),),
+    )
+    proxied(able, crl=lists(number=1))
+    before = verify(wanted, now)
+    assert [each["check"] for each in before["checks"] if not each["passed"]] == ["revoked-client-of-clients"]
+    assert "ADMITTED" in before["msg"]
+    assert not able.run(listener="proxy", crl=without(thief)).error
+    after = verify(wanted, now)
+    assert after["passed"], after["checks"]
 
 
 NEVER: dict[str, tuple[t.Callable[[Clients], str], str]] = {

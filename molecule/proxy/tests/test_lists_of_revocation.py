@@ -77,6 +77,7 @@ def test_limited_run_shuts_out_where_it_works_and_names_the_other_host(hosts: di
     assert run.returncode != 0
     assert "REVOKED, AND STILL ADMITTED: bob can connect with certificates of clients-g1 on turnstile" in run.output
     assert "STILL ADMITS bob: this run does not include the host" in run.output
+    assert run.output.count("and a certificate with a revoked serial number is refused") == 1, run.output  # gate
     assert who_gets_in(hosts, thief) == {"turnstile"}
     assert set(restarts.values()) == {0}
     again = site("--limit", "gate,localhost")
@@ -106,6 +107,7 @@ def test_whole_run_shuts_out_everywhere_and_the_others_notice_nothing(hosts: dic
     assert certificate_of("alice") == before
     assert "OU=clients-g1" in issuer_of("alice")
     assert set(restarts.values()) == {0}
+    assert [entry for entry in ledger() if entry["event"] == "revoked-serial-signed"]
     line = [entry for entry in ledger() if entry["event"] == "certificate-revoked"][-1]
     assert (line["client"], line["authority"]) == ("bob", "clients-g1")
     assert "bob is shut out, its certificate of clients-g1 is refused" in run.output, run.output
@@ -118,6 +120,7 @@ def test_whole_run_shuts_out_everywhere_and_the_others_notice_nothing(hosts: dic
     assert "revoked-" not in status.output and "revocation-list-outdated" not in status.output, status.output
     verification = play(playbook="playbooks/verify.yml", docker_client_cert_clients=WITHOUT_BOB)
     assert verification.returncode == 0, verification.output
+    assert verification.output.count("revoked-client-of-clients") == 2, verification.output
 
 
 def test_host_that_leaves_the_proxy_refuses_by_a_new_authority(hosts: dict[str, Any], thief: Bundle) -> None:
