@@ -9,6 +9,7 @@ import pathlib
 import socket
 import ssl
 import subprocess
+import time
 import typing as t
 from datetime import datetime, timedelta, timezone
 
@@ -148,10 +149,18 @@ def test_old_list_that_was_put_back_on_the_host_is_replaced(able: Host, clients:
     proxied(able, crl=newest)
     able.put("/etc/docker-tls-proxy/crl.pem", lists(number=1))
     able.sh("systemctl reload docker-tls-proxy")
-    assert thief.status() == "200"
+    wait_for(lambda: thief.status() == "200")
     done = able.run(listener="proxy", crl=newest)
     assert done.reasons == ["crl-changed"], done.error
     assert (clients.status(), thief.status()) == ("200", "000")
+
+
+def wait_for(is_so: t.Callable[[], bool]) -> None:
+    """systemd reports a reload before the new worker serves."""
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_list_that_was_broken_on_the_host_does_not_come_into_force(able: Host, clients: Clients) -> None:  # noqa: F811
