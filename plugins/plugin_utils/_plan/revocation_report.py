@@ -77,7 +77,7 @@ def _by_list(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outc
     for host in admitting(groups, hostvars, [one["authority"]]):
         variables = ca_place.variables_of(hostvars, host)
         done = set(one["generations"]) <= set(checked_lists(variables)) and is_verified(variables)
-        checks = (variables.get("docker_daemon_proof") or {}).get("checks") or []
+        checks = (variables.get("docker_daemon_verification") or {}).get("checks") or []
         tried = any(check["check"] == f"{LISTED}{one['authority']}" for check in checks)
         for who in one["clients"]:
             text = f"{who} is shut out by the revocation list of {', '.join(one['generations'])}"

@@ -315,7 +315,7 @@ def test_revocation_by_list_concerns_only_the_report() -> None:
 )
 def test_row_of_a_revocation_by_list_says_what_was_tried(check: dict[str, Any], expected: str) -> None:
     tried = {"check": "revoked-client-of-clients", "detail": "ADMITTED: HTTP 200", **check}
-    took = {**TOOK, "docker_daemon_proof": {"passed": check["passed"], "checks": [tried]}}
+    took = {**TOOK, "docker_daemon_verification": {"passed": check["passed"], "checks": [tried]}}
     rows = revocation_report.rows(GROUPS, proxies(web1=took))
     assert {row["host"]: (row["passed"], row["detail"]) for row in rows}["web1"] == (check["passed"], expected)
 
