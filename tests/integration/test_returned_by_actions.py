@@ -21,13 +21,21 @@ PLAY = """
     ca: {path: "%(ca)s", passphrase: "{{ lookup('ansible.builtin.env', 'CA_SECRET') }}"}
     row: {host: web1, seen_from: controller, check: good-client, passed: true, detail: HTTP 200}
     verification: {rows: ["{{ row }}"]}
+    groups_of_ca: {access_groups: [ops]}
+    gone: {clients: [{name: mallory, group: ops, state: revoked}], revocation_list_groups: [ops]}
+    generations: {generations: [ops-g1]}
     session: {name: alice, group: ops, docker_host: "tcp://web1.example.org:2376"}
   tasks:
-    - portcullis.docker_tls.authorities: "{{ ca | combine({'access_groups': ['ops']}) }}"
+    - portcullis.docker_tls.authorities: "{{ ca | combine(groups_of_ca) }}"
+      check_mode: false
+    - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'mallory', 'group': 'ops'}) }}"
+      register: mallory
+      check_mode: false
+    - portcullis.docker_tls.authorities: "{{ ca | combine(groups_of_ca, gone) }}"
       check_mode: false
     - ansible.builtin.file: {path: "%(ca)s/ledger.jsonl", mode: "0644"} # which is repaired, and told
       check_mode: false
-    - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'a', 'group': 'ops', 'expired': true, 'generations': ['ops-g1']}) }}"
+    - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'a', 'group': 'ops', 'expired': true, 'revoked': ['ops']}, generations) }}"
       register: client
     - portcullis.docker_tls.temporary_client: "{{ ca | combine({'name': 'a', 'group': 'ops', 'validity': '1s'}) }}"
       register: client_refused
@@ -49,7 +57,7 @@ PLAY = """
         dest: "%(result)s"
         content: >-
           {{ {'temporary_client': [client, client_refused], 'client_session': [session_begun, session_ended, session_refused],
-          'verification_report': [reported, report_refused]} | to_json }}
+          'verification_report': [reported, report_refused]} | combine({'mallory': mallory.certificate.serial}) | to_json }}
         mode: "0600"
       no_log: true
       check_mode: false
@@ -61,7 +69,10 @@ def test_actions_return_what_they_document(tmp_path: pathlib.Path, options: tupl
     (tmp_path / "runtime").mkdir(mode=0o700)
     run: Run = play(tmp_path, PLAY, PASSPHRASE_TEXT, *options, XDG_RUNTIME_DIR=str(tmp_path / "runtime"))
     assert run.status == 0, run.output
+    revoked_serial = run.result.pop("mallory")
     results: dict[str, list[dict[str, t.Any]]] = run.result
+    twin = results["temporary_client"][0]["revoked"]["ops"]["certificate"]
+    assert options or twin["serial"] == revoked_serial
     for module, found in results.items():
         for result in found:
             if not result.get("skipped"):
