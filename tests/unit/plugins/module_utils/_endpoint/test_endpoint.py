@@ -72,6 +72,18 @@ def bench(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(world, install(monkeypatch, world, Effects()))
 
 
+@pytest.mark.parametrize("listener", ["dockerd", "systemd"])
+def test_first_check_run_names_whom_the_endpoint_would_admit(bench: Bench, listener: str) -> None:
+    """There is no CA yet, so no certificate of an authority, and the groups are known all the same."""
+    pending: dict[str, t.Any] = {"certificate_pending": True, "ca": "", "client_ca": ""}
+    groups = (("clients", ""), ("ops", ""))
+    result = bench.run(check_mode=True, listener=listener, group_authorities=groups, **pending)
+    (line,) = result["plan"]
+    assert "admits + clients (a new authority) + ops (a new authority), restart yes" in line
+    assert "endpoint-new" in line
+    assert not bench.world.state.exists() and bench.world.restarts == 0
+
+
 def test_first_run_writes_the_whole_endpoint(bench: Bench) -> None:
     result = bench.secure()
     directory = bench.world.certificates
