@@ -102,7 +102,9 @@ class Access:
     unknown: list[str] = field(default_factory=list)
 
     def note(self, result: Mapping) -> None:
-        """Take in a result of a module that has read the CA."""
+        """Take in a result of a module that has read the CA; a later reading without the clients says nothing of access."""
+        if result.get("compared") is False:
+            return
         lists = {
             "unlisted": self.unlisted,
             "revocations_deferred": self.deferred,

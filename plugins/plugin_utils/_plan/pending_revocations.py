@@ -39,16 +39,15 @@ def pending(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Pending]
     begun = {each for one in answer.get("revocations") or [] for each in one["generations"]}
     deferred = {each for one in answer.get("revocations_deferred") or [] for each in one["generations"]}
     found: dict[tuple[str, str], Pending] = {}
+    admitting: dict[str, list[str]] = {}  # asked once for each group: a fleet may have thousands of hosts
     for one in answer.get("revoked") or []:
         key = (str(one["client"]), str(one["generation"]))
         if key[1] in begun | deferred or (one["trusted"] and not one.get("listed")):
             continue
-        refusing = set(one.get("refused_by") or ())
-        hosts = [
-            host
-            for host in access_lists.admitting(groups, hostvars, [str(one["group"])])
-            if host not in refusing or is_rolled_back(hostvars[host])
-        ]
+        refusing, group = set(one.get("refused_by") or ()), str(one["group"])
+        if group not in admitting:
+            admitting[group] = access_lists.admitting(groups, hostvars, [group])
+        hosts = [host for host in admitting[group] if host not in refusing or is_rolled_back(hostvars[host])]
         before = found[key].hosts if key in found else ()
         if hosts:
             found[key] = Pending(*key, bool(one["trusted"]), tuple(dict.fromkeys([*before, *hosts])))

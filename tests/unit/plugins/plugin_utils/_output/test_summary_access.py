@@ -232,3 +232,12 @@ def test_next_step_for_several_clients_and_hosts_is_one() -> None:
     assert steps == [
         "- run portcullis.docker_tls.site for the whole inventory, without --limit and --tags: this shuts carol out, and verifies that web3 refuses eve"
     ]
+
+
+def test_later_reading_of_the_authorities_alone_takes_nothing_back() -> None:
+    run = runs.Run()
+    run.note_success("web1", "authorities", {"revoked": [REVOKED], "unlisted": [OLGA], "revoked_unknown": ["bbo"]})
+    run.note_success("web1", "authority_info", {"compared": False, "revoked": [], "unlisted": []})
+    run.end([], [], ["web1"], {"docker_hosts": ["web1", "web2"]})
+    said = told(run)
+    assert "NOT VERIFIED: bob" in said and "olga, certificate of ops-g1" in said and "no certificate of bbo" in said
