@@ -36,7 +36,7 @@ GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 #: Programs of others, whose lines are read by the shell only: there is nothing of ours in them but a path.
 OF_OTHERS = set(
     ". bao curl direnv docker echo export firewall-cmd git install journalctl keytool ln ls mkdir nft openssl printf python3 set".split()
-    + "sha256sum ssh sudo systemctl ufw umask".split()
+    + "sed sha256sum ssh sudo systemctl ufw umask".split()
 )
 GROUPS = {"docker_ca", "docker_clients", "docker_hosts"}
 #: Modules have options such as docker_host.
