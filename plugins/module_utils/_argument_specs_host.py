@@ -38,6 +38,14 @@ REQUEST_OPTIONS: dict[str, t.Any] = {
     "group": {"type": "str"},
 }
 
+#: The options of M(server_certificate).
+SERVER_CERTIFICATE_OPTIONS: dict[str, t.Any] = {
+    "directory": {"type": "path", "default": "/etc/docker/certs"},
+    "certificate_content": {"type": "str", "required": True},
+    "ca_content": {"type": "str", "default": ""},
+    "rejected": {"type": "dict", "default": {}},
+}
+
 #: The options of M(endpoint).
 ENDPOINT_OPTIONS: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "rolled_back", "confirmed"], "default": "present"},

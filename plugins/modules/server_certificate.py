@@ -75,39 +75,18 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
+from ..module_utils._argument_specs_host import SERVER_CERTIFICATE_OPTIONS
 from ..module_utils._endpoint import server_certificate
 from ..module_utils._module import run_module
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
-    params = module.params
-    plan = server_certificate.plan(params["directory"], params["certificate_content"], params["ca_content"])
-    if plan.reasons and not module.check_mode:
-        server_certificate.install(plan)
-    return {
-        "changed": bool(plan.reasons),
-        "reasons": list(plan.reasons),
-        "directory": plan.directory,
-        "certificate": server_certificate.report(plan),
-        "diff": {
-            "before": server_certificate.describe(plan, after=False),
-            "after": server_certificate.describe(plan, after=True),
-        },
-    }
+    return server_certificate.ensure(module.params, check_mode=module.check_mode)
 
 
 def main() -> None:
     """Run the module."""
-    run_module(
-        _run,
-        argument_spec={
-            **CRYPTOGRAPHY_OPTION,
-            "directory": {"type": "path", "default": "/etc/docker/certs"},
-            "certificate_content": {"type": "str", "required": True},
-            "ca_content": {"type": "str", "default": ""},
-            "rejected": {"type": "dict", "default": {}},
-        },
-    )
+    run_module(_run, argument_spec={**CRYPTOGRAPHY_OPTION, **SERVER_CERTIFICATE_OPTIONS})
 
 
 if __name__ == "__main__":

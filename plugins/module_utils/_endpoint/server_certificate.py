@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
+from .._outcome import outcome
 from .._pki import keys, reader, renewal, verify
 from .._time import isoformat
 from . import certificate_store
@@ -28,6 +29,25 @@ class Plan:
     live: certificate_store.CertificateSet
     changes: dict[str, bytes]
     reasons: tuple[str, ...]
+
+
+def run(arguments: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return the result of M(server_certificate) or its failure; ``arguments``: its ``options``, with defaults, and ``check_mode``."""
+    return outcome(lambda: ensure(arguments["options"], check_mode=arguments["check_mode"]))
+
+
+def ensure(options: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
+    """Return the module's result for its options, after the installation where there is one. Raises TlsError as ``plan``."""
+    planned = plan(options["directory"], options["certificate_content"], options["ca_content"])
+    if planned.reasons and not check_mode:
+        install(planned)
+    return {
+        "changed": bool(planned.reasons),
+        "reasons": list(planned.reasons),
+        "directory": planned.directory,
+        "certificate": report(planned),
+        "diff": {"before": describe(planned, after=False), "after": describe(planned, after=True)},
+    }
 
 
 def plan(directory: str, certificate_content: str, ca_content: str) -> Plan:
