@@ -246,8 +246,8 @@ def test_run_of_a_host_that_answers_nonsense_fails_for_itself(name: str, answer:
 
 def test_run_of_the_ca_host_sets_its_one_fact() -> None:
     authorities = {"server": sample(AUTHORITIES._shape)}
-    answer = {"changed": False, "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_path": "/evil"}}
-    result = run(action("authority_info", {}, [answer]))
+    facts = {"docker_ca_authorities": authorities, "docker_ca_path": "/evil"}
+    result = run(action("authority_info", {}, [{"changed": False, "authorities": authorities, "ansible_facts": facts}]))
     assert result["ansible_facts"] == {"docker_ca_authorities": authorities}
 
 
