@@ -79,7 +79,7 @@ def incomplete(deferred: t.Sequence[t.Mapping[str, t.Any]], *, predicting: bool)
     return {
         "failed": True,
         "code": "revocation-incomplete",
-        "msg": f"The revocation of {clients} {'would not be' if predicting else 'is not'} complete: hosts that still trust {generations} let these "
-        "clients in. The roles alone do not complete it.",
+        "msg": f"The revocation of {clients} {'would not be' if predicting else 'is not'} complete: hosts that still trust {generations} "
+        "admit these clients. The roles alone do not complete it.",
         "hint": "Write state revoked in the inventory, and run the playbook portcullis.docker_tls.site for the whole inventory.",
     }

@@ -113,7 +113,7 @@ class ActionModule(ModuleAction):
         given: Result = {}
         try:
             if bound["docker_daemon_state"] != "present":
-                raise _Undecided("something else is asked for than an endpoint")
+                raise _Undecided("a state without an endpoint is requested")
             for role, make in (("docker_server_cert", options.server_request), ("docker_daemon", options.endpoint)):
                 if role in asked["roles"]:
                     given[role] = make(bound, options.authorities(bound, role))

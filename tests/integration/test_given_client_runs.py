@@ -101,7 +101,7 @@ def test_value_that_names_no_files_fails_the_run_with_what_it_has_to_be(
 ) -> None:
     done = run(tmp_path, endpoint.docker_host, docker_daemon_verify_clients={"clients": "/srv/monitor.pem"})
     assert done.returncode != 0, done.stdout
-    assert "has to have certificate_path and key_path" in done.stdout
+    assert "must have exactly certificate_path and key_path" in done.stdout
 
 
 def test_without_a_client_the_other_checks_are_made_and_the_run_says_so(

@@ -152,7 +152,7 @@ def _listeners(situation: Situation) -> t.Iterator[Finding]:
             "daemon-json-misspelled",
             CRITICAL,
             endpoint.where.get(meant, place),
-            f"daemon.json has the key {key}, which dockerd does not know: it does not start with it. {meant} was probably meant",
+            f"daemon.json has the key {key}, which dockerd does not know: it does not start with it. {meant} is probably the intended key",
             f"portcullis.docker_tls.site with docker_daemon_existing_settings: adopt removes it and sets {meant}; until then Docker fails at its next start",
         )
     if endpoint.tcp and endpoint.verify and situation.file(effective_settings.CA) is None:
@@ -295,7 +295,7 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
             CRITICAL if others & 0o007 and not encrypted else WARNING,
             fact.path,
             f"{whose} private key has mode {fact.mode:04o}: {who} on this host can read it",
-            f"chmod {0o400 if fact.uid == 0 else 0o600:04o} {fact.path}; if that matters here, count the key as known to others",
+            f"chmod {0o400 if fact.uid == 0 else 0o600:04o} {fact.path}; treat the key as known to others if this matters",
             "mode",
         )
     temporary = fact.path.startswith(_TEMPORARY)
@@ -373,6 +373,6 @@ def _unit_repair(unit: Unit) -> tuple[str, str]:
             f"No drop-in can contain its settings of {', '.join(obstacles)}: decide which of them are needed, write them into a drop-in "
             f"(systemctl edit docker.service), then {by_hand} and systemctl daemon-reload"
         )
-    done = "takes the copy away" if unit.packaged_path else "puts the package's text back, byte for byte,"
+    done = "takes the copy away" if unit.packaged_path else "restores the package's text, byte for byte,"
     kept = f" and keeps the edits in the drop-in {unit_diff.DROPIN_NAME}" if dropin else ""
     return "unit", f"docker_adopt_repair with units {done}{kept}; Docker is not restarted"

@@ -117,7 +117,7 @@ def _check(systemd: Systemd, unit: Unit, obstacles: t.Sequence[str], dropin_path
     if systemd.show().service.need_daemon_reload:
         raise TlsError(
             f"{unit.path} or a drop-in of it was changed after systemd had read it, so the files differ from the settings in effect",
-            hint="Run systemctl daemon-reload on that host, see that Docker's command is what you want, then run again.",
+            hint="Run systemctl daemon-reload on that host, check Docker's effective command, then run again.",
             code="unit-not-loaded",
         )
     # One with the same content is from a run that was killed here.

@@ -24,5 +24,5 @@ def _line(bundle: t.Mapping[str, t.Any]) -> str:
     if certificate is not None and "certificate-changed" in reasons:
         parts.append(f"certificate until {certificate['not_after'][:10]}")
     if bundle["backup_files"]:
-        parts.append(f"what was there is kept as {' '.join(bundle['backup_files'])}")
+        parts.append(f"the former files are kept as {' '.join(bundle['backup_files'])}")
     return f"client {bundle['id']}: {', '.join(parts)} ({', '.join(reasons)})"

@@ -264,7 +264,7 @@ class Run:
             ):
                 raise TlsError(
                     f"the ledger has the authority {name}, but {os.path.join(self.place.authorities, name)} is not there",
-                    hint="Restore the CA directory from its backup. To give that authority up for good and make a new one, "
+                    hint="Restore the CA directory from its backup. To retire that authority and make a new one, "
                     "run the module authorities once with restart_ledger: true.",
                     code="authority-lost",
                 )

@@ -29,7 +29,7 @@ from . import ledger, reported_names
 from .policy import Approved, Rules, is_loopback, without_names
 
 _DECLARE = (
-    "Give the name to the host that it belongs to, or to both if both shall have it (a virtual address, a balancer): "
+    "Give the name to the host that it belongs to, or to both if both need it (a virtual address, a load balancer): "
     "docker_server_cert_names of that host, with the module itself reserved_names or shared_names."
 )
 
@@ -186,8 +186,8 @@ def _objections_of_the_inventory(name: str, owner: str, rules: Rules) -> t.Itera
     if taken:
         yield TlsError(
             f"the name {name} belongs to {', '.join(sorted(taken))}",
-            hint="Take it from the names of one of the two; if both shall have it (a virtual address, a balancer), write it out "
-            "for both in docker_server_cert_names (a fact or a template there counts as reported by the host), with the module itself in "
+            hint="Take it from the names of one of the two; if both need it (a virtual address, a load balancer), declare it for both in "
+            "docker_server_cert_names (a fact or a template there counts as reported by the host), with the module itself in "
             "shared_names.",
             code="name-taken",
         )

@@ -64,7 +64,7 @@ def check_passphrase(
     if len(encoded) > MAXIMUM_BYTES or any(ord(character) < 32 or ord(character) == 127 for character in passphrase):
         raise TlsError(
             f"{short} has a line break or another control character, or over {MAXIMUM_BYTES} bytes",
-            hint="openssl could not read such a one. A line break at the end often comes from a file: "
+            hint="openssl could not read such a passphrase. A line break at the end often comes from a file: "
             "strip it with the filter trim.",
             code="passphrase-unusable",
         )

@@ -133,7 +133,7 @@ def undecided(kept: t.Sequence[str], port: int) -> tuple[Finding, ...]:
     listed = ", ".join(kept)
     if all(entry.startswith(("127.", "[::1]")) for entry in kept):
         text = f"the endpoint that is taken over listens on {listed} only, where neither the controller nor clients elsewhere reach it"
-        hint = f"Set docker_daemon_listen to {list(kept)} to keep that, else to the addresses that you want."
+        hint = f"Set docker_daemon_listen to {list(kept)} to keep them, otherwise to the wanted addresses."
         return (error("listen-undecided", text, hint),)
     if all(entry.rpartition(":")[2] != str(port) for entry in kept):
         text = f"the endpoint that is taken over listens on {listed}, and docker_daemon_port is {port}"
@@ -224,7 +224,7 @@ def _no_address(host: str, entry: str) -> Finding:
         return error(
             "listen-host-name",
             f"docker_daemon_listen has {entry!r}, a host name, which dockerd would resolve again at every start",
-            "Write 127.0.0.1 for localhost, else the address. Names belong in the certificate (docker_server_cert_names).",
+            "Write 127.0.0.1 for localhost, otherwise the address. Names belong in the certificate (docker_server_cert_names).",
         )
     return error("listen-invalid", f"docker_daemon_listen has {entry!r}, which is not an address", _EXAMPLE)
 
@@ -248,7 +248,7 @@ def _port(text: str | None, entry: str, rules: _Rules, findings: list[Finding]) 
             error(
                 "listen-port-invalid",
                 f"docker_daemon_listen has {entry!r}: {text} is not a port",
-                "Ports go from 1 to 65535.",
+                "Ports are from 1 to 65535.",
             )
         )
         return None
@@ -272,7 +272,7 @@ def _private(port: int, rules: _Rules, findings: list[Finding]) -> list[ListenAd
         findings.append(
             error(
                 "listen-no-private-address",
-                f"docker_daemon_listen says private, but the host has no private address (it has: {have})",
+                f"docker_daemon_listen is private, but the host has no private address (it has: {have})",
                 "Name the addresses in docker_daemon_listen, for example 10.0.0.5:2376.",
             )
         )
@@ -302,7 +302,7 @@ def _assess(item: ListenAddress, rules: _Rules) -> list[Finding]:
             error(
                 "listen-address-absent",
                 f"the host does not have the address {item.ip} (it has: {have}); dockerd would not start, nor Docker's local socket",
-                "Correct docker_daemon_listen, or set docker_daemon_listener: systemd, which binds addresses that come later.",
+                "Correct docker_daemon_listen, or set docker_daemon_listener: systemd, which can bind addresses that are added later.",
             )
         )
     return findings

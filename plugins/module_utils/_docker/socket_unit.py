@@ -100,14 +100,14 @@ def check_socket(
     taken_away = own is not None and "\nListenStream=\n" in own
     if existing_settings == "fail" and not taken_away:
         hint = (
-            "Remove it there, then systemctl daemon-reload and systemctl restart docker.socket; or set "
-            "docker_daemon_existing_settings: adopt to have it taken away."
+            "Remove it there, then systemctl daemon-reload and systemctl restart docker.socket; or set docker_daemon_existing_settings: adopt, which "
+            "removes it."
         )
         return None, (error("socket-listener-foreign", text, hint),)
     kept = tuple(f"{item.key}={item.value}" for item in listeners if not item.is_tcp)
     if taken_away:
         return kept, ()
-    adopted = f"docker.socket listened on {listed}; that is taken away"
+    adopted = f"docker.socket listened on {listed}; these listeners are removed"
     return kept, (warning("socket-listener-adopted", adopted, "state absent brings it back."),)
 
 

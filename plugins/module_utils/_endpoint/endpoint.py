@@ -315,7 +315,7 @@ def _confirm(options: Options, machine: Machine, state: StateDirectory, found: H
     journal = state.read_journal()
     if journal is None and found.record is not None and found.record.confirmation_missed:
         raise TlsError(
-            "there is nothing to confirm: the change was rolled back, because its confirmation did not come in time",
+            "there is nothing to confirm: the change was rolled back, because it was not confirmed in time",
             hint="Run again, with a larger docker_daemon_confirm_timeout where the time was too short.",
             code="confirmation-too-late",
         )

@@ -18,7 +18,7 @@ from .plan import Plan
 from .state import HostState
 
 _ACTIONS = {
-    "absent": "endpoint taken away, Docker as it was before",
+    "absent": "endpoint removed, Docker as it was before",
     "rolled_back": "back to the last good state",
     "confirmed": "change confirmed",
 }

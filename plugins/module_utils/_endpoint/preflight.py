@@ -197,7 +197,7 @@ def _check_socket(facts: HostFacts, wanted: WantedEndpoint, derivation: Derivati
         text = f"docker.service requires docker.socket, which is {state}; dockerd could not start again"
         return [error("socket-masked" if state == "masked" else "socket-missing", text, hint)]
     if wanted.listener == "systemd" and (state != "loaded" or not activated):
-        text = "the listener systemd needs a docker.socket and a docker.service that takes it (-H fd://), which this host has not"
+        text = "the listener systemd needs a docker.socket and a docker.service that takes it (-H fd://), which this host does not have"
         return [error("socket-listener-unsupported", text, "Set docker_daemon_listener: dockerd.")]
     return []
 
@@ -246,7 +246,7 @@ def _misspelled(key: str, meant: str, facts: HostFacts, wanted: WantedEndpoint) 
     if wanted.existing_settings != "fail" and wanted.written is None and meant in daemon_json.ENDPOINT_KEYS:
         hint = "" if key == "host" else "State absent does not bring it back: dockerd does not start with it."
         return warning("daemon-json-misspelled", f"{text}; it is removed", hint)
-    return error("daemon-json-misspelled", text, f"Write {meant!r} if that is meant, else remove it.")
+    return error("daemon-json-misspelled", text, f"Write {meant!r} if this is the intended key, otherwise remove it.")
 
 
 def _foreign(foreign: t.Sequence[daemon_json.ForeignSetting], path: str, existing_settings: str) -> Finding:
@@ -258,7 +258,7 @@ def _foreign(foreign: t.Sequence[daemon_json.ForeignSetting], path: str, existin
     return error(
         "existing-settings",
         f"{path} already sets where or how Docker listens: {listed}",
-        "Someone or something else has set that. Remove it, or set docker_daemon_existing_settings: adopt to have it replaced.",
+        "Another tool has set that. Remove it, or set docker_daemon_existing_settings: adopt, which replaces it.",
     )
 
 
@@ -312,7 +312,9 @@ def _check_engine(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     if facts.swarm_active and (wanted.settings.get("live-restore") or wanted.live_restore == "require"):
         hint = f"Set docker_daemon_live_restore: keep. {keep_containers_hint(in_swarm=True)}"
         found.append(
-            error("live-restore-swarm", "live-restore does not go with swarm mode, and this host is in a swarm", hint)
+            error(
+                "live-restore-swarm", "live-restore is not available in swarm mode, and this host is in a swarm", hint
+            )
         )
     return found + _check_containers(facts, wanted)
 
@@ -357,7 +359,7 @@ def _check_clock(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     if wanted.new_certificate and not -CLOCK_BEHIND <= ahead <= CLOCK_AHEAD:
         place = "ahead of" if ahead > timedelta(0) else "behind"
         text = (
-            f"the host's clock says {isoformat(facts.now)}, which is {_roughly(abs(ahead))} {place} the controller's; "
+            f"the host's clock is at {isoformat(facts.now)}, which is {_roughly(abs(ahead))} {place} the controller's; "
             "by that clock a new certificate is not valid, or soon due again"
         )
         hint = (

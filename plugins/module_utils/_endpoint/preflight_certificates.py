@@ -113,7 +113,7 @@ def _check_leaf(leaf: _Loaded, now: datetime, names: t.Sequence[str]) -> list[Fi
 
 
 def _check_dates(view: CertificateView, now: datetime) -> list[Finding]:
-    clock = f"The host's clock says {isoformat(now)}: set it if that is wrong, otherwise issue the certificate again."
+    clock = f"The host's clock is at {isoformat(now)}: set it if that is wrong, otherwise issue the certificate again."
     if now < view.not_before:
         text = f"the server certificate is valid only from {isoformat(view.not_before)} on"
         return [error("certificate-not-yet-valid", text, clock)]
@@ -159,7 +159,7 @@ def _check_issuer(chain: t.Sequence[_Loaded], authorities: t.Sequence[_Loaded], 
     if not usable:
         view = leading[0].view
         text = f"the server authority {view.subject} is valid from {isoformat(view.not_before)} to {isoformat(view.not_after)}"
-        return [error("authority-not-valid", text, f"The host's clock says {isoformat(now)}.")]
+        return [error("authority-not-valid", text, f"The host's clock is at {isoformat(now)}.")]
     end = max(item.view.not_after for item in usable)
     if end < leaf.view.not_after:
         text = f"the server authority ends {isoformat(end)}, before the certificate ({isoformat(leaf.view.not_after)})"
@@ -182,11 +182,11 @@ def _check_anchors(anchors: t.Sequence[_Loaded], now: datetime) -> list[Finding]
         if not view.not_before <= now < view.not_after:
             text = f"client authority {view.subject} is valid from {isoformat(view.not_before)} to {isoformat(view.not_after)}"
             findings.append(
-                warning("anchors-not-valid", text, f"Its clients are refused; the host's clock says {isoformat(now)}.")
+                warning("anchors-not-valid", text, f"Its clients are refused; the host's clock is at {isoformat(now)}.")
             )
     if anchors and not any(item.view.not_before <= now < item.view.not_after for item in anchors):
         text = "no client authority is valid now, so dockerd would refuse every client"
-        findings.append(error("anchors-all-invalid", text, f"The host's clock says {isoformat(now)}."))
+        findings.append(error("anchors-all-invalid", text, f"The host's clock is at {isoformat(now)}."))
     size = sum(len(item.certificate.subject.public_bytes()) + 2 for item in anchors)
     if size > MAXIMUM_NAMES_BYTES:
         text = f"the names of the {len(anchors)} client authorities take {size} bytes, and TLS has room for {MAXIMUM_NAMES_BYTES}"

@@ -35,7 +35,7 @@ _WHY_NOT_STARTED = (
     "A host that starts slowly needs a larger docker_daemon_start_timeout."
 )
 _DOWN = (
-    "Docker had failed before the endpoint was taken away, and fails without it: {}. "
+    "Docker had failed before the endpoint was removed, and fails without it: {}. "
     "`systemctl status docker` and `journalctl -u docker` on the host show why."
 )
 _FAILED_BEFORE = "Docker had failed before: `systemctl status docker` and `journalctl -u docker` on the host show why."
@@ -353,7 +353,7 @@ def _rolled_back(
         return TlsError(message, hint=worse.hint, code="rollback-failed")
     tail = telling_lines(log)
     shown = f". {LOG_MARK} {' | '.join(tail)}" if tail and rolled_back.restarted else ""
-    aside = f". Files of someone else were put aside: {', '.join(rolled_back.aside)}" if rolled_back.aside else ""
+    aside = f". Files of other tools were moved aside: {', '.join(rolled_back.aside)}" if rolled_back.aside else ""
     message = f"{cause.message}. {_how_it_is(rolled_back)}{aside}{shown}"
     hint = cause.hint if rolled_back.found == "active" or not rolled_back.problem else f"{cause.hint} {_FAILED_BEFORE}"
     return TlsError(message, hint=hint.strip(), code=cause.code or "change-failed")

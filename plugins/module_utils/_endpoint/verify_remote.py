@@ -114,8 +114,8 @@ def _message(target: Target, checks: t.Sequence[Check], problem: str) -> dict[st
             "does the host listen there, with no firewall between? docker_daemon_address is how the controller and clients reach it."
         }
     return {
-        "msg": f"{target.text}, as seen from here: {'; '.join(failed)}. Run portcullis.docker_tls.site again; where a check fails again, check what "
-        "stands between here and dockerd on the host (a proxy, a port forwarding), and at `journalctl -u docker` there."
+        "msg": f"{target.text}, as seen from here: {'; '.join(failed)}. Run portcullis.docker_tls.site again; where a check fails again, check "
+        "the path between the controller and dockerd on the host (a proxy, a port forwarding), and `journalctl -u docker` there."
     }
 
 

@@ -71,7 +71,7 @@ def assess_fleet(
 def assess_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: datetime) -> AuthorityStatus:
     """Assess one generation of an authority: its certificates cannot be valid for longer."""
     if not anchor.current:
-        text = "an older generation: it signs no more, but is still trusted"
+        text = "an older generation: it does not sign any more, but is still trusted"
         return AuthorityStatus((Finding("older-generation", "ok", text),), anchor)
     view = anchor.certificate.view
     advice = _NEXT_ANCHOR if anchor.external else _ROTATE

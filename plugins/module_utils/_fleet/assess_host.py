@@ -161,7 +161,7 @@ def _issuer(
             "foreign",
             "critical",
             f"{what} is of a foreign authority ({certificate.view.issuer}): no client of ours accepts it",
-            "Somebody else configured this daemon, or another machine answers. " + _SITE,
+            "Another tool configured this daemon, or another machine answers. " + _SITE,
         )
         return
     if signer.external:

@@ -237,8 +237,8 @@ def _warnings(
         )
     if "not-yet-valid" in decision.reasons and existing.certificate is not None:
         yield (
-            f"{identity.certificate_path} is valid only from {isoformat(existing.certificate.not_before)} on, and this "
-            f"host's clock says {isoformat(now)}: if the clock is wrong, a new certificate does not help."
+            f"{identity.certificate_path} is valid only from {isoformat(existing.certificate.not_before)} on, and this host's clock is at "
+            f"{isoformat(now)}: if the clock is wrong, a new certificate does not help."
         )
 
 

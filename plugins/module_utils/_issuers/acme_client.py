@@ -115,7 +115,7 @@ class Client:
                 raise acme.refusal(_reason(found), 0, what, (self._settings.eab_key,))
             self._settings.endpoint.sleep(self._settings.poll)
         raise TlsError(
-            f"the issuer acme has not decided about {what} in {_MOST_POLLS} looks",
+            f"the issuer acme has not decided about {what} after {_MOST_POLLS} queries",
             hint="Check the CA's log, then run the play again.",
             code="issuer-timeout",
         )

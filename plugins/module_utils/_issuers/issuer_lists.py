@@ -21,7 +21,7 @@ from .http import Answer, Caller
 #: The value of ``revocation_lists`` that has the lists read from the PKI engine.
 ENGINE = "engine"
 _MOST_ISSUERS = 20
-_HINT = "Check that the issuer publishes its lists where revocation_lists says, then run the play again. The hosts keep what they have until then."
+_HINT = "Check that the issuer publishes its lists at the address in revocation_lists, then run the play again. The hosts keep their lists until then."
 
 
 def of_engine(settings: openbao.Settings, anchors: str) -> str:
@@ -83,23 +83,23 @@ def _hint(error: TlsError) -> str:
     if error.code == "crl-ended":
         return (
             "Have the issuer make a new list: with OpenBao, bao read MOUNT/crl/rotate, and bao write MOUNT/config/crl auto_rebuild=true so that "
-            "none ends. The hosts keep what they have until then."
+            "none ends. The hosts keep their lists until then."
         )
     if error.code == "crl-missing":
         return (
-            "A proxy needs the list of every CA in ca_content, up to the root, and of the CA of this collection while trust_local_ca is true. Take "
-            "out of ca_content what signs no more, or give the lists of all with revocation_lists. The hosts keep what they have until then."
+            "A proxy needs the list of every CA in ca_content, up to the root, and of the CA of this collection while trust_local_ca is true. Remove CAs "
+            "that do not sign any more from ca_content, or give the lists of all with revocation_lists. The hosts keep their lists until then."
         )
     return (
         _HINT
         if error.code in ("crl-foreign", "crl-unreadable")
-        else f"{error.hint} The hosts keep what they have until then."
+        else f"{error.hint} The hosts keep their lists until then."
     )
 
 
 def _failed(settings: openbao.Settings, problem: str) -> TlsError:
     return TlsError(
         f"the issuer openbao at {settings.endpoint.url} {problem}, when its revocation lists were read",
-        hint="Check mount and namespace of the issuer and its log, then run the play again. The hosts keep what they have until then.",
+        hint="Check mount and namespace of the issuer and its log, then run the play again. The hosts keep their lists until then.",
         code="issuer-failed",
     )

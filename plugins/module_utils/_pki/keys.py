@@ -71,7 +71,7 @@ def load_private_key(data: str | bytes, passphrase: bytes | None = None, *, what
     if passphrase is not None and not encrypted:
         raise TlsError(
             f"{what} is not encrypted, but a passphrase was given for it",
-            hint="Leave the passphrase out, or check that this is the key that was meant.",
+            hint="Leave the passphrase out, or check that this is the intended key.",
             code="key-not-encrypted",
         )
     try:

@@ -264,7 +264,7 @@ def check_common_name(text: str, option: str = "common_name") -> None:
         problem = "is empty" if size == 0 else f"has {size} characters; at most {_MAXIMUM_COMMON_NAME} fit"
         raise TlsError(
             f"{option} {text!r} {problem}",
-            hint=f"Set {option} to a shorter name; longer host names can still stand in the list of names.",
+            hint=f"Set {option} to a shorter name; longer host names are still allowed in the list of names.",
             code="common-name-invalid",
         )
     if text != text.strip() or not text.isprintable():

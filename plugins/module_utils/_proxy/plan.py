@@ -111,7 +111,7 @@ def _check_roots(groups: t.Mapping[str, t.Sequence[t.Any]]) -> None:
                     f"the client authority {subject} of the access group {name} is not a root, and its issuer {issuer} is not trusted, so the proxy "
                     "would refuse all clients of the group",
                     hint="Give the group a root of its own. Or add the issuer's certificate to the same ca_content, but only if everyone who has a "
-                    "client certificate below it may use Docker. Or take the listener dockerd or systemd, which need no root.",
+                    "client certificate below it may use Docker. Or use the listener dockerd or systemd, which need no root.",
                     code="proxy-root-missing",
                 )
 

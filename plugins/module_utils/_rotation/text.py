@@ -41,7 +41,7 @@ def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -
     )
     if restart and plan.hosts:
         lines.append(f"  ({restart})")
-    lines += [f"  IN THE WAY  {blocker}" for blocker in plan.blockers]
+    lines += [f"  OBSTACLE  {blocker}" for blocker in plan.blockers]
     return lines if executing else [*lines, NOTHING_CHANGED]
 
 

@@ -37,7 +37,7 @@ def problems(value: t.Any, groups: t.Collection[str]) -> t.Iterator[str]:
         if str(group) not in groups:
             yield f"{where} is not an access group ({', '.join(groups)}). Correct the name, or add it to docker_ca_access_groups."
         if not isinstance(one, t.Mapping) or set(one) != set(_KEYS):
-            yield f"{where} has to have certificate_path and key_path and nothing else: files of the controller in PEM form."
+            yield f"{where} must have exactly certificate_path and key_path: files of the controller in PEM form."
             continue
         for name in _KEYS:
             path = os.path.expanduser(str(one[name]))

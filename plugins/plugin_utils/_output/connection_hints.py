@@ -23,7 +23,7 @@ _LOGIN = (
 _HINTS: tuple[tuple[str, str], ...] = (
     (
         r"\bsudo: (command )?not found\b|sudo: No such file or directory",
-        "Set ansible_user: root for this host if Ansible logs in as root, so that it does not call sudo; else install sudo there.",
+        "Set ansible_user: root for this host if Ansible logs in as root, so that it does not call sudo; otherwise install sudo there.",
     ),
     (
         r"must have a tty to run sudo",

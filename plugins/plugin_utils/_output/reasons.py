@@ -34,7 +34,7 @@ WORDS = {
     "asked-for": "asked for",
     "certificate-changed": "a new certificate",
     "certificate-links-missing": "links to the certificates are missing",
-    "certificates-given-back": "certificates of another tool come back",
+    "certificates-given-back": "certificates of another tool are restored",
     "confirmed": "verified from the controller in time",
     "daemon-json-changed": "other settings in daemon.json",
     "daemon-json-rewritten": "another tool has rewritten daemon.json",

@@ -135,7 +135,7 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
         )
     if run.in_state("unreachable"):
         steps.append(
-            "run again when the hosts that were not reached are back; until then they keep their certificates, and whom they admit"
+            "run again when the hosts that were not reached are back; until then they keep their certificates and admitted groups"
         )
     access = summary_access.next_steps(run.access, _left_out(run))
     covered = any(step.startswith(summary_access.WHOLE) for step in access)

@@ -31,7 +31,7 @@ _COLOURS = {
     "OK:": "COLOR_OK",
 }
 #: Marks of a warning in a plan, anywhere in a line.
-_WARNINGS = ("NOT KNOWN:", "IN THE WAY")
+_WARNINGS = ("NOT KNOWN:", "OBSTACLE")
 
 
 def show(display: t.Any, lines: t.Iterable[str]) -> None:

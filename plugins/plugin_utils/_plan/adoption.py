@@ -177,7 +177,7 @@ def _host_lines(host: str, variables: Mapping) -> list[str]:
     tcp = [str(url) for url in found["listeners"] if not str(url).startswith(("fd://", "unix://"))]
     fate = _FATES.get(
         str(found["layout"]),
-        "is secured by another tool; portcullis.docker_tls.site takes its settings over and gives them back with state absent",
+        "is secured by another tool; portcullis.docker_tls.site takes its settings over and restores them with state absent",
     )
     lines = [f"{host}: {found['layout']}{f', {chr(44).join(tcp)}' if tcp else ''}: {fate}"]
     lines += [

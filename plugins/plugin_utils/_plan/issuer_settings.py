@@ -181,7 +181,7 @@ def _key_path_problems(where: str, one: Mapping, *, is_client: bool) -> t.Iterat
     word = "{client}" if is_client else "{host}"
     unknown = sorted(set(re.findall(r"\{[^{}]*\}", path)) - {word})
     if unknown:
-        yield f"{where}: key_path has {', '.join(unknown)}, and only {word} can stand in it."
+        yield f"{where}: key_path has {', '.join(unknown)}, and only {word} is allowed in it."
     if path and is_client and word not in path:
         yield f"{where}: key_path lacks {word}: each client has a key of its own, for example /srv/docker-keys/{word}.pem."
 

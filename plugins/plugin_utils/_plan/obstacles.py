@@ -20,7 +20,7 @@ def rotation_start(settings: Mapping) -> dict[str, t.Any]:
     if not settings["authority"]:
         raise TlsError(
             "docker_rotate_ca_authority is not set, so there is nothing to rotate",
-            hint="Name the authority that is to be replaced: -e docker_rotate_ca_authority=server, the name of an access group, or all.",
+            hint="Name the authority to replace: -e docker_rotate_ca_authority=server, the name of an access group, or all.",
             code="rotation-authority-missing",
         )
     return {}

@@ -245,7 +245,7 @@ def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Incomp
             found.append(
                 Incomplete(
                     f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. {which}.",
-                    "Write the name as the certificate has it, or remove the entry if another client is meant, and run portcullis.docker_tls.site again.",
+                    "Write the name as the certificate has it, or remove the entry if it is for another client, and run portcullis.docker_tls.site again.",
                 )
             )
     return found

@@ -38,7 +38,7 @@ def with_library(action: t.Any, outcome: Result, arguments: Result, package: t.A
             **action.foretell(outcome, arguments),
             "changed": True,
             "reasons": ["cryptography-missing"],
-            "msg": f"The package {package} would be installed; what comes after that cannot be foretold without it.",
+            "msg": f"The package {package} would be installed; the next steps cannot be predicted without it.",
         }
     return _install_and_repeat(action, outcome, arguments, str(package), task_vars)
 

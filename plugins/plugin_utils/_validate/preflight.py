@@ -172,7 +172,7 @@ def _role_problems(role: str, host: str, variables: Mapping, only: t.Collection[
 
     options = {name: option for name, option in binding.specification(role).items() if not only or name in only}
     for error in binding.problems(options, given):
-        yield f"{host}: {error}. The role {role} takes something else: its README names each variable with its type."
+        yield f"{host}: {error}. The role {role} needs another type: its README lists each variable with its type."
 
 
 def fact_problems(variables: Mapping) -> list[str]:

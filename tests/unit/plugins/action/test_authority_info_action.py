@@ -17,4 +17,4 @@ def test_revocation_that_roles_cannot_complete_is_a_failure(predicting: bool, wo
     found = authority_info.incomplete(deferred, predicting=predicting)
     said = records.said(f"{found['msg']} {found['hint']}", code=found["code"])
     assert (found["failed"], found["code"]) == (True, "revocation-incomplete")
-    assert f"The revocation of bob {words}: hosts that still trust clients-g1, ops-g2 let these clients in" in said
+    assert f"The revocation of bob {words}: hosts that still trust clients-g1, ops-g2 admit these clients" in said

@@ -144,7 +144,7 @@ def test_judge_of_a_ca_that_strict_clients_refuse_says_so_and_names_the_way_out(
 def test_judge_of_a_misspelt_key_says_what_was_meant() -> None:
     found = assess.assess_host(situation([], NOW, endpoint(misspelled=(("tls_verify", "tlsverify"),))))
     (one,) = (finding for finding in found if finding.code == "daemon-json-misspelled")
-    assert (one.severity, "tls_verify" in one.message, "tlsverify was probably meant" in one.message) == (
+    assert (one.severity, "tls_verify" in one.message, "tlsverify is probably the intended key" in one.message) == (
         "critical",
         True,
         True,

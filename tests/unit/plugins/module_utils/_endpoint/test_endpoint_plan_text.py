@@ -105,5 +105,5 @@ def test_plan_text_of_unreadable_files_is_no_failure() -> None:
 
 def test_plan_text_of_the_way_back_says_so() -> None:
     assert line("absent", "endpoint-removed") == (
-        "endpoint taken away, Docker as it was before, restart yes, 14 containers kept (endpoint-removed)"
+        "endpoint removed, Docker as it was before, restart yes, 14 containers kept (endpoint-removed)"
     )

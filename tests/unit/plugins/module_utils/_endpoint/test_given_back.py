@@ -423,7 +423,7 @@ def test_absent_is_done_where_docker_had_failed_before_and_says_that_it_still_fa
     bench.world.problems = {"dies"}
     bench.world.crash()
     gone = bench.run(state="absent")
-    assert [one for one in gone["warnings"] if "Docker had failed before the endpoint was taken away" in one]
+    assert [one for one in gone["warnings"] if "Docker had failed before the endpoint was removed" in one]
     assert bench.world.config.read_text() == '{"debug": true}'
     assert not bench.run(state="absent")["changed"]
 

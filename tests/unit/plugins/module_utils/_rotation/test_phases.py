@@ -300,5 +300,5 @@ def test_render_says_what_is_known_what_comes_and_what_is_in_the_way() -> None:
     assert "Phase 3 of 3, retire:" in text
     assert "the CA gives ops-g1 up; its private key is destroyed" in text
     assert "a: drops ops-g1" in text
-    assert "IN THE WAY  b: its certificates are not known (unreachable)" in text
+    assert "OBSTACLE  b: its certificates are not known (unreachable)" in text
     assert text.endswith("-e docker_rotate_ca_execute=true")

@@ -75,9 +75,9 @@ def test_file_that_is_gone_or_is_no_key_is_refused(tmp_path: pathlib.Path) -> No
     [
         ("alice", "has to be a dictionary"),
         ({"dev": {"certificate_path": "/c", "key_path": "/k"}}, "dev is not an access group (clients, ops)"),
-        ({"ops": "/c"}, "has to have certificate_path and key_path"),
-        ({"ops": {"certificate_path": "/c"}}, "has to have certificate_path and key_path"),
-        ({"ops": {"certificate_path": "/c", "key_path": "/k", "passphrase": "x"}}, "and nothing else"),
+        ({"ops": "/c"}, "must have exactly certificate_path and key_path"),
+        ({"ops": {"certificate_path": "/c"}}, "must have exactly certificate_path and key_path"),
+        ({"ops": {"certificate_path": "/c", "key_path": "/k", "passphrase": "x"}}, "must have exactly"),
         ({"ops": {"certificate_path": "certs/a.pem", "key_path": "/k"}}, "is not an absolute path"),
         ({"ops": {"certificate_path": "/nowhere/c.pem", "key_path": "/k"}}, "is not a file on the controller"),
     ],

@@ -212,7 +212,7 @@ def test_text_of_a_host_without_sudo_says_what_it_said_and_what_to_do() -> None:
     run = run_of(("web1", "", {**result, "module_stdout": "/bin/sh: 1: sudo: not found\r\n"}), failed=["web1"])
     assert told(run)[1] == (
         "FAILED       web1  Module result deserialization failed: No start of json char found: /bin/sh: 1: sudo: not found. "
-        "Set ansible_user: root for this host if Ansible logs in as root, so that it does not call sudo; else install sudo there."
+        "Set ansible_user: root for this host if Ansible logs in as root, so that it does not call sudo; otherwise install sudo there."
     )
 
 

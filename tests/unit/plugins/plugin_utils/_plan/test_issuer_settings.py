@@ -162,9 +162,9 @@ def test_key_that_something_else_makes_has_a_path_for_each_host_or_client() -> N
     ("server", "path", "says"),
     [
         (True, "keys/web1.pem", "is not an absolute path"),
-        (True, "/keys/{client}.pem", "has {client}, and only {host} can stand in it"),
+        (True, "/keys/{client}.pem", "has {client}, and only {host} is allowed in it"),
         (False, "/keys/key.pem", "lacks {client}: each client has a key of its own"),
-        (False, "/keys/{host}-{client}.pem", "has {host}, and only {client} can stand in it"),
+        (False, "/keys/{host}-{client}.pem", "has {host}, and only {client} is allowed in it"),
     ],
 )
 def test_path_of_a_key_that_cannot_work_is_refused(server: bool, path: str, says: str) -> None:

@@ -141,7 +141,7 @@ def test_plan_names_steps_then_what_prevents_them_then_that_the_rotation_is_comp
     away = [fleet.bundle(host="desk", stored={"state": "unreachable", "problem": "no route"})]
     blocked, _plans, lines = decide({"clients": away}, authorities(g1=(G1, "issuing"), g2=(G2, "accepted")))
     assert blocked["blockers"] and blocked["risk"]
-    assert [line for line in lines if "IN THE WAY" in line]
+    assert [line for line in lines if "OBSTACLE" in line]
 
     done, _plans, _lines = decide({}, authorities(g2=(G1, "issuing")), again_after="3650d")
     assert done["idle"] and done["note"]
