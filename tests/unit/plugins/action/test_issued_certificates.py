@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import subprocess
 import typing as t
@@ -14,9 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, reader, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import issued_certificates
-from support.ansible import playbook_runs
 from support.ansible.modules import run_module
-from support.ca import bao_server
 from support.ca import certificates as made
 
 ROOT = made.authority(unit="company-root", number=61)
@@ -240,68 +237,3 @@ def test_check_mode_leaves_no_request(tmp_path: pathlib.Path) -> None:
     found = run(request(), issuers=[issuer(kind="files", files={"directory": str(tmp_path / "x")})], check=True)
     assert found["changed"] is True
     assert not (tmp_path / "x").exists()
-
-
-@bao_server.needs_bao
-def test_play_with_openbao_shows_its_credentials_nowhere(tmp_path: pathlib.Path) -> None:
-    """A real run with all there is to see: -vvv, ANSIBLE_DEBUG, kept files, a refused role and a good one."""
-    for bao in bao_server.started(tmp_path / "bao"):
-        root = bao.make_ca("pki", "Root")
-        bao.make_role("pki", "dockerd")
-        credentials = bao.make_approle("docker", 'path "pki/sign/dockerd" { capabilities = ["update"] }')
-        settings = {"url": bao.url, "ca_content": bao.ca_content, **credentials}
-        calls = [
-            {**request(), "role": "dockerd"},
-            {**request("web2"), "role": "forbidden"},
-        ]
-        play = [
-            {
-                "hosts": "localhost",
-                "gather_facts": False,
-                "tasks": [
-                    {
-                        "portcullis.docker_tls.issued_certificates": {
-                            "requests": [{name: value for name, value in call.items() if name != "role"}],
-                            "issuers": [
-                                {
-                                    "authority": "server",
-                                    "issuer": "openbao",
-                                    "ca_content": root,
-                                    "openbao": {
-                                        **{name: f"{{{{ bao.{name} }}}}" for name in settings},
-                                        "role": call["role"],
-                                    },
-                                }
-                            ],
-                        },
-                        "register": f"issued{number}",
-                    }
-                    for number, call in enumerate(calls)
-                ]
-                + [
-                    {
-                        "ansible.builtin.debug": {
-                            "msg": "{{ issued0.certificates.keys() | list }} {{ issued1.rejected }}"
-                        }
-                    }
-                ],
-            }
-        ]
-        (tmp_path / "play.yml").write_text(json.dumps(play))
-        (tmp_path / "secrets.yml").write_text(json.dumps({"bao": settings}))
-        environment = playbook_runs.keeping(tmp_path / "project", tmp_path / "kept")
-        command = [
-            playbook_runs.PLAYBOOK,
-            "-vvv",
-            "--diff",
-            "-e",
-            f"@{tmp_path}/secrets.yml",
-            str(tmp_path / "play.yml"),
-        ]
-        done = playbook_runs.run(command, {**environment, "ANSIBLE_DEBUG": "1"}, tmp_path)
-        assert done.returncode == 0, done.stdout[-3000:]
-        assert "web1/server" in done.stdout
-        assert "issuer-denied" in done.stdout
-        kept = [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
-        seen = done.stdout + done.stderr + "".join(path.read_text(errors="replace") for path in kept)
-        assert [name for name, secret in credentials.items() if secret in seen] == []
