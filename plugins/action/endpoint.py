@@ -10,7 +10,7 @@ from ..module_utils._proxy.package import package_line
 from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._remote import endpoint_change, packages, program
 from ..plugin_utils._remote.endpoint_change import CHANGE
-from ..plugin_utils._remote.module_runner import CertificateAction, Result
+from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import binding
 from ..plugin_utils._variables.fleet_variables import Fleet
 
@@ -18,10 +18,11 @@ from ..plugin_utils._variables.fleet_variables import Fleet
 _UNUSED_SERVICE = "systemctl disable --now haproxy.service"
 
 
-class ActionModule(CertificateAction):
+class ActionModule(ModuleAction):
     """Secure the endpoint; install cryptography where it is missing."""
 
     MODULE = "portcullis.docker_tls.endpoint"
+    TAKES_REJECTIONS = True
 
     def of_role(self, role: str, bound: binding.Bound, fleet: Fleet) -> Result | None:
         """Return the endpoint that the role's variables describe, with the certificate that was signed in this run."""

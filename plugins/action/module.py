@@ -15,7 +15,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ..plugin_utils._plan import options
+from ..plugin_utils._plan import options, signing
 from ..plugin_utils._remote.failures import failure
 from ..plugin_utils._remote.module_runner import ModuleAction, PassphraseAction, Result
 from ..plugin_utils._variables.binding import Bound
@@ -26,22 +26,32 @@ _COLLECTION = "portcullis.docker_tls"
 
 @dataclass(frozen=True)
 class Traits:
-    """The settings of a module: ``carried``, ``operator`` as in ModuleAction; ``predicted`` is its result without its library.
+    """The settings of a module: ``carried``, ``operator``, ``takes_rejections`` as in ModuleAction; ``predicted`` is its result without its library.
 
-    ``finds_ca``: with C(role: docker_ca) its option C(path) is the CA directory of the inventory.
+    ``bind`` returns the options that a role gives to it, None where it has nothing to do.
     """
 
     carried: str = ""
     operator: bool = False
-    finds_ca: bool = False
+    bind: t.Callable[[Bound, str, Fleet], Result | None] | None = None
+    takes_rejections: bool = False
     predicted: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+def _ca_directory(bound: Bound, role: str, fleet: Fleet) -> Result:
+    return {"path": options.ca_path(bound, role, fleet)}
 
 
 _PLAIN = Traits()
 _OPERATOR = Traits(operator=True)
 _PASSPHRASE = Traits(carried=PassphraseAction.CARRIED, operator=True)
 MODULES: t.Mapping[str, Traits] = {
-    "adopted_authority": replace(_PASSPHRASE, finds_ca=True),
+    "acme_certificate": Traits(
+        "the key of the account binding (eab_key)",
+        bind=lambda bound, _role, fleet: signing.acme(bound, fleet),
+        predicted={"certificate_content": ""},
+    ),
+    "adopted_authority": replace(_PASSPHRASE, bind=_ca_directory),
     "adoption_repair": _PLAIN,
     "authority_backup": _OPERATOR,
     "authority_generation": _PASSPHRASE,
@@ -50,10 +60,11 @@ MODULES: t.Mapping[str, Traits] = {
         PassphraseAction.CARRIED, operator=True, predicted={"authorities": [], "unchanged": []}
     ),
     "authority_restore": _PASSPHRASE,
-    "ledger_info": Traits(finds_ca=True),
+    "ledger_info": Traits(bind=_ca_directory),
     "plain_relay": _PLAIN,
     "portainer_environment": Traits("Portainer's API key"),
-    "recorded_certificates": replace(_OPERATOR, finds_ca=True),
+    "recorded_certificates": replace(_OPERATOR, bind=_ca_directory),
+    "server_certificate": Traits(bind=lambda bound, _role, _fleet: options.installation(bound), takes_rejections=True),
 }
 
 
@@ -65,7 +76,7 @@ class ActionModule(ModuleAction):
         self._name = str(self._task.action).rpartition(".")[2]
         self.MODULE = f"{_COLLECTION}.{self._name}"
         traits = MODULES.get(self._name, _PLAIN)
-        self.CARRIED, self.OPERATOR = traits.carried, traits.operator
+        self.CARRIED, self.OPERATOR, self.TAKES_REJECTIONS = traits.carried, traits.operator, traits.takes_rejections
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> Result:
         """Return the module's result; a failure for a task that names this plugin itself."""
@@ -77,10 +88,9 @@ class ActionModule(ModuleAction):
         )
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
-        """Return where the CA is, for a module that works on it."""
-        if MODULES[self._name].finds_ca:
-            return {"path": options.ca_path(bound, role, fleet)}
-        return super().of_role(role, bound, fleet)
+        """Return the options that ``role`` gives to the module."""
+        bind = MODULES[self._name].bind
+        return bind(bound, role, fleet) if bind else super().of_role(role, bound, fleet)
 
     def predict(self, arguments: Result) -> Result:
         """Return the result of check mode on a host without the library."""

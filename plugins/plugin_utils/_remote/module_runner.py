@@ -57,6 +57,8 @@ class ModuleAction(ActionBase):
     CARRIED = ""
     #: Whether the ledger names who ran Ansible: the option ``operator`` is the controller's user then, unless it is given.
     OPERATOR = False
+    #: Whether the module installs what was signed: a request that the CA rejected fails its own host, before that is asked, and no other.
+    TAKES_REJECTIONS = False
     #: Options beside ``role`` for of_role; the module does not have them.
     OF_ROLES: tuple[str, ...] = ()
     TRANSFERS_FILES = False
@@ -137,6 +139,9 @@ class ModuleAction(ActionBase):
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result, after an installation of ``package`` and a second try where that is needed."""
+        rejected = given_rejections(arguments) if self.TAKES_REJECTIONS else None
+        if rejected:
+            return rejection(rejected)
         if self.OPERATOR and not arguments.get("operator"):
             arguments["operator"] = controller.user()
         outcome = self.execute(self.MODULE, arguments, task_vars)
@@ -207,15 +212,6 @@ class PassphraseAction(ModuleAction):
 
     CARRIED = "the CA's passphrase"
     OPERATOR = True
-
-
-class CertificateAction(ModuleAction):
-    """The same for modules that install certificates: a request that the CA refused fails its own host, and no other."""
-
-    def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return the module's result; the refusal, before anything is asked of the host, where there is one."""
-        rejected = given_rejections(arguments)
-        return rejection(rejected) if rejected else super().run_module(arguments, package, task_vars)
 
 
 def given_rejections(arguments: Result) -> Result:

@@ -16,7 +16,6 @@ from ansible_collections.portcullis.docker_tls.plugins.action import (
     authority_info,
     certificate_bundles,
     certificate_requests,
-    server_certificate,
     signed_certificates,
     temporary_client,
 )
@@ -34,7 +33,7 @@ ALL = {
     "certificate_bundles": certificate_bundles,
     "certificate_requests": certificate_requests,
     "endpoint": endpoint_module,
-    "server_certificate": server_certificate,
+    "server_certificate": "server_certificate",
     "signed_certificates": signed_certificates,
 }
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -273,7 +272,7 @@ REFUSED = {"msg": "no certificate is signed for web1: no", "hint": "Ask.", "code
 
 
 def test_server_certificate_that_was_refused_fails_without_asking_the_host() -> None:
-    found = action(server_certificate, {"certificate_content": "", "rejected": {"server": REFUSED}}, [])
+    found = action("server_certificate", {"certificate_content": "", "rejected": {"server": REFUSED}}, [])
     result = found.run(task_vars={})
     assert found.called == []
     assert (result["failed"], result["changed"], result["hint"], result["code"]) == (True, False, "Ask.", "name-taken")
@@ -281,7 +280,7 @@ def test_server_certificate_that_was_refused_fails_without_asking_the_host() -> 
 
 
 def test_server_certificate_that_was_not_refused_is_installed() -> None:
-    found = action(server_certificate, {"certificate_content": "C", "rejected": {}}, [{"changed": True}])
+    found = action("server_certificate", {"certificate_content": "C", "rejected": {}}, [{"changed": True}])
     assert found.run(task_vars={})["changed"]
     assert found.called[0][1] == {"certificate_content": "C"}
 
