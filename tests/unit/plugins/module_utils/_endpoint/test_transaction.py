@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 import tempfile
 import typing as t
 
@@ -53,8 +52,7 @@ def origin(tmp_path: pathlib.Path, scenario: Scenario) -> World:
 class Trial:
     """One change of one world, which is put back to its origin before each fault."""
 
-    def __init__(self, world: World, scenario: Scenario, path: pathlib.Path) -> None:
-        self.path = path
+    def __init__(self, world: World, scenario: Scenario) -> None:
         self.live = world
         self.keeps_containers = scenario.keeps_containers
         self.options = scenario.change(world)
@@ -65,7 +63,7 @@ class Trial:
             self.found, self.planned = endpoint._plan(self.options, machine, self.state, NOW, check_mode=False)
         self.before = world.snapshot()
         self.containers = set(world.containers)
-        self.saved = world.saved(path / "saved")
+        self.saved = world.saved()
         self.total = self.run(Effects())
         assert works(world)
         self.after = world.snapshot()
@@ -95,13 +93,12 @@ class Trial:
 
     def aftermath(self, world: World, event: t.Callable[[World], None]) -> bool:
         """Return whether Docker works after ``event``; the world is as before then."""
-        saved = world.saved(self.path / "aftermath")
+        saved = world.saved()
         try:
             event(world)
             return works(world)
         finally:
             world.restore(saved)
-            shutil.rmtree(saved.path)
 
 
 def works(world: World) -> bool:
@@ -132,11 +129,27 @@ def followed(snapshot: dict[str, t.Any]) -> dict[str, t.Any]:
     return found
 
 
-def test_transaction_killed_at_any_step_leaves_the_old_or_the_new(
-    scenario: Scenario, origin: World, tmp_path: pathlib.Path
-) -> None:
+def test_world_that_is_restored_is_the_one_that_was_saved(tmp_path: pathlib.Path) -> None:
+    """All that follows relies on it."""
+    world = World(tmp_path / "w").build()
+    (world.certificates / "old").mkdir(parents=True)
+    (world.certificates / "current").symlink_to("old")
+    world.config.write_text("{}")
+    saved = world.saved()
+    (world.certificates / "current").unlink()
+    (world.certificates / "current").mkdir()
+    (world.certificates / "current/ca.pem").write_text("CA")
+    (world.certificates / "old").rmdir()
+    (world.certificates / "old").write_text("a file")
+    world.config.chmod(0o600)
+    world.units.chmod(0o700)
+    world.crash()
+    assert world.restore(saved).saved() == saved
+
+
+def test_transaction_killed_at_any_step_leaves_the_old_or_the_new(scenario: Scenario, origin: World) -> None:
     """dockerd starts with the unit as loaded (it crashes) and as read again (a reboot); then the guard settles it."""
-    trial = Trial(origin, scenario, tmp_path)
+    trial = Trial(origin, scenario)
     world = trial.live
     for step in range(1, trial.total + 1):
         effects = Effects(die_at=step)
@@ -155,11 +168,9 @@ def test_transaction_killed_at_any_step_leaves_the_old_or_the_new(
 
 
 @pytest.mark.parametrize("fault", ["fail_at", "full_at"])
-def test_transaction_failing_at_any_step_brings_everything_back(
-    scenario: Scenario, origin: World, tmp_path: pathlib.Path, fault: str
-) -> None:
+def test_transaction_failing_at_any_step_brings_everything_back(scenario: Scenario, origin: World, fault: str) -> None:
     """An I/O error at one step, or a disk that is full from then on: the exact old bytes, modes and links."""
-    trial = Trial(origin, scenario, tmp_path)
+    trial = Trial(origin, scenario)
     world = trial.live
     for step in range(1, trial.total + 1):
         effects = Effects(**{fault: step})
@@ -179,11 +190,9 @@ def test_transaction_failing_at_any_step_brings_everything_back(
         assert not trial.keeps_containers or world.containers == trial.containers, where
 
 
-def test_transaction_killed_while_undoing_is_rolled_back_by_the_guard(
-    scenario: Scenario, origin: World, tmp_path: pathlib.Path
-) -> None:
+def test_transaction_killed_while_undoing_is_rolled_back_by_the_guard(scenario: Scenario, origin: World) -> None:
     """The verification fails, and the rollback that follows is killed at each of its steps."""
-    trial = Trial(origin, scenario, tmp_path)
+    trial = Trial(origin, scenario)
     world = trial.live
     trial.saved.memory["problems"] = {"unverified"}
     if not trial.planned.plan.restart and trial.planned.plan.proxy in ("", "stop"):
