@@ -253,7 +253,12 @@ def _of_groups(known: Mapping, groups: t.Iterable[str], *, named: bool) -> dict[
 
 
 def _lists_for(bound: Bound, known: Mapping, groups: t.Sequence[str]) -> str:
-    """Return ``_revocation_lists``. Raises TlsError where that of another issuer could not be read: the host keeps what it has."""
+    """Return ``_revocation_lists``. Raises TlsError where that of another issuer could not be read: the host keeps what it has.
+
+    And ``crl-incomplete`` where it would be left out for want of the list of another group: the inventory asks for it.
+    """
+    having = [name for name in groups if known[name].get("external") and known[name].get("crl_content")]
+    lacking = [name for name in groups if known[name]["trusted_content"] and not known[name].get("crl_content")]
     for name in groups:
         problem = known[name].get("crl_problem")
         if problem and bound["docker_daemon_state"] == "present":
@@ -262,6 +267,14 @@ def _lists_for(bound: Bound, known: Mapping, groups: t.Sequence[str]) -> str:
                 hint=problem["hint"],
                 code=problem["code"],
             )
+    if having and lacking and bound["docker_daemon_state"] == "present":
+        raise TlsError(
+            f"the access group {having[0]} has revocation lists of its issuer, but the proxy of this host could not check them, because the access "
+            f"group {lacking[0]} has none",
+            hint=f"Set revocation_lists in docker_client_cert_issuers for {lacking[0]} too (an adopted authority needs rotate_ca), take that group out of "
+            f"docker_daemon_access_groups of this host, or take revocation_lists of {having[0]} out.",
+            code="crl-incomplete",
+        )
     return _revocation_lists(known, groups)
 
 

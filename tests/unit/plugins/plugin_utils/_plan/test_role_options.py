@@ -79,6 +79,21 @@ def test_host_that_needs_a_list_which_could_not_be_read_is_refused_and_no_other(
     )
 
 
+def test_lists_of_an_issuer_are_not_left_out_silently_for_want_of_those_of_another_group() -> None:
+    here = bound(docker_daemon_access_groups=["ops", "clients"], docker_daemon_listener="proxy")
+    one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x", "crl_content": ""}
+    known = {
+        "server": {**one, "purpose": "server"},
+        "ops": {**one, "external": True, "crl_content": "A"},
+        "clients": one,
+    }
+    with pytest.raises(TlsError) as caught:
+        options.endpoint(here, known)
+    assert caught.value.code == "crl-incomplete"
+    assert "group ops has revocation lists" in str(caught.value) and "group clients has none" in str(caught.value)
+    assert options.endpoint(here, {**known, "clients": {**one, "crl_content": "B"}})["crl_content"] == "AB"
+
+
 def test_group_that_the_run_would_make_does_not_take_the_lists_from_a_host() -> None:
     here = bound(docker_daemon_access_groups=["ops", "clients"], docker_daemon_listener="proxy")
     one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x", "crl_content": "A"}
