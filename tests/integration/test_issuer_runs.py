@@ -309,3 +309,43 @@ def test_session_of_a_group_whose_issuer_makes_none_within_a_run_is_refused(tmp_
     done = session(tmp_path, issuer)
     assert done.returncode != 0
     assert "the issuer files of the access group clients makes no certificate within a run" in done.stdout
+
+
+LISTS = """
+- hosts: localhost
+  gather_facts: false
+  roles: [portcullis.docker_tls.docker_ca]
+  tasks:
+    - ansible.builtin.debug:
+        msg: "LISTS {{ found.crl_content | length > 0 }} PROBLEM {{ found.crl_problem.code | default('none') }}"
+      vars: {found: "{{ docker_ca_authorities.clients }}"}
+"""
+
+
+@bao_server.needs_bao
+def test_lists_of_openbao_are_read_for_proxies_and_an_engine_that_is_away_fails_no_run(tmp_path: pathlib.Path) -> None:
+    def lists(listener: str) -> str:
+        (tmp_path / "play.yml").write_text(LISTS)
+        (tmp_path / "inventory").write_text(
+            f"[docker_hosts]\nlocalhost {playbook_runs.LOCAL} docker_daemon_listener={listener}\n"
+        )
+        variables = {
+            "docker_ca_path": str(tmp_path / "ca"),
+            "docker_server_cert_issuer": {"issuer": "files", "files": {"directory": "/srv"}, "ca_content": ROOT.pem},
+            "docker_client_cert_issuers": {"clients": clients},
+        }
+        settings = playbook_runs.environment(tmp_path / "project", tmp_path / "home", tmp_path / "tmp")
+        command = [playbook_runs.PLAYBOOK, "-i", str(tmp_path / "inventory"), str(tmp_path / "play.yml")]
+        done = playbook_runs.run([*command, "-e", json.dumps(variables)], settings, tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return next(line for line in done.stdout.splitlines() if "LISTS" in line and "PROBLEM" in line)
+
+    for bao in bao_server.started(tmp_path / "bao"):
+        root = bao.make_ca("pki", "Clients")
+        access = {"url": bao.url, "ca_content": bao.ca_content, "mount": "pki", "role": "operator", "token": "none"}
+        clients = {"issuer": "openbao", "only_docker_clients": True, "ca_content": root, "openbao": access}
+        assert "LISTS False PROBLEM none" in lists("proxy")
+        clients["revocation_lists"] = "engine"
+        assert "LISTS False PROBLEM none" in lists("dockerd")
+        assert "LISTS True PROBLEM none" in lists("proxy")
+    assert "LISTS False PROBLEM issuer-unreachable" in lists("proxy")
