@@ -26,7 +26,7 @@ _COLLECTION = "portcullis.docker_tls"
 
 @dataclass(frozen=True)
 class Traits:
-    """The settings of a module: ``carried``, ``operator``, ``takes_rejections`` as in ModuleAction; ``predicted`` is its result without its library.
+    """The settings of a module: ``carried``, ``operator`` as in ModuleAction; ``predicted`` is its result without its library.
 
     ``bind`` returns the options that a role gives to it, None where it has nothing to do.
     """
@@ -34,7 +34,6 @@ class Traits:
     carried: str = ""
     operator: bool = False
     bind: t.Callable[[Bound, str, Fleet], Result | None] | None = None
-    takes_rejections: bool = False
     predicted: t.Mapping[str, t.Any] = field(default_factory=dict)
 
 
@@ -64,7 +63,6 @@ MODULES: t.Mapping[str, Traits] = {
     "plain_relay": _PLAIN,
     "portainer_environment": Traits("Portainer's API key"),
     "recorded_certificates": replace(_OPERATOR, bind=_ca_directory),
-    "server_certificate": Traits(bind=lambda bound, _role, _fleet: options.installation(bound), takes_rejections=True),
 }
 
 
@@ -76,7 +74,7 @@ class ActionModule(ModuleAction):
         self._name = str(self._task.action).rpartition(".")[2]
         self.MODULE = f"{_COLLECTION}.{self._name}"
         traits = MODULES.get(self._name, _PLAIN)
-        self.CARRIED, self.OPERATOR, self.TAKES_REJECTIONS = traits.carried, traits.operator, traits.takes_rejections
+        self.CARRIED, self.OPERATOR = traits.carried, traits.operator
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> Result:
         """Return the module's result; a failure for a task that names this plugin itself."""
