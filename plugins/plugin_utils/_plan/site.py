@@ -10,22 +10,23 @@ from dataclasses import asdict, dataclass, field
 
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import batches, inspected, revocation
+from . import batches, inspected, issuer_settings, options, revocation
 
 
 @dataclass(frozen=True)
 class SitePlan:
     """The plan of a run of site.yml: its steps by host, with inventory names in the order of the inventory.
 
-    ``change``: hosts that go through the roles; ``prepared``: whether the inspection has prepared what all of them need;
-    ``refused``: hosts whose change is refused, which fail at the end of the run; ``serial``: the
-    batches in which hosts are changed; ``revoke``: whether a revocation is due, whose plays then have the controller, the CA host and the hosts
-    that admit the client's group; ``record``: the hosts of the play that records where it is complete;
+    ``change``: hosts that go through the roles; ``prepared``: whether the inspection has prepared what all of them need; ``other_issuer``: whether
+    another issuer signs their certificates; ``refused``: hosts whose change is refused, which fail at the end of the run; ``serial``: the batches in
+    which hosts are changed; ``revoke``: whether a revocation is due, whose plays then have the controller, the CA host and the hosts that admit the
+    client's group; ``record``: the hosts of the play that records where it is complete;
     ``incomplete``: each revocation that this run cannot complete, with advice.
     """
 
     change: list[str] = field(default_factory=list)
     prepared: bool = False
+    other_issuer: bool = True
     refused: list[str] = field(default_factory=list)
     serial: t.Any = batches.ALL_AT_ONCE
     revoke: list[str] = field(default_factory=list)
@@ -43,6 +44,7 @@ def site(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
     planned = SitePlan(
         change=change,
         prepared=inspected.all_prepared(change, fleet),
+        other_issuer=bool(change) and issuer_settings.is_external(options.issuers(bound, fleet), "server"),
         refused=inspected.refused_hosts(hosts, fleet),
         serial=bound.get(batches.VARIABLE) or batches.daemon_serial(groups, fleet),
         revoke=revocation.revocation_hosts(groups, fleet, "controller", checking),

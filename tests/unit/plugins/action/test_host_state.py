@@ -66,14 +66,20 @@ def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["Make a key", "Get the answers", "Install the certificate"])
-def test_task_that_is_skipped_on_all_hosts_is_skipped_once(name: str) -> None:
-    """Never on some of them: with run_once, Ansible registers the result of the first host for all."""
+ONCE = {
+    "Make a key": "{{ __docker_server_cert_prepared | default(false) }}",
+    "Get the answers": "{{ not __docker_server_cert_other_issuer | default(true) }}",
+    "Install the certificate": "{{ __docker_server_cert_installed_later }}",
+}
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_task_is_skipped_once_by_what_the_play_says_of_all_its_hosts(name: str) -> None:
+    """Not by what a batch brings: ansible-core 2.21 keeps the value of the first, and the first host's result is registered for all."""
     tasks = yaml.safe_load((ROOT / "roles/docker_server_cert/tasks/main.yml").read_text())
     (task,) = (task for task in tasks if task["name"].startswith(name))
-    left_out = task["when"].removeprefix("not ")
-    once = f"{{{{ {left_out} }}}}" if task["when"].startswith("not ") else f"{{{{ not {left_out} }}}}"
-    assert task["run_once"] == once
+    assert task["run_once"] == ONCE[name]
+    assert name == "Get the answers" or task["when"] == f"not {ONCE[name].strip('{} ')}"
 
 
 def look(

@@ -38,6 +38,16 @@ def test_hosts_with_work_are_changed_and_refused_ones_fail_in_the_end() -> None:
     assert found["revoke"] == found["revoke_ca"] == found["revoke_hosts"] == found["incomplete"] == []
 
 
+def test_tasks_that_no_host_needs_are_known_for_all_batches() -> None:
+    prepared = {**WORK, "prepared": {"requests": [], "plan": ["new certificate"], "warnings": []}}
+    for answers, expected in (({"web1": prepared, "web2": CURRENT}, True), ({"web1": prepared, "web2": WORK}, False)):
+        found = make("site", hostvars(**looked(**answers, db1=REFUSED)))["plan"]
+        assert (found["prepared"], found["other_issuer"]) == (expected, False)
+    acme = {"docker_server_cert_issuer": {"issuer": "acme", "ca_content": "x"}}
+    assert make("site", hostvars(**looked(web1=prepared)), **acme)["plan"]["other_issuer"] is True
+    assert (planned("prepared", GROUPS, hostvars()), planned("other_issuer", GROUPS, hostvars())) == (False, True)
+
+
 def test_inventory_is_checked_where_the_run_began_behind_its_check() -> None:
     """--start-at-task with the inspection."""
     wrong = {"docker_daemon_access_groups": ["typo"]}
