@@ -168,6 +168,11 @@ def _order_by_acme(place: pathlib.Path) -> None:
         credentials = {"eab_kid": value(output[-1], "id"), "eab_key": value(output[-1], "key")}
         ordered = run_module(acme_certificate, {**given, **credentials})
         again = run_module(acme_certificate, {**given, **credentials})
+        typed(
+            "bao patch pki-docker/roles/acme require_cn=true", place, **shell
+        )  # as in a role that signs for the issuer openbao
+        refused = run_module(acme_certificate, {**given, **credentials})
+        assert (refused["code"], "docs/issuers.md" in refused["hint"]) == ("issuer-refused", True)
         other_host = {**given, **credentials, "account_directory": str(place / "accounts of another host")}
         assert run_module(acme_certificate, other_host)["code"] == "issuer-refused"
     for found in (ordered, again):

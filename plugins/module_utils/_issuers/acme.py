@@ -93,7 +93,8 @@ def refusal(found: t.Mapping[str, t.Any], status: int, what: str, secrets: t.Seq
         "rateLimited": "The CA limits how often it is asked. Wait for the time that it names; hosts keep their certificates.",
         "externalAccountRequired": "Set eab_kid and eab_key of the issuer to the values that the CA has given you for external account binding.",
         "rejectedIdentifier": "The CA does not issue for this name. Take it out of docker_server_cert_names, or change the CA's policy.",
-        "badCSR": "Choose another docker_server_cert_key_type, or compare the names of the host with those that the CA allows.",
+        "badCSR": "Choose another docker_server_cert_key_type, or compare the names of the host with those that the CA allows. OpenBao needs a role as in "
+        "docs/issuers.md.",
         "unauthorized": "Check that the CA reaches this host on port 80 by the name, that no other program answers there, and the EAB credentials.",
         "connection": "The CA has to reach this host on port 80 by each of its names and addresses.",
         "dns": "The CA cannot resolve the name. Correct the DNS, or take the name out of the certificate.",
