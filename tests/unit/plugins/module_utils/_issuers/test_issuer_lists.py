@@ -110,6 +110,15 @@ def test_ca_that_signs_now_has_to_be_among_the_anchors(bao: bao_server.Bao, tmp_
     assert not admitted(root + issuing, both, client, tmp_path)
 
 
+def test_ca_without_its_key_in_the_engine_has_no_list_and_does_not_keep_the_others_from_theirs(
+    bao: bao_server.Bao,
+) -> None:
+    """An administrator imports an issuing CA together with its root, whose key is elsewhere."""
+    mount, elsewhere = Mount(bao, "pki-imported"), made.authority("client", unit="company-root", number=83)
+    bao.call("pki-imported/issuers/import/cert", {"pem_bundle": elsewhere.pem})
+    assert issuer_lists.checked(mount.lists(), mount.root, now(), "ops").count("BEGIN") == 1
+
+
 def test_two_roots_of_one_engine_have_both_lists(bao: bao_server.Bao) -> None:
     mount = Mount(bao, "pki-two")
     generated = bao.call("pki-two/root/generate/internal", {"common_name": "Clients 2", "key_type": "ec"})
