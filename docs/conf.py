@@ -38,7 +38,7 @@ pygments_dark_style = "monokai"
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
 
-#: What the reference says of Ansible itself. The site is built offline, so there is no inventory of Ansible's own site.
+#: Links of the reference to Ansible itself. The site is built offline, without the inventory of Ansible's own site.
 ANSIBLE_PAGES = {
     "common_return_values": "reference_appendices/common_return_values.html",
     "action_plugins": "plugins/action.html",
@@ -73,7 +73,7 @@ def link_out_of_docs(app, docname, source):
 
 
 def modules_for_roles():
-    """Return the names of the modules whose documentation says that they are no public interface."""
+    """Return the names of the modules whose documentation marks them as private."""
     modules = (COLLECTION / "plugins/modules").glob("*.py")
     return {module.stem for module in modules if reference_pages.ROLES_ONLY in module.read_text()}
 
@@ -103,7 +103,7 @@ def shorten_reference(app, docname, source):
 
 
 def setup(app):
-    """Register what this file adds to Sphinx."""
+    """Register the extensions of this file in Sphinx."""
     app.connect("missing-reference", link_to_ansible)
     app.connect("source-read", shorten_reference)
     app.connect("source-read", link_out_of_docs)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-#: First words of the description of a module that is no public interface.
+#: First words of the description of a private module.
 ROLES_ONLY = "For the roles and playbooks of this collection"
 
 _ROW = "\n  * - .. raw:: html\n"

@@ -25,7 +25,7 @@ class ActionModule(ModuleAction):
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return where the CA is, and with ``with_clients``, or for docker_daemon used by itself, every client of the inventory."""
         asked = {name: self._task.args.get(name, False) for name in ("with_clients", "unless_revoked")}
-        # In a playbook of the roles nothing else compares the revoked clients with what the hosts admit; verify.yml reports them itself.
+        # In a playbook of the roles nothing else compares the revoked clients with the hosts' admitted groups; verify.yml reports them itself.
         self._warns = (
             role == "docker_daemon" and bound.raw(READ) is None and not bound.raw("__docker_daemon_keep_going")
         )

@@ -30,7 +30,7 @@ class ActionModule(ModuleAction):
         return {"requests": fact_names.with_fact_names([request], bound.written()), "cryptography_package": package}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return the module's result with the controller's own words beside it."""
+        """Return the module's result with the controller's own values beside it."""
         arguments["requests"] = fact_names.with_fact_names(arguments.get("requests"), task_vars)
         return self._with_asked(super().run_module(arguments, package, task_vars), arguments)
 

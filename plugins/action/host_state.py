@@ -133,7 +133,7 @@ class ActionModule(ModuleAction):
 
 
 def _prepared(prepared: Result, requests: t.Sequence[t.Mapping[str, t.Any]]) -> Result:
-    """Return the keys and requests that the host has made, with the controller's own words beside them, as a change of this task."""
+    """Return the keys and requests that the host has made, with the controller's own values beside them, as a change of this task."""
     plan, warnings = prepared["plan"], prepared["warnings"]
     return {
         "prepared": {**prepared, "asked": reported_names.asked(requests)},

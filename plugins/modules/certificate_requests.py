@@ -274,7 +274,7 @@ requests:
       type: str
 asked:
   description:
-    - By the id of each server request, what the controller itself knows of the certificate. C(names) that it gives to the host, C(extends) the names that the
+    - By the id of each server request, the controller's own data about the certificate. C(names) that it gives to the host, C(extends) the names that the
       host's full name may extend, C(address_ranges) that it may have addresses in, and the C(common_name) that is declared. Filled in on the controller.
   returned: with server requests, in a play
   type: dict

@@ -19,7 +19,7 @@ from .files import FileFact
 
 CRITICAL, WARNING, INFO = "critical", "warning", "info"
 _ORDER = (CRITICAL, WARNING, INFO)
-_TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - to find what was left there
+_TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - to find leftovers there
 _LEAF_SOON, _AUTHORITY_SOON = timedelta(days=30), timedelta(days=90)
 _WEAK_SIGNATURES = ("md5", "sha1")
 _SITE = "Adopting the CA and running portcullis.docker_tls.site issues a new one"

@@ -95,7 +95,7 @@ def directories(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tup
         above = os.path.dirname(directory)
         found.update(
             [above] if os.path.dirname(above) != above else []
-        )  # not /etc or /root: what is below is in PLACES
+        )  # without /etc and /root: their relevant parts are in PLACES
         found.update(sorted(filter(os.path.isdir, glob.glob(os.path.join(glob.escape(directory), "*"))))[:_MOST_BELOW])
     for pattern in places:
         found.update(glob.glob(os.path.expanduser(pattern)))
@@ -183,7 +183,7 @@ def find_ca_keys(certificates: t.Iterable[str], places: t.Iterable[str]) -> CaKe
 
 
 def _may_be_ca_key(fact: FileFact, fingerprint: str, facts: t.Iterable[FileFact]) -> bool:
-    """Return whether an encrypted key may be that of the CA whose key has this fingerprint, by what is around it."""
+    """Return whether an encrypted key may be that of the CA whose key has this fingerprint, by its surroundings."""
     directory = os.path.dirname(fact.path)
     beside = {
         view.public_key_fingerprint

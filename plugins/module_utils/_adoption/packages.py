@@ -94,7 +94,7 @@ def _dpkg(path: str, text: str, run: Run, archives: str) -> Unit:
             _status, sums = run(["dpkg-query", "--control-show", package, "md5sums"])
             pairs = (line.split(None, 1) for line in sums.splitlines() if len(line.split(None, 1)) == 2)
             digest = next((one for one, file in pairs if f"/{file.strip()}" in _names(path)), "")
-            changed = True if edited else False if digest else None  # what has no checksum is not verified either
+            changed = True if edited else False if digest else None  # a file without a checksum is not verified
             archived = _in_archives(archives, package, _names(path))
             original = _original(path, text, digest, archived) if edited else ""
             return Unit(path, package, changed, f"apt-get install --reinstall {package}", text, original)

@@ -4,7 +4,7 @@
 """Clients of a plain port served on for a while, beside the secured endpoint.
 
 One dockerd cannot have both: TLS is for all of its TCP listeners (dockerd-facts 1.5). So systemd holds the old addresses
-and relays its connections to Docker's local socket. It is no more open than the port was before, and it is one unit to take away.
+and relays its connections to Docker's local socket. It is not more open than the port was before, and it is one unit to remove.
 """
 
 from __future__ import annotations

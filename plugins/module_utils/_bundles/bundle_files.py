@@ -4,7 +4,7 @@
 """Client bundles: ``ca.pem``, ``cert.pem``, ``key.pem`` as docker names them, and ``env.sh``.
 
 A key is made beside its place (``key.pem.new``, see ``_requests``) and takes it here, only together with the
-certificate that was made for it. What is replaced but was not ours (another authority's certificate in a user's
+certificate that was made for it. Replaced files of others (another authority's certificate in a user's
 ``~/.docker``) is kept beside it as ``<name>.<time>.bak``. A private key is not: a copy that no one uses any more still opens
 what its certificate opens.
 """

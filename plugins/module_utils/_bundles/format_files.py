@@ -4,7 +4,7 @@
 """Where the formats' files go, and which are still right.
 
 ``.formats.json`` in the bundle's directory lists the files that were written there, so that files that are not configured any more
-(the context of a host that is gone, a format that was dropped) can be removed, and what somebody else put in the way is
+(the context of a removed host, a dropped format) can be removed, and a file of another origin is
 kept as ``<name>.<time>.bak`` instead, where it holds no private key.
 """
 

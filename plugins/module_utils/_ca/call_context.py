@@ -17,7 +17,7 @@ from .._pki import key_encryption
 
 @dataclass(frozen=True)
 class CallContext:
-    """What a run brings along: its clock, who it is for the ledger, and how it waits."""
+    """The context of a run: its clock, its user for the ledger, and how it waits."""
 
     now: datetime
     origin: t.Mapping[str, str]

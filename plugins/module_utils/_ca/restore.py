@@ -4,7 +4,7 @@
 """A CA directory from its archive.
 
 Everything is unpacked and checked beside the place (ledger, authorities, passphrase), recorded in the ledger there, and
-becomes the CA in one rename. Serials are random (159 bits), so an old state repeats none; what it lacks are the entries of what was
+becomes the CA in one rename. Serials are random (159 bits), so an old state repeats none; it lacks only the entries of certificates that were
 issued since, which the next run of site.yml notices by the certificates that the hosts have.
 """
 

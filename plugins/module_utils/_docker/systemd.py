@@ -49,7 +49,7 @@ class UnitState:
     file_state: str = ""  # enabled, disabled, static, ...; "": not known
     wanted_by: tuple[str, ...] = ()  # WantedBy= and RequiredBy= of the loaded units
     triggered_by: tuple[str, ...] = ()  # the sockets (and timers, paths) that start it
-    streams: tuple[str, ...] = ()  # of a socket: what it listens on, in order ("/run/docker.sock", "[::]:2376")
+    streams: tuple[str, ...] = ()  # of a socket: its listeners, in order ("/run/docker.sock", "[::]:2376")
 
     @property
     def is_active(self) -> bool:
@@ -232,7 +232,7 @@ class Restart:
 
     @property
     def refusal(self) -> str:
-        """Why systemd did not even begin (a unit that dockerd's requires is masked, say); "" where it did, however that ended."""
+        """Why systemd did not even begin (for example because a required unit is masked); "" where it did, regardless of the result."""
         return self._said.strip() if self._process.returncode and self._said.startswith("Failed to ") else ""
 
 

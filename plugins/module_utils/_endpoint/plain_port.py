@@ -23,7 +23,7 @@ _TIMEOUT = 3.0
 def check_plain_port(listeners: t.Iterable[Listener], *, api_only: bool) -> tuple[Finding, ...]:
     """Return a warning for each of ``listeners``, the (address, port, process) of other processes, on port 2375.
 
-    ``api_only``: report only those that answer as Docker's API; that is what a host is warned of in every run.
+    ``api_only``: report only those that answer as Docker's API; a host gets a warning of those in every run.
     """
     found = []
     for address, port, process in listeners:

@@ -205,7 +205,7 @@ def _check_socket(facts: HostFacts, wanted: WantedEndpoint, derivation: Derivati
 def _check_running(facts: HostFacts, derivation: Derivation) -> list[Finding]:
     """Report a listener of the running dockerd that nothing in the unit's files explains.
 
-    Where those files are what it was started with, the flag comes in a way that is not read here, and the next start has it
+    Where it was started with those files, the flag comes in a way that is not read here, and the next start has it
     too: dockerd would refuse it beside ``hosts`` in daemon.json.
     """
     running = [flag.value or "" for flag in find_flags(facts.running_arguments) if flag.name == "host"]

@@ -203,7 +203,7 @@ def check_greeting(
 
 
 def _listed(names: t.Sequence[bytes]) -> str:
-    return "; ".join(map(name_text, names)) or "nobody"
+    return "; ".join(map(name_text, names)) or "no name"
 
 
 def check_served(target: Target, fingerprint: str, authority_names: t.Sequence[bytes] | None) -> list[Check]:

@@ -3,7 +3,7 @@
 
 """Whether files can be replaced by a rename, found out without writing anything.
 
-A rename onto a mount point fails with EBUSY (rename(2)), onto or inside what is immutable or append-only with EPERM
+A rename onto a mount point fails with EBUSY (rename(2)), onto or inside an immutable or append-only file or directory with EPERM
 (ioctl_iflags(2)), on a read-only file system with EROFS. In check mode nothing may be written, so no probe file is made:
 the kernel is asked for its mounts, the files' attributes and the room that is left.
 """

@@ -108,9 +108,9 @@ def _found(journal: Journal) -> str:
 
 
 def _is_untouched(journal: Journal, machine: Machine, service: UnitState) -> bool:
-    """Return whether dockerd is the process of before; where none ran, whether nobody has tried to start one.
+    """Return whether dockerd is the former process; where none ran, whether no start was tried.
 
-    Where only the proxy reads what was changed, any dockerd that runs is as good, also one that was started since (a boot).
+    Where only the proxy reads the changed files, any running dockerd counts, also one that was started since (a boot).
     """
     if service.job:
         return False
@@ -123,7 +123,7 @@ def _is_untouched(journal: Journal, machine: Machine, service: UnitState) -> boo
 
 
 def _concerns_only_proxy(journal: Journal, machine: Machine) -> bool:
-    """Return whether dockerd and its units read nothing of what was changed: behind the proxy it has no TLS listener."""
+    """Return whether dockerd and its units read none of the changed files: behind the proxy it has no TLS listener."""
     return journal.was_active and all(saved.path in machine.proxy_files.paths for saved in journal.files)
 
 

@@ -65,7 +65,7 @@ def apply(plan: Plan, found: HostState, state: StateDirectory, machine: Machine,
 
 
 class _Work:
-    """The steps of one transaction, with what they all need."""
+    """The steps of one transaction, with their common data."""
 
     def __init__(self, plan: Plan, found: HostState, state: StateDirectory, machine: Machine, options: Options) -> None:
         self.plan = plan

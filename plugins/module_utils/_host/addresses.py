@@ -69,7 +69,7 @@ def from_kernel(
 
 
 def classify(interface: str, ip: IPAddress, *, is_temporary: bool = False) -> Address:
-    """Return the address with what it is."""
+    """Return the address with its kind."""
     private = is_private(ip)
     special = ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast
     return Address(interface, ip, private, ip.is_loopback, ip.is_link_local, not private and not special, is_temporary)

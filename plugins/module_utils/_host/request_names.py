@@ -47,7 +47,7 @@ class WantedNames:
 
 
 def host_fqdn() -> str:
-    """Return this host's full name; its plain name where the resolver only says ``localhost`` (a common /etc/hosts)."""
+    """Return this host's full name; its plain name where the resolver only returns ``localhost`` (a common /etc/hosts)."""
     name = socket.getfqdn()
     if name.split(".")[0] in ("localhost", "localhost6", "ip6-localhost") or not names.is_name(name):
         return socket.gethostname()

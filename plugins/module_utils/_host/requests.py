@@ -59,7 +59,7 @@ class Plan:
     decision: renewal.Decision
     warnings: tuple[str, ...]
     text: str
-    #: Of the certificate of the authority that signed what is there, where that is another one and its certificate is at hand.
+    #: Of the certificate of the authority that signed the present one, where that is another authority and its certificate is available.
     authority_fingerprint: str = ""
 
 
@@ -223,7 +223,7 @@ def observe(identity: Identity, certificate_data: bytes | None, key_data: bytes 
 
 
 def _chain(identity: Identity, data: bytes) -> list[t.Any]:
-    """Return what may stand between a certificate and its authority: nothing with a CA of ours, which signs by itself."""
+    """Return the permitted intermediates between a certificate and its authority: none with a CA of ours, which signs itself."""
     return reader.load_certificates(data, identity.certificate_path)[1:] if identity.wanted.external else []
 
 

@@ -75,7 +75,7 @@ def _asked(caller: Caller, settings: openbao.Settings, place: str) -> Answer:
 def checked(lists: str, anchors: str, now: datetime, group: str) -> str:
     """Return ``lists`` of an access group, fit for a proxy: one for each of ``anchors`` and no others (both PEM).
 
-    Raises TlsError with the codes of ``revocation_list.check_lists``; the hint says what to do at the issuer.
+    Raises TlsError with the codes of ``revocation_list.check_lists``; the hint is advice about the issuer.
     """
     what = f"the revocation lists of the issuer of {group}"
     if not pem.blocks(lists, *pem.REVOCATION_LIST):

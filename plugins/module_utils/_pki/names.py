@@ -14,7 +14,7 @@ Accepted names, with reasons:
   and two hosts must not make different names of one text. Where IDNA 2003 and 2008 disagree on a letter (``ß``,
   ``ς``, joiners) the name is refused with the request to write the A-label (``xn--…``) that is meant.
 * **IP addresses**: IPv4 without leading zeros (Python before 3.9.5 took ``010.0.0.1``), IPv6 in the spelling of RFC
-  5952, with or without brackets; no zone, no unspecified, multicast or IPv4-mapped address: none of them is what a
+  5952, with or without brackets; no zone, no unspecified, multicast or IPv4-mapped address: none of them is a
   client connects to.
 * **Clients**: ``dirname:CN=<common name>``, see ``client_identity``.
 """

@@ -58,7 +58,7 @@ _CONNECTIONS_OF_ONE_ADDRESS = 250
 _BUFFER = 65536
 _YEAR = 366 * 86400
 #: X509_V_ERR_CRL_HAS_EXPIRED is ignored for lists that end before their authority: a list still refuses all that it revokes, and without this
-#: nobody would be admitted from its end until the next run.
+#: no client would be admitted from its end until the next run.
 _PAST_ITS_END = " crt-ignore-err 12 ca-ignore-err 12"
 
 #: Status codes that HAProxy itself answers with, and the text that a Docker client then shows after "Error response from daemon:".

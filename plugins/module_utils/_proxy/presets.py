@@ -6,7 +6,7 @@
 What each shows is a decision, not only a list. In none but ``full``: contents of files (``archive``, ``export``, ``images/get``), a way into
 a container (``exec``, ``attach``; ``GET attach/ws`` takes input too), swarm's tokens, configs and secrets, output of containers (``logs``).
 ``containers/{id}/json`` shows the environment of containers, volumes (also in ``system/df``) their mount options, and the history of an image
-its build arguments: all can contain passwords. ``read-only`` and ``prometheus`` have none of them; the other presets only what they need.
+its build arguments: all can contain passwords. ``read-only`` and ``prometheus`` have none of them; the other presets only those that they need.
 
 Sources: Docker Engine API reference 1.41 to 1.48; the requests that the tools were seen to make, or make by their source.
 """

@@ -4,7 +4,7 @@
 """The proxy's unit: started, reloaded and stopped, each watched to its end. Standard library only: the rollback guard uses it.
 
 ``systemctl reload`` returns when the signal is sent. HAProxy's master then starts a new worker; where that cannot begin, the old one
-continues and systemd still says active (measured, 2.6 to 3.2). So a reload counts as done when the master has a worker that it did not have
+continues and systemd still reports active (measured, 2.6 to 3.2). So a reload counts as done when the master has a worker that it did not have
 before, no former worker listens any more, and the unit is active again. Former workers may run until their last connection ends.
 """
 

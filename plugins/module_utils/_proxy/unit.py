@@ -7,7 +7,7 @@ Certificate, key and client authorities stay in the certificate store, which onl
 the live set into a directory in memory (/run) that root owns and the proxy's group can read: no second copy of the key is on disk,
 and a renewal is a new revision of the store and a reload. HAProxy 2.6 needs chain and key in one file. A file that has the same contents
 already is not written again, so a rollback needs no room where /run is full. (``printf`` and ``[`` are of the shell, so no key is in a command
-line; ``cat`` says why a file cannot be written.)
+line; ``cat`` reports why a file cannot be written.)
 
 Measured on Debian 12 (HAProxy 2.6, systemd 252), 13 (3.0, 257) and testing (3.2): ``MemoryDenyWriteExecute=`` keeps HAProxy from
 starting (PCRE compiles at run time); 3.2 asks for resources that it can do without, so a filtered call fails instead of ending it;

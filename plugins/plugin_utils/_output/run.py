@@ -19,7 +19,7 @@ from . import connection_hints, signed_certificate
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Collection[str]]
 
-#: What the names of this collection's modules begin with; the callback plugin knows them by it.
+#: The prefix of the names of this collection's modules; the callback plugin knows them by it.
 COLLECTION = "portcullis.docker_tls."
 CONTROLLER = "localhost"
 NOT_VERIFIED = "not-verified"
@@ -57,11 +57,11 @@ class HostRun:
     certificate: Mapping | None = None
     certificate_line: int = 0
     signed: bool = False
-    #: What the inspection of the host has prepared, until the run comes to the host.
+    #: The preparation by the inspection of the host, until the run comes to the host.
     prepared: Mapping = field(default_factory=dict)
 
     def note_prepared(self) -> None:
-        """Take in what the inspection has prepared: the run has come to this host."""
+        """Use the preparation by the inspection: the run has come to this host."""
         found, self.prepared = self.prepared, {}
         request = signed_certificate.server_request(found)
         if request is not None and found.get("plan"):
@@ -102,7 +102,7 @@ class Access:
     unknown: list[str] = field(default_factory=list)
 
     def note(self, result: Mapping) -> None:
-        """Take in a result of a module that has read the CA; a later reading without the clients says nothing of access."""
+        """Add a result of a module that has read the CA; a later reading without the clients has no data about access."""
         if result.get("compared") is False:
             return
         lists = {

@@ -118,7 +118,7 @@ def unverified(access: Access, unknown: t.Collection[str]) -> list[Unverified]:
 
 
 def next_steps(access: Access, left_out: t.Collection[str] = ()) -> list[str]:
-    """Return by what this access ends, each way once. ``left_out``: the hosts that --limit and --tags have excluded."""
+    """Return the ways to end this access, each once. ``left_out``: the hosts that --limit and --tags have excluded."""
     effects = [f"shuts {_names(one, 'clients')} out" for one in access.deferred]
     uncertain = unverified(access, left_out)
     if uncertain:

@@ -338,7 +338,7 @@ def _about_authorities(hosts: t.Iterable[str], hostvars: Mapping, adopted: t.Seq
 
 
 def _needs_ca(variables: Mapping) -> bool:
-    """Return whether the CA of the collection signs anything, as a host's variables say."""
+    """Return whether the CA of the collection signs anything, by a host's variables."""
     names = (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE)
     groups = variables.get("docker_ca_access_groups") or [access_lists.DEFAULT_GROUP]
     return issuer_settings.needs_ca(issuer_settings.declared(*(variables.get(name) for name in names)), groups)

@@ -48,7 +48,7 @@ def _wish(client: Mapping, hosts: t.Sequence[str], hostvars: Mapping, settings: 
 def client_endpoints(group: str, hosts: t.Sequence[str], hostvars: Mapping, default: str) -> list[dict[str, str]]:
     """Return the Docker hosts that admit ``group``, by inventory name, with the one of ``default`` first.
 
-    A ``default`` that is not an inventory host's address (a name in front of one, say) is an endpoint of its own.
+    A ``default`` that is not an inventory host's address (for example a name in front of one) is an endpoint of its own.
     """
     present = [host for host in hosts if hostvars[host].get("docker_daemon_state", "present") == "present"]
     urls = {host: endpoint_url(host, hostvars) for host in present}

@@ -40,7 +40,7 @@ def requests(bound: Bound, become: bool) -> list[Options]:
 
 
 def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
-    """Return the options of M(certificate_bundles): bundles with what was signed for them, those to remove, and what was rejected."""
+    """Return the options of M(certificate_bundles): bundles with their new certificates, those to remove, and rejected requests."""
     host, clients = str(bound["inventory_hostname"]), bound["docker_client_cert_clients"]
     signed = options.signed_of(bound, ROLE)
     docker_hosts = bound.groups().get("docker_hosts") or []
@@ -94,7 +94,7 @@ def _assigned(bound: Bound, become: bool) -> list[Mapping]:
 
 
 def _only(bound: Bound) -> dict[str, Mapping]:
-    """Return what is read of the task's own host: only client machines have users, so only they need be able to compute them."""
+    """Return the variables that are read of the task's own host: only client machines have users, so only they need be able to compute them."""
     host = str(bound["inventory_hostname"])
     names = ("docker_client_cert_users", "ansible_user") if host in _machines(bound) else ()
     return {host: {name: bound.get(name) for name in names if bound.get(name)}}

@@ -103,7 +103,7 @@ def fact_names(request: Mapping, variables: Mapping) -> list[str]:
 def with_fact_names(requests: t.Any, variables: Mapping) -> t.Any:
     """Return ``requests`` with their ``fact_names``, unless these are given."""
     if not isinstance(requests, list) or not all(isinstance(request, dict) for request in requests):
-        return requests  # the module says what is wrong with it
+        return requests  # the module reports its problem
     return [_with_fact_names(request, variables) for request in requests]
 
 

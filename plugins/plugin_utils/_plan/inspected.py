@@ -31,14 +31,14 @@ def all_prepared(hosts: t.Sequence[str], hostvars: Mapping) -> bool:
 
 
 def prepared(variables: Mapping) -> Mapping:
-    """Return what the inspection of a host has prepared, as M(certificate_requests) would have returned it; {} for nothing."""
+    """Return the preparation by the inspection of a host, as M(certificate_requests) would have returned it; {} for nothing."""
     inspected = variables.get(INSPECTED)
     found = inspected.get("prepared") if isinstance(inspected, t.Mapping) else None
     return found if isinstance(found, t.Mapping) else {}
 
 
 def requested(variables: Mapping) -> Mapping:
-    """Return what a host asks for its server certificate, {} where it was not asked.
+    """Return the request of a host for its server certificate, {} where it was not asked.
 
     In: the variables of the host. Where the role has skipped its question, the inspection had prepared the answer.
     """
@@ -69,7 +69,7 @@ def refusal_of(host: str, hostvars: Mapping) -> t.Any:
 
 
 def _inspected(host: str, hostvars: Mapping) -> t.Any:
-    """Return what was registered, which is not a template."""
+    """Return the registered result, which is not a template."""
     return as_written(hostvars, host).get(INSPECTED) if host in hostvars else None
 
 

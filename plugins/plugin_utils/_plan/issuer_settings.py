@@ -162,7 +162,7 @@ def _problems(where: str, one: t.Any, *, is_client: bool) -> list[str]:
 
 
 def _list_problems(where: str, one: Mapping) -> t.Iterator[str]:
-    """Yield what is wrong with the revocation lists. Those of an issuer that only begins to sign (``local``) are given as PEM."""
+    """Yield the problems of the revocation lists. Those of an issuer that only begins to sign (``local``) are given as PEM."""
     lists = one.get(LISTS)
     if lists in (None, ""):
         return

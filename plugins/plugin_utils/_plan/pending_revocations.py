@@ -35,7 +35,7 @@ class Pending:
 
 
 def pending(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Pending]:
-    """Return what is pending. In: ``answer``, a result of M(authorities) or M(authority_info). What this run begins is not in it."""
+    """Return the pending revocations. In: ``answer``, a result of M(authorities) or M(authority_info). It does not contain those that this run begins."""
     begun = {each for one in answer.get("revocations") or [] for each in one["generations"]}
     deferred = {each for one in answer.get("revocations_deferred") or [] for each in one["generations"]}
     found: dict[tuple[str, str], Pending] = {}
@@ -86,7 +86,7 @@ def is_verified(variables: Mapping) -> bool:
 
 
 def is_rolled_back(variables: Mapping) -> bool:
-    """Return whether a host gets back what it had, its former authorities included."""
+    """Return whether the former state of a host is restored, with its former authorities."""
     return variables.get("docker_daemon_state") == "rolled_back"
 
 

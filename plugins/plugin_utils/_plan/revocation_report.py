@@ -20,7 +20,7 @@ Groups = t.Mapping[str, t.Sequence[str]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether a host refuses what a revoked client has of ``generations``; ``detail`` says so, or why not."""
+    """Whether a host refuses the certificates of ``generations`` of a revoked client; ``detail`` is the text about it."""
 
     host: str
     client: str

@@ -26,7 +26,7 @@ def unusable(why: str) -> Result:
         "failed": True,
         "changed": False,
         "code": UNUSABLE,
-        "msg": f"What this host has answered cannot be used: {why}.",
+        "msg": f"The answer of this host cannot be used: {why}.",
         "hint": "Check the host and its Python, or leave the host out with --limit.",
     }
 

@@ -8,7 +8,7 @@ within limits of size and depth. Other fields are dropped, so an answer never ca
 files into the run. Later code relies on the shape and does not check it again.
 
 Ansible prints messages, warnings and diffs of a module as they are, so a hostile host could move the cursor, change colours or hide lines:
-``printable`` takes out what a terminal would take for a command.
+``printable`` removes control sequences for a terminal.
 """
 
 from __future__ import annotations

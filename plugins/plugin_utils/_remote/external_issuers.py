@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Other issuers asked from this process, and their answers beside those of the CA; what they signed is recorded on the CA host.
+"""Other issuers asked from this process, and their answers beside those of the CA; their certificates are recorded on the CA host.
 
 Credentials never leave the controller but for the issuer.
 """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Failures of a task: those that the controller words itself, and what a host has printed where a module should have answered."""
+"""Failures of a task: those that the controller reports itself, and the output of a host instead of a module's answer."""
 
 from __future__ import annotations
 

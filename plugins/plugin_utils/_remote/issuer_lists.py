@@ -3,7 +3,7 @@
 
 """Revocation lists of other issuers beside the authorities that a run has read: read from this process, for groups that proxies admit.
 
-A list that cannot be had is no reason to fail the run: the authority then has ``crl_problem``, with which a host that needs the list is refused
+A list that cannot be read does not fail the run: the authority then has ``crl_problem``, with which a host that needs the list is refused
 (``options.endpoint``) and so left as it is.
 """
 

@@ -108,8 +108,8 @@ def has_begun(output: str) -> bool:
 def answer(output: str) -> dict[str, t.Any] | None:
     """Return the answer of the function, None where it is not valid or too long.
 
-    Nor is it taken with halves of characters in it: Ansible takes none from a module, and what the CA host says about them would be
-    refused with what it says about all other hosts.
+    Lone surrogates are rejected: Ansible accepts none from a module, and the CA host's answer about them would be
+    refused together with its answers about all other hosts.
     """
     if len(output) > MOST_CHARACTERS:
         return None

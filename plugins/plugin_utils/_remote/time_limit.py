@@ -27,7 +27,7 @@ _GRACE = 1.0
 
 
 class TimeLimitExceeded(BaseException):
-    """The time is up. Not an Exception: the ssh connection plugin repeats its command on any Exception."""
+    """The time limit has passed. It is not an Exception, because the ssh connection plugin repeats its command on any Exception."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"no answer within {seconds:g} seconds")

@@ -41,7 +41,7 @@ def problems(given: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def home_problems(environment: t.Mapping[str, str]) -> list[str]:
-    """Return what is wrong with HOME, under which the CA and the bundles are by default. Without HOME it is the account's home directory.
+    """Return the problem of HOME, under which the CA and the bundles are by default. Without HOME it is the account's home directory.
 
     An empty or relative one would be the root directory or the current one: the next run, from elsewhere, would make another CA.
     """

@@ -88,7 +88,7 @@ def _same(one: t.Any, other: t.Any) -> bool:
 class Fleet(t.Mapping[str, t.Mapping[str, t.Any]]):
     """``hostvars`` with the values of the run: inspected, else given by the play, else of the inventory.
 
-    ``given`` returns what the play gives, and is asked only where that counts: Ansible makes a host's variables again for it.
+    ``given`` returns the play's variables, and is called only where they count: Ansible makes a host's variables again for it.
     ``template`` fills in a template of the play for a host that was not inspected.
     """
 

@@ -3,7 +3,7 @@
 
 """Docker contexts: the files that the CLI keeps below ``~/.docker/contexts``, and archives for ``docker context import NAME FILE``.
 
-Layout and bytes are those of docker 28.2 (compared with what the CLI itself writes, in the tests):
+Layout and bytes are those of docker 28.2 (compared with the files of the CLI itself, in the tests):
 ``contexts/meta/<sha256 of the name>/meta.json`` and ``contexts/tls/<the same>/docker/{ca,cert,key}.pem``. A bundle in
 ``~/.docker`` is at once what ``docker --context NAME`` uses; anywhere else ``DOCKER_CONFIG`` points to it.
 

@@ -119,7 +119,7 @@ def prometheus(identity: Identity) -> dict[str, File]:
 
 
 def _job(endpoint: Endpoint, identity: Identity) -> list[str]:
-    """Return the lines of a host's job; what a container publishes is asked for at the host."""
+    """Return the lines of a host's job; published ports of a container are scraped at the host."""
     host = endpoint.address.rpartition(":")[0]
     return [
         f"  - job_name: {quoted('docker-' + endpoint.name)}",
