@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: adopted_authority
-short_description: Go on with a CA that was made by hand or by another tool
+short_description: Adopt a CA that was made by hand or by another tool
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: adoption_info
-short_description: Examine a Docker host that others have set up, before it is adopted
+short_description: Inspect a Docker host of another tool before it is adopted
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: adoption_repair
-short_description: Tidy up keys and units that other tools left behind on a Docker host
+short_description: Repair keys and units that other tools left on a Docker host
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

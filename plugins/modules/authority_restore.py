@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: authority_restore
-short_description: Make a CA directory from its archive
+short_description: Restore a CA directory from its archive
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: client_session
-short_description: Give a play a client certificate for minutes or hours, and leave nothing behind
+short_description: Give a play a client certificate for minutes or hours, and remove it afterwards
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

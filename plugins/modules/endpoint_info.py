@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: endpoint_info
-short_description: See a Docker endpoint as its clients and its attackers see it
+short_description: Check a Docker endpoint as its clients and attackers see it
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

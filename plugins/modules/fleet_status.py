@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: fleet_status
-short_description: Judge the TLS of a fleet of Docker hosts, and report it
+short_description: Assess the TLS of a fleet of Docker hosts, and report it
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_state
-short_description: Ask a Docker host in one look whether the roles have anything to do there
+short_description: Inspect in one call whether the roles have work on a Docker host
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: issued_certificates
-short_description: Have certificates issued by OpenBao, Vault or another issuer, and check them
+short_description: Get certificates from OpenBao, Vault or another issuer, and check them
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

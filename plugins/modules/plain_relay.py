@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: plain_relay
-short_description: Serve clients of Docker's plain TCP port on for a while
+short_description: Relay Docker's plain TCP port to the local socket for a transition
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

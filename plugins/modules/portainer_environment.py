@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: portainer_environment
-short_description: Give Portainer a Docker host with the client certificate of today
+short_description: Give Portainer a Docker host with the current client certificate
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: recorded_certificates
-short_description: Record certificates that the ledger of a CA does not know
+short_description: Record certificates that the ledger of a CA does not contain
 version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
