@@ -64,6 +64,19 @@ class Client:
 
         Raises TlsError ``issuer-refused``, ``issuer-failed``, ``challenge-not-offered`` and those of ``Caller.call``.
         """
+        try:
+            return self._certificate(request_der, wanted, responder, anchors)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            # Every object of an answer is read as RFC 8555 describes it; what lacks a member or has another type ends here.
+            raise TlsError(
+                f"{_NAME} at {self._settings.endpoint.url} answered with an object that is not in the form of RFC 8555 ({type(error).__name__})",
+                hint="Check that directory of the issuer is that of an ACME server, and its log; then run the play again.",
+                code="issuer-failed",
+            ) from error
+
+    def _certificate(
+        self, request_der: bytes, wanted: t.Sequence[str], responder: Responder, anchors: t.Sequence[t.Any]
+    ) -> str:
         self._register()
         payload: dict[str, t.Any] = {"identifiers": acme.identifiers(wanted)}
         if self._settings.profile:

@@ -108,9 +108,11 @@ class Caller:
     def call(self, method: str, url: str, headers: t.Mapping[str, str], body: bytes | None = None) -> Answer:
         """Return the answer, whatever its status; a busy issuer, and one that was not reached at all, is asked again.
 
-        Raises TlsError ``issuer-unreachable``, ``issuer-timeout`` (which may have issued anyway), ``issuer-untrusted``.
+        Raises TlsError ``issuer-failed`` for an address that must not be asked, ``issuer-unreachable``, ``issuer-timeout`` (which may have issued
+        anyway), ``issuer-untrusted``.
         """
-        request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 check_url has seen it
+        self._check_address(url)
+        request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 checked above
         for _try in range(self._endpoint.tries - 1):
             try:
                 answer = self._once(request)
@@ -123,6 +125,22 @@ class Caller:
                 return answer
             self._endpoint.sleep(_wait(answer))
         return self._once(request)
+
+    def _check_address(self, url: str) -> None:
+        """Refuse an address of an answer that urllib would read all the same: a file of this host, or one that is not protected by TLS."""
+        try:
+            parts = urllib.parse.urlsplit(url)
+            good = bool(parts.hostname) and (
+                parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(str(parts.hostname)))
+            )
+        except ValueError:
+            good = False
+        if not good:
+            raise TlsError(
+                f"{self.name} at {_place(self._endpoint.url)} named {clean(url)[:_MOST_SHOWN]!r}, which is not an https address",
+                hint="Check the CA, and that the URL in the settings of the issuer is its own.",
+                code="issuer-failed",
+            )
 
     def _once(self, request: urllib.request.Request) -> Answer:
         try:
