@@ -14,6 +14,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_sp
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import CHANGE
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection import INSPECTION
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
@@ -35,9 +36,9 @@ BROKEN = {
 }
 
 
-def asked(host: Host, program: t.Any, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+def asked(host: Host, sent: program.Program, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return what a program answers that came through a pipe, as the roles' actions send it."""
-    found = program.answer(host.sh("python3 -I - 2>/root/stderr", program.script(arguments)))
+    found = program.answer(host.sh("python3 -I - 2>/root/stderr", sent.script(arguments)))
     assert found is not None
     return found
 
