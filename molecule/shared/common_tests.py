@@ -47,7 +47,7 @@ def certificate_directory(host: Any) -> str:
 
 
 def served_certificate(address: str) -> x509.Certificate:
-    """What the endpoint shows to anybody, by openssl."""
+    """The greeting of the endpoint to every client, by openssl."""
     shown = subprocess.run(
         ["openssl", "s_client", "-connect", f"{address}:2376"],
         input="",

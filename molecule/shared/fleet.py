@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What scenarios with several hosts and clients ask: who gets in where, which dockerd was restarted, was anybody disturbed."""
+"""Questions of scenarios with several hosts and clients: the admitted clients by host, restarts of dockerd, interrupted clients."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def play(
 def on_day(offset: int) -> dict[str, str]:
     """Return the environment in which Ansible lives so many days off, here and where the inventory says so; an empty one for today.
 
-    dockerd and its clients stay in the present: Go asks the kernel, whose clock is everybody's. What lies in the past is what was
-    decided and issued then; who gets in is always seen today.
+    dockerd and its clients stay in the present: Go asks the kernel, whose clock is shared. Only decisions and certificates
+    are of the past; access is always tested today.
     """
     hook = Path(__file__).with_name("other_day")
     path = os.pathsep.join(filter(None, [str(hook), os.environ.get("PYTHONPATH")]))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What somebody tries who has got hold of a key, with openssl as everybody has it."""
+"""Attempts of an attacker with a stolen key, with the openssl of every distribution."""
 
 from __future__ import annotations
 

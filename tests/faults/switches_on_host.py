@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Starts a second dockerd on a test host for each row of support/hosts/tls_switches, and says who gets in. Copied there by its test.
+"""Starts a second dockerd on a test host for each row of support/hosts/tls_switches, and reports the admitted clients. Copied there by its test.
 
 usage: python3 switches_on_host.py < [{"name", "values", "flags", "environment"}, ...]; the answer is {name: [admits, CA's name]}.
 """
@@ -28,7 +28,7 @@ TARGET = probe.Target("127.0.0.1", PORT, "localhost", 3.0)
 
 
 def admitted(process: subprocess.Popen[bytes]) -> tuple[str, str]:
-    """Return who gets in, and by which CA; ``refused`` where dockerd does not start."""
+    """Return the admitted clients, and their CA; ``refused`` where dockerd does not start."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -47,7 +47,7 @@ def admitted(process: subprocess.Popen[bytes]) -> tuple[str, str]:
 
 
 def ask_dockerd(row: dict[str, typing.Any], place: str) -> tuple[str, str]:
-    """Start a dockerd of its own in ``place`` with what ``row`` says; return who gets in."""
+    """Start a dockerd of its own in ``place`` with the options of ``row``; return the admitted clients."""
     with open(f"{place}/daemon.json", "w") as stream:
         json.dump({"hosts": [f"tcp://127.0.0.1:{PORT}"], **row["values"]}, stream)
     roots = [f"--{name}={place}/{name}" for name in ("data-root", "exec-root", "pidfile")]

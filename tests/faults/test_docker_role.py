@@ -32,7 +32,7 @@ def recipe_play() -> dict[str, t.Any]:
 
 
 def plain_play() -> dict[str, t.Any]:
-    """Return the play of somebody who does not know about the endpoint."""
+    """Return the play of a user who does not know about the endpoint."""
     variables = {"docker_daemon_options": OPTIONS}
     return {
         "name": "Docker",

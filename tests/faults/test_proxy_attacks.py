@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attacks on the proxy that one client or nobody's client makes: raw sockets over Python's ssl, a real HAProxy, a real dockerd."""
+"""Attacks on the proxy by one client, with a certificate or without: raw sockets over Python's ssl, a real HAProxy, a real dockerd."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_bytes_that_are_no_text_leave_the_log_readable(lab: Lab) -> None:
 
 
 def test_connections_without_a_client_do_not_keep_others_out(lab: Lab) -> None:
-    """Nobody needs a certificate to hold a connection open; with all of them taken, nobody else would be served."""
+    """A connection can be held open without a certificate; with all connections taken, no other client would be served."""
     silent: list[socket.socket] = []
     try:
         for _ in range(400):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Revocation lists on real hosts with the listener ``proxy``: who is out, at what price, and which lists are never installed."""
+"""Revocation lists on real hosts with the listener ``proxy``: refused clients, the cost, and the lists that are never installed."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_list_of_another_issuer_stays_in_force_after_its_end_and_refuses_nobody_
     clients: Clients,  # noqa: F811
     thief: Clients,
 ) -> None:
-    """OpenSSL would refuse everybody from then on, until a run brings the next list."""
+    """OpenSSL would refuse all clients from then on, until a run brings the next list."""
     revoked = thief.pair.certificate.serial_number
     proxied(able, crl=by_another_issuer(revoked, end=timedelta(days=3)))
     assert (clients.status(), thief.status()) == ("200", "000")

@@ -110,7 +110,7 @@ def test_upgrade_of_a_restricted_client_does_not_open_a_way_past_its_rights(lab:
 
 
 def test_upgrade_that_a_rule_allows_ends_the_http_of_the_connection(lab: Lab) -> None:
-    """After 101 the bytes belong to the container; they are not requests to anybody."""
+    """After 101 the bytes belong to the container; they are not requests to Docker."""
     attach = (
         "POST /containers/keeper/attach?stream=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
     )

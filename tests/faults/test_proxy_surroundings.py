@@ -105,7 +105,7 @@ def test_full_memory_file_system_leaves_the_proxy_as_it_was(able: Host, clients:
 
 
 def test_run_without_any_room_changes_nothing(able: Host, clients: Clients) -> None:  # noqa: F811
-    """systemd cannot even write the unit of the process that would undo the change."""
+    """systemd cannot even write the unit of the process that would roll the change back."""
     proxied(able)
     plain, before = able.files(), dockerd(able)
     able.sh("dd if=/dev/zero of=/run/filler bs=64k 2>/dev/null; dd if=/dev/zero bs=1k 2>/dev/null >>/run/filler; true")
@@ -151,7 +151,7 @@ def test_package_that_was_removed_is_named_and_the_running_proxy_stays(able: Hos
 
 
 def test_port_that_another_takes_while_the_listener_changes_is_named(able: Host, clients: Clients) -> None:  # noqa: F811
-    """Between dockerd's restart without the port and the proxy's start somebody else opens it."""
+    """Between dockerd's restart without the port and the proxy's start another process opens it."""
     able.secure(live_restore="enable")
     plain = able.files()
     thief = f"systemd-run -q --unit port-thief python3 -m http.server {PORT}; sleep 1"

@@ -108,7 +108,7 @@ def test_rewritten_daemon_json_is_never_a_way_in(host: Host, listener: str, name
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_rewrite_without_a_restart_is_mended_before_the_port_is_ever_closed(host: Host, listener: str) -> None:
-    """The other tool leaves the restart to somebody else: dockerd still listens, on the port that it is to have."""
+    """The other tool does not restart Docker: dockerd still listens, on its configured port."""
     settings = {"listener": listener, "live_restore": "enable"}
     host.secure(**settings)
     host.put(PATH, json.dumps({"log-driver": "local", "live-restore": True}))

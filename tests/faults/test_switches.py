@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who gets in, for every way to tell dockerd about TLS: the real one is asked about the table that ``_adoption.effective_settings`` follows."""
+"""Admitted clients for every way to configure TLS: the real dockerd is asked about the table that ``_adoption.effective_settings`` follows."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Arguments(threading.Thread):
         self.join()
 
 
-# Modules that Ansible was told to leave on the host are packed; this unpacks each, with its arguments.
+# Modules that Ansible leaves on the host (ANSIBLE_KEEP_REMOTE_FILES) are packed; this unpacks each, with its arguments.
 UNPACK = "for file in $(find /root/.ansible /tmp -name 'AnsiballZ_*.py' 2>/dev/null); do python3 $file explode >/dev/null; done"
 SECRETS = f"grep -rlsE '{PASSPHRASE}|BEGIN.* PRIVATE KEY-----.{{9}}' /root/.ansible /tmp /var/log"
 

@@ -115,7 +115,7 @@ def test_backup_holds_no_key_that_opens_without_the_passphrase(tmp_path: Path) -
 
 
 def test_wire_shows_certificates_and_authorities_and_no_more(hosts: dict[str, Any]) -> None:
-    """To somebody without a key: openssl reports what it was sent, and the request that follows is not answered."""
+    """To a client without a key: openssl reports the messages that it was sent, and the next request is not answered."""
     for host in hosts.values():
         shown = openssl("s_client", "-connect", f"{address_of(host)}:2376").stdout
         assert "-----BEGIN CERTIFICATE-----" in shown

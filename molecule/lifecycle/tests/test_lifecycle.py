@@ -120,7 +120,7 @@ def copies() -> Generator[dict[str, Bundle], None, None]:
 
 
 def still_good(host: Any, copies: dict[str, Bundle]) -> set[str]:
-    """Return the copies that get in, by docker's CLI, curl and Docker's SDK."""
+    """Return the copies that are admitted, by docker's CLI, curl and Docker's SDK."""
     return {name for name, bundle in copies.items() if answers(host, bundle)}
 
 

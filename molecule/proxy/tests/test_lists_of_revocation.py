@@ -27,7 +27,7 @@ from testinfra_helpers import Bundle, client_bundle
 ALICE, BOB = {"name": "alice"}, {"name": "bob"}
 WENDY = {"name": "wendy", "group": "watchers"}
 ALL = {"gate", "turnstile"}
-#: The list of everybody once bob is revoked.
+#: The list of clients once bob is revoked.
 WITHOUT_BOB = [ALICE, revoked(BOB), WENDY]
 #: What gate cannot have any more with the listener dockerd.
 GATE_BY_DOCKERD: dict[str, Any] = {

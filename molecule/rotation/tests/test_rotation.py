@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may connect, and authorities replaced while somebody asks without a pause. In this order, each on what the one before left."""
+"""Access, and authorities replaced while a client asks without a pause. The tests run in this order, each on the state that the one before left."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_member_of_a_shared_group_is_revoked_and_the_others_stay(hosts: dict[str
     assert who_gets_in(hosts, client_bundle("olga")) == EVERYWHERE
     assert not client_bundle("bob").directory.exists()
     assert restarts == {"oldest": 2, "newest": 2}
-    # The entry is gone later, and that lets nobody in.
+    # The entry is removed later, which admits no client.
     assert_changed_nothing(site(ALICE, OLGA, CI))
     assert who_gets_in(hosts, thief) == set()
 

@@ -81,7 +81,7 @@ def test_status_is_asked_from_outside_only_and_never_fails(host: Any, tmp_path: 
 
 
 def test_status_becomes_nobody_where_it_must_not(host: Any, tmp_path: Path) -> None:
-    """The scenario logs in as root, who may read all; a method of becoming that does not exist tells whether one is asked for."""
+    """The scenario logs in as root, which may read everything; a become method that does not exist shows whether one is used."""
     report = tmp_path / "fleet.json"
     status = {
         "playbook": "playbooks/status.yml",
