@@ -87,7 +87,7 @@ class CallbackModule(CallbackBase):
         self._run.note_problem(host, found)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        """Tell."""
+        """Print the summary."""
         if not self._wanted:
             if self._asked and not self._skipped and "json" not in C.DEFAULT_STDOUT_CALLBACK:
                 table.show(self._display, [NOTHING_RAN])

@@ -60,7 +60,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Go on with the CA of Docker's documentation
+- name: Adopt the CA of Docker's documentation
   portcullis.docker_tls.adopted_authority:
     path: /etc/docker/ca
     passphrase: "{{ vault_docker_ca_passphrase }}"

@@ -12,7 +12,7 @@ version_added: 1.0.0
 author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - Connects to a Docker endpoint and reports which clients it admits, which certificate it serves and which client authorities it names.
-  - Somebody is admitted when an HTTP response comes back, and refused when none does. Error texts are not checked, because under
+  - A client is admitted when it gets an HTTP response, and refused when it gets none. Error texts are not checked, because under
     TLS 1.3 they are a matter of chance.
   - Needs nothing but Python, changes nothing, and runs wherever the endpoint can be reached from.
   - The module fails only for wrong options. Check RV(passed).

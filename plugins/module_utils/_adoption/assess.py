@@ -193,7 +193,7 @@ def _certificates(situation: Situation) -> t.Iterator[Finding]:
 
 
 def _strict_clients(situation: Situation) -> t.Iterator[Finding]:
-    """Tell which CAs of dockerd's strict clients refuse, before anything depends on them."""
+    """Report which CAs of dockerd strict clients refuse, before anything depends on them."""
     fact = situation.file(effective_settings.CA)
     for certificate in reader.load_certificates(fact.content, fact.path) if fact and fact.certificates else ():
         subject = reader.name_text(certificate.subject)

@@ -122,7 +122,7 @@ def _endpoint(host: HostState, where: Where) -> tuple[effective_settings.Endpoin
 
 
 def _original(host: HostState) -> effective_settings.Endpoint:
-    """Return the endpoint that comes back when ours is taken away: its files are still needed."""
+    """Return the endpoint that is restored when ours is removed: its files are still needed."""
     values: dict[str, t.Any] = {}
     if host.record is not None and host.record.original_config is not None:
         try:

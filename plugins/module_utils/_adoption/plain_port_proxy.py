@@ -77,7 +77,7 @@ def docker_socket(paths: t.Iterable[str]) -> str:
 def ensure(
     systemd: Systemd, urls: t.Sequence[str], state: str, *, predict: bool, local: str = "/run/docker.sock"
 ) -> tuple[bool, tuple[str, ...]]:
-    """Make the relay for ``urls`` (``present``) or take it away (``absent``); return whether that changes anything, and its listeners.
+    """Make the relay for ``urls`` (``present``) or remove it (``absent``); return whether that changes anything, and its listeners.
 
     ``local``: dockerd's local socket. Without ``urls`` a relay that is there stays as it is: a secured dockerd does not show its former plain listeners.
     Raises TlsError ``relay-unavailable``, ``listen-invalid``, ``file-unwritable``, ``systemd-command-failed``.

@@ -38,7 +38,7 @@ class SocketListener:
     value: str
     path: str
     port: int = 0
-    late: bool = False  # the file is read after ours, so ours cannot take it away
+    late: bool = False  # the file is read after ours, so ours cannot remove it
 
     @property
     def is_tcp(self) -> bool:

@@ -132,7 +132,7 @@ def prepare(directory: str, changes: t.Mapping[str, bytes]) -> str:
 
 
 def activate(directory: str, revision: str) -> None:
-    """Switch to a revision in one rename, flushed to disk; the directory becomes 0700, and its files are checked and repaired.
+    """Switch to a revision in one rename, flushed to disk; the directory becomes 0700, and its files get their modes and links.
 
     Raises TlsError ``certificate-store-unusable`` (no such revision), ``file-unwritable``.
     """
@@ -141,7 +141,7 @@ def activate(directory: str, revision: str) -> None:
         if not wanted:
             raise TlsError(
                 f"{directory} has no set of certificates called {revision}",
-                hint="Somebody has removed it. Run again with state present: that installs a new one.",
+                hint="It was removed. Run again with state present: that installs a new one.",
                 code="certificate-store-unusable",
             )
         ensure_directory(directory, 0o700)

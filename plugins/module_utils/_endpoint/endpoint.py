@@ -28,7 +28,7 @@ from .plan_present import Present, plan_present
 from .report import NOT_VERIFIED, Report, report
 from .state import HostState, gather
 
-_TASKS = {"present": "set up", "absent": "taken away", "rolled_back": "rolled back"}
+_TASKS = {"present": "set up", "absent": "removed", "rolled_back": "rolled back"}
 
 
 @dataclass(frozen=True)

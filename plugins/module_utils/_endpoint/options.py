@@ -139,7 +139,7 @@ def parse_time(text: str, option: str = "controller_time") -> datetime | None:
     except ValueError as error:
         raise _invalid(option, text, "Write for example 2026-11-22T13:00:00Z.") from error
     if moment.tzinfo is None:
-        raise _invalid(option, text, "Say the zone, for example Z at the end for UTC.")
+        raise _invalid(option, text, "Add the zone, for example Z at the end for UTC.")
     return moment
 
 

@@ -225,7 +225,7 @@ def _check_running(facts: HostFacts, derivation: Derivation) -> list[Finding]:
 
 
 def _check_config(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
-    """Judge daemon.json as found."""
+    """Check the present daemon.json."""
     try:
         values = daemon_json.parse_daemon_json(facts.config_data, facts.config_path).values
     except TlsError as problem:
@@ -241,7 +241,7 @@ def _check_config(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
 
 
 def _misspelled(key: str, meant: str, facts: HostFacts, wanted: WantedEndpoint) -> Finding:
-    """Judge a key in another spelling. One that was meant for an endpoint that is taken over goes with it."""
+    """Check a misspelt key. One of an endpoint that is taken over is removed with it."""
     text = f"{facts.config_path} has the key {key!r}, which dockerd does not read as {meant!r}"
     if wanted.existing_settings != "fail" and wanted.written is None and meant in daemon_json.ENDPOINT_KEYS:
         hint = "" if key == "host" else "State absent does not bring it back: dockerd does not start with it."

@@ -139,7 +139,7 @@ def _check_key(leaf: _Loaded, data: bytes) -> list[Finding]:
         f"the server's key does not belong to the server certificate ({leaf.view.subject}, serial {leaf.view.serial})"
     )
     return [
-        error("key-mismatch", text, "Put back the key that belongs to it, or let docker_server_cert issue a new pair.")
+        error("key-mismatch", text, "Restore the key that belongs to it, or let docker_server_cert issue a new pair.")
     ]
 
 

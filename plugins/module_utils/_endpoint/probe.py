@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Judge a Docker endpoint from outside, as a client would see it.
+"""Checks of a Docker endpoint from outside, as a client sees it.
 
 A client is *admitted* when it gets an HTTP response, and *refused* when it gets none. The text of an error shows
 nothing: under TLS 1.3 the server's refusal comes after the client's handshake, so the result at the client is a race

@@ -74,7 +74,7 @@ def _of_file(path: str, mounts: frozenset[str]) -> t.Iterator[Finding]:
 
 
 def _of_directory(directory: str, mounts: frozenset[str]) -> t.Iterator[Finding]:
-    """Judge the directory in which a file is renamed, or in which a missing directory would be made."""
+    """Check the directory in which a file is renamed, or in which a missing directory would be made."""
     if not os.path.isdir(directory):
         yield _not_replaceable(f"{directory} is not a directory", "Move it away; a directory has to be there.")
         return

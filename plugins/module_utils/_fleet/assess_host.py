@@ -42,7 +42,7 @@ _ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_liste
 
 
 def assess_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> HostStatus:
-    """Judge one Docker host."""
+    """Assess one Docker host."""
     if not facts.wanted:
         return HostStatus(order(_unwanted_endpoint(facts)), facts, None)
     findings = [

@@ -3,7 +3,7 @@
 
 """A private key that something else has put on this host, for companies whose keys are made by another tool.
 
-It is read on the host and never leaves it. Whoever else can read it could be the host for its clients, so it has to be private.
+It is read on the host and never leaves it. Another user who can read it could pose as the host to its clients, so it has to be private.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ What plays read of an authority (``store.describe``) is the same for both kinds,
 and bundles trust is ``trusted_content``, and what certificates have to lead to is ``certificate_content``.
 
 A fleet moves from one issuer to another in three steps, and no client is locked out in between: the anchors of the new one are given
-while the old one still signs (both are trusted); then the new one signs; then the old one's anchors are taken away.
+while the old one still signs (both are trusted); then the new one signs; then the old one's anchors are removed.
 """
 
 from __future__ import annotations

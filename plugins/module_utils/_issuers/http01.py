@@ -80,7 +80,7 @@ def _server(port: int, answers: t.Mapping[str, bytes]) -> http.server.ThreadingH
 
 
 class WebRoot:
-    """Writes tokens where a web server of this host serves them, and takes them away when it is left."""
+    """Writes tokens where a web server of this host serves them, and removes them at its end."""
 
     def __init__(self, directory: str) -> None:
         self._directory = os.path.join(directory, _PLACE.strip("/"))

@@ -50,7 +50,7 @@ _LIMITS_HANDSHAKES = (2, 9)
 
 _GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
 _FILE_NAME = re.compile(r"/[a-zA-Z0-9_.@+/-]{1,250}")
-#: Nobody needs a certificate to open a connection and be silent, and HAProxy before 2.9 waits for ``timeout client`` then. One address
+#: A connection that sends nothing needs no certificate, and HAProxy before 2.9 waits for ``timeout client`` then. One address
 #: cannot take more than an eighth of all connections. (A docker command has one to three, ``docker compose logs`` one a container.)
 _CONNECTIONS_OF_ONE_ADDRESS = 250
 #: A request's header has to fit: ``docker build`` sends the credentials of all registries in one (X-Registry-Config, 3.5 KiB for each of
