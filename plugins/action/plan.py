@@ -9,7 +9,7 @@ import typing as t
 from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
 from ..plugin_utils._output import table
-from ..plugin_utils._plan import obstacles, registered, revocation, revocation_report, rotation, site
+from ..plugin_utils._plan import obstacles, registered, revocation, rotation, site
 from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._validate import play_settings, preflight
@@ -105,6 +105,14 @@ def _controller(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> 
     return {}
 
 
+def _revocation_report(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
+    from ..plugin_utils._plan import revocation_report
+
+    del settings
+    groups = bound.groups()
+    return {"rows": revocation_report.rows(groups, fleet), "verified": revocation_report.verified(groups, fleet)}
+
+
 def _unfinished(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
     del settings
     incomplete = registered.unfinished(bound, fleet)
@@ -161,10 +169,7 @@ PARTS: dict[str, Part] = {
     "secrets": _secrets,
     "site": _site,
     "revocation": lambda bound, fleet, _settings: revocation.plan(bound, fleet),
-    "revocation_report": lambda bound, fleet, _settings: {"rows": revocation_report.rows(bound.groups(), fleet)},
-    "revocation_record": lambda bound, fleet, _settings: {
-        "verified": revocation_report.verified(bound.groups(), fleet)
-    },
+    "revocation_report": _revocation_report,
     "unfinished": _unfinished,
     "verification_report": _verification,
     "rotation": _rotation,

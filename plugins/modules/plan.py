@@ -30,7 +30,7 @@ options:
       - V(rotation_start), V(rotation_phase) and V(rotation_end) fail where a rotation has no authority, where its next phase would lock out a client,
         and where it is not complete. V(adoption_start) fails where an adoption cannot be carried out, V(restore_start) where it is not clear which
         archive is restored.
-      - V(revocation_report) and V(verification_report) are the rows for M(portcullis.docker_tls.verification_report), V(revocation_record) what
+      - V(revocation_report) and V(verification_report) are the rows for M(portcullis.docker_tls.verification_report), the former also what
         M(portcullis.docker_tls.recorded_certificates) records.
     type: str
     required: true
@@ -42,7 +42,6 @@ options:
       - site
       - revocation
       - revocation_report
-      - revocation_record
       - unfinished
       - verification_report
       - rotation
