@@ -41,7 +41,13 @@ class ActionModule(ModuleAction):
 
 
 def _check_settings(bound: Bound) -> None:
-    """Raise TlsError for what no playbook can work with, before one goes by it: several CA hosts, a wrong HOME or variable."""
+    """Raise TlsError for what no playbook can work with, before one goes by it: no inventory, several CA hosts, a wrong HOME."""
+    missing = [str(one) for one in bound.raw("ansible_inventory_sources") or () if not _is_there(str(one))]
+    if missing and not any(bound.groups().values()):
+        # Without hosts every playbook would report on a fleet of nobody, or work on a CA of this controller.
+        _without(
+            [f"there is no inventory {', '.join(missing)}, and Ansible only warns about that. Check the path after -i."]
+        )
     names = (*play_settings.BOOLEANS, *play_settings.NUMBERS)
     given = {name: bound.get(name) for name in names if bound.is_given(name)}
     wrong = [*preflight.ca_host_problems(bound.groups()), *play_settings.home_problems(os.environ)]
@@ -56,12 +62,6 @@ def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> R
             "--skip-tags always leaves out the inspection of the hosts and the plan, without which no run may change anything",
             hint="Run portcullis.docker_tls.site without it.",
             code="run-unfinished",
-        )
-    missing = [str(one) for one in bound.raw("ansible_inventory_sources") or () if not _is_there(str(one))]
-    if missing and not any(bound.groups().values()):
-        # Without hosts, clients that proxies refuse by their lists would pass for ones whose authority has to be replaced.
-        return _without(
-            [f"there is no inventory {', '.join(missing)}, and Ansible only warns about that. Check the path after -i."]
         )
     predicting = bool(bound.raw("ansible_check_mode"))
     return _without(preflight.inventory_problems(bound.groups(), fleet, predicting=predicting))

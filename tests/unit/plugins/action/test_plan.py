@@ -64,9 +64,10 @@ def test_run_without_its_inspection_is_refused() -> None:
     assert refused["code"] == "run-unfinished" and "--skip-tags always" in refused["msg"]
 
 
-def test_inventory_that_is_not_there_is_refused() -> None:
+@pytest.mark.parametrize("part", ["inventory", "settings", "controller", "secrets", "record"])
+def test_inventory_that_is_not_there_is_refused_by_every_playbook(part: str) -> None:
     nobody = {"all": [], "ungrouped": []}
-    refused = make("inventory", hostvars(), groups=nobody, ansible_inventory_sources=["/nowhere/inventory.yml"])
+    refused = make(part, hostvars(), groups=nobody, ansible_inventory_sources=["/nowhere/inventory.yml"])
     assert refused["code"] == "inventory-invalid" and "there is no inventory /nowhere/inventory.yml" in refused["msg"]
     assert not make("inventory", hostvars(), groups=nobody, ansible_inventory_sources=["/etc", "web1,"]).get("failed")
 
