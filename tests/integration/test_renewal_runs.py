@@ -39,7 +39,7 @@ class Run(t.NamedTuple):
 def renew(directory: pathlib.Path, *options: str, passphrase: str = PASSPHRASE_TEXT, **variables: t.Any) -> Run:
     """Run the wrapper against a fleet of clients on this machine."""
     kept = directory / "summary.json"
-    kept.unlink(missing_ok=True)
+    kept.write_text('{"outcome": "nothing-to-do"}\n')  # of an earlier run
     quiet = "interpreter_python = auto_silent\n"
     settings = {
         **playbook_runs.environment(directory, directory / "home", directory, configuration=quiet),
@@ -200,3 +200,20 @@ def test_service_has_a_state_directory_of_its_own() -> None:
     assert f"/var/lib/{directory}" != journal.STATE_DIRECTORY
     assert f"DOCKER_TLS_SUMMARY_PATH=/var/lib/{directory}/summary.json" in text
     assert f"`/var/lib/{directory}/summary.json`" in (EXAMPLES.parents[1] / "renewal.md").read_text()
+
+
+def test_host_that_failed_is_not_hidden_by_one_that_is_not_reached(tmp_path: pathlib.Path) -> None:
+    """ansible-playbook itself returns 4 for both."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text(
+        "[docker_hosts]\naway ansible_host=127.0.0.1 ansible_port=1 ansible_connection=ssh\n"
+        "broken ansible_connection=local ansible_python_interpreter=/bin/false\n"
+    )
+    run = renew(tmp_path, "-i", str(hosts), "--check")
+    states = {one["host"]: one["state"] for one in (run.summary or {})["hosts"]}
+    assert (states["away"], states["broken"], run.code) == ("unreachable", "failed", 2), run.output
+
+
+def test_run_without_a_summary_leaves_none_of_an_earlier_run(tmp_path: pathlib.Path) -> None:
+    run = renew(tmp_path, "--no-such-option")
+    assert (run.code, run.summary) == (2, None), run.output
