@@ -9,6 +9,7 @@ import pathlib
 import re
 
 import pytest
+import yaml
 
 from support.ansible import playbook_runs
 from support.contracts.documentation import ROOT
@@ -53,3 +54,18 @@ def test_summary_on_the_page_is_what_a_run_prints(page: str, printed: list[str])
     lines = normalized(f"changed      localhost {shown}")
     assert len(lines) == 6
     assert [line for line in lines if line not in printed] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_on_the_page_are_those_that_its_inventory_gives(page: str) -> None:
+    """A certificate has the inventory name and ansible_host; no address that the page does not tell the reader to write."""
+    text = (ROOT / page).read_text()
+    inventory = yaml.safe_load(text.partition("# inventory.yml\n")[2].partition("\n```")[0])
+    hosts = {name: variables or {} for name, variables in inventory["docker_hosts"]["hosts"].items()}
+    shown = re.findall(r"^changed +(\S+) .*, SAN ([^,]+),", text, re.MULTILINE)
+    assert shown
+    for host, names in shown:
+        assert set(names.split()) == {host, *filter(None, [hosts[host].get("ansible_host")])}
+    for host, names in re.findall(r"^ok +(\S+) .* ok +(\S.*)$", text, re.MULTILINE):
+        given = {host, *filter(None, [hosts[host].get("ansible_host")])}
+        assert set(names.split()) == {*given, "localhost", "127.0.0.1", "::1"}
