@@ -66,6 +66,8 @@ def test_roles_of_ones_own_plays_give_both(tmp_path: pathlib.Path) -> None:
 
 def test_localhost_without_its_connection_is_reached_by_ssh_and_the_run_says_so(tmp_path: pathlib.Path) -> None:
     """Ansible makes a localhost of its own only where the inventory has none."""
-    code, output = play(tmp_path, "site.yml", more=machine(tmp_path, "ansible_port=1"))
+    code, output = play(
+        tmp_path, "site.yml", more=machine(tmp_path, "ansible_port=1 ansible_ssh_args=-oControlPath=none")
+    )
     assert code == 4, output
     assert "Add ansible_connection: local there" in output.partition("Docker TLS: ")[2], output

@@ -23,8 +23,11 @@ def hosts(directory: pathlib.Path) -> str:
 
 
 MIDDLE = {
-    "the-bundles-in-check-mode": ("portcullis.docker_tls.docker_client_cert : Decide*", "--check"),
-    "the-bundles": ("portcullis.docker_tls.docker_client_cert : Decide*",),
+    "the-bundles-in-check-mode": (
+        "portcullis.docker_tls.docker_client_cert : Make a key and a signing request*",
+        "--check",
+    ),
+    "the-bundles": ("portcullis.docker_tls.docker_client_cert : Make a key and a signing request*",),
 }
 
 
