@@ -19,6 +19,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import empty_plays, run, summary, table
 
 DOCUMENTATION = """
@@ -104,7 +105,7 @@ class CallbackModule(CallbackBase):
 
     def _write(self, path: str) -> None:
         try:
-            _files.write_atomic(os.path.abspath(path), summary.document(self._run).encode(), 0o644)
+            _files.write_atomic(os.path.abspath(path), summary.document(self._run, utc_now()).encode(), 0o644)
         except (TlsError, OSError) as error:
             self._display.warning(f"{PATH} is {path}, and the summary cannot be written there: {error}")
 

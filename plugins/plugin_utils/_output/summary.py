@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import os
 import typing as t
+from datetime import datetime
 
 from ...module_utils import _text_table
 from ...module_utils._fleet import access_text
+from ...module_utils._time import isoformat
 from . import reasons, summary_access
 from .run import HostRun, Run
 
+#: Version of the document's form: fields are added without a new one.
+SCHEMA = 1
 # How many hosts the text names, failed ones first; the JSON has all of them.
 MOST_HOSTS = 40
 _WORDS = {
@@ -152,8 +156,8 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
     return steps
 
 
-def document(run: Run) -> str:
-    """Return the summary as a JSON document, with the outcome on a line of its own for scripts."""
+def document(run: Run, now: datetime) -> str:
+    """Return the summary as a JSON document of the time ``now``, with the outcome on a line of its own for scripts."""
     hosts = [
         {
             "host": host,
@@ -165,8 +169,11 @@ def document(run: Run) -> str:
         }
         for host, state in sorted(run.states.items())
     ]
-    found = {"outcome": run.outcome, "check_mode": run.check_mode, "summary": headline(run), "hosts": hosts}
+    found: dict[str, t.Any] = {"schema": SCHEMA, "generated": isoformat(now), "outcome": run.outcome}
     found.update(
+        check_mode=run.check_mode,
+        summary=headline(run),
+        hosts=hosts,
         not_in_this_run=run.outside,
         unlisted_certificates=list(run.access.unlisted),
         revocations_deferred=list(run.access.deferred),

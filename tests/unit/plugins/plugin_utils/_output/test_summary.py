@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import typing as t
+from datetime import datetime, timezone
 
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import reasons, summary
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run as runs
 
+NOW = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
 CERTIFICATE: dict[str, t.Any] = {
     "changed": True,
     "plan": ["certificate expires 2026-12-01 -> 2099-01-01, CN evil.example.test, SAN + evil.example.test (forged)"],
@@ -257,7 +259,7 @@ def test_hosts_that_a_failed_canary_has_kept_from_their_turn_are_not_as_they_sho
         "NOT DONE     localhost  the run has stopped before it came to this host",
         "NOT DONE     web1       due (expires soon), but the run has stopped before it came to this host",
     ]
-    hosts = {entry["host"]: entry for entry in json.loads(summary.document(run))["hosts"]}
+    hosts = {entry["host"]: entry for entry in json.loads(summary.document(run, NOW))["hosts"]}
     assert (hosts["web1"]["state"], hosts["web1"]["due"]) == ("not-done", ["expires-soon"])
     assert (hosts["web2"]["state"], hosts["web2"]["due"]) == ("unchanged", [])
 
@@ -328,7 +330,7 @@ def test_text_of_a_large_fleet_is_cut_and_the_document_is_whole() -> None:
     lines = told(run)
     assert len(lines) == summary.MOST_HOSTS + 2
     assert lines[-1].startswith(f"... and {1000 - summary.MOST_HOSTS} hosts more")
-    assert len(json.loads(summary.document(run))["hosts"]) == 1000
+    assert len(json.loads(summary.document(run, NOW))["hosts"]) == 1000
 
 
 def test_text_of_a_missing_library_says_what_comes() -> None:
@@ -381,7 +383,7 @@ def test_host_that_recovered_from_a_failure_is_not_failed() -> None:
 
 def test_document_has_the_outcome_on_a_line_of_its_own() -> None:
     run = run_of(("web1", "certificate_requests", CERTIFICATE))
-    text = summary.document(run)
+    text = summary.document(run, NOW)
     assert '\n  "outcome": "changed",\n' in text or text.startswith('{\n  "outcome": "changed",\n')
     assert json.loads(text)["hosts"] == [
         {
@@ -463,7 +465,7 @@ def test_hosts_outside_the_limit_are_named_and_not_counted() -> None:
         "Docker TLS: 2 as it should be",
         "Not in this run: 2 of 3 Docker hosts (web2, web3).",
     ]
-    assert json.loads(summary.document(run))["not_in_this_run"] == ["web2", "web3"]
+    assert json.loads(summary.document(run, NOW))["not_in_this_run"] == ["web2", "web3"]
 
 
 NOT_VERIFIED = {"current": False, "reasons": ["not-verified"]}
@@ -530,10 +532,15 @@ def test_summary_of_a_change_has_the_head_of_the_ledger(result: dict[str, t.Any]
     """Anyone who keeps it on another machine can show later that the ledger was rewritten."""
     run = run_of(("olympus", "authorities", {**result, "changed": True, "plan": ["new authority server-g1"]}))
     assert f"Ledger: 9:{'ab' * 32}" in summary.text(run)
-    assert json.loads(summary.document(run))["ledger"] == f"9:{'ab' * 32}"
+    assert json.loads(summary.document(run, NOW))["ledger"] == f"9:{'ab' * 32}"
 
 
 def test_summary_without_a_change_has_the_head_in_the_json_only() -> None:
     run = run_of(("olympus", "authority_info", {"ledger": HEAD}))
     assert not any(line.startswith("Ledger") for line in summary.text(run))
-    assert json.loads(summary.document(run))["ledger"].startswith("9:")
+    assert json.loads(summary.document(run, NOW))["ledger"].startswith("9:")
+
+
+def test_json_has_its_schema_and_its_time_as_those_of_status_and_verify() -> None:
+    found = json.loads(summary.document(run_of(current=["web1"]), NOW))
+    assert (found["schema"], found["generated"]) == (1, "2026-11-30T12:00:00Z")

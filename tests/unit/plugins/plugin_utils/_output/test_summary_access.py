@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import typing as t
+from datetime import datetime, timezone
 
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run as runs
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import summary
 
+NOW = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
 OLGA = {
     "client": "olga",
     "group": "ops",
@@ -51,7 +53,7 @@ def test_certificate_that_is_not_listed_is_named_with_what_it_opens_and_how_to_e
     assert "olga is not of the group ops any more" in said
     assert f"end the access of olga by ops-g1: {SWITCH}" in said
     assert run.outcome == "nothing-to-do"
-    assert json.loads(summary.document(run))["unlisted_certificates"] == [OLGA]
+    assert json.loads(summary.document(run, NOW))["unlisted_certificates"] == [OLGA]
 
 
 WAYS: dict[str, tuple[dict[str, t.Any], str]] = {
@@ -124,7 +126,7 @@ def test_host_that_is_not_known_to_refuse_a_revoked_client_is_named_once_with_on
     assert said.count(effect) == (1 if expected and where == "outside" else 0)
     if where != "outside":
         assert "--limit" not in said.replace(f"{whole} shuts bob out", "")
-    assert len(json.loads(summary.document(run))["revocations_not_verified"]) == bool(expected)
+    assert len(json.loads(summary.document(run, NOW))["revocations_not_verified"]) == bool(expected)
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -136,13 +138,13 @@ def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) 
         "run portcullis.docker_tls.site for the whole inventory, without --limit and --tags: this shuts carol out"
         in said
     )
-    assert json.loads(summary.document(run))["revocations_deferred"] == [DEFERRED]
+    assert json.loads(summary.document(run, NOW))["revocations_deferred"] == [DEFERRED]
 
 
 def test_revoked_name_that_the_ledger_does_not_know_is_named() -> None:
     run = run_of(revoked_unknown=["bbo"])
     assert "NOT REVOKED: the ledger has no certificate of bbo; check how the name is written" in told(run)
-    assert json.loads(summary.document(run))["revoked_unknown"] == ["bbo"]
+    assert json.loads(summary.document(run, NOW))["revoked_unknown"] == ["bbo"]
 
 
 def test_many_are_shortened_and_the_document_has_all() -> None:
@@ -151,7 +153,7 @@ def test_many_are_shortened_and_the_document_has_all() -> None:
     said = told(run)
     assert "c9, " in said and "c10, " not in said and "and 20 more" in said
     assert "web0, web1, web2, web3, web4 and 4 more" in said
-    assert len(json.loads(summary.document(run))["unlisted_certificates"]) == 30
+    assert len(json.loads(summary.document(run, NOW))["unlisted_certificates"]) == 30
 
 
 def test_answer_that_is_misshapen_and_names_with_control_characters_do_no_harm() -> None:
