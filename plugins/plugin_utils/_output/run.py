@@ -137,7 +137,7 @@ class Run:
 
     ``change_failed``: a change of a daemon, or its verification, is among the failures. ``missing``: the subjects that the run should have inspected on a
     host and did not. ``outside``: Docker hosts of the inventory that
-    the run did not come to; ``docker_hosts``: how many there are.
+    the run did not come to; ``docker_hosts``: how many there are; ``limited``: whether --limit may have excluded them.
     """
 
     #: Head of the ledger, ``LINES:DIGEST``; "" where no CA of ours was asked.
@@ -151,6 +151,7 @@ class Run:
     missing: dict[str, list[str]] = field(default_factory=dict)
     outside: list[str] = field(default_factory=list)
     docker_hosts: int = 0
+    limited: bool = True
     stopped: bool = False
 
     def host(self, name: str) -> HostRun:
@@ -255,11 +256,14 @@ class Run:
         """Add the predicted steps of the plays of a revocation, which have no hosts in check mode."""
         for one in self.access.revocations:
             generations, clients = (", ".join(map(str, one.get(name) or [])) for name in ("generations", "clients"))
+            # The issuing generation is "" where the run makes it; the inspection, which cannot know it, does not plan it either.
+            new = f"+ a new authority of {one.get('authority')}, then " if one.get("issuing") == "" else ""
             for host in one.get("hosts") or []:
                 if host in hosts:
-                    how = "proxy reload, restart no" if host in (one.get("proxies") or []) else "restart yes"
+                    how = "restart twice" if new else "restart yes"
+                    how = "proxy reload, restart no" if host in (one.get("proxies") or []) else how
                     self.host(host).done.append(
-                        f"admits - {generations}, {how}, verification (client-revoked: {clients})"
+                        f"admits {new}- {generations}, {how}, verification (client-revoked: {clients})"
                     )
         for (host, generation), names in self.access.by_host().items():
             if host in hosts:
@@ -280,6 +284,7 @@ class Run:
         ``groups``: the inventory's, without any limit; None where it is not known. Without a limit (``limited``) the controller belongs to the
         run, and where it is not among ``all_hosts`` its tasks were left out.
         """
+        self.limited = limited
         hosts = list(all_hosts)
         hosts += [] if limited or CONTROLLER in hosts else [CONTROLLER]
         if self.check_mode:

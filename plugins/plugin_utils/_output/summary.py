@@ -62,7 +62,8 @@ def _word(run: Run, state: str) -> str:
 
 def _outside(run: Run) -> str:
     named = access_text.named(run.outside)
-    return _text_table.clean(f"Not in this run: {len(run.outside)} of {run.docker_hosts} Docker hosts ({named}).")
+    what = "Not in this run:" if run.limited or not run.stopped else "The run stopped before it came to"
+    return _text_table.clean(f"{what} {len(run.outside)} of {run.docker_hosts} Docker hosts ({named}).")
 
 
 def _left_out(run: Run) -> list[str]:

@@ -468,6 +468,14 @@ def test_hosts_outside_the_limit_are_named_and_not_counted() -> None:
     assert json.loads(summary.document(run, NOW))["not_in_this_run"] == ["web2", "web3"]
 
 
+def test_run_that_stops_does_not_blame_a_limit_for_the_hosts_it_has_not_come_to() -> None:
+    run = runs.Run()
+    run.note_problem("localhost", {"msg": "no passphrase"})
+    run.end(["localhost"], [], ["localhost"], GROUPS, limited=False)
+    assert "The run stopped before it came to 3 of 3 Docker hosts (web1, web2, web3)." in told(run)
+    assert not any("Not in this run" in line for line in told(run))
+
+
 NOT_VERIFIED = {"current": False, "reasons": ["not-verified"]}
 
 

@@ -165,8 +165,22 @@ def test_without_either_nothing_is_said() -> None:
     assert told(run_of()).strip() == "Docker TLS: 1 as it should be"
 
 
-def test_plan_of_a_revocation_names_the_hosts_that_will_restart() -> None:
-    revocation = {"authority": "clients", "clients": ["bob"], "generations": ["clients-g1"], "hosts": ["web1", "web9"]}
+@pytest.mark.parametrize(
+    ("issuing", "steps"),
+    [
+        ("", "admits + a new authority of clients, then - clients-g1, restart twice"),
+        ("clients-g2", "admits - clients-g1, restart yes"),  # an earlier run made it
+    ],
+)
+def test_plan_of_a_revocation_names_the_hosts_that_will_restart_and_how_often(issuing: str, steps: str) -> None:
+    """What a host that does not admit the new authority yet adds for it is in the plan of its endpoint."""
+    revocation = {
+        "authority": "clients",
+        "clients": ["bob"],
+        "issuing": issuing,
+        "generations": ["clients-g1"],
+        "hosts": ["web1", "web9"],
+    }
     run = runs.Run(check_mode=True)
     run.note_success("localhost", "authorities", {"revocations": [revocation]})
     for host in ("web1", "web2"):
@@ -175,7 +189,7 @@ def test_plan_of_a_revocation_names_the_hosts_that_will_restart() -> None:
     run.end([], [], ["web1", "web2"])
     assert told(run).splitlines()[1:3] == [
         "Docker TLS, a plan: 1 would change, 1 as it should be",
-        "would change  web1  admits - clients-g1, restart yes, verification (the client is revoked: bob)",
+        f"would change  web1  {steps}, verification (the client is revoked: bob)",
     ]
 
 
@@ -192,6 +206,7 @@ LISTED = {"serial": "5f", "authority": "clients-g1", "client": "bob", "group": "
 MIXED = {
     "clients": ["bob"],
     "authority": "clients",
+    "issuing": "",
     "generations": ["clients-g1"],
     "hosts": ["web1", "web2"],
     "proxies": ["web2"],
@@ -219,8 +234,11 @@ def test_revocation_in_a_mixed_fleet_says_which_way_each_host_goes(check_mode: b
         in said
     )
     assert "keep their certificates" not in said
-    for host, how in (("web1", "restart yes"), ("web2", "proxy reload, restart no")):
-        assert (f"admits - clients-g1, {how}, verification" in " ".join(run.host(host).done)) == check_mode
+    for host, how in (("web1", "restart twice"), ("web2", "proxy reload, restart no")):
+        assert (
+            f"admits + a new authority of clients, then - clients-g1, {how}, verification"
+            in " ".join(run.host(host).done)
+        ) == check_mode
 
 
 def test_next_step_for_several_clients_and_hosts_is_one() -> None:
