@@ -141,6 +141,7 @@ options:
   group_rights:
     description:
       - Rights of the groups in O(group_authorities); a group that is not named may do everything. For O(listener=proxy).
+      - Any other right than V(full) is refused with another listener.
       - A value is V(full), the name of a preset, or a dictionary with C(preset) and C(rules).
     type: dict
     default: {}

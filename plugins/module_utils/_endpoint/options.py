@@ -79,6 +79,15 @@ class Options:
                 hint="Set docker_daemon_listener: systemd or proxy, or remove docker_daemon_allowed_sources.",
                 code="allowed-sources-unsupported",
             )
+        limited = [name for name, rights in self.group_rights.items() if rights != "full"]
+        if limited and self.listener != "proxy" and self.state == "present":
+            raise TlsError(
+                f"docker_daemon_group_rights limits the access group{'s' if len(limited) > 1 else ''} {', '.join(map(str, limited))}, and with the "
+                f"listener {self.listener} every client has all rights on this host",
+                hint="Set docker_daemon_listener: proxy for this host, take the group out of its docker_daemon_access_groups, or give it the right "
+                "full on this host.",
+                code="rights-need-proxy",
+            )
         return self
 
 

@@ -227,7 +227,7 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "ca_content": known["server"]["trusted_content"],
         "client_ca_content": inventory.client_anchors(known, groups),
         "group_authorities": _of_groups(known, groups, named=bound["docker_daemon_listener"] == "proxy"),
-        "group_rights": bound["docker_daemon_group_rights"],
+        "group_rights": _rights_for(bound["docker_daemon_group_rights"], groups, bound["docker_daemon_listener"]),
         "crl_content": _lists_for(bound, known, groups) if bound["docker_daemon_listener"] == "proxy" else "",
         "stream_timeout": bound["docker_daemon_proxy_stream_timeout"],
         "allowed_sources": bound["docker_daemon_allowed_sources"],
@@ -244,6 +244,13 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "verify": bound["docker_daemon_verify"] == "always",
         "verification_follows": bound["docker_daemon_verify"] != "never",
     }
+
+
+def _rights_for(rights: t.Any, groups: t.Iterable[str], listener: str) -> t.Any:
+    """Return the rights that concern a host: a proxy checks them all, and the other listeners only have to refuse those of admitted groups."""
+    if listener == "proxy" or not isinstance(rights, t.Mapping):
+        return rights
+    return {name: rights[name] for name in groups if name in rights}
 
 
 def _of_groups(known: Mapping, groups: t.Iterable[str], *, named: bool) -> dict[str, str]:

@@ -311,6 +311,10 @@ CASES: dict[str, Case] = {
     "rights-group-unknown": Case(
         options={"listener": "proxy", "group_authorities": {"ops": CLIENTS.pem}, "group_rights": {"opps": "read-only"}}
     ),
+    "rights-need-proxy": Case(options={"listener": "dockerd", "group_rights": {"ops": "read-only"}}),
+    "rights-need-proxy systemd": Case(
+        options={"listener": "systemd", "group_rights": {"ops": {"rules": [{"methods": ["GET"], "path": "/info"}]}}}
+    ),
     "rights-invalid": Case(options={**PROXY, "group_rights": {"ops": ["read-only"]}}),
     "rights-unknown": Case(options={**PROXY, "group_rights": {"ops": "read-mostly"}}),
     "rights-rule-invalid": Case(

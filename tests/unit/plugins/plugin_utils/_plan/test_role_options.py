@@ -62,6 +62,26 @@ def test_host_with_the_proxy_gets_the_lists_of_all_its_groups_or_none(
     assert options.endpoint(here, known)["crl_content"] == expected
 
 
+@pytest.mark.parametrize(
+    ("listener", "rights", "expected"),
+    [
+        ("proxy", {"ops": "ci", "other": "ci"}, {"ops": "ci", "other": "ci"}),
+        ("dockerd", {"ops": "ci", "other": "ci"}, {"ops": "ci"}),
+        ("systemd", {"other": "ci"}, {}),
+        ("dockerd", "ci", "ci"),
+    ],
+)
+def test_host_without_the_proxy_gets_the_rights_of_the_groups_that_it_admits(
+    listener: str, rights: t.Any, expected: t.Any
+) -> None:
+    here = bound(
+        docker_daemon_access_groups=["ops"], docker_daemon_listener=listener, docker_daemon_group_rights=rights
+    )
+    one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x"}
+    known = {"server": {**one, "purpose": "server"}, "ops": one}
+    assert options.endpoint(here, known)["group_rights"] == expected
+
+
 @pytest.mark.parametrize(("listener", "state"), [("dockerd", "present"), ("proxy", "absent"), ("proxy", "present")])
 def test_host_that_needs_a_list_which_could_not_be_read_is_refused_and_no_other(listener: str, state: str) -> None:
     here = bound(docker_daemon_access_groups=["ops"], docker_daemon_listener=listener, docker_daemon_state=state)
