@@ -65,7 +65,7 @@ def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost
     if lost:
         lines.append(
             f"authority-behind: hosts have certificates of newer authorities than this CA has: {_listed(lost)}. The CA directory is an "
-            "older state. Continuing makes their clients' ca.pem and their access older too: restore a newer backup first"
+            "older state, and what they have is not replaced: restore a newer backup"
         )
     return lines
 

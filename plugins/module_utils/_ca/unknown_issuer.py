@@ -4,8 +4,9 @@
 """Certificates of an authority that this CA has never had.
 
 A CA that moved without its directory (the group docker_ca was added, the controller is another one) would make new
-authorities, and every daemon would change over to them: all clients of the old ones shut out in one run. So a certificate
-that replaces one of an unknown authority is signed only where the user has permitted it.
+authorities, and every daemon would change over to them: all clients of the old ones shut out in one run. The same with the
+clients' bundles: the hosts still admit those of the old authority only, as they do after the restore of an old backup. So a
+certificate that replaces one of an unknown authority is signed only where the user has permitted it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,17 @@ import typing as t
 from .._errors import TlsError
 from . import ledger, store
 from .policy import Approved, Replaced
+
+_OF_SERVER = (
+    "If the CA has moved (the group docker_ca was added, another controller), put the old CA directory in the place of {path} first; to keep the "
+    "clients of the other authority working, adopt that authority or rotate. To change over at once, with new bundles for all clients, set "
+    "docker_server_cert_foreign_authority: replace."
+)
+_OF_CLIENT = (
+    "The bundle stays as it is. If the CA directory {path} is lost, the wrong one or an older state, put the right one in its place, or restore the "
+    "newest backup with portcullis.docker_tls.restore_ca. To replace this bundle on purpose, move its directory away; to replace all, set "
+    "docker_server_cert_foreign_authority: replace for all hosts."
+)
 
 
 def serials(approved: t.Iterable[Approved]) -> set[str]:
@@ -53,8 +65,6 @@ def _foreign(one: Approved, replaced: Replaced, path: str) -> TlsError:
     return TlsError(
         f"it would replace a certificate of the authority {replaced.issuer} (its certificate: {old}, key identifier "
         f"{replaced.authority_key_identifier or 'none'}), which the CA in {path} does not know; its own is {ours}",
-        hint="If the CA has moved (the group docker_ca was added, another controller), put the old CA directory in the place of "
-        f"{path} first; to keep the clients of the other authority working, adopt that authority or rotate. To change over "
-        "at once, with new bundles for all clients, set docker_server_cert_foreign_authority: replace.",
+        hint=(_OF_CLIENT if one.request.profile == "client" else _OF_SERVER).format(path=path),
         code="authority-foreign",
     )

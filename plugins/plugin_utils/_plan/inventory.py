@@ -21,6 +21,8 @@ Mapping = t.Mapping[str, t.Any]
 
 # The form of reasons that a host may report: they get into the ledger.
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
+# In the name of each authority that this collection makes: its access group and its generation.
+_OUR_AUTHORITY = re.compile(r"(?:^|,)OU=[a-z0-9_-]+-g[0-9]{1,4}(?:,|$)")
 
 
 def _wanted_requests(answer: t.Any, *, predicting: bool = False) -> list[Mapping]:
@@ -80,13 +82,34 @@ def server_signing_requests(
 
 def _replaced(entry: Mapping, variables: Mapping, foreign_authority: str) -> dict[str, t.Any]:
     """Return ``replaces`` for a certificate that must not be replaced unless the CA knows its authority; else nothing."""
+    return {} if _replaces_any(variables, foreign_authority) else _present(entry)
+
+
+def _replaces_any(variables: Mapping, usual: str) -> bool:
     adopted = variables.get("docker_daemon_existing_settings") in ("adopt", "replace")
-    wish = variables.get("docker_server_cert_foreign_authority", "replace" if adopted else foreign_authority)
+    return bool(variables.get("docker_server_cert_foreign_authority", "replace" if adopted else usual) == "replace")
+
+
+def _present(entry: Mapping) -> dict[str, t.Any]:
     certificate = entry.get("certificate")
-    if wish == "replace" or "authority-changed" not in entry["reasons"] or not certificate:
+    if "authority-changed" not in entry["reasons"] or not certificate:
         return {}
     texts = {name: str(certificate.get(name) or "") for name in ("serial", "issuer", "authority_key_identifier")}
     return {"replaces": {**texts, "authority_fingerprint_sha256": str(entry.get("authority_fingerprint_sha256") or "")}}
+
+
+def _replaced_of_client(entry: Mapping, client: str, may_replace: bool) -> dict[str, t.Any]:
+    """Return ``replaces`` for a client's valid certificate; nothing for what another tool has made, of which the bundle keeps a copy."""
+    certificate = entry.get("certificate") or {}
+    is_ours = certificate.get("common_name") == client or _OUR_AUTHORITY.search(str(certificate.get("issuer") or ""))
+    return _present(entry) if is_ours and not may_replace and "expired" not in entry["reasons"] else {}
+
+
+def _clients_may_replace(host: str, hostvars: Mapping, docker_hosts: t.Iterable[str]) -> bool:
+    """Return whether the clients on ``host`` may change over to another CA: where it says so itself, or all Docker hosts change over."""
+    own = "docker_server_cert_foreign_authority" in hostvars[host]
+    wishes = [_replaces_any(hostvars[one], "fail") for one in ([host] if own else docker_hosts)]
+    return bool(wishes) and all(wishes)
 
 
 def _names_of(host: str, entry: Mapping, variables: Mapping) -> dict[str, t.Any]:
@@ -174,6 +197,7 @@ def client_signing_requests(
     machines: t.Container[str],
     validity: str,
     predicting: bool = False,
+    docker_hosts: t.Sequence[str] = (),
 ) -> list[dict[str, t.Any]]:
     """Return the signing requests of the client bundles on ``hosts``; ``predicting`` is check mode.
 
@@ -184,6 +208,7 @@ def client_signing_requests(
     requests = []
     for host in hosts:
         assigned = {bundle["id"]: bundle["client"] for bundle in client_bundles(host, hostvars, clients, machines)}
+        may_replace = _clients_may_replace(host, hostvars, docker_hosts)
         for entry in _wanted_requests(hostvars[host].get("__docker_client_cert_requested"), predicting=predicting):
             client = by_name.get(assigned.get(entry["id"], ""))
             if client is None:
@@ -199,6 +224,7 @@ def client_signing_requests(
                     "validity": client.get("validity", validity),
                     "requester": host,
                     "reasons": entry["reasons"],
+                    **_replaced_of_client(entry, client["name"], may_replace),
                 }
             )
     return requests

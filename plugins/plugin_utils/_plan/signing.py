@@ -152,6 +152,7 @@ def _client(bound: Bound, hosts: t.Sequence[str], fleet: Fleet) -> list[Options]
             machines,
             _validity(host, fleet),
             bool(bound.raw("ansible_check_mode")),
+            bound.groups().get("docker_hosts") or [],
         )
     ]
 

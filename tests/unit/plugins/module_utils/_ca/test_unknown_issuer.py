@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy, sign_batch
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.reader import CertificateView
-from support.ca.ca_directory import ensure, request, sign
+from support.ca.ca_directory import client_request, ensure, request, rules, sign
 
 
 @pytest.fixture
@@ -74,3 +74,33 @@ def test_whole_ca_that_moved_with_its_directory_knows_its_certificates(ca: pathl
     view = issued(ca)
     shutil.move(str(ca), ca.parent / "elsewhere")
     assert set(replacing(ca.parent / "elsewhere", view).signed) == {"web1", "web2"}
+
+
+@pytest.mark.parametrize("predicting", [False, True], ids=["run", "check"])
+def test_bundle_of_a_ca_that_is_lost_is_not_replaced_and_the_restore_is_named(
+    ca: pathlib.Path, predicting: bool
+) -> None:
+    """The hosts still admit the certificates of the lost CA only."""
+    lost = ca.parent / "lost"
+    ensure(lost)
+    view = sign(lost, client_request()).signed["alice"].view
+    assert view is not None
+    replaced = policy.Replaced(view.serial, view.issuer, view.authority_key_identifier)
+    asked = (client_request(replaces=replaced), client_request("bob"))
+    result = sign(ca, *asked, partial=True, rules=rules(predicting=predicting))
+    assert (list(result.signed), list(result.refused)) == (["bob"], ["alice"])
+    error = result.refused["alice"]
+    assert error.code == "authority-foreign"
+    assert view.authority_key_identifier in error.message
+    assert "portcullis.docker_tls.restore_ca" in error.hint and str(ca) in error.hint
+
+
+def test_bundle_of_a_generation_that_an_older_state_of_the_ca_lacks_is_not_replaced(
+    ca: pathlib.Path,
+) -> None:
+    view = sign(ca, client_request()).signed["alice"].view
+    assert view is not None
+    newer = policy.Replaced("0badcafe", view.issuer.replace("OU=clients-g1", "OU=clients-g2"), "ab" * 20)
+    assert newer.issuer != view.issuer
+    result = sign(ca, client_request(replaces=newer), partial=True)
+    assert result.refused["alice"].code == "authority-foreign"

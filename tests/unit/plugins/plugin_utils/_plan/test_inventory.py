@@ -298,6 +298,44 @@ def test_server_requests_say_what_they_replace_unless_that_is_wanted(
     assert made.get("replaces") == expected
 
 
+FOREIGN = "docker_server_cert_foreign_authority"
+OF_ALICE = {"common_name": "alice"}
+OF_UNIT = {"common_name": "someone", "issuer": "CN=Docker,OU=ops-g2,O=x"}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "own", "certificate", "reasons", "replaces"),
+    [
+        ([{}], {}, OF_ALICE, ["authority-changed"], True),
+        ([], {}, OF_ALICE, ["authority-changed"], True),
+        ([{}], {}, OF_UNIT, ["authority-changed", "subject-changed"], True),
+        ([{}], {}, OF_ALICE, ["expires-soon"], False),
+        ([{}], {}, OF_ALICE, ["authority-changed", "expired"], False),
+        # Of another tool, as in a user's ~/.docker: a copy is kept.
+        ([{}], {}, {"common_name": "someone"}, ["authority-changed"], False),
+        ([{FOREIGN: "replace"}], {}, OF_ALICE, ["authority-changed"], False),
+        ([{FOREIGN: "replace"}, {}], {}, OF_ALICE, ["authority-changed"], True),
+        ([{}], {FOREIGN: "replace"}, OF_ALICE, ["authority-changed"], False),
+        ([{FOREIGN: "replace"}], {FOREIGN: "fail"}, OF_ALICE, ["authority-changed"], True),
+        ([{"docker_daemon_existing_settings": "adopt"}], {}, OF_ALICE, ["authority-changed"], False),
+    ],
+)
+def test_client_requests_say_which_valid_certificate_they_replace(
+    hosts: list[dict[str, Any]],
+    own: dict[str, Any],
+    certificate: dict[str, Any],
+    reasons: list[str],
+    replaces: bool,
+) -> None:
+    present = {**CERTIFICATE, **certificate}
+    requested = answer(id="root:alice", certificate=present, reasons=reasons, authority_fingerprint_sha256="cc")
+    hostvars = {"m": {"__docker_client_cert_requested": requested, **own}}
+    hostvars.update({f"web{number}": host for number, host in enumerate(hosts)})
+    names = [name for name in hostvars if name != "m"]
+    (made,) = inventory.client_signing_requests(["m"], hostvars, [{"name": "alice"}], ["m"], "365d", docker_hosts=names)
+    assert made.get("replaces") == ({**REPLACES, "issuer": present["issuer"]} if replaces else None)
+
+
 @pytest.mark.parametrize(
     "forged",
     [
