@@ -15,6 +15,10 @@ from .revocation import LISTED, REFUSED, continued, listed, revocations
 
 Mapping = t.Mapping[str, t.Any]
 Row = dict[str, t.Any]
+#: What a host does that does not refuse the client: known, or not verified.
+STILL, PERHAPS = "STILL ADMITS", "MAY STILL ADMIT"
+_OUTSIDE = "this run does not include the host"
+_UNCHECKED = "its listener checks no revocation list of this group"
 Groups = t.Mapping[str, t.Sequence[str]]
 
 
@@ -67,8 +71,10 @@ def _by_authority(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator
         names = {f"{REFUSED}{identifier}" for identifier in one["generations"]}
         passed = {check["check"] for check in verification.get("checks") or [] if check["passed"]}
         done = names <= passed and bool(verification.get("passed"))
+        variables = ca_place.variables_of(hostvars, host)
+        admits, why = _admits(variables, names), _why_unchanged(variables)
         for who in one["clients"]:
-            detail = f"{who} is shut out, {gone} is refused" if done else f"STILL ADMITS {who}: {_why(hostvars[host])}"
+            detail = f"{who} is shut out, {gone} is refused" if done else f"{admits} {who}: {why}"
             yield Outcome(host, who, tuple(one["generations"]), done, detail)
 
 
@@ -78,11 +84,14 @@ def _by_list(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outc
         variables = ca_place.variables_of(hostvars, host)
         done = set(one["generations"]) <= set(checked_lists(variables)) and is_verified(variables)
         checks = (variables.get("docker_daemon_verification") or {}).get("checks") or []
-        tried = any(check["check"] == f"{LISTED}{one['authority']}" for check in checks)
+        name = f"{LISTED}{one['authority']}"
+        tried = any(check["check"] == name for check in checks)
+        why = _why_unlisted(variables)
+        admits = STILL if why in (_OUTSIDE, _UNCHECKED) else _admits(variables, {name})
         for who in one["clients"]:
             text = f"{who} is shut out by the revocation list of {', '.join(one['generations'])}"
             text += ", and a certificate with a revoked serial number is refused" if tried else ""
-            detail = text if done else f"STILL ADMITS {who}: {_why_unlisted(variables)}"
+            detail = text if done else f"{admits} {who}: {why}"
             yield Outcome(host, who, tuple(one["generations"]), done, detail)
 
 
@@ -95,13 +104,21 @@ def _continued(one: pending_revocations.Pending, hostvars: Mapping) -> t.Iterato
         done = pending_revocations.refuses(one, variables)
         text = f"{one.client} is shut out, its certificate of {one.generation} is refused"
         why = _why_unlisted(variables) if one.trusted else _why_unchanged(variables)
-        detail = text if done else f"MAY STILL ADMIT {one.client}: {why}"
+        detail = text if done else f"{PERHAPS} {one.client}: {why}"
         yield Outcome(host, one.client, (one.generation,), done, detail)
+
+
+def _admits(variables: Mapping, checks: t.Collection[str]) -> str:
+    """Return ``STILL`` where a host is known to admit the client: one of ``checks`` was answered, or it has its former authorities again."""
+    made = (variables.get("docker_daemon_verification") or {}).get("checks") or []
+    # Where nothing listens, a check fails as well, and has verified nothing.
+    answered = any(check["check"] in checks and str(check["detail"]).startswith("ADMITTED") for check in made)
+    return STILL if answered or is_rolled_back(variables) else PERHAPS
 
 
 def _why_unchanged(variables: Mapping) -> str:
     """Return why a host may still admit an authority that the CA has retired."""
-    seen = variables[INSPECTED]
+    seen = variables.get(INSPECTED) or {"unreachable": True}
     reached = not (seen.get("unreachable") or seen.get("refused") or seen.get("failed"))
     if reached and not variables.get("docker_daemon_endpoint") and not is_rolled_back(variables):
         return "this run has not changed the host"
@@ -110,12 +127,12 @@ def _why_unchanged(variables: Mapping) -> str:
 
 def _why_unlisted(variables: Mapping) -> str:
     if not variables.get(INSPECTED):
-        return "this run does not include the host"
+        return _OUTSIDE
     endpoint = variables.get("docker_daemon_endpoint") or {}
     if not (endpoint.get("failed") or endpoint.get("unreachable")) and is_verified(variables):
         seen = variables[INSPECTED]
         if endpoint or seen.get("current"):
-            return "its listener checks no revocation list of this group"
+            return _UNCHECKED
         if not (seen.get("unreachable") or seen.get("refused")):
             return "this run has not changed the host"
     return _why(variables)
@@ -126,6 +143,9 @@ def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Contai
     clients = variables.get("docker_client_cert_clients") or access_lists.DEFAULT_CLIENTS
     members = {client["name"] for client in inventory.present_clients(clients) if _group(client) == one["authority"]}
     result = variables.get("__docker_client_cert_installed") or {}
+    # The controller is always reached; a run that stops does not come to its bundles.
+    here = host == ca_place.CONTROLLER
+    not_come_to = "the run has not come to the bundles there" if here else "the host was not reached"
     installed = {bundle["id"]: bundle for bundle in result.get("bundles") or []}
     for bundle in inventory.client_bundles(host, {host: variables}, clients, machines):
         if bundle["client"] not in members:
@@ -140,7 +160,7 @@ def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Contai
             detail
             if done
             else f"{bundle['client']} HAS NO CERTIFICATE of {one['issuing']} and is refused until it has: "
-            f"{_reason(result) or 'the host was not reached'}",
+            f"{_reason(result) or not_come_to}",
         )
 
 
