@@ -33,6 +33,7 @@ from .._host.file_owner import (
 )
 from .._pki import keys, names, pem, reader, renewal, verify
 from .._time import isoformat
+from . import older_authority
 
 CA, CERTIFICATE, KEY, ENVIRONMENT = "ca.pem", "cert.pem", "key.pem", "env.sh"
 PENDING_KEY = "key.pem.new"
@@ -203,7 +204,8 @@ def _is_good(status: os.stat_result, mode: int, owner: Owner) -> bool:
 def plan(bundle: Bundle, found: Found, *, predicting: bool = False) -> Plan:
     """Return the files to write. ``predicting`` is check mode: results of earlier steps may be missing.
 
-    Raises TlsError ``key-mismatch``, ``certificate-missing``, ``certificate-unreadable``, ``issued-certificate-wrong``.
+    Raises TlsError ``authority-behind``, ``key-mismatch``, ``certificate-missing``, ``certificate-unreadable``,
+    ``issued-certificate-wrong``.
     """
     wanted = _wanted_certificate(bundle, found, predicting)
     if not bundle.ca_content and CA not in found.files and not predicting:
@@ -214,6 +216,9 @@ def plan(bundle: Bundle, found: Found, *, predicting: bool = False) -> Plan:
         )
     if bundle.ca_content:
         wanted[CA] = reader.canonical_pem(bundle.ca_content, f"ca_content of {bundle.id!r}")
+        if CA in found.files:
+            certificates = found.files.get(CERTIFICATE, b""), wanted.get(CERTIFICATE, b"")
+            older_authority.check(os.path.join(bundle.directory, CA), found.files[CA], wanted[CA], *certificates)
     if bundle.environment_file and bundle.docker_host:
         wanted[ENVIRONMENT] = environment(bundle)
     changed = [name for name, data in wanted.items() if found.files.get(name) != data]
