@@ -36,6 +36,21 @@ class Unresolved(Exception):
     code = "role-arguments-invalid"
 
 
+class PassphraseUnresolved(Unresolved):
+    """A passphrase cannot be computed. What Ansible says about it may quote it, so that is left out."""
+
+    hint = (
+        "Check that the file or variable which its value names is there, and that this account can read it. A file of another account's "
+        "home is not in ~ of this one."
+    )
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} cannot be computed: what it reads is missing (the file of a lookup, an environment variable, a variable of "
+            "Ansible Vault), or its template has an error"
+        )
+
+
 @functools.lru_cache(maxsize=8)
 def specification(role: str) -> dict[str, t.Any]:
     """Return the options of a role's argument specification."""
@@ -94,8 +109,9 @@ class Bound:
         try:
             return self._template(found)
         except (AnsibleError, RecursionError) as error:
-            why = "" if "passphrase" in name else f": {' '.join(str(error).split())}"
-            raise Unresolved(f"{name} cannot be computed{why}") from None
+            if "passphrase" in name:
+                raise PassphraseUnresolved(name) from None
+            raise Unresolved(f"{name} cannot be computed: {' '.join(str(error).split())}") from None
 
     def written(self) -> Variables:
         """Return all variables with their templates as they are."""
