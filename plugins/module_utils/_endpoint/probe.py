@@ -27,6 +27,9 @@ _REQUEST = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: portcullis\r\nCo
 _DOCKER_HEADERS = ("api-version", "docker-experimental", "builder-version")
 _LARGEST_ANSWER = 64 * 1024
 
+#: What is said where packets are dropped; "timed out" is Python's text for it.
+NO_ANSWER = "no answer in time"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -254,7 +257,7 @@ def _read_all(connection: socket.socket, deadline: float) -> bytes:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, socket.timeout):
-        return "no answer in time"
+        return NO_ANSWER
     text = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
     return str(text) or type(error).__name__
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from .._docker.tls_greeting import HandshakeError, ServerGreeting, read_greeting
 from .._pki.der_name import name_text
 from .probe import (
+    NO_ANSWER,
     Check,
     Client,
     Target,
@@ -55,7 +56,7 @@ def verify(wanted: Verification, now: datetime) -> dict[str, t.Any]:
     target = wanted.target
     greeting, problem = _greeting(target)
     if isinstance(problem, socket.timeout):  # TimeoutError from Python 3.10 on
-        return _unreachable(wanted, problem, now)
+        return _unreachable(wanted, now)
     checks = (
         [check_good_client(target, wanted.client, wanted.ca, wanted.engine_version)]
         if wanted.client.certificate
@@ -85,12 +86,12 @@ def verify(wanted: Verification, now: datetime) -> dict[str, t.Any]:
     }
 
 
-def _unreachable(wanted: Verification, problem: Exception, now: datetime) -> dict[str, t.Any]:
+def _unreachable(wanted: Verification, now: datetime) -> dict[str, t.Any]:
     """Return the result where nothing answers in time: each further check would wait as long, and show the same."""
     target = wanted.target
     expected = [*(["good-client"] if wanted.client.certificate else []), *(one.name for one in wanted.admitted)]
     names = [*expected, "no-certificate", *(one.name for one in _refused(wanted, now)), "plain-http"]
-    checks = [Check("served-certificate", False, f"no TLS server at {target.text}: {problem}")]
+    checks = [Check("served-certificate", False, f"no TLS server at {target.text}: {NO_ANSWER}")]
     checks += [Check(name, False, "not tried, because nothing answers") for name in names]
     return {
         "passed": False,
@@ -99,7 +100,7 @@ def _unreachable(wanted: Verification, problem: Exception, now: datetime) -> dic
         "engine_version": "",
         "certificate_fingerprint": "",
         "client_authorities": [],
-        **_message(target, checks, str(problem)),
+        **_message(target, checks, NO_ANSWER),
     }
 
 
