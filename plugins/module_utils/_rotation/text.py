@@ -10,6 +10,10 @@ import typing as t
 from . import phases
 
 NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e docker_rotate_ca_execute=true"
+COPIES = (
+    "Not known here are copies of bundles outside of this inventory (Portainer, another machine). They fail after phase 3: copy the bundles there "
+    "again then."
+)
 _CHANGES = {
     "accepted": "the CA makes {target}, which is trusted and does not sign yet",
     "issuing": "in the CA, {target} signs from now on",
@@ -42,7 +46,7 @@ def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -
     if restart and plan.hosts:
         lines.append(f"  ({restart})")
     lines += [f"  OBSTACLE  {blocker}" for blocker in plan.blockers]
-    return lines if executing else [*lines, NOTHING_CHANGED]
+    return lines if executing else [*lines, COPIES, NOTHING_CHANGED]
 
 
 def _what_changes(plan: phases.Plan) -> str:

@@ -115,4 +115,5 @@ def test_text_says_who_waits_and_that_nothing_was_changed_once() -> None:
     assert "waits until the others have done the phase trust" in text
     assert text.index("authority server") < text.index("waits until") < text.index("authority ops")
     assert text.count("Nothing has been changed") == 1
+    assert "copies of bundles outside of this inventory" in text
     assert "Nothing has been changed" not in "\n".join(all_phases.render(situations, plans, executing=True))
