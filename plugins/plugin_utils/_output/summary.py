@@ -151,10 +151,16 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
         return [*steps, "run without --check to do it"] if run.in_state("changed") else steps
     for client, directory in sorted(run.bundles.items()):
         tries = has_file(f"{directory}/env.sh")
-        steps.append(
-            f"client {client}: {f'try . {directory}/env.sh && docker version; ' if tries else ''}where it is used elsewhere, copy {directory} there"
-        )
+        tried = f"try . {directory}/env.sh && docker version; " if tries else ""
+        steps.append(f"client {client}: {tried}where it is used elsewhere, {_carried(directory)}")
     return steps
+
+
+def _carried(directory: str) -> str:
+    """Return how a bundle gets to another place. The docker command's own directory holds logins at registries as well."""
+    if os.path.basename(directory.rstrip("/")) != ".docker":
+        return f"copy {directory} there"
+    return f"import its context_archive there, or copy ca.pem, cert.pem and key.pem; config.json in {directory} has this account's logins at registries"
 
 
 def document(run: Run, now: datetime) -> str:

@@ -320,6 +320,15 @@ def test_text_of_a_client_is_told_once_and_says_where_it_is() -> None:
     )
 
 
+def test_bundle_in_the_docker_directory_of_an_account_is_not_to_be_copied() -> None:
+    """config.json is there too, with the account's logins at registries."""
+    run = run_of(("localhost", "certificate_requests", CLIENT), ("localhost", "certificate_bundles", BUNDLE))
+    run.bundles["ci"] = "/home/you/.docker"
+    step = summary.next_steps(run, has_file=lambda _path: False)[-1]
+    assert "copy /home/you/.docker there" not in step
+    assert "context_archive" in step and "config.json" in step
+
+
 def test_text_of_a_bundle_alone_says_what_is_written() -> None:
     run = run_of(("desk", "certificate_bundles", BUNDLE))
     assert told(run)[1:] == ["changed      desk  client ci: new bundle in /b/ci: key.pem (a new key)"]
