@@ -53,7 +53,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
         "Correct the name in the inventory, or set ansible_host to the host's address.",
     ),
     (
-        r"\bssh: connect to host (localhost|127\.0\.0\.1|::1) ",
+        r"\bssh: connect to host (localhost port \d+|(127\.0\.0\.1|::1) port 22\b)",  # another port is a forwarded one
         "The inventory names localhost without ansible_connection: local, so Ansible logs in to this machine by SSH. Add ansible_connection: local there.",
     ),
     (

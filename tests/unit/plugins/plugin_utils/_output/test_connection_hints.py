@@ -28,6 +28,8 @@ TEXTS = {
     "no-name": (f"{SENT}ssh: Could not resolve hostname web9.nowhere.test: Name or service not known", "ansible_host"),
     "refused": (f"{SENT}ssh: connect to host 172.19.0.2 port 2222: Connection refused", "ansible_port"),
     "localhost": (f"{SENT}ssh: connect to host localhost port 22: Connection refused", "ansible_connection: local"),
+    "localhost-address": (f"{SENT}ssh: connect to host 127.0.0.1 port 22: Connection refused", "ansible_connection: local"),
+    "localhost-forwarded": (f"{SENT}ssh: connect to host 127.0.0.1 port 2222: Connection refused", "ansible_port"),
     "no-route": (f"{SENT}ssh: connect to host 10.0.0.9 port 22: No route to host", "ansible_port"),
     "time-out": (f"{SENT}Connection timed out during banner exchange", "ansible_port"),
     "sshpass": ("to use the 'ssh' connection type with passwords or pkcs11_provider, you must install the sshpass program", "sshpass"),
