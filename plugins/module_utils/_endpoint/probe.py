@@ -258,6 +258,8 @@ def _read_all(connection: socket.socket, deadline: float) -> bytes:
 def _reason(error: Exception) -> str:
     if isinstance(error, socket.timeout):
         return NO_ANSWER
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return "the connection was closed"
     text = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
     return str(text) or type(error).__name__
 

@@ -119,8 +119,12 @@ def summary(rows: t.Sequence[Row]) -> str:
     if not rows:
         return "There is no host to verify."
     if failed:
-        return f"NOT VERIFIED: {len(failed)} of {len(hosts)} hosts ({', '.join(sorted(failed))})."
-    return f"Verified: {len(rows)} checks on {len(hosts)} hosts, all passed."
+        return f"NOT VERIFIED: {len(failed)} of {_count(len(hosts), 'host')} ({', '.join(sorted(failed))})."
+    return f"Verified: {_count(len(rows), 'check')} on {_count(len(hosts), 'host')}, all passed."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def head(now: datetime, operator: str, version: str, authorities: Mapping, endpoints: Mapping) -> Row:

@@ -299,6 +299,22 @@ def test_good_client_of_a_ca_that_strict_pythons_refuse_is_answered(
     assert not probe.check_good_client(target, client(GOOD), SERVER.pem).passed
 
 
+def test_server_that_leaves_in_the_middle_of_the_handshake_is_told_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def leave() -> None:
+            connection, _address = listener.accept()
+            with connection:
+                connection.recv(65536)  # all of the greeting: closing with unread data would reset the connection
+
+        thread = threading.Thread(target=leave, daemon=True)
+        thread.start()
+        target = probe.Target("127.0.0.1", listener.getsockname()[1], "localhost", 5.0)
+        answer = probe.ask(target, probe.client_context(probe.Client(), "", verify=False))
+        thread.join()
+    assert (answer.status, answer.detail) == (None, "the connection was closed")
+
+
 def test_client_context_leaves_no_key_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     probe.client_context(client(GOOD), SERVER.pem)

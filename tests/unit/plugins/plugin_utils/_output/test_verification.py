@@ -67,7 +67,7 @@ def test_host_that_is_not_verified_never_counts_as_verified(given: dict[str, Any
     rows = verification.verification_rows(["a"], {"a": given})
     failed = [row for row in rows if not row["passed"]]
     assert [(row["check"], detail in row["detail"]) for row in failed] == [(check, True)]
-    assert verification.summary(rows) == "NOT VERIFIED: 1 of 1 hosts (a)."
+    assert verification.summary(rows) == "NOT VERIFIED: 1 of 1 host (a)."
 
 
 def test_table_lines_up_and_ends_with_the_sum() -> None:
@@ -77,6 +77,7 @@ def test_table_lines_up_and_ends_with_the_sum() -> None:
     lines = verification.verification_table(rows)
     assert {line.index("no HTTP") for line in lines if "no HTTP" in line} == {lines[0].index("DETAIL")}
     assert lines[-1] == "Verified: 6 checks on 2 hosts, all passed."
+    assert verification.summary(rows[:1]) == "Verified: 1 check on 1 host, all passed."
 
 
 UNWANTED = {
