@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import typing as t
 
-from .._time import isoformat
 from . import phases as rotation
 from . import text
 
@@ -35,7 +34,7 @@ def decide(situations: t.Sequence[rotation.Situation]) -> list[rotation.Plan]:
         begin = one.begin_of(signing)
         is_part = begin is not None and begun - begin <= one.again_after and not signing.endswith("-g1")
         if plan.changes == (rotation.ACCEPTED,) and begin is not None and is_part:
-            note = f"{signing} signs since {isoformat(begin)}; its part of the rotation is done"
+            note = f"{signing} signs; its part of the rotation is done"
             plan = rotation.Plan(one.name, rotation.DONE, (), signing, (), note=note)
         settled.append(plan)
     return settled

@@ -24,8 +24,6 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .._time import isoformat
-
 TRUST, REISSUE, RETIRE, DONE = "trust", "reissue", "retire", "done"
 ACCEPTED, ISSUING, RETIRING, RETIRED = "accepted", "issuing", "retiring", "retired"
 PHASES = (TRUST, REISSUE, RETIRE)
@@ -178,7 +176,7 @@ def _begin(situation: Situation, signing: str) -> Plan:
         unread = [place.name for place in (*situation.hosts, *situation.bundles) if place.problem]
         where = f"where that could be read (not from {', '.join(unread)})" if unread else "everywhere"
         note = (
-            f"{signing} signs since {isoformat(one.not_before)}, and is the only generation that is trusted {where}. To replace it as well: "
+            f"{signing} signs, and is the only generation that is trusted {where}. To replace it as well: "
             "-e docker_rotate_ca_again_after=0s"
         )
         return Plan(situation.name, DONE, (), signing, (), note=note)

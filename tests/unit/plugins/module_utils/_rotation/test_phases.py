@@ -183,7 +183,7 @@ def test_decide_does_not_begin_again_right_after_the_end() -> None:
     assert (plan.phase, plan.change, plan.steps) == ("done", "", ())
     assert rotation_text.to_dict(plan)["idle"]
     last = rotation_text.render(found, plan, executing=True)[-1]
-    assert last.startswith("Complete: ops-g2 signs since") and "trusted everywhere" in last
+    assert last.startswith("Complete: ops-g2 signs, and is the only generation") and "trusted everywhere" in last
     assert last.endswith("To replace it as well: -e docker_rotate_ca_again_after=0s.")
 
 
