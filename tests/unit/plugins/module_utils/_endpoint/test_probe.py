@@ -20,6 +20,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker impo
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import probe, verify_remote
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
 from support.ca.certificates import NOW, Pair, authority, foreign_authority, leaf
+from support.contracts import records
 
 SERVER = authority("server")
 CLIENTS = authority("client", number=1)
@@ -274,7 +275,7 @@ def test_verify_remote_waits_once_for_an_endpoint_that_does_not_answer() -> None
     assert [check["check"] for check in found["checks"]] == expected
     assert not found["passed"]
     assert failures(found) == set(expected)
-    assert re.search(r"no TLS server at 127\.0\.0\.1:\d+: no answer in time\. ", found["msg"])
+    assert re.search(r"no TLS server at 127\.0\.0\.1:\d+: no answer in time\. ", records.said(found["msg"]))
     assert found["checks"][0]["detail"].endswith(": no answer in time")
 
 

@@ -12,6 +12,7 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import Reported, variables
+from support.contracts import records
 
 TRUST = binding.is_trusted
 
@@ -70,7 +71,7 @@ def test_variable_that_cannot_be_computed_is_named(error: Exception) -> None:
         binding.Unresolved, match=r"docker_daemon_ca_passphrase cannot be computed: .* is missing"
     ) as found:
         bound["docker_daemon_ca_passphrase"]
-    assert str(error) not in str(found.value) and "this account" in found.value.hint
+    assert str(error) not in records.said(str(found.value)) and "this account" in found.value.hint
     assert bound.given(given) == {}
 
 
