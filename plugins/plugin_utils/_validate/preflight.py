@@ -154,7 +154,8 @@ def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) 
     if found is None or (isinstance(found, str) and not found.strip()):
         yield (
             f"docker_ca_passphrase is missing or empty for {place}, where the authorities are: it encrypts their keys, and every run "
-            "needs it. Set it from Ansible Vault, a prompt or a lookup, for example -e @secrets.yml --ask-vault-pass. Where there is a CA "
+            "needs it. If Ansible warned above that it could not parse the inventory, correct that first. "
+            "Set it from Ansible Vault, a prompt or a lookup, for example -e @secrets.yml --ask-vault-pass. Where there is a CA "
             "already, it is the one that the CA was made with; for a new CA take one of at least 12 characters, and keep a copy."
         )
 
