@@ -13,8 +13,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ...module_utils._docker.daemon_log import LOG_MARK
+from ...module_utils._fleet import connection_hints
 from .._remote import failures
-from . import connection_hints, signed_certificate
+from . import signed_certificate
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Collection[str]]

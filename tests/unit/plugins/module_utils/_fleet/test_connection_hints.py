@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import connection_hints
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import connection_hints
 
 SENT = 'Task failed: Data could not be sent to remote host "172.19.0.2". Make sure this host can be reached over ssh: '
 TEXTS = {
