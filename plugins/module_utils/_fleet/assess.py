@@ -150,7 +150,9 @@ def _no_bundle(stored: Stored) -> Finding:
         )
     if stored.state == NOT_ASKED:
         return Finding("not-asked", "unknown", "disks were not checked", "docker_status_read_hosts: true reads them.")
-    return Finding("not-readable", "unknown", f"{where} is not readable: {stored.problem}", assess_host.READABLE)
+    return Finding(
+        "not-readable", "unknown", f"{where} is not readable: {stored.problem}", assess_host.readable(stored.problem)
+    )
 
 
 def _signed_by_its_group(

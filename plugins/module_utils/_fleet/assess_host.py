@@ -14,7 +14,7 @@ from datetime import datetime
 
 from .._pki import revocation_list
 from .._time import isoformat
-from . import lifetimes, trust
+from . import connection_hints, lifetimes, trust
 from .model import (
     INVALID,
     MISSING,
@@ -36,9 +36,14 @@ _NO_ANSWER = (
 )
 #: Codes that assess.py gives to client machines too.
 REACH = "Bring the machine or its network up, then run this again; ssh has to work from here."
-READABLE = "Read it as root (docker_status_become: true), or correct the mode of the directories above it."
+_READABLE = "Read it as root (docker_status_become: true), or correct the mode of the directories above it."
 _SITE = "Run portcullis.docker_tls.site."
 _ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_listener: systemd."
+
+
+def readable(problem: str) -> str:
+    """Return what makes files readable that could not be read because of ``problem``; sudo's and SSH's reasons have advice of their own."""
+    return connection_hints.hint(problem) or _READABLE
 
 
 def assess_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> HostStatus:
@@ -204,7 +209,7 @@ def _no_disk(stored: Stored, is_served: bool) -> t.Iterator[Finding]:
         yield Finding("unreadable", "critical", text, _SITE)
     elif stored.state == NOT_READABLE:
         level = "ok" if is_served else "unknown"
-        yield Finding("not-readable", level, f"on disk not readable: {stored.problem}", READABLE)
+        yield Finding("not-readable", level, f"on disk not readable: {stored.problem}", readable(stored.problem))
 
 
 def _difference(stored: Certificate | None, served: Certificate | None) -> t.Iterator[Finding]:

@@ -97,6 +97,23 @@ def test_host_findings(wire: model.Served | None, changes: dict[str, Any], expec
     assert codes(judged_host(wire, **changes)) == expected
 
 
+@pytest.mark.parametrize(
+    ("problem", "advice"),
+    [
+        ("Missing sudo password", "--ask-become-pass"),
+        ("Incorrect sudo password", "--ask-become-pass"),
+        ("denied", "mode"),
+    ],
+)
+def test_files_that_nobody_could_read_have_advice_for_their_reason(problem: str, advice: str) -> None:
+    files = stored(None, state="not-readable", problem=problem)
+    host = judged_host(stored=files)
+    (mine,) = report(clients=[bundle(stored=files)]).clients[0].findings
+    found = [one.advice for one in (*host.findings, mine) if one.code == "not-readable"]
+    assert len(found) == 2 and all(advice in one for one in found)
+    assert not any("docker_status_become" in one for one in found if "sudo" in problem)
+
+
 def test_host_finding_says_loudly_that_served_is_not_stored() -> None:
     finding = judged_host(served(server(100))).findings[0]
     assert "SERVED IS NOT STORED: renewed (" in finding.message
