@@ -85,8 +85,8 @@ def test_exit_code_is_that_of_a_monitoring_plugin(
     )
 
 
-def test_playbook_that_fails_is_unknown_and_leaves_the_old_report_alone(tmp_path: pathlib.Path) -> None:
-    run = status(tmp_path, "-e", '{"docker_status_warning": ["soon"]}')
+def test_playbook_that_fails_is_unknown_and_leaves_the_old_report_alone(fleet: pathlib.Path) -> None:
+    run = status(fleet, "-e", '{"docker_status_warning": ["soon"]}')
     assert run.code == 3, run.output
     assert run.output.startswith("Docker TLS status UNKNOWN: ansible-playbook ended with 2\n")
     assert "soon" in run.output

@@ -38,10 +38,16 @@ def status(bound: Bound, variables: Fleet, settings: Mapping) -> dict[str, t.Any
     """Return the options ``hosts``, ``clients`` and ``ca`` of M(fleet_status) for all hosts of the play.
 
     In: the variables of a task that runs after everything was read; ``settings`` with ``complete``, False where only the endpoints are asked.
+    Raises ValueError for an inventory that has nothing of this collection, and is probably a wrong one.
     """
     here = bound.raw("ansible_play_hosts_all") or ()
     read = (bound.raw(name) or {} for name in (AUTHORITIES, LEDGER))
-    return fleet(here, bound.groups(), variables, *read, complete=settings["complete"])
+    groups = bound.groups()
+    found = fleet(here, groups, variables, *read, complete=settings["complete"])
+    if found["ca"]["state"] == "missing" and not (groups.get("docker_hosts") or groups.get("docker_clients")):
+        place = f"{found['ca']['path']} on {found['ca']['host']}"
+        raise ValueError(f"the inventory has no host in docker_hosts or docker_clients, and there is no CA in {place}")
+    return found
 
 
 def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[dict[str, str]]:

@@ -317,3 +317,13 @@ def test_variable_that_cannot_be_computed_is_one_message() -> None:
     found = make("site", known, template=fail, **variables)
     assert (found["failed"], found["code"]) == (True, "inventory-invalid")
     assert "docker_daemon_serial cannot be computed" in found["msg"] and found["hint"]
+
+
+def test_status_of_an_inventory_with_nothing_of_ours_is_refused() -> None:
+    """A wrong inventory would only give the warnings of a fleet that is not set up yet."""
+    play = {"ansible_play_hosts_all": ["localhost"], "__docker_status_authorities": {"authorities": {}}}
+    refused = make("status", hostvars(), groups={"all": ["printer"]}, **play)
+    assert refused["code"] == "inventory-invalid"
+    assert "no host in docker_hosts or docker_clients, and there is no CA in " in refused["msg"]
+    play["__docker_status_authorities"] = {"authorities": {"server-g1": {}}}
+    assert make("status", hostvars(), groups={"all": ["printer"]}, **play)["plan"]["hosts"] == []
