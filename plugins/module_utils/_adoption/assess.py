@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -295,7 +296,7 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
             CRITICAL if others & 0o007 and not encrypted else WARNING,
             fact.path,
             f"{whose} private key has mode {fact.mode:04o}: {who} on this host can read it",
-            f"chmod {0o400 if fact.uid == 0 else 0o600:04o} {fact.path}; treat the key as known to others if this matters",
+            f"chmod {0o400 if fact.uid == 0 else 0o600:04o} {shlex.quote(fact.path)}; treat the key as known to others if this matters",
             "mode",
         )
     temporary = fact.path.startswith(_TEMPORARY)

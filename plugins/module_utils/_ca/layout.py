@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import stat
 import typing as t
 from dataclasses import dataclass
@@ -161,7 +162,7 @@ def check_parents(path: str) -> None:
         if status is not None and status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
             raise TlsError(
                 f"{parent}, which holds the CA directory {path}, can be written by every user",
-                hint=f"Take that away (chmod o-w {parent}) or choose another place: anyone who can write there can "
+                hint=f"Take that away (chmod o-w {shlex.quote(parent)}) or choose another place: anyone who can write there can "
                 "replace the CA.",
                 code="ca-directory-unsafe",
             )

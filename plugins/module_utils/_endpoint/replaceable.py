@@ -14,6 +14,7 @@ import fcntl
 import os
 import platform
 import re
+import shlex
 import struct
 import typing as t
 
@@ -66,7 +67,7 @@ def _of_file(path: str, mounts: frozenset[str]) -> t.Iterator[Finding]:
     if not missing and real in mounts:
         yield _not_replaceable(
             f"{path} is a mount of its own, so it cannot be replaced by another file",
-            f"Unmount it (umount {path}) and keep a plain file there, or mount its whole directory instead.",
+            f"Unmount it (umount {shlex.quote(path)}) and keep a plain file there, or mount its whole directory instead.",
         )
     elif not missing and os.path.lexists(real) and not os.path.islink(real):
         yield from _of_attributes(path, real)
@@ -84,7 +85,7 @@ def _of_directory(directory: str, mounts: frozenset[str]) -> t.Iterator[Finding]
         yield error(
             "file-system-read-only",
             f"the file system at {mount} is mounted read-only, so nothing in it can be changed",
-            f"Remount it (mount -o remount,rw {mount}). Where the system image is read-only by design, its own tools have to "
+            f"Remount it (mount -o remount,rw {shlex.quote(mount)}). Where the system image is read-only by design, its own tools have to "
             f"make {directory} writable, or the variable for it has to name another directory.",
         )
         return

@@ -13,6 +13,7 @@ import contextlib
 import grp
 import os
 import pwd
+import shlex
 import stat
 import typing as t
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ def check_directory(path: str, owner: Owner) -> None:
     if uid != owner.uid and owner.uid != 0:
         raise TlsError(
             f"{path} belongs to uid {uid}, not to {owner.name}",
-            hint=f"Give it to its user (chown {owner.name} {path}), or name another directory.",
+            hint=f"Give it to its user (chown {owner.name} {shlex.quote(path)}), or name another directory.",
             code="directory-unusable",
         )
 

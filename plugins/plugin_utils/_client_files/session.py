@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -58,8 +59,8 @@ def choose_location(wanted: str = "") -> tuple[str, bool]:
     if wanted and (danger := unsafe_part(wanted)):
         raise TlsError(
             f"a session's files are not made in {wanted}: {danger} can be written by every user",
-            hint=f"Take that away (chmod o-w {danger}, or chmod +t), or set location to another directory: anyone who can write there can replace the "
-            "files of the session.",
+            hint=f"Take that away (chmod o-w {shlex.quote(danger)}, or chmod +t), or set location to another directory: anyone who can write there can "
+            "replace the files of the session.",
             code="directory-unsafe",
         )
     places = (wanted,) if wanted else (_runtime_directory(), "/dev/shm", tempfile.gettempdir())  # noqa: S108 (see mkdtemp)

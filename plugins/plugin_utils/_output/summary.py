@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import typing as t
 from datetime import datetime
 
@@ -150,8 +151,8 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
     if run.check_mode:
         return [*steps, "run without --check to do it"] if run.in_state("changed") else steps
     for client, directory in sorted(run.bundles.items()):
-        tries = has_file(f"{directory}/env.sh")
-        tried = f"try . {directory}/env.sh && docker version; " if tries else ""
+        environment = f"{directory}/env.sh"
+        tried = f"try . {shlex.quote(environment)} && docker version; " if has_file(environment) else ""
         steps.append(f"client {client}: {tried}where it is used elsewhere, {_carried(directory)}")
     return steps
 
@@ -159,8 +160,9 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
 def _carried(directory: str) -> str:
     """Return how a bundle gets to another place. The docker command's own directory holds logins at registries as well."""
     if os.path.basename(directory.rstrip("/")) != ".docker":
-        return f"copy {directory} there"
-    return f"import its context_archive there, or copy ca.pem, cert.pem and key.pem; config.json in {directory} has this account's logins at registries"
+        return f"copy {shlex.quote(directory)} there"
+    logins = f"config.json in {shlex.quote(directory)} has this account's logins at registries"
+    return f"import its context_archive there, or copy ca.pem, cert.pem and key.pem; {logins}"
 
 
 def document(run: Run, now: datetime) -> str:

@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 import typing as t
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -318,6 +322,21 @@ def test_text_of_a_client_is_told_once_and_says_where_it_is() -> None:
     assert told(run, env_file=True)[-1] == (
         "  - client ci: try . /b/ci/env.sh && docker version; where it is used elsewhere, copy /b/ci there"
     )
+
+
+def test_command_that_the_next_step_proposes_is_quoted_for_the_shell(tmp_path: Path) -> None:
+    """A directory can have a name with which a pasted command would do something else."""
+    directory = tmp_path / "a;touch PWN;'b $(id)"
+    directory.mkdir()
+    (directory / "env.sh").write_text("SEEN=yes\n")
+    run = run_of(("localhost", "certificate_requests", CLIENT), ("localhost", "certificate_bundles", BUNDLE))
+    run.bundles["ci"] = str(directory)
+    step = summary.next_steps(run)[-1]
+    command = step.partition("try ")[2].partition(" && docker version")[0]
+    shell = ["sh", "-c", f'{command} && echo "$SEEN"']
+    assert subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "yes\n"
+    assert os.listdir(tmp_path) == [directory.name]
+    assert shlex.split(step.partition("elsewhere, copy ")[2]) == [str(directory), "there"]
 
 
 def test_bundle_in_the_docker_directory_of_an_account_is_not_to_be_copied() -> None:
