@@ -9,6 +9,7 @@ import os
 import pwd
 import typing as t
 
+from ...module_utils._errors import TlsError
 from .ca_place import CONTROLLER
 
 Mapping = t.Mapping[str, t.Any]
@@ -47,3 +48,31 @@ def account_name() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
+
+
+def why_no_directory(client: str) -> str:
+    """Return what keeps the name of a client from being the name of its bundle's directory, "" for nothing.
+
+    Such a name would write or remove the files of another directory, or be an option or a home directory to a program.
+    """
+    if "/" in client:
+        return "has a / in it"
+    if client in (".", ".."):
+        return "is that of a directory itself"
+    if client.startswith(("-", "~")):
+        return f"begins with {client[0]}"
+    if not client.isprintable():
+        return "has a control character or another that cannot be printed"
+    return "has spaces around it" if client != client.strip() else ""
+
+
+def of_client(path: str, client: str) -> str:
+    """Return the directory below ``path`` that the bundle of ``client`` has. Raises TlsError ``inventory-invalid`` where it would be elsewhere."""
+    problem = why_no_directory(client)
+    if problem or not client:
+        raise TlsError(
+            f"the client {client!r} can have no directory in {path}: its name {problem or 'is empty'}",
+            hint="Correct its name in docker_client_cert_clients.",
+            code="inventory-invalid",
+        )
+    return f"{path}/{client}"

@@ -303,10 +303,10 @@ def client_bundle_files(
 
 
 def bundle_directory(bundle: Mapping, path: str) -> str:
-    """Return where a bundle lives: its own directory, else the user's C(~/.docker), else C(path/<client>) on the controller."""
+    """Return where a bundle lives: its own directory, else the user's C(~/.docker), else that of bundle_places.of_client on the controller."""
     if bundle["directory"]:
         return str(bundle["directory"])
-    return f"~{bundle['user']}/.docker" if bundle["user"] else f"{path}/{bundle['client']}"
+    return f"~{bundle['user']}/.docker" if bundle["user"] else bundle_places.of_client(path, str(bundle["client"]))
 
 
 def _client_named(name: str, clients: t.Sequence[Mapping]) -> Mapping:

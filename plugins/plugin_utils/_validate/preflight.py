@@ -14,7 +14,7 @@ from ansible.release import __version__ as RUNNING
 
 from ...module_utils._fleet import access_text
 from .._client_files import given_client
-from .._plan import access_lists, batches, ca_place, issuer_settings
+from .._plan import access_lists, batches, bundle_places, ca_place, issuer_settings
 from .._remote import host_timeout
 from .._variables import binding
 from .._variables.as_written import as_written, is_computed, variable
@@ -221,6 +221,13 @@ def _client_problems(found: access_lists.ClientList, known: t.Sequence[str]) -> 
         if count > 1:
             yield f"{where}: {count} clients are named {name!r}. Give each client a name of its own."
     for client in clients:
+        problem = bundle_places.why_no_directory(client["name"])
+        if problem:
+            yield (
+                f"{where}: the name of the client {client['name']!r} {problem}, and its bundle is in a directory of that name "
+                f"({access_text.named(found.hosts)}). Write a name without / and control characters that does not begin with - or ~, "
+                "for example ops-alice."
+            )
         state = client.get("state", "present")
         if state not in ("present", "revoked"):
             yield (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import inventory
 from support.contracts import records
 
@@ -79,6 +80,15 @@ def test_client_bundle_on_the_controller_may_have_a_directory_of_its_own() -> No
     clients = [{"name": "alice", "controller_directory": "~/.docker"}, {"name": "bob"}]
     bundles = inventory.client_bundles("localhost", {"localhost": {}}, clients, [])
     assert [inventory.bundle_directory(bundle, "/b") for bundle in bundles] == ["~/.docker", "/b/bob"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "..", ".", "", "-rf", "~/x", "~root", "a\nb"])
+def test_client_bundle_stays_below_the_directory_of_bundles(name: str) -> None:
+    bundle = {"client": name, "user": "", "directory": ""}
+    with pytest.raises(TlsError) as error:
+        inventory.bundle_directory(bundle, "/b")
+    assert error.value.code == "inventory-invalid"
+    assert "docker_client_cert_clients" in error.value.hint
 
 
 @pytest.mark.parametrize(
