@@ -64,10 +64,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run of site.yml for a Docker host and a client machine that hang, and one of each that do not."""
     directory = tmp_path_factory.mktemp("site")
     this = f"{LOCAL} ansible_become=false docker_server_cert_path={directory}/certs"
+    # A directory of the test: without an entry the bundle goes to ~/.docker of the user.
+    users = json.dumps([{"client": "bob", "directory": str(directory / "desk")}])
     more = (
         f"[docker_hosts]\nweb1 {this}\nweb2 {hung(directory)} docker_daemon_host_timeout=2\n"
         f"[docker_clients]\ndesk1 {this}\ndesk2 {hung(directory)} docker_client_cert_host_timeout=3\n"
-        "[docker_clients:vars]\ndocker_client_cert_users=[]\n"
+        f"[docker_clients:vars]\ndocker_client_cert_users={users}\n"
     )
     return run(directory, "site.yml", more)
 
@@ -84,6 +86,7 @@ def test_hanging_client_machine_fails_by_name_and_the_others_go_on(site: Run) ->
     assert "did not answer within 3 seconds. The task waited for keys and signing requests" in site.problems["desk2"]
     assert "docker_client_cert_host_timeout" in site.problems["desk2"]
     assert "desk1" not in site.problems
+    assert (site.directory / "desk/cert.pem").is_file()
 
 
 def test_nothing_of_a_wait_stays_behind(site: Run) -> None:
