@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._errors import TlsError
+from .._host.file_owner import CONTROL_CHARACTER
 
 DEFAULT_DIRECTORY = "/etc/docker/certs"
 
@@ -64,6 +65,9 @@ class Options:
             raise _invalid(
                 "directory", self.directory, "Give the certificates an absolute path to a directory of their own."
             )
+        for name, text in (("directory", self.directory), ("config_path", self.config_path), ("service", self.service)):
+            if CONTROL_CHARACTER.search(text):
+                raise _invalid(name, text, "Write it without control characters: units name it.")
         if not self.service.endswith(".service"):
             raise _invalid("service", self.service, "Write the unit's whole name, for example docker.service.")
         times = (("start_timeout", self.start_timeout), ("stream_timeout", self.stream_timeout))

@@ -13,6 +13,7 @@ import contextlib
 import grp
 import os
 import pwd
+import re
 import shlex
 import stat
 import typing as t
@@ -24,6 +25,8 @@ from .._errors import TlsError
 MAXIMUM_FILE_BYTES = 1_048_576
 # As many links as the kernel follows on one path (path_resolution(7)).
 _MOST_LINKS = 40
+#: In a path it would begin a line of its own in a unit or configuration file.
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,12 @@ def expand_path(path: str, owner: Owner, option: str = "path") -> str:
 
     Raises TlsError ``user-unknown``, ``home-missing`` (a home that is not there is not made) and ``path-invalid``.
     """
+    if CONTROL_CHARACTER.search(path):
+        raise TlsError(
+            f"{option} is {path!r}, which has a line break or another control character in it",
+            hint="Write the path without it.",
+            code="path-invalid",
+        )
     if not path.startswith("~"):
         if not os.path.isabs(path):
             raise TlsError(

@@ -18,7 +18,7 @@ from .._plan import access_lists, batches, bundle_places, ca_place, issuer_setti
 from .._remote import host_timeout
 from .._variables import binding
 from .._variables.as_written import as_written, is_computed, variable
-from . import ansible_runtime, secret_templates
+from . import ansible_runtime, paths, secret_templates
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
@@ -80,6 +80,9 @@ def inventory_problems(
     found = [
         *unread,
         *(problem for each in lists for problem in _client_problems(each, known)),
+        *paths.problems(
+            hostvars, _with_others(written, hostvars, [place, "localhost", *(groups.get("docker_clients") or [])])
+        ),
         *access_lists.contradictions(groups, hostvars, lists),
         *issuer_settings.not_revocable(
             ca_place.variables_of(hostvars, "localhost").get(issuer_settings.CLIENT_VARIABLE),
@@ -95,6 +98,12 @@ def inventory_problems(
         ),
     ]
     return list(dict.fromkeys(found))  # a machine may be in both groups
+
+
+def _with_others(written: Mapping, hostvars: Mapping, hosts: t.Iterable[str]) -> dict[str, Mapping]:
+    """Return ``written`` with the variables of more ``hosts``, where the inventory has them."""
+    more = (host for host in hosts if host in hostvars and host not in written)
+    return {**written, **{host: as_written(hostvars, host) for host in more}}
 
 
 def ca_host_problems(groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:

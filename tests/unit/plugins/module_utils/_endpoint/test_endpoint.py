@@ -486,6 +486,9 @@ def test_result_never_holds_a_key(bench: Bench) -> None:
     [
         ({"directory": "certs"}, "directory"),
         ({"directory": "/etc/docker/"}, "directory"),
+        ({"directory": "/etc/docker/a\nExecStart=/bin/sh"}, "directory"),
+        ({"config_path": "/etc/docker/a\nb.json"}, "config_path"),
+        ({"service": "a\nb.service"}, "service"),
         ({"service": "docker"}, "service"),
         ({"start_timeout": 0}, "start_timeout"),
         ({"confirm_timeout": -1}, "confirm_timeout"),

@@ -75,6 +75,13 @@ def test_expand_path_home_is_the_owners(home: pathlib.Path, path: str, expected:
     assert file_owner.expand_path(path, owner) == expected.format(home=home)
 
 
+@pytest.mark.parametrize("path", ["/a\nb", "~/a\tb", "~root\n/x", "/a\x00b"])
+def test_expand_path_control_character_is_an_error(path: str) -> None:
+    with pytest.raises(TlsError, match="control character") as error:
+        file_owner.expand_path(path, file_owner.resolve_owner(""))
+    assert error.value.code == "path-invalid"
+
+
 def test_expand_path_named_user_counts_over_the_owner(home: pathlib.Path) -> None:
     assert file_owner.expand_path("~deploy/x", file_owner.resolve_owner("")) == f"{home}/x"
 
