@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import io
 import json
 import pathlib
 import socket
+import tarfile
 import time
 
 import pytest
-from proxy_lab import DOCKER, RECORDER, Lab, exchange
+from proxy_lab import DOCKER, RECORDER, Lab, Reply, exchange
 
 CREATE = "POST /containers/create HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n"
 GET = "GET /info HTTP/1.1\r\nHost: x\r\n"
@@ -54,6 +56,53 @@ def test_read_only_shows_what_the_threat_model_says(lab: Lab) -> None:
         assert "in-the-environment" not in seen
     finally:
         lab.host.sh("docker rm -f told")
+
+
+#: Ways to ask for BuildKit (version 2); dockerd decodes names of parameters.
+BUILDKIT = (
+    "version=2", "version=1&version=2", "version=2&version=1", "%76ersion=2", "versio%6E=2", "version=%32", "t=x;version=2", "&version=2",
+)  # fmt: skip
+#: Forms in the body, in which Go finds parameters too.
+FORMS = {
+    "application/x-www-form-urlencoded": "version=2",
+    "Application/X-WWW-Form-URLencoded; charset=x": "version=2",
+    'multipart/form-data; boundary="b"': '--b\r\nContent-Disposition: form-data; name="version"\r\n\r\n2\r\n--b--\r\n',
+}
+
+
+@pytest.mark.important
+def test_limited_client_cannot_ask_for_buildkit(lab: Lab) -> None:
+    """``RUN --mount=type=cache`` would read and write what the builds of other groups keep."""
+
+    def tar(text: bytes) -> bytes:
+        written = io.BytesIO()
+        with tarfile.open(fileobj=written, mode="w") as archive:
+            entry = tarfile.TarInfo("Dockerfile")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text))
+        return written.getvalue()
+
+    cached = tar(b"FROM local/busybox\nRUN --mount=type=cache,id=shared,target=/cache true\n")
+
+    def build(client: str, query: str, kind: str = "application/x-tar", body: bytes = cached) -> Reply:
+        head = f"POST /v1.41/build?{query} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        return lab.ask(client, head.encode() + body, DOCKER)
+
+    assert "moby.buildkit.trace" in build("operators", "version=2").text
+    for query in BUILDKIT:
+        reply = build("builders", query)
+        assert (reply.status, reply.message) == (
+            403,
+            "the access group builders may not do this on this host; its rights are: ci",
+        ), query
+    for kind, form in FORMS.items():
+        reply = build("builders", "remote=http://127.0.0.1:9/Dockerfile", kind, form.encode())
+        assert reply.status == 403, kind
+    for query in ("version=1&rm=1", "version=", "rm=1&t=plain"):
+        reply = build("builders", query, body=tar(b"FROM local/busybox\nRUN true\n"))
+        assert reply.status == 200, query
+        assert "Step 1/2" in reply.text
+    lab.host.sh("docker rmi -f plain; docker builder prune -af >/dev/null", check=False)
 
 
 #: Requests of clients with other rights than read-only that one of the two could read as something else.

@@ -38,7 +38,7 @@ from .access_log import (
 )
 from .issuer_name import issuer_name
 from .rights import ALL, Rights
-from .rules import EXEC_START, Rule
+from .rules import EXEC_START, OTHER_BUILDER, PLAIN_QUERY, Rule
 from .unit import MAXIMUM_CONNECTIONS
 
 #: The oldest HAProxy that this configuration was run on (Debian 12).
@@ -292,7 +292,15 @@ def _limits(group: ProxyGroup) -> list[str]:
 
 def _matches(rule: Rule) -> str:
     what = "url" if rule.excludes_query else "path"
-    return f"{{ method {' '.join(rule.methods)} }} {{ {what} -m reg {quoted(rule.expression)} }}"
+    matches = f"{{ method {' '.join(rule.methods)} }} {{ {what} -m reg {quoted(rule.expression)} }}"
+    return f"{matches} {_CLASSIC_BUILDER}" if rule.builds else matches
+
+
+#: The query must not choose BuildKit. A form in the body, in which Go finds parameters too, is refused whatever it holds.
+_CLASSIC_BUILDER = (
+    f"{{ url -m reg {quoted(PLAIN_QUERY)} }} !{{ url -m reg {quoted(OTHER_BUILDER)} }} "
+    "!{ req.hdr(content-type) -i -m sub form }"
+)
 
 
 def _deny(text: str) -> str:

@@ -43,6 +43,13 @@ _TAKEN_OVER = ("/containers/{}/attach", "/containers/{}/attach/ws", EXEC_START)
 #: Paths that match only without a query. ``top?ps_args=eww`` makes ``ps`` print the environment of each process (measured).
 _WITHOUT_QUERY = ("/containers/{}/top",)
 
+#: Paths whose query may choose only the classic builder. A build by BuildKit (``version=2``) can mount caches, which all clients share.
+_BUILDS = ("/build",)
+#: A URL without an encoded name of a parameter: dockerd decodes them, and before Go 1.17 it separates parameters at ``;`` as well.
+PLAIN_QUERY = r"^[^?#]*([?]([a-zA-Z0-9_.-]+(=[^&;#]*)?)?(&([a-zA-Z0-9_.-]+(=[^&;#]*)?)?)*)?$"
+#: A parameter ``version`` that is neither empty nor 1.
+OTHER_BUILDER = "[?&]version=([^1&]|1[^&])"
+
 _EXAMPLE = "Write it as Docker's API reference does, for example /containers/{id}/json."
 
 
@@ -67,6 +74,11 @@ class Rule:
     def excludes_query(self) -> bool:
         """Whether a request with a query does not match, because the query could ask for more than the path."""
         return self.shape in _WITHOUT_QUERY
+
+    @property
+    def builds(self) -> bool:
+        """Whether the query has to be examined, because it can choose BuildKit."""
+        return self.shape in _BUILDS
 
     @property
     def expression(self) -> str:

@@ -124,6 +124,66 @@ def test_render_allows_top_without_a_query_only() -> None:
     assert "{ url -m reg " in top[0] and "{ path -m reg " not in top[0]
 
 
+def allows_build(url: str) -> bool:
+    """Judge as HAProxy does; ``url`` begins behind the method."""
+    ci = replace(LIMITED, rights=rights.parse_rights("ci", "x"))
+    lines = [line for line in section(config.render(wanted(ci)), "backend group0") if "/build$" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith(" !{ req.hdr(content-type) -i -m sub form } { url -m beg / }")
+    conditions = re.findall(r"(!?)\{ (path|url) -m reg '([^']*)' \}", lines[0])
+    assert len(conditions) == 3
+    values = {"path": url.partition("?")[0], "url": url}
+    return all(bool(re.search(pattern, values[what])) is not bool(unless) for unless, what, pattern in conditions)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?",
+        "?version=1",
+        "?version=",
+        "?version",
+        "?t=app%3A1&version=1&nocache=1",
+        "?buildargs=%7B%22version%22%3A%222%22%7D&cgroupparent=&dockerfile=Dockerfile&labels=%7B%7D&rm=1&shmsize=0&target=&ulimits=null&version=1",
+        "?remote=https://example.org/x.git&t=a&t=b",
+        "?subversion=2&versions=2",
+    ],
+)
+def test_render_allows_the_classic_build(query: str) -> None:
+    assert allows_build(f"/v1.41/build{query}")
+    assert allows_build(f"/build{query}")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?version=2",
+        "?version=02",
+        "?version=12",
+        "?version=1%32",
+        "?version=%32",
+        "?version=+2",
+        "?version=1&version=2",
+        "?version=2&version=1",
+        "?t=x&version=2",
+        "?%76ersion=2",
+        "?versio%6e=2",
+        "?+version=2",
+        "?t=x;version=2",
+        "?;version=2",
+        "?&version=2",
+        "??version=2",
+        "?version=2#",
+        "#?version=2",
+        "?t=x%26version=2&versio%6E=2",
+    ],
+)
+def test_render_does_not_allow_a_build_that_could_be_buildkits(query: str) -> None:
+    """BuildKit's caches are shared by all clients of a dockerd, and ``RUN --mount=type=cache`` reads and writes them."""
+    assert not allows_build(f"/v1.41/build{query}")
+
+
 def test_render_lets_attach_keep_its_upgrade_where_a_rule_has_it() -> None:
     own = rights.parse_rights({"rules": [{"methods": ["POST"], "path": "/containers/{id}/attach"}]}, "x")
     lines = section(config.render(wanted(replace(LIMITED, rights=own))), "backend group0")
