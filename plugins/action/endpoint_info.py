@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..module_utils._endpoint.probe import NO_ANSWER
 from ..module_utils._time import utc_now
 from ..modules import endpoint_info
 from ..plugin_utils._client_files import given_client
@@ -35,10 +36,17 @@ class ActionModule(ModuleAction):
         if given is not None:
             certificate, key, used = given_client.read(given["client"], given["group"], given["anchors"], utc_now())
             arguments.update(certificate_content=certificate, key_content=key)
+        sources = arguments.pop(verification.SOURCES, None)
         result = super().run_module(arguments, package, task_vars)
+        if sources and any(str(one["detail"]).endswith(NO_ANSWER) for one in result.get("checks") or ()):
+            result = {**result, "msg": f"{result.get('msg', '')} {_filtered(sources)}".strip()}
         if issuer and not arguments.get("certificate_content") and not result.get("failed"):
             return {**result, "warnings": [*(result.get("warnings") or ()), _without_client(issuer)]}
         return _with_client(result, used) if used else result
+
+
+def _filtered(sources: list[Any]) -> str:
+    return f"docker_daemon_allowed_sources is set on this host ({', '.join(map(str, sources))}): is this machine in it?"
 
 
 def _without_client(issuer: str) -> str:

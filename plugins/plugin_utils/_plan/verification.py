@@ -28,6 +28,8 @@ GENERATIONS = "__docker_daemon_generations"
 USED = "used"
 #: The entry of docker_daemon_verify_clients for the group of the host, with the group and its anchors.
 GIVEN = "given"
+#: The networks that the host lets connect, for the message of one that does not answer.
+SOURCES = "allowed_sources"
 
 
 def wanted(bound: Bound) -> bool:
@@ -142,6 +144,7 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "certificate_content": client["certificate_content"],
         "key_content": made.get("key_content", ""),
         **_client(bound, fleet, known, group),
+        **_sources(bound),
         "client_ca_content": inventory.client_anchors(known, groups),
         "expected_certificate_fingerprint": (seen.get("certificate") or {}).get("fingerprint_sha256", ""),
         "expected_engine_version": seen.get("engine_version", ""),
@@ -154,6 +157,12 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         # Another process there is not dockerd: the host has warned of it, by its name.
         "closed_ports": [] if foreign else [2375],
     }
+
+
+def _sources(bound: Bound) -> Options:
+    """Return the sources that the host lets connect, for the message of one that does not answer; nothing where all may."""
+    sources = bound["docker_daemon_allowed_sources"]
+    return {SOURCES: sources} if sources else {}
 
 
 def _revoked_clients(made: Mapping, groups: t.Container[str], endpoint_seen: Mapping) -> list[Options]:

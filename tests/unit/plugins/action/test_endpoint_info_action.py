@@ -9,6 +9,8 @@ import pathlib
 import typing as t
 from datetime import timedelta
 
+import pytest
+
 from ansible_collections.portcullis.docker_tls.plugins.action import endpoint_info
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from support.ansible.actions import action
@@ -58,6 +60,20 @@ def test_given_client_that_cannot_be_used_fails_the_task_and_nobody_is_asked(tmp
     found, result = asked(given=given(tmp_path, monitor(), FOREIGN.pem))
     assert (result["failed"], result["code"]) == (True, "verification-client-unusable")
     assert found.called == []
+
+
+@pytest.mark.parametrize("sources", [[], ["192.0.2.0/24", "2001:db8::/32"]])
+@pytest.mark.parametrize("detail", ["no TLS server at web1:2376: no answer in time", "another certificate"])
+def test_host_that_filters_sources_and_does_not_answer_is_explained(sources: list[str], detail: str) -> None:
+    """The filter drops packets, so what is seen from here does not tell it from a host that is down."""
+    checks = [{"check": "served-certificate", "passed": False, "detail": detail}]
+    answer = {"passed": False, "checks": checks, "msg": "web1:2376, as seen from here: wrong."}
+    found, result = asked(answer, allowed_sources=sources)
+    ((_module, arguments, *_rest),) = found.called
+    assert "allowed_sources" not in arguments
+    expected = "docker_daemon_allowed_sources is set on this host (192.0.2.0/24, 2001:db8::/32): is this machine in it?"
+    assert (expected in result["msg"]) is bool(sources and "in time" in detail)
+    assert result["msg"].startswith(answer["msg"])
 
 
 def test_verification_says_that_the_issuer_made_the_client_or_made_none() -> None:

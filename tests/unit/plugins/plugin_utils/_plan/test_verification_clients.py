@@ -77,3 +77,7 @@ def test_host_has_to_refuse_a_revoked_serial_of_a_list_that_it_has(
     options = verification.endpoint(Bound(known, lambda value: value), fleet)
     assert options is not None
     assert [one["name"] for one in options["refused_clients"]] == ["expired-client", *expected]
+    assert verification.SOURCES not in options
+    known["docker_daemon_allowed_sources"] = ["192.0.2.0/24"]
+    filtered = verification.endpoint(Bound(known, lambda value: value), fleet)
+    assert filtered == {**options, verification.SOURCES: ["192.0.2.0/24"]}
