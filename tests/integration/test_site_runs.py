@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import pathlib
 
+import pytest
 import yaml
 
 from support.ansible import playbook_runs
@@ -55,3 +56,28 @@ def test_secret_that_looks_like_a_template_fails_the_first_task_and_is_not_shown
     done = playbook_runs.run(command, settings, tmp_path)
     assert done.returncode == 2 and "!unsafe" in done.stdout
     assert "not-a-real-phrase" not in done.stdout + done.stderr and not (tmp_path / "ca").exists()
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)], ids=["run", "check"])
+@pytest.mark.parametrize("entry", [{"name": "../victim"}, {"name": "../victim", "state": "revoked"}], ids=str)
+def test_client_whose_name_is_a_path_fails_the_first_task(
+    tmp_path: pathlib.Path, entry: dict[str, str], check: tuple[str, ...]
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "cert.pem").write_text("of another program")
+    given = {
+        "docker_ca_passphrase": PASSPHRASE_TEXT,
+        "docker_ca_path": str(tmp_path / "ca"),
+        "docker_client_cert_path": str(tmp_path / "bundles"),
+        "docker_client_cert_clients": [{"name": "alice"}, entry],
+    }
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(json.dumps({"all": {"vars": given}}))
+    settings = playbook_runs.environment(tmp_path, tmp_path / "home", tmp_path / "tmp")
+    command = [playbook_runs.PLAYBOOK, "portcullis.docker_tls.site", "-i", str(inventory), *check]
+    done = playbook_runs.run(command, settings, tmp_path)
+    assert done.returncode == 2
+    assert "the name of the client '../victim' has a / in it" in " ".join(done.stdout.split())
+    assert [one.name for one in victim.iterdir()] == ["cert.pem"]
+    assert not (tmp_path / "ca").exists() and not (tmp_path / "bundles").exists()
