@@ -95,6 +95,17 @@ class Options:
         return self
 
 
+#: The role's variables of the options that are checked here.
+_VARIABLES = {
+    "directory": "docker_daemon_certificate_path",
+    "stream_timeout": "docker_daemon_proxy_stream_timeout",
+    **{
+        name: f"docker_daemon_{name}"
+        for name in ("port", "config_path", "start_timeout", "confirm_timeout", "allowed_sources")
+    },
+}
+
+
 def networks(values: t.Iterable[str]) -> tuple[str, ...]:
     """Return networks as systemd takes them (``10.0.0.0/8``, ``192.0.2.7/32``). Raises TlsError ``option-invalid``."""
     found = []
@@ -157,4 +168,5 @@ def parse_time(text: str, option: str = "controller_time") -> datetime | None:
 
 
 def _invalid(option: str, value: str, hint: str) -> TlsError:
-    return TlsError(f"{option} is {value!r}", hint=hint, code="option-invalid")
+    variable = _VARIABLES.get(option)
+    return TlsError(f"{option}{f' ({variable})' if variable else ''} is {value!r}", hint=hint, code="option-invalid")

@@ -160,6 +160,8 @@ def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) 
     if not issuer_settings.needs_ca(issuer_settings.declared(*(variables.get(name) for name in names)), known):
         return
     found = as_written(hostvars, place).get("docker_ca_passphrase")
+    if isinstance(found, (bool, list, t.Mapping)):  # not shown: it may hold the secret
+        yield f"docker_ca_passphrase of {place} is not a text but another value of YAML. Write the passphrase in quotes, or a lookup that returns it."
     if found is None or (isinstance(found, str) and not found.strip()):
         yield (
             f"docker_ca_passphrase is missing or empty for {place}, where the authorities are: it encrypts their keys, and every run "
@@ -251,8 +253,19 @@ def _client_problems(found: access_lists.ClientList, known: t.Sequence[str]) -> 
             )
 
 
+def _port_problems(host: str, value: t.Any) -> t.Iterator[str]:
+    text = str(value).strip()
+    if value is None or not is_computed(value):
+        return
+    if isinstance(value, (bool, float)) or not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        yield f"{host}: docker_daemon_port is {value!r}, which is not a port. Write a whole number from 1 to 65535, for example 2376."
+
+
 def _host_problems(host: str, hostvars: Mapping, variables: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
     yield from _fact_problems(host, variables)
+    if variables.get("docker_daemon_port") is not None:
+        with contextlib.suppress(AnsibleError, KeyError):  # what cannot be computed is named by the task that uses it
+            yield from _port_problems(host, variable(hostvars, host, "docker_daemon_port", variables))
     name = "docker_daemon_access_groups"
     admitted = variable(hostvars, host, name, variables) if name in variables else DEFAULT_GROUPS
     wrong = list(binding.misshapen({name: {"type": "list"}}, {name: admitted}))

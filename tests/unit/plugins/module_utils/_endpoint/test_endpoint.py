@@ -490,6 +490,8 @@ def test_result_never_holds_a_key(bench: Bench) -> None:
         ({"config_path": "/etc/docker/a\nb.json"}, "config_path"),
         ({"service": "a\nb.service"}, "service"),
         ({"service": "docker"}, "service"),
+        ({"port": 0}, r"port \(docker_daemon_port\) is '0'"),
+        ({"stream_timeout": -1}, "docker_daemon_proxy_stream_timeout"),
         ({"start_timeout": 0}, "start_timeout"),
         ({"confirm_timeout": -1}, "confirm_timeout"),
     ],

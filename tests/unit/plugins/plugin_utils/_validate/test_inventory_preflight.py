@@ -146,8 +146,26 @@ def test_users_of_a_client_machine_are_judged_before_they_are_read() -> None:
     assert problem.startswith("desk: an entry of docker_client_cert_users is not a dictionary")
 
 
-def test_secret_of_the_wrong_type_is_left_alone() -> None:
-    assert inventory_problems({}, {"localhost": {"docker_ca_passphrase": {"a": "hidden-word"}}}) == []
+@pytest.mark.parametrize("value", [{"a": "hidden-word"}, ["hidden-word"], True], ids=str)
+def test_passphrase_that_is_no_text_is_named_and_not_shown(value: Any) -> None:
+    (problem,) = inventory_problems({}, {"localhost": {"docker_ca_passphrase": value}})
+    assert problem.startswith("docker_ca_passphrase of localhost is not a text")
+    assert "hidden-word" not in problem
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536, True, 2376.7, "x", "", [2376]], ids=repr)
+def test_port_that_is_none_is_named(port: Any) -> None:
+    (problem,) = inventory_problems(
+        {"docker_hosts": ["web1"]}, {"localhost": SET, "web1": {"docker_daemon_port": port}}
+    )
+    assert problem.startswith(f"web1: docker_daemon_port is {port!r}, which is not a port.")
+
+
+@pytest.mark.parametrize("port", [1, 2376, "2376", 65535, None], ids=repr)
+def test_port_is_accepted(port: Any) -> None:
+    assert (
+        inventory_problems({"docker_hosts": ["web1"]}, {"localhost": SET, "web1": {"docker_daemon_port": port}}) == []
+    )
 
 
 class Templated(HostVars):
