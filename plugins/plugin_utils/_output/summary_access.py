@@ -129,6 +129,11 @@ def next_steps(access: Access, left_out: t.Collection[str] = ()) -> list[str]:
     steps = []
     if effects:
         steps.append(f"{WHOLE}: this {', and '.join(dict.fromkeys(effects))}")
+    if access.unknown:
+        names = ", ".join(access.unknown)
+        steps.append(
+            f"compare the name {names} with the certificates in the ledger (portcullis.docker_tls.ledger_info), and correct or remove its entry"
+        )
     for one in access.unlisted[:MOST_CERTIFICATES]:
         if one.get("source") != "adopted":
             steps.append(

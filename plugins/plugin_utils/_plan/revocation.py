@@ -16,7 +16,7 @@ from ...module_utils._fleet import access_text
 from .._variables.as_written import as_written
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import access_lists, ca_place, inspected, inventory, pending_revocations
+from . import access_lists, ca_place, inspected, inventory, pending_revocations, similar_names
 from .access_lists import admitting
 from .pending_revocations import INSPECTED, Pending, is_rolled_back
 
@@ -220,7 +220,7 @@ def _not_completed(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[I
 
 
 def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Incomplete]:
-    """Return each revoked name without a certificate that differs from another client's only in case or white space.
+    """Return each revoked name without a certificate that looks like another client's.
 
     The other client has a valid certificate that no list has any more, or is listed as present.
     """
@@ -234,7 +234,7 @@ def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Incomp
     certified = {str(one["client"]) for one in answer.get("unlisted") or []}
     found = []
     for name in unknown:
-        alike = sorted(other for other in certified | listed_names if _folded(other) == _folded(name))
+        alike = sorted(other for other in certified | listed_names if similar_names.are_similar(str(name), other))
         if alike:
             have = [other for other in alike if other in certified]
             which = (
@@ -249,10 +249,6 @@ def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Incomp
                 )
             )
     return found
-
-
-def _folded(name: t.Any) -> str:
-    return "".join(str(name).split()).casefold()
 
 
 def _unread(groups: Groups, hostvars: Mapping) -> list[Incomplete]:

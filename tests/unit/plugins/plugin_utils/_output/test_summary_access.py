@@ -145,6 +145,7 @@ def test_revoked_name_that_the_ledger_does_not_know_is_named() -> None:
     run = run_of(revoked_unknown=["bbo"])
     assert "NOT REVOKED: the ledger has no certificate of bbo; check how the name is written" in told(run)
     assert json.loads(summary.document(run, NOW))["revoked_unknown"] == ["bbo"]
+    assert "compare the name bbo with the certificates in the ledger (portcullis.docker_tls.ledger_info)" in told(run)
 
 
 def test_many_are_shortened_and_the_document_has_all() -> None:

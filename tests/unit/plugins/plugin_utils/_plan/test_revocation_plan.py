@@ -258,6 +258,47 @@ INCOMPLETE: dict[str, tuple[dict[str, dict[str, Any]], list[str]]] = {
             "NOT REVOKED: the inventory revokes  ALICE, and no certificate in the ledger has this name. The inventory lists alice as present"
         ],
     ),
+    **{
+        f"a-revoked-name-looks-like-a-listed-one-{name}": (
+            {
+                "localhost": {
+                    "__docker_ca_checked": {
+                        "authorities": {},
+                        "revocations": [],
+                        "revoked_unknown": [name],
+                        "unlisted": [],
+                    }
+                }
+            },
+            [
+                f"NOT REVOKED: the inventory revokes {name}, and no certificate in the ledger has this name. The inventory lists alice"
+            ],
+        )
+        for name in (
+            "alicee",
+            "alic",
+            "alixe",
+            "alcie",
+            "alic\u00e9",
+            "\u0430lice",
+            "\uff41lice",
+            "ali\u200bce",
+            "al\u0456ce",
+        )
+    },
+    "a-revoked-name-is-another-one": (
+        {
+            "localhost": {
+                "__docker_ca_checked": {
+                    "authorities": {},
+                    "revocations": [],
+                    "revoked_unknown": ["mallory", "ci-2", "ci-web-2", "\u00e9lodie", "\u0438\u0432\u0430\u043d"],
+                    "unlisted": [{"client": "ci-1"}, {"client": "ci-web-1"}, {"client": "bo"}],
+                }
+            }
+        },
+        [],
+    ),
     "all-is-done": ({"localhost": {"__docker_ca_checked": {"authorities": {}, "revocations": []}}}, []),
 }
 
