@@ -82,7 +82,10 @@ def _wait_for_answer(machine: Machine, pid: int, begun: float, started: float, t
             return Outcome(pid=pid)
         service = machine.services().service
         if not service.is_active or service.main_pid != pid:
-            return Outcome(f"dockerd started and ended again ({service.result or service.active_state})", pid)
+            return Outcome(
+                f"dockerd started and ended again ({service.active_state if service.result in ('', 'success') else service.result})",
+                pid,
+            )
         if _is_late(machine.monotonic(), begun, started, timeout):
             return Outcome(f"dockerd runs but does not answer: {problem}", pid)
         machine.sleep(_POLL)

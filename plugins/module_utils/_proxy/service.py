@@ -137,8 +137,9 @@ def _failed(what: str, files: ProxyFiles, units: Units, code: str) -> TlsError:
     log = units.unit_log(files.unit, _LOG_LINES).splitlines()
     lines = [line for line in log if ("ALERT" in line or "rror" in line) and not line.startswith("{")]
     shown = f": {' | '.join(lines[-3:])}" if lines else ""
+    found = state.active_state if state.result in ("", "success") else state.result
     return TlsError(
-        f"{what} ({files.unit}: {state.result or state.active_state}){shown}",
+        f"{what} ({files.unit}: {found}){shown}",
         hint=f"Check `systemctl status {files.unit}` and `journalctl -u {files.unit}` on the host, then run again.",
         code=code,
     )

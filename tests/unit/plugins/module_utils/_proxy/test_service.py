@@ -44,7 +44,7 @@ class Units:
             self.on_reload()
 
     def unit_state(self, name: str) -> UnitState:
-        return UnitState(name, active_state=self.state, main_pid=self.pid)
+        return UnitState(name, active_state=self.state, main_pid=self.pid, result="success")
 
     def unit_log(self, name: str, lines: int) -> str:
         requests = ['{"kind":"connection","client":"alice","error":"-"}'] * 20
@@ -149,6 +149,7 @@ def test_reload_without_a_new_worker_fails(files: ProxyFiles, master: subprocess
     with pytest.raises(TlsError) as caught:
         service.apply(service.RELOAD, files, units, Clock())
     assert caught.value.code == "proxy-reload-failed"
+    assert f"({files.unit}: active)" in caught.value.message  # systemd's result of a unit that runs is "success"
 
 
 def test_reload_that_systemd_refuses_fails(files: ProxyFiles, master: subprocess.Popen[str]) -> None:
