@@ -131,7 +131,8 @@ compared:
   type: bool
 revoked:
   description:
-    - Valid certificates of clients that are revoked, by O(clients) or by the ledger, as RV(unlisted).
+    - Valid certificates of clients that are revoked, by O(clients) or by the ledger, as RV(unlisted), and C(refused_by), the hosts that
+      were verified to refuse them since, by the ledger.
     - Where C(trusted) is false the revocation is complete at the CA, and a host that still admits that generation has to be changed.
   returned: success
   type: list
@@ -187,11 +188,6 @@ unlisted:
       type: list
       elements: str
       sample: [5f3a]
-    refused_by:
-      description: The hosts that were verified to refuse them since the client was revoked, by the ledger.
-      type: list
-      elements: str
-      sample: [web1]
     hosts:
       description: The Docker hosts of the inventory that admit the group.
       returned: in a play

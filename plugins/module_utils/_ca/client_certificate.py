@@ -52,7 +52,7 @@ class ClientCertificate:
     def to_dict(self) -> dict[str, t.Any]:
         """Return it as modules report it."""
         texts: dict[str, t.Any] = {name: getattr(self, name) for name in _TEXTS}
-        lists = {"serials": list(self.serials), "refused_by": list(self.refused_by)}
+        lists = {"serials": list(self.serials), **({"refused_by": list(self.refused_by)} if self.is_revoked else {})}
         return {
             **texts,
             **lists,

@@ -10,6 +10,7 @@ import pathlib
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_info
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import access_lists
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import issuer_lists
 from support.ansible.modules import run_module
 from support.ca.ca_directory import client_request, ensure, sign, tree
 from support.contracts import records
@@ -60,6 +61,7 @@ def test_authority_info_compares_the_clients_with_the_ledger_and_writes_nothing(
     assert [(one["client"], one["reason"], one["trusted"]) for one in result["revoked"]] == [
         ("bob", "client-revoked", True)
     ]
+    assert result["revoked"][0]["refused_by"] == []
     assert [(one["client"], one["reason"]) for one in result["unlisted"]] == [("carol", "client-unlisted")]
     in_a_play = records.returned(
         "authority_info", access_lists.with_hosts(result, {"docker_hosts": ["web1"]}, {"web1": {}})
@@ -69,6 +71,19 @@ def test_authority_info_compares_the_clients_with_the_ledger_and_writes_nothing(
         (["bob"], ["clients-g1"])
     ]
     assert tree(tmp_path) == before
+
+
+def test_authority_info_in_a_play_has_the_reason_why_the_lists_of_an_issuer_were_not_read(
+    tmp_path: pathlib.Path,
+) -> None:
+    ensure(tmp_path / "ca", "ops", "clients")
+    result = run_module(authority_info, {"path": str(tmp_path / "ca")})
+    problem = {"msg": "the issuer did not answer", "hint": "Start it.", "code": "issuer-unreachable"}
+    in_a_play = records.returned("authority_info", issuer_lists.completed(result, {"ops": problem}))
+    ops = in_a_play["authorities"]["ops"]
+    assert (ops["crl_problem"], ops["crl_content"]) == (problem, "")
+    assert "crl_problem" not in in_a_play["authorities"]["clients"]
+    assert in_a_play["ansible_facts"]["docker_ca_authorities"] == in_a_play["authorities"]
 
 
 def test_authority_info_of_a_damaged_ledger_says_that_nothing_was_compared(tmp_path: pathlib.Path) -> None:

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.modules import ledger_info
+from ansible_collections.portcullis.docker_tls.plugins.modules import ledger_info, recorded_certificates
 from support.ansible.modules import run_module
 from support.ca.ca_directory import client_request, ensure, request, sign, tree
 
@@ -33,6 +33,13 @@ def test_ledger_info_tells_what_was_issued_for_whom_and_why(path: pathlib.Path) 
     (entry,) = result["entries"]
     assert (entry["authority"], entry["profile"], entry["reasons"]) == ("server-g1", "server", ["certificate-missing"])
     assert tree(path) == before
+
+
+def test_ledger_info_returns_which_hosts_refuse_a_revoked_client(path: pathlib.Path) -> None:
+    verified = {"client": "alice", "authority": "clients-g1", "hosts": ["web1", "web2"]}
+    assert run_module(recorded_certificates, {"path": str(path), "revocations": [verified]})["changed"]
+    entry = run_module(ledger_info, {"path": str(path)})["entries"][0]
+    assert (entry["event"], entry["client"], entry["hosts"]) == ("revocation-verified", "alice", ["web1", "web2"])
 
 
 def test_ledger_info_returns_only_the_fields_that_were_asked_for(path: pathlib.Path) -> None:

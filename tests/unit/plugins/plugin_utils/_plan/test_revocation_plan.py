@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles, revocation, revocation_report
+from support.ansible import plan_task
 from support.contracts import records
 
 CLIENTS = [{"name": "alice"}, {"name": "bob", "state": "revoked"}, {"name": "olga", "group": "ops"}]
@@ -549,11 +550,12 @@ def test_run_without_the_remaining_host_fails_and_names_it(predicting: bool) -> 
     """A green run after a revocation that is not complete would be taken for the end of it."""
     hostvars = later(web2={**FRESH, "__docker_tls_inspected": None})
     (incomplete,) = revocation.incomplete_revocations(GROUPS, hostvars, predicting)
-    said = records.said(incomplete.message)
-    assert (
-        "REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of bob that web2 refuses" in said
-    )
-    assert "without --limit" in incomplete.hint
+    known = plan_task.hostvars(localhost={"__docker_tls_plan": {"plan": {"incomplete": [list(incomplete)]}}})
+    failed = plan_task.make("unfinished", known)
+    assert (failed["failed"], failed["code"]) == (True, "run-unfinished")
+    said = "REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of bob that web2 refuses"
+    assert said in failed["msg"]
+    assert "without --limit" in failed["hint"]
     assert revocation_report.rows(GROUPS, hostvars) == []
     assert revocation.recording_hosts(GROUPS, hostvars) == []
 
