@@ -9,6 +9,7 @@ host that admits the access group may have been away when the client was revoked
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ def is_reached(host: str, hostvars: Mapping) -> bool:
 def refuses(one: Pending, variables: Mapping) -> bool:
     """Return whether this run has left a host so that it refuses the certificates: changed and verified, or found as it should be."""
     if is_rolled_back(variables):
-        return False
+        # Its former lists may lack the certificates, and its former authorities may be back: only the latter are reported.
+        admitted = _admitted_generations(variables)
+        return not one.trusted and admitted is not None and one.generation not in admitted
     if one.trusted:
         return one.generation in checked_lists(variables) and is_verified(variables)
     changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
@@ -74,9 +77,21 @@ def refuses(one: Pending, variables: Mapping) -> bool:
 
 def checked_lists(variables: Mapping) -> list[str]:
     """Return the ids of the authorities whose lists a host checks, as this run has left it: changed, or inspected and current."""
+    return access_lists.checked_lists(_as_left(variables))
+
+
+def _admitted_generations(variables: Mapping) -> set[str] | None:
+    """Return the generations that a host admits, as this run has left it. None where that is not known: an adopted authority has another subject."""
+    subjects = (_as_left(variables).get("endpoint") or {}).get("access")
+    units = [re.search(r"(?:^|,)OU=([^,]+)", str(subject)) for subject in subjects or ()]
+    return {unit[1] for unit in units if unit} if subjects is not None and all(units) else None
+
+
+def _as_left(variables: Mapping) -> Mapping:
+    """Return the result of the change of a host, or of its inspection where nothing was to change; {} where neither is known."""
     changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
     there = changed if changed else seen if seen.get("current") else {}
-    return [] if _has_failed(there) else access_lists.checked_lists(there)
+    return {} if _has_failed(there) else there
 
 
 def is_verified(variables: Mapping) -> bool:

@@ -490,6 +490,12 @@ def later(**changes: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return fleet(localhost=EARLIER, **{"web1": SEEN, "web2": SEEN, **changes})
 
 
+def rolled_back(*access: str) -> dict[str, Any]:
+    """Return a host that this run has rolled back, so that it admits the clients of authorities with these subjects."""
+    result = {"changed": True, "endpoint": {"access": list(access)}}
+    return {**SEEN, "docker_daemon_state": "rolled_back", "docker_daemon_endpoint": result}
+
+
 #: web2 in this run: whether it refuses bob then, and what is said.
 CONTINUED: dict[str, tuple[dict[str, Any], bool | None, str]] = {
     "as-it-should-be": (SEEN, True, "bob is shut out, its certificate of clients-g1 is refused"),
@@ -524,6 +530,21 @@ CONTINUED: dict[str, tuple[dict[str, Any], bool | None, str]] = {
         {**SEEN, "docker_daemon_state": "rolled_back"},
         False,
         "MAY STILL ADMIT bob: docker_daemon_state is rolled_back",
+    ),
+    "rolled-back-to-what-admits-it": (
+        rolled_back("CN=Docker client CA,OU=clients-g1", "CN=Docker client CA,OU=clients-g2"),
+        False,
+        "MAY STILL ADMIT bob: docker_daemon_state is rolled_back",
+    ),
+    "rolled-back-to-an-adopted-authority": (
+        rolled_back("CN=Company CA"),
+        False,
+        "MAY STILL ADMIT bob: docker_daemon_state is rolled_back",
+    ),
+    "rolled-back-to-what-refuses-it": (
+        rolled_back("CN=Docker client CA,OU=clients-g2"),
+        True,
+        "bob is shut out, its certificate of clients-g1 is refused",
     ),
     "lies-about-being-current": ({**FRESH, "__docker_tls_inspected": {"current": "yes"}}, False, "MAY STILL ADMIT bob"),
 }
