@@ -222,7 +222,7 @@ entries:
       returned: where the event has it
       type: str
     days_left:
-      description: Days until its end, negative after it.
+      description: Days until its end, negative after it, null where the event has no certificate.
       returned: where the event has it
       type: float
       sample: 364.99
