@@ -9,6 +9,8 @@ import json
 import typing as t
 from dataclasses import dataclass
 
+from ..._errors import TlsError
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -38,6 +40,25 @@ class Identity:
     def path(self, name: str) -> str:
         """Return where a consumer finds ``ca.pem``, ``cert.pem`` or ``key.pem``."""
         return f"{self.directory.rstrip('/')}/{name}"
+
+
+def endpoints_by_name(identity: Identity, name_of: t.Callable[[str], str], what: str) -> dict[str, Endpoint]:
+    """Return the endpoints by the names that a format gives them; ``what``: such a name in words, with ``{}`` for it.
+
+    Raises TlsError ``endpoint-duplicate`` where two would have the same.
+    """
+    found: dict[str, Endpoint] = {}
+    for endpoint in identity.endpoints:
+        name = name_of(endpoint.name)
+        if name in found:
+            raise TlsError(
+                f"the endpoints {found[name].name!r} and {endpoint.name!r} of {identity.client!r} would have the same "
+                f"{what.format(repr(name))}",
+                hint="Give one of them another name.",
+                code="endpoint-duplicate",
+            )
+        found[name] = endpoint
+    return found
 
 
 @dataclass(frozen=True)

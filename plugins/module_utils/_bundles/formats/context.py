@@ -19,8 +19,7 @@ import json
 import re
 import tarfile
 
-from ..._errors import TlsError
-from .base import Endpoint, File, Identity, public, secret
+from .base import Endpoint, File, Identity, endpoints_by_name, public, secret
 
 #: The CLI's own rule (cli/command/context), and the one name that it keeps for itself.
 _VALID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+")
@@ -41,18 +40,7 @@ def files(identity: Identity) -> dict[str, File]:
 
 def named(identity: Identity) -> dict[str, Endpoint]:
     """Return the endpoints by their contexts' names. Raises TlsError ``endpoint-duplicate``."""
-    contexts: dict[str, Endpoint] = {}
-    for endpoint in identity.endpoints:
-        name = context_name(endpoint.name)
-        if name in contexts:
-            raise TlsError(
-                f"the endpoints {contexts[name].name!r} and {endpoint.name!r} of {identity.client!r} would have the same "
-                f"docker context {name!r}",
-                hint="Give one of them another name.",
-                code="endpoint-duplicate",
-            )
-        contexts[name] = endpoint
-    return contexts
+    return endpoints_by_name(identity, context_name, "docker context {}")
 
 
 def context_name(name: str) -> str:

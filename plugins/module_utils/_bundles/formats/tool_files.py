@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 import shlex
 
-from ..._errors import TlsError
 from .. import bundle_files
-from .base import Endpoint, File, Identity, header, quoted, secret, text
+from .base import Endpoint, File, Identity, endpoints_by_name, header, quoted, secret, text
 from .context import named
 
 
@@ -143,7 +142,7 @@ def terraform(identity: Identity) -> dict[str, File]:
     if not identity.endpoints:
         return {}
     blocks = _provider(identity.endpoints[0], "", identity)
-    for alias, endpoint in _aliases(identity).items():
+    for alias, endpoint in endpoints_by_name(identity, _alias, "alias {} in docker.tf").items():
         blocks += ["", *_provider(endpoint, alias, identity)]
     return {"docker.tf": text(header(), "# Resources name theirs with: provider = docker.ALIAS", *blocks)}
 
@@ -155,21 +154,10 @@ def _provider(endpoint: Endpoint, alias: str, identity: Identity) -> list[str]:
     return ['provider "docker" {', *(f"  {name:{width}} = {_quoted(value)}" for name, value in written), "}"]
 
 
-def _aliases(identity: Identity) -> dict[str, Endpoint]:
-    """Return the endpoints by names that HCL takes for one. Raises TlsError ``endpoint-duplicate``."""
-    aliases: dict[str, Endpoint] = {}
-    for endpoint in identity.endpoints:
-        alias = re.sub(r"[^A-Za-z0-9_-]", "_", endpoint.name)
-        alias = alias if re.match(r"[A-Za-z]", alias) else f"docker_{alias}"
-        if alias in aliases:
-            raise TlsError(
-                f"the endpoints {aliases[alias].name!r} and {endpoint.name!r} of {identity.client!r} would have the same "
-                f"alias {alias!r} in docker.tf",
-                hint="Give one of them another name.",
-                code="endpoint-duplicate",
-            )
-        aliases[alias] = endpoint
-    return aliases
+def _alias(name: str) -> str:
+    """Return the name of an endpoint as HCL takes it."""
+    alias = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+    return alias if re.match(r"[A-Za-z]", alias) else f"docker_{alias}"
 
 
 def _quoted(value: str) -> str:
