@@ -250,7 +250,12 @@ def groups_by_list(groups: Groups, hostvars: Mapping, external: t.Collection[str
 def checked_lists(result: Mapping) -> list[str]:
     """Return the ids of the authorities whose revocation lists a host checks, by a result of M(endpoint) or of its inspection."""
     lists = (result.get("endpoint") or {}).get("revocation_lists") or []
-    return [part[len("OU=") :] for one in lists for part in str(one["issuer"]).split(",") if part.startswith("OU=")]
+    return [unit for one in lists for unit in units(str(one["issuer"]))]
+
+
+def units(subject: str) -> list[str]:
+    """Return the organizational units of a subject (RFC 4514): the id of a generation, where it is an authority of ours."""
+    return [part[len("OU=") :] for part in subject.split(",") if part.startswith("OU=")]
 
 
 def _admitted(variables: Mapping) -> set[str]:

@@ -9,7 +9,6 @@ host that admits the access group may have been away when the client was revoked
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass
 
@@ -83,8 +82,8 @@ def checked_lists(variables: Mapping) -> list[str]:
 def _admitted_generations(variables: Mapping) -> set[str] | None:
     """Return the generations that a host admits, as this run has left it. None where that is not known: an adopted authority has another subject."""
     subjects = (_as_left(variables).get("endpoint") or {}).get("access")
-    units = [re.search(r"(?:^|,)OU=([^,]+)", str(subject)) for subject in subjects or ()]
-    return {unit[1] for unit in units if unit} if subjects is not None and all(units) else None
+    found = [access_lists.units(str(subject)) for subject in subjects or ()]
+    return {unit for each in found for unit in each} if subjects is not None and all(found) else None
 
 
 def _as_left(variables: Mapping) -> Mapping:
