@@ -14,10 +14,11 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import answer, batch, openbao, orders
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, reader, signing
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
 from support.ca import certificates as made
 from support.ca import half_an_engine
 from support.ca.half_an_engine import Reply
+from support.ca.host_requests import request
 
 ROOT = made.named_authority([("CN", "Company root")], path_length=None, number=61)
 ISSUING = made.intermediate(ROOT, "Company issuing CA", 62)
@@ -25,23 +26,6 @@ OTHER_ROOT = made.authority(unit="other-root", number=63)
 RULES = policy.make_rules(reserved={}, shared=[], backdate="0s")
 SECRET = "a-secret-token"
 NAME = "web1.example.test"
-
-
-def request(host: str, number: int = 1) -> policy.SigningRequest:
-    """Return the request of a host, whose key has a number."""
-    name = f"{host}.example.test"
-    key = made.private_key(number=number)
-    content = signing.build_request(key, names.SubjectNames(name, (name,))).decode()
-    return policy.SigningRequest(
-        id=f"{host}/server",
-        authority="server",
-        profile="server",
-        requester=host,
-        request_content=content,
-        common_name=name,
-        names=(name,),
-        validity="90d",
-    )
 
 
 def order() -> orders.Order:

@@ -25,7 +25,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers imp
     orders,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, keys, names, reader, signing
-from support.ca import bao_server
+from support.ca import bao_server, host_requests
 from support.ca import certificates as made
 
 pytestmark = bao_server.needs_bao
@@ -286,26 +286,11 @@ def test_role_with_its_defaults_is_asked_for_one_certificate_and_not_for_each_ho
     source = batch.Source(
         "server", "openbao", tuple(answer.load_anchors(root, "the anchors")), settings(bao, role="defaults")
     )
-    requests = [asked_by(f"web{number}") for number in range(1, 5)]
+    requests = [host_requests.request(f"web{number}") for number in range(1, 5)]
     found = batch.issue(batch.Batch(requests, {}, {"server": source}, RULES), now())
     assert len(found.refused) == 4
     assert all("bao patch pki-docker/roles/defaults" in error.hint for error in found.refused.values())
     assert len(bao.call("pki-docker/certs", method="LIST")["data"]["keys"]) == before + 1
-
-
-def asked_by(name: str) -> policy.SigningRequest:
-    full = f"{name}.example.test"
-    content = signing.build_request(made.private_key(), names.SubjectNames(full, (full,))).decode()
-    return policy.SigningRequest(
-        id=f"{name}/server",
-        authority="server",
-        profile="server",
-        requester=name,
-        request_content=content,
-        common_name=full,
-        names=(full,),
-        validity="90d",
-    )
 
 
 def json_web_token(key: t.Any, **claims: t.Any) -> str:
