@@ -142,6 +142,14 @@ def test_host_that_is_not_reached_is_told_and_is_no_success(tmp_path: pathlib.Pa
     assert {each["host"]: each["state"] for each in run.summary["hosts"]}["away"] == "unreachable"
 
 
+def test_yaml_that_cannot_be_read_is_not_a_host_that_was_not_reached(tmp_path: pathlib.Path) -> None:
+    broken = tmp_path / "broken.yml"
+    broken.write_text("docker_hosts: [1,\n")
+    run = renew(tmp_path, "-e", f"@{broken}")
+    assert (run.code, run.summary) == (3, None), run.output
+    assert "before it had a summary" in run.output
+
+
 def test_playbook_without_a_summary_is_no_success(tmp_path: pathlib.Path) -> None:
     """A stand-in for ansible-playbook that ends well and leaves nothing."""
     program = tmp_path / "ansible-playbook"

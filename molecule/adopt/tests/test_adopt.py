@@ -288,6 +288,19 @@ def test_backup_comes_back_and_refuses_to_overwrite(recipe: Any) -> None:
     assert answered(recipe, old("recipe"))
 
 
+def test_ledger_without_its_last_line_is_accepted_for_one_run(recipe: Any) -> None:
+    lines = (ca() / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    (ca() / "ledger.jsonl").write_bytes(b"".join(lines[:-1]))
+    refused = play()
+    assert refused.returncode != 0
+    assert "docker_ca_restart_ledger=true" in " ".join(refused.output.split())
+    succeeded(play(docker_ca_restart_ledger=True))
+    assert ledger()[0]["event"] == "ledger-restarted"
+    assert (ca() / "ledger.jsonl").read_bytes() != b"".join(lines)
+    settled()
+    assert answered(recipe, old("recipe"))
+
+
 def test_passphrase_is_changed_for_all_keys(recipe: Any) -> None:
     change = {"playbook": "playbooks/change_passphrase.yml", "docker_ca_new_passphrase": NEW_PASSPHRASE}
     wrong = play(**{**change, "docker_ca_passphrase": "not the right one"})

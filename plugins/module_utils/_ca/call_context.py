@@ -14,6 +14,9 @@ from datetime import datetime
 
 from .._pki import key_encryption
 
+# For hints of what ``restart_ledger`` accepts.
+ACCEPT_ONCE = "run portcullis.docker_tls.site once with -e docker_ca_restart_ledger=true"
+
 
 @dataclass(frozen=True)
 class CallContext:

@@ -23,7 +23,7 @@ from .._pki import key_encryption, keys, names, reader, signing
 from .._pki.compat import NameOID
 from .._time import isoformat
 from . import crl, layout, ledger, lock, stages, store, swap_keys
-from .call_context import CallContext
+from .call_context import ACCEPT_ONCE, CallContext
 from .policy import DEFAULT_BACKDATE
 
 # With restart_ledger the user accepts these; a sound ledger is never restarted.
@@ -264,8 +264,7 @@ class Run:
             ):
                 raise TlsError(
                     f"the ledger has the authority {name}, but {os.path.join(self.place.authorities, name)} is not there",
-                    hint="Restore the CA directory from its backup. To retire that authority and make a new one, "
-                    "run the module authorities once with restart_ledger: true.",
+                    hint=f"Restore the CA directory from its backup. To retire that authority and make a new one, {ACCEPT_ONCE}.",
                     code="authority-lost",
                 )
         return unfinished
@@ -375,6 +374,6 @@ def check_recorded(
             raise TlsError(
                 f"the ledger {place.ledger} does not know the authority {one.id} as it is in {one.directory}",
                 hint="Ledger and authorities come from different backups, or someone added the authority: restore all of the CA directory from one "
-                "backup. To accept the present state, run the module authorities once with restart_ledger: true.",
+                f"backup. To accept the present state, {ACCEPT_ONCE}.",
                 code="authority-unrecorded",
             )

@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
+from .call_context import ACCEPT_ONCE
 from .layout import FILE_MODE, CaDirectory
 from .ledger_head import Head
 
@@ -82,8 +83,7 @@ def _tampered(what: str) -> TlsError:
     return TlsError(
         f"{what}. Nothing is issued",
         hint="Restore the CA directory (ledger.jsonl and ledger.head together) from its backup. If you know what "
-        "happened and accept it, run the module authorities once with restart_ledger: true; it keeps the old "
-        "ledger beside the new one.",
+        f"happened and accept it, {ACCEPT_ONCE}; it keeps the old ledger beside the new one.",
         code="ledger-tampered",
     )
 
@@ -265,8 +265,8 @@ def check_clock(place: CaDirectory, found: Scan, now: datetime, where: str = "")
     raise TlsError(
         f"the clock of the CA host is behind: it is {isoformat(now)} here, and the last line of {where or place.ledger} is of "
         f"{found.time}. Nothing is issued and nothing was changed",
-        hint="Set the clock of the CA host, then run again. If the clock is right and was ahead when that line was written, run the module "
-        "authorities once with restart_ledger: true; it keeps the old ledger beside the new one.",
+        hint="Set the clock of the CA host, then run again. If the clock is right and was ahead when that line was written, "
+        f"{ACCEPT_ONCE}; it keeps the old ledger beside the new one.",
         code="clock-behind",
     )
 

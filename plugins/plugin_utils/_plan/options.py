@@ -154,6 +154,7 @@ def wanted_authorities(bound: Bound, fleet: Fleet) -> Options:
         "access_groups": bound["docker_ca_access_groups"],
         "unlisted_certificates": bound["docker_ca_unlisted_certificates"],
         "lock_timeout": bound["docker_ca_lock_timeout"],
+        "restart_ledger": bound["docker_ca_restart_ledger"],
         "clients": everybody(bound, fleet),
         "issuers": issuer_settings.anchors(issuers(bound, fleet)),
         "revocation_list_groups": groups_by_list(bound, fleet),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -35,7 +36,7 @@ OURS = "portcullis.docker_tls."
 GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 #: Programs of others, whose lines are read by the shell only: there is nothing of ours in them but a path.
 OF_OTHERS = set(
-    ". bao curl direnv docker echo export firewall-cmd git install journalctl keytool ln ls mkdir nft openssl printf python3 set".split()
+    ". bao curl direnv docker echo export firewall-cmd git install journalctl keytool ln ls mkdir mv nft openssl printf python3 rm set".split()
     + "sed sha256sum ssh sudo systemctl ufw umask".split()
 )
 GROUPS = {"docker_ca", "docker_clients", "docker_hosts"}
@@ -111,9 +112,12 @@ def test_module_of_an_ad_hoc_command_takes_its_options(command: snippets.Command
 @pytest.mark.parametrize("command", commands_of("ansible-galaxy"))
 def test_collection_is_built_and_installed_under_its_name(command: snippets.Command) -> None:
     parsed = arguments(GalaxyCLI, command.words)
+    if command.words[2] == "list":
+        assert parsed.collection == OURS.rstrip(".")
+        return
     tarball = f"{GALAXY['namespace']}-{GALAXY['name']}-{GALAXY['version']}.tar.gz"
     named = [word for word in parsed.args if word.endswith(".gz")]
-    assert all(pathlib.PurePath(word).name == tarball for word in named)
+    assert all(fnmatch.fnmatch(tarball, pathlib.PurePath(word).name) for word in named)
 
 
 @pytest.mark.parametrize("command", commands_of("tools/bench"))

@@ -154,7 +154,7 @@ def test_scan_of_a_changed_ledger_is_refused_and_says_where(
         ledger.scan(place)
     assert caught.value.code == "ledger-tampered"
     assert where in caught.value.message
-    assert "restart_ledger" in caught.value.hint
+    assert "docker_ca_restart_ledger" in caught.value.hint
 
 
 @pytest.mark.parametrize("gone", ["ledger", "ledger_head"])
