@@ -75,19 +75,19 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._ca import call_context, change_passphrase, layout
+from ..module_utils._ca import call_context, layout, passphrase
 from ..module_utils._module import run_module
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
-    change = change_passphrase.Change(
+    change = passphrase.Change(
         place=layout.ca_directory(params["path"]),
         old=params["passphrase"],
         new=params["new_passphrase"],
         context=call_context.call_context(params, now),
     )
-    outcome = change_passphrase.change_passphrase(change, predict=module.check_mode)
+    outcome = passphrase.change_passphrase(change, predict=module.check_mode)
     return {
         "changed": bool(outcome.reasons),
         "reasons": list(outcome.reasons),

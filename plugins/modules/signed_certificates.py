@@ -311,7 +311,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._argument_specs_signing import INSTALLED_OPTIONS, SIGNING_OPTIONS, signing_request
-from ..module_utils._ca import call_context, layout, ledger_gaps, plan_text, policy, report, sign_batch, store
+from ..module_utils._ca import call_context, layout, plan_text, policy, report, sign_batch, store, unknown_certificates
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
 
@@ -325,7 +325,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     work = sign_batch.Batch(
         place=layout.ca_directory(params["path"]),
         requests=[signing_request(options) for options in params["requests"]],
-        installed=[ledger_gaps.Installed(**options) for options in params["installed"]],
+        installed=[unknown_certificates.Installed(**options) for options in params["installed"]],
         rules=policy.make_rules(
             reserved=params["reserved_names"],
             shared=params["shared_names"],

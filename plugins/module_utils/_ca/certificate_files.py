@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files of a batch written durably without one fsync each."""
+"""What the CA keeps of an issued certificate: the fields of its ledger line, and its file, written without one fsync each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ import typing as t
 
 from .. import _files
 from .._errors import TlsError
+from .._time import isoformat
 from .layout import FILE_MODE, CaDirectory
+
+if t.TYPE_CHECKING:
+    from .._pki.reader import CertificateView
 
 # Up to this many files, one fsync each is quicker than waiting for everything that a busy file system has to write.
 _FEW = 32
@@ -67,3 +71,15 @@ def _write(place: CaDirectory, name: str, data: bytes, *, flush: bool) -> None:
     finally:
         os.close(descriptor)
     os.rename(half_made, os.path.join(place.issued, name))
+
+
+def fields(view: CertificateView) -> dict[str, t.Any]:
+    """Return subject, names, validity and fingerprints, in the order in which an entry of the ledger has them."""
+    return {
+        "subject": view.subject,
+        "names": list(view.names),
+        "not_before": isoformat(view.not_before),
+        "not_after": isoformat(view.not_after),
+        "fingerprint_sha256": view.fingerprint_sha256,
+        "public_key_fingerprint": view.public_key_fingerprint,
+    }

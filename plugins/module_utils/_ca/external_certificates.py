@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from .._pki import reader
 from .._time import isoformat
-from . import certificate_entry, layout, ledger, lock, report
+from . import certificate_files, layout, ledger, lock, report
 from .call_context import CallContext
 
 #: The event; unlike ``issued`` it means that no authority of this CA has signed the certificate.
@@ -99,7 +99,7 @@ def _entry(one: External, view: reader.CertificateView, context: CallContext) ->
         "request": one.request,
         "requester": one.requester,
         "reasons": list(one.reasons),
-        **certificate_entry.fields(view),
+        **certificate_files.fields(view),
         "issuer": one.issuer,
         "issuer_subject": view.issuer,
         **context.origin,

@@ -17,7 +17,7 @@ from .. import _files
 from .._errors import TlsError
 from .._pki import reader, renewal, verify
 from .._time import isoformat
-from . import certificate_entry, certificate_files, create, layout, ledger, lock, stages, store, swap_keys
+from . import certificate_files, create, layout, ledger, lock, stages, store, swap_keys
 from .call_context import CallContext
 
 #: Why certificates are recorded, and the event that each gets.
@@ -155,5 +155,5 @@ def _entry(
         "requester": one.requester,
         "source": one.source,
         "reasons": [reason],
-        **certificate_entry.fields(view),
+        **certificate_files.fields(view),
     }

@@ -20,12 +20,10 @@ from .._pki import keys, reader, signing, verify
 from .._pki.compat import x509
 from .._time import isoformat
 from . import (
-    certificate_entry,
     certificate_files,
     create,
     layout,
     ledger,
-    ledger_gaps,
     lock,
     name_ownership,
     policy,
@@ -33,7 +31,7 @@ from . import (
     stages,
     store,
     swap_keys,
-    unknown_issuer,
+    unknown_certificates,
 )
 from .call_context import CallContext
 from .ledger_head import Head
@@ -59,7 +57,7 @@ class BatchResult:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     #: What hosts have of this CA and its ledger has not.
-    unknown: tuple[ledger_gaps.Installed, ...] = ()
+    unknown: tuple[unknown_certificates.Installed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Batch:
     #: Sign the good requests though others are refused; else one bad request refuses the batch.
     partial: bool = False
     #: What hosts report to have, to be compared with the ledger.
-    installed: t.Sequence[ledger_gaps.Installed] = ()
+    installed: t.Sequence[unknown_certificates.Installed] = ()
 
 
 def sign(batch: Batch) -> BatchResult:
@@ -113,7 +111,7 @@ def _settle(
     stored: store.Stored,
 ) -> list[policy.Approved]:
     """Return those of ``approved`` that nothing speaks against; the others join ``refused``. Raises where none may be refused."""
-    refused.update(unknown_issuer.refusals(approved, found, stored, batch.place.path))
+    refused.update(unknown_certificates.refusals(approved, found, stored, batch.place.path))
     approved = [one for one in approved if one.request.id not in refused]
     refused.update(name_ownership.refusals(approved, found, batch.rules, batch.context.now))
     approved = [one for one in approved if one.request.id not in refused]
@@ -134,7 +132,7 @@ class _Prepared:
     opened: t.Mapping[str, signing.Signer]
     serials: t.Mapping[str, int]
     ledger: ledger.Scan
-    unknown: tuple[ledger_gaps.Installed, ...]
+    unknown: tuple[unknown_certificates.Installed, ...]
     warnings: tuple[str, ...]
 
 
@@ -150,7 +148,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     serials = _draw_serials(batch, len(approved))
     found = ledger.scan(
         batch.place,
-        asked={*serials, *unknown_issuer.serials(approved), *(one.serial for one in batch.installed)},
+        asked={*serials, *unknown_certificates.serials(approved), *(one.serial for one in batch.installed)},
         names=name_ownership.undeclared_names(approved, batch.rules),
     )
     living = stages.settled(stored, found)
@@ -167,8 +165,11 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
             store.check_authority(one.authority, batch.context.now)
             key = store.open_key(one.authority, batch.passphrase)
             opened[one.authority.id] = signing.signer(one.authority.certificate, key)
-    missing, lost = ledger_gaps.unknown(batch.installed, found.used, stored)
-    warnings = [*reported_names.warnings(approved), *ledger_gaps.warnings(batch.place.ledger, found, missing, lost)]
+    missing, lost = unknown_certificates.unknown(batch.installed, found.used, stored)
+    warnings = [
+        *reported_names.warnings(approved),
+        *unknown_certificates.warnings(batch.place.ledger, found, missing, lost),
+    ]
     return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(warnings))
 
 
@@ -287,6 +288,6 @@ def _entry(serial: str, one: Signed, batch: Batch) -> dict[str, t.Any]:
         "request": request.id,
         "requester": request.requester,
         "reasons": list(request.reasons),
-        **certificate_entry.fields(view),
+        **certificate_files.fields(view),
         **batch.context.origin,
     }

@@ -20,8 +20,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     import_certificates,
     layout,
     ledger,
-    ledger_gaps,
     restore,
+    unknown_certificates,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.ca.ca_directory import PASSPHRASE, call_context, ensure, modes, request, sign, tree
@@ -55,10 +55,14 @@ def bring_back(
     )
 
 
-def installed(ca: pathlib.Path, *names: str) -> list[ledger_gaps.Installed]:
+def installed(ca: pathlib.Path, *names: str) -> list[unknown_certificates.Installed]:
     """Sign for hosts and return what they then report to have."""
     signed = sign(ca, *(request(name) for name in names)).signed
-    return [ledger_gaps.Installed(name, one.view.serial, one.view.issuer) for name, one in signed.items() if one.view]
+    return [
+        unknown_certificates.Installed(name, one.view.serial, one.view.issuer)
+        for name, one in signed.items()
+        if one.view
+    ]
 
 
 def test_backup_and_restore_give_the_same_ca_with_the_restore_in_its_ledger(
@@ -252,7 +256,7 @@ def test_sign_after_an_older_state_came_back_says_which_hosts_it_does_not_know(
     later = installed(ca, "web3", "web4")
     bring_back(tmp_path / "new", tmp_path / "backup.tar.gz")
     known = installed(ca, "web5")
-    foreign = ledger_gaps.Installed("web6", "01", "CN=Somebody else")
+    foreign = unknown_certificates.Installed("web6", "01", "CN=Somebody else")
     assert sign(ca, installed_=[*later, *known, foreign]).warnings == ()
     result = sign(tmp_path / "new", installed_=[*later, foreign])
     assert [one.requester for one in result.unknown] == ["web3", "web4"]
@@ -266,14 +270,14 @@ def test_sign_takes_a_certificate_of_another_ca_with_our_names_for_no_certificat
 ) -> None:
     ensure(tmp_path / "twin", "clients")
     twin = sign(tmp_path / "twin", request("web2")).signed["web2"].view
-    ours = ledger_gaps.Installed("web1", "01", twin.issuer)
-    theirs = ledger_gaps.Installed("web2", twin.serial, twin.issuer, "", twin.authority_key_identifier)
+    ours = unknown_certificates.Installed("web1", "01", twin.issuer)
+    theirs = unknown_certificates.Installed("web2", twin.serial, twin.issuer, "", twin.authority_key_identifier)
     assert [one.requester for one in sign(ca, installed_=[ours, theirs]).unknown] == ["web1"]
 
 
 def test_sign_tells_of_newer_generations_than_the_ca_has(ca: pathlib.Path) -> None:
-    newer = ledger_gaps.Installed("web1", "01", "CN=Docker CA,OU=server-g2")
-    other = ledger_gaps.Installed("web2", "01", "CN=Docker CA,OU=sales-g7")
+    newer = unknown_certificates.Installed("web1", "01", "CN=Docker CA,OU=server-g2")
+    other = unknown_certificates.Installed("web2", "01", "CN=Docker CA,OU=sales-g7")
     warnings = sign(ca, installed_=[newer, other]).warnings
     assert len(warnings) == 1
     assert records.said(warnings[0]).startswith("authority-behind")

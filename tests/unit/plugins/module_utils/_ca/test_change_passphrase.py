@@ -14,9 +14,9 @@ import pytest
 from test_crash import Death, ended, in_child
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    change_passphrase,
     layout,
     ledger,
+    passphrase,
     store,
     swap_keys,
 )
@@ -34,9 +34,9 @@ def ca(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def change(
     path: pathlib.Path, old: str = PASSPHRASE_TEXT, new: str = NEW, *, predict: bool = False
-) -> change_passphrase.Outcome:
-    return change_passphrase.change_passphrase(
-        change_passphrase.Change(layout.ca_directory(str(path)), old, new, call_context()), predict=predict
+) -> passphrase.Outcome:
+    return passphrase.change_passphrase(
+        passphrase.Change(layout.ca_directory(str(path)), old, new, call_context()), predict=predict
     )
 
 
@@ -71,9 +71,9 @@ def test_change_passphrase_encrypts_every_key_anew_and_records_it(ca: pathlib.Pa
 def test_change_passphrase_makes_keys_that_openssl_opens_with_the_new_one_only(ca: pathlib.Path) -> None:
     change(ca)
     key = ca / "authorities/server-g1/key.pem"
-    for passphrase, status in ((NEW, 0), (PASSPHRASE_TEXT, 1)):
+    for text, status in ((NEW, 0), (PASSPHRASE_TEXT, 1)):
         command = ["openssl", "pkey", "-in", key, "-passin", "stdin", "-noout"]
-        done = subprocess.run(command, input=f"{passphrase}\n", text=True, capture_output=True, check=False)
+        done = subprocess.run(command, input=f"{text}\n", text=True, capture_output=True, check=False)
         assert done.returncode == status
 
 

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Certificates on hosts that this CA does not know.
+
+A ledger that is older than the certificates: after an old backup or a snapshot of the CA host came back, hosts have certificates of this CA that its
+ledger does not know. Reports of hosts are not trusted: they make a warning, and a certificate is recorded only after a check of its signature.
+
+Certificates of an authority that this CA has never had: a CA that moved without its directory (the group docker_ca was added, the controller is
+another one) would make new authorities, and every daemon would change over to them: all clients of the old ones shut out in one run. The same with the
+clients' bundles: the hosts still admit those of the old authority only, as they do after the restore of an old backup. So a
+certificate that replaces one of an unknown authority is signed only where the user has permitted it.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import TlsError
+from . import ledger, store
+from .policy import Approved, Replaced
+
+_MOST_NAMED = 20
+_UNIT = re.compile(r"(?:^|,)OU=([a-z0-9_-]+)-g([0-9]{1,4})(?:,|$)")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A certificate that a host reports to have."""
+
+    requester: str
+    serial: str
+    issuer: str
+    not_before: str = ""
+    authority_key_identifier: str = ""
+
+
+def unknown(
+    installed: t.Iterable[Installed], known: t.Container[str], stored: store.Stored
+) -> tuple[tuple[Installed, ...], tuple[Installed, ...]]:
+    """Return the certificates of our authorities that the ledger lacks, and those of generations that the CA itself lacks."""
+    identifiers = {
+        one.view.subject: one.view.subject_key_identifier for generations in stored.values() for one in generations
+    }
+    missing, lost = [], []
+    for one in installed:
+        if one.issuer in identifiers:
+            # Two CAs whose groups are called alike have authorities of one name.
+            keys = {identifiers[one.issuer], one.authority_key_identifier} - {""}
+            if len(keys) < 2 and one.serial not in known:
+                missing.append(one)
+            continue
+        match = _UNIT.search(one.issuer)
+        if match and match[1] in stored and int(match[2]) > stored[match[1]][-1].generation:
+            lost.append(one)
+    return tuple(missing), tuple(lost)
+
+
+def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost: t.Sequence[Installed]) -> list[str]:
+    """Return the warnings for the user."""
+    lines = []
+    if missing:
+        lines.append(
+            f"ledger-behind: the ledger {path} ends at line {found.head.seq}{f' of {found.time}' if found.time else ''} and does not know "
+            f"{len(missing)} certificate{'s' if len(missing) > 1 else ''} of this CA that hosts have: {_listed(missing)}. Either the CA "
+            "directory is an older state (a backup or snapshot that was restored), or someone else signs with its keys. No serial "
+            "will be repeated, they are random numbers of 159 bits. If it was a restore, record them: "
+            "ansible-playbook portcullis.docker_tls.record_certificates. If it was not, replace the authorities"
+        )
+    if lost:
+        lines.append(
+            f"authority-behind: hosts have certificates of newer authorities than this CA has: {_listed(lost)}. The CA directory is an "
+            "older state, and what they have is not replaced: restore a newer backup"
+        )
+    return lines
+
+
+def _listed(found: t.Sequence[Installed]) -> str:
+    named = [
+        f"{one.requester or 'unnamed'} (serial {one.serial}{f', since {one.not_before}' if one.not_before else ''})"
+        for one in found[:_MOST_NAMED]
+    ]
+    more = len(found) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+
+
+_OF_SERVER = (
+    "If the CA has moved (the group docker_ca was added, another controller), put the old CA directory in the place of {path} first; to keep the "
+    "clients of the other authority working, adopt that authority or rotate. To change over at once, with new bundles for all clients, set "
+    "docker_server_cert_foreign_authority: replace."
+)
+_OF_CLIENT = (
+    "The bundle stays as it is. If the CA directory {path} is lost, the wrong one or an older state, put the right one in its place, or restore the "
+    "newest backup with portcullis.docker_tls.restore_ca. To replace this bundle on purpose, move its directory away; to replace all, set "
+    "docker_server_cert_foreign_authority: replace for all hosts."
+)
+
+
+def serials(approved: t.Iterable[Approved]) -> set[str]:
+    """Return the serials of the certificates that would be replaced: the ledger shows which of them are of this CA."""
+    return {one.request.replaces.serial for one in approved if one.request.replaces is not None}
+
+
+def refusals(
+    approved: t.Iterable[Approved], found: ledger.Scan, stored: store.Stored, path: str
+) -> dict[str, TlsError]:
+    """Return, by request id, why a request of ``approved`` must not replace what its host has (``authority-foreign``).
+
+    In: ``found``, a reading of the ledger that asked about ``serials``; ``path``, the CA directory for the message.
+    """
+    known = [one for generations in stored.values() for one in generations]
+    return {
+        one.request.id: _foreign(one, one.request.replaces, path)
+        for one in approved
+        if one.request.replaces is not None
+        and one.request.replaces.serial not in found.used
+        and not any(_is_issuer(each, one.request.replaces) for each in known)
+    }
+
+
+def _is_issuer(stored: store.StoredAuthority, replaced: Replaced) -> bool:
+    identifier = stored.view.subject_key_identifier
+    if identifier and replaced.authority_key_identifier:
+        return identifier == replaced.authority_key_identifier
+    return stored.view.subject == replaced.issuer
+
+
+def _foreign(one: Approved, replaced: Replaced, path: str) -> TlsError:
+    old = f"sha256 {replaced.authority_fingerprint_sha256}" if replaced.authority_fingerprint_sha256 else "not at hand"
+    new = one.authority
+    ours = f"{new.id}, sha256 {new.view.fingerprint_sha256}" if new is not None else "yet to be made"
+    return TlsError(
+        f"it would replace a certificate of the authority {replaced.issuer} (its certificate: {old}, key identifier "
+        f"{replaced.authority_key_identifier or 'none'}), which the CA in {path} does not know; its own is {ours}",
+        hint=(_OF_CLIENT if one.request.profile == "client" else _OF_SERVER).format(path=path),
+        code="authority-foreign",
+    )
