@@ -268,10 +268,10 @@ def _with_plain_port(planned: Present, options: Options, machine: Machine) -> Pr
     others = machine.other_listeners({PLAIN_PORT})
     if not others or options.allow_port_2375:
         return planned
-    from . import plain_port
+    from . import existing_endpoint
 
-    found = plain_port.check_plain_port(others, api_only=not planned.plan.changed)
-    return replace(planned, findings=(*planned.findings, *found), plain_port=plain_port.shown(others))
+    found = existing_endpoint.check_plain_port(others, api_only=not planned.plan.changed)
+    return replace(planned, findings=(*planned.findings, *found), plain_port=existing_endpoint.shown(others))
 
 
 def _journal(state: StateDirectory, options: Options) -> Journal | None:

@@ -1,9 +1,13 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An endpoint of another tool on this host: the parts of it that must survive a change to ours.
+"""What others have on this host: an endpoint of another tool, and another process on port 2375.
 
-Two things: its clients, who must not be shut out unless that was asked for, and the addresses that it listens on.
+Of an endpoint of another tool two things must survive a change to ours: its clients, who must not be shut out unless that was asked for, and the
+addresses that it listens on.
+
+On port 2375 clients expect Docker's API without TLS. dockerd's own listener there is closed by the change, and verified. Another process (a socket
+proxy published by a container, an HTTP server) is not ours to close: it is reported with its name, and blocks nothing.
 """
 
 from __future__ import annotations
@@ -13,15 +17,16 @@ from dataclasses import dataclass
 
 from .._docker import daemon_json, drop_in
 from .._docker.exec_start import ENDPOINT_FLAGS
-from .._docker.findings import Finding, error
-from .._docker.listeners import default_entries, kept_entries, undecided
+from .._docker.findings import Finding, error, warning
+from .._docker.listeners import PLAIN_PORT, default_entries, kept_entries, undecided
 from .._docker.unit_reader import environment_of
 from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._pki import reader
 from .journal import Record
 from .options import Options
-from .state import HostState, same_path
+from .probe import Target, ask
+from .state import HostState, connectable, same_path
 
 if t.TYPE_CHECKING:
     from .._adoption.effective_settings import Endpoint
@@ -160,3 +165,43 @@ def without_refused_keys(state: HostState, keys: t.Sequence[str]) -> bytes | Non
     if not refused or state.config_data is None:
         return state.config_data
     return daemon_json.merge(state.config_data, {}, refused, state.config_path).encode("utf-8")
+
+
+Listener = tuple[str, int, str]
+_TIMEOUT = 3.0
+
+
+def check_plain_port(listeners: t.Iterable[Listener], *, api_only: bool) -> tuple[Finding, ...]:
+    """Return a warning for each of ``listeners``, the (address, port, process) of other processes, on port 2375.
+
+    ``api_only``: report only those that answer as Docker's API; a host gets a warning of those in every run.
+    """
+    found = []
+    for address, port, process in listeners:
+        if port == PLAIN_PORT:
+            answers = ask(Target(connectable(address), port, "localhost", _TIMEOUT), None).docker
+            if answers or not api_only:
+                found.append(_finding(address, process or "another process", answers))
+    return tuple(dict.fromkeys(found))
+
+
+def shown(listeners: t.Iterable[Listener]) -> list[str]:
+    """Return the other processes on port 2375 as the result shows them: ``docker-proxy (123) on 127.0.0.1``."""
+    return [
+        f"{process or 'another process'} on {address}" for address, port, process in listeners if port == PLAIN_PORT
+    ]
+
+
+def _finding(address: str, process: str, answers: bool) -> Finding:
+    place = f"[{address}]:{PLAIN_PORT}" if ":" in address else f"{address}:{PLAIN_PORT}"
+    if not answers:
+        text = f"{process} listens on {place}, where clients expect Docker; it is not dockerd and does not answer as Docker's API"
+        return warning(
+            "port-2375-other", text, "Nothing has to be done if that is intended; the run does not touch it."
+        )
+    text = f"{process} serves Docker's API without TLS on {place}: anyone who can connect there has root on this host"
+    hint = (
+        "Stop it, or let it listen only where its own clients are. This run does not touch it; if it is intended, "
+        "docker_daemon_allow_port_2375: true ends this warning."
+    )
+    return warning("docker-api-unencrypted", text, hint)

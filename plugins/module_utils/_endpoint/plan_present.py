@@ -19,6 +19,17 @@ from .._pki import reader
 from .._proxy import plan as proxy_plan
 from . import certificate_store, existing_endpoint
 from .boot import check_boot, check_network
+from .desired_files import (
+    changed_certificates,
+    config_after,
+    files_to_install,
+    live_restore_flag,
+    new_record,
+    wanted_certificates,
+    wanted_command,
+    wanted_settings,
+    wanted_units,
+)
 from .options import Options
 from .plan import (
     Expected,
@@ -31,10 +42,7 @@ from .plan import (
     ordered,
     outdated_reasons,
 )
-from .plan_settings import config_after, live_restore_flag, new_record, wanted_settings
-from .plan_units import wanted_command, wanted_units
 from .state import HostState, connectable, same_path
-from .wanted_files import changed_certificates, files_to_install, wanted_certificates
 
 _REASON_OF_FILE = {
     certificate_store.CERTIFICATE: "certificate-changed",

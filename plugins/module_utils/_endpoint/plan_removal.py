@@ -14,10 +14,10 @@ from .._pki import reader
 from .._proxy.files import listeners
 from .._proxy.plan import no_files, step
 from . import certificate_store
+from .desired_files import live_restore_flag
 from .journal import SavedFile
 from .options import Options
 from .plan import NOTHING, Expected, Plan, Units, encoded, live_restore_steps, of_dockerd, ordered
-from .plan_settings import live_restore_flag
 from .state import HostState, configured_listeners, connectable, same_path
 
 
