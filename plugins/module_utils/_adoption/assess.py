@@ -11,7 +11,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .._pki import reader, renewal, strict
+from .._pki import reader, renewal, verify
 from .._pki.reader import CertificateView
 from .._time import isoformat
 from . import effective_settings, unit_diff
@@ -198,11 +198,15 @@ def _strict_clients(situation: Situation) -> t.Iterator[Finding]:
     fact = situation.file(effective_settings.CA)
     for certificate in reader.load_certificates(fact.content, fact.path) if fact and fact.certificates else ():
         subject = reader.name_text(certificate.subject)
-        for code, words in strict.faults(certificate) if reader.view_certificate(certificate).is_authority else ():
+        for code, words in (
+            verify.strict_faults(certificate) if reader.view_certificate(certificate).is_authority else ()
+        ):
             text = (
                 f"the CA {subject} {words}: strict clients (Python from 3.13 on) refuse every certificate that it signs"
             )
-            yield Finding(code, WARNING, situation.endpoint.paths.get(effective_settings.CA, ""), text, strict.WAY)
+            yield Finding(
+                code, WARNING, situation.endpoint.paths.get(effective_settings.CA, ""), text, verify.STRICT_WAY
+            )
 
 
 def _leaf(situation: Situation, leaf: CertificateView, path: str) -> t.Iterator[Finding]:

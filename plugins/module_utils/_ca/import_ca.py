@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from .. import _files
 from .._errors import TlsError
-from .._pki import key_encryption, keys, reader, strict, verify
+from .._pki import key_encryption, keys, reader, verify
 from .._time import isoformat
 from . import create, crl, layout, ledger, lock, store
 from .call_context import CallContext
@@ -260,7 +260,7 @@ def _warnings(
             f"authority-expires-soon: {view.subject} ends {isoformat(view.not_after)}, in {(view.not_after - now).days} days, and "
             f"nothing that it signs lives longer. {away}"
         )
-    for code, words in strict.faults(certificate):
+    for code, words in verify.strict_faults(certificate):
         yield f"{code}: {view.subject} {words}, and strict clients (Python from 3.13 on) refuse its certificates. {away}"
 
 

@@ -17,7 +17,7 @@ from .._errors import TlsError
 from .._pki.compat import x509
 from .._pki.plan_text import authority_text
 from .._time import isoformat
-from . import answer, openbao, openbao_batch, orders, own_files
+from . import answer, openbao, orders, own_files
 
 _USAGE_HINTS = {
     "acme": "Choose a profile or a CA whose certificates have serverAuth alone; most ACME servers decide that, and not the request.",
@@ -116,7 +116,7 @@ def _check_source(order: orders.Order, source: Source | None) -> None:
 
 def _asked(source: Source, several: t.Sequence[orders.Order], now: datetime) -> dict[str, str | TlsError]:
     if source.openbao is not None:
-        return openbao_batch.place(several, source.openbao, lambda order, text: _fault_of_all(order, text, source, now))
+        return openbao.place(several, source.openbao, lambda order, text: _fault_of_all(order, text, source, now))
     if source.files is not None:
         return own_files.place(several, source.files)
     return {}

@@ -12,12 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import (
-    assess,
-    repair,
-    repair_unit,
-    unit_diff,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, repair, unit_diff
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Services, UnitState
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.hosts.edited_units import EDITS, ORIGINAL, effective
@@ -79,7 +74,7 @@ def files_of(root: pathlib.Path) -> dict[str, str]:
 
 def restore_unit(root: pathlib.Path, unit: assess.Unit, systemd: t.Any = None) -> t.Any:
     systemd = systemd or FakeSystemd(root)
-    repair_unit.restore_unit(systemd, unit, str(root / "state/adopted/unit"))
+    repair.restore_unit(systemd, unit, str(root / "state/adopted/unit"))
     return systemd
 
 

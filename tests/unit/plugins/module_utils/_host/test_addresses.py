@@ -16,8 +16,8 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, netlink
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.netlink import KernelAddress
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import KernelAddress
 
 NAMES = {
     1: "lo",
@@ -189,24 +189,24 @@ def test_parse_messages_reads_addresses_and_the_end() -> None:
         + message(16, b"something else")
         + message(3, b"\0\0\0\0")
     )
-    finished, found = netlink.parse_messages(data)
+    finished, found = addresses.parse_messages(data)
     assert finished
     assert found == [kernel(2, "10.0.0.5", 0x80), kernel(3, "10.9.9.1", 0), kernel(2, "fd00::5", 0x301)]
 
 
 def test_parse_messages_without_an_end_wants_more() -> None:
-    assert netlink.parse_messages(address(socket.AF_INET, 0, 2, attribute(2, packed("10.0.0.5"))))[0] is False
-    assert netlink.parse_messages(b"") == (False, [])
+    assert addresses.parse_messages(address(socket.AF_INET, 0, 2, attribute(2, packed("10.0.0.5"))))[0] is False
+    assert addresses.parse_messages(b"") == (False, [])
 
 
 def test_parse_messages_broken_lengths_end_it() -> None:
-    assert netlink.parse_messages(bytes(16)) == (True, [])
-    assert netlink.parse_messages(address(socket.AF_INET, 0, 2, struct.pack("=HH", 1, 2))) == (False, [])
+    assert addresses.parse_messages(bytes(16)) == (True, [])
+    assert addresses.parse_messages(address(socket.AF_INET, 0, 2, struct.pack("=HH", 1, 2))) == (False, [])
 
 
 def test_parse_messages_kernel_error_is_raised() -> None:
     with pytest.raises(OSError, match="netlink"):
-        netlink.parse_messages(message(2, struct.pack("=i", -1)))
+        addresses.parse_messages(message(2, struct.pack("=i", -1)))
 
 
 class Refused(socket.socket):
@@ -217,9 +217,9 @@ class Refused(socket.socket):
 
 
 def test_kernel_addresses_refused_by_the_kernel_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(netlink.socket, "socket", Refused)
+    monkeypatch.setattr(addresses.socket, "socket", Refused)
     with pytest.raises(TlsError, match="permitted") as caught:
-        netlink.kernel_addresses()
+        addresses.kernel_addresses()
     assert caught.value.code == "addresses-unreadable"
 
 

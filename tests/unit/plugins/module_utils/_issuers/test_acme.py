@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import acme, acme_client, http01
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import acme, acme_client, acme_order
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers.http import Endpoint
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, names, reader, signing
 from support.ca import acme_server
@@ -44,7 +44,7 @@ def request(wanted: t.Sequence[str]) -> bytes:
 def ordered(
     server: acme_server.Pebble, asking: acme_client.Client, wanted: t.Sequence[str] = NAMES, **more: t.Any
 ) -> str:
-    with http01.Listener(server.challenge_port) as listener:
+    with acme_order.Listener(server.challenge_port) as listener:
         return asking.certificate(request(wanted), wanted, listener, **more)
 
 
@@ -83,7 +83,7 @@ def test_chain_that_leads_to_an_anchor_is_taken(pebble: acme_server.Pebble) -> N
 
 
 def test_name_that_nobody_answers_for_is_refused_with_its_reason(pebble: acme_server.Pebble) -> None:
-    with http01.Listener(acme_server.free_port()) as elsewhere, pytest.raises(TlsError) as caught:
+    with acme_order.Listener(acme_server.free_port()) as elsewhere, pytest.raises(TlsError) as caught:
         client(pebble).certificate(request(["localhost"]), ["localhost"], elsewhere)
     assert caught.value.code == "issuer-refused"
     assert "the name localhost was refused by the issuer acme" in caught.value.message
@@ -115,7 +115,7 @@ def test_address_that_is_no_directory_is_named(pebble: acme_server.Pebble) -> No
 
 
 def test_web_root_holds_the_answer_while_it_is_needed(tmp_path: pathlib.Path) -> None:
-    with http01.WebRoot(str(tmp_path)) as root:
+    with acme_order.WebRoot(str(tmp_path)) as root:
         root.offer("a_token-1", "a_token-1.thumb")
         path = tmp_path / ".well-known/acme-challenge/a_token-1"
         assert path.read_text() == "a_token-1.thumb"
@@ -126,7 +126,7 @@ def test_web_root_holds_the_answer_while_it_is_needed(tmp_path: pathlib.Path) ->
 
 def test_port_in_use_is_named_with_the_way_around_it() -> None:
     port = acme_server.free_port()
-    with http01.Listener(port), pytest.raises(TlsError) as caught, http01.Listener(port):
+    with acme_order.Listener(port), pytest.raises(TlsError) as caught, acme_order.Listener(port):
         pass
     assert caught.value.code == "challenge-port-unusable"
     assert "webroot" in caught.value.hint

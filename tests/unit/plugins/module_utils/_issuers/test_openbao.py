@@ -17,13 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import utils
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import (
-    answer,
-    batch,
-    openbao,
-    openbao_batch,
-    orders,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import answer, batch, openbao, orders
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, keys, names, reader, signing
 from support.ca import bao_server, host_requests
 from support.ca import certificates as made
@@ -87,7 +81,7 @@ def no_fault(asked: orders.Order, text: str) -> None:
 
 def signed(bao: bao_server.Bao, asked: orders.Order, **changes: t.Any) -> str:
     """Return what the server has answered to one order; the error is raised."""
-    found = openbao_batch.place([asked], settings(bao, **changes), no_fault)[asked.id]
+    found = openbao.place([asked], settings(bao, **changes), no_fault)[asked.id]
     if isinstance(found, TlsError):
         raise found
     return found
@@ -229,7 +223,7 @@ def test_whole_batch_has_the_reason_and_no_secret(
 ) -> None:
     bao.call("sys/auth/approle", {"type": "approle"}) if "approle/" not in bao.call("sys/auth")["data"] else None
     asked = [order("web1"), order("web2", names=("web2.example.test",))]
-    found = openbao_batch.place(asked, settings(bao, **changes), no_fault)
+    found = openbao.place(asked, settings(bao, **changes), no_fault)
     assert list(found) == ["web1/server", "web2/server"]
     for error in found.values():
         assert isinstance(error, TlsError)
@@ -241,7 +235,7 @@ def test_whole_batch_has_the_reason_and_no_secret(
 
 def test_name_that_the_role_refuses_is_the_failure_of_its_host_alone(bao: bao_server.Bao, root: str) -> None:
     good, bad = order("web1"), order("web2", names=("web2.elsewhere.test",), common_name="web2.elsewhere.test")
-    found = openbao_batch.place([bad, good], settings(bao), no_fault)
+    found = openbao.place([bad, good], settings(bao), no_fault)
     error = found[bad.id]
     assert isinstance(error, TlsError)
     assert (error.code, "web2.elsewhere.test" in error.message) == ("issuer-refused", True)
@@ -252,7 +246,7 @@ def test_sealed_server_keeps_what_was_signed_before_and_is_not_asked_again(bao: 
     asked = [order("web1"), *(order(f"web{number}", names=(f"web{number}.example.test",)) for number in range(2, 6))]
     bao.seal()
     try:
-        found = openbao_batch.place(asked, settings(bao, concurrency=1), no_fault)
+        found = openbao.place(asked, settings(bao, concurrency=1), no_fault)
     finally:
         bao.unseal()
     assert {error.code for error in found.values() if isinstance(error, TlsError)} == {"issuer-sealed"}
@@ -267,7 +261,7 @@ def test_fifty_orders_are_signed_each_for_its_own_key(bao: bao_server.Bao, root:
         subject = names.SubjectNames(f"h{number}.example.test", (f"h{number}.example.test",))
         request = signing.build_request(key, subject).decode()
         asked.append(order(f"h{number}", request_content=request, names=subject.names, common_name=subject.common_name))
-    found = openbao_batch.place(asked, settings(bao), no_fault)
+    found = openbao.place(asked, settings(bao), no_fault)
     views = [accepted(one, str(found[one.id]), root).view for one in asked]
     assert len({view.serial for view in views}) == 50
 

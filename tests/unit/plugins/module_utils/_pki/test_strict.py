@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import strict
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import verify
 from support.ca import certificates as made
 
 
@@ -30,7 +30,7 @@ from support.ca import certificates as made
     ids=["complete", "no-key-usage", "not-critical", "no-identifier", "none", "ours"],
 )
 def test_faults_are_what_a_strict_openssl_refuses(tmp_path: pathlib.Path, pair: made.Pair, codes: list[str]) -> None:
-    assert [code for code, _words in strict.faults(pair.certificate)] == codes
+    assert [code for code, _words in verify.strict_faults(pair.certificate)] == codes
     anchor, leaf = pair.write(tmp_path, "ca"), made.leaf(pair).write(tmp_path, "leaf")
     command = ["openssl", "verify", "-x509_strict", "-CAfile", str(anchor), str(leaf)]
     assert (subprocess.run(command, capture_output=True, check=False).returncode == 0) == (not codes)
