@@ -7,7 +7,7 @@ import typing as t
 
 from ..module_utils._errors import TlsError
 from ..modules import authorities
-from ..plugin_utils._plan import access_lists, limit, options
+from ..plugin_utils._plan import access_lists, ca_place, options
 from ..plugin_utils._remote import issuer_lists
 from ..plugin_utils._remote.module_runner import PassphraseAction, Result
 from ..plugin_utils._variables.binding import Bound
@@ -30,7 +30,7 @@ class ActionModule(PassphraseAction):
                 hint="Leave one host in the group docker_ca, or none for the controller.",
                 code="inventory-invalid",
             )
-        left_out = limit.hosts(self, bound)
+        left_out = ca_place.hosts_outside_limit(self, bound)
         return {**options.wanted_authorities(bound, fleet), "revocation_deferred": bool(left_out)}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:

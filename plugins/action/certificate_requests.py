@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils._plan import bundles, fact_names, inspected, options, reported_names
+from ..plugin_utils._plan import bundles, fact_names, host_reports, inspected, options
 from ..plugin_utils._remote import local
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables.binding import Bound
@@ -38,7 +38,7 @@ class ActionModule(ModuleAction):
     def _with_asked(result: Result, arguments: Result) -> Result:
         """Return the answer with the controller's own values, which replace those that the host has put there."""
         answer = {name: value for name, value in result.items() if name != "asked"}
-        found = reported_names.asked(arguments["requests"]) if isinstance(result.get("requests"), list) else {}
+        found = host_reports.asked(arguments["requests"]) if isinstance(result.get("requests"), list) else {}
         return {**answer, "asked": found} if found else answer
 
     def foretell(self, outcome: Result, arguments: Result) -> Result:
@@ -81,5 +81,5 @@ def _is_prepared(bound: Bound) -> bool:
 
 def _foretold_names(request: Result) -> list[str]:
     """Return the names that a certificate gets whatever its host reports."""
-    found = reported_names.asked([request]).get(str(request.get("id")))
+    found = host_reports.asked([request]).get(str(request.get("id")))
     return list(dict.fromkeys(found["names"] if found else request.get("names") or []))

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleError
 from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
 from ..module_utils._errors import TlsError
 from ..module_utils._module import plan_diff
-from ..plugin_utils._plan import ca_place, fact_names, options, reported_certificates, reported_names, verification
+from ..plugin_utils._plan import ca_place, fact_names, host_reports, options, verification
 from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
 from ..plugin_utils._remote.failures import of_error
 from ..plugin_utils._remote.inspection import INSPECTION
@@ -136,7 +136,7 @@ def _prepared(prepared: Result, requests: t.Sequence[t.Mapping[str, t.Any]]) -> 
     """Return the keys and requests that the host has made, with the controller's own values beside them, as a change of this task."""
     plan, warnings = prepared["plan"], prepared["warnings"]
     return {
-        "prepared": {**prepared, "asked": reported_names.asked(requests)},
+        "prepared": {**prepared, "asked": host_reports.asked(requests)},
         "changed": bool(plan),
         **({"diff": plan_diff(plan)} if plan else {}),
         **({"warnings": warnings} if warnings else {}),
@@ -160,11 +160,11 @@ def _judged(found: Result, wanted: Result, bound: binding.Bound) -> Result:
     try:
         host = str(bound.raw("inventory_hostname") or "")
         answers = {host: {"__docker_server_cert_requested": {"requests": found.get("requests")}}}
-        installed = reported_certificates.installed_certificates([host], answers, "__docker_server_cert_requested")
+        installed = host_reports.installed_certificates([host], answers, "__docker_server_cert_requested")
         # Otherwise the controller would not verify that the host admits the new generation.
         if verification.revocations(bound):
             return {**found, "current": False, "reasons": ["client-revoked"]}
-        behind = reported_certificates.is_behind(installed, options.ledger(bound, "docker_server_cert"))
+        behind = host_reports.is_behind(installed, options.ledger(bound, "docker_server_cert"))
     except (binding.Unresolved, KeyError, TypeError, AttributeError) as error:
         return _undecided(f"the certificates that the host reports cannot be read: {type(error).__name__}")
     return {**found, "current": False, "reasons": ["ledger-behind"]} if behind else found

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._plan.reported_names import LOCAL_NAMES
+from .._plan.host_reports import LOCAL_NAMES
 
 Mapping = t.Mapping[str, t.Any]
 

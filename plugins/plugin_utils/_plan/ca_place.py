@@ -1,12 +1,16 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The place of the authorities, for all roles and playbooks."""
+"""The place of the authorities, for all roles and playbooks, and the hosts that --limit leaves out of a run, which can then complete no revocation."""
 
 from __future__ import annotations
 
 import os
 import typing as t
+
+if t.TYPE_CHECKING:
+    from .._variables.binding import Bound
+
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -39,3 +43,19 @@ def variables_of(hostvars: Mapping, host: str) -> Mapping:
         return t.cast(Mapping, hostvars[host])
     except KeyError:
         return {}
+
+
+def hosts_outside_limit(action: t.Any, bound: Bound) -> list[str]:
+    """Return the Docker hosts and client machines that are not in the run of this action's task, and the controller where it is not.
+
+    The controller has bundles too, and no pattern but its own name stands for it.
+    """
+    limit = bound.raw("ansible_limit")
+    if limit is None:
+        return []
+    groups = bound.groups()
+    ours = [CONTROLLER, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
+    loader = action._shared_loader_obj.lookup_loader
+    lookup = loader.get("ansible.builtin.inventory_hostnames", loader=action._loader, templar=action._templar)
+    inside = lookup.run([str(limit)], variables={"groups": groups})
+    return [host for host in dict.fromkeys(ours) if host not in inside]

@@ -9,7 +9,7 @@ import typing as t
 
 from .._variables.binding import Bound, defaults
 from .._variables.fleet_variables import Fleet
-from . import access_lists, inventory, issuer_settings, name_owners, options, reported_certificates, reported_names
+from . import access_lists, host_reports, inventory, issuer_settings, name_owners, options
 
 Options = dict[str, t.Any]
 
@@ -37,8 +37,8 @@ def batch(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
     requests = [one for one in requests if one not in external]
     names = _names(bound, fleet) if role == SERVER else {}
     beside = {EXTERNAL: _external(bound, role, fleet, external, issuers, names)} if external else {}
-    installed = reported_certificates.installed_certificates(hosts, fleet, f"__{role}_requested")
-    if not requests and not reported_certificates.is_behind(installed, options.ledger(bound, role)):
+    installed = host_reports.installed_certificates(hosts, fleet, f"__{role}_requested")
+    if not requests and not host_reports.is_behind(installed, options.ledger(bound, role)):
         return beside or None
     return {
         **beside,
@@ -166,6 +166,6 @@ def _names(bound: Bound, fleet: Fleet) -> Options:
     everybody = bound.groups().get("all") or []
     return {
         "reserved_names": name_owners.reserved_names(everybody, fleet),
-        "contested_names": reported_names.contested_names(everybody, fleet),
-        "same_machine": reported_names.same_machine(everybody, fleet),
+        "contested_names": host_reports.contested_names(everybody, fleet),
+        "same_machine": host_reports.same_machine(everybody, fleet),
     }

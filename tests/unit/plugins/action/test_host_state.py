@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import reported_certificates
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import host_reports
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import inspection, program
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import (
@@ -466,10 +466,8 @@ def test_host_with_a_newer_certificate_than_the_ledger_goes_through_the_roles(
 def test_current_host_still_tells_the_later_plays_what_it_has() -> None:
     looked = look(WITH_CERTIFICATE)
     variables_of_host = {"__docker_tls_inspected": looked}
-    assert reported_certificates.answer_of(variables_of_host, "docker_daemon_endpoint")["endpoint"] == {
-        "state": "present"
-    }
-    installed = reported_certificates.installed_certificates(
+    assert host_reports.answer_of(variables_of_host, "docker_daemon_endpoint")["endpoint"] == {"state": "present"}
+    installed = host_reports.installed_certificates(
         ["web1"], {"web1": variables_of_host}, "__docker_server_cert_requested"
     )
     assert [entry["serial"] for entry in installed] == ["0a"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundle_formats
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles
 
 HOSTVARS: dict[str, dict[str, Any]] = {
     "web1": {"ansible_host": "10.0.0.1", "docker_daemon_access_groups": ["operators"]},
@@ -37,7 +37,7 @@ SETTINGS = {"bundles": ["docker", "environment"], "docker_host": "tcp://10.0.0.2
     ],
 )
 def test_client_endpoints_are_the_hosts_that_admit_the_group(group: str, default: str, expected: list[str]) -> None:
-    found = bundle_formats.client_endpoints(group, HOSTS, HOSTVARS, default)
+    found = bundles.client_endpoints(group, HOSTS, HOSTVARS, default)
     assert [entry["name"] for entry in found] == expected
     assert not default or expected[0] not in ("front.example.org", "fd00::5") or found[0]["docker_host"] == default
 
@@ -46,7 +46,7 @@ def wish(**client: Any) -> dict[str, Any]:
     clients = [{"name": "alice", **client}]
     bundle = {"id": "alice", "client": "alice", "user": "", "directory": ""}
     files = [{"id": "alice", "directory": "/x"}]
-    return bundle_formats.client_bundle_formats(files, [bundle], clients, HOSTS, HOSTVARS, SETTINGS)[0]
+    return bundles.client_bundle_formats(files, [bundle], clients, HOSTS, HOSTVARS, SETTINGS)[0]
 
 
 def test_client_without_bundles_has_the_roles() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import reported_certificates
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import host_reports
 
 
 def test_installed_certificates_are_what_hosts_report() -> None:
@@ -24,22 +24,20 @@ def test_installed_certificates_are_what_hosts_report() -> None:
         "web2": {"answer": {}},
         "web3": {},
     }
-    assert reported_certificates.installed_certificates(hostvars, hostvars, "answer") == [
-        {"requester": "web1", **certificate}
-    ]
+    assert host_reports.installed_certificates(hostvars, hostvars, "answer") == [{"requester": "web1", **certificate}]
 
 
 def test_certificate_of_another_issuer_does_not_count() -> None:
     certificate = {"serial": "0a", "issuer": "CN=Issuing CA", "not_before": "2026-11-22T12:55:00Z"}
     answer = {"requests": [{"certificate": certificate, "external_issuer": True}]}
-    assert reported_certificates.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer") == []
+    assert host_reports.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer") == []
 
 
 @pytest.mark.parametrize("identifier", [None, 5, "../x", "ab" * 500], ids=str)
 def test_installed_certificates_leave_out_an_identifier_that_is_none(identifier: Any) -> None:
     certificate = {"serial": "0a", "issuer": "CN=x", "not_before": "2026-11-22T12:55:00Z"}
     answer = {"requests": [{"certificate": {**certificate, "authority_key_identifier": identifier}}]}
-    (found,) = reported_certificates.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer")
+    (found,) = host_reports.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer")
     assert found == {"requester": "web1", **certificate, "authority_key_identifier": ""}
 
 
@@ -54,7 +52,7 @@ def test_installed_certificates_leave_out_an_identifier_that_is_none(identifier:
     ids=["unknown", "newer", "older", "restored"],
 )
 def test_ledger_is_behind_when_a_host_has_something_younger(ledger: dict[str, Any], behind: bool) -> None:
-    assert reported_certificates.is_behind([{"not_before": "2026-11-22T12:55:00Z"}], ledger) is behind
+    assert host_reports.is_behind([{"not_before": "2026-11-22T12:55:00Z"}], ledger) is behind
 
 
 @pytest.mark.parametrize(
@@ -77,10 +75,10 @@ def test_ledger_is_behind_when_a_host_has_something_younger(ledger: dict[str, An
     ],
 )
 def test_installed_certificates_of_a_hostile_host_are_none(answer: Any) -> None:
-    assert reported_certificates.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer") == []
+    assert host_reports.installed_certificates(["web1"], {"web1": {"answer": answer}}, "answer") == []
 
 
 def test_installed_certificates_of_one_host_are_a_bounded_number() -> None:
     certificate = {"serial": "0a", "issuer": "CN=x", "not_before": "2026-11-22T12:55:00Z"}
     answers = {"evil": {"answer": {"requests": [{"certificate": certificate}] * 100_000}}}
-    assert len(reported_certificates.installed_certificates(answers, answers, "answer")) == 500
+    assert len(host_reports.installed_certificates(answers, answers, "answer")) == 500

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import reported_names
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import host_reports
 
 LOCAL = ["localhost", "127.0.0.1", "::1"]
 
@@ -51,12 +51,12 @@ ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize(("changes", "expected"), ASKED.values(), ids=ASKED)
 def test_asked_is_what_the_inventory_says_of_the_certificate(changes: dict[str, Any], expected: dict[str, Any]) -> None:
-    found = reported_names.asked([request(**changes)])["server"]
+    found = host_reports.asked([request(**changes)])["server"]
     assert {name: found[name] for name in expected} == expected
 
 
 def test_asked_of_client_requests_is_nothing() -> None:
-    assert reported_names.asked([request(profile="client")]) == {}
+    assert host_reports.asked([request(profile="client")]) == {}
 
 
 def reported(*names: str, machine: str = "") -> dict[str, Any]:
@@ -72,7 +72,7 @@ def test_contested_names_are_addresses_that_several_hosts_report_wherever_they_s
         "d": {"__docker_tls_inspected": reported("shared.example.org")},
         "e": {},
     }
-    assert reported_names.contested_names([*hostvars, "gone"], hostvars) == {
+    assert host_reports.contested_names([*hostvars, "gone"], hostvars) == {
         "10.0.2.15": ["a", "b"],
         "fd00::5": ["b", "c"],
     }
@@ -85,7 +85,7 @@ def test_same_machine_names_those_that_answer_as_one() -> None:
         "shop-production": {"__docker_server_cert_requested": reported(machine=one)},
         "web1": {"__docker_server_cert_requested": reported(machine=two)},
     }
-    assert reported_names.same_machine(hostvars, hostvars) == [["shop-production", "shop-staging"]]
+    assert host_reports.same_machine(hostvars, hostvars) == [["shop-production", "shop-staging"]]
 
 
 @pytest.mark.parametrize(
@@ -103,5 +103,5 @@ def test_same_machine_names_those_that_answer_as_one() -> None:
 )
 def test_answers_that_are_not_shaped_as_such_count_for_nothing(lie: Any) -> None:
     hostvars = {name: {"__docker_server_cert_requested": lie} for name in ("a", "b")}
-    assert reported_names.contested_names(hostvars, hostvars) == {}
-    assert reported_names.same_machine(hostvars, hostvars) == []
+    assert host_reports.contested_names(hostvars, hostvars) == {}
+    assert host_reports.same_machine(hostvars, hostvars) == []
