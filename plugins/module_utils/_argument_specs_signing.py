@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of signing requests, as ``argument_spec`` pieces."""
+"""Options of signing requests and their names, as ``argument_spec`` pieces."""
 
 from __future__ import annotations
 
@@ -36,7 +36,14 @@ SIGNING_OPTIONS: dict[str, t.Any] = {
         },
     },
 }
-#: One entry of its ``installed``.
+#: Which requester may have which name.
+NAME_RULE_OPTIONS: dict[str, t.Any] = {
+    "reserved_names": {"type": "dict", "default": {}},
+    "shared_names": {"type": "list", "elements": "str", "default": []},
+    "contested_names": {"type": "dict", "default": {}},
+    "same_machine": {"type": "list", "elements": "list", "default": []},
+}
+#: One entry of ``installed`` of M(signed_certificates).
 INSTALLED_OPTIONS: dict[str, t.Any] = {
     "requester": {"type": "str", "default": ""},
     "serial": {"type": "str", "required": True},

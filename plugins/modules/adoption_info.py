@@ -32,64 +32,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 adoption:
-  description: The state of the host.
+  description: >-
+    The state of the host, as C(report) of C(module_utils/_adoption/inspect_host.py) makes it and C(plugin_utils/_plan/adoption_answer.py) accepts it.
   returned: success
   type: dict
-  contains:
-    layout:
-      description: >-
-        V(portcullis) (this collection's own), V(local) (no TCP listener), V(open) (TCP without client certificates), V(docker-recipe),
-        V(docker-machine), V(docker-home), V(dind) or V(other).
-      type: str
-      sample: docker-recipe
-    managed:
-      description: Whether the endpoint is one of this collection.
-      type: bool
-    listeners:
-      description: All listeners of dockerd.
-      type: list
-      elements: str
-    plain_listeners:
-      description: The TCP listeners without TLS.
-      type: list
-      elements: str
-    tls:
-      description: Whether TLS is on.
-      type: bool
-    tlsverify:
-      description: Whether clients need a certificate.
-      type: bool
-    paths:
-      description: The files of C(tlscacert), C(tlscert) and C(tlskey).
-      type: dict
-    where:
-      description: Which file each setting comes from.
-      type: dict
-    names:
-      description: Names and addresses in the server certificate that dockerd has now.
-      type: list
-      elements: str
-    searched:
-      description: Directories that were searched for certificates and keys.
-      type: list
-      elements: str
-    unit:
-      description: Docker's unit, its package, and whether it differs from the package's file (C(changed), null where that is not known).
-      type: dict
-    authorities:
-      description: >-
-        The CAs that matter here. C(subject), C(fingerprint_sha256), C(not_after), C(certificate_path), C(certificate_content), what each C(signs)
-        (V(server), V(clients)), and C(keys), the places of its key.
-      type: list
-      elements: dict
-    certificates:
-      description: Certificates of servers and clients of these CAs, as M(portcullis.docker_tls.recorded_certificates) takes them.
-      type: list
-      elements: dict
-    findings:
-      description: The findings, the worst first. C(code), C(severity) (V(critical), V(warning), V(info)), C(path), C(message), C(repair), C(action).
-      type: list
-      elements: dict
 """
 
 import typing as t

@@ -21,9 +21,9 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
   - portcullis.docker_tls._ca.directory
-  - portcullis.docker_tls._clients
+  - portcullis.docker_tls._ca.clients
   - portcullis.docker_tls._cryptography
-  - portcullis.docker_tls._issuer_anchors
+  - portcullis.docker_tls._ca.issuers
 attributes:
   diff_mode:
     support: full

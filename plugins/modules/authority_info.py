@@ -15,9 +15,9 @@ description:
   - Where there is no CA directory the result is empty.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
-  - portcullis.docker_tls._clients
+  - portcullis.docker_tls._ca.clients
   - portcullis.docker_tls._cryptography
-  - portcullis.docker_tls._issuer_anchors
+  - portcullis.docker_tls._ca.issuers
 attributes:
   diff_mode:
     support: none

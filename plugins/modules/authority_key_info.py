@@ -48,17 +48,6 @@ keys:
   returned: success
   type: list
   elements: dict
-  contains:
-    fingerprint_sha256:
-      description: SHA-256 fingerprint of the CA's certificate.
-      type: str
-    path:
-      description: The file.
-      type: str
-      sample: /root/ca-key.pem
-    encrypted:
-      description: Whether it needs a passphrase.
-      type: bool
 searched:
   description: Directories that were searched.
   returned: success

@@ -67,54 +67,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The results, in the order of O(files).
+  description: >-
+    The results, in the order of O(files), as C(module_utils/_fleet/collect_files.py) makes them. Their C(state) is V(read), V(missing),
+    V(not-readable) (this user may not read it) or V(invalid) (no certificate, or no regular file).
   returned: success
   type: list
   elements: dict
-  contains:
-    id:
-      description: Name of the set.
-      type: str
-      sample: server
-    path:
-      description: The certificate's path with V(~) resolved.
-      type: str
-      sample: /etc/docker/certs/server-cert.pem
-    state:
-      description: >-
-        V(read), V(missing), V(not-readable) (this user may not read it) or V(invalid) (no certificate, or no regular file).
-      type: str
-      sample: read
-    problem:
-      description: Why it could not be read, empty when it was read.
-      type: str
-      sample: permission denied
-    certificate_content:
-      description: The certificates in the file as PEM, the leaf first. Empty when there are none.
-      type: str
-    ca_content:
-      description: The certificates in the file at O(files[].ca_path).
-      type: str
-    client_ca_content:
-      description: The certificates in the file at O(files[].client_ca_path).
-      type: str
-    key_matches:
-      description: Whether the key belongs to the certificate; null where the key cannot be read or is encrypted.
-      type: bool
-      sample: true
-    configured:
-      description: >-
-        Whether C(daemon.json) verifies clients and names a certificate in the directory of this one; null without a C(daemon.json)
-        to be read.
-      type: bool
-      sample: true
-    revocation_lists_content:
-      description: The revocation lists that the listener V(proxy) of O(files[].unit) checks, as PEM. Empty with other listeners.
-      type: str
-    starts_at_boot:
-      description: Whether the boot opens the endpoint of O(files[].unit); null where that is empty or not known to systemd.
-      type: bool
-      sample: true
 """
 
 import typing as t

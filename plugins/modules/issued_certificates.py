@@ -22,6 +22,7 @@ description:
     asked twice that may have been issued.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
+  - portcullis.docker_tls._ca.name_rules
 attributes:
   check_mode:
     support: full
@@ -193,50 +194,18 @@ options:
       - A request for V(tasks) or V(acme) without an answer is in RV(pending).
     type: dict
     default: {}
-  reserved_names:
-    description: As O(portcullis.docker_tls.signed_certificates#module:reserved_names).
-    type: dict
-    default: {}
-  shared_names:
-    description: As O(portcullis.docker_tls.signed_certificates#module:shared_names).
-    type: list
-    elements: str
-    default: []
-  contested_names:
-    description: As O(portcullis.docker_tls.signed_certificates#module:contested_names).
-    type: dict
-    default: {}
-  same_machine:
-    description: As O(portcullis.docker_tls.signed_certificates#module:same_machine).
-    type: list
-    elements: list
-    default: []
 """
 
 EXAMPLES = r"""
-- name: Have OpenBao sign the requests of the hosts of this play
-  portcullis.docker_tls.issued_certificates:
+- portcullis.docker_tls.issued_certificates:
     requests:
-      - id: web1/server
-        authority: server
-        profile: server
-        request_content: "{{ hostvars.web1.wanted.requests[0].request_content }}"
-        names: [web1.example.org, 192.0.2.10]
-        validity: 90d
-        requester: web1
+      - {id: web1/server, authority: server, profile: server, request_content: "{{ wanted.requests[0].request_content }}", names: [web1.example.org]}
     issuers:
       - authority: server
         issuer: openbao
         ca_content: "{{ lookup('ansible.builtin.file', 'company-root.pem') }}"
-        openbao:
-          url: https://bao.example.org:8200
-          ca_content: "{{ lookup('ansible.builtin.file', 'bao-ca.pem') }}"
-          mount: pki-docker
-          role: dockerd
-          role_id: "{{ vault_bao_role_id }}"
-          secret_id: "{{ vault_bao_secret_id }}"
+        openbao: {url: "https://bao.example.org:8200", mount: pki-docker, role: dockerd, token: "{{ vault_bao_token }}"}
   run_once: true
-  register: issued
 """
 
 RETURN = r"""
@@ -251,36 +220,12 @@ rejected:
   returned: success
   type: dict
 pending:
-  description: Requests that have passed the rules for names and await an answer of their issuer. This is the input of a user's own tasks.
+  description: >-
+    Requests that have passed the rules for names and await an answer of their issuer, as C(pending) of C(module_utils/_issuers/batch.py) makes them.
+    This is the input of a user's own tasks.
   returned: success
   type: list
   elements: dict
-  contains:
-    id:
-      description: Id of the request.
-      type: str
-    host:
-      description: The host that asks.
-      type: str
-    authority:
-      description: V(server), or the access group.
-      type: str
-    profile:
-      description: V(server) or V(client).
-      type: str
-    request_content:
-      description: The certificate signing request as PEM.
-      type: str
-    names:
-      description: Names of the certificate.
-      type: list
-      elements: str
-    common_name:
-      description: Common name of the certificate.
-      type: str
-    validity_seconds:
-      description: Its validity.
-      type: int
 """
 
 import time
@@ -289,7 +234,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._argument_specs_signing import signing_request
+from ..module_utils._argument_specs_signing import NAME_RULE_OPTIONS, signing_request
 from ..module_utils._ca import policy
 from ..module_utils._issuers import batch, source
 from ..module_utils._module import plan_diff, run_module
@@ -341,10 +286,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
             "requests": {"type": "list", "elements": "dict", "required": True, "options": source.REQUEST_OPTIONS},
             "issuers": {"type": "list", "elements": "dict", "required": True, "options": source.ISSUER_OPTIONS},
             "answers": {"type": "dict", "default": {}},
-            "reserved_names": {"type": "dict", "default": {}},
-            "shared_names": {"type": "list", "elements": "str", "default": []},
-            "contested_names": {"type": "dict", "default": {}},
-            "same_machine": {"type": "list", "elements": "list", "default": []},
+            **NAME_RULE_OPTIONS,
         },
     )
 

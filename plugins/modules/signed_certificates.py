@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca
   - portcullis.docker_tls._ca.directory
+  - portcullis.docker_tls._ca.name_rules
   - portcullis.docker_tls._cryptography
 attributes:
   check_mode:
@@ -143,28 +144,6 @@ options:
             description: SHA-256 fingerprint of its authority's certificate where that is known, for the message.
             type: str
             default: ""
-  reserved_names:
-    description:
-      - Names and addresses that belong to a requester, or to several (a list), by name. A server request of another requester for one of them is refused.
-      - A wildcard that covers such a name is refused too. C(localhost) and loopback addresses belong to no requester.
-    type: dict
-    default: {}
-  shared_names:
-    description: Names that more than one requester may have, such as that of a load balancer or a virtual address.
-    type: list
-    elements: str
-    default: []
-  contested_names:
-    description: >-
-      Names and addresses that several hosts report of themselves, with those hosts, also where they are in no request of this batch. They are left
-      out of O(requests[].reported_names), except for a requester that already has a valid certificate with the name and is the only one.
-    type: dict
-    default: {}
-  same_machine:
-    description: Lists of requesters that are one and the same machine. Their server requests are refused.
-    type: list
-    elements: list
-    default: []
   partial:
     description: Sign the valid requests even if others are refused. A problem of the CA itself or of the call still fails all.
     type: bool
@@ -310,7 +289,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._argument_specs_signing import INSTALLED_OPTIONS, SIGNING_OPTIONS, signing_request
+from ..module_utils._argument_specs_signing import (
+    INSTALLED_OPTIONS,
+    NAME_RULE_OPTIONS,
+    SIGNING_OPTIONS,
+    signing_request,
+)
 from ..module_utils._ca import call_context, layout, plan_text, policy, report, sign_batch, store, unknown_certificates
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
@@ -364,10 +348,7 @@ def main(run: t.Callable[..., None] = run_module) -> None:
             **CA_OPTIONS,
             "requests": {"type": "list", "elements": "dict", "required": True, "options": SIGNING_OPTIONS},
             "installed": {"type": "list", "elements": "dict", "default": [], "options": INSTALLED_OPTIONS},
-            "reserved_names": {"type": "dict", "default": {}},
-            "shared_names": {"type": "list", "elements": "str", "default": []},
-            "contested_names": {"type": "dict", "default": {}},
-            "same_machine": {"type": "list", "elements": "list", "default": []},
+            **NAME_RULE_OPTIONS,
             "backdate": {"type": "str", "default": "5m"},
             "partial": {"type": "bool", "default": False},
         },

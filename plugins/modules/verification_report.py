@@ -53,20 +53,4 @@ checks:
   type: list
   elements: dict
   returned: always
-  contains:
-    host:
-      description: Inventory name.
-      type: str
-    seen_from:
-      description: V(host) or V(controller).
-      type: str
-    check:
-      description: Stable name of the check.
-      type: str
-    passed:
-      description: Whether the check passed.
-      type: bool
-    detail:
-      description: The observed result.
-      type: str
 """
