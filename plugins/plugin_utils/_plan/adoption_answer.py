@@ -16,97 +16,50 @@ import re
 import typing as t
 
 from ...module_utils._text_table import clean
-
-Mapping = t.Mapping[str, t.Any]
+from .._remote.answer_schema import Fields, Flag, Items, Misshapen, Named, Shape, Text
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_ENTRIES = 1000
-_MOST_TEXT = 4000
 MOST_CERTIFICATE = 64 * 1024
-_TEXT, _FLAG, _TEXTS, _PAIRS = "a text", "true or false", "a list of texts", "texts by name"
-_SHAPE = {
-    "layout": _TEXT,
-    "managed": _FLAG,
-    "listeners": _TEXTS,
-    "plain_listeners": _TEXTS,
-    "tls": _FLAG,
-    "names": _TEXTS,
-    "searched": _TEXTS,
-    "paths": _PAIRS,
-    "where": _PAIRS,
+_TEXT, _FLAG, _CERTIFICATE = Text(), Flag(), Text(MOST_CERTIFICATE)
+_TEXTS = Items(_TEXT, MOST_ENTRIES)
+_AUTHORITY: dict[str, Shape] = {
+    **dict.fromkeys(("subject", "fingerprint_sha256", "not_after", "certificate_path"), _TEXT),
+    "certificate_content": _CERTIFICATE,
+    "signs": _TEXTS,
+    "keys": Items(Fields({"path": _TEXT, "encrypted": _FLAG}), MOST_ENTRIES),
 }
-_ENTRIES = {
-    "authorities": {
-        **dict.fromkeys(
-            ("subject", "fingerprint_sha256", "not_after", "certificate_path", "certificate_content"), _TEXT
+_ADOPTION = Fields(
+    {
+        "layout": _TEXT,
+        **dict.fromkeys(("managed", "tls"), _FLAG),
+        **dict.fromkeys(("listeners", "plain_listeners", "names", "searched"), _TEXTS),
+        **dict.fromkeys(("paths", "where"), Named(_TEXT)),
+        "authorities": Items(Fields(_AUTHORITY), MOST_ENTRIES),
+        "certificates": Items(Fields({"content": _CERTIFICATE, "source": _TEXT}), MOST_ENTRIES),
+        "findings": Items(
+            Fields(dict.fromkeys(("severity", "code", "path", "message", "repair"), _TEXT)), MOST_ENTRIES
         ),
-        "signs": _TEXTS,
-    },
-    "certificates": {"content": _TEXT, "source": _TEXT},
-    "findings": dict.fromkeys(("severity", "code", "path", "message", "repair"), _TEXT),
-}
-_KEY = {"path": _TEXT, "encrypted": _FLAG}
-_CONTENTS = ("content", "certificate_content")
+    }
+)
 _PEM = re.compile(r"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*")
 
 
 def problem(found: t.Any) -> str:
-    """Return why ``found``, the ``adoption`` of M(adoption_info), cannot be used, "" where it can."""
-    if not isinstance(found, t.Mapping):
-        return "it is not a dictionary"
+    """Return why ``found``, the ``adoption`` of M(adoption_info), cannot be used, "" where it can.
+
+    The fingerprint of an authority has to be that of the certificate that comes with it.
+    """
     try:
-        size = len(json.dumps(dict(found)))
-    except (TypeError, ValueError, RecursionError):
-        return "it is not plain data"
+        accepted = _ADOPTION.clean(found, "adoption")
+        size = len(json.dumps(accepted))
+    except Misshapen as error:
+        return str(error)
     if size > MOST_BYTES:
         return f"it has {size} bytes, and {MOST_BYTES} are the most that is taken"
-    problems = [_shape_problem(found, _SHAPE, "")]
-    for name, shape in _ENTRIES.items():
-        entries = found.get(name)
-        if not isinstance(entries, (list, tuple)) or len(entries) > MOST_ENTRIES:
-            problems.append(f"{name} is not a list of at most {MOST_ENTRIES} entries")
-            continue
-        problems += [_shape_problem(entry, shape, f"{name}: ") for entry in entries]
-    if not any(problems):
-        problems += [_authority_problem(entry) for entry in found["authorities"]]
-    return next(filter(None, problems), "")
-
-
-def _shape_problem(found: t.Any, shape: t.Mapping[str, str], place: str) -> str:
-    if not isinstance(found, t.Mapping):
-        return f"{place}an entry is not a dictionary"
-    wrong = next((name for name, kind in shape.items() if not _is(kind, found.get(name), name)), "")
-    return f"{place}{wrong} is not {shape[wrong]} of a usable length" if wrong else ""
-
-
-def _is(kind: str, value: t.Any, name: str) -> bool:
-    if kind == _FLAG:
-        return isinstance(value, bool)
-    if kind == _TEXTS:
-        return (
-            isinstance(value, (list, tuple))
-            and len(value) <= MOST_ENTRIES
-            and all(_is(_TEXT, one, "") for one in value)
-        )
-    if kind == _PAIRS:
-        return isinstance(value, t.Mapping) and all(_is(_TEXT, one, "") for pair in value.items() for one in pair)
-    return isinstance(value, str) and len(value) <= (MOST_CERTIFICATE if name in _CONTENTS else _MOST_TEXT)
-
-
-def _authority_problem(entry: Mapping) -> str:
-    """Return the problem of a CA; its fingerprint has to be that of the certificate that comes with it."""
-    keys = entry.get("keys")
-    if not isinstance(keys, (list, tuple)) or len(keys) > MOST_ENTRIES:
-        return "authorities: keys is not a list"
-    wrong = next(filter(None, (_shape_problem(key, _KEY, "authorities: keys: ") for key in keys)), "")
-    if wrong:
-        return wrong
-    found = fingerprint(entry["certificate_content"])
-    return (
-        ""
-        if found and found == entry["fingerprint_sha256"]
-        else "authorities: a fingerprint is not that of its certificate"
-    )
+    digests = [(fingerprint(one["certificate_content"]), one["fingerprint_sha256"]) for one in accepted["authorities"]]
+    good = all(own and own == stated for own, stated in digests)
+    return "" if good else "authorities: a fingerprint is not that of its certificate"
 
 
 def fingerprint(content: str) -> str:
