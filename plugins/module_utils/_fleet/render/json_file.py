@@ -24,7 +24,6 @@ from ..model import (
     ClientStatus,
     Finding,
     HostStatus,
-    Ledger,
     Report,
     Stored,
 )
@@ -86,10 +85,8 @@ def to_document(report: Report) -> dict[str, t.Any]:
         "counts": report.counts,
         "thresholds": {"warning": list(report.warning), "critical": list(report.critical)},
         "ca": {
-            "host": report.ca.authorities.host,
-            "path": report.ca.authorities.path,
-            "state": report.ca.authorities.state,
-            "ledger": _ledger(report.ca.ledger),
+            **_fields(report.ca.authorities, "host path state"),
+            "ledger": _fields(report.ca.ledger, "state lines head line problem"),
             **_assessed(report.ca),
         },
         "authorities": [_authority(one, now) for one in report.authorities],
@@ -104,22 +101,12 @@ def to_json(document: t.Mapping[str, t.Any]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def _fields(item: t.Any, names: str) -> dict[str, t.Any]:
+    return {name: getattr(item, name) for name in names.split()}
+
+
 def _assessed(item: Assessed) -> dict[str, t.Any]:
-    return {
-        "level": item.level,
-        "verdict": item.verdict,
-        "findings": [finding.to_dict() for finding in item.findings],
-    }
-
-
-def _ledger(ledger: Ledger) -> dict[str, t.Any]:
-    return {
-        "state": ledger.state,
-        "lines": ledger.lines,
-        "head": ledger.head,
-        "line": ledger.line,
-        "problem": ledger.problem,
-    }
+    return {**_fields(item, "level verdict"), "findings": [finding.to_dict() for finding in item.findings]}
 
 
 def certificate(found: Certificate | None, now: datetime) -> dict[str, t.Any] | None:
@@ -130,14 +117,10 @@ def certificate(found: Certificate | None, now: datetime) -> dict[str, t.Any] | 
 
 
 def _authority(one: AuthorityStatus, now: datetime) -> dict[str, t.Any]:
-    anchor = one.anchor
     return {
-        "id": anchor.id,
-        "name": anchor.name,
-        "purpose": anchor.purpose,
-        "current": anchor.current,
+        **_fields(one.anchor, "id name purpose current"),
         **_assessed(one),
-        "certificate": certificate(anchor.certificate, now),
+        "certificate": certificate(one.anchor.certificate, now),
     }
 
 
@@ -150,8 +133,7 @@ def _host(one: HostStatus, now: datetime) -> dict[str, t.Any]:
         **_assessed(one),
         "stored": _stored(facts.stored, now),
         "served": {
-            "state": served.state,
-            "problem": served.problem,
+            **_fields(served, "state problem"),
             "certificate": certificate(served.certificate, now),
             "asks_for_certificate": served.asks_for_certificate if served.certificate else None,
             "authority_names": [der_name.name_text(name) for name in served.authority_names],
@@ -186,32 +168,18 @@ def wire_state(one: HostStatus) -> str:
 
 
 def _stored(stored: Stored, now: datetime) -> dict[str, t.Any]:
-    return {
-        "state": stored.state,
-        "problem": stored.problem,
-        "path": stored.path,
-        "key_matches": stored.key_matches,
-        "certificate": certificate(stored.certificate, now),
-    }
+    found = _fields(stored, "state problem path key_matches")
+    return {**found, "certificate": certificate(stored.certificate, now)}
 
 
 def _client(one: ClientStatus, now: datetime) -> dict[str, t.Any]:
-    facts = one.facts
-    return {
-        "id": facts.id,
-        "client": facts.client,
-        "group": facts.group,
-        "host": facts.host,
-        **_assessed(one),
-        **_stored(facts.stored, now),
-    }
+    return {**_fields(one.facts, "id client group host"), **_assessed(one), **_stored(one.facts.stored, now)}
 
 
 def _unwanted(one: CertificateStatus) -> dict[str, t.Any]:
     facts = one.facts
-    texts = ("client", "group", "generation", "request", "requester", "source", "reason", "trusted")
     return {
-        **{name: getattr(facts, name) for name in texts},
+        **_fields(facts, "client group generation request requester source reason trusted"),
         "not_after": isoformat(facts.not_after),
         "opens": list(one.opens),
         **_assessed(one),
