@@ -60,18 +60,25 @@ def fsync_directory(path: str) -> None:
 
 def write_atomic(path: str, data: bytes, mode: int, uid: int | None = None, gid: int | None = None) -> None:
     """Replace ``path`` by ``data`` with ``mode`` and owner; all of it or nothing. Raises TlsError ``file-unwritable``."""
+    with _replacing(path, f"cannot write {path}") as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            if uid is not None or gid is not None:
+                os.fchown(stream.fileno(), -1 if uid is None else uid, -1 if gid is None else gid)
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def _replacing(path: str, problem: str) -> t.Iterator[str]:
+    """Give a new name beside ``path``; what was made there takes the place of ``path`` in one rename, or is removed."""
     directory, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(directory, f".{name}.{secrets.token_hex(6)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                if uid is not None or gid is not None:
-                    os.fchown(stream.fileno(), -1 if uid is None else uid, -1 if gid is None else gid)
-                os.fchmod(stream.fileno(), mode)
-                os.fsync(stream.fileno())
+            yield temporary
             os.rename(temporary, os.path.join(directory, name))
         except BaseException:
             with contextlib.suppress(OSError):
@@ -80,7 +87,7 @@ def write_atomic(path: str, data: bytes, mode: int, uid: int | None = None, gid:
         fsync_directory(directory)
     except OSError as error:
         raise TlsError(
-            f"cannot write {path}: {error.strerror}",
+            f"{problem}: {error.strerror}",
             hint=f"Nothing was changed there. {advice(error)}",
             code="file-unwritable",
         ) from error
@@ -98,23 +105,8 @@ def remove_half_written(path: str) -> None:
 
 def symlink_atomic(target: str, link: str) -> None:
     """Make ``link`` point to ``target``, replacing an older link in one rename. Raises TlsError ``file-unwritable``."""
-    directory, name = os.path.split(os.path.abspath(link))
-    temporary = os.path.join(directory, f".{name}.{secrets.token_hex(6)}")
-    try:
+    with _replacing(link, f"cannot make the link {link}") as temporary:
         os.symlink(target, temporary)
-        try:
-            os.rename(temporary, os.path.join(directory, name))
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        fsync_directory(directory)
-    except OSError as error:
-        raise TlsError(
-            f"cannot make the link {link}: {error.strerror}",
-            hint=f"Nothing was changed there. {advice(error)}",
-            code="file-unwritable",
-        ) from error
 
 
 def ensure_directory(path: str, mode: int, uid: int | None = None, gid: int | None = None) -> bool:
