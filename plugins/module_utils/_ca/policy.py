@@ -96,7 +96,7 @@ class Rules:
 class Approved:
     """A request that will be signed; ``public_key`` and ``authority`` are None only in a prediction.
 
-    ``left_out``: reported names that the certificate will not have (``reported.LeftOut``). ``serial``: that of a revoked certificate, "" for a new one.
+    ``left_out``: reported names that the certificate will not have (``reported_names.LeftOut``). ``serial``: that of a revoked certificate, "" for a new one.
     """
 
     request: SigningRequest

@@ -144,12 +144,9 @@ def authorities(raw: Mapping) -> Authorities:
     found = raw.get("authorities") or {}
     problem = raw.get("problem") or ""
     state = READ if found else raw.get("state") or MISSING
-    anchors = tuple(anchor for name in sorted(found, key=_server_first) for anchor in _anchors(name, found[name]))
+    server_first = sorted(found, key=lambda name: (name != "server", name))
+    anchors = tuple(anchor for name in server_first for anchor in _anchors(name, found[name]))
     return Authorities(raw.get("host") or "", raw.get("path") or "", state, problem, anchors)
-
-
-def _server_first(name: str) -> tuple[bool, str]:
-    return name != "server", name
 
 
 def _anchors(name: str, raw: Mapping) -> t.Iterator[Anchor]:

@@ -10,7 +10,7 @@ from the CSR is asked only where they are the same (``check_request_names``).
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from .._ca import ledger, name_ownership, policy, reported_names
@@ -58,7 +58,7 @@ def approve(
     In: ``renew_before`` by request id. Raises TlsError ``request-duplicate``.
     """
     # No authority of ours signs: the rules treat that as a prediction, and the missing CSR is refused here.
-    approved, refused = policy.assess(requests, stored={}, rules=_without_authorities(rules), now=now)
+    approved, refused = policy.assess(requests, stored={}, rules=replace(rules, predicting=True), now=now)
     if not rules.predicting:
         for one in approved:
             if one.public_key is None:
@@ -104,17 +104,6 @@ def optional_names(order: Order) -> frozenset[str]:
 def required_names(order: Order) -> tuple[str, ...]:
     """Return names that the certificate has to have: those of a server; a client is known by its common name."""
     return order.names if order.profile == "server" else ()
-
-
-def _without_authorities(rules: policy.Rules) -> policy.Rules:
-    return policy.Rules(
-        reserved=rules.reserved,
-        shared=rules.shared,
-        backdate=rules.backdate,
-        predicting=True,
-        contested=rules.contested,
-        same_machine=rules.same_machine,
-    )
 
 
 def _without_request() -> TlsError:

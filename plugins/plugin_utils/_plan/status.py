@@ -144,7 +144,7 @@ def _bundles(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappi
     if host != CONTROLLER and host not in machines:
         return
     variables = _variables(hostvars, host)
-    path = variables.get("docker_client_cert_path") or os.path.join(_home(), CONTROLLER_CLIENTS)
+    path = variables.get("docker_client_cert_path") or os.path.join(os.path.expanduser("~"), CONTROLLER_CLIENTS)
     known = {host: variables}
     for bundle in inventory.client_bundles(host, known, defined_clients(variables), machines):
         directory = inventory.bundle_directory(bundle, path)
@@ -196,7 +196,3 @@ def _problem(result: Mapping) -> str:
     for noise in _NOISE:
         text = text.removeprefix(noise)
     return text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
-
-
-def _home() -> str:
-    return os.path.expanduser("~")

@@ -164,13 +164,12 @@ class Bound:
         return self._variables.get(name)
 
 
-def _usual_ca_host(bound: Bound) -> str:
-    return ca_place.ca_host(bound.groups())
-
-
 #: Defaults that are made of other variables.
 _COMPUTED: dict[str, t.Callable[[Bound], t.Any]] = {
-    **{f"{role}_ca_host": _usual_ca_host for role in ("docker_server_cert", "docker_daemon", "docker_client_cert")},
+    **dict.fromkeys(
+        ("docker_server_cert_ca_host", "docker_daemon_ca_host", "docker_client_cert_ca_host"),
+        lambda bound: ca_place.ca_host(bound.groups()),
+    ),
     # This is not the default of docker_client_cert_clients: the default client is not a reason to compare.
     "docker_ca_clients": lambda bound: (
         bound["docker_client_cert_clients"] if bound.is_given("docker_client_cert_clients") else []
