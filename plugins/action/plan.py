@@ -6,15 +6,21 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible.utils.vars import load_extra_vars
+
 from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
 from ..plugin_utils._output import table
 from ..plugin_utils._plan import obstacles, registered, revocation, rotation, site
 from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._validate import play_settings, preflight
+from ..plugin_utils._validate import inventory_sources, play_settings, preflight, variable_names
 from ..plugin_utils._variables.binding import Bound, Unresolved
 from ..plugin_utils._variables.fleet_variables import Fleet
+
+#: What playbooks plan first, and what those that work on the Docker hosts do.
+_FIRST = ("inventory", "controller", "settings", "secrets", "record")
+_OF_THE_HOSTS = ("inventory", "controller")
 
 Part = t.Callable[[Bound, Fleet, t.Mapping[str, t.Any]], t.Any]
 
@@ -31,23 +37,39 @@ class ActionModule(ModuleAction):
         _unused, options = validate(OPTIONS)
         bound = Bound(task_vars, self._templar.template)
         _check_settings(bound)
+        fleet = self._fleet(bound)
+        warnings = self._warnings(options["part"], bound, fleet)
         try:
-            plan = PARTS[options["part"]](bound, self._fleet(bound), options["settings"])
+            plan = PARTS[options["part"]](bound, fleet, options["settings"])
         except (Unresolved, ValueError) as error:
             hint = "Correct the inventory, the playbook or the command line; nothing was changed."
             raise TlsError(f"the plan cannot be made: {error}", hint=hint, code="inventory-invalid") from error
+        except TlsError as error:
+            if not warnings or error.code != "inventory-invalid":
+                raise
+            # A variable that is missing may be the one that is misspelt.
+            raise TlsError(" ".join([error.message, *warnings]), hint=error.hint, code=error.code) from error
         table.show(self._display, plan.get("lines") or [])
-        return {"changed": False, "plan": plan}
+        return {"changed": False, "plan": {**plan, **({"warnings": warnings} if warnings else {})}}
+
+    def _warnings(self, part: str, bound: Bound, fleet: Fleet) -> list[str]:
+        """Show and return what does not keep a playbook from working, and is probably not meant, in the first tasks of each."""
+        if part not in _FIRST:
+            return []
+        groups = bound.groups()
+        hosts = dict.fromkeys(host for name in inventory_sources.OURS for host in groups.get(name) or ())
+        known = {host: fleet[host].written for host in (*hosts, CONTROLLER) if host in fleet}
+        found = variable_names.warnings(known, bound.written(), lambda: load_extra_vars(self._loader), groups)
+        if part in _OF_THE_HOSTS:
+            found += inventory_sources.warnings(_sources(bound), groups)
+        for warning in found:
+            self._display.warning(warning)
+        return found
 
 
 def _check_settings(bound: Bound) -> None:
     """Raise TlsError for what no playbook can work with, before one goes by it: no inventory, several CA hosts, a wrong HOME."""
-    missing = [str(one) for one in bound.raw("ansible_inventory_sources") or () if not _is_there(str(one))]
-    if missing and not any(bound.groups().values()):
-        # Without hosts every playbook would report on a fleet of nobody, or work on a CA of this controller.
-        _without(
-            [f"there is no inventory {', '.join(missing)}, and Ansible only warns about that. Check the path after -i."]
-        )
+    _without(inventory_sources.problems(_sources(bound), bound.groups()))
     names = (*play_settings.BOOLEANS, *play_settings.NUMBERS)
     given = {name: bound.get(name) for name in names if bound.is_given(name)}
     wrong = [*preflight.ca_host_problems(bound.groups()), *play_settings.home_problems(os.environ)]
@@ -67,9 +89,8 @@ def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> R
     return _without(preflight.inventory_problems(bound.groups(), fleet, predicting=predicting))
 
 
-def _is_there(source: str) -> bool:
-    """Return whether an inventory source can be read: a list of hosts, or a path that exists."""
-    return "," in source or os.path.exists(source)
+def _sources(bound: Bound) -> list[str]:
+    return [str(one) for one in bound.raw("ansible_inventory_sources") or ()]
 
 
 def _site(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:

@@ -31,6 +31,7 @@ def play(
     revoked: bool = False,
     more: str = "",
     settings: t.Mapping[str, str] | None = None,
+    inventory: pathlib.Path | None = None,
     **variables: t.Any,
 ) -> tuple[int, str]:
     """Run a playbook for alice, who may be revoked, and bob; both have their bundles on the controller. Return how it ended and what it said.
@@ -50,7 +51,7 @@ def play(
     command = [
         playbook_runs.PLAYBOOK,
         "-i",
-        str(directory / "inventory"),
+        str(inventory or directory / "inventory"),
         str(PLAYBOOKS / playbook),
         "-e",
         json.dumps(given),

@@ -63,3 +63,34 @@ def test_strategy_of_ansible_cfg_makes_nothing_happen_twice(tmp_path: pathlib.Pa
     output = site(tmp_path, "--limit", "all,localhost", settings={"ANSIBLE_STRATEGY": "free"})
     lines = map(json.loads, (tmp_path / "ca/ledger.jsonl").read_text().splitlines())
     assert [one["request"] for one in lines if one["event"] == "issued"] == ["localhost/alice", "localhost/bob"], output
+
+
+@pytest.mark.parametrize(
+    "playbook", ["site.yml", "status.yml", "verify.yml", "rotate_ca.yml", "adopt.yml", "backup_ca.yml"]
+)
+def test_misspelt_variable_is_warned_of_by_every_playbook(tmp_path: pathlib.Path, playbook: str) -> None:
+    group = f"[docker_hosts:vars]\ndocker_daemon_listenr=proxy\n{hosts(tmp_path)}"
+    more = {"docker_daemon_prot": 2376, "docker_rotate_ca_authority": "server"}
+    _code, output = play(tmp_path, playbook, "--check", more=group, **more)
+    summary = output.partition("PLAY RECAP")[2]
+    wrong = (
+        "docker_daemon_listenr is not a variable of portcullis.docker_tls, so it has no effect here (given for the group docker_hosts). "
+        "Is docker_daemon_listener meant?"
+    )
+    assert "[WARNING]: " in output and wrong in output, output
+    assert (
+        "docker_daemon_prot is not a variable of portcullis.docker_tls, so it has no effect here (given with -e)"
+        in output
+    )
+    if playbook == "site.yml":
+        assert f"WARNING: {wrong}" in summary, output
+
+
+def test_inventory_that_cannot_be_parsed_makes_no_ca(tmp_path: pathlib.Path) -> None:
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text("docker_hosts:\n  hosts: [web1\n")
+    code, output = play(tmp_path, "site.yml", inventory=wrong)
+    assert (
+        code == 2 and f"the inventory {wrong} has neither hosts nor groups, or Ansible could not parse it" in output
+    ), output
+    assert not (tmp_path / "ca").exists()

@@ -151,6 +151,8 @@ class Run:
     access: Access = field(default_factory=Access)
     missing: dict[str, list[str]] = field(default_factory=dict)
     outside: list[str] = field(default_factory=list)
+    #: What the first task has warned of: misspelt variables, an inventory without Docker hosts.
+    warnings: list[str] = field(default_factory=list)
     docker_hosts: int = 0
     limited: bool = True
     stopped: bool = False
@@ -166,6 +168,9 @@ class Run:
             self._note_inspection(host, result)
             return
         there.note_prepared()
+        if module == "plan":
+            plan = result.get("plan") or {}
+            self.warnings += [one for one in plan.get("warnings") or [] if one not in self.warnings]
         if module in _INSPECTS:
             there.inspected.add(_INSPECTS[module])
             there.finished = there.finished or module not in _CA

@@ -53,6 +53,7 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
     lines += [_text_table.clean(line) for line in summary_access.lines(run.access, _unknown(run))]
     if run.ledger and not run.check_mode and run.in_state("changed"):
         lines.append(_text_table.clean(f"Ledger: {run.ledger}"))
+    lines += [_text_table.clean(f"WARNING: {one}") for one in run.warnings]
     following = next_steps(run, has_file=has_file)
     return [*lines, *(["Next:", *(f"  - {_text_table.clean(step)}" for step in following)] if following else []), ""]
 
@@ -189,5 +190,6 @@ def document(run: Run, now: datetime) -> str:
         revocations_not_verified=[one._asdict() for one in summary_access.unverified(run.access, _unknown(run))],
         revoked_unknown=run.access.unknown,
         ledger=run.ledger,
+        warnings=run.warnings,
     )
     return json.dumps({**found, "next": next_steps(run)}, indent=2) + "\n"

@@ -15,6 +15,7 @@ from ansible.errors import AnsibleError
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.registered import planned
 from support.ansible.plan_task import GROUPS, hostvars, make
 from support.ansible.role_variables import HostVars
+from support.contracts import records
 from support.hosts import fleet
 
 REVOKED = {
@@ -69,7 +70,35 @@ def test_inventory_that_is_not_there_is_refused_by_every_playbook(part: str) -> 
     nobody = {"all": [], "ungrouped": []}
     refused = make(part, hostvars(), groups=nobody, ansible_inventory_sources=["/nowhere/inventory.yml"])
     assert refused["code"] == "inventory-invalid" and "there is no inventory /nowhere/inventory.yml" in refused["msg"]
-    assert not make("inventory", hostvars(), groups=nobody, ansible_inventory_sources=["/etc", "web1,"]).get("failed")
+    found = make("inventory", hostvars(), groups=nobody, ansible_inventory_sources=["/etc", "web1,"])
+    assert not found.get("failed")
+    assert found["warned"] == [
+        "the inventory /etc, web1, has no host in the group docker_hosts, so this run changes no Docker host"
+    ]
+
+
+@pytest.mark.parametrize("part", ["inventory", "settings", "controller", "secrets", "record"])
+def test_misspelt_variable_is_named_by_the_first_task_of_every_playbook(part: str) -> None:
+    known = hostvars(web1={"docker_daemon_listenr": "proxy"})
+    found = make(part, known, ansible_play_hosts_all=["localhost"], ansible_play_hosts=["localhost"])
+    (warning,) = map(records.said, found["warned"])
+    assert "docker_daemon_listenr is not a variable" in warning and "(given for web1)" in warning
+    assert found["plan"]["warnings"] == [warning]
+    assert (
+        "warnings"
+        not in make("site", hostvars(web1={"docker_daemon_listenr": "proxy", **looked(web1=CURRENT)["web1"]}))["plan"]
+    )
+
+
+def test_variable_that_is_missing_because_it_is_misspelt_is_one_message() -> None:
+    known = hostvars()
+    known["localhost"]["docker_ca_passphrse"] = known["localhost"].pop("docker_ca_passphrase")
+    refused = make("inventory", known)
+    assert refused["code"] == "inventory-invalid"
+    assert (
+        "docker_ca_passphrase is missing" in refused["msg"]
+        and "docker_ca_passphrse is not a variable" in refused["msg"]
+    )
 
 
 def test_order_of_a_play_counts_where_the_inventory_says_nothing() -> None:

@@ -28,6 +28,10 @@ class Shown:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.warnings: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
 
     def display(self, line: str, color: str | None = None) -> None:
         del color
@@ -60,4 +64,4 @@ def make(
         result = action.run_module(arguments, "", variables)
     except TlsError as error:
         result = {"failed": True, "changed": False, "msg": error.message, "hint": error.hint, "code": error.code}
-    return {**records.returned("plan", result), "shown": shown.lines}
+    return {**records.returned("plan", result), "shown": shown.lines, "warned": shown.warnings}

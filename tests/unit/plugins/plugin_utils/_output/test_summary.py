@@ -128,6 +128,14 @@ def test_host_that_the_run_did_not_come_to_has_nothing_done_though_its_request_i
     assert run.host("web3").done == []
 
 
+def test_warnings_of_the_first_task_are_in_the_summary_too() -> None:
+    plan = {"changed": False, "plan": {"warnings": ["docker_daemon_prt is not a variable"]}}
+    run = run_of(("localhost", "plan", plan), ("localhost", "plan", plan), current=["web1"])
+    assert "WARNING: docker_daemon_prt is not a variable" in told(run)
+    assert json.loads(summary.document(run, NOW))["warnings"] == ["docker_daemon_prt is not a variable"]
+    assert json.loads(summary.document(run_of(current=["web1"]), NOW))["warnings"] == []
+
+
 SERVER_LINES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], str]] = {
     "first": (
         {"certificate": None, "reasons": ["certificate-missing"]},

@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Inventories that Ansible could not read, or that have no Docker hosts: Ansible only warns about the first and says nothing of the second."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import inventory_sources
+from support.contracts import records
+
+#: The groups that Ansible has without any inventory.
+NOTHING: dict[str, list[str]] = {"all": [], "ungrouped": []}
+
+
+@pytest.mark.parametrize(
+    "text", ["docker_hosts:\n  hosts: [web1\n", "{", "[docker_hosts\nweb1\n"], ids=["yaml", "json", "ini"]
+)
+def test_inventory_that_could_not_be_parsed_is_refused(tmp_path: pathlib.Path, text: str) -> None:
+    path = tmp_path / "inventory"
+    path.write_text(text)
+    (problem,) = map(records.said, inventory_sources.problems([str(path)], NOTHING))
+    assert f"the inventory {path} has neither hosts nor groups" in problem and "could not parse it" in problem
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "---\n# hosts later\n", "# none\n; none\n"], ids=["nothing", "line", "yaml", "ini"]
+)
+def test_empty_inventory_is_named_and_not_refused(tmp_path: pathlib.Path, text: str) -> None:
+    """A CA and bundles on the controller need no hosts."""
+    path = tmp_path / "inventory"
+    path.write_text(text)
+    assert inventory_sources.problems([str(path)], NOTHING) == []
+    (warning,) = map(records.said, inventory_sources.warnings([str(path)], NOTHING))
+    assert warning == f"the inventory {path} has no host in the group docker_hosts, so this run changes no Docker host"
+
+
+def test_inventory_with_groups_and_no_hosts_is_not_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "inventory"
+    path.write_text("[docker_hosts]\n")
+    assert inventory_sources.problems([str(path)], {**NOTHING, "docker_hosts": []}) == []
+
+
+def test_part_of_the_inventory_that_is_missing_is_named(tmp_path: pathlib.Path) -> None:
+    groups = {"all": ["web1"], "docker_hosts": ["web1"]}
+    sources = [str(tmp_path), f"{tmp_path}/typo.yml", "web1,"]
+    assert inventory_sources.problems(sources, groups) == []
+    assert inventory_sources.warnings(sources, groups) == [
+        f"there is no inventory {tmp_path}/typo.yml: its hosts are not in this run"
+    ]
+
+
+@pytest.mark.parametrize("name", ["docker_host", "docker-hosts", "Docker_hosts", "dockerhosts"])
+def test_misspelt_group_is_named(name: str) -> None:
+    (warning,) = inventory_sources.warnings(["web1,"], {"all": ["web1"], name: ["web1"]})
+    assert warning.endswith(f"Is its group {name} meant to be docker_hosts?")
+
+
+def test_other_groups_are_not_taken_for_ours() -> None:
+    (warning,) = inventory_sources.warnings(
+        [], {"all": ["web1"], "web": ["web1"], "docker": ["web1"], "docker_swarm": []}
+    )
+    assert warning == "the inventory has no host in the group docker_hosts, so this run changes no Docker host"
+    assert inventory_sources.warnings([], {"docker_hosts": ["web1"]}) == []
