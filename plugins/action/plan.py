@@ -14,7 +14,7 @@ from ..plugin_utils._output import table
 from ..plugin_utils._plan import obstacles, registered, revocation, rotation, site
 from ..plugin_utils._plan.ca_place import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._validate import inventory_sources, play_settings, preflight, variable_names
+from ..plugin_utils._validate import inventory_sources, paths, play_settings, preflight, variable_names
 from ..plugin_utils._variables.binding import Bound, Unresolved
 from ..plugin_utils._variables.fleet_variables import Fleet
 
@@ -73,7 +73,14 @@ def _check_settings(bound: Bound) -> None:
     names = (*play_settings.BOOLEANS, *play_settings.NUMBERS)
     given = {name: bound.get(name) for name in names if bound.is_given(name)}
     wrong = [*preflight.ca_host_problems(bound.groups()), *play_settings.home_problems(os.environ)]
-    _without([*wrong, *play_settings.problems(given)])
+    given_paths = {name: bound.get(name) for name in paths.OF_PLAYBOOKS if bound.is_given(name)}
+    _without(
+        [
+            *wrong,
+            *play_settings.problems(given),
+            *paths.of_playbooks(given_paths, bound.raw("docker_adopt_authorities")),
+        ]
+    )
 
 
 def _inventory(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:

@@ -281,7 +281,7 @@ def _authority_options(common_name: str) -> dict[str, t.Any]:
 
 def _specs(params: dict[str, t.Any]) -> list[create.AuthoritySpec]:
     """Return the wanted authorities, the server's first."""
-    groups = store.check_group_names(params["access_groups"])
+    groups = layout.check_group_names(params["access_groups"])
     wanted = [(store.SERVER, "server"), *((group, "client") for group in groups)]
     return [_spec(params, name, option) for name, option in wanted]
 

@@ -127,7 +127,7 @@ def _names(given: t.Sequence[str]) -> tuple[str, ...]:
             hint="Use server, an access group, or both, such as [server, clients].",
             code="group-name-invalid",
         )
-    store.check_group_names([name for name in names if name != store.SERVER], "names")
+    layout.check_group_names([name for name in names if name != store.SERVER], "names")
     return names
 
 

@@ -27,6 +27,10 @@ from dataclasses import dataclass
 from .. import _files
 from .._errors import TlsError
 
+#: The name of the server authority; the others have the names of the access groups.
+SERVER = "server"
+# 58 characters, so that <name>-g<generation> fits an OU of 64 (RFC 5280 A.1) up to generation 9999.
+GROUP = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 MOUNTS = "/proc/self/mounts"
@@ -34,6 +38,25 @@ MOUNTS = "/proc/self/mounts"
 NETWORK_FILE_SYSTEMS = frozenset(
     "9p afs cifs davfs fuse.rclone fuse.s3fs fuse.sshfs ncpfs nfs nfs4 smb2 smb3 smbfs vboxsf".split()
 )
+
+
+def check_group_names(groups: t.Iterable[str], option: str = "access_groups") -> tuple[str, ...]:
+    """Return the names of access groups, each once, in the given order. Raises TlsError ``group-name-invalid``."""
+    names = tuple(dict.fromkeys(groups))
+    for name in names:
+        if name == SERVER:
+            raise TlsError(
+                f"{option} has {name!r}, which is the name of the server authority",
+                hint="Give the access group another name.",
+                code="group-name-invalid",
+            )
+        if not GROUP.fullmatch(str(name)):
+            raise TlsError(
+                f"{option} has {name!r}, which is not a name of an access group",
+                hint="Use 1 to 58 lower-case letters, digits, hyphens and underscores, beginning with a letter or digit.",
+                code="group-name-invalid",
+            )
+    return names
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,13 @@ from .._errors import TlsError
 from .._pki import keys, reader
 from .._pki.compat import NameOID
 from .._time import isoformat
+from . import layout
 from .layout import CaDirectory
 
 if t.TYPE_CHECKING:
     from .._pki.compat import PrivateKey, x509
 
-SERVER = "server"
+SERVER = layout.SERVER
 CERTIFICATE = "certificate.pem"
 KEY = "key.pem"
 #: The revocation list of a client authority, see ``crl``.
@@ -37,9 +38,7 @@ ACCEPTED_MARK = "accepted"
 #: The stages of a generation that is there.
 ACCEPTED, ISSUING, RETIRING = "accepted", "issuing", "retiring"
 
-# 58 characters, so that <name>-g<generation> fits an OU of 64 (RFC 5280 A.1) up to generation 9999.
-_GROUP = re.compile(r"[a-z0-9][a-z0-9_-]{0,57}")
-_IDENTIFIER = re.compile(rf"(?P<name>{_GROUP.pattern})-g(?P<generation>[1-9][0-9]{{0,3}})")
+_IDENTIFIER = re.compile(rf"(?P<name>{layout.GROUP.pattern})-g(?P<generation>[1-9][0-9]{{0,3}})")
 
 
 @dataclass(frozen=True)
@@ -113,25 +112,6 @@ def stage_of(one: StoredAuthority, generations: t.Sequence[StoredAuthority]) -> 
 def purpose_of(name: str) -> str:
     """Return ``server`` for the server authority and ``client`` for that of an access group."""
     return "server" if name == SERVER else "client"
-
-
-def check_group_names(groups: t.Iterable[str], option: str = "access_groups") -> tuple[str, ...]:
-    """Return the names of access groups, each once, in the given order. Raises TlsError ``group-name-invalid``."""
-    names = tuple(dict.fromkeys(groups))
-    for name in names:
-        if name == SERVER:
-            raise TlsError(
-                f"{option} has {name!r}, which is the name of the server authority",
-                hint="Give the access group another name.",
-                code="group-name-invalid",
-            )
-        if not _GROUP.fullmatch(name):
-            raise TlsError(
-                f"{option} has {name!r}, which is not a name of an access group",
-                hint="Use 1 to 58 lower-case letters, digits, hyphens and underscores, beginning with a letter or digit.",
-                code="group-name-invalid",
-            )
-    return names
 
 
 def read_authorities(place: CaDirectory) -> dict[str, list[StoredAuthority]]:

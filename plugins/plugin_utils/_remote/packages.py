@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import typing as t
@@ -17,7 +18,24 @@ Result = dict[str, t.Any]
 
 #: A module's codes for a Python without a usable cryptography library.
 CRYPTOGRAPHY_CODES = ("cryptography-missing", "cryptography-too-old")
+#: The variables that name packages; "" is for none.
+VARIABLES = (
+    "docker_ca_cryptography_package",
+    "docker_server_cert_cryptography_package",
+    "docker_client_cert_cryptography_package",
+    "docker_daemon_cryptography_package",
+    "docker_daemon_haproxy_package",
+)
+# A name of Debian (policy 5.6.1) or of rpm, and a version after "=". No path, address, option or list: the package manager would take each.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(=[A-Za-z0-9+._:~*-]+)?")
 _IS_VIRTUAL = "import sys; print(sys.prefix != sys.base_prefix)"
+
+
+def why_invalid(name: t.Any) -> str:
+    """Return what is wrong with the name of a package, "" for nothing."""
+    if name in (None, "") or (isinstance(name, str) and _NAME.fullmatch(name)):
+        return ""
+    return f"{name!r}, which is not the name of one package. Write it as the distribution does, for example python3-cryptography or haproxy=2.6.*"
 
 
 def with_library(action: t.Any, outcome: Result, arguments: Result, package: t.Any, task_vars: Result) -> Result:
@@ -92,6 +110,9 @@ def _install_and_repeat(action: t.Any, outcome: Result, arguments: Result, packa
 
 def install(action: t.Any, package: str, task_vars: Result) -> Result:
     """Return the result of installing ``package``; lists of packages that are missing or old are fetched on a second try."""
+    problem = why_invalid(package)
+    if problem:
+        return {"failed": True, "msg": f"the package to install is {problem}"}
     result = _package(action, {"name": package, "state": "present"}, task_vars)
     if result.get("failed"):
         second = _package(action, {"name": package, "state": "present", "update_cache": True}, task_vars)

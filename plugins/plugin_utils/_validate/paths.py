@@ -15,7 +15,7 @@ from ansible.errors import AnsibleError
 
 from ...module_utils._fleet import access_text
 from ...module_utils._host.file_owner import CONTROL_CHARACTER
-from .._variables.as_written import is_computed, variable
+from .._variables.as_written import has_template, is_computed, variable
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -28,18 +28,32 @@ _OWN = (
     "docker_daemon_certificate_path",
     "docker_daemon_ca_path",
 )
-_FILES = (
-    "docker_ca_backup_path",
-    "docker_ca_backup_controller_path",
-    "docker_ca_restore_path",
-    "docker_ca_restore_controller_path",
-    "docker_daemon_config_path",
+#: Files of hosts, where a relative path would begin wherever the module happens to run.
+_FILES_OF_HOSTS = ("docker_ca_backup_path", "docker_ca_restore_path", "docker_daemon_config_path")
+#: Files of the controller: a relative path begins in the directory of the playbook or of the user, as Ansible has it.
+_FILES = ("docker_ca_backup_controller_path", "docker_ca_restore_controller_path")
+#: Variables of hosts with paths somewhere in them; those of issuers and of adopted CAs, which hold secrets; and the keys that are paths.
+_LISTS = ("docker_client_cert_clients", "docker_client_cert_users", "docker_daemon_verify_clients")
+_ISSUERS = ("docker_client_cert_issuers", "docker_server_cert_issuer")
+_ADOPTED, _SEARCHED = "docker_adopt_authorities", "docker_adopt_search_paths"
+_KEYS = frozenset(
+    "account_directory certificate_path consumer_directory controller_directory directory key_path tasks webroot".split()
 )
-#: Lists whose entries have paths.
-_LISTS = {
-    "docker_client_cert_clients": ("controller_directory", "consumer_directory"),
-    "docker_client_cert_users": ("directory",),
+#: Those that are checked elsewhere as well, for being absolute and for being there.
+_CHECKED_ELSEWHERE = {
+    "docker_client_cert_issuers": ("key_path", "tasks"),
+    "docker_daemon_verify_clients": ("certificate_path", "key_path"),
+    "docker_server_cert_issuer": ("key_path", "tasks"),
 }
+#: Of the playbooks, which no role reads: reports on the controller, and directories of hosts.
+OF_PLAYBOOKS = (
+    _SEARCHED,
+    "docker_status_html_path",
+    "docker_status_json_path",
+    "docker_status_prometheus_path",
+    "docker_verify_json_path",
+)
+_ADVICE = "Write an absolute path without .. and control characters."
 #: Directories of the system: ours get modes of their own.
 _OF_THE_SYSTEM = frozenset(
     "/ /bin /boot /dev /etc /etc/docker /home /lib /opt /proc /root /run /sbin /srv /sys /tmp /usr /var /var/lib /var/tmp".split()
@@ -48,31 +62,48 @@ _OF_THE_SYSTEM = frozenset(
 
 def problems(hostvars: Mapping, written: t.Mapping[str, Mapping]) -> list[str]:
     """Return a sentence for each path that cannot be used, with its hosts. ``written``: variables of the hosts as they are written."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[str, list[str]] = {}
     for host, variables in written.items():
-        for name in (*_OWN, *_FILES, *_LISTS):
+        for name in (*_OWN, *_FILES_OF_HOSTS, *_FILES, *_LISTS):
             if variables.get(name) is None:
                 continue
-            for where, path in _paths(name, _value(hostvars, host, name, variables)):
-                problem = why_invalid(path, own_directory=name in _OWN)
-                if problem:
-                    found.setdefault((f"{where} is {path!r}, {problem}", name), []).append(host)
-    return [
-        f"{text} ({access_text.named(hosts)}). Write an absolute path without .. and control characters."
-        for (text, _name), hosts in found.items()
-    ]
+            for problem in of_variable(name, _value(hostvars, host, name, variables)):
+                found.setdefault(problem, []).append(host)
+    return [f"{text} ({access_text.named(hosts)}). {_ADVICE}" for text, hosts in found.items()]
 
 
-def why_invalid(path: str, *, own_directory: bool) -> str:
+def of_playbooks(given: Mapping, adopted: t.Any = None) -> list[str]:
+    """Return a sentence for each path of a playbook that cannot be used.
+
+    In: the variables of OF_PLAYBOOKS that are set, with their values; docker_adopt_authorities as it is written, because it has secrets.
+    """
+    values = {**given, _ADOPTED: adopted}
+    return [f"{problem}. {_ADVICE}" for name, value in values.items() for problem in of_variable(name, value)]
+
+
+def of_issuers(name: str, value: t.Any) -> list[str]:
+    """Return a sentence for each path in a variable with issuers, which is the same for all hosts."""
+    return [f"{problem}. {_ADVICE}" for problem in of_variable(name, value)]
+
+
+def of_variable(name: str, value: t.Any) -> t.Iterator[str]:
+    """Yield what is wrong with each path in a variable of this name: ``NAME is 'PATH', which ...``."""
+    for where, path, is_absolute in _paths(name, value):
+        problem = why_invalid(path, own_directory=name in _OWN, absolute=is_absolute)
+        if problem:
+            yield f"{where} is {path!r}, {problem}"
+
+
+def why_invalid(path: str, *, own_directory: bool, absolute: bool = False) -> str:
     """Return what is wrong with a path, "" for nothing. ``own_directory``: it is of a directory that is ours alone."""
     if CONTROL_CHARACTER.search(path):
         return "which has a line break or another control character in it"
     if ".." in path.split("/"):
         return "which has .. in it"
+    if (own_directory or absolute) and not path.startswith(("/", "~", "$")):
+        return "which is not an absolute path"
     if not own_directory:
         return ""
-    if not path.startswith(("/", "~", "$")):
-        return "which is not an absolute path"
     return "which is a directory of the system" if os.path.normpath(f"/{path.lstrip('/')}") in _OF_THE_SYSTEM else ""
 
 
@@ -85,12 +116,23 @@ def _value(hostvars: Mapping, host: str, name: str, variables: Mapping) -> t.Any
     return found if is_computed(found) else None
 
 
-def _paths(name: str, value: t.Any) -> t.Iterator[tuple[str, str]]:
-    if name not in _LISTS:
-        if value not in (None, ""):
-            yield name, str(value)
-        return
-    for entry in value if isinstance(value, (list, tuple)) else ():
-        for key in _LISTS[name] if isinstance(entry, t.Mapping) else ():
-            if entry.get(key):
-                yield f"{name}: {key}", str(entry[key])
+def _paths(name: str, value: t.Any) -> t.Iterator[tuple[str, str, bool]]:
+    """Yield the name, the text of each path in a variable, and whether it has to be absolute."""
+    if name in (*_LISTS, *_ISSUERS, _ADOPTED):
+        yield from _nested(name, name, value)
+    elif name == _SEARCHED:
+        yield from ((name, str(one), True) for one in (value if isinstance(value, (list, tuple)) else ()))
+    elif value not in (None, ""):
+        yield name, str(value), name in _FILES_OF_HOSTS
+
+
+def _nested(name: str, where: str, value: t.Any) -> t.Iterator[tuple[str, str, bool]]:
+    if isinstance(value, t.Mapping):
+        for key, one in value.items():
+            if key in _KEYS and isinstance(one, str) and one and not has_template(one):
+                yield f"{where}: {key}", one, key not in _CHECKED_ELSEWHERE.get(name, ())
+            else:
+                yield from _nested(name, f"{where}: {key}", one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _nested(name, where, one)

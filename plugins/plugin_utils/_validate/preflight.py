@@ -12,10 +12,12 @@ from collections import Counter
 from ansible.errors import AnsibleError
 from ansible.release import __version__ as RUNNING
 
+from ...module_utils._ca import layout
+from ...module_utils._errors import TlsError
 from ...module_utils._fleet import access_text
 from .._client_files import given_client
 from .._plan import access_lists, batches, bundle_places, ca_place, issuer_settings
-from .._remote import host_timeout
+from .._remote import host_timeout, packages
 from .._variables import binding
 from .._variables.as_written import as_written, is_computed, variable
 from . import ansible_runtime, paths, secret_templates
@@ -49,6 +51,9 @@ def inventory_problems(
     if lost:
         return lost
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
+    misnamed = _group_problems(known)
+    if misnamed:
+        return misnamed
     # once: a fleet may have thousands
     written = {host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []}
     hidden = secret_problems(groups, hostvars, written)
@@ -89,7 +94,7 @@ def inventory_problems(
             (one for each in lists for one in each.entries()),
         ),
         *batches.serial_problems(serials),
-        *_timeout_problems([place, "localhost", *written, *(groups.get("docker_clients") or [])], hostvars),
+        *_simple_problems([place, "localhost", *written, *(groups.get("docker_clients") or [])], hostvars),
         *(problem for host in written for problem in _host_problems(host, hostvars, written[host], known)),
         *(
             problem
@@ -148,6 +153,8 @@ def _issuer_problems(
     yield from issuer_settings.problems(
         variables.get(issuer_settings.SERVER_VARIABLE), variables.get(issuer_settings.CLIENT_VARIABLE), known
     )
+    for name in (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE):
+        yield from paths.of_issuers(name, variables.get(name))
 
 
 def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
@@ -200,17 +207,30 @@ def fact_problems(variables: Mapping) -> list[str]:
     ]
 
 
+def _group_problems(known: t.Any) -> list[str]:
+    """Name the names of access groups that the CA would refuse: they are names of directories."""
+    try:
+        layout.check_group_names(known if isinstance(known, (list, tuple)) else (), "docker_ca_access_groups")
+    except TlsError as error:
+        return [f"{error.message}. {error.hint}"]
+    return []
+
+
 def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
     yield from (f"{host}: {problem}." for problem in fact_problems(variables))
 
 
-def _timeout_problems(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[str]:
-    """Name limits of waiting that are not numbers of seconds: a host's failure in the middle of a run would be late."""
+def _simple_problems(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[str]:
+    """Name limits of waiting that are not numbers of seconds, and packages that are not names: a host's failure in the middle would be late."""
+    checks = {
+        **dict.fromkeys(host_timeout.VARIABLES, host_timeout.why_invalid),
+        **dict.fromkeys(packages.VARIABLES, packages.why_invalid),
+    }
     for host in hosts:
         variables = as_written(hostvars, host) if host in hostvars else {}
-        for name in host_timeout.VARIABLES:
+        for name, why_invalid in checks.items():
             if variables.get(name) is not None:
-                problem = host_timeout.why_invalid(variable(hostvars, host, name, variables))
+                problem = why_invalid(variable(hostvars, host, name, variables))
                 if problem:
                     yield f"{host}: {name} is {problem}."
 

@@ -327,12 +327,12 @@ def test_ensure_with_another_generation_signs_with_the_newest_and_trusts_both(ca
 @pytest.mark.parametrize("name", ["", "Clients", "a b", "-a", "_a", "a/b", "..", "a" * 59, "ä", "a.b", "server"])
 def test_check_group_names_that_are_unfit_are_refused(name: str) -> None:
     with pytest.raises(TlsError) as caught:
-        store.check_group_names(["clients", name])
+        layout.check_group_names(["clients", name])
     assert caught.value.code == "group-name-invalid"
 
 
 def test_check_group_names_drops_doubles_and_keeps_the_order() -> None:
-    assert store.check_group_names(["ops", "a", "0-x_y", "ops", "a" * 58]) == ("ops", "a", "0-x_y", "a" * 58)
+    assert layout.check_group_names(["ops", "a", "0-x_y", "ops", "a" * 58]) == ("ops", "a", "0-x_y", "a" * 58)
 
 
 def test_read_authorities_tells_group_names_that_look_like_generations_apart(tmp_path: pathlib.Path) -> None:
