@@ -70,7 +70,7 @@ class ActionModule(ModuleAction):
 def _check_settings(bound: Bound) -> None:
     """Raise TlsError for what no playbook can work with, before one goes by it: no inventory, several CA hosts, a wrong HOME."""
     _without(inventory_sources.problems(_sources(bound), bound.groups()))
-    names = (*play_settings.BOOLEANS, *play_settings.NUMBERS)
+    names = (*play_settings.BOOLEANS, *play_settings.NUMBERS, *play_settings.CHOICES)
     given = {name: bound.get(name) for name in names if bound.is_given(name)}
     wrong = [*preflight.ca_host_problems(bound.groups()), *play_settings.home_problems(os.environ)]
     given_paths = {name: bound.get(name) for name in paths.OF_PLAYBOOKS if bound.is_given(name)}
@@ -214,6 +214,7 @@ PARTS: dict[str, Part] = {
 SETTINGS: dict[str, t.Any] = {
     "authority": {"type": "str", "default": ""},
     "again_after": {"type": "str", "default": "1d"},
+    "stop_after": {"type": "str", "default": ""},
     "forced": {"type": "list", "elements": "str", "default": []},
     "execute": {"type": "bool", "default": False},
     "complete": {"type": "bool", "default": True},

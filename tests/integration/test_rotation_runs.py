@@ -237,6 +237,33 @@ def test_rotation_stops_with_a_code_and_a_hint_before_a_client_is_locked_out(tmp
     assert generations(tmp_path) == ["clients-g2", "ops-g1", "server-g1"]
 
 
+def test_rotation_stops_where_it_is_told_and_continues_later(tmp_path: pathlib.Path) -> None:
+    """Copies of bundles that the inventory does not know are made by hand between two phases."""
+    assert site(tmp_path).code == 0
+    wrong = rotate(tmp_path, "all", docker_rotate_ca_stop_after="issue")
+    assert (
+        wrong.code == 2 and "docker_rotate_ca_stop_after is 'issue'. Write one of trust, reissue, retire" in wrong.flat
+    )
+    run = rotate(tmp_path, "all", docker_rotate_ca_stop_after="trust")
+    assert run.code == 0, run.output
+    assert "Stopped before the phase reissue, because docker_rotate_ca_stop_after is trust" in run.output
+    assert "copy the bundles of alice, olga to where they are used" in run.output
+    assert "with -e docker_rotate_ca_stop_after=reissue, or without it, to continue with reissue" in run.output
+    both = ["server-g1", "server-g2"]
+    assert bundle(tmp_path, "alice") == {"ca.pem": both, "cert.pem": ["clients-g1"]}
+    again = rotate(tmp_path, "all", docker_rotate_ca_stop_after="trust")
+    assert again.changed_nothing and "Stopped before the phase reissue" in again.output, again.output
+    assert site(tmp_path).changed_nothing
+    run = rotate(tmp_path, "all", docker_rotate_ca_stop_after="reissue")
+    assert run.code == 0, run.output
+    assert "Stopped before the phase retire" in run.output and "they have new certificates now" in run.output
+    assert "run the same command without it, to continue with retire" in run.output
+    assert bundle(tmp_path, "olga") == {"ca.pem": both, "cert.pem": ["ops-g2"]}
+    run = rotate(tmp_path, "all")
+    assert run.code == 0 and run.output.count("Complete: ") == 3, run.output
+    assert generations(tmp_path) == ["clients-g2", "ops-g2", "server-g2"]
+
+
 @pytest.mark.parametrize(
     ("playbook", "code"), [("rotate_ca.yml", "rotation-authority-missing"), ("restore_ca.yml", "archive-not-named")]
 )

@@ -189,3 +189,19 @@ def test_all_authorities_are_replaced_in_one_run(hosts: dict[str, Any]) -> None:
         assert who_gets_in(hosts, client_bundle(client)) == EVERYWHERE
     assert_changed_nothing(site(ALICE, BOB, OLGA))
     assert_changed_nothing(rotate("all", ALICE, BOB, OLGA))
+
+
+def test_rotation_stops_for_copies_of_bundles_and_continues(hosts: dict[str, Any]) -> None:
+    run = rotate("all", ALICE, BOB, OLGA, docker_rotate_ca_again_after="0s", docker_rotate_ca_stop_after="trust")
+    assert run.returncode == 0, run.output
+    assert "Stopped before the phase reissue" in run.output and "copy the bundles of alice, bob, olga" in run.output
+    first = kept("alice")
+    run = rotate("all", ALICE, BOB, OLGA, docker_rotate_ca_stop_after="reissue")
+    assert run.returncode == 0, run.output
+    assert "Stopped before the phase retire" in run.output
+    assert who_gets_in(hosts, first) == EVERYWHERE  # it trusts the new certificates of the hosts
+    second = kept("alice")
+    assert_changed_nothing(rotate("all", ALICE, BOB, OLGA, docker_rotate_ca_stop_after="reissue"))
+    run = rotate("all", ALICE, BOB, OLGA)
+    assert run.returncode == 0, run.output
+    assert (who_gets_in(hosts, first), who_gets_in(hosts, second)) == (set(), EVERYWHERE)

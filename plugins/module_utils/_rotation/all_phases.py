@@ -58,7 +58,7 @@ def render(
             lines.append(f"  (waits until the others have done the phase {due})")
     if due == rotation.DONE or executing:
         return lines
-    return [*lines, text.COPIES, text.NOTHING_CHANGED]
+    return [*lines, text.copies(ALL, everything=True), text.NOTHING_CHANGED]
 
 
 def to_dict(plans: t.Sequence[rotation.Plan]) -> dict[str, t.Any]:

@@ -141,6 +141,11 @@ class Plan:
         return tuple(dict.fromkeys(step.place.host for step in self.steps if step.place.client))
 
 
+def is_after(phase: str, stop_after: str) -> bool:
+    """Return whether ``phase`` comes after the one with which a rotation is to stop; ``stop_after`` is "" where it is not to stop."""
+    return bool(stop_after) and phase in PHASES and PHASES.index(phase) > PHASES.index(stop_after)
+
+
 def decide(situation: Situation) -> Plan:
     """Return the plan: the first phase that is not complete in every place that can be reached.
 

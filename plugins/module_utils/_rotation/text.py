@@ -10,9 +10,14 @@ import typing as t
 from . import phases
 
 NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e docker_rotate_ca_execute=true"
-COPIES = (
-    "Not known here are copies of bundles outside of this inventory (Portainer, another machine). They fail after phase 3: copy the bundles there "
-    "again then."
+_UNKNOWN = "Not known here are copies of bundles outside of this inventory (Portainer, another machine)."
+_STOP = "-e docker_rotate_ca_stop_after="
+# A copy trusts the new generation of the server authority after phase 1, and has a certificate of the new one of its group after phase 2.
+_COPIES_SERVER = f"{_UNKNOWN} They fail in phase 2. To copy the bundles there before: {_STOP}trust, and afterwards the same command without it."
+_COPIES_GROUP = f"{_UNKNOWN} They fail in phase 3. To copy the bundles there before: {_STOP}reissue, and afterwards the same command without it."
+_COPIES_ALL = (
+    f"{_UNKNOWN} They fail in phase 2. To copy the bundles there before: {_STOP}trust; and again before phase 3: {_STOP}reissue; and afterwards the same "
+    "command without it."
 )
 _CHANGES = {
     "accepted": "the CA makes {target}, which is trusted and does not sign yet",
@@ -46,7 +51,41 @@ def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -
     if restart and plan.hosts:
         lines.append(f"  ({restart})")
     lines += [f"  OBSTACLE  {blocker}" for blocker in plan.blockers]
-    return lines if executing else [*lines, COPIES, NOTHING_CHANGED]
+    return lines if executing else [*lines, copies(plan.name), NOTHING_CHANGED]
+
+
+def copies(authority: str, *, everything: bool = False) -> str:
+    """Return when copies of bundles fail that are not in the inventory. ``everything``: all authorities are replaced together."""
+    if everything:
+        return _COPIES_ALL
+    return _COPIES_SERVER if authority == phases.SERVER else _COPIES_GROUP
+
+
+def stopped(
+    authority: str, due: str, stop_after: str, clients: t.Sequence[str], *, everything: bool = False
+) -> list[str]:
+    """Return why the phase ``due`` does not begin, and what is to be done before it. ``clients``: those with bundles that the rotation concerns."""
+    has_server, has_group = everything or authority == phases.SERVER, everything or authority != phases.SERVER
+    carry = f"copy the bundles of {', '.join(clients)} to where they are used outside of this inventory"
+    steps = []
+    if clients and due == phases.REISSUE and has_server:
+        steps.append(
+            f"{carry}: their ca.pem trusts both generations now, and a copy of the former one refuses the hosts from the next phase on"
+        )
+    if clients and due == phases.RETIRE and has_group:
+        steps.append(
+            f"{carry}: they have new certificates now, and the hosts refuse the former ones from the next phase on"
+        )
+    following = phases.PHASES[phases.PHASES.index(due) :]
+    next_stop = (
+        f"{_STOP}{due}, or without it, to continue with {due}" if len(following) > 1 else "it, to continue with retire"
+    )
+    steps.append(f"run the same command {'with ' if len(following) > 1 else 'without '}{next_stop}")
+    return [
+        f"Stopped before the phase {due}, because docker_rotate_ca_stop_after is {stop_after}. All clients and hosts continue to work.",
+        "Next:",
+        *(f"  - {step}" for step in steps),
+    ]
 
 
 def _what_changes(plan: phases.Plan) -> str:

@@ -40,9 +40,17 @@ def rotation_phase(bound: Bound) -> dict[str, t.Any]:
 
 
 def rotation_end(bound: Bound) -> dict[str, t.Any]:
-    """Raise ``rotation-incomplete`` where something is left to do after the last phase."""
+    """Raise ``rotation-incomplete`` where something is left to do after the last phase that this run was to have."""
     plan = _registered(bound, _ROTATION)
-    if not plan["idle"]:
+    if plan.get("stopped"):
+        if plan["obstacles"]:
+            raise TlsError(
+                f"the rotation of {plan['authority']} has stopped before the phase {plan['phase']} as it was to, and that phase could not begin: "
+                f"{'. '.join(plan['obstacles'])}",
+                hint="Remove these obstacles before you continue; all clients and hosts continue to work meanwhile.",
+                code="rotation-incomplete",
+            )
+    elif not plan["idle"]:
         places = ", ".join(dict.fromkeys(step["name"] for step in plan["steps"]))
         raise TlsError(
             f"the rotation of {plan['authority']} is not complete: the phase {plan['phase']} has not reached {places or 'the CA'}",

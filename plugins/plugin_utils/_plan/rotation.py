@@ -42,7 +42,8 @@ class RotationPlays:
     """The plays of a phase: ``phase`` is the one that is due, ``done`` where none is.
 
     ``rotate_*``: the hosts of its plays, none unless the plan is carried out; ``serial``: the batches in which hosts are changed;
-    ``ca_changes``: the generations that the CA makes, lets sign or retires; ``obstacles``: why the phase must not begin.
+    ``ca_changes``: the generations that the CA makes, lets sign or retires; ``obstacles``: why the phase must not begin;
+    ``stopped``: the phase comes after the one with which this run is to stop.
     """
 
     phase: str
@@ -55,25 +56,29 @@ class RotationPlays:
     serial: t.Any = batches.ALL_AT_ONCE
     ca_changes: list[dict[str, t.Any]] = field(default_factory=list)
     obstacles: list[str] = field(default_factory=list)
+    stopped: bool = False
 
 
 def rotation(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
     """Return where a rotation is and its next phase: the plan of ``_rotation/text.py``, RotationPlays, and ``lines``, the same as text.
 
-    In: the variables of a task that runs after everything was read; ``settings``: ``authority`` (a name, or V(all)), ``again_after``, ``execute``
-    and ``forced``, phases whose obstacles were accepted. Raises TlsError for an unknown authority and an invalid time.
+    In: the variables of a task that runs after everything was read; ``settings``: ``authority`` (a name, or V(all)), ``again_after``, ``execute``,
+    ``stop_after``, the last phase of this run, and ``forced``, phases whose obstacles were accepted.
+    Raises TlsError for an unknown authority and an invalid time.
     """
     read = places(bound.raw("ansible_play_hosts") or (), bound.groups(), fleet)
     authorities = (bound.raw(AUTHORITIES) or {}).get("authorities") or {}
     held = (bound.raw(LEDGER) or {}).get("entries") or []
     plan, plans, lines = decide(read, authorities, held, revoked_names(bound.groups(), fleet), settings)
+    stopped = settings["execute"] and plan["stopped"]
     serial = bound.get(batches.VARIABLE) or batches.daemon_serial(bound.groups(), fleet)
     plays = RotationPlays(
         phase=plan["phase"],
         serial=serial,
         ca_changes=changes(plan, plans),
         obstacles=obstacles(plan, settings["forced"]),
-        **(hosts(plan, bound.groups()) if settings["execute"] else {}),
+        stopped=stopped,
+        **(hosts(plan, bound.groups()) if settings["execute"] and not stopped else {}),
     )
     return {**plan, **asdict(plays), "lines": lines}
 
@@ -140,7 +145,18 @@ def decide(
     else:
         plans = [phases.decide(situations[0])]
         plan, lines = text.to_dict(plans[0]), text.render(situations[0], plans[0], executing=executing)
-    return plan, {one.name: text.to_dict(one) for one in plans}, lines
+    stopped = phases.is_after(plan["phase"], settings["stop_after"])
+    if stopped and executing:
+        lines += text.stopped(
+            wanted, plan["phase"], settings["stop_after"], _clients(clients, wanted), everything=wanted == ALL
+        )
+    return {**plan, "stopped": stopped}, {one.name: text.to_dict(one) for one in plans}, lines
+
+
+def _clients(clients: t.Iterable[t.Any], wanted: str) -> list[str]:
+    """Return the names of the clients whose bundles a rotation of ``wanted`` concerns."""
+    found = (one for one in clients if wanted in (ALL, "server", one.group) and one.stored.state != "missing")
+    return list(dict.fromkeys(one.client for one in found))
 
 
 def hosts(plan: Mapping, groups: Groups) -> dict[str, list[str]]:

@@ -21,12 +21,14 @@ BOOLEANS = (
     "docker_status_become",
     "docker_status_read_hosts",
 )
+#: Words.
+CHOICES = {"docker_rotate_ca_stop_after": ("trust", "reissue", "retire")}
 #: Whole numbers from 1 on.
 NUMBERS = ("docker_status_connections", "docker_status_timeout")
 
 
 def problems(given: t.Mapping[str, t.Any]) -> list[str]:
-    """Return a sentence for each variable with an unusable value. In: those of BOOLEANS and NUMBERS that are set, with their values."""
+    """Return a sentence for each variable with an unusable value. In: those of BOOLEANS, NUMBERS and CHOICES that are set, with their values."""
     wrong = [
         f"{name} is {_shown(given[name])}, which is neither true nor false. Write true or false."
         for name in BOOLEANS
@@ -36,6 +38,11 @@ def problems(given: t.Mapping[str, t.Any]) -> list[str]:
         f"{name} is {_shown(given[name])}, which is not a whole number from 1 on. Write one, for example 10."
         for name in NUMBERS
         if name in given and not _is_number(given[name])
+    ]
+    wrong += [
+        f"{name} is {_shown(given[name])}. Write one of {', '.join(words)}, or leave it out."
+        for name, words in CHOICES.items()
+        if given.get(name) not in (None, "", *words)
     ]
     return wrong
 

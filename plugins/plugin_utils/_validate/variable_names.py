@@ -27,6 +27,7 @@ OF_PLAYBOOKS = (
     "docker_rotate_ca_execute",
     "docker_rotate_ca_force_reissue",
     "docker_rotate_ca_force_retire",
+    "docker_rotate_ca_stop_after",
     "docker_status_become",
     "docker_status_connections",
     "docker_status_critical",

@@ -46,6 +46,19 @@ def test_rotation_that_has_not_reached_a_place_fails_in_the_end() -> None:
     assert "has not reached the CA" in make("rotation_end", rotating(idle=False))["msg"]
 
 
+def test_rotation_that_was_to_stop_ends_well() -> None:
+    steps = [{"name": "web1", "what": "gets a certificate"}]
+    assert make("rotation_end", rotating(idle=False, stopped=True, steps=steps))["plan"] == {}
+
+
+def test_rotation_that_was_to_stop_fails_where_it_could_not_continue() -> None:
+    found = make("rotation_end", rotating(idle=False, stopped=True, phase="reissue", obstacles=["desk: not known"]))
+    assert (found["failed"], found["code"]) == (True, "rotation-incomplete")
+    assert found["msg"].endswith(
+        "before the phase reissue as it was to, and that phase could not begin: desk: not known"
+    )
+
+
 @pytest.mark.parametrize("part", ["rotation_phase", "rotation_end", "adoption_start"])
 def test_playbook_that_was_started_behind_its_plan_says_so(part: str) -> None:
     found = make(part, hostvars())

@@ -27,7 +27,7 @@ PLAN: dict[str, t.Any] = {
     "bundle_hosts": ["localhost", "desk"],
     "blockers": ["desk: not known"],
 }
-SETTINGS = {"authority": "server", "again_after": "1d", "execute": False, "forced": []}
+SETTINGS = {"authority": "server", "again_after": "1d", "execute": False, "forced": [], "stop_after": ""}
 G1, G2 = fleet.authority("server-g1", 1), fleet.authority("server-g2", 2)
 
 
@@ -145,6 +145,75 @@ def test_plan_names_steps_then_what_prevents_them_then_that_the_rotation_is_comp
 
     done, _plans, _lines = decide({}, authorities(g2=(G1, "issuing")), again_after="3650d")
     assert done["idle"] and done["note"]
+
+
+STOPS = {
+    # authority, stages, stop_after: the due phase, whether it stops, what is copied before
+    "server-before-reissue": (
+        "server",
+        "accepted",
+        "trust",
+        "reissue",
+        True,
+        "their ca.pem trusts both generations now",
+    ),
+    "server-later": ("server", "accepted", "reissue", "reissue", False, ""),
+    "never": ("server", "accepted", "", "reissue", False, ""),
+    "group-before-reissue": ("clients", "accepted", "trust", "reissue", True, ""),
+    "group-before-retire": ("clients", "issuing", "reissue", "retire", True, "they have new certificates now"),
+    "group-before-retire-that-was-to-stop-earlier": (
+        "clients",
+        "issuing",
+        "trust",
+        "retire",
+        True,
+        "they have new certificates now",
+    ),
+    "group-to-the-end": ("clients", "issuing", "retire", "retire", False, ""),
+}
+
+
+@pytest.mark.parametrize("executing", [True, False], ids=["run", "plan"])
+@pytest.mark.parametrize("case", STOPS.values(), ids=STOPS)
+def test_rotation_stops_after_the_phase_that_is_named(
+    case: tuple[str, str, str, str, bool, str], executing: bool
+) -> None:
+    name, stage, stop_after, due, stops, copied = case
+    g1, g2 = (fleet.authority(f"{name}-g{number}", number) for number in (1, 2))
+    former = "issuing" if stage == "accepted" else "retiring"
+    known = authorities(name, g1=(g1, former), g2=(g2, stage))
+    both = g1.pem + g2.pem
+    bundle = fleet.bundle(stored=fleet.stored(fleet.client(), ca_content=both))
+    read = {
+        "clients": [bundle if stage == "accepted" else {**bundle, "stored": {"state": "not-readable", "problem": "x"}}]
+    }
+    plan, _plans, lines = decide(read, known, authority=name, stop_after=stop_after, execute=executing)
+    assert (plan["phase"], plan["stopped"]) == (due, stops)
+    text = "\n".join(lines)
+    assert (f"Stopped before the phase {due}, because docker_rotate_ca_stop_after is {stop_after}" in text) == (
+        stops and executing
+    )
+    assert ("  - copy the bundles of alice to where they are used" in text) == bool(copied and executing)
+    assert (copied or "Stopped") in text or not executing or not stops
+    assert ("docker_rotate_ca_execute=true" in text) != executing
+
+
+def test_plan_says_when_copies_of_bundles_fail() -> None:
+    for name, place, words in (
+        ("server", {}, "They fail in phase 2. To copy the bundles there before: -e docker_rotate_ca_stop_after=trust"),
+        (
+            "clients",
+            {},
+            "They fail in phase 3. To copy the bundles there before: -e docker_rotate_ca_stop_after=reissue",
+        ),
+        (
+            "all",
+            {},
+            "They fail in phase 2. To copy the bundles there before: -e docker_rotate_ca_stop_after=trust; and again before phase 3",
+        ),
+    ):
+        _plan, _plans, lines = decide(place, BOTH, authority=name, again_after="0s")
+        assert words in "\n".join(lines)
 
 
 def test_plan_of_all_authorities_has_the_server_first_and_the_same_keys() -> None:

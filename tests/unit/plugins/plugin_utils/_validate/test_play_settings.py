@@ -46,6 +46,26 @@ def test_numbers_are_whole_and_positive(name: str, value: t.Any, accepted: bool)
     assert play_settings.problems({name: True})
 
 
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [
+        ("trust", True),
+        ("reissue", True),
+        ("retire", True),
+        ("", True),
+        (None, True),
+        ("Trust", False),
+        ("issue", False),
+        (1, False),
+        (True, False),
+    ],
+)
+def test_phase_to_stop_after_is_one_of_the_three(value: t.Any, accepted: bool) -> None:
+    found = play_settings.problems({"docker_rotate_ca_stop_after": value})
+    expected = f"docker_rotate_ca_stop_after is {value!r}. Write one of trust, reissue, retire, or leave it out."
+    assert found == ([] if accepted else [expected])
+
+
 def test_every_variable_that_a_playbook_converts_to_a_boolean_is_checked() -> None:
     pattern = re.compile(r"\b(docker_\w+)(?: \| default\([^()]*\))? \| bool\b")
     found = {
