@@ -66,6 +66,10 @@ options:
         description: A generation that is younger than this is not replaced by a further one, V(0s) for always.
         type: str
         default: 1d
+      stop_after:
+        description: The last phase of a rotation in this run, V(trust), V(reissue) or V(retire); empty for all that are due.
+        type: str
+        default: ""
       forced:
         description: The phases of a rotation that begin in spite of what prevents them.
         type: list

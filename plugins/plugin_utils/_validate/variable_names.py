@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Misspelt variables: Ansible ignores a variable that nothing reads, so ``docker_daemon_listenr: proxy`` would pass without a word.
+"""Misspelt variables: Ansible ignores a variable that nothing reads, so a ``docker_daemon_listener`` without its last
+``e`` would pass without a word.
 
-Other roles have variables with the same beginning (``docker_daemon_options``), so only names that are nearly one of ours are reported, and as
+Other roles have variables with the same beginning, so only names that are nearly one of ours are reported, and as
 a warning.
 """
 
