@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Attributes of all modules; a module documents ``diff_mode``, and ``check_mode`` and ``idempotent`` where its own are not full."""
+    """Attributes of all modules; a module documents those of its own that differ."""
 
     DOCUMENTATION = r"""
 options: {}
@@ -19,6 +19,7 @@ attributes:
     support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: none
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation changes nothing.
     support: full

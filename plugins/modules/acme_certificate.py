@@ -22,8 +22,6 @@ attributes:
   check_mode:
     support: full
     details: The CA is not asked.
-  diff_mode:
-    support: none
   idempotent:
     support: none
     details: Each call orders a certificate.

@@ -19,9 +19,6 @@ extends_documentation_fragment:
   - portcullis.docker_tls._adoption
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
-attributes:
-  diff_mode:
-    support: none
 """
 
 EXAMPLES = r"""

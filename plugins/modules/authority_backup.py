@@ -19,8 +19,6 @@ extends_documentation_fragment:
   - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
-  diff_mode:
-    support: none
   idempotent:
     support: none
     details: Each call makes an archive. An older one at O(archive_path) is replaced.

@@ -18,9 +18,6 @@ extends_documentation_fragment:
   - portcullis.docker_tls._ca.clients
   - portcullis.docker_tls._cryptography
   - portcullis.docker_tls._ca.issuers
-attributes:
-  diff_mode:
-    support: none
 options:
   path:
     description: Directory of the CA. The task has to run as the user that owns it.

@@ -18,9 +18,6 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
-attributes:
-  diff_mode:
-    support: none
 options:
   certificates:
     description: CA certificates (PEM), one a text.

@@ -22,8 +22,6 @@ extends_documentation_fragment:
   - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
 attributes:
-  diff_mode:
-    support: none
   idempotent:
     support: full
     details: An archive that was restored to O(path) before is not restored again.

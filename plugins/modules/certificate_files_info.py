@@ -16,9 +16,6 @@ description:
   - Never returns a private key; only C(CERTIFICATE) blocks are returned. The host needs Python's standard library only.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
-attributes:
-  diff_mode:
-    support: none
 options:
   files:
     description: The sets of files to read.

@@ -92,9 +92,6 @@ options:
     default: 10
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
-attributes:
-  diff_mode:
-    support: none
 seealso:
   - module: portcullis.docker_tls.endpoint
   - module: portcullis.docker_tls.temporary_client

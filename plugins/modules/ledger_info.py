@@ -17,9 +17,6 @@ description:
     still returned, with a warning.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
-attributes:
-  diff_mode:
-    support: none
 options:
   path:
     description: Directory of the CA.

@@ -17,9 +17,6 @@ description:
   - As open as the port was before. Anyone who reaches it is root on the host. O(state=absent) closes it.
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
-attributes:
-  diff_mode:
-    support: none
 options:
   state:
     description: Whether the plain addresses are served. V(absent) closes them.

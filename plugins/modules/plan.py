@@ -94,9 +94,6 @@ options:
         default: false
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
-attributes:
-  diff_mode:
-    support: none
 """
 
 EXAMPLES = r"""

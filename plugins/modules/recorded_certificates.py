@@ -19,9 +19,6 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._ca.directory
   - portcullis.docker_tls._cryptography
-attributes:
-  diff_mode:
-    support: none
 options:
   certificates:
     description: The certificates that were found. One of O(certificates) and O(revocations) is required.

@@ -32,9 +32,6 @@ options:
     default: {}
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
-attributes:
-  diff_mode:
-    support: none
 """
 
 EXAMPLES = r"""

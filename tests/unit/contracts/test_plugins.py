@@ -54,7 +54,8 @@ def test_module_documents_itself_and_its_attributes(module: str) -> None:
     assert documented["module"] == module
     assert documented["version_added"] == "1.0.0"
     support = {
-        name: value.get("support") for name, value in {**FRAGMENT["attributes"], **documented["attributes"]}.items()
+        name: value.get("support")
+        for name, value in {**FRAGMENT["attributes"], **documented.get("attributes", {})}.items()
     }
     assert support["check_mode"] == "full"
     assert support["diff_mode"] and support["idempotent"]
