@@ -60,7 +60,7 @@ def fsync_directory(path: str) -> None:
 
 def write_atomic(path: str, data: bytes, mode: int, uid: int | None = None, gid: int | None = None) -> None:
     """Replace ``path`` by ``data`` with ``mode`` and owner; all of it or nothing. Raises TlsError ``file-unwritable``."""
-    with _replacing(path, f"cannot write {path}") as temporary:
+    with replacing(path, f"cannot write {path}") as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
@@ -72,8 +72,11 @@ def write_atomic(path: str, data: bytes, mode: int, uid: int | None = None, gid:
 
 
 @contextlib.contextmanager
-def _replacing(path: str, problem: str) -> t.Iterator[str]:
-    """Give a new name beside ``path``; what was made there takes the place of ``path`` in one rename, or is removed."""
+def replacing(path: str, problem: str, hint: str = "") -> t.Iterator[str]:
+    """Give a new name beside ``path``; what is made there takes the place of ``path`` in one rename, or is removed.
+
+    Raises TlsError ``file-unwritable`` with ``problem``.
+    """
     directory, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(directory, f".{name}.{secrets.token_hex(6)}")
     try:
@@ -87,8 +90,8 @@ def _replacing(path: str, problem: str) -> t.Iterator[str]:
         fsync_directory(directory)
     except OSError as error:
         raise TlsError(
-            f"{problem}: {error.strerror}",
-            hint=f"Nothing was changed there. {advice(error)}",
+            f"{problem}: {error.strerror or error}",
+            hint=hint or f"Nothing was changed there. {advice(error)}",
             code="file-unwritable",
         ) from error
 
@@ -105,7 +108,7 @@ def remove_half_written(path: str) -> None:
 
 def symlink_atomic(target: str, link: str) -> None:
     """Make ``link`` point to ``target``, replacing an older link in one rename. Raises TlsError ``file-unwritable``."""
-    with _replacing(link, f"cannot make the link {link}") as temporary:
+    with replacing(link, f"cannot make the link {link}") as temporary:
         os.symlink(target, temporary)
 
 

@@ -9,13 +9,11 @@ it as they are on disk, encrypted. It is a gzipped tar that begins with ``backup
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import os
 import re
-import secrets
 import stat
 import tarfile
 import typing as t
@@ -148,33 +146,19 @@ def _write_archive(
 ) -> str:
     """Write the archive beside its place, flush it, move it there, and return its digest."""
     target = os.path.abspath(archive)
-    temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{secrets.token_hex(6)}")
     _files.remove_half_written(target)
-    try:
+    hint = "An older archive of that name is still there. Check the free space and the modes."
+    with _files.replacing(target, f"cannot write the archive {archive}", hint) as temporary:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, layout.FILE_MODE)
-        try:
-            with open(descriptor, "w+b", closefd=True) as stream:
-                with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
-                    _add(tar, MANIFEST, json.dumps(manifest, indent=1).encode("ascii") + b"\n", moment)
-                    for name in names:
-                        _add_file(tar, place, name, moment)
-                stream.flush()
-                os.fsync(stream.fileno())
-                stream.seek(0)
-                digest = digest_of(stream)
-            os.rename(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        _files.fsync_directory(os.path.dirname(target))
-    except OSError as error:
-        raise TlsError(
-            f"cannot write the archive {archive}: {error.strerror or error}",
-            hint="An older archive of that name is still there. Check the free space and the modes.",
-            code="file-unwritable",
-        ) from error
+        with open(os.open(temporary, flags, layout.FILE_MODE), "w+b", closefd=True) as stream:
+            with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+                _add(tar, MANIFEST, json.dumps(manifest, indent=1).encode("ascii") + b"\n", moment)
+                for name in names:
+                    _add_file(tar, place, name, moment)
+            stream.flush()
+            os.fsync(stream.fileno())
+            stream.seek(0)
+            digest = digest_of(stream)
     return digest
 
 
