@@ -9,13 +9,13 @@ import typing as t
 
 from ...module_utils._docker.listeners import default_entries, is_wildcard, kept_entries, undecided
 from .._variables.fleet_variables import connected_address
+from .host_reports import LOCAL_NAMES
 from .inventory import as_list, ascii_name, listen_addresses
 
 Mapping = t.Mapping[str, t.Any]
 
 _PORT = 2376
 _LOCAL = ("fd://", "unix://")
-_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
 def listener_lines(host: str, found: Mapping, variables: Mapping) -> list[str]:
@@ -96,7 +96,7 @@ def _is_named(name: str, host: str, variables: Mapping, listen: t.Iterable[str])
     declared += [
         *as_list(variables.get("docker_server_cert_addresses")),
         *listen_addresses(list(listen)),
-        *_LOCAL_NAMES,
+        *LOCAL_NAMES,
     ]
     own = {ascii_name(str(each)) for each in declared if each}
     return ascii_name(name) in own or ("." not in host and ascii_name(name).startswith(f"{ascii_name(host)}."))

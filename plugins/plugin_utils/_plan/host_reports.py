@@ -15,8 +15,9 @@ import typing as t
 from datetime import datetime, timedelta
 
 from .._variables.as_written import as_written
-from . import inspected
+from .._variables.fleet_variables import INSPECTED
 from .fact_names import spelled
+from .inspected import REQUESTED, requested
 from .inventory import as_list
 
 Mapping = t.Mapping[str, t.Any]
@@ -24,6 +25,15 @@ Mapping = t.Mapping[str, t.Any]
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _MACHINE = re.compile(r"[0-9a-f]{64}")
 _MOST_NAMES = 256
+#: By which the roles have certificates begin before they are issued (the default of M(signed_certificates)).
+_BACKDATE = timedelta(minutes=5)
+#: A host has one server certificate, and a client machine a bundle for each of its users.
+_MOST = 500
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+_SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_IDENTIFIER = re.compile(r"[0-9a-f]{2,128}")
+_SERIAL = re.compile(r"[0-9a-f]{2,64}")
+_ISSUER = re.compile(r"[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]{0,1000}")
 
 
 def asked(requests: t.Any) -> dict[str, dict[str, t.Any]]:
@@ -97,9 +107,9 @@ def _reported(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[tuple[str
         if host not in hostvars:
             continue
         variables = as_written(hostvars, host)
-        inspected = variables.get("__docker_tls_inspected")
+        inspected = variables.get(INSPECTED)
         inspected = inspected if isinstance(inspected, t.Mapping) else {}
-        for answer in (variables.get("__docker_server_cert_requested"), inspected.get("prepared"), inspected):
+        for answer in (variables.get(REQUESTED), inspected.get("prepared"), inspected):
             entries = answer.get("requests") if isinstance(answer, t.Mapping) else None
             first = entries[0] if isinstance(entries, (list, tuple)) and entries else None
             if isinstance(first, t.Mapping):
@@ -107,21 +117,10 @@ def _reported(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[tuple[str
                 break
 
 
-#: By which the roles have certificates begin before they are issued (the default of M(signed_certificates)).
-_BACKDATE = timedelta(minutes=5)
-#: A host has one server certificate, and a client machine a bundle for each of its users.
-_MOST = 500
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
-_SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
-_IDENTIFIER = re.compile(r"[0-9a-f]{2,128}")
-_SERIAL = re.compile(r"[0-9a-f]{2,64}")
-_ISSUER = re.compile(r"[\x20-\x7e\xa0-\ud7ff\ue000-\uffff]{0,1000}")
-
-
 def _answer(variables: Mapping, variable: str) -> t.Any:
-    if variable != inspected.REQUESTED:
+    if variable != REQUESTED:
         return variables.get(variable)
-    return inspected.requested(variables) or answer_of(variables, variable)
+    return requested(variables) or answer_of(variables, variable)
 
 
 def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: str) -> list[dict[str, t.Any]]:
@@ -142,7 +141,7 @@ def installed_certificates(hosts: t.Iterable[str], hostvars: Mapping, variable: 
 def answer_of(variables: Mapping, name: str) -> Mapping:
     """Return the register ``name`` of a role on a host; where the roles had nothing to do, the result of the inspection before them."""
     found = variables.get(name)
-    return (variables.get("__docker_tls_inspected") if found is None else found) or {}
+    return (variables.get(INSPECTED) if found is None else found) or {}
 
 
 def _certificates_of(answer: t.Any) -> t.Iterator[Mapping]:

@@ -12,13 +12,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._variables.fleet_variables import INSPECTED
 from . import access_lists, ca_place
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
-
-#: The inspection of a host.
-INSPECTED = "__docker_tls_inspected"
 
 
 @dataclass(frozen=True)

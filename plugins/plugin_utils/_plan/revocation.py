@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, field
 from ...module_utils._fleet import access_text
 from .._variables.as_written import as_written
 from .._variables.binding import Bound
-from .._variables.fleet_variables import Fleet
+from .._variables.fleet_variables import INSPECTED, Fleet
 from . import access_lists, ca_place, inspected, inventory, pending_revocations, similar_names
 from .access_lists import admitting
-from .pending_revocations import INSPECTED, Pending, is_rolled_back
+from .pending_revocations import Pending, is_rolled_back
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]

@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._variables.fleet_variables import INSPECTED
 from . import access_lists, ca_place, inventory, pending_revocations
 from .access_lists import admitting
-from .pending_revocations import INSPECTED, checked_lists, is_rolled_back, is_verified
+from .pending_revocations import checked_lists, is_rolled_back, is_verified
 from .revocation import LISTED, REFUSED, continued, listed, revocations
 
 Mapping = t.Mapping[str, t.Any]
