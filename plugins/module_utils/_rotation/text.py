@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._text_table import align
 from . import phases
 
 NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e docker_rotate_ca_execute=true"
@@ -36,7 +37,7 @@ def render(situation: phases.Situation, plan: phases.Plan, *, executing: bool) -
     """Return the plan as text: the state of each place, the next steps, the obstacles."""
     stages = ", ".join(f"{one.id} ({one.stage})" for one in situation.generations)
     lines = [f"Rotation of the authority {situation.name}: {stages}"]
-    lines += _table([_row(place) for place in (*situation.hosts, *situation.bundles)])
+    lines += [f"  {line}" for line in align([_row(place) for place in (*situation.hosts, *situation.bundles)])]
     if plan.phase == phases.DONE:
         return [*lines, f"Complete: {plan.note}."]
     lines.append(f"Phase {phases.PHASES.index(plan.phase) + 1} of 3, {plan.phase}:")
@@ -105,11 +106,6 @@ def _row(place: phases.Place) -> tuple[str, str]:
         text = f"trusts {', '.join(sorted(place.trusts)) or 'none'}"
         parts.append(f"{text} (and {', '.join(sorted(partly))} either on disk or on the wire)" if partly else text)
     return place.name, "; ".join(parts)
-
-
-def _table(rows: t.Sequence[tuple[str, str]]) -> list[str]:
-    width = max((len(name) for name, unused in rows), default=0)
-    return [f"  {name.ljust(width)}  {text}" for name, text in rows]
 
 
 def to_dict(plan: phases.Plan) -> dict[str, t.Any]:
