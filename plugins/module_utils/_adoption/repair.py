@@ -122,29 +122,12 @@ def _move(path: str, target: str) -> None:
         ) from error
 
 
-_PROPERTIES = (
-    *(
-        "Type",
-        "Environment",
-        "EnvironmentFiles",
-        "UnsetEnvironment",
-        "After",
-        "Before",
-        "Wants",
-        "Requires",
-        "LimitNOFILE",
-    ),
-    *(
-        "LimitNPROC",
-        "LimitCORE",
-        "LimitMEMLOCK",
-        "TasksMax",
-        "TimeoutStartUSec",
-        "TimeoutStopUSec",
-        "Restart",
-        "RestartUSec",
-    ),
-    *("KillMode", "Delegate", "OOMScoreAdjust", "MountFlags", "ExecMainPID", "ActiveState"),
+_PROPERTIES = tuple(
+    """
+    Type Environment EnvironmentFiles UnsetEnvironment After Before Wants Requires LimitNOFILE LimitNPROC
+    LimitCORE LimitMEMLOCK TasksMax TimeoutStartUSec TimeoutStopUSec Restart RestartUSec KillMode Delegate
+    OOMScoreAdjust MountFlags ExecMainPID ActiveState
+    """.split()
 )
 
 

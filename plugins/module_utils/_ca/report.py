@@ -31,19 +31,10 @@ def without_ca(external: dict[str, dict[str, t.Any]], end: dict[str, t.Any]) -> 
 
     In: ``end`` of the ledger of their certificates.
     """
-    nothing = (
-        "reasons",
-        "revocations",
-        "revocations_deferred",
-        "revoked_certificates",
-        "revoked_unknown",
-        "revoked",
-        "unlisted",
-        "plan",
-    )
+    nothing = "reasons revocations revocations_deferred revoked_certificates revoked_unknown revoked unlisted plan"
     return {
         "changed": False,
-        **{name: [] for name in nothing},
+        **{name: [] for name in nothing.split()},
         "authorities": external,
         "ansible_facts": {"docker_ca_authorities": external, "docker_ca_ledger": end},
         "diff": {},

@@ -43,17 +43,10 @@ ALWAYS = frozenset(
 # Name -> (the last measured release that does not know it, the first that does).
 APPEARED: t.Mapping[str, tuple[Release, Release]] = {
     **dict.fromkeys(
-        (
-            "cdi-spec-dir",
-            "cdi-spec-dirs",
-            "default-network-opt",
-            "default-network-opts",
-            "http-proxy",
-            "https-proxy",
-            "log-format",
-            "no-proxy",
-            "validate",
-        ),
+        """
+        cdi-spec-dir cdi-spec-dirs default-network-opt default-network-opts http-proxy https-proxy log-format
+        no-proxy validate
+        """.split(),
         ((20, 10), (26, 1)),
     ),
     **dict.fromkeys(

@@ -28,16 +28,9 @@ from .compat import ExtendedKeyUsageOID, ExtensionOID, rsa, x509
 USAGE_OF_PROFILE: dict[str, str] = {"server": "serverAuth", "client": "clientAuth"}
 
 _KEY_USAGES = (
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-)
+    "digital_signature content_commitment key_encipherment data_encipherment key_agreement "
+    "key_cert_sign crl_sign encipher_only decipher_only"
+).split()
 
 
 @dataclass(frozen=True)
