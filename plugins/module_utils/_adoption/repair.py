@@ -29,6 +29,13 @@ from .files import read_fact
 
 MODES, STRAY_KEYS, UNITS = "modes", "stray_keys", "units"
 _ACTIONS = {MODES: "mode", STRAY_KEYS: "move", UNITS: "unit"}
+_PROPERTIES = tuple(
+    """
+    Type Environment EnvironmentFiles UnsetEnvironment After Before Wants Requires LimitNOFILE LimitNPROC
+    LimitCORE LimitMEMLOCK TasksMax TimeoutStartUSec TimeoutStopUSec Restart RestartUSec KillMode Delegate
+    OOMScoreAdjust MountFlags ExecMainPID ActiveState
+    """.split()
+)
 
 
 @dataclass(frozen=True)
@@ -120,15 +127,6 @@ def _move(path: str, target: str) -> None:
         raise TlsError(
             f"cannot remove {path}: {error.strerror}", hint=f"A copy of it is in {free}.", code="file-unwritable"
         ) from error
-
-
-_PROPERTIES = tuple(
-    """
-    Type Environment EnvironmentFiles UnsetEnvironment After Before Wants Requires LimitNOFILE LimitNPROC
-    LimitCORE LimitMEMLOCK TasksMax TimeoutStartUSec TimeoutStopUSec Restart RestartUSec KillMode Delegate
-    OOMScoreAdjust MountFlags ExecMainPID ActiveState
-    """.split()
-)
 
 
 def restore_unit(systemd: Systemd, unit: Unit, backup: str) -> None:

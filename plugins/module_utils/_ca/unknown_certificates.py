@@ -24,6 +24,16 @@ from .policy import Approved, Replaced
 
 _MOST_NAMED = 20
 _UNIT = re.compile(r"(?:^|,)OU=([a-z0-9_-]+)-g([0-9]{1,4})(?:,|$)")
+_OF_SERVER = (
+    "If the CA has moved (the group docker_ca was added, another controller), put the old CA directory in the place of {path} first; to keep the "
+    "clients of the other authority working, adopt that authority or rotate. To change over at once, with new bundles for all clients, set "
+    "docker_server_cert_foreign_authority: replace."
+)
+_OF_CLIENT = (
+    "The bundle stays as it is. If the CA directory {path} is lost, the wrong one or an older state, put the right one in its place, or restore the "
+    "newest backup with portcullis.docker_tls.restore_ca. To replace this bundle on purpose, move its directory away; to replace all, set "
+    "docker_server_cert_foreign_authority: replace for all hosts."
+)
 
 
 @dataclass(frozen=True)
@@ -84,18 +94,6 @@ def _listed(found: t.Sequence[Installed]) -> str:
     ]
     more = len(found) - len(named)
     return ", ".join(named) + (f" and {more} more" if more > 0 else "")
-
-
-_OF_SERVER = (
-    "If the CA has moved (the group docker_ca was added, another controller), put the old CA directory in the place of {path} first; to keep the "
-    "clients of the other authority working, adopt that authority or rotate. To change over at once, with new bundles for all clients, set "
-    "docker_server_cert_foreign_authority: replace."
-)
-_OF_CLIENT = (
-    "The bundle stays as it is. If the CA directory {path} is lost, the wrong one or an older state, put the right one in its place, or restore the "
-    "newest backup with portcullis.docker_tls.restore_ca. To replace this bundle on purpose, move its directory away; to replace all, set "
-    "docker_server_cert_foreign_authority: replace for all hosts."
-)
 
 
 def serials(approved: t.Iterable[Approved]) -> set[str]:

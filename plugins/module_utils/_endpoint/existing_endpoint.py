@@ -41,6 +41,8 @@ _NAME_ONE = (
 )
 
 Read = t.Callable[[str], t.Optional[bytes]]
+Listener = tuple[str, int, str]
+_TIMEOUT = 3.0
 
 
 @dataclass(frozen=True)
@@ -165,10 +167,6 @@ def without_refused_keys(state: HostState, keys: t.Sequence[str]) -> bytes | Non
     if not refused or state.config_data is None:
         return state.config_data
     return daemon_json.merge(state.config_data, {}, refused, state.config_path).encode("utf-8")
-
-
-Listener = tuple[str, int, str]
-_TIMEOUT = 3.0
 
 
 def check_plain_port(listeners: t.Iterable[Listener], *, api_only: bool) -> tuple[Finding, ...]:

@@ -47,6 +47,8 @@ _NEXT_ANCHOR = (
 )
 _LEDGER = "Restore the CA directory from its backup (portcullis.docker_tls.restore_ca)."
 _ROTATE = "It needs a new generation; no certificate that it signed outlives it. Run portcullis.docker_tls.rotate_ca."
+_WHOLE_SITE = "Run portcullis.docker_tls.site for the whole inventory."
+_HEX = re.compile("[0-9a-f]{1,64}")
 
 
 def assess_fleet(
@@ -203,10 +205,6 @@ def _trusts_the_servers(stored: Stored, known: trust.Trust) -> Finding | None:
     partly = any(anchor.certificate.view.fingerprint_sha256 in trusted for anchor in servers)
     text = f"its ca.pem does not hold {', '.join(anchor.id for anchor in current)}"
     return Finding("ca-outdated", "warning" if partly else "critical", text, _SITE)
-
-
-_WHOLE_SITE = "Run portcullis.docker_tls.site for the whole inventory."
-_HEX = re.compile("[0-9a-f]{1,64}")
 
 
 def assess_certificates(

@@ -37,6 +37,13 @@ FLAG_TENTATIVE = 0x40
 _HEADER = struct.Struct("=LHHLL")
 _IFADDRMSG = struct.Struct("=BBBBL")
 _ATTRIBUTE = struct.Struct("=HH")
+IPAddress = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10")
+)
+# docker0, docker_gwbridge, the bridge of a user-defined network (br- and the first 12 digits of its id), container ends.
+_DOCKER_INTERFACE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|veth[0-9a-z]+")
 
 
 @dataclass(frozen=True)
@@ -111,16 +118,6 @@ def _attributes(data: bytes) -> dict[int, bytes]:
         found[kind] = data[offset + _ATTRIBUTE.size : offset + length]
         offset += (length + 3) & ~3
     return found
-
-
-IPAddress = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
-
-_PRIVATE = tuple(
-    ipaddress.ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10")
-)
-# docker0, docker_gwbridge, the bridge of a user-defined network (br- and the first 12 digits of its id), container ends.
-_DOCKER_INTERFACE = re.compile(r"docker0|docker_gwbridge|br-[0-9a-f]{12}|veth[0-9a-z]+")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,25 @@ from . import acme_client
 from .http import Endpoint, check_url
 
 _PLACE = "/.well-known/acme-challenge/"
+#: The options of M(acme_certificate).
+OPTIONS: dict[str, t.Any] = {
+    **CRYPTOGRAPHY_OPTION,
+    "directory": {"type": "str", "required": True},
+    "ca_content": {"type": "str", "default": ""},
+    "anchors_content": {"type": "str", "default": ""},
+    "key_path": {"type": "path", "required": True, "no_log": False},
+    "common_name": {"type": "str", "required": True},
+    "names": {"type": "list", "elements": "str", "required": True},
+    "contact": {"type": "list", "elements": "str", "default": []},
+    "eab_kid": {"type": "str", "default": ""},
+    "eab_key": {"type": "str", "default": "", "no_log": True},
+    "profile": {"type": "str", "default": ""},
+    "port": {"type": "int", "default": 80},
+    "webroot": {"type": "path"},
+    "account_directory": {"type": "path", "default": "/var/lib/docker-tls/acme"},
+    "timeout": {"type": "int", "default": 30},
+}
+_PENDING_SUFFIX = ".new"
 
 
 class Listener:
@@ -113,27 +132,6 @@ class WebRoot:
         for path in self._written:
             with contextlib.suppress(OSError):
                 os.unlink(path)
-
-
-#: The options of M(acme_certificate).
-OPTIONS: dict[str, t.Any] = {
-    **CRYPTOGRAPHY_OPTION,
-    "directory": {"type": "str", "required": True},
-    "ca_content": {"type": "str", "default": ""},
-    "anchors_content": {"type": "str", "default": ""},
-    "key_path": {"type": "path", "required": True, "no_log": False},
-    "common_name": {"type": "str", "required": True},
-    "names": {"type": "list", "elements": "str", "required": True},
-    "contact": {"type": "list", "elements": "str", "default": []},
-    "eab_kid": {"type": "str", "default": ""},
-    "eab_key": {"type": "str", "default": "", "no_log": True},
-    "profile": {"type": "str", "default": ""},
-    "port": {"type": "int", "default": 80},
-    "webroot": {"type": "path"},
-    "account_directory": {"type": "path", "default": "/var/lib/docker-tls/acme"},
-    "timeout": {"type": "int", "default": 30},
-}
-_PENDING_SUFFIX = ".new"
 
 
 def order(options: t.Mapping[str, t.Any], sleep: t.Callable[[float], None]) -> str:

@@ -45,6 +45,8 @@ OPTIONS: dict[str, t.Any] = {
 }
 _MOUNT = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _ROLE = re.compile(r"[A-Za-z0-9_.-]+")
+#: A code that is one request's own; every other one holds for all that would follow.
+_OF_ONE_REQUEST = ("issuer-refused",)
 
 
 @dataclass(frozen=True)
@@ -248,10 +250,6 @@ def _failed(settings: Settings, problem: str) -> TlsError:
 
 def _invalid(problem: str, hint: str) -> TlsError:
     return TlsError(problem, hint=hint, code="issuer-settings-invalid")
-
-
-#: A code that is one request's own; every other one holds for all that would follow.
-_OF_ONE_REQUEST = ("issuer-refused",)
 
 
 def place(
