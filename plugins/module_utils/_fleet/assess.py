@@ -180,7 +180,24 @@ def _signed_by_its_group(
         return trust.external_finding(known, signer, certificate, "it")
     if known.is_unrecorded(certificate):
         return trust.unrecorded_finding(signer, "the certificate")
-    return None
+    return _admitted_nowhere(facts, signer, hosts)
+
+
+def _admitted_nowhere(facts: ClientFacts, signer: Anchor, hosts: t.Sequence[HostStatus]) -> Finding | None:
+    """Name a bundle that opens none of the hosts, as far as all of those could be asked that might admit it."""
+    present = [host for host in hosts if host.facts.wanted]
+    wanting = [host for host in present if facts.group in host.facts.access_groups]
+    if not present or any(host.admits is None for host in wanting) or any(admits(host, signer.id) for host in present):
+        return None
+    if wanting:
+        text = f"it is of {signer.id}, which no host admits now, so it opens none"
+        return Finding("admitted-nowhere", "warning", text, _WHOLE_SITE)
+    text = f"it opens no host: none of those asked has its access group {facts.group} in docker_daemon_access_groups"
+    advice = (
+        f"Add {facts.group} to docker_daemon_access_groups of the hosts that it should open, or remove {facts.client} from "
+        "docker_client_cert_clients."
+    )
+    return Finding("admitted-nowhere", "warning", text, advice)
 
 
 def _admitted_by(certificate: Certificate, hosts: t.Sequence[HostStatus]) -> str:

@@ -231,3 +231,57 @@ def test_bundle_of_a_retired_authority_names_the_host_that_still_admits_it() -> 
     ):
         (status,) = report([host("web1")], bundles, wire=wire).clients
         assert [one.message.partition(": ")[2] for one in status.findings if one.code == "foreign"] == [admitted]
+
+
+NEXT = authority("clients-g2", 7)
+NOWHERE = {
+    # What web1 has in its groups and admits on the wire, the bundle's group and signer, the finding.
+    "admitted": (["clients"], served(server()), "clients", clients_authority(), ""),
+    "generation-was-replaced": (
+        ["clients"],
+        served(server(), NEXT),
+        "clients",
+        clients_authority(),
+        "it is of clients-g1, which no host admits now, so it opens none",
+    ),
+    "both-generations": (["clients"], served(server(), NEXT, clients_authority()), "clients", clients_authority(), ""),
+    "group-was-withdrawn": (
+        ["clients"],
+        served(server()),
+        "ops",
+        OPS,
+        "it opens no host: none of those asked has its access group ops in docker_daemon_access_groups",
+    ),
+    "withdrawn-and-still-admitted": (["clients"], served(server(), clients_authority(), OPS), "ops", OPS, ""),
+    "not-seen": (["ops"], DOWN, "ops", OPS, ""),
+    "another-host-is-not-seen": (["clients"], DOWN, "clients", clients_authority(), ""),
+}
+
+
+@pytest.mark.parametrize(("groups", "wire", "group", "signer", "expected"), NOWHERE.values(), ids=NOWHERE)
+def test_bundle_that_opens_no_host_is_reported_with_what_to_do(
+    groups: list[str], wire: model.Served, group: str, signer: Any, expected: str
+) -> None:
+    bundles = [bundle("eve", client("eve", issuer=signer), group=group)]
+    found = report(
+        [host("web1", access_groups=groups)],
+        bundles,
+        wire={"web1": wire},
+        authorities=add_authority(ca(), OPS, "ops-g1"),
+    )
+    (status,) = found.clients
+    (finding,) = [one for one in status.findings if one.code == "admitted-nowhere"] or [None]
+    assert (finding.message if finding else "") == expected
+    if finding is not None:
+        assert finding.level == "warning" == status.level
+        assert finding.advice == (
+            "Run portcullis.docker_tls.site for the whole inventory."
+            if groups == [group]
+            else "Add ops to docker_daemon_access_groups of the hosts that it should open, or remove eve from docker_client_cert_clients."
+        )
+        assert "admitted-nowhere" in page.render(json_file.to_document(found)) and expected in "\n".join(text.render(found))
+
+
+def test_bundle_of_a_fleet_whose_endpoints_are_all_removed_is_no_finding() -> None:
+    found = report([host("web1", state="absent")], [bundle("eve", client("eve"))], wire={"web1": DOWN})
+    assert [one.code for one in found.clients[0].findings] == []
