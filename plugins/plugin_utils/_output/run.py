@@ -58,6 +58,9 @@ class HostRun:
     certificate: Mapping | None = None
     certificate_line: int = 0
     signed: bool = False
+    #: The indices in ``done`` of the clients whose certificates were requested and are not installed, and those that the CA has signed.
+    clients: dict[str, int] = field(default_factory=dict)
+    signed_clients: set[str] = field(default_factory=set)
     #: The preparation by the inspection of the host, until the run comes to the host.
     prepared: Mapping = field(default_factory=dict)
 
@@ -84,6 +87,24 @@ class HostRun:
         if self.certificate is not None:
             self.signed = True
             self.done[self.certificate_line] = signed_certificate.signed_line(self.certificate, signed)
+
+    def done_so_far(self, worded: t.Callable[[str], str] = str) -> list[str]:
+        """Return ``done`` where the run has not finished this host: of a certificate that was only requested, with what became of it.
+
+        ``worded`` puts the codes of a line into words.
+        """
+        lines = [worded(line) for line in self.done]
+        unfinished = dict(self.clients)
+        signed = set(self.signed_clients)
+        if self.certificate is not None and not self.finished:
+            unfinished[""] = self.certificate_line
+            signed |= {""} if self.signed else set()
+        for name, index in unfinished.items():
+            # The CA keeps no certificates, and the host has not got this one.
+            lines[index] += (
+                ", signed but not installed: the next run requests another one" if name in signed else ", not signed"
+            )
+        return lines
 
 
 @dataclass
@@ -180,6 +201,8 @@ class Run:
         if module == "signed_certificates":
             for name, signed in signed_certificate.by_host(result).items():
                 self.host(name).note_signed(signed)
+            for name in result.get("certificates") or {}:
+                self.host(str(name).partition("/")[0]).signed_clients.add(str(name).partition("/")[2])
         if module in _CHANGING and NOT_VERIFIED in there.due:
             self._note_verification(there, module, result)
         if result.get("changed"):
@@ -236,11 +259,15 @@ class Run:
         request = signed_certificate.server_request(result) if module == "certificate_requests" else None
         if request is not None:
             there.note_certificate(request)
-        else:
-            there.done += lines
+            return
+        if module == "certificate_requests":
+            for index, line in enumerate(lines, len(there.done)):
+                there.clients[line.partition(": ")[0].removeprefix("client ")] = index
+        there.done += lines
 
     def _note_bundles(self, host: str, result: Mapping) -> None:
         for bundle in result.get("bundles") or []:
+            self.host(host).clients.pop(str(bundle.get("id")), None)
             if host == CONTROLLER and set(bundle.get("reasons") or ()) - {"client-revoked"}:
                 self.bundles[str(bundle["id"])] = str(bundle["directory"])
 
@@ -248,6 +275,8 @@ class Run:
         """Take in why a host failed or was not reached; the last word counts. ``module``: that of ours which failed."""
         self.change_failed = self.change_failed or module in _CHANGING
         self.host(host).note_prepared()
+        if module == "certificate_bundles":  # the other bundles are installed where the CA refused one
+            self._note_bundles(host, result)
         output = failures.raw_output(result)
         texts = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
         found = " ".join((": ".join(filter(None, texts)) or "no reason given").split())

@@ -111,14 +111,9 @@ def _why_not_done(run: Run, one: HostRun) -> str:
 
 def _before(run: Run, one: HostRun) -> str:
     """Return the changes of a host before the run stopped or the host failed, "" for none."""
-    lines = _done(one) or ([reasons.words(one.reasons)] if one.reasons else [])
-    if not lines:
-        return ""
-    if one.certificate is not None and not one.finished and not run.check_mode:
-        # The CA keeps no certificates, and the host has not got this one.
-        lost = ", signed but not installed: the next run requests another one" if one.signed else ", not signed"
-        lines[one.certificate_line] += lost
-    return f" ({'planned' if run.check_mode else 'done before'}: {'; '.join(lines)})"
+    done = _done(one) if run.check_mode else one.done_so_far(reasons.worded)
+    lines = done or ([reasons.words(one.reasons)] if one.reasons else [])
+    return f" ({'planned' if run.check_mode else 'done before'}: {'; '.join(lines)})" if lines else ""
 
 
 def headline(run: Run) -> str:
@@ -173,7 +168,7 @@ def document(run: Run, now: datetime) -> str:
             "host": host,
             "state": state,
             "reasons": run.host(host).reasons,
-            "done": run.host(host).done,
+            "done": run.host(host).done if run.check_mode or state == "changed" else run.host(host).done_so_far(),
             "due": run.host(host).due if state == "not-done" else [],
             "problem": run.host(host).problem if state in ("failed", "unreachable") else "",
         }

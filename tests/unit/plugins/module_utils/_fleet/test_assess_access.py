@@ -279,7 +279,9 @@ def test_bundle_that_opens_no_host_is_reported_with_what_to_do(
             if groups == [group]
             else "Add ops to docker_daemon_access_groups of the hosts that it should open, or remove eve from docker_client_cert_clients."
         )
-        assert "admitted-nowhere" in page.render(json_file.to_document(found)) and expected in "\n".join(text.render(found))
+        assert "admitted-nowhere" in page.render(json_file.to_document(found)) and expected in "\n".join(
+            text.render(found)
+        )
 
 
 def test_bundle_of_a_fleet_whose_endpoints_are_all_removed_is_no_finding() -> None:

@@ -238,6 +238,46 @@ def test_next_step_after_a_failure_does_not_say_that_everything_was_rolled_back(
     assert "A change that only the controller could not verify stays, and every run verifies it again" in step
 
 
+REQUESTED = {
+    "changed": True,
+    "plan": [
+        "client alice: certificate expires 2026-12-01 -> 2027-11-22 (expires-soon)",
+        "client root:ci: new certificate until 2027-11-22, CN ci (certificate-missing)",
+    ],
+}
+
+
+def test_certificate_of_a_client_that_was_refused_was_not_done() -> None:
+    """The certificate bundles of the others are installed by the task that fails for the refused one."""
+    installed = {"changed": True, "bundles": [{"id": "root:ci", "directory": "/b", "reasons": ["key-changed"]}]}
+    signed = {"changed": True, "certificates": {"desk/root:ci": {"common_name": "ci"}}}
+    run = runs.Run()
+    run.note_success("desk", "certificate_requests", REQUESTED)
+    run.note_success("ca", "signed_certificates", signed)
+    run.note_problem("desk", {"msg": "alice is refused", "code": "x", "hint": "", **installed}, "certificate_bundles")
+    run.end(["desk"], [], ["desk"], None)
+    first = "client alice: certificate expires 2026-12-01 -> 2027-11-22 (expires soon), not signed"
+    (line,) = (line for line in told(run) if line.startswith("FAILED"))
+    assert line.endswith(
+        f"(done before: {first}; client root:ci: new certificate until 2027-11-22, CN ci (no certificate yet))"
+    )
+    (host,) = json.loads(summary.document(run, NOW))["hosts"]
+    assert host["done"][0].endswith("(expires-soon), not signed")
+
+
+def test_certificates_of_clients_that_were_signed_and_not_installed_are_told_apart() -> None:
+    run = runs.Run()
+    run.note_success("desk", "certificate_requests", REQUESTED)
+    run.note_success(
+        "ca", "signed_certificates", {"changed": True, "certificates": {"desk/alice": {"common_name": "alice"}}}
+    )
+    run.note_problem("desk", {"msg": "the disk is full"}, "certificate_bundles")
+    run.end(["desk"], [], ["desk"], None)
+    (line,) = (line for line in told(run) if line.startswith("FAILED"))
+    assert "(expires soon), signed but not installed: the next run requests another one; client root:ci" in line
+    assert line.endswith("(no certificate yet), not signed)")
+
+
 INSPECTION = {"current": False, "reasons": ["expires-soon"], "changed": False}
 
 
