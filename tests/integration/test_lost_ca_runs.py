@@ -15,12 +15,12 @@ import pytest
 from support.ansible import playbook_runs
 from support.ca.ca_directory import PASSPHRASE_TEXT, tree
 
-SITE = pathlib.Path(__file__).resolve().parents[2] / "playbooks/site.yml"
+PLAYBOOKS = pathlib.Path(__file__).resolve().parents[2] / "playbooks"
 LOCAL = playbook_runs.LOCAL + " ansible_become=false"
 INVENTORY = f"localhost {LOCAL}\n[docker_clients]\ndesk {LOCAL}\n"
 
 
-def site(path: pathlib.Path, *options: str) -> tuple[int, str]:
+def site(path: pathlib.Path, *options: str, playbook: str = "site.yml") -> tuple[int, str]:
     desk = {"user": getpass.getuser(), "client": "alice", "directory": str(path / "bundles/desk")}
     given = {
         "docker_ca_path": str(path / "ca"),
@@ -32,7 +32,15 @@ def site(path: pathlib.Path, *options: str) -> tuple[int, str]:
         "docker_client_cert_bundle_formats": ["context"],
     }
     (path / "inventory").write_text(INVENTORY)
-    command = [playbook_runs.PLAYBOOK, "-i", str(path / "inventory"), str(SITE), "-e", json.dumps(given), *options]
+    command = [
+        playbook_runs.PLAYBOOK,
+        "-i",
+        str(path / "inventory"),
+        str(PLAYBOOKS / playbook),
+        "-e",
+        json.dumps(given),
+        *options,
+    ]
     settings = {**playbook_runs.environment(path, path / "home", path / "tmp"), "ANSIBLE_NOCOLOR": "1"}
     done = playbook_runs.run(command, settings, path)
     return done.returncode, " ".join((done.stdout + done.stderr).split())
@@ -78,3 +86,22 @@ def test_bundles_of_a_lost_ca_stay_until_it_is_back_or_their_replacement_is_want
     after = installed(tmp_path)
     assert set(after) == set(before)
     assert all(after[f"{name}/cert.pem"] != before[f"{name}/cert.pem"] for name in ("alice", "desk"))
+
+
+def test_backup_is_restored_after_a_new_ca_was_made_by_the_words_of_the_messages(
+    tmp_path: pathlib.Path, before: dict[str, bytes]
+) -> None:
+    code, output = site(tmp_path, "-e", f"docker_ca_backup_path={tmp_path}/ca.tar.gz", playbook="backup_ca.yml")
+    assert code == 0, output
+    (tmp_path / "ca").rename(tmp_path / "lost")
+    aside = f"mv {tmp_path}/ca {tmp_path}/ca.aside"
+    code, output = site(tmp_path)
+    assert code != 0 and "authority-foreign" in output and aside in output, output
+    restore = ("-e", f"docker_ca_restore_path={tmp_path}/ca.tar.gz")
+    code, output = site(tmp_path, *restore, playbook="restore_ca.yml")
+    assert code != 0 and "restore-over-existing" in output and aside in output, output
+    (tmp_path / "ca").rename(tmp_path / "ca.aside")
+    code, output = site(tmp_path, *restore, playbook="restore_ca.yml")
+    assert code == 0, output
+    code, output = site(tmp_path)
+    assert (code, installed(tmp_path)) == (0, before), output

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import tarfile
 import typing as t
@@ -201,7 +202,8 @@ def _is_there(place: layout.CaDirectory, archive: str, digest: str, head: Head) 
     )
     raise TlsError(
         f"{place.path} {what}",
-        hint="A restore would lose the present state. To restore anyway, move the directory away first (mv, not rm).",
+        hint="A restore would lose the present state. To restore anyway, also where a run has just made a new CA there, set the directory aside "
+        f"first: mv {shlex.quote(place.path)} {shlex.quote(place.path + '.aside')}",
         code="restore-over-newer" if newer else "restore-over-existing",
     )
 

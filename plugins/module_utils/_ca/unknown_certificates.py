@@ -15,6 +15,7 @@ certificate that replaces one of an unknown authority is signed only where the u
 from __future__ import annotations
 
 import re
+import shlex
 import typing as t
 from dataclasses import dataclass
 
@@ -24,15 +25,18 @@ from .policy import Approved, Replaced
 
 _MOST_NAMED = 20
 _UNIT = re.compile(r"(?:^|,)OU=([a-z0-9_-]+)-g([0-9]{1,4})(?:,|$)")
+_RESTORE = (
+    "set it aside on the CA host, also where a run has just made a new CA in it (mv {path} {path}.aside), then put the right directory in its place, or "
+    "restore the newest backup with portcullis.docker_tls.restore_ca"
+)
 _OF_SERVER = (
-    "If the CA has moved (the group docker_ca was added, another controller), put the old CA directory in the place of {path} first; to keep the "
-    "clients of the other authority working, adopt that authority or rotate. To change over at once, with new bundles for all clients, set "
+    f"If the CA directory is lost, an older state, or has moved (the group docker_ca was added, another controller), {_RESTORE}. "
+    "To keep the clients of another authority working, adopt that authority or rotate. To change over at once, with new bundles for all clients, set "
     "docker_server_cert_foreign_authority: replace."
 )
 _OF_CLIENT = (
-    "The bundle stays as it is. If the CA directory {path} is lost, the wrong one or an older state, put the right one in its place, or restore the "
-    "newest backup with portcullis.docker_tls.restore_ca. To replace this bundle on purpose, move its directory away; to replace all, set "
-    "docker_server_cert_foreign_authority: replace for all hosts."
+    f"The bundle stays as it is. If the CA directory is lost, the wrong one or an older state, {_RESTORE}. To replace this bundle on purpose, move its "
+    "directory away; to replace all, set docker_server_cert_foreign_authority: replace for all hosts."
 )
 
 
@@ -132,6 +136,6 @@ def _foreign(one: Approved, replaced: Replaced, path: str) -> TlsError:
     return TlsError(
         f"it would replace a certificate of the authority {replaced.issuer} (its certificate: {old}, key identifier "
         f"{replaced.authority_key_identifier or 'none'}), which the CA in {path} does not know; its own is {ours}",
-        hint=(_OF_CLIENT if one.request.profile == "client" else _OF_SERVER).format(path=path),
+        hint=(_OF_CLIENT if one.request.profile == "client" else _OF_SERVER).format(path=shlex.quote(path)),
         code="authority-foreign",
     )
