@@ -88,6 +88,11 @@ options:
       stored:
         description: What M(portcullis.docker_tls.certificate_files_info) returned for the bundle.
         type: dict
+      former:
+        description: The same for other directories that may have a former bundle. One with a certificate of the CA is reported.
+        type: list
+        elements: dict
+        default: []
   ca:
     description:
       - The authorities. Without them neither issuers nor access groups can be assessed for certain; the report then compares with what the
@@ -306,6 +311,7 @@ CLIENT_OPTIONS: dict[str, t.Any] = {
     "group": {"type": "str", "default": "clients"},
     "host": {"type": "str", "default": "localhost"},
     "stored": {"type": "dict"},
+    "former": {"type": "list", "elements": "dict", "default": []},
 }
 CA_OPTIONS: dict[str, t.Any] = {
     "host": {"type": "str", "default": "localhost"},

@@ -135,15 +135,31 @@ def assess_client(
     """Assess one client bundle: its dates, its key, whom it trusts and which of ``hosts`` admit it."""
     certificate = facts.stored.certificate
     if certificate is None:
-        return ClientStatus((_no_bundle(facts.stored),), facts)
+        return ClientStatus(order([_no_bundle(facts.stored), *_left_behind(facts, known)]), facts)
     findings: list[Finding | None] = [
         lifetimes.validity_finding(certificate.view, thresholds, now, "the certificate", _SITE),
         _signed_by_its_group(facts, certificate, known, hosts),
         _trusts_the_servers(facts.stored, known),
+        *_left_behind(facts, known),
     ]
     if facts.stored.key_matches is False:
         findings.append(Finding("key-mismatch", "critical", "key.pem is not the key of cert.pem", _SITE))
     return ClientStatus(order(finding for finding in findings if finding is not None), facts)
+
+
+def _left_behind(facts: ClientFacts, known: trust.Trust) -> t.Iterator[Finding]:
+    """Name former directories of a bundle that have a certificate of ours: no run renews or removes what is in them."""
+    ours = [anchor for anchor in known.anchors if anchor.purpose != trust.SERVER and not anchor.external]
+    for one in facts.former:
+        if one.certificate is None or known.signer(one.certificate, one.chain, ours) is None:
+            continue
+        directory = one.path.rpartition("/")[0]
+        text = (
+            f"{directory} has a bundle too, whose certificate is valid until {one.certificate.view.not_after:%Y-%m-%d}: its directory was changed, and no run "
+            "renews or removes the former one"
+        )
+        advice = f"Point what uses it to {facts.stored.path.rpartition('/')[0] or 'the present directory'}, then remove {directory}."
+        yield Finding("left-behind", "warning", text, advice)
 
 
 def _no_bundle(stored: Stored) -> Finding:

@@ -136,7 +136,8 @@ def endpoint(url: str) -> tuple[str, int]:
 
 def client(raw: Mapping) -> ClientFacts:
     """Return a client bundle."""
-    return ClientFacts(raw["id"], raw["client"], raw["group"], raw["host"], stored(raw.get("stored")))
+    former = tuple(stored(one) for one in raw.get("former") or ())
+    return ClientFacts(raw["id"], raw["client"], raw["group"], raw["host"], stored(raw.get("stored")), former)
 
 
 def authorities(raw: Mapping) -> Authorities:

@@ -141,13 +141,14 @@ class HostFacts:
 
 @dataclass(frozen=True)
 class ClientFacts:
-    """One bundle of a client: on the controller or on a client machine."""
+    """One bundle of a client: on the controller or on a client machine. ``former``: what is in directories that it had before."""
 
     id: str
     client: str
     group: str
     host: str
     stored: Stored
+    former: tuple[Stored, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,15 @@ def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping)
         paths = {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}
         config_path = variables.get("docker_daemon_config_path") or DAEMON_JSON
         wanted.append({"id": "server", "unit": "docker.service", **paths, "config_path": config_path})
-    for bundle, directory in _bundles(host, groups, hostvars):
-        names = {"certificate": "cert", "key": "key", "ca": "ca"}
-        paths = {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}
-        wanted.append({"id": f"client {bundle['id']}", **paths})
+    for bundle, directory, formers in _bundles(host, groups, hostvars):
+        wanted.append({"id": f"client {bundle['id']}", **_bundle_paths(directory)})
+        wanted += [{"id": f"former {bundle['id']} {former}", **_bundle_paths(former)} for former in formers]
     return wanted
+
+
+def _bundle_paths(directory: str) -> dict[str, str]:
+    names = {"certificate": "cert", "key": "key", "ca": "ca"}
+    return {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}
 
 
 def fleet(
@@ -123,7 +127,7 @@ def _host(host: str, hostvars: Mapping) -> dict[str, t.Any]:
 def _clients(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Iterator[dict[str, t.Any]]:
     variables = _variables(hostvars, host)
     by_name = {client["name"]: client for client in defined_clients(variables)}
-    for bundle, directory in _bundles(host, groups, hostvars):
+    for bundle, directory, formers in _bundles(host, groups, hostvars):
         stored = _stored(variables, f"client {bundle['id']}")
         if stored is None:
             continue
@@ -135,21 +139,48 @@ def _clients(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappi
             "group": by_name.get(bundle["client"], {}).get("group", "clients"),
             "host": host,
             "stored": stored,
+            "former": [
+                {**found, "path": f"{former}/cert.pem"}
+                for former in formers
+                for found in [_stored(variables, f"former {bundle['id']} {former}")]
+                if found is not None and found["state"] == "read"
+            ],
         }
 
 
-def _bundles(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Iterator[tuple[Mapping, str]]:
-    """Yield (bundle, directory) of the bundles on the controller or a client machine."""
+def _bundles(
+    host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping
+) -> t.Iterator[tuple[Mapping, str, list[str]]]:
+    """Yield (bundle, directory, former directories) of the bundles on the controller or a client machine.
+
+    The former ones are those that it had without controller_directory, docker_client_cert_path or the directory of a user.
+    """
     machines = groups.get("docker_clients") or []
     if host != CONTROLLER and host not in machines:
         return
     variables = _variables(hostvars, host)
     path = variables.get("docker_client_cert_path") or os.path.join(os.path.expanduser("~"), CONTROLLER_CLIENTS)
+    usual = os.path.join(os.path.expanduser("~"), CONTROLLER_CLIENTS)
     known = {host: variables}
-    for bundle in inventory.client_bundles(host, known, defined_clients(variables), machines):
+    bundles = list(inventory.client_bundles(host, known, defined_clients(variables), machines))
+    present = {_real(inventory.bundle_directory(bundle, path), bundle) for bundle in bundles}
+    for bundle in bundles:
         directory = inventory.bundle_directory(bundle, path)
-        # With become, ~ would be root's home.
-        yield bundle, directory if bundle["user"] else os.path.expanduser(directory)
+        others = (
+            inventory.bundle_directory({**bundle, "directory": ""}, place) for place in dict.fromkeys((path, usual))
+        )
+        formers = [_expanded(one, bundle) for one in dict.fromkeys(others) if _real(one, bundle) not in present]
+        yield bundle, _expanded(directory, bundle), formers
+
+
+def _expanded(directory: str, bundle: Mapping) -> str:
+    """Return a directory of the controller without ~, which would be root's home with become."""
+    return directory if bundle["user"] else os.path.expanduser(directory)
+
+
+def _real(directory: str, bundle: Mapping) -> str:
+    """Return what is the same for two names of a directory; of a user's, on another machine, the name."""
+    return directory.rstrip("/") if bundle["user"] else os.path.realpath(os.path.expanduser(directory))
 
 
 def defined_clients(variables: Mapping) -> t.Sequence[Mapping]:

@@ -287,3 +287,21 @@ def test_bundle_that_opens_no_host_is_reported_with_what_to_do(
 def test_bundle_of_a_fleet_whose_endpoints_are_all_removed_is_no_finding() -> None:
     found = report([host("web1", state="absent")], [bundle("eve", client("eve"))], wire={"web1": DOWN})
     assert [one.code for one in found.clients[0].findings] == []
+
+
+@pytest.mark.parametrize("present", [True, False], ids=["present", "missing"])
+def test_former_directory_with_a_bundle_of_ours_is_reported(present: bool) -> None:
+    formers = [
+        stored(client("eve", 30), path="/home/ops/.docker_tls/clients/eve/cert.pem"),
+        stored(client("eve", issuer=RETIRED), path="/home/ops/retired/cert.pem"),
+        stored(path="/home/ops/nothing/cert.pem"),
+        {"state": "invalid", "problem": "no certificate", "path": "/home/ops/broken/cert.pem"},
+    ]
+    files = stored(client("eve") if present else None, path="/srv/eve/cert.pem")
+    (status,) = report([host("web1")], [bundle("eve", stored=files, former=formers)]).clients
+    (finding,) = (one for one in status.findings if one.code == "left-behind")
+    assert finding.level == "warning"
+    assert finding.message.startswith(
+        "/home/ops/.docker_tls/clients/eve has a bundle too, whose certificate is valid until 20"
+    )
+    assert finding.advice == "Point what uses it to /srv/eve, then remove /home/ops/.docker_tls/clients/eve."

@@ -88,7 +88,10 @@ def test_files_of_a_controller_that_is_a_client_machine_are_in_the_home_of_its_a
     clients = [{"name": "alice", "controller_directory": "~/.docker"}]
     variables = {"docker_client_cert_clients": clients, "docker_client_cert_users": [{"user": "bob"}]}
     found = status.files("localhost", {"docker_clients": ["localhost"]}, {"localhost": variables})
-    assert [one["certificate_path"] for one in found] == ["/home/ops/.docker/cert.pem", "~bob/.docker/cert.pem"]
+    assert [one["certificate_path"] for one in found if one["id"].startswith("client ")] == [
+        "/home/ops/.docker/cert.pem",
+        "~bob/.docker/cert.pem",
+    ]
 
 
 def test_files_of_a_host_that_is_both_are_both() -> None:
@@ -203,3 +206,57 @@ def test_repeated_defaults_are_those_of_the_roles() -> None:
     assert default("docker_client_cert", "docker_client_cert_path").endswith(f"/{status.CONTROLLER_CLIENTS}")
     assert default("docker_client_cert", "docker_client_cert_clients") == status.preflight.DEFAULT_CLIENTS
     assert default("docker_daemon", "docker_daemon_access_groups") == status.preflight.DEFAULT_GROUPS
+
+
+FORMER = {
+    # The variables of the controller, and the directories that the bundle of alice had before they were set.
+    "default": ({}, []),
+    "path": ({"docker_client_cert_path": "/srv/tls"}, ["/home/ops/.docker_tls/clients/alice"]),
+    "path-and-directory": (
+        {
+            "docker_client_cert_path": "/srv/tls",
+            "docker_client_cert_clients": [{"name": "alice", "controller_directory": "/srv/alice"}],
+        },
+        ["/srv/tls/alice", "/home/ops/.docker_tls/clients/alice"],
+    ),
+    "directory-that-is-another-bundle's": (
+        {
+            "docker_client_cert_clients": [
+                {"name": "alice", "controller_directory": "/srv/alice"},
+                {"name": "bob", "controller_directory": "/home/ops/.docker_tls/clients/alice/"},
+            ]
+        },
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("variables", "expected"), FORMER.values(), ids=FORMER)
+def test_former_directories_of_a_bundle_are_read_too(variables: dict[str, t.Any], expected: list[str]) -> None:
+    known = {"docker_client_cert_clients": [{"name": "alice"}], **variables}
+    wanted = status.files("localhost", GROUPS, {"localhost": known})
+    formers = [one for one in wanted if one["id"].startswith("former alice ")]
+    assert [one["key_path"] for one in formers] == [f"{directory}/key.pem" for directory in expected]
+    answers = [{**READ, "id": one["id"]} for one in wanted]
+    (client, *_others) = fleet({"localhost": {**known, status.FILES: {"files": answers}}}, ["localhost"])["clients"]
+    assert [one["path"] for one in client["former"]] == [f"{directory}/cert.pem" for directory in expected]
+    missing = [{"id": one["id"], "state": "missing"} for one in formers] + answers[:1]
+    (client, *_others) = fleet({"localhost": {**known, status.FILES: {"files": missing}}}, ["localhost"])["clients"]
+    assert client["former"] == []
+
+
+def test_former_directory_of_a_user_is_the_default_one() -> None:
+    users = [{"user": "ann", "client": "client", "directory": "/srv/ann"}]
+    wanted = status.files("desk", GROUPS, {"desk": {"docker_client_cert_users": users}})
+    assert [one["certificate_path"] for one in wanted] == ["/srv/ann/cert.pem", "~ann/.docker/cert.pem"]
+
+
+def test_link_to_the_present_directory_is_no_former_one(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "alice").symlink_to("new")
+    known = {
+        "docker_client_cert_path": str(tmp_path),
+        "docker_client_cert_clients": [{"name": "alice", "controller_directory": f"{tmp_path}/new"}],
+    }
+    wanted = status.files("localhost", GROUPS, {"localhost": known})
+    assert [one["id"] for one in wanted] == ["client alice", "former alice /home/ops/.docker_tls/clients/alice"]
