@@ -338,7 +338,8 @@ def test_allowed_sources_keep_others_out(able: Host, clients: Clients, listener:
     assert clients.status("/_ping", "-m", "2") == "000"
     gateway = able.sh("ip route show default").split()[2]
     again = able.run(listener=listener, allowed_sources=[f"{gateway}/32"])
-    assert again.result["changed"], again.error
+    assert again.reasons == ["allowed-sources-changed"], again.error
+    assert f"sources 192.0.2.0/24 -> {gateway}/32" in again.result["plan"][0]
     assert clients.status() == "200"
     assert able.works()
 

@@ -20,6 +20,7 @@ _UNIFIED = "/sys/fs/cgroup/cgroup.controllers"
 #: Loopback has all of 127.0.0.0/8, and only 127.0.0.1 is allowed in any case.
 STRANGER = "127.0.0.2"
 _TIMEOUT = 1.5
+_ALLOW = "IPAddressAllow="
 
 
 def filter_lines(sources: t.Sequence[str], own_addresses: t.Iterable[str]) -> list[str]:
@@ -27,7 +28,36 @@ def filter_lines(sources: t.Sequence[str], own_addresses: t.Iterable[str]) -> li
     if not sources:
         return []
     listed = dict.fromkeys((*sources, "127.0.0.1", "::1", *own_addresses))
-    return ["IPAddressDeny=any", f"IPAddressAllow={' '.join(listed)}"]
+    return ["IPAddressDeny=any", f"{_ALLOW}{' '.join(listed)}"]
+
+
+def sources_of(unit: bytes | None) -> tuple[str, ...]:
+    """Return the sources that a unit of ours admits, () for all: networks, which the host's own addresses in its filter are not."""
+    words = [
+        line[len(_ALLOW) :].split()
+        for line in (unit or b"").decode("utf-8", "replace").splitlines()
+        if line.startswith(_ALLOW)
+    ]
+    return tuple(word for each in words for word in each if "/" in word)
+
+
+def unit_reasons(before: bytes | None, after: bytes | None, other: str) -> list[str]:
+    """Return why a unit of ours that may filter changes, as stable words; ``other``: the word where it is for something else.
+
+    The host's own addresses are in the filter too: where only these differ, another reason (other addresses of the endpoint) explains it.
+    """
+    found = ["allowed-sources-changed"] if sources_of(before) != sources_of(after) else []
+    return [*found, other] if _without_filter(before) != _without_filter(after) else found
+
+
+def sources_text(before: bytes | None, after: bytes | None) -> list[str]:
+    """Return the change of the sources that a unit admits in words: ``sources all -> 192.0.2.0/24``."""
+    old, new = (" ".join(sources_of(unit)) or "all" for unit in (before, after))
+    return [f"sources {old} -> {new}"] if old != new else []
+
+
+def _without_filter(unit: bytes | None) -> list[bytes]:
+    return [line for line in (unit or b"").splitlines() if not line.startswith((b"IPAddressAllow=", b"IPAddressDeny="))]
 
 
 def stranger_is_refused(sources: t.Sequence[str]) -> bool:

@@ -71,6 +71,12 @@ def endpoint_socket_name(service: str) -> str:
     return f"{_stem(service)}-tls.socket"
 
 
+def streams_of(unit: bytes | None) -> tuple[str, ...]:
+    """Return what a socket unit of ours listens on ("10.0.0.5:2376"), by its text; nothing for no unit."""
+    lines = (unit or b"").decode("utf-8", "replace").splitlines()
+    return tuple(line.partition("=")[2] for line in lines if line.startswith("ListenStream="))
+
+
 def listeners_path(service: str) -> str:
     """Return the file from which a Docker service takes its local listeners, see ``start_guard.py``; each start writes it."""
     return f"/run/{_stem(service)}-tls.env"
@@ -141,9 +147,7 @@ class Systemd:
 
     def endpoint_streams(self) -> tuple[str, ...]:
         """Return what our socket unit listens on, by its file; nothing where there is none."""
-        text = read_bytes_or_none(os.path.join(self.unit_directory, self.endpoint_socket)) or b""
-        lines = text.decode("utf-8", "replace").splitlines()
-        return tuple(line.partition("=")[2] for line in lines if line.startswith("ListenStream="))
+        return streams_of(read_bytes_or_none(os.path.join(self.unit_directory, self.endpoint_socket)))
 
     def exec_start(self) -> str:
         """Return ExecStart of the loaded service as busctl's JSON: a true argv array (``systemctl show`` loses quoting)."""

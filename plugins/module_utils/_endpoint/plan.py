@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 
 from .._docker import daemon_json, drop_in
 from .._docker.listeners import is_on_host
+from .._docker.source_filter import unit_reasons
+from .._docker.systemd import streams_of
 from .journal import Record
 from .state import HostState
 
@@ -255,6 +257,20 @@ def dropin_reasons(current: bytes | None, wanted: bytes | None) -> tuple[str, ..
     """Return why a drop-in of ours changes."""
     reason = drop_in.outdated(_text(current), _text(wanted))
     return (reason,) if reason else ()
+
+
+def socket_reasons(current: bytes | None, wanted: bytes | None) -> tuple[str, ...]:
+    """Return why the socket unit of the listener ``systemd`` changes."""
+    found = dropin_reasons(current, wanted)
+    if found != ("dropin-changed",):
+        return found
+    before, after = streams_of(current), streams_of(wanted)
+    listen = ("listen-changed",) if before != after else ()
+    return (*listen, *unit_reasons(_without_streams(current), _without_streams(wanted), "dropin-changed"))
+
+
+def _without_streams(unit: bytes | None) -> bytes:
+    return b"\n".join(line for line in (unit or b"").splitlines() if not line.startswith(b"ListenStream="))
 
 
 def encoded(text: str | None) -> bytes | None:

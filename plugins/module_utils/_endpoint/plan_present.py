@@ -41,6 +41,7 @@ from .plan import (
     of_dockerd,
     ordered,
     outdated_reasons,
+    socket_reasons,
 )
 from .state import HostState, connectable, same_path
 
@@ -197,7 +198,7 @@ def _plan(
         *dict.fromkeys(_REASON_OF_FILE[name] for name in sorted(certificates)),
         *dropin_reasons(state.dropin, wanted.service),
         *dropin_reasons(state.socket_dropin, wanted.socket),
-        *dropin_reasons(state.endpoint_socket, wanted.endpoint),
+        *socket_reasons(state.endpoint_socket, wanted.endpoint),
         *proxy_plan.reasons(state.proxy, wanted.proxy),
     ]
     if install and not certificates:

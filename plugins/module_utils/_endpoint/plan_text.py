@@ -11,8 +11,11 @@ from __future__ import annotations
 import typing as t
 
 from .._docker.listeners import Listen
+from .._docker.source_filter import sources_text
+from .._docker.systemd import streams_of
 from .._pki import plan_text as wording
 from .._pki import reader
+from .._proxy.files import addresses_text, listeners
 from . import certificate_store
 from .plan import Plan
 from .state import HostState
@@ -42,6 +45,7 @@ def plan_text(
     parts += _authorities_text(
         "admits", before.get(certificate_store.CLIENT_CA), after.get(certificate_store.CLIENT_CA), pending
     )
+    parts += _limits_text(found, plan)
     parts += _authorities_text("ca.pem", before.get(certificate_store.CA), after.get(certificate_store.CA))
     parts += [f"proxy {plan.proxy}"] if plan.proxy else []
     if plan.restart or plan.action not in _ACTIONS:
@@ -52,13 +56,35 @@ def plan_text(
 def _listen_text(found: HostState, plan: Plan, listen: Listen | None) -> list[str]:
     if listen is None or not _SHOW_ADDRESSES & {*plan.reasons}:
         return []
-    hosts = found.config_values.get("hosts")
-    listed = hosts if isinstance(hosts, list) else []
-    before = [str(host)[len("tcp://") :] for host in listed if str(host).startswith("tcp://")]
+    before = _listens(found)
     after = " ".join(address.endpoint() for address in listen.addresses)
     if " ".join(before) == after:  # only the holder of the port changes
         return [f"listen {after}"]
     return [f"listen {' '.join(before)} -> {after}" if before else f"listen {after}"]
+
+
+def _listens(found: HostState) -> list[str]:
+    """Return where the endpoint listens, whoever holds the port."""
+    hosts = found.config_values.get("hosts")
+    listed = hosts if isinstance(hosts, list) else []
+    by_dockerd = [str(host)[len("tcp://") :] for host in listed if str(host).startswith("tcp://")]
+    by_systemd = streams_of(found.endpoint_socket)
+    return by_dockerd or [*by_systemd] or addresses_text(listeners(found.proxy.config)).replace(",", "").split()
+
+
+def _limits_text(found: HostState, plan: Plan) -> list[str]:
+    """Return whose rights change, and which sources may connect."""
+    named = {"rights-changed", "allowed-sources-changed"} & {*plan.reasons}
+    after = {change.path: change.after for change in plan.files} if named else {}
+    parts = []
+    if "rights-changed" in named:
+        from .._proxy.differences import rights_texts
+
+        parts += rights_texts(found.proxy.config, after.get(found.proxy.files.config))
+    if "allowed-sources-changed" in named:
+        units = {found.endpoint_socket_path: found.endpoint_socket, found.proxy.files.unit_path: found.proxy.unit}
+        parts += [text for path in units if path in after for text in sources_text(units[path], after[path])]
+    return parts
 
 
 def _authorities_text(what: str, before: bytes | None, after: bytes | None, pending: t.Iterable[str] = ()) -> list[str]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._docker.source_filter import unit_reasons
 from .._errors import TlsError
+from .differences import config_reasons
 from .files import ProxyFiles
 from .package import PROGRAM, check_package
 from .service import RELOAD, RESTART, START, STOP
@@ -150,12 +152,11 @@ def reasons(state: ProxyState, after: t.Mapping[str, bytes | None]) -> tuple[str
         return ("proxy-unwanted",) if state.is_there else ()
     if not state.is_there:
         return ("proxy-new",)
-    if after[files.config] != state.config:
-        found.append("proxy-config-changed")
-    if after[files.crl] != state.crl:
+    lists_change = after[files.crl] != state.crl
+    found += config_reasons(state.config, after[files.config], lists_change=lists_change)
+    if lists_change:
         found.append("crl-changed")
-    if after[files.unit_path] != state.unit:
-        found.append("proxy-unit-changed")
+    found += unit_reasons(state.unit, after[files.unit_path], "proxy-unit-changed")
     if not state.active:
         found.append("proxy-not-running")
     elif not state.enabled:

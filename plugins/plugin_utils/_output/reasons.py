@@ -30,6 +30,8 @@ WORDS = {
     "not-yet-valid": "not valid yet",
     "profile-changed": "other usages",
     # dockerd's endpoint
+    "access-groups-changed": "other access groups",
+    "allowed-sources-changed": "other sources may connect",
     "anchors-changed": "other client authorities",
     "asked-for": "asked for",
     "certificate-changed": "a new certificate",
@@ -63,6 +65,8 @@ WORDS = {
     "proxy-not-running": "the proxy is not running",
     "proxy-not-enabled": "the proxy does not start at boot",
     "proxy-outdated": "the proxy runs with older files",
+    "rights-changed": "other rights of access groups",
+    "stream-timeout-changed": "another time limit of open streams",
     "crl-changed": "the list of revoked certificates differs",
     "staged-key-unwanted": "a key without certificate is left over",
     "unit-changed": "the unit starts dockerd by another command",
@@ -106,6 +110,7 @@ WORDS = {
 
 #: Reasons that another one implies: people read one of them, programs get all codes.
 _IMPLIED = {
+    "anchors-changed": {"access-groups-changed"},
     "endpoint-new": {
         "anchors-changed",
         "authority-changed",

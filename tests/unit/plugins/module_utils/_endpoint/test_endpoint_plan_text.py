@@ -36,6 +36,8 @@ def line(
         certificates=types.SimpleNamespace(files=lambda: FILES if before is None else before),
         config_values={} if hosts is None else {"hosts": hosts},
         engine=types.SimpleNamespace(containers_running=running),
+        endpoint_socket=None,
+        proxy=types.SimpleNamespace(config=None),
     )
     planned = types.SimpleNamespace(
         **{

@@ -70,27 +70,122 @@ def test_plan_names_the_package_that_follows(world: World, machine: FakeMachine)
     assert len(run(world, machine, replace(proxied(world), haproxy_package="haproxy"), check_mode=True)["plan"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda world: {"certificate": issued(world, 6)}, "certificate-changed"),
-        (lambda world: {"client_ca": CLIENTS.pem + OTHERS.pem}, "anchors-changed"),
-        (lambda world: {"stream_timeout": 60}, "proxy-config-changed"),
-        (lambda world: {"listen": ("127.0.0.1:2376",)}, "proxy-config-changed"),
-        (lambda world: {"allowed_sources": ("10.0.0.0/8",)}, "proxy-unit-changed"),
-    ],
-    ids=["certificate", "anchors", "timeout", "listen", "sources"],
-)
-def test_change_of_the_endpoint_does_not_touch_dockerd(
-    world: World, machine: FakeMachine, change: t.Callable[[World], dict[str, t.Any]], reason: str
+ADMITTED = (("clients", CLIENTS.pem), ("ops", OTHERS.pem))
+BOTH = {"client_ca": CLIENTS.pem + OTHERS.pem, "group_authorities": ADMITTED}
+RESTART = {"methods": ["POST"], "path": "/containers/{id}/restart"}
+
+
+def limited(rights: t.Any) -> dict[str, t.Any]:
+    return {**BOTH, "group_rights": {"ops": rights}}
+
+
+def revoked(*serials: int, number: int = 1) -> dict[str, t.Any]:
+    return {"crl": sign_list(CLIENTS.certificate, CLIENTS.key, serials, number=number, now=NOW)}
+
+
+#: Options before, what changes in them, all reasons of the change, and what the plan says of it.
+CHANGES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], list[str], str]] = {
+    "anchors": ({}, {"client_ca": CLIENTS.pem + OTHERS.pem}, ["anchors-changed", "access-groups-changed"], "admits + "),
+    "stream timeout": ({}, {"stream_timeout": 60}, ["stream-timeout-changed"], "proxy reload"),
+    "addresses": (
+        {}, {"listen": ("127.0.0.1:2376",)}, ["listen-changed"], "listen 10.0.0.5:2376 -> 127.0.0.1:2376, proxy reload",
+    ),
+    "sources": ({}, {"allowed_sources": ("10.0.0.0/8",)}, ["allowed-sources-changed"], "sources all -> 10.0.0.0/8, proxy restart"),
+    "other sources": (
+        {"allowed_sources": ("10.0.0.0/8",)}, {"allowed_sources": ("192.0.2.0/24", "fd00::/8")},
+        ["allowed-sources-changed"], "sources 10.0.0.0/8 -> 192.0.2.0/24 fd00::/8, proxy restart",
+    ),
+    "addresses behind a filter": (
+        {"allowed_sources": ("10.0.0.0/8",)}, {"allowed_sources": ("10.0.0.0/8",), "listen": ("10.0.0.7:2376",)},
+        ["listen-changed"], "listen 10.0.0.5:2376 -> 10.0.0.7:2376, proxy restart",
+    ),
+    "first limit": (BOTH, limited("read-only"), ["rights-changed"], "rights of ops: full -> read-only, proxy reload"),
+    "no limit": (limited("read-only"), BOTH, ["rights-changed"], "rights of ops: read-only -> full, proxy reload"),
+    "other preset": (limited("read-only"), limited("ci"), ["rights-changed"], "rights of ops: read-only -> ci, "),
+    "other rules": (
+        limited({"rules": [RESTART]}), limited({"rules": [RESTART, {"methods": ["GET"], "path": "/info"}]}),
+        ["rights-changed"], "rights of ops: rules -> rules (other rules), ",
+    ),
+    "limited group": (
+        {}, limited("read-only"), ["anchors-changed", "access-groups-changed"], "admits + ",
+    ),
+    "groups in another order": (
+        limited("read-only"), {**limited("read-only"), "group_authorities": ADMITTED[::-1]}, ["proxy-config-changed"], "",
+    ),
+    "first lists": ({}, revoked(), ["crl-changed"], "proxy reload"),
+    "newer lists": (revoked(), revoked(0xB0B, number=2), ["crl-changed"], "proxy reload"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "change", "reasons", "text"), CHANGES.values(), ids=CHANGES)
+def test_change_of_the_proxy_is_named_and_dockerd_is_not_touched(
+    world: World,
+    machine: FakeMachine,
+    before: dict[str, t.Any],
+    change: dict[str, t.Any],
+    reasons: list[str],
+    text: str,
 ) -> None:
+    world.addresses.add("10.0.0.7")
+    run(world, machine, replace(proxied(world), **before))
+    dockerd = world.process
+    planned = run(world, machine, given(world, listener="proxy", **change), check_mode=True)
+    result = run(world, machine, given(world, listener="proxy", **change))
+    assert result["reasons"] == planned["reasons"] == reasons
+    assert text in result["plan"][0]
+    assert result["diff"][0]["prepared"] == planned["diff"][0]["prepared"]
+    assert world.process is dockerd
+    assert world.proxy_starts == 2
+    assert not run(world, machine, given(world, listener="proxy", **change))["changed"]
+
+
+def test_renewed_certificate_is_named_and_dockerd_is_not_touched(world: World, machine: FakeMachine) -> None:
     secure_by_proxy(world)
     dockerd = world.process
-    result = run(world, machine, given(world, listener="proxy", **change(world)))
-    assert reason in result["reasons"]
+    result = run(world, machine, given(world, listener="proxy", certificate=issued(world, 6)))
+    assert result["reasons"] == ["certificate-changed"]
     assert world.process is dockerd
     assert world.containers == {"web"}
     assert world.proxy_starts == 2
+
+
+@pytest.mark.parametrize(
+    ("former", "present"),
+    [("verify required", "verify optional"), (" crl-file ", " ca-verify-file "), ("timeout connect 5s", "timeout connect 6s"),
+     ("http-request del-header Upgrade", ""), ("default_backend unknown", "default_backend full")],
+)  # fmt: skip
+def test_configuration_that_was_edited_by_hand_is_named(
+    world: World, machine: FakeMachine, former: str, present: str
+) -> None:
+    options = {**limited("read-only"), **revoked()}
+    other = sign_list(OTHERS.certificate, OTHERS.key, (), number=1, now=NOW)
+    options["crl"] += other
+    run(world, machine, replace(proxied(world), **options))
+    path = world.root / "etc/docker-tls-proxy/haproxy.cfg"
+    text = path.read_text()
+    assert former in text
+    path.write_text(text.replace(former, present))
+    assert run(world, machine, given(world, listener="proxy", **options))["reasons"] == ["proxy-config-changed"]
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons", "text"),
+    [
+        ({"allowed_sources": ("192.0.2.0/24",)}, ["allowed-sources-changed"], "sources 10.0.0.0/8 -> 192.0.2.0/24, restart yes"),
+        ({"allowed_sources": ()}, ["allowed-sources-changed"], "sources 10.0.0.0/8 -> all, restart yes"),
+        ({"listen": ("127.0.0.1:2376",), "allowed_sources": ("10.0.0.0/8",)}, ["listen-changed"], "listen 10.0.0.5:2376 -> 127.0.0.1:2376, restart"),
+    ],
+    ids=["other sources", "all sources", "addresses"],
+)  # fmt: skip
+def test_change_of_the_socket_unit_is_named(
+    world: World, machine: FakeMachine, change: dict[str, t.Any], reasons: list[str], text: str
+) -> None:
+    first = given(world, certificate=issued(world), listener="systemd", allowed_sources=("10.0.0.0/8",))
+    run(world, machine, first)
+    result = run(world, machine, given(world, listener="systemd", **change))
+    assert result["reasons"] == reasons
+    assert text in result["plan"][0]
 
 
 def test_upgraded_haproxy_gets_the_configuration_for_its_version_by_a_reload(
