@@ -35,7 +35,9 @@ class ActionModule(ModuleAction):
 
     def execute(self, module: str, arguments: Result, task_vars: Result) -> Result:
         """Return the module's result: of its program, or of itself where that cannot be sent, did not begin, or has nothing to go by."""
-        if arguments.get("state") == "confirmed" and not self._task.check_mode and self._is_confirmed(task_vars):
+        usual = arguments.get("service") in (None, "docker.service")  # another has a state directory of its own
+        confirms = arguments.get("state") == "confirmed" and not self._task.check_mode
+        if confirms and usual and self._is_confirmed(task_vars):
             return dict(endpoint_change.CONFIRMED)
         result = self._execute(module, arguments, task_vars)
         package = str(arguments.get("haproxy_package") or "")

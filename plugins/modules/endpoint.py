@@ -81,7 +81,9 @@ options:
     description: The C(daemon.json) to change. By default the one that the unit names, or C(/etc/docker/daemon.json).
     type: path
   service:
-    description: The unit that runs dockerd.
+    description:
+      - The unit that runs dockerd. Each Docker service of a host can have an endpoint of its own, with its own O(directory), O(config_path) and port; a
+        unit C(second.service) then has C(second-tls-proxy.service), C(/etc/second-tls-proxy) and C(/var/lib/second-tls).
     type: str
     default: docker.service
   existing_settings:

@@ -83,7 +83,9 @@ def main() -> None:
     try:
         with orderly_end():
             check_mode = bool(ORDER.get("check_mode"))
-            answer["result"] = endpoint.run(options, machine, StateDirectory(), utc_now(), check_mode=check_mode)
+            answer["result"] = endpoint.run(
+                options, machine, StateDirectory(options.state_directory), utc_now(), check_mode=check_mode
+            )
     except TlsError as error:
         answer["error"] = {"message": error.message, "hint": error.hint, "code": error.code}
     answer["steps"] = STEPS

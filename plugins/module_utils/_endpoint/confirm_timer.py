@@ -17,7 +17,6 @@ from .._docker.systemd import Systemd
 from .._errors import TlsError
 from .._files import fsync_directory, write_atomic
 
-NAME = "docker-tls-revert"
 _SERVICE = """\
 # Managed by Ansible (portcullis.docker_tls): rolls back an unconfirmed change of Docker's TLS endpoint.
 [Unit]
@@ -50,13 +49,13 @@ def arm(systemd: Systemd, command: t.Sequence[str], journal_path: str, seconds: 
     )
     write_atomic(_path(systemd, "timer"), _TIMER.format(seconds=seconds).encode("utf-8"), 0o644)
     systemd.daemon_reload()
-    systemd.command("enable", "--quiet", f"{NAME}.timer")
-    systemd.command("restart", f"{NAME}.timer")  # one that an earlier run has left counts again, from now
+    systemd.command("enable", "--quiet", f"{_name(systemd)}.timer")
+    systemd.command("restart", f"{_name(systemd)}.timer")  # one that an earlier run has left counts again, from now
 
 
 def is_armed(systemd: Systemd) -> bool:
     """Return whether the timer runs."""
-    return systemd.is_active(f"{NAME}.timer")
+    return systemd.is_active(f"{_name(systemd)}.timer")
 
 
 def disarm(systemd: Systemd) -> None:
@@ -64,7 +63,7 @@ def disarm(systemd: Systemd) -> None:
     if not os.path.exists(_path(systemd, "timer")):
         return
     with contextlib.suppress(TlsError):
-        systemd.command("disable", "--quiet", "--now", f"{NAME}.timer")
+        systemd.command("disable", "--quiet", "--now", f"{_name(systemd)}.timer")
     for kind in ("timer", "service"):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(_path(systemd, kind))
@@ -73,4 +72,8 @@ def disarm(systemd: Systemd) -> None:
 
 
 def _path(systemd: Systemd, kind: str) -> str:
-    return os.path.join(systemd.unit_directory, f"{NAME}.{kind}")
+    return os.path.join(systemd.unit_directory, f"{_name(systemd)}.{kind}")
+
+
+def _name(systemd: Systemd) -> str:
+    return f"{systemd.service.rpartition('.')[0]}-tls-revert"

@@ -39,4 +39,4 @@ def ensure_endpoint(parameters: t.Mapping[str, t.Any], *, check_mode: bool) -> d
         require_cryptography()
     machine = Machine(Systemd(options.service, options.socket))
     with orderly_end():
-        return endpoint.run(options, machine, StateDirectory(), utc_now(), check_mode=check_mode)
+        return endpoint.run(options, machine, StateDirectory(options.state_directory), utc_now(), check_mode=check_mode)

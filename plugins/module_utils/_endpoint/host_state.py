@@ -34,7 +34,7 @@ class HostContext:
 
     host: request_names.Host
     machine: t.Callable[[Options], Machine]
-    state: StateDirectory
+    state: t.Callable[[Options], StateDirectory]
 
 
 def this_host() -> HostContext:
@@ -46,7 +46,7 @@ def this_host() -> HostContext:
             machine=machine_identity.machine_identity(),
         ),
         machine=lambda options: Machine(Systemd(options.service, options.socket)),
-        state=StateDirectory(),
+        state=lambda options: StateDirectory(options.state_directory),
     )
 
 
@@ -131,5 +131,5 @@ def _endpoint(
     if options.state != "present":
         return endpoint.Current(False, ("asked-for",), ())
     options = replace(options, certificate_pending=options.certificate_pending or pending)
-    found = endpoint.is_current(options, context.machine(options), context.state, now)
+    found = endpoint.is_current(options, context.machine(options), context.state(options), now)
     return endpoint.Current(False, ("asked-for",), ()) if found.current and options.verify else found

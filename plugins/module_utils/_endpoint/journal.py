@@ -14,6 +14,7 @@ import base64
 import contextlib
 import errno
 import fcntl
+import glob
 import json
 import os
 import time
@@ -23,7 +24,9 @@ from dataclasses import MISSING, dataclass, fields, replace
 from .._errors import TlsError
 from .._files import advice, ensure_directory, fsync_directory, read_bytes_or_none, write_atomic
 
-STATE_DIRECTORY = "/var/lib/docker-tls"
+_STATES = "/var/lib"
+_STATE = "-tls"  # behind the name of the service
+STATE_DIRECTORY = f"{_STATES}/docker{_STATE}"
 BEGUN = "begun"  # files may be changed: to be rolled back
 UNCONFIRMED = "unconfirmed"  # verified on the host; rolled back unless it is confirmed
 COMMITTED = "committed"  # only the cleanup is left
@@ -167,8 +170,13 @@ def decode(kind: t.Any, encoded: t.Mapping[str, t.Any]) -> t.Any:
     return kind(**values)
 
 
+def state_directory(service: str) -> str:
+    """Return the path of the state directory of a Docker service: each has its own."""
+    return f"{_STATES}/{service.rpartition('.')[0]}{_STATE}"
+
+
 class StateDirectory:
-    """The directory of journal, record and lock."""
+    """The directory of journal, record and lock of one Docker service."""
 
     def __init__(self, path: str = STATE_DIRECTORY) -> None:
         self.path = path
@@ -241,6 +249,18 @@ class StateDirectory:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.record_path)
             fsync_directory(self.path)
+
+    def neighbours(self) -> dict[str, Record]:
+        """Return the records of the other Docker services of this host, by service; what is no record is left out."""
+        found = {}
+        for path in glob.glob(os.path.join(glob.escape(os.path.dirname(self.path)), f"*{_STATE}")):
+            if path == self.path:
+                continue
+            with contextlib.suppress(TlsError):
+                record = StateDirectory(path).read_record()
+                if record is not None:
+                    found[f"{os.path.basename(path)[: -len(_STATE)]}.service"] = record
+        return found
 
     def is_unverified(self) -> bool:
         """Return whether no controller has verified the endpoint since it was last changed."""

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from .._errors import TlsError
 from .._host.file_owner import CONTROL_CHARACTER
+from .journal import state_directory
 
 DEFAULT_DIRECTORY = "/etc/docker/certs"
 
@@ -59,6 +60,11 @@ class Options:
         """The socket unit that belongs to the service."""
         return self.service.rpartition(".")[0] + ".socket"
 
+    @property
+    def state_directory(self) -> str:
+        """Where journal, record and lock of the service are: ``/var/lib/docker-tls`` for ``docker.service``."""
+        return state_directory(self.service)
+
     def checked(self) -> Options:
         """Return the options. Raises TlsError ``option-invalid`` where one of them makes no sense on any host."""
         if not self.directory.startswith("/") or self.directory.rstrip("/") in ("", "/etc", "/var", "/etc/docker"):
@@ -68,7 +74,7 @@ class Options:
         for name, text in (("directory", self.directory), ("config_path", self.config_path), ("service", self.service)):
             if CONTROL_CHARACTER.search(text):
                 raise _invalid(name, text, "Write it without control characters: units name it.")
-        if not self.service.endswith(".service"):
+        if not self.service.endswith(".service") or "/" in self.service:
             raise _invalid("service", self.service, "Write the unit's whole name, for example docker.service.")
         times = (("start_timeout", self.start_timeout), ("stream_timeout", self.stream_timeout))
         for name, value in (*times, ("port", self.port)):

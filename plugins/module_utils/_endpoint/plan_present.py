@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass, replace
 
@@ -111,7 +112,7 @@ def plan_present(
         pending=_pending(state, options, check_mode),
         check_mode=check_mode,
     )
-    sockets = (*_left_behind(state), *sockets, *_other_sockets(state, options, derivation))
+    sockets = (*_left_behind(state), *_shared(state, options), *sockets, *_other_sockets(state, options, derivation))
     findings: tuple[Finding, ...] = sockets
     if not plan.changed:
         findings = (*listen.findings, *sockets, *_check_standing(state, options, files))
@@ -364,6 +365,23 @@ def _left_behind(state: HostState) -> tuple[Finding, ...]:
     text = f"the endpoint was set up in {state.left_behind}, which still has it, and now {state.config_path} should have it"
     hint = f"Run with state absent and the path {state.left_behind} first; or remove hosts and tls* there, if dockerd does not read it."
     return (error("config-path-changed", text, hint),)
+
+
+def _shared(state: HostState, options: Options) -> tuple[Finding, ...]:
+    """Refuse to change what belongs to the endpoint of another Docker service of this host (two proxies, for example)."""
+    found = []
+    for service, record in state.neighbours.items():
+        if record.directory and os.path.realpath(record.directory) == os.path.realpath(options.directory):
+            text = f"{options.directory} has the certificates of the endpoint of {service}, another Docker service of this host"
+            hint = (
+                f"Give {state.services.service.name} a directory of its own (option directory of the module endpoint)."
+            )
+            found.append(error("endpoint-shared", text, hint))
+        if record.config_path == state.config_path and (options.listener != "proxy" or record.settings):
+            text = f"{state.config_path} is also read by {service}, another Docker service of this host, whose endpoint it would change or undo"
+            hint = f"Start {state.services.service.name} with a daemon.json of its own (dockerd --config-file), or give both the listener proxy."
+            found.append(error("endpoint-shared", text, hint))
+    return tuple(found)
 
 
 # For a pending certificate the authorities are checked where they are known; on the first run in check mode the CA does not exist yet.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import glob
 import os
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._docker.daemon_json import parse_daemon_json
@@ -78,6 +78,7 @@ class HostState:
     later: tuple[str, ...] = ()  # names where other files have replaced ours since
     former: tuple[str, ...] = ()  # directories of earlier runs that hold another tool's files
     unverified: bool = False  # changed, and not verified from the controller since
+    neighbours: t.Mapping[str, Record] = field(default_factory=dict)  # records of this host's other Docker services
 
     @property
     def config_values(self) -> dict[str, t.Any]:
@@ -162,6 +163,7 @@ def gather(
         later=later_names(directory),
         former=tuple(one for one in (record.former if record else ()) if one != directory and adopted_revision(one)),
         unverified=state.is_unverified(),
+        neighbours=state.neighbours(),
     )
 
 

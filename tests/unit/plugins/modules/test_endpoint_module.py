@@ -29,7 +29,7 @@ def world(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> World:
     host = World(tmp_path / "host").build()
     machine = install(monkeypatch, host, Effects())
     monkeypatch.setattr(entry, "Machine", lambda *_parts: machine)
-    monkeypatch.setattr(entry, "StateDirectory", lambda: StateDirectory(str(host.state)))
+    monkeypatch.setattr(entry, "StateDirectory", lambda _path: StateDirectory(str(host.state)))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return host
 

@@ -195,7 +195,7 @@ def test_host_state_of_a_secured_host_tells_what_it_has(
     machine: t.Any = install(monkeypatch, world, Effects())
     state = StateDirectory(str(world.state))
     monkeypatch.setattr(call, "Machine", lambda *_parts: machine)
-    monkeypatch.setattr(call, "StateDirectory", lambda: state)
+    monkeypatch.setattr(call, "StateDirectory", lambda _path: state)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     pair = made.leaf(SERVER, common_name=ADDRESS, subject_names=(ADDRESS, "localhost"))
     world.certificates.mkdir(mode=0o700)
@@ -210,7 +210,7 @@ def test_host_state_of_a_secured_host_tells_what_it_has(
     assert run_module(endpoint_module, {**wish, "certificate_content": pair.pem})["changed"]
 
     host = request_names.Host("box.example.test", lambda selectors: [])
-    context = _host_state.HostContext(host=host, machine=lambda options: machine, state=state)
+    context = _host_state.HostContext(host=host, machine=lambda options: machine, state=lambda options: state)
     monkeypatch.setattr(_host_state, "this_host", lambda: context)
     request = defaults(
         REQUEST_OPTIONS,

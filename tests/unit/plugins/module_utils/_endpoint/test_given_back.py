@@ -469,7 +469,7 @@ def test_giving_back_needs_no_library(bench: Bench, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(compat, "library_problem", lambda: problem)
     monkeypatch.setattr(entry, "require_root", lambda _purpose: None)
     monkeypatch.setattr(entry, "Machine", lambda _systemd: bench.machine)
-    monkeypatch.setattr(entry, "StateDirectory", lambda: journal.StateDirectory(str(bench.world.state)))
+    monkeypatch.setattr(entry, "StateDirectory", lambda _path: journal.StateDirectory(str(bench.world.state)))
     given = {name: option.get("default") for name, option in ENDPOINT_OPTIONS.items()}
     options = {
         **given,

@@ -29,7 +29,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint im
     replaceable,
     state,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import Record, StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import options_from
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import requests
@@ -121,7 +121,7 @@ class Host:
         return host_state.HostContext(
             host=requests.Host("web1.example.test", lambda selectors: []),
             machine=lambda options: self.machine,
-            state=self.state,
+            state=lambda options: self.state,
         )
 
 
@@ -227,6 +227,20 @@ def elsewhere(host: Host) -> None:
     assert not host.run(check_mode=False)
 
 
+def neighbour(*, of_certificates: bool = False, **changes: t.Any) -> t.Callable[[Host], object]:
+    """Have another Docker service with an endpoint on the host, with the same daemon.json or the same certificates."""
+
+    def arrange(host: Host) -> None:
+        place = (
+            {"directory": str(host.world.certificates)} if of_certificates else {"config_path": str(host.world.config)}
+        )
+        other = StateDirectory(str(host.world.state.with_name("second-tls")))
+        other.make()
+        other.write_record(Record(written_config=b"{}", **place, **changes))
+
+    return arrange
+
+
 def foreign_store(host: Host) -> None:
     host.world.certificates.mkdir(parents=True, mode=0o700)
     (host.world.certificates / "current").mkdir()
@@ -273,6 +287,9 @@ CASES: dict[str, Case] = {
     "dropin-after-ours": Case(
         dropin("docker.service", "zzz.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n")
     ),
+    "endpoint-shared": Case(neighbour(of_certificates=True)),
+    "endpoint-shared daemon.json": Case(neighbour(settings={"tls": True}), {"listener": "proxy"}),
+    "endpoint-shared listener": Case(neighbour()),
     "engine-too-old": Case(engine(version="19.03.1")),
     "existing-conflict": Case(lambda host: (flags("-H fd:// --debug")(host), config('{"debug": true}')(host))),
     "existing-settings": Case(config('{"hosts": ["tcp://127.0.0.1:2375"]}')),

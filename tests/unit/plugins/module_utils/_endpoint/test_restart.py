@@ -153,6 +153,8 @@ def test_set_live_restore_waits_until_it_shows(facts: tuple[EngineFacts | None, 
 class Manager:
     """A systemd that remembers its commands."""
 
+    service = "docker.service"
+
     def __init__(self, directory: pathlib.Path) -> None:
         self.unit_directory = str(directory)
         self.commands: list[tuple[str, ...]] = []
