@@ -77,6 +77,16 @@ options:
     elements: dict
     default: []
     suboptions: *client
+  limited_clients:
+    description: Further clients that are admitted with limited rights (O(portcullis.docker_tls.endpoint#module:group_rights)) and must not get more.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *client
+  upgraded_connection:
+    description: Whether the client of O(certificate_content) must get a connection that dockerd takes over, as BuildKit needs it.
+    type: bool
+    default: false
   foreign_client:
     description: Whether a client of an unknown authority is tried, which is made for this call. Needs C(cryptography).
     type: bool
@@ -180,6 +190,8 @@ _SPECIFICATION: dict[str, t.Any] = {
     "expected_engine_version": {"type": "str", "default": ""},
     "refused_clients": {"type": "list", "elements": "dict", "default": [], "options": _CLIENT},
     "admitted_clients": {"type": "list", "elements": "dict", "default": [], "options": _CLIENT},
+    "limited_clients": {"type": "list", "elements": "dict", "default": [], "options": _CLIENT},
+    "upgraded_connection": {"type": "bool", "default": False},
     "foreign_client": {"type": "bool", "default": True},
     "closed_ports": {"type": "list", "elements": "int", "default": [2375]},
     "timeout": {"type": "int", "default": 10},
@@ -190,12 +202,12 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
     """Do the module's one call."""
     given = module.params
     target = Target(given["address"] or given["host"], given["port"], given["host"], float(given["timeout"]))
-    refused, admitted = (
+    refused, admitted, limited = (
         tuple(
             ProbeClient(item["name"], Client(item["certificate_content"], item["key_content"]))
             for item in given[option]
         )
-        for option in ("refused_clients", "admitted_clients")
+        for option in ("refused_clients", "admitted_clients", "limited_clients")
     )
     wanted = Verification(
         target=target,
@@ -206,6 +218,8 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
         engine_version=given["expected_engine_version"],
         refused=refused,
         admitted=admitted,
+        limited=limited,
+        upgraded=given["upgraded_connection"],
         foreign_client=given["foreign_client"],
         closed_ports=tuple(given["closed_ports"]),
     )

@@ -65,7 +65,7 @@ def counted(owner: object, name: str, label: str = "", *, after: str = "") -> No
 def main() -> None:
     """Run what standard input orders."""
     given = {key: tuple(v) if isinstance(v, list) else v for key, v in ORDER["options"].items()}
-    options = Options(**{**given, "controller_now": parse_time(given.get("controller_now", ""))}).checked()
+    options = Options(**{**given, "controller_now": parse_time(given.get("controller_now", ""))})
     machine = Machine(Systemd(options.service, options.socket))
     for name in ("rename", "unlink", "mkdir", "link", "symlink", "open"):
         counted(os, name)
@@ -83,6 +83,7 @@ def main() -> None:
     try:
         with orderly_end():
             check_mode = bool(ORDER.get("check_mode"))
+            options.checked()
             answer["result"] = endpoint.run(
                 options, machine, StateDirectory(options.state_directory), utc_now(), check_mode=check_mode
             )

@@ -11,7 +11,10 @@ import ssl
 import time
 
 import pytest
-from proxy_lab import CLIENTS, DOCKER, RECORDER, Lab, Reply, exchange
+from proxy_lab import CLIENTS, DOCKER, RECORDER, RIGHTS, Lab, Reply, exchange
+
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import probe
+from conftest import SERVER
 
 CREATE = "POST /containers/create"
 
@@ -306,6 +309,18 @@ def test_start_of_an_exec_comes_on_a_connection_of_its_own(lab: Lab) -> None:
     reply = lab.ask("operators", data.encode(), DOCKER)
     assert reply.status == 201
     assert "connection: close" in reply.text.lower()
+
+
+def test_verification_from_the_controller_knows_limited_clients_from_others(lab: Lab) -> None:
+    """By BuildKit's session, which the proxy passes on for clients with all rights only."""
+    target = probe.Target(lab.host.address, DOCKER, lab.host.address)
+    limited, taken_over = {}, {}
+    for name in RIGHTS:
+        client = probe.Client(CLIENTS[name].pem, CLIENTS[name].key_pem.decode())
+        limited[name] = probe.check_limited(target, name, client, SERVER.pem).passed
+        taken_over[name] = probe.check_taken_over(target, client, SERVER.pem).passed
+    assert taken_over == {name: name == "operators" for name in RIGHTS}
+    assert limited == {name: name != "operators" for name in RIGHTS}
 
 
 def test_docker_that_does_not_run_is_said_in_its_words(lab: Lab) -> None:

@@ -22,6 +22,10 @@ from dataclasses import dataclass
 from .._docker.tls_greeting import HandshakeError, ServerGreeting, read_greeting
 from .._pki.der_name import name_text
 
+#: BuildKit's session: dockerd takes the connection over, and a proxy never passes it on for clients with limited rights.
+_SESSION = (
+    b"POST /session HTTP/1.1\r\nHost: docker\r\nUser-Agent: portcullis\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+)
 _REQUEST = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: portcullis\r\nConnection: close\r\n\r\n"
 # dockerd sends them with every answer of /_ping (Docker Engine API, SystemPing).
 _DOCKER_HEADERS = ("api-version", "docker-experimental", "builder-version")
@@ -81,8 +85,8 @@ class Check:
         return {"check": self.check, "passed": self.passed, "detail": self.detail}
 
 
-def ask(target: Target, context: ssl.SSLContext | None) -> Answer:
-    """Ask ``/_ping`` over TLS with ``context``, or over plain HTTP with None. Never raises for network reasons."""
+def ask(target: Target, context: ssl.SSLContext | None, request: bytes = _REQUEST) -> Answer:
+    """Send ``request`` over TLS with ``context``, or over plain HTTP with None. Never raises for network reasons."""
     deadline = time.monotonic() + target.timeout
     try:
         with contextlib.ExitStack() as stack:
@@ -92,8 +96,8 @@ def ask(target: Target, context: ssl.SSLContext | None) -> Answer:
             if context is not None:
                 wrapped = context.wrap_socket(connection, server_hostname=target.server_name or target.address)
                 connection = stack.enter_context(wrapped)
-            connection.sendall(_REQUEST)
-            return parse_answer(_read_all(connection, deadline))
+            connection.sendall(request)
+            return parse_answer(_read_all(connection, deadline, until=b"\r\n\r\n" if request == _SESSION else b""))
     except ssl.SSLCertVerificationError as error:
         return Answer(None, "", f"the server's certificate is not accepted: {error.verify_message}")
     except (OSError, ValueError) as error:
@@ -147,6 +151,27 @@ def check_good_client(target: Target, client: Client, ca: str, expected_engine: 
     wrong_engine = answer.status == 200 and not passed
     detail = f"{answer.detail}, expected engine {expected_engine}" if wrong_engine else answer.detail
     return Check("good-client", passed, detail)
+
+
+def check_limited(target: Target, name: str, client: Client, ca: str) -> Check:
+    """A client whose rights a proxy limits gets no connection that dockerd takes over, but the proxy's 403."""
+    try:
+        answer = ask(target, client_context(client, ca), _SESSION)
+    except (ssl.SSLError, OSError) as error:
+        return Check(name, False, f"the test client's certificate or key cannot be used: {_reason(error)}")
+    detail = f"POST /session: {answer.detail}"
+    return Check(name, answer.status == 403, detail if answer.status == 403 else f"NOT LIMITED: {detail}")
+
+
+def check_taken_over(target: Target, client: Client, ca: str) -> Check:
+    """A client with all rights gets a connection that dockerd takes over (101), as BuildKit and ``docker exec`` need it."""
+    try:
+        answer = ask(target, client_context(client, ca), _SESSION)
+    except (ssl.SSLError, OSError) as error:
+        return Check(
+            "upgraded-connection", False, f"the client's certificate, key or ca cannot be used: {_reason(error)}"
+        )
+    return Check("upgraded-connection", answer.status == 101, f"POST /session: {answer.detail}")
 
 
 def check_refused(target: Target, name: str, client: Client) -> Check:
@@ -235,10 +260,10 @@ def _refusal(name: str, answer: Answer, *, reachable: bool) -> Check:
     return Check(name, True, f"no HTTP response ({answer.detail})")
 
 
-def _read_all(connection: socket.socket, deadline: float) -> bytes:
-    """Read until the peer closes, the deadline passes, or enough has come; keep what came before an error."""
+def _read_all(connection: socket.socket, deadline: float, until: bytes = b"") -> bytes:
+    """Read until the peer closes, the deadline passes, ``until`` or enough has come; keep what came before an error."""
     data = b""
-    while len(data) < _LARGEST_ANSWER:
+    while len(data) < _LARGEST_ANSWER and not (until and until in data):
         left = deadline - time.monotonic()
         if left <= 0:
             break

@@ -19,10 +19,12 @@ from .probe import (
     Target,
     check_good_client,
     check_greeting,
+    check_limited,
     check_no_certificate,
     check_plain_http,
     check_port_closed,
     check_refused,
+    check_taken_over,
 )
 
 
@@ -46,6 +48,8 @@ class Verification:
     engine_version: str = ""
     refused: tuple[ProbeClient, ...] = ()
     admitted: tuple[ProbeClient, ...] = ()
+    limited: tuple[ProbeClient, ...] = ()
+    upgraded: bool = False
     foreign_client: bool = True
     closed_ports: tuple[int, ...] = ()
 
@@ -66,6 +70,9 @@ def verify(wanted: Verification, now: datetime) -> dict[str, t.Any]:
         replace(check_good_client(target, one.client, wanted.ca, wanted.engine_version), check=one.name)
         for one in wanted.admitted
     ]
+    checks += [check_limited(target, one.name, one.client, wanted.ca) for one in wanted.limited]
+    if wanted.upgraded and wanted.client.certificate:
+        checks.append(check_taken_over(target, wanted.client, wanted.ca))
     if greeting is None:
         checks.append(Check("served-certificate", False, f"no TLS server at {target.text}: {problem}"))
     else:
@@ -89,7 +96,10 @@ def verify(wanted: Verification, now: datetime) -> dict[str, t.Any]:
 def _unreachable(wanted: Verification, now: datetime) -> dict[str, t.Any]:
     """Return the result where nothing answers in time: each further check would wait as long, and show the same."""
     target = wanted.target
-    expected = [*(["good-client"] if wanted.client.certificate else []), *(one.name for one in wanted.admitted)]
+    expected = [
+        *(["good-client"] if wanted.client.certificate else []),
+        *(one.name for one in (*wanted.admitted, *wanted.limited)),
+    ]
     names = [*expected, "no-certificate", *(one.name for one in _refused(wanted, now)), "plain-http"]
     checks = [Check("served-certificate", False, f"no TLS server at {target.text}: {NO_ANSWER}")]
     checks += [Check(name, False, "not tried, because nothing answers") for name in names]

@@ -26,8 +26,9 @@ def _reads(*paths: str) -> tuple[Rule, ...]:
     return tuple(Rule(_READ, path) for path in paths)
 
 
-#: What every client sends first, and nothing secret.
-_HELLO = _reads("/_ping", "/version")
+#: What every client sends first, to learn the API's version; all rights have it.
+PING = Rule(_READ, "/_ping")
+_HELLO = (PING, *_reads("/version"))
 
 #: State of the host and its containers. Command lines and labels are in it (``containers/json``, ``events``, ``top``).
 _READ_ONLY = _HELLO + _reads(

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
-from .presets import FULL, PRESETS
+from .presets import FULL, PING, PRESETS
 from .rules import Rule, parse_rule
 
 _KEYS = {"preset", "rules"}
@@ -55,7 +55,7 @@ def parse_rights(value: t.Any, where: str) -> Rights:
         )
     own = tuple(parse_rule(each, f"{where}, rule {number}") for number, each in enumerate(rules, 1))
     if name is None:
-        return Rights("rules", own)
+        return Rights("rules", (PING, *own))
     preset = _preset(name, where)
     return Rights(f"{name} + rules" if own else str(name), (*preset, *own))
 

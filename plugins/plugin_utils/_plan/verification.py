@@ -9,6 +9,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ...module_utils._errors import TlsError
+from ...module_utils._proxy.presets import FULL
 from .._client_files import given_client
 from .._variables.as_written import is_true
 from .._variables.binding import Bound
@@ -73,12 +74,28 @@ def clients(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         ],
         "path": options.ca_path(bound, ROLE, fleet),
         "passphrase": options.ca_passphrase(bound, ROLE, fleet),
-        "groups": [group for group in groups if group not in external],
+        "groups": list(
+            dict.fromkeys([group for group in groups if group not in external] + _own_limited(bound, fleet, hosts))
+        ),
         "name": "docker-tls-verify",
         "validity": "10m",
         "expired": True,
         "revoked": [group for group in _listed_groups(fleet, hosts) if not issuer_settings.is_external(issuers, group)],
     }
+
+
+def _own_limited(bound: Bound, fleet: Fleet, hosts: t.Iterable[str]) -> list[str]:
+    """Return the groups with limited rights on one of the hosts for which this collection's CA makes clients."""
+    issuers = options.issuers(bound, fleet)
+    found = sorted({group for host in hosts for group in _limited(fleet[host])})
+    return [group for group in found if not issuer_settings.is_external(issuers, group)]
+
+
+def _limited(variables: Mapping) -> list[str]:
+    """Return the groups that a host admits with limited rights."""
+    rights = variables.get("docker_daemon_group_rights") if access_lists.is_proxy(variables) else None
+    groups = variables.get("docker_daemon_access_groups") or ["clients"]
+    return [group for group in groups if rights.get(group, FULL) != FULL] if isinstance(rights, t.Mapping) else []
 
 
 def _listed_groups(fleet: Fleet, hosts: t.Iterable[str]) -> list[str]:
@@ -154,9 +171,27 @@ def endpoint(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
             *_revoked_clients(made.get("revoked") or {}, groups, seen),
         ],
         "admitted_clients": revocation.generation_clients(generations, known, "admitted", groups),
+        **_proxied(fleet[host], made, group),
         # Another process there is not dockerd: the host has warned of it, by its name.
         "closed_ports": [] if foreign else [2375],
     }
+
+
+def _proxied(variables: Mapping, made: Mapping, group: str) -> Options:
+    """Return what only a proxy has to be asked: whether it limits the groups whose rights are limited, and passes on those of others."""
+    if not access_lists.is_proxy(variables):
+        return {}
+    limited, clients_made = _limited(variables), made.get("clients") or {}
+    tried = [
+        {
+            "name": f"limited-{name}",
+            "certificate_content": clients_made[name]["certificate_content"],
+            "key_content": made["key_content"],
+        }
+        for name in limited
+        if (clients_made.get(name) or {}).get("certificate_content")
+    ]
+    return {"limited_clients": tried, "upgraded_connection": group not in limited}
 
 
 def _sources(bound: Bound) -> Options:

@@ -339,3 +339,47 @@ def test_client_context_leaves_no_key_on_disk(monkeypatch: pytest.MonkeyPatch, t
 def test_parse_answer_knows_http_from_everything_else(data: bytes, status: int | None, engine: str) -> None:
     answer = probe.parse_answer(data)
     assert (answer.status, answer.engine_version) == (status, engine)
+
+
+def answering(tmp_path: pathlib.Path, answer: bytes) -> probe.Target:
+    """Return a server that verifies its client, answers one request so and leaves the connection open, as for an upgrade."""
+    path = leaf(SERVER, "server", subject_names=NAMES).write(tmp_path, "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, path.with_suffix(".key"))
+    context.load_verify_locations(cadata=CLIENTS.pem)
+    context.verify_mode = ssl.CERT_REQUIRED
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as connection:
+            assert connection.recv(1000).startswith(b"POST /session HTTP/1.1\r\n")
+            connection.sendall(answer)
+            connection.recv(1)  # until the client leaves
+
+    threading.Thread(target=serve, daemon=True).start()
+    return probe.Target("127.0.0.1", listener.getsockname()[1], "localhost", 30.0)
+
+
+REJECTED = b'HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n{"message": "no"}'
+TAKEN_OVER = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "limited", "taken_over"),
+    [(REJECTED, True, False), (TAKEN_OVER, False, True), (ANSWER, False, False)],
+    ids=["rejected", "taken over", "answered"],
+)
+def test_connection_that_docker_takes_over_is_for_clients_with_all_rights_only(
+    tmp_path: pathlib.Path, answer: bytes, limited: bool, taken_over: bool
+) -> None:
+    found = probe.check_limited(answering(tmp_path, answer), "limited-ci", client(GOOD), SERVER.pem)
+    assert (found.passed, found.detail.startswith("NOT LIMITED")) == (limited, not limited)
+    other = probe.check_taken_over(answering(tmp_path, answer), client(GOOD), SERVER.pem)
+    assert (other.check, other.passed) == ("upgraded-connection", taken_over)
+
+
+def test_client_whose_rights_are_limited_and_who_is_not_admitted_shows_nothing(serve: t.Any) -> None:
+    """A rejected handshake is not the limit that was asked about."""
+    limited = (verify_remote.ProbeClient("limited-ci", client(FOREIGN)),)
+    wanted = verify_remote.Verification(target=serve(), ca=SERVER.pem, closed_ports=(), limited=limited)
+    assert failures(verify_remote.verify(wanted, NOW)) == {"limited-ci"}

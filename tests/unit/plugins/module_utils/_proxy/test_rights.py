@@ -253,7 +253,9 @@ def test_rights_of_own_rules_allow_these_only() -> None:
     assert allows(found, "GET", "/containers/web/logs")
     assert not allows(found, "POST", "/containers/web/stop")
     assert not allows(found, "GET", "/containers/web/restart")
-    assert not allows(found, "GET", "/_ping")
+    assert not allows(found, "GET", "/version")
+    assert not allows(found, "POST", "/_ping")
+    assert allows(found, "HEAD", "/_ping"), "what every client sends first"
     assert found.name == "rules"
 
 

@@ -81,3 +81,53 @@ def test_host_has_to_refuse_a_revoked_serial_of_a_list_that_it_has(
     known["docker_daemon_allowed_sources"] = ["192.0.2.0/24"]
     filtered = verification.endpoint(Bound(known, lambda value: value), fleet)
     assert filtered == {**options, verification.SOURCES: ["192.0.2.0/24"]}
+
+
+LIMITED: dict[str, t.Any] = {**PROXY, "docker_daemon_access_groups": ["ops", "ci", "readers"]}
+RULES = {"rules": [{"methods": ["GET"], "path": "/info"}]}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ({"web1": {**LIMITED, "docker_daemon_group_rights": {"readers": "read-only", "ci": RULES}}}, ["ops", "ci", "readers"]),
+        ({"web1": {**LIMITED, "docker_daemon_group_rights": {"ops": "read-only", "ci": "full"}}}, ["ops"]),
+        ({"web1": {**LIMITED, "docker_daemon_group_rights": {"others": "read-only"}}}, ["ops"]),
+        ({"web1": HOST, "web2": {**LIMITED, "docker_daemon_group_rights": {"readers": "ci"}}}, ["ops", "readers"]),
+        ({"web1": {**LIMITED, "docker_daemon_listener": "systemd", "docker_daemon_group_rights": {"ci": "ci"}}}, ["ops"]),
+    ],
+    ids=["two limited", "the first limited", "not admitted", "on one host", "another listener"],
+)  # fmt: skip
+def test_client_of_each_limited_group_is_made(hosts: dict[str, t.Any], expected: list[str]) -> None:
+    known = variables(**hosts["web1"], ansible_play_batch=list(hosts), groups={"docker_hosts": list(hosts)})
+    made = verification.clients(Bound(known, lambda value: value), hosts)
+    assert made is not None and made["groups"] == expected
+
+
+@pytest.mark.parametrize(
+    ("rights", "limited", "upgraded"),
+    [({}, [], True), ({"clients": "read-only"}, ["limited-clients"], True), ({"ops": RULES, "clients": "full"}, ["limited-ops"], False)],
+    ids=["none", "another group", "the group of the good client"],
+)  # fmt: skip
+def test_proxy_has_to_limit_these_and_to_pass_on_the_others(
+    rights: dict[str, t.Any], limited: list[str], upgraded: bool
+) -> None:
+    client = {"certificate_content": "A", "expired_certificate_content": "E"}
+    host = {
+        **PROXY,
+        "docker_daemon_access_groups": ["ops", "clients"],
+        "docker_daemon_group_rights": rights,
+        "inventory_hostname": "web1",
+    }
+    known = variables(
+        **host,
+        docker_daemon_endpoint={"changed": True, "endpoint": {}},
+        __docker_daemon_clients={"clients": {"ops": client, "clients": client}, "key_content": "K"},
+    )
+    options = verification.endpoint(Bound(known, lambda value: value), {"web1": host, "localhost": known})
+    assert options is not None
+    assert ([one["name"] for one in options["limited_clients"]], options["upgraded_connection"]) == (limited, upgraded)
+    other = {**host, "docker_daemon_listener": "dockerd"}
+    known["docker_daemon_listener"] = "dockerd"
+    options = verification.endpoint(Bound(known, lambda value: value), {"web1": other, "localhost": known})
+    assert options is not None and "limited_clients" not in options
