@@ -120,7 +120,8 @@ def test_whole_run_shuts_out_everywhere_and_the_others_notice_nothing(hosts: dic
     assert "revoked-" not in status.output and "revocation-list-outdated" not in status.output, status.output
     verification = play(playbook="playbooks/verify.yml", docker_client_cert_clients=WITHOUT_BOB)
     assert verification.returncode == 0, verification.output
-    assert verification.output.count("revoked-client-of-clients") == 2, verification.output
+    for check in ("revoked-client-of-clients", "limited-watchers", "upgraded-connection"):
+        assert verification.output.count(check) == 2, verification.output
 
 
 def test_host_that_leaves_the_proxy_refuses_by_a_new_authority(hosts: dict[str, Any], thief: Bundle) -> None:

@@ -95,6 +95,28 @@ def test_group_with_limited_rights_reads_and_writes_nothing(address: str) -> Non
     assert not curl(address, "/containers/keeper/archive?path=/etc/passwd", wendy).succeeded
 
 
+def test_check_mode_names_changed_rights_and_sources() -> None:
+    run = play(
+        "--check",
+        docker_daemon_group_rights={"watchers": "monitoring"},
+        docker_daemon_allowed_sources=["192.0.2.0/24"],
+    )
+    assert run.returncode == 0, run.output
+    assert (
+        run.output.count("rights of watchers: read-only -> monitoring, sources all -> 192.0.2.0/24, proxy restart") == 2
+    )
+    assert "other rights of access groups" in run.output, run.output
+
+
+def test_limited_rights_are_refused_with_another_listener(hosts: dict[str, Any]) -> None:
+    gate = hosts["gate"]
+    before = dockerd(gate)
+    run = play("--limit", "gate,localhost", docker_daemon_listener="dockerd")
+    assert run.returncode != 0
+    assert "docker_daemon_group_rights limits the access group watchers" in run.output, run.output
+    assert (owner(gate), dockerd(gate)) == ("haproxy", before)
+
+
 def test_renewal_interrupts_nothing(hosts: dict[str, Any]) -> None:
     before = {name: dockerd(host) for name, host in hosts.items()}
     serials = {name: served_certificate(address_of(host)).serial_number for name, host in hosts.items()}
