@@ -17,14 +17,17 @@ import ssl
 import tempfile
 import time
 import typing as t
+import uuid
 from dataclasses import dataclass
 
 from .._docker.tls_greeting import HandshakeError, ServerGreeting, read_greeting
 from .._pki.der_name import name_text
 
-#: BuildKit's session: dockerd takes the connection over, and a proxy never passes it on for clients with limited rights.
+#: BuildKit's session: dockerd takes the connection over, and a proxy never passes it on for clients with limited rights. Each has an
+#: identifier of its own: dockerd refuses a second session with the same one (measured with 26.1).
 _SESSION = (
-    b"POST /session HTTP/1.1\r\nHost: docker\r\nUser-Agent: portcullis\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    "POST /session HTTP/1.1\r\nHost: docker\r\nUser-Agent: portcullis\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    "X-Docker-Expose-Session-Uuid: {}\r\n\r\n"
 )
 _REQUEST = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nUser-Agent: portcullis\r\nConnection: close\r\n\r\n"
 # dockerd sends them with every answer of /_ping (Docker Engine API, SystemPing).
@@ -97,7 +100,7 @@ def ask(target: Target, context: ssl.SSLContext | None, request: bytes = _REQUES
                 wrapped = context.wrap_socket(connection, server_hostname=target.server_name or target.address)
                 connection = stack.enter_context(wrapped)
             connection.sendall(request)
-            return parse_answer(_read_all(connection, deadline, until=b"\r\n\r\n" if request == _SESSION else b""))
+            return parse_answer(_read_all(connection, deadline, until=b"" if request == _REQUEST else b"\r\n\r\n"))
     except ssl.SSLCertVerificationError as error:
         return Answer(None, "", f"the server's certificate is not accepted: {error.verify_message}")
     except (OSError, ValueError) as error:
@@ -153,10 +156,14 @@ def check_good_client(target: Target, client: Client, ca: str, expected_engine: 
     return Check("good-client", passed, detail)
 
 
+def _session() -> bytes:
+    return _SESSION.format(uuid.uuid4()).encode("ascii")
+
+
 def check_limited(target: Target, name: str, client: Client, ca: str) -> Check:
     """A client whose rights a proxy limits gets no connection that dockerd takes over, but the proxy's 403."""
     try:
-        answer = ask(target, client_context(client, ca), _SESSION)
+        answer = ask(target, client_context(client, ca), _session())
     except (ssl.SSLError, OSError) as error:
         return Check(name, False, f"the test client's certificate or key cannot be used: {_reason(error)}")
     detail = f"POST /session: {answer.detail}"
@@ -166,7 +173,7 @@ def check_limited(target: Target, name: str, client: Client, ca: str) -> Check:
 def check_taken_over(target: Target, client: Client, ca: str) -> Check:
     """A client with all rights gets a connection that dockerd takes over (101), as BuildKit and ``docker exec`` need it."""
     try:
-        answer = ask(target, client_context(client, ca), _SESSION)
+        answer = ask(target, client_context(client, ca), _session())
     except (ssl.SSLError, OSError) as error:
         return Check(
             "upgraded-connection", False, f"the client's certificate, key or ca cannot be used: {_reason(error)}"
