@@ -90,7 +90,5 @@ def test_inventory_that_cannot_be_parsed_makes_no_ca(tmp_path: pathlib.Path) -> 
     wrong = tmp_path / "wrong.yml"
     wrong.write_text("docker_hosts:\n  hosts: [web1\n")
     code, output = play(tmp_path, "site.yml", inventory=wrong)
-    assert (
-        code == 2 and f"the inventory {wrong} has neither hosts nor groups, or Ansible could not parse it" in output
-    ), output
+    assert code == 2 and f"the inventory {wrong} could not be parsed" in output, output
     assert not (tmp_path / "ca").exists()

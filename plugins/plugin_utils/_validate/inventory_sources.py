@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import typing as t
+
+import yaml
 
 Groups = t.Mapping[str, t.Sequence[str]]
 
 OURS = ("docker_hosts", "docker_clients", "docker_ca")
 _IMPLICIT = ("all", "ungrouped")
 _SIMILAR = 0.85
+#: The first line of an inventory in INI or TOML that does not begin with a host.
+_SECTION = re.compile(r"\[[^\[\]]+\]")
 
 
 def problems(sources: t.Sequence[str], groups: Groups) -> list[str]:
@@ -26,10 +31,10 @@ def problems(sources: t.Sequence[str], groups: Groups) -> list[str]:
         return [
             f"there is no inventory {', '.join(missing)}, and Ansible only warns about that. Check the path after -i."
         ]
-    unparsed = [source for source in sources if not _is_list(source) and _has_text(source)]
+    unparsed = [source for source in sources if not _is_list(source) and _is_broken(source)]
     if unparsed and not set(groups) - set(_IMPLICIT):
         return [
-            f"the inventory {', '.join(unparsed)} has neither hosts nor groups, or Ansible could not parse it and only warned about that above. "
+            f"the inventory {', '.join(unparsed)} could not be parsed: it has neither hosts nor groups, and Ansible only warned about that above. "
             f"Correct the file; ansible-inventory -i {unparsed[0]} --graph shows what Ansible reads in it."
         ]
     return []
@@ -56,11 +61,27 @@ def _is_list(source: str) -> bool:
     return "," in source
 
 
-def _has_text(source: str) -> bool:
-    """Return whether a source is a file that has more than comments in it."""
+def _is_broken(source: str) -> bool:
+    """Return whether a source is a text that is an inventory neither in YAML (or JSON) nor in INI.
+
+    One that only has variables, or the settings of an inventory plugin, is sound.
+    """
     try:
         with open(source, encoding="utf-8", errors="replace") as stream:
-            lines = [line.strip() for line in stream]
+            text = stream.read()
     except OSError:  # a directory, or a file that this account must not read
         return False
-    return any(line and not line.startswith(("#", ";")) and line not in ("---", "...") for line in lines)
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("#", ";")) and line not in ("---", "...")]
+    if not lines or os.access(source, os.X_OK) or _SECTION.match(lines[0]):
+        return False
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)  # nothing is constructed, so tags as !vault do not matter
+    except yaml.YAMLError:
+        return True
+    if not isinstance(root, yaml.MappingNode):
+        return True
+    groups = {name.value: group for name, group in root.value}
+    return "plugin" not in groups and not all(
+        isinstance(group, yaml.MappingNode) or group.tag == "tag:yaml.org,2002:null" for group in groups.values()
+    )

@@ -17,13 +17,46 @@ NOTHING: dict[str, list[str]] = {"all": [], "ungrouped": []}
 
 
 @pytest.mark.parametrize(
-    "text", ["docker_hosts:\n  hosts: [web1\n", "{", "[docker_hosts\nweb1\n"], ids=["yaml", "json", "ini"]
+    "text",
+    [
+        "docker_hosts:\n  hosts: [web1\n",
+        "{",
+        "[docker_hosts\nweb1\n",
+        "docker_hosts: [web1, web2]\n",
+        "- web1\n",
+        "docker_hosts: web1\n",
+    ],
+    ids=["yaml", "json", "ini", "list", "root", "word"],
 )
 def test_inventory_that_could_not_be_parsed_is_refused(tmp_path: pathlib.Path, text: str) -> None:
     path = tmp_path / "inventory"
     path.write_text(text)
     (problem,) = map(records.said, inventory_sources.problems([str(path)], NOTHING))
-    assert f"the inventory {path} has neither hosts nor groups" in problem and "could not parse it" in problem
+    assert f"the inventory {path} could not be parsed" in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "all:\n  vars:\n    a: !vault x\n",
+        "all:\ndocker_hosts:\n",
+        '{"all": {"vars": {}}}',
+        "# x\n[all:vars]\na=1\n",
+        "plugin: x.y.z\nregions: [a]\n",
+    ],
+    ids=["yaml", "empty", "json", "ini", "plugin"],
+)
+def test_inventory_of_variables_alone_is_not_refused(tmp_path: pathlib.Path, text: str) -> None:
+    path = tmp_path / "inventory"
+    path.write_text(text)
+    assert inventory_sources.problems([str(path)], NOTHING) == []
+
+
+def test_inventory_that_is_a_program_is_not_read(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "inventory"
+    path.write_text("#!/bin/sh\necho '{}'\n")
+    path.chmod(0o755)
+    assert inventory_sources.problems([str(path)], NOTHING) == []
 
 
 @pytest.mark.parametrize(
