@@ -37,6 +37,9 @@ class ActionModule(ModuleAction):
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result, with the bundles of an earlier task for the same host."""
         result = self._installed(arguments, package, task_vars)
+        if result.get("unrecorded") and not result.get("failed"):
+            failure = bundles.unrecorded(str(task_vars["inventory_hostname"]), result["unrecorded"])
+            result = {**result, **failure, "changed": result.get("changed", False)}
         return {**result, "bundles": [*self._beside, *(result.get("bundles") or [])]} if self._beside else result
 
     def _installed(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:

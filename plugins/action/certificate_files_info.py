@@ -15,6 +15,6 @@ class ActionModule(ModuleAction):
     MODULE = "portcullis.docker_tls.certificate_files_info"
 
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
-        """Return the files that the roles keep on the task's host, by its variables. ``role`` is V(all)."""
-        del role
-        return {"files": status.files(str(bound["inventory_hostname"]), bound.groups(), fleet)}
+        """Return the files that the roles keep on the task's host, by its variables; with ``role`` V(record) also those of revoked clients."""
+        wanted = status.files_to_record if role == "record" else status.files
+        return {"files": wanted(str(bound["inventory_hostname"]), bound.groups(), fleet)}

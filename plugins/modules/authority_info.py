@@ -134,6 +134,12 @@ revoked:
   returned: success
   type: list
   elements: dict
+revoked_unknown:
+  description: Clients of O(clients) that are revoked and of whom the ledger has no certificate. Empty if the ledger was not compared, see RV(compared).
+  returned: success
+  type: list
+  elements: str
+  sample: []
 unlisted:
   description: Valid client certificates, of generations that are trusted, that O(clients) does not list.
   returned: success
@@ -236,6 +242,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         "ledger": ledger,
         "compared": found is not None,
         "revoked": [one.to_dict() for one in found.access.revoked] if found else [],
+        "revoked_unknown": list(found.unknown) if found else [],
         "unlisted": [one.to_dict() for one in found.access.unlisted] if found else [],
         "revocations_deferred": [one.to_dict() for one in found.revocations] if found else [],
         "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger},

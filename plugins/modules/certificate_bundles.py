@@ -54,6 +54,13 @@ options:
         description: Name of the client, for O(bundles[].state=absent).
         type: str
         default: ""
+      keep_if_issued_by:
+        description:
+          - Authorities in PEM form, for O(bundles[].state=absent). A bundle whose valid certificate one of them has signed is kept, and is in RV(unrecorded).
+          - The roles set it for a revoked client that the ledger does not have. The ledger is then older than the certificate, and the bundle is
+            the only record of its serial number.
+        type: str
+        default: ""
       certificate_content:
         description: The certificate (PEM, with its chain if it has one). Empty keeps the one that is there.
         type: str
@@ -197,6 +204,24 @@ bundles:
       type: list
       elements: str
       sample: []
+unrecorded:
+  description: Bundles of revoked clients that were kept, see O(bundles[].keep_if_issued_by).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Name of the bundle.
+      type: str
+      sample: bob
+    directory:
+      description: Absolute path of the bundle.
+      type: str
+      sample: /home/ops/.docker_tls/clients/bob
+    serial:
+      description: Serial number of its certificate, in hexadecimal digits.
+      type: str
+      sample: 3ac4f2
 """
 
 import typing as t
@@ -230,12 +255,15 @@ _BUNDLE_OPTIONS: dict[str, t.Any] = {
     "group": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "common_name": {"type": "str", "default": ""},
+    "keep_if_issued_by": {"type": "str", "default": ""},
 }
 
 
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     everything = module.params["bundles"]
-    gone = removal.find([option for option in everything if option["state"] == "absent"])
+    revoked = removal.find([option for option in everything if option["state"] == "absent"])
+    unrecorded = [one for one in revoked if removal.is_unrecorded(one, one.authorities, now)]
+    gone = [one for one in revoked if one not in unrecorded]
     options = [option for option in everything if option["state"] == "present"]
     bundles = bundle_files.resolve_all(options)
     wishes = [format_options.resolve(option, bundle) for option, bundle in zip(options, bundles)]
@@ -266,6 +294,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     return {
         "changed": any(bundle["reasons"] for bundle in reported),
         "bundles": reported,
+        "unrecorded": [{"id": one.id, "directory": one.directory, "serial": one.view.serial} for one in unrecorded],
         "plan": lines,
         "diff": [plan_diff(lines), *format_options.diffs(placed)],
     }

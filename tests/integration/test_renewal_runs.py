@@ -36,7 +36,13 @@ class Run(t.NamedTuple):
         return self.output[self.output.rfind("Docker TLS") :].partition("\n\n")[0] + "\n"
 
 
-def renew(directory: pathlib.Path, *options: str, passphrase: str = PASSPHRASE_TEXT, **variables: t.Any) -> Run:
+def renew(
+    directory: pathlib.Path,
+    *options: str,
+    passphrase: str = PASSPHRASE_TEXT,
+    playbook: str = "site",
+    **variables: t.Any,
+) -> Run:
     """Run the wrapper against a fleet of clients on this machine."""
     kept = directory / "summary.json"
     kept.write_text('{"outcome": "nothing-to-do"}\n')  # of an earlier run
@@ -47,6 +53,7 @@ def renew(directory: pathlib.Path, *options: str, passphrase: str = PASSPHRASE_T
         "LC_ALL": "C.UTF-8",
         "CA_PASSPHRASE": passphrase,
         "DOCKER_TLS_SUMMARY_PATH": str(kept),
+        "DOCKER_TLS_PLAYBOOK": f"portcullis.docker_tls.{playbook}",
     }
     (directory / "inventory").write_text(f"localhost {playbook_runs.LOCAL}\n")
     secret = {"docker_ca_passphrase": "{{ lookup('ansible.builtin.env', 'CA_PASSPHRASE') }}"}
@@ -148,6 +155,30 @@ def test_yaml_that_cannot_be_read_is_not_a_host_that_was_not_reached(tmp_path: p
     run = renew(tmp_path, "-e", f"@{broken}")
     assert (run.code, run.summary) == (3, None), run.output
     assert "before it had a summary" in run.output
+
+
+def test_revoked_client_that_is_younger_than_the_ledger_is_revoked_when_its_bundle_is_recorded(
+    tmp_path: pathlib.Path,
+) -> None:
+    """A snapshot of the CA came back, and the first run after it is the one that revokes."""
+    ca, bundle = (tmp_path / "home/.docker_tls" / name for name in ("ca", "clients/bob"))
+    renew(tmp_path)
+    shutil.copytree(ca, tmp_path / "snapshot")
+    assert renew(tmp_path, docker_client_cert_clients=[{"name": "client"}, {"name": "bob"}]).code == 10
+    shutil.rmtree(ca)
+    shutil.copytree(tmp_path / "snapshot", ca)
+    without = {"docker_client_cert_clients": [{"name": "client"}, {"name": "bob", "state": "revoked"}]}
+    for options in (["--check"], []):
+        refused = renew(tmp_path, *options, **without)
+        assert (refused.code, "NOT REVOKED" in refused.output) == (2, True), refused.output
+        assert "record_certificates" in refused.told
+        assert (bundle / "cert.pem").exists()
+    assert "1 recorded" in renew(tmp_path, playbook="record_certificates", **without).output
+    done = renew(tmp_path, **without)
+    assert done.code == 10, done.output
+    assert not bundle.exists()
+    ledger = [json.loads(line) for line in (ca / "ledger.jsonl").read_text().splitlines()]
+    assert [entry["client"] for entry in ledger if entry["event"] == "client-revoked"] == ["bob"]
 
 
 def test_playbook_without_a_summary_is_no_success(tmp_path: pathlib.Path) -> None:

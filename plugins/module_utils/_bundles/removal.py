@@ -12,11 +12,13 @@ import contextlib
 import os
 import typing as t
 from dataclasses import dataclass
+from datetime import datetime
 
 from .._errors import TlsError
 from .._files import fsync_directory
 from .._host.file_owner import Owner, acting_as, check_links, expand_path, owner_of_place, read_regular, resolve_owner
-from .._pki import reader, renewal
+from .._pki import reader, renewal, verify
+from .._pki.compat import x509
 from . import format_files
 from .bundle_files import CA, CERTIFICATE, ENVIRONMENT, KEY, PENDING_KEY
 
@@ -31,7 +33,10 @@ class RevokedBundle:
     id: str
     directory: str
     owner: Owner
+    certificate: x509.Certificate
     view: reader.CertificateView
+    #: The option ``keep_if_issued_by``.
+    authorities: str = ""
 
     def report(self) -> dict[str, t.Any]:
         """Return the bundle as the module reports it."""
@@ -43,6 +48,15 @@ class RevokedBundle:
             "backup_files": [],
             "formats": {},
         }
+
+
+def is_unrecorded(bundle: RevokedBundle, authorities: str, now: datetime) -> bool:
+    """Return whether the bundle's certificate is valid and one of ``authorities`` (PEM, may be "") has signed it.
+
+    The ledger does not have such a certificate, so the CA cannot revoke it: the bundle is the only record of it.
+    """
+    issuers = reader.load_certificates(authorities, "keep_if_issued_by") if authorities else []
+    return bundle.view.not_after > now and any(verify.issued_by(bundle.certificate, one) for one in issuers)
 
 
 def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[RevokedBundle]:
@@ -61,19 +75,23 @@ def find(options: t.Iterable[t.Mapping[str, t.Any]]) -> list[RevokedBundle]:
             raise
         if not each["owner"]:
             owner = owner_of_place(directory, owner)
-        view = _certificate(directory, owner)
-        if view is not None and view.common_name == each["common_name"] and renewal.has_profile(view, "client"):
-            found.append(RevokedBundle(each["id"], directory, owner, view))
+        certificate = _certificate(directory, owner)
+        view = reader.view_certificate(certificate) if certificate else None
+        if certificate and view and view.common_name == each["common_name"] and renewal.has_profile(view, "client"):
+            found.append(RevokedBundle(each["id"], directory, owner, certificate, view, each["keep_if_issued_by"]))
     return found
 
 
-def _certificate(directory: str, owner: Owner) -> reader.CertificateView | None:
+def _certificate(directory: str, owner: Owner) -> x509.Certificate | None:
     path = os.path.join(directory, CERTIFICATE)
     check_links(directory, owner)
     try:
         with acting_as(owner):
             data = read_regular(path)
-        return reader.view_certificate(reader.load_certificate(data, path), path) if data else None
+        found = reader.load_certificate(data, path) if data else None
+        if found is not None:
+            reader.view_certificate(found, path)  # a certificate with fields that cannot be read is none
+        return found
     except TlsError:
         return None
 

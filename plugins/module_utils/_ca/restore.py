@@ -180,8 +180,9 @@ def _checked(
         raise _unreadable(archive, "it has no authority")
     create.check_recorded(staging, found, stored)
     for one in stored:
-        if os.path.exists(one.key_path):
-            store.open_key(one, passphrase)
+        # Each, also one that signs no more: the chain of the ledger has no key, so whoever can write to the archive could add an authority of their
+        # own. Only the passphrase makes a key that opens.
+        store.open_key(one, passphrase)
     return found, tuple(one.id for one in stored)
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .._remote.failures import failure
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import bundle_places, inventory, issuer_settings, options, registered
+from . import bundle_places, inventory, issuer_settings, options, registered, revocation
 from .inventory import Mapping, endpoint_url, present_clients
 
 Options = dict[str, t.Any]
@@ -61,9 +62,29 @@ def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
     )
     wanted = client_bundle_formats(files, assigned, clients, docker_hosts, fleet, settings)
     revoked = revoked_bundles(host, _only(bound), clients, _machines(bound), settings["path"])
+    unknown = revocation.unknown_clients(bound.groups(), bound.hostvars())
+    for one in revoked:
+        if one["common_name"] in unknown:
+            one["keep_if_issued_by"] = _client_authorities(options.authorities(bound, ROLE))
     rejected = inventory.rejected_requests(signed.get("rejected") or {}, host)
     removed = [one for one in revoked if bundle_places.is_for({"user": one["owner"]}, host, _machines(bound), become)]
     return {"bundles": [*wanted, *removed], "rejected": rejected}
+
+
+def _client_authorities(authorities: Mapping) -> str:
+    return "".join(str(one["trusted_content"]) for name, one in authorities.items() if name != "server")
+
+
+def unrecorded(host: str, kept: t.Sequence[Mapping]) -> Options:
+    """Return the failure of a host that has bundles of revoked clients whose certificates the ledger does not have (RV(unrecorded))."""
+    which = ", ".join(f"{one['id']} in {one['directory']} (serial {one['serial']})" for one in kept)
+    return failure(
+        f"NOT REVOKED: the ledger of the CA has no certificate of these revoked clients, but {host} has bundles with valid ones: {which}. The ledger is "
+        "older than they are: a backup or a snapshot of the CA came back. The bundles were not removed",
+        "Run portcullis.docker_tls.record_certificates, which reads the certificates of all hosts and bundles into the ledger, then "
+        "portcullis.docker_tls.site again.",
+        "revoked-not-recorded",
+    )
 
 
 def installed_before(bound: Bound, become: bool) -> list[Mapping]:

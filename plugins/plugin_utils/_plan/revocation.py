@@ -145,6 +145,11 @@ def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
     return {}
 
 
+def unknown_clients(groups: Groups, hostvars: Mapping) -> frozenset[str]:
+    """Return the revoked clients of which the ledger has no certificate."""
+    return frozenset(map(str, _answer(groups, hostvars).get("revoked_unknown") or []))
+
+
 class Incomplete(t.NamedTuple):
     """Work that a run does not complete, and advice about it."""
 

@@ -15,6 +15,7 @@ from .._remote import failures
 from .._validate import preflight
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
+from . import bundles as client_bundles
 from . import ca_place, inventory
 from .ca_place import CONTROLLER
 from .ca_place import variables_of as _variables
@@ -73,6 +74,24 @@ def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping)
 def _bundle_paths(directory: str) -> dict[str, str]:
     names = {"certificate": "cert", "key": "key", "ca": "ca"}
     return {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}
+
+
+def files_to_record(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[dict[str, str]]:
+    """Return ``files``, and the bundles of revoked clients: the ledger needs their certificates before it can revoke them."""
+    machines = groups.get("docker_clients") or []
+    found = files(host, groups, hostvars)
+    if host != CONTROLLER and host not in machines:
+        return found
+    variables = _variables(hostvars, host)
+    known, clients = {host: variables}, defined_clients(variables)
+    for one in client_bundles.revoked_bundles(host, known, clients, machines, _client_path(variables)):
+        directory = _expanded(one["directory"], {"user": one["owner"]})
+        found.append({"id": f"client {one['id']}", **_bundle_paths(directory)})
+    return found
+
+
+def _client_path(variables: Mapping) -> str:
+    return str(variables.get("docker_client_cert_path") or os.path.join(_home(), CONTROLLER_CLIENTS))
 
 
 def fleet(

@@ -116,6 +116,7 @@ _LEDGER_EVENT = Fields({}, {name: Maybe(shape) for name, shape in _EVENT.items()
 _AUTHORITIES_SAY = {
     "authorities": AUTHORITIES,
     "revocations_deferred": Items(_REVOCATION),
+    "revoked_unknown": _TEXTS,
     "unlisted": Items(_HELD),
 }
 
@@ -127,7 +128,7 @@ ANSWERS: t.Mapping[str, Fields] = {
     "adoption_info": Fields({"adoption": Data()}),
     "adoption_repair": Fields({"repairs": Items(Data()), "adoption": Data()}),
     "authorities": Fields(
-        {**_AUTHORITIES_SAY, "revocations": Items(_REVOCATION), "revoked_unknown": _TEXTS},
+        {**_AUTHORITIES_SAY, "revocations": Items(_REVOCATION)},
         {"revoked": Items(_HELD), "revoked_certificates": Items(_LISTED)},
     ),
     "authority_backup": Fields(
@@ -157,7 +158,8 @@ ANSWERS: t.Mapping[str, Fields] = {
                     {"formats": Data(), "backup_files": _TEXTS},
                 )
             )
-        }
+        },
+        {"unrecorded": Items(Fields(_texts("id", "directory", "serial")))},
     ),
     "certificate_files_info": Fields(
         {

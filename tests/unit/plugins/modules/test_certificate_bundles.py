@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_bundles
 from support.ansible.modules import run_module
 from support.ca import certificates as made
+from support.contracts import records
 from support.hosts.accounts import mode
 
 SERVERS = made.authority("server", unit="server-g1")
@@ -377,6 +378,20 @@ def test_bundle_of_a_revoked_client_is_removed_once(directory: pathlib.Path) -> 
     assert (done["changed"], done["bundles"][0]["reasons"]) == (True, ["client-revoked"])
     assert not directory.exists()
     assert not run_module(certificate_bundles, {"bundles": [leaving(directory)]})["changed"]
+
+
+def test_bundle_that_is_the_only_record_of_a_certificate_is_kept(directory: pathlib.Path) -> None:
+    wait(directory)
+    run_module(certificate_bundles, {"bundles": [bundle(directory)]})
+    kept = run_module(
+        certificate_bundles, {"bundles": [{**leaving(directory), "keep_if_issued_by": OTHERS.pem + CLIENTS.pem}]}
+    )
+    assert (kept["changed"], kept["bundles"]) == (False, [])
+    (only,) = records.returned("certificate_bundles", kept)["unrecorded"]
+    assert (only["id"], only["directory"]) == ("portainer", str(directory))
+    assert (directory / "key.pem").exists()
+    foreign = run_module(certificate_bundles, {"bundles": [{**leaving(directory), "keep_if_issued_by": CLIENTS_2.pem}]})
+    assert (foreign["changed"], foreign["unrecorded"], directory.exists()) == (True, [], False)
 
 
 def test_bundle_of_somebody_else_in_the_same_place_stays(directory: pathlib.Path) -> None:

@@ -17,13 +17,16 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     backup,
+    create,
     import_certificates,
     layout,
     ledger,
     restore,
+    store,
     unknown_certificates,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption
 from support.ca.ca_directory import PASSPHRASE, call_context, ensure, modes, request, sign, tree
 from support.ca.certificates import authority, leaf
 from support.contracts import records
@@ -246,6 +249,28 @@ def test_restore_with_a_wrong_passphrase_or_a_changed_ledger_is_refused(
     with pytest.raises(TlsError) as caught:
         bring_back(tmp_path / "new", tmp_path / "missing.tar.gz")
     assert caught.value.code == "backup-missing"
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+@pytest.mark.parametrize("name", ["clients", "server"])
+def test_restore_refuses_an_authority_that_someone_added_to_the_archive(
+    ca: pathlib.Path, tmp_path: pathlib.Path, name: str, with_key: bool
+) -> None:
+    """The chain of the ledger has no key: whoever can write to the archive makes it again, with an authority of their own."""
+    foreign = authority("client" if name == "clients" else "server", unit=f"{name}-g2", number=31)
+    directory = ca / "authorities" / f"{name}-g2"
+    directory.mkdir()
+    (directory / store.CERTIFICATE).write_text(foreign.pem)
+    (directory / store.ACCEPTED_MARK).touch()
+    if with_key:
+        (directory / store.KEY).write_bytes(key_encryption.encrypt_private_key(foreign.key, b"a passphrase of the attacker", 1000))
+    place = layout.ca_directory(str(ca))
+    ledger.append(place, ledger.scan(place), [create.entry("authority-created", f"{name}-g2", foreign.view)])
+    back_up(ca, tmp_path / "evil.tar.gz")
+    with pytest.raises(TlsError) as caught:
+        bring_back(tmp_path / "new", tmp_path / "evil.tar.gz")
+    assert caught.value.code == ("passphrase-wrong" if with_key else "authority-incomplete")
     assert not (tmp_path / "new").exists()
 
 
