@@ -235,7 +235,9 @@ class Run:
             if spec.name in stored:
                 store.check_authority(store.issuing(stored[spec.name]), self.context.now)
                 if self.passphrase:  # else it is a prediction that was given none
-                    store.open_key(store.issuing(stored[spec.name]), self.passphrase)
+                    # Each generation, not only the issuing one: the passphrase is what nobody has who copied an authority into the directory.
+                    for one in stored[spec.name]:
+                        store.open_key(one, self.passphrase)
         try:
             found = ledger.scan(self.place)
             ledger.check_clock(self.place, found, self.context.now)

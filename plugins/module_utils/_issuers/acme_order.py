@@ -120,7 +120,8 @@ class WebRoot:
                 hint="Check the CA.",
                 code="issuer-failed",
             )
-        _files.ensure_directory(self._directory, 0o755)
+        if not os.path.isdir(self._directory):
+            _files.ensure_directory(self._directory, 0o755)
         path = os.path.join(self._directory, token)
         _files.write_atomic(path, answer.encode("ascii"), 0o644)
         self._written.append(path)

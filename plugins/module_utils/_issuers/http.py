@@ -9,6 +9,7 @@ urllib and not ``ansible.module_utils.urls``: that takes the CA's certificate as
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import json
 import socket
 import ssl
@@ -91,7 +92,10 @@ def check_url(url: str, option: str) -> None:
 
 
 def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Caller:
@@ -102,7 +106,11 @@ class Caller:
         self._endpoint = endpoint
         handlers: list[t.Any] = [_NoRedirect()]
         if urllib.parse.urlsplit(endpoint.url).scheme == "https":
+            # A proxy of the environment only passes TLS on.
             handlers.append(urllib.request.HTTPSHandler(context=_context(endpoint, name)))
+        else:
+            # Plain HTTP is for loopback: a proxy of the environment (http_proxy) would read the credentials.
+            handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
 
     def call(self, method: str, url: str, headers: t.Mapping[str, str], body: bytes | None = None) -> Answer:

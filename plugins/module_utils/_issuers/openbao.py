@@ -143,8 +143,8 @@ def token_of(answer: Answer, settings: Settings) -> str:
         raise refusal(answer, settings, "the login")
     found = answer.json().get("auth")
     token = found.get("client_token") if isinstance(found, dict) else None
-    if not isinstance(token, str) or not token:
-        raise _failed(settings, "answered the login without a token")
+    if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
+        raise _failed(settings, "answered the login without a token that can be sent")
     return token
 
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from .._ca import ledger, name_ownership, policy, reported_names
 from .._errors import TlsError
 from .._pki import keys, names, reader, signing
+from .._text_table import clean
 from .._time import parse_duration
 
 
@@ -33,8 +34,9 @@ class Order:
     names: tuple[str, ...]
     validity: timedelta
     renew_before: str
-    #: The names that the CSR itself has; empty in a prediction.
+    #: The names that the CSR itself has, and the attributes of its subject; empty in a prediction.
     request_names: tuple[str, ...] = ()
+    request_subject: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,14 @@ def approve(
 
 
 def check_request_names(order: Order, engine: str) -> None:
-    """Raise TlsError ``request-names-differ`` where the CSR has other names than the certificate may have.
+    """Raise TlsError ``request-names-differ`` where the CSR has another subject or other names than the certificate may have.
 
     ``engine`` is the name in the message of the engine that would take the names from the CSR.
     """
     more = sorted(set(order.request_names) - set(order.names))
     missing = sorted(set(order.names) - set(order.request_names))
     if not more and not missing:
+        _check_subject(order, engine)
         return
     parts = [f"also has {', '.join(more)}"] if more else []
     parts += [f"lacks {', '.join(missing)}"] if missing else []
@@ -94,6 +97,19 @@ def check_request_names(order: Order, engine: str) -> None:
         "which addresses the host puts into its request.",
         code="request-names-differ",
     )
+
+
+def _check_subject(order: Order, engine: str) -> None:
+    allowed = {order.common_name.lower(), *(order.names if order.profile == "server" else ())}
+    kinds = [kind for kind, _value in order.request_subject]
+    if kinds != ["CN"] or order.request_subject[0][1].lower() not in allowed:
+        subject = ", ".join(f"{kind}={clean(value)}" for kind, value in order.request_subject)
+        raise TlsError(
+            f"the request of {order.requester} has the subject {subject or 'without a name'!r} instead of CN={order.common_name}, and {engine} takes the "
+            "subject from the request",
+            hint="The roles make requests with the common name alone. Find out what has changed the request on that host; nothing was sent to the CA.",
+            code="request-names-differ",
+        )
 
 
 def optional_names(order: Order) -> frozenset[str]:
@@ -117,10 +133,13 @@ def _without_request() -> TlsError:
 def _order(one: policy.Approved, renew_before: str) -> Order:
     request = one.request
     asked: tuple[str, ...] = ()
+    subject: tuple[tuple[str, str], ...] = ()
     fingerprint = ""
     if one.public_key is not None:
         fingerprint = keys.public_key_fingerprint(one.public_key)
-        asked = reader.request_names(signing.load_request(request.request_content, "its CSR"))
+        loaded = signing.load_request(request.request_content, "its CSR")
+        asked = reader.request_names(loaded)
+        subject = tuple((each.rfc4514_attribute_name, str(each.value)) for each in loaded.subject)
     return Order(
         id=request.id,
         authority=request.authority,
@@ -133,4 +152,5 @@ def _order(one: policy.Approved, renew_before: str) -> Order:
         validity=parse_duration(request.validity, "validity"),
         renew_before=renew_before,
         request_names=asked,
+        request_subject=subject,
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from .. import _files
 from .._errors import TlsError
+from .._host import file_owner
 from .._pki import reader
 from .answer import public_key_fingerprint_of
 from .orders import Order
@@ -65,13 +66,15 @@ def place(orders: t.Sequence[Order], settings: Settings) -> dict[str, str | TlsE
 
 def _place(order: Order, settings: Settings) -> str:
     path = os.path.join(settings.directory, file_name(order))
-    data = _files.read_bytes_or_none(f"{path}.pem")
+    # Others write to this directory: a pipe there must not stop the run.
+    data = file_owner.read_regular(f"{path}.pem")
     if data is not None:
         certificates = reader.load_certificates(data, f"{path}.pem")
         if any(public_key_fingerprint_of(one) == order.public_key_fingerprint for one in certificates):
             return data.decode("ascii", "replace")
-    if _files.read_bytes_or_none(f"{path}.csr") != order.request_content.encode("ascii"):
-        _files.ensure_directory(settings.directory, 0o755)
+    if file_owner.read_regular(f"{path}.csr") != order.request_content.encode("ascii"):
+        if not os.path.isdir(settings.directory):
+            _files.ensure_directory(settings.directory, 0o755)
         _files.write_atomic(f"{path}.csr", order.request_content.encode("ascii"), 0o644)
     stale = f" {path}.pem is for another key, so it belongs to an older request." if data is not None else ""
     raise TlsError(

@@ -194,7 +194,8 @@ def _general_name_text(name: x509.GeneralName) -> str:
     if isinstance(name, x509.IPAddress):
         return _address_text(name.value)
     if isinstance(name, x509.UniformResourceIdentifier):
-        return name.value
+        # Without a scheme it would read like a DNS name, and like an IP address without an authority.
+        return name.value if "://" in name.value or name.value.startswith("urn:") else f"uri:{name.value}"
     if isinstance(name, x509.RFC822Name):
         return f"email:{name.value}"
     if isinstance(name, x509.DirectoryName):

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from .._errors import TlsError
 from .._time import isoformat
 from . import compat, keys, reader, renewal
-from .compat import ExtensionOID, x509
+from .compat import ExtensionOID, NameOID, x509
 
 _MAXIMUM_CHAIN = 5
 _HINT = "It was not installed; the former certificate stays in use. Check the issuer's settings."
@@ -50,6 +50,8 @@ def check_issued(
     if view.public_key_fingerprint != public_key_fingerprint:
         faults.append("it is for another key than the request's")
     faults.extend(_name_faults(view, set(names), optional_names, common_name))
+    if len(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)) > 1:
+        faults.append(f"its subject {view.subject} has more than one common name")
     if view.is_authority:
         faults.append("it is the certificate of a CA, which could sign others")
     elif not renewal.has_profile(view, profile):

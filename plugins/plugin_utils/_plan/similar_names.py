@@ -7,6 +7,13 @@ from __future__ import annotations
 
 import unicodedata
 
+# Letters of Cyrillic and Greek that are written like Latin ones (Unicode Technical Standard 39, confusables), lower case.
+_CONFUSABLES = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u043a\u043c\u0442\u043d\u0432\u04cf\u0431"
+    "\u03b1\u03bf\u03c1\u03bd\u03b9\u03ba\u03c4\u03c5\u03c7\u03b5\u03b3",
+    "aeopcyxijshdqwkmthbl6aopviktuxey",
+)
+
 
 def are_similar(name: str, other: str) -> bool:
     """Return whether two names differ in case, white space, accents, look-alikes of other alphabets, or by one slip of the keyboard.
@@ -19,8 +26,9 @@ def are_similar(name: str, other: str) -> bool:
 
 def _folded(name: str) -> str:
     """Return the name without case, white space, accents and invisible characters."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(each for each in plain if not each.isspace() and unicodedata.category(each) not in ("Mn", "Cf"))
+    plain = unicodedata.normalize("NFKD", name.casefold()).translate(_CONFUSABLES)
+    kept = "".join(each for each in plain if not each.isspace() and unicodedata.category(each) not in ("Mn", "Cf"))
+    return kept.replace("rn", "m").replace("vv", "w")
 
 
 def _looks_like(one: str, two: str) -> bool:

@@ -91,7 +91,7 @@ def files_to_record(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars
 
 
 def _client_path(variables: Mapping) -> str:
-    return str(variables.get("docker_client_cert_path") or os.path.join(_home(), CONTROLLER_CLIENTS))
+    return str(variables.get("docker_client_cert_path") or os.path.join(os.path.expanduser("~"), CONTROLLER_CLIENTS))
 
 
 def fleet(
@@ -178,7 +178,7 @@ def _bundles(
     if host != CONTROLLER and host not in machines:
         return
     variables = _variables(hostvars, host)
-    path = variables.get("docker_client_cert_path") or os.path.join(os.path.expanduser("~"), CONTROLLER_CLIENTS)
+    path = _client_path(variables)
     usual = os.path.join(os.path.expanduser("~"), CONTROLLER_CLIENTS)
     known = {host: variables}
     bundles = list(inventory.client_bundles(host, known, defined_clients(variables), machines))

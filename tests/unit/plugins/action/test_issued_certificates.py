@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import typing as t
@@ -220,6 +221,17 @@ def test_certificate_by_hand_is_asked_for_in_a_file_and_taken_from_one(tmp_path:
     found = run(request(), issuers=issuers)
     assert found["rejected"] == {}
     assert found["certificates"]["web1/server"]["certificate"]["names"] == ["web1.example.test"]
+
+
+def test_directory_of_others_keeps_its_mode_and_a_pipe_in_it_does_not_stop_the_run(tmp_path: pathlib.Path) -> None:
+    exchange = tmp_path / "exchange"
+    exchange.mkdir()
+    exchange.chmod(0o2770)
+    issuers = [issuer(kind="files", files={"directory": str(exchange)})]
+    assert run(request(), issuers=issuers)["rejected"]["web1/server"]["code"] == "certificate-awaited"
+    assert exchange.stat().st_mode & 0o7777 == 0o2770
+    os.mkfifo(exchange / "web1-server.pem")
+    assert run(request(), issuers=issuers)["rejected"]["web1/server"]["code"] == "file-unreadable"
 
 
 def test_certificate_by_hand_for_an_older_key_is_named(tmp_path: pathlib.Path) -> None:

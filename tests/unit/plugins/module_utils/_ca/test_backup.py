@@ -252,26 +252,39 @@ def test_restore_with_a_wrong_passphrase_or_a_changed_ledger_is_refused(
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("with_key", [False, True])
-@pytest.mark.parametrize("name", ["clients", "server"])
-def test_restore_refuses_an_authority_that_someone_added_to_the_archive(
-    ca: pathlib.Path, tmp_path: pathlib.Path, name: str, with_key: bool
-) -> None:
-    """The chain of the ledger has no key: whoever can write to the archive makes it again, with an authority of their own."""
+def add_authority(ca: pathlib.Path, name: str, *, with_key: bool) -> None:
+    """Add a second generation, as someone can who does not know the passphrase: the chain of the ledger has no key."""
     foreign = authority("client" if name == "clients" else "server", unit=f"{name}-g2", number=31)
     directory = ca / "authorities" / f"{name}-g2"
     directory.mkdir()
     (directory / store.CERTIFICATE).write_text(foreign.pem)
     (directory / store.ACCEPTED_MARK).touch()
     if with_key:
-        (directory / store.KEY).write_bytes(key_encryption.encrypt_private_key(foreign.key, b"a passphrase of the attacker", 1000))
+        data = key_encryption.encrypt_private_key(foreign.key, b"a passphrase of the attacker", 1000)
+        (directory / store.KEY).write_bytes(data)
     place = layout.ca_directory(str(ca))
     ledger.append(place, ledger.scan(place), [create.entry("authority-created", f"{name}-g2", foreign.view)])
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+@pytest.mark.parametrize("name", ["clients", "server"])
+def test_restore_refuses_an_authority_that_someone_added_to_the_archive(
+    ca: pathlib.Path, tmp_path: pathlib.Path, name: str, with_key: bool
+) -> None:
+    add_authority(ca, name, with_key=with_key)
     back_up(ca, tmp_path / "evil.tar.gz")
     with pytest.raises(TlsError) as caught:
         bring_back(tmp_path / "new", tmp_path / "evil.tar.gz")
     assert caught.value.code == ("passphrase-wrong" if with_key else "authority-incomplete")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+def test_authority_that_someone_copied_into_the_directory_is_refused(ca: pathlib.Path, with_key: bool) -> None:
+    add_authority(ca, "clients", with_key=with_key)
+    with pytest.raises(TlsError) as caught:
+        ensure(ca, "clients")
+    assert caught.value.code == ("passphrase-wrong" if with_key else "authority-incomplete")
 
 
 def test_sign_after_an_older_state_came_back_says_which_hosts_it_does_not_know(
