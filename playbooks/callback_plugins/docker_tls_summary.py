@@ -20,6 +20,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bytecode  # noqa: F401  Before what it speeds up.
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import empty_plays, run, summary, table
 
 DOCUMENTATION = """

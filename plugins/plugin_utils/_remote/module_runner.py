@@ -26,6 +26,7 @@ from ansible.release import __version__ as RUNNING
 
 from ...module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ...module_utils._errors import TlsError
+from .. import _bytecode  # noqa: F401  What is imported from here on is not compiled in every run.
 from .._validate import ansible_runtime
 from .._variables import binding
 from .._variables.fleet_variables import Fleet

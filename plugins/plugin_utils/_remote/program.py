@@ -5,8 +5,8 @@
 
 Why not always a module: building AnsiballZ costs the controller about as much as reaching eight hosts, and on every host
 Python compiles ``ansible.module_utils.basic`` and all that comes with it before it begins with ours (0.25 s of CPU,
-measured). So the two calls that nearly every host gets, the look and the change of the daemon, go this way. They carry no
-secret. Where a program cannot be sent, the module is, and so where the change did not begin; where the look did not, the
+measured). So the two calls that nearly every host gets, the inspection and the change of the daemon, go this way. They carry no
+secret. Where a program cannot be sent, the module is, and so where the change did not begin; where the inspection did not, the
 roles run. The code is the collection's own, unchanged.
 """
 
@@ -75,8 +75,12 @@ def send(
 
 @functools.cache
 def _source(name: str) -> str | None:
-    path = _ROOT / f"{name.replace('.', '/')}.py"
+    path = _path(name)
     return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _path(name: str) -> pathlib.Path:
+    return _ROOT / f"{name.replace('.', '/')}.py"
 
 
 def command(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.Any]) -> str:

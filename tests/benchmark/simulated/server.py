@@ -44,18 +44,18 @@ def preload(collections: list[str]) -> None:
                 importlib.import_module(module.name)
             except Exception as error:
                 print(f"{module.name} is not preloaded: {error}", file=sys.stderr)
-    preload_look()
+    preload_inspection()
 
 
-def preload_look() -> None:
-    """Load what comes with the look of our host_state, a program with its own modules in it, by asking it about nothing."""
+def preload_inspection() -> None:
+    """Load what comes with the inspection of our host_state, a program with its own modules in it, by asking it about nothing."""
     program = importlib.import_module(
         "ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection"
     )
     with contextlib.redirect_stdout(io.StringIO()) as said:
         execute(program.INSPECTION.script({"requests": [], "endpoint": None, "prepare": False}))
     if (program.answer(said.getvalue()) or {}).get("current") is not True:
-        print(f"the look is not preloaded: {said.getvalue()}", file=sys.stderr)
+        print(f"the inspection is not preloaded: {said.getvalue()}", file=sys.stderr)
 
 
 def execute(source: bytes) -> int:
