@@ -20,9 +20,10 @@ import typing as t
 
 from ansible import constants as C
 
-from ...module_utils._standalone import PACKAGE, closure, program
+from ...module_utils._standalone import LOADED, PACKAGE, closure
 from . import pipelining
 from .answer_schema import printable
+from .packed import packed
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2] / "module_utils"
 _BEGUN = "docker_tls: begun"
@@ -50,8 +51,10 @@ class Program:
     def __init__(self, module: str, without: t.Container[str] = ()) -> None:
         # Packed here: Ansible loads a plugin once for all hosts, and each host's process finds it done.
         self.sources = closure(module, _source, without)
-        packed = program(self.sources, after=_CALL % {"module": f"{PACKAGE}.{module}", "begun": _BEGUN})
-        self._before, self._after = packed.encode("ascii").split(b"@arguments@")
+        loaded = closure(module, _source, without, pattern=LOADED)
+        after = _CALL % {"module": f"{PACKAGE}.{module}", "begun": _BEGUN}
+        text = packed(str(_path(module)), self.sources, loaded, after)
+        self._before, self._after = text.encode("ascii").split(b"@arguments@")
 
     def script(self, arguments: t.Mapping[str, t.Any]) -> bytes:
         """Return the Python program that calls ``run`` with ``arguments``; they hold no secret."""
