@@ -11,7 +11,7 @@ DOCUMENTATION = r"""
 module: plan
 short_description: Make a part of the plan of a playbook
 version_added: 1.0.0
-author: portcullis.docker_tls contributors (@portcullis-docker-tls)
+author: The portcullis.docker_tls contributors (@portcullis-collections)
 description:
   - For the roles and playbooks of this collection; options and results may change at any time.
   - Reads the inventory, the answers of the hosts in this run, and the state of the CA. Returns the plan for the later plays. Changes nothing.

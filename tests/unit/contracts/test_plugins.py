@@ -107,3 +107,14 @@ def test_no_value_is_thrown_away_into_an_underscore() -> None:
             names = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name) and node.id == "_")
             found += [f"{path.relative_to(ROOT)}:{node.lineno}" for node in names]
     assert found == []
+
+
+def test_author_is_the_same_everywhere() -> None:
+    texts = [
+        path.read_text()
+        for folder in ("plugins", "playbooks")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in (".py", ".yml")
+    ]
+    found = {name.strip() for text in texts for name in re.findall(r"^ *author: (.+)$", text, re.MULTILINE)}
+    assert found == {"The portcullis.docker_tls contributors (@portcullis-collections)"}
