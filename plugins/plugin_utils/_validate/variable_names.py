@@ -103,7 +103,8 @@ def _place(where: t.Sequence[str], hosts: t.Sequence[str], groups: t.Mapping[str
     """Return where a variable was given: the smallest group whose hosts have it, else these hosts."""
     if not where:
         return "given by a play"
-    having = set(where)
+    # The controller that Ansible adds has the variables of the group all and is in none.
+    having = set(where) & set(groups.get("all") or where)
     if len(having) > 1:
         fitting = [name for name, members in groups.items() if having == set(members) & set(hosts)]
         fitting.sort(key=lambda name: (len(groups[name]), name in ("all", "ungrouped"), name))

@@ -93,6 +93,7 @@ def test_warning_names_the_place() -> None:
         (["web1"], "given for web1"),
         (["web1", "web2"], "given for the group web"),
         (["web1", "web2", "db1"], "given for the group docker_hosts"),
+        (["web1", "web2", "db1", "localhost"], "given for the group docker_hosts"),
         (["web1", "db1"], "given for web1, db1"),
         ([], "given by a play"),
     ):
