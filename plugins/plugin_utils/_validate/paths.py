@@ -39,8 +39,9 @@ _ADOPTED, _SEARCHED = "docker_adopt_authorities", "docker_adopt_search_paths"
 _KEYS = frozenset(
     "account_directory certificate_path consumer_directory controller_directory directory key_path tasks webroot".split()
 )
-#: Those that are checked elsewhere as well, for being absolute and for being there.
-_CHECKED_ELSEWHERE = {
+#: Those that are checked elsewhere for being absolute and for being there, and one that may be a path of Windows.
+_MAY_BE_RELATIVE = {
+    "docker_client_cert_clients": ("consumer_directory",),
     "docker_client_cert_issuers": ("key_path", "tasks"),
     "docker_daemon_verify_clients": ("certificate_path", "key_path"),
     "docker_server_cert_issuer": ("key_path", "tasks"),
@@ -130,7 +131,7 @@ def _nested(name: str, where: str, value: t.Any) -> t.Iterator[tuple[str, str, b
     if isinstance(value, t.Mapping):
         for key, one in value.items():
             if key in _KEYS and isinstance(one, str) and one and not has_template(one):
-                yield f"{where}: {key}", one, key not in _CHECKED_ELSEWHERE.get(name, ())
+                yield f"{where}: {key}", one, key not in _MAY_BE_RELATIVE.get(name, ())
             else:
                 yield from _nested(name, f"{where}: {key}", one)
     elif isinstance(value, (list, tuple)):

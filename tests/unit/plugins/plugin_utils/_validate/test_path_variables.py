@@ -152,6 +152,11 @@ def test_longest_name_of_an_access_group_is_accepted() -> None:
     assert found(localhost={"docker_ca_access_groups": ["clients", "x" * 58, "a_b-c", "0"]}) == []
 
 
+def test_consumer_may_see_its_directory_on_windows() -> None:
+    clients = [{"name": "a", "consumer_directory": "C:\\certs"}]
+    assert found(localhost={"docker_client_cert_clients": clients}) == []
+
+
 def test_one_sentence_names_all_hosts_with_the_same_path() -> None:
     (problem,) = found(web1={"docker_server_cert_path": "/a\nb"}, web2={"docker_server_cert_path": "/a\nb"})
     assert "web1" in problem
