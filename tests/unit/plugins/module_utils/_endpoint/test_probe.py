@@ -366,8 +366,14 @@ TAKEN_OVER = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\
 
 @pytest.mark.parametrize(
     ("answer", "limited", "taken_over"),
-    [(REJECTED, True, False), (TAKEN_OVER, False, True), (ANSWER, False, False)],
-    ids=["rejected", "taken over", "answered"],
+    [
+        (REJECTED, True, False),
+        (TAKEN_OVER, False, True),
+        (ANSWER, False, False),
+        (b"HTTP/1.1 403 Forbidden\r\nApi-Version: 1.45\r\n\r\n", False, True),
+        (b"HTTP/1.1 400 Bad Request\r\nApi-Version: 1.45\r\n\r\n", False, False),
+    ],
+    ids=["rejected", "taken over", "answered", "rejected by dockerd", "without its upgrade"],
 )
 def test_connection_that_docker_takes_over_is_for_clients_with_all_rights_only(
     tmp_path: pathlib.Path, answer: bytes, limited: bool, taken_over: bool
