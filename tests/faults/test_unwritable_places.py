@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that cannot be replaced by a rename: a run and a check run say so with the same words, and nothing was touched."""
+"""Files that cannot be replaced by a rename: a run and a check run report them with the same message, and nothing is changed."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 """What is fuzzed: one function for each parser of foreign bytes, and what it has to start with.
 
 A target takes any bytes. The parser may refuse them with its own error; whatever else it raises is a finding, and so is a
-wrong answer, which the target's own assertions tell.
+wrong answer, which the target's own assertions detect.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ HOST_KEY = keys.generate_private_key("ecdsa-p256")
 
 
 def unit_command(data: bytes) -> None:
-    """A unit, a drop-in and an environment file, with zero bytes between them: what is derived has no -H, and stays so."""
+    """A unit, a drop-in and an environment file, with zero bytes between them: the derived command has no -H, and a second derivation changes nothing."""
     texts = [*data.decode("utf-8", "replace").split("\0", 2), "", ""]
     files = [
         ("/usr/lib/systemd/system/docker.service", texts[0]),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real runs of ansible-playbook against this machine. What they return counts in the judgement of the session, as in tests/unit."""
+"""Real runs of ansible-playbook against this machine. Their results count in the checks of the whole session, as in tests/unit."""
 
 from __future__ import annotations
 

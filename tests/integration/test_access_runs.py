@@ -68,7 +68,7 @@ class Place:
         return done.returncode, " ".join((done.stdout + done.stderr).split())
 
     def good(self) -> set[str]:
-        """Return the copies that a host which admits both groups would let in."""
+        """Return the copies that a host which admits both groups would admit."""
         trusted = {one.name for one in (self.path / "ca/authorities").iterdir()}
         return {name for name in COPIES if _signer(self.path / "copies" / name) in trusted}
 

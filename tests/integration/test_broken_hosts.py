@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real runs of site.yml in which every host with work fails: nobody else waits for them."""
+"""Real runs of site.yml in which every host with work fails: no other host waits for them."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_summary_on_the_page_is_what_a_run_prints(page: str, printed: list[str])
 
 @pytest.mark.parametrize("page", PAGES)
 def test_names_on_the_page_are_those_that_its_inventory_gives(page: str) -> None:
-    """A certificate has the inventory name and ansible_host; no address that the page does not tell the reader to write."""
+    """A certificate has the inventory name and ansible_host; no address that the page does not contain."""
     text = (ROOT / page).read_text()
     inventory = yaml.safe_load(text.partition("# inventory.yml\n")[2].partition("\n```")[0])
     hosts = {name: variables or {} for name, variables in inventory["docker_hosts"]["hosts"].items()}

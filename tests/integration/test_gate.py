@@ -30,7 +30,7 @@ def test_gate_without_the_passphrase_fails_where_something_is_due(tmp_path: path
 
 
 def test_certificate_that_the_run_refuses_is_refused_in_check_mode(tmp_path: pathlib.Path) -> None:
-    """Clients make no signing request in check mode; the CA judges what they would ask for all the same."""
+    """Clients make no signing request in check mode; the CA assesses the request that they would make."""
     site(tmp_path)
     due = {"docker_client_cert_validity": "9999d", "docker_client_cert_force_renewal": True}
     found = [play(tmp_path, "site.yml", *more, **due) for more in (("--check",), ())]

@@ -19,7 +19,7 @@ from support.clients import docker_api
 ROOT = made.authority(unit="company-root", number=91)
 CLIENTS = made.authority("client", unit="company-clients", number=92)
 FOREIGN = made.authority("client", unit="other", number=93)
-#: The test's server names no client authorities, as dockerd does; the failure of that check is not what is tested.
+#: The test's server, unlike dockerd, names no client authorities; the failure of that check is not tested here.
 NOT_A_DAEMON = {"__docker_daemon_keep_going": True}
 PLAY = """
 - hosts: docker_hosts

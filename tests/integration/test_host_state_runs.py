@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real looks at a host whose certificate is current: through a pipe, or as a module where no pipe is, the answer is the same."""
+"""Real inspections of a host whose certificate is current: the answer is the same through a pipe and as a module, where there is no pipe."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ docker_hosts:
     web1: {{docker_server_cert_path: "{top}/certs", docker_server_cert_names: ["web1.{{{{ site }}}}"]}}
 """
 WAYS = ("plain", "sudo", "su", "module")
-#: In their places: they become nobody, which takes no right and no password.
+#: In their places: programs that change no user, which needs no permission and no password.
 BECOME = {
     "sudo": '#!/bin/sh\nwhile [ "$1" != -u ]; do shift; done\nshift 2\nexec "$@"\n',
     "su": '#!/bin/sh\nwhile [ "$1" != -c ]; do shift; done\nexec /bin/sh -c "$2"\n',

@@ -217,14 +217,14 @@ def test_run_without_changes_sends_nothing_to_the_engine_and_check_mode_neither(
 
 
 def sign_by_hand(directory: pathlib.Path, name: str, profile: str) -> None:
-    """Do what docs/issuers.md tells people to do with a request, and put the certificate beside it."""
+    """Follow docs/issuers.md for a request, and write the certificate beside it."""
     command = ["openssl", "x509", "-req", "-in", f"{name}.csr", "-CA", f"../{profile}-ca.pem", "-days", "365"]
     command += ["-CAkey", f"../{profile}-ca.key", "-copy_extensions", "copy", "-extfile", f"../{profile}.cnf"]
     subprocess.run([*command, "-out", f"{name}.pem"], cwd=directory, capture_output=True, check=True)
 
 
 def test_files_with_keys_that_are_made_elsewhere_for_servers_and_clients(tmp_path: pathlib.Path) -> None:
-    tasks_of(tmp_path)  # the CAs, and what openssl is told
+    tasks_of(tmp_path)  # the CAs, and the options of openssl
     keys = {name: made.private_key(number=number) for number, name in enumerate(("localhost", "alice", "bob"), 97)}
     for name, key in keys.items():
         (tmp_path / f"{name}.key").write_bytes(made.keys.encode_private_key(key))

@@ -92,7 +92,7 @@ def test_revocation_that_leaves_the_controller_out_waits_for_the_bundles_there(t
 def test_playbook_that_plans_on_the_controller_fails_where_limit_excludes_it(
     tmp_path: pathlib.Path, playbook: str
 ) -> None:
-    """Without it nothing would happen, and that would look like success."""
+    """Without it nothing would happen, and the run would appear successful."""
     wanted = {"docker_rotate_ca_authority": "server", "docker_rotate_ca_execute": True, "docker_adopt_execute": True}
     code, output = play(tmp_path, playbook, "--limit", "cahost", **wanted)
     assert (code, "--limit cahost excludes localhost" in output) == (2, True), output

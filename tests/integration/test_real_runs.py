@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real runs of ansible-playbook: the passphrase is in no file and no output, and a host that lies gains nothing by it."""
+"""Real runs of ansible-playbook: the passphrase is in no file and no output, and a host with forged answers gains nothing."""
 
 from __future__ import annotations
 

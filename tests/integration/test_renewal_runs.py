@@ -233,7 +233,7 @@ def test_units_are_what_systemd_understands(tmp_path: pathlib.Path) -> None:
 
 
 def test_service_has_a_state_directory_of_its_own() -> None:
-    """systemd gives the directory and all in it to the service's account: on a Docker host that was root's journal and undo."""
+    """systemd gives the directory and all in it to the service's account: on a Docker host these were root's journal and rollback guard."""
     text = (EXAMPLES / "docker-tls-renew.service").read_text()
     (directory,) = re.findall(r"^StateDirectory=(.*)$", text, re.MULTILINE)
     assert f"/var/lib/{directory}" != journal.STATE_DIRECTORY

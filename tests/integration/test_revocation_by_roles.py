@@ -56,7 +56,7 @@ def test_client_that_only_the_role_s_parameters_revoke_is_not_taken_for_shut_out
     assert (issued / "clients" / "alice" / "key.pem").exists()
 
 
-#: The task of the role docker_daemon that reads the CA; the ones after it would look for a dockerd.
+#: The task of the role docker_daemon that reads the CA; the ones after it would need a dockerd.
 DAEMON_READS = """
 - hosts: localhost
   gather_facts: false

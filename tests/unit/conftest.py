@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the tests keep what they learn, and what is judged in the end; the paths for imports are in pyproject.toml."""
+"""Settings of hypothesis, and the checks of the whole session; the paths for imports are in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.contracts import session
 
 set_hypothesis_home_dir(Path(__file__).parents[2] / ".cache" / "hypothesis")
 
-# No test is judged by the time it takes: hypothesis's deadline and its check for slow data fail on a busy machine.
+# No test fails because of its time: hypothesis's deadline and its check for slow data fail on a busy machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 

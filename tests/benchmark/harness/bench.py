@@ -152,5 +152,5 @@ def quietly(*command: str) -> bool:
 
 
 def say(text: str) -> None:
-    """Tell the user where we are."""
+    """Report the progress."""
     print(text, flush=True)

@@ -63,7 +63,7 @@ def _measure_contender(
         fleet.reset()
         play("first", count="first" in bench.cases)
     if "no-change" in bench.cases:
-        # The floor, right beside what is compared with it.
+        # The floor, measured right before the cases that are compared with it.
         if floor:
             section.add("ping", run(HERE / "floor" / "ping.yml", "ping", {}))
         play("no-change")

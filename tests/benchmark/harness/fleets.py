@@ -39,7 +39,7 @@ class Fleet(t.Protocol):
         """Make one host as new, nothing else."""
 
     def before_run(self) -> None:
-        """Undo what an earlier run would be punished for: systemd refuses the fourth restart within a minute."""
+        """Reset the counter of restarts: systemd refuses the fourth within a minute."""
 
     def playbook(self, contender: str) -> Path:
         """Return the contender's playbook."""

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from .bench import BASELINE, OURS, Section
 
-# Okabe and Ito's colours: told apart by everybody.
+# Okabe and Ito's colours: distinct also for colour-blind readers.
 LINES = {
     "ping": ("#7f7f7f", "ping play"),
     f"{OURS}/no-change": ("#009e73", "ours, no change"),

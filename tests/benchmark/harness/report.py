@@ -44,7 +44,7 @@ def _section(kept: dict[str, t.Any]) -> Section:
 
 
 def save(path: Path, sections: t.Mapping[str, Section]) -> None:
-    """Write sections, the judged goals and the machine as JSON."""
+    """Write sections, the assessed goals and the machine as JSON."""
     goals = [asdict(goal) for goal in _judge(sections)]
     content = {
         "format": 1,

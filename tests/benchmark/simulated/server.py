@@ -99,7 +99,7 @@ def main(path: str, collections: list[str]) -> None:
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     selector.register(sys.stdin, selectors.EVENT_READ)
-    # Nobody waits for the children.
+    # The children are not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while all(key.fileobj is listener for key, _ in selector.select()):
         client, _ = listener.accept()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the pages tell people to type is right: command lines by the programs' own parsers, YAML by the roles' and modules' own rules."""
+"""The commands and YAML of the pages are valid: command lines by the programs' own parsers, YAML by the rules of roles and modules."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ DOCUMENTS = [
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_variables_of_a_document_are_such_as_the_role_takes(document: t.Any) -> None:
-    """Groups of the inventory have the names of the design; values without a template are judged by the role's specification."""
+    """Groups of the inventory have the names of the design; values without a template are checked against the role's specification."""
     for one in snippets.dicts(document):
         given = {name: value for name, value in one.items() if LIKE_A_VARIABLE.match(str(name)) and name not in GROUPS}
         assert set(given) <= known_variables() | VARIABLES_OF_OTHERS

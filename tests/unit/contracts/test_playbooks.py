@@ -21,7 +21,7 @@ COMMAND = re.compile(r"^.*\bansible-playbook\b.*? portcullis\.docker_tls\.(\w+)"
 
 
 def test_playbook_has_no_directory_of_its_name() -> None:
-    """Ansible looks for the name as it is before it tries .yml, and cannot play a directory."""
+    """Ansible tries the name as it is before it tries .yml, and cannot play a directory."""
     assert [path.name for path in (ROOT / "playbooks").iterdir() if path.is_dir() and path.name in PLAYBOOKS] == []
 
 

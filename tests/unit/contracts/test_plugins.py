@@ -39,7 +39,7 @@ PUBLIC = {
 FOR_THE_ROLES = "For the roles and playbooks of this collection; options and results may change at any time."
 FRAGMENT = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)
 SOURCES = sorted((ROOT / "plugins").rglob("*.py"))
-#: Pylint of ansible-test looks at these too; it takes minutes, and `make test` leaves it to `--all`.
+#: Pylint of ansible-test checks these too; it takes minutes, and `make test` leaves it to `--all`.
 SHIPPED = [path for top in ("plugins", "playbooks", "tests/unit", "tests/fuzz") for path in (ROOT / top).rglob("*.py")]
 
 
@@ -74,7 +74,7 @@ def test_values_of_a_failure_are_documented_once() -> None:
 
 
 def test_every_module_has_one_action_plugin_its_own_or_the_shared_one() -> None:
-    """A module without one would answer past the door for answers (plugin_utils/_remote/accept.py)."""
+    """The answer of a module without one would not be checked (plugin_utils/_remote/accept.py)."""
     runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())
     routed = runtime["plugin_routing"]["modules"]
     own = {path.stem for path in (ROOT / "plugins/action").glob("*.py")} - {"module"}

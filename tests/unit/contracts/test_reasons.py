@@ -88,6 +88,6 @@ def test_words_are_phrases_of_their_own_without_the_code() -> None:
 
 
 def test_no_words_are_left_of_a_reason_that_is_gone() -> None:
-    """Reasons of one word, and those that are named by a constant, are looked for in the whole code."""
+    """Reasons of one word, and those that are named by a constant, are searched in the whole code."""
     text = "\n".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py") if "_output" not in path.parts)
     assert [code for code in WORDS if f'"{code}' not in text] == []

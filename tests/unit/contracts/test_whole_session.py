@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is judged when the whole session has run (support/contracts/session.py) is judged strictly: each kind of disagreement is found."""
+"""The checks after the whole session (support/contracts/session.py) are strict: they find each kind of disagreement."""
 
 from __future__ import annotations
 

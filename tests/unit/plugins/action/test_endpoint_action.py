@@ -159,7 +159,7 @@ def test_answer_in_another_shape_is_the_failure_of_its_host(lie: dict[str, t.Any
 
 
 def test_program_that_was_killed_says_with_which_exit_code() -> None:
-    """Without memory the kernel ends it, and nothing else tells."""
+    """Without memory the kernel ends it; only the exit code shows that."""
     result, _programs, _modules = change(BEGUN, code=137)
     assert "137" in result["msg"]
 
@@ -197,7 +197,7 @@ def test_refusal_in_another_shape_is_refused_by_the_name_of_its_option(rejected:
 
 
 def test_program_runs_in_a_bare_python_and_refuses_as_the_module_does(tmp_path: pathlib.Path) -> None:
-    """An option that no host can have: the program ends before it looks at this machine."""
+    """An option that no host can have: the program ends before it inspects this machine."""
     options = endpoint_module._options({"directory": "/etc"})
     program = CHANGE.script({"options": options, "check_mode": True})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)

@@ -65,7 +65,7 @@ def test_given_client_that_cannot_be_used_fails_the_task_and_nobody_is_asked(tmp
 @pytest.mark.parametrize("sources", [[], ["192.0.2.0/24", "2001:db8::/32"]])
 @pytest.mark.parametrize("detail", ["no TLS server at web1:2376: no answer in time", "another certificate"])
 def test_host_that_filters_sources_and_does_not_answer_is_explained(sources: list[str], detail: str) -> None:
-    """The filter drops packets, so what is seen from here does not tell it from a host that is down."""
+    """The filter drops packets, so from here it cannot be distinguished from a host that is down."""
     checks = [{"check": "served-certificate", "passed": False, "detail": detail}]
     answer = {"passed": False, "checks": checks, "msg": "web1:2376, as seen from here: wrong."}
     found, result = asked(answer, allowed_sources=sources)

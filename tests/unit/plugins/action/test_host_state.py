@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The look before the roles: it asks what the roles would ask, and when in doubt it leaves the host to them."""
+"""The inspection before the roles: it decides as the roles do, and when in doubt it leaves the host to them."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_callback_is_silent_where_no_play_wants_it(
 def test_callback_is_silent_where_every_task_was_skipped(
     plugin: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan of adopt.yml skips site.yml: nobody has looked whether a host is as it should be."""
+    """The plan of adopt.yml skips site.yml: no host was inspected."""
     monkeypatch.setenv("DOCKER_TLS_SUMMARY_PATH", str(tmp_path / "summary.json"))
     heard = Heard(plugin)
     heard.callback.v2_runner_on_skipped(result_of({"skipped": True}))

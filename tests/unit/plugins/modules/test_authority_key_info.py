@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module authority_key_info: keys of CAs, looked for on a machine without Docker."""
+"""The module authority_key_info: keys of CAs, searched on a machine without Docker."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The formats of the module certificate_bundles: idempotence, what goes and what is kept, modes, and what is shown."""
+"""The formats of the module certificate_bundles: idempotence, removed and kept files, modes, and the diff."""
 
 from __future__ import annotations
 

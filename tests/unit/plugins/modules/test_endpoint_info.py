@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module endpoint_info: it looks, and never fails for what it sees."""
+"""The module endpoint_info: it inspects, and never fails for a finding."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_signed_certificates_tells_what_it_refused_and_what_it_repaired(ca: path
     assert result["rejected"]["bad"]["hint"]
 
 
-# ---- the look before the roles
+# ---- the inspection before the roles
 
 
 def test_host_state_of_a_secured_host_tells_what_it_has(

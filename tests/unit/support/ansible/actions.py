@@ -18,7 +18,7 @@ GOOD = {"changed": False, "reasons": []}
 
 
 class Connection:
-    """As much of a connection plugin as the actions look at."""
+    """As much of a connection plugin as the actions use."""
 
     def __init__(self, **changes: t.Any) -> None:
         self.transport = "ssh"

@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 class Pebble:
-    """One server. ``challenge_port`` is where it looks for answers to http-01, in place of port 80."""
+    """One server. ``challenge_port`` is where it expects answers to http-01, in place of port 80."""
 
     def __init__(self, directory: pathlib.Path, *, eab: bool = False, reject_nonces: int = 0) -> None:
         directory.mkdir(parents=True)

@@ -97,7 +97,7 @@ class Bao:
         return str(signed["data"]["certificate"])
 
     def make_role(self, mount: str, role: str, **settings: t.Any) -> None:
-        """Make a role as the documentation tells people to, with ``settings`` over it."""
+        """Make a role as the documentation describes, with ``settings`` over it."""
         self.call(f"{mount}/roles/{role}", {**SERVER_ROLE, **settings})
 
     def make_approle(self, policy: str, rules: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates for tests, made by the collection's own core, and a judge: openssl."""
+"""Certificates for tests, made by the collection's own core, and a verifier: openssl."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import 
 
 #: The clock of the tests.
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=timezone.utc)
-#: Validity that also holds for judges that look at the real clock.
+#: Validity that also holds for verifiers that use the real clock.
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
 FAR_AHEAD = datetime(2045, 1, 1, tzinfo=timezone.utc)
 

@@ -3,7 +3,7 @@
 
 """A Docker endpoint for tests, without Docker: mutual TLS as dockerd has it, and the answers that clients ask for first.
 
-Real consumers (docker's CLI and SDK, curl, community.docker) go through it, so what is verified is their TLS: the files
+Real consumers (docker's CLI and SDK, curl, community.docker) go through it, so the test verifies their TLS: the files
 that they read and the client that the server sees.
 """
 
@@ -43,14 +43,14 @@ _INFO = {
 
 
 class Endpoint(t.NamedTuple):
-    """A running endpoint and the common names of the clients that it has let in."""
+    """A running endpoint and the common names of the clients that it has admitted."""
 
     docker_host: str
     clients: list[str]
 
 
 class Server(t.NamedTuple):
-    """What the endpoint is and whom it lets in, as PEM."""
+    """The endpoint's certificate and the authorities that it admits, as PEM."""
 
     certificate: str
     key: str

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the tests of one session made modules return and made the code say; judged in the end (support/contracts/session.py).
+"""The results of modules and the messages of errors in one session of tests; checked at its end (support/contracts/session.py).
 
 ``returned`` takes a result of a module or of its action plugin. ``said`` takes a text that a user would see. TlsErrors are
 noted where the collection raises them. Each process of pytest-xdist has its own notes; conftest.py brings them together.

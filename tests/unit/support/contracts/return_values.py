@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A module's RETURN block against what it returned: facts about each result, and what is wrong when all are there.
+"""A module's RETURN block against what it returned: facts about each result, and the disagreements of all together.
 
 A fact is (module, path, what was seen) with a count: the path is ``certificates.names`` for a documented place, ``[]`` behind it
 for its elements; what was seen is a type, ``filled``, ``undocumented``, how often something could have been there and how often it was.
@@ -19,7 +19,7 @@ from support.contracts.documentation import block
 COMMON = frozenset("ansible_facts changed deprecations diff failed invocation msg warnings exception".split())
 #: What every failed module returns besides; a note of the fragment _attributes documents it.
 FAILURE = {name: {"description": "", "returned": "failure", "type": "str"} for name in ("code", "hint")}
-#: It reports what is wrong with a file in its result.
+#: It reports the problem of a file in its result.
 NEVER_FAILS = {"certificate_files_info"}
 TYPES = {bool: "bool", int: "int", float: "float", str: "str", list: "list", dict: "dict", type(None): "null"}
 #: A documented type, and which others are one of it too.
@@ -41,7 +41,7 @@ def _text(spec: Spec) -> str:
 
 
 def _is_by_name(spec: Spec) -> bool:
-    """Whether the ``contains`` of a dict tells of its values: what is documented to be by name, id or access group."""
+    """Whether the ``contains`` of a dict describes its values: those that are documented to be by name, id or access group."""
     return spec["type"] == "dict" and re.search(r"\bby (name|access group|(the|their) ids?)\b", _text(spec)) is not None
 
 

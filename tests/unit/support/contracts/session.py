@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Contracts about a whole session, judged when its last test has run: every process of pytest-xdist has its own notes until then.
+"""Contracts about a whole session, checked when its last test has run: every process of pytest-xdist has its own notes until then.
 
 They appear among the tests, as if they stood in contracts/test_whole_session.py. Where only some files ran they are skipped.
 """
@@ -31,7 +31,7 @@ def begin(config: pytest.Config) -> None:
 
 
 class Session:
-    """A plugin of pytest that gathers the notes of all processes, and judges them in the end."""
+    """A plugin of pytest that gathers the notes of all processes, and checks them at the end."""
 
     def __init__(self) -> None:
         self.parts: list[records.Records] = []
@@ -51,7 +51,7 @@ class Session:
         self.failed = self.failed or report.failed
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Send the notes, or judge them."""
+        """Send the notes, or check them."""
         config = session.config
         if hasattr(config, "workeroutput"):
             config.workeroutput["records"] = records.packed(records.taken())

@@ -145,7 +145,7 @@ def add_authority(found: dict[str, t.Any], pair: made.Pair, identifier: str, *ol
 
 
 def unwanted(client_name: str = "bob", generation: str = "clients-g1", **changes: t.Any) -> dict[str, t.Any]:
-    """Return a valid client certificate that nobody should use, as authority_info reports it; by default its client is revoked."""
+    """Return a valid client certificate that should no longer be used, as authority_info reports it; by default its client is revoked."""
     usual = {
         "client": client_name,
         "group": generation.rpartition("-g")[0],
@@ -176,7 +176,7 @@ def report(
     thresholds: lifetimes.Thresholds = THRESHOLDS,
     now: datetime = NOW,
 ) -> model.Report:
-    """Return the judged report. ``wire`` is what each host serves, by name; by default it is what is on its disk."""
+    """Return the assessed report. ``wire`` is what each host serves, by name; by default it is what is on its disk."""
     served_by = {} if wire is None else wire
     facts = []
     for one in hosts:

@@ -176,7 +176,7 @@ class FakeMachine:
             return
         values = json.loads(world.config.read_text()) if world.config.exists() else {}
         if world.process.flag_hosts and "hosts" in values:
-            return  # the reload fails, and only the journal says so
+            return  # the reload fails, and only the journal shows that
         world.process.live_restore = values.get("live-restore") is True
 
     def ping(self, timeout: float = 5.0) -> str:

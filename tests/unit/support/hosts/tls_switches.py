@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every way to tell dockerd about TLS, and who gets in over TCP then.
+"""Every way to configure TLS of dockerd, and who is admitted over TCP then.
 
-One table for two judges: the unit tests ask ``_adoption.effective_settings``, tests/faults asks a real dockerd of each release.
+One table for two tests: the unit tests ask ``_adoption.effective_settings``, tests/faults asks a real dockerd of each release.
 ``D`` stands for a directory with the files of a CA ``named``; ``H`` for a home whose ``.docker`` holds those of a CA ``home``.
 """
 
@@ -22,7 +22,7 @@ _VERIFY = {"DOCKER_TLS_VERIFY": "1"}
 
 @dataclass(frozen=True)
 class Switches:
-    """What dockerd is told, and who gets in. ``starts``: dockerd starts with it. ``ca``: whose clients get in."""
+    """The settings of dockerd, and who is admitted. ``starts``: dockerd starts with it. ``ca``: whose clients are admitted."""
 
     name: str
     admits: str

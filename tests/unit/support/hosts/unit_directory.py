@@ -12,7 +12,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.syst
 
 
 class Manager(Systemd):
-    """systemd that only notes what it is told."""
+    """systemd that only notes its calls."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         super().__init__(unit_directory=str(directory))

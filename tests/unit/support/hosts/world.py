@@ -43,7 +43,7 @@ class Killed(BaseException):
 
 @dataclass
 class Effects:
-    """Counts what is done to the world; ``die_at`` and ``fail_at`` say at which effect what happens."""
+    """Counts the changes of the world; ``die_at``, ``fail_at`` and ``full_at`` are the numbers of those at which it dies, fails or is full."""
 
     count: int = 0
     die_at: int = 0
@@ -122,7 +122,7 @@ class World:
         self.loaded = Loaded()
         self.process: Process | None = None
         self.failed = False
-        self.socket_owner = ""  # systemd, dockerd or nobody
+        self.socket_owner = ""  # systemd, dockerd or "" for none
         self.socket_listens: tuple[str, ...] = ()  # TCP sockets of docker.socket that systemd holds now
         self.endpoint_open: tuple[str, ...] = ()  # those of docker-tls.socket
         self.others: tuple[tuple[str, int, str], ...] = ()  # TCP listeners of other processes
@@ -197,7 +197,7 @@ class World:
         return self
 
     def boot(self) -> None:
-        """Power failure, or the first start: memory is gone, what is on disk counts."""
+        """Power failure, or the first start: memory is lost, the files count."""
         self.process = self.proxy = None
         self.load()
         self.endpoint_open = ()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What others have set up: recognised, judged, repaired. Every fixture is made by the recipe itself."""
+"""The setups of other tools: recognised, assessed, repaired. Every fixture is made by the recipe itself."""
 
 from __future__ import annotations
 

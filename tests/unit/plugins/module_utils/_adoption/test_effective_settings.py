@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who gets in over TCP, for every way to tell dockerd about TLS; tests/faults asks the real ones about the same table."""
+"""Who is admitted over TCP, for every way to configure TLS of dockerd; tests/faults asks the real ones about the same table."""
 
 from __future__ import annotations
 

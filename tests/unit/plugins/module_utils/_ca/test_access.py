@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which valid certificates nobody should use, by the ledger and the inventory: every way in which an entry can change."""
+"""Which valid certificates should no longer be used, by the ledger and the inventory: every way in which an entry can change."""
 
 from __future__ import annotations
 

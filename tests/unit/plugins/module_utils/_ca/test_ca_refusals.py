@@ -113,7 +113,7 @@ def different(place: pathlib.Path) -> Options:
     return {"requests": [one, other]}
 
 
-#: At least one case for each code. In a case's name, what follows a blank tells it from others.
+#: At least one case for each code. In a case's name, the words after a blank distinguish it from others.
 CASES: dict[str, Case] = {
     "authority-exists": Case("adopt", options=asked(names=["server"])),
     "authority-expired": Case(

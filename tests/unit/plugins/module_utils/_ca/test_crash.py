@@ -115,7 +115,7 @@ def test_signing_killed_at_every_step_never_leaves_a_certificate_unlogged(tmp_pa
 
 
 def signer(path: pathlib.Path, name: str, batches: int, report: int) -> None:
-    """Sign batches, and tell every serial that was released."""
+    """Sign batches, and report every serial that was released."""
     for number in range(batches):
         result = sign(path, *(request(f"{name}-{number}-{one}") for one in range(6)), lock_timeout=120)
         serials = [one.view.serial for one in result.signed.values() if one.view]

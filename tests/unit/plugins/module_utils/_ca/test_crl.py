@@ -231,7 +231,7 @@ def test_list_that_cannot_be_used_is_signed_again_with_all_that_is_revoked(ca: p
 
 
 def test_list_that_lacks_what_the_ledger_revokes_is_completed(ca: pathlib.Path) -> None:
-    """A run was killed between the ledger and the list, or the file was put back."""
+    """A run was killed between the ledger and the list, or the file was restored."""
     empty = (ca / "authorities/clients-g1/crl.pem").read_bytes()
     begin(ca, "bob/clients")
     wanted = revoked_in(ca)
@@ -265,7 +265,7 @@ def test_retired_generation_has_no_list_and_the_others_are_whole(ca: pathlib.Pat
 
 
 def test_group_whose_ledger_was_restarted_gets_a_new_generation(ca: pathlib.Path) -> None:
-    """Nobody knows what its authority had signed before."""
+    """It is not known what its authority had signed before."""
     (ca / "ledger.jsonl").unlink()
     ensure(ca, "clients", "ops", restart_ledger=True, now=LATER)
     outcome = begin(ca, "bob/clients")
@@ -340,7 +340,7 @@ def imitation(path: pathlib.Path, **changes: t.Any) -> t.Any:
 def test_certificate_with_the_serial_that_was_revoked_last_is_refused_by_the_list(
     ca: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    """OpenSSL judges. The certificate of the client itself is with the client, so another one stands for it."""
+    """Verified by OpenSSL. The certificate of the client itself is with the client, so another one with the same serial stands for it."""
     revoked = [issue(ca, name) for name in ("mallory", "eve")]
     begin(ca, "mallory/clients")
     begin(ca, "mallory/clients", "eve/clients")

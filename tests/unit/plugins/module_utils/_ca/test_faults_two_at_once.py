@@ -73,7 +73,7 @@ def test_two_at_once_follow_one_another(names: tuple[str, str], model: pathlib.P
             BY_NAME[name].prepare(place)
         results = at_once(place, *(pair if round_ % 2 else pair[::-1]))
         codes = {result["code"] for result in results if result["failed"]}
-        # Who comes after the new passphrase has the old one, is told so, and nothing else can go wrong.
+        # A run after the change still has the old passphrase and reports that; no other error is possible.
         assert codes <= ({"passphrase-wrong"} if "passphrase" in names else set()), results
         opens_with = operations.check_sound(place, BOTH)
         assert opens_with == (operations.NEW_PASSPHRASE if "passphrase" in names else operations.PASSPHRASE_TEXT)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Generations introduced, made to sign, retired: what signs, what is trusted, and what a killed run leaves."""
+"""Generations accepted, issuing, retired: which one signs, which ones are trusted, and what a killed run leaves."""
 
 from __future__ import annotations
 

@@ -311,7 +311,7 @@ def test_name_that_its_recorded_host_gives_up_in_the_same_batch_is_free(tmp_path
 
 
 def test_name_of_a_certificate_that_several_hosts_have_shown_is_for_one_of_them(tmp_path: pathlib.Path) -> None:
-    """The certificate is public: who shows it may only have looked at another's port. Nobody else gets the name, and never both."""
+    """The certificate is public: a host that reports it may have read it at another host's port. No other host gets the name, and never both."""
     path, name = holding(tmp_path, "evil", "web1")
     assert refused(path, request("web9", names=(name,))) == {"web9"}
     assert refused(path, request("evil", names=(name,)), request("web1", names=(name,))) == {"evil", "web1"}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The place of a CA: private, local, and nobody else's."""
+"""The place of a CA: private, local, and owned by its user."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names that the inventory gives to nobody stay with him who has a certificate for them."""
+"""A name assigned to no host in the inventory belongs to the host whose valid certificate contains it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_certificates_of_a_ledger_set_aside_hold_no_names(ca: pathlib.Path) -> N
 
 
 def test_requester_whose_words_look_like_a_ledger_line_is_still_read_right(ca: pathlib.Path) -> None:
-    """What a host says gets into the ledger (reasons); it must not move where names are looked for."""
+    """A host's answer is written to the ledger (reasons); it must not affect where names are searched."""
     poison = '","names":["free.example.org"],"profile":"server","request":"x","reasons":['
     outcome(ca, request("web2", names=("held.example.org",), reasons=(poison,)))
     result = outcome(ca, request("evil", names=("held.example.org",)), request("web3", names=("free.example.org",)))

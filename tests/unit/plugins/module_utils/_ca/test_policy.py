@@ -239,7 +239,7 @@ def broken_signature() -> str:
 
 
 def other_key_inside() -> str:
-    """Return a request whose key was exchanged: no proof of possession."""
+    """Return a request whose key was exchanged: its signature does not fit the key."""
     mine, other = (
         key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         for key in (private_key("ecdsa-p256", 1), private_key("ecdsa-p256", 2))

@@ -43,7 +43,7 @@ def replacing(ca: pathlib.Path, view: CertificateView, **changes: t.Any) -> sign
 
 
 def test_certificate_of_a_foreign_authority_is_not_replaced_and_both_are_named(ca: pathlib.Path) -> None:
-    """The same name and organizational unit, as a CA has that was made again elsewhere: the keys tell them apart."""
+    """The same name and organizational unit, as a CA has that was made again elsewhere: the keys distinguish them."""
     ensure(ca.parent / "moved")
     result = replacing(ca, issued(ca.parent / "moved"))
     assert (list(result.signed), list(result.refused)) == (["web2"], ["web1"])

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The heart of the collection: dockerd's command without -H, whatever the unit looks like."""
+"""dockerd's command without -H, for every form of the unit."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real systemd judges our reading of its files: what it has loaded (busctl) and what a started program gets (argv).
+"""Our reading of unit files is compared with a real systemd: what it has loaded (busctl) and what a started program gets (argv).
 
 Runs where DOCKER_TLS_SYSTEMD_HOSTS names running test hosts (containers of tests/hosts/up.sh), else is skipped:
 ``DOCKER_TLS_SYSTEMD_HOSTS="host-a host-b" pytest -n 0 …/test_systemd_oracle.py`` (one after the other: they share a unit).

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an attacker, another version or another tool can put in the way of journal, swap and undo."""
+"""What an attacker, another version or another tool can put in the way of journal, swap and rollback."""
 
 from __future__ import annotations
 

@@ -514,7 +514,7 @@ def test_parse_time_reads_utc() -> None:
 
 
 def test_port_of_the_running_dockerd_is_not_taken_after_daemon_json_was_rewritten(bench: Bench) -> None:
-    """Another tool has rendered the file and not restarted Docker yet: dockerd still listens as it was told at its start."""
+    """Another tool has rendered the file and not restarted Docker yet: dockerd still listens as configured at its start."""
     bench.secure()
     bench.world.config.write_text("{}")
     bench.world.others = (("::", 2376, DOCKERD),)

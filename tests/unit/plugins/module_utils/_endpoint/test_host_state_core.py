@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The look agrees with the run: a host is current exactly where the run would change nothing."""
+"""The inspection agrees with the run: a host is current exactly where the run would change nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OTHERS = authority("client", unit="others-g1", number=2)
 
 
 class Bench:
-    """A host in memory, with runs and looks."""
+    """A host in memory, with runs and inspections."""
 
     def __init__(self, world: World, machine: FakeMachine) -> None:
         self.world = world

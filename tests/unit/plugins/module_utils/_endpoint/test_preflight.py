@@ -378,7 +378,7 @@ CLOCKS = [
 def test_clock_that_is_wrong_is_refused_before_a_certificate_is_signed(
     ahead: timedelta, comes: bool, expected: list[tuple[str, str]]
 ) -> None:
-    """Whatever the dates of the files look like by that clock: it is the clock that has to be mended."""
+    """Whatever the dates of the files are by that clock, the clock has to be corrected."""
     here = host(now=NOW + ahead, controller_now=NOW)
     found = preflight.check(here, wanted(new_certificate=comes))
     assert [(item.severity, item.code) for item in found] == expected

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is wrong with TLS files, and what is said about it."""
+"""The errors in TLS files, and their messages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A TLS server in a thread, looked at from outside; and the messages themselves, as bytes."""
+"""A TLS server in a thread, probed from outside; and the messages themselves, as bytes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class TlsServer:
 
 @pytest.fixture
 def serve(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., probe.Target]]:
-    """Return a function that starts a server and tells where it is."""
+    """Return a function that starts a server and returns its address."""
     servers: list[TlsServer | PlainServer] = []
 
     def start(

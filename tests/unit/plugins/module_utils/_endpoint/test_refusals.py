@@ -253,7 +253,7 @@ def journal(host: Host, text: str) -> None:
 
 PROXY: dict[str, t.Any] = {"listener": "proxy", "group_authorities": {"ops": CLIENTS.pem}}
 PROXY_WITH_LISTS = {**PROXY, "crl_content": "no list"}
-#: At least one case for each code with which a change is refused. In a case's name, what follows a blank tells it from others.
+#: At least one case for each code with which a change is refused. In a case's name, the words after a blank distinguish it from others.
 CASES: dict[str, Case] = {
     "anchors-all-invalid": Case(options={"client_ca_content": OLD_CLIENTS.pem}),
     "anchors-not-authority": Case(options={"client_ca_content": leaf(CLIENTS).pem}),
@@ -354,7 +354,7 @@ CASES: dict[str, Case] = {
     "validate-failed": Case(invalid),
 }
 
-#: Told by the certificate itself, so by nobody who has none yet; or they mean that it is missing.
+#: Reported of a certificate, so not by a host that has none yet; or they mean that it is missing.
 OF_THE_CERTIFICATE = {
     *(f"certificate-{what}" for what in ("expired", "foreign-authority", "is-authority", "missing", "names-missing")),
     *(f"certificate-{what}" for what in ("not-yet-valid", "unreadable", "usage")),
@@ -370,7 +370,7 @@ ELSEWHERE = {
 
 
 def arranged(host: Host, name: str) -> tuple[str, dict[str, t.Any]]:
-    """Do to the host what the case says; return the code that is expected, and what is asked."""
+    """Prepare the host of the case; return the expected code, and the options."""
     code, case = name.split()[0], CASES[name]
     case.arrange(host)
     root = str(host.world.root)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A restart, watched: what systemd says one moment after the other, and what is made of it."""
+"""A restart, watched: the states that systemd reports in turn, and the result."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def spoil(state: StateDirectory) -> None:
-    """Leave a journal that nobody can read: what reads it says so."""
+    """Leave a journal that cannot be read: the reader reports that."""
     pathlib.Path(state.journal_path).write_text("{}", encoding="ascii")
 
 

@@ -50,7 +50,7 @@ def origin(tmp_path: pathlib.Path, scenario: Scenario) -> World:
 
 
 class Trial:
-    """One change of one world, which is put back to its origin before each fault."""
+    """One change of one world, which is restored before each fault."""
 
     def __init__(self, world: World, scenario: Scenario) -> None:
         self.live = world
@@ -102,7 +102,7 @@ class Trial:
 
 
 def works(world: World) -> bool:
-    """Docker answers on its local socket, and nobody gets in without a certificate."""
+    """Docker answers on its local socket, and admits no client without a certificate."""
     return world.answers_locally and not world.open_to_anybody
 
 

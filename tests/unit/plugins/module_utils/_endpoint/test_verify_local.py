@@ -68,7 +68,7 @@ def test_verify_local_a_good_endpoint_passes_every_check(tmp_path: pathlib.Path)
 @pytest.mark.parametrize(
     ("anchors", "failed"),
     [
-        # dockerd with tls and without tlsverify: it asks nobody.
+        # dockerd with tls and without tlsverify: it asks no client.
         (None, {"client-authorities", "no-certificate", "server-certificate-as-client"}),
         # Another group's anchor, and one too many.
         (OTHERS.pem, {"client-authorities"}),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Valid certificates that nobody should use, against what the running daemons admit: verdicts, and how each output says them."""
+"""Valid certificates that should no longer be used, against what the running daemons admit: assessments, and each output of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The look at the endpoints: what a greeting becomes, and that one slow host holds nobody up."""
+"""The probe of the endpoints: the result of a greeting, and that one slow host delays no other."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_table_shouts_served_not_stored_and_explains_it() -> None:
 ON_DISK = " ".join(server().view.names)
 OTHER = server(80, address="10.0.0.6")
 NAMES: dict[str, tuple[Any, Any, list[str]]] = {
-    # what the wire shows, what the disk has, what is told
+    # what the wire shows, what the disk has, what is reported
     "both": (server(), server(), [ON_DISK]),
     "disk-only": (None, server(), [ON_DISK]),
     "wire-only": (OTHER, None, ["web.example.org 10.0.0.5 10.0.0.6"]),

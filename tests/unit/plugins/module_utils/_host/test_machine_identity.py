@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The identity of a machine: the same for two looks, another one for a clone, a container beside it, and after a boot."""
+"""The identity of a machine: the same for two calls, another one for a clone, a container beside it, and after a boot."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Responder:
 
 
 def ordered(base: str) -> TlsError:
-    """Return the error of an order; nobody waits for another state."""
+    """Return the error of an order, without waiting for another state."""
     settings = acme_client.Settings(Endpoint(f"{base}/directory", sleep=lambda seconds: None), eab_key="a-secret")
     with pytest.raises(TlsError) as caught:
         acme_client.Client(settings, made.private_key()).certificate(b"request", ["web1.example.test"], Responder())

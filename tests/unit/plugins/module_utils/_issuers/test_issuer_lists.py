@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Revocation lists of a real OpenBao, and lists of other issuers before a host gets them; openssl is the judge of who is admitted."""
+"""Revocation lists of a real OpenBao, and lists of other issuers before a host gets them; openssl decides who is admitted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys of every type are made, written, read back; what is not a usable key says so."""
+"""Keys of every type are made, written, read back; an unusable key is an error with a message."""
 
 from __future__ import annotations
 

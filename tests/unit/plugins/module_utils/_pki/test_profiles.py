@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The profiles: stated once, judged by openssl, cryptography's verifier and pkilint."""
+"""The profiles: defined once, verified by openssl, cryptography's verifier and pkilint."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Revocation lists; openssl, which HAProxy uses, is the judge of who gets in with them."""
+"""Revocation lists; openssl, which HAProxy uses, decides who is admitted with them."""
 
 from __future__ import annotations
 

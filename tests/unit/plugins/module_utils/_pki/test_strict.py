@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which authorities strict clients refuse; openssl is the judge."""
+"""Which authorities strict clients refuse, by openssl."""
 
 from __future__ import annotations
 

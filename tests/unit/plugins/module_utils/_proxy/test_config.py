@@ -125,7 +125,7 @@ def test_render_allows_top_without_a_query_only() -> None:
 
 
 def allows_build(url: str) -> bool:
-    """Judge as HAProxy does; ``url`` begins behind the method."""
+    """Decide as HAProxy does; ``url`` begins behind the method."""
     ci = replace(LIMITED, rights=rights.parse_rights("ci", "x"))
     lines = [line for line in section(config.render(wanted(ci)), "backend group0") if "/build$" in line]
     assert len(lines) == 1

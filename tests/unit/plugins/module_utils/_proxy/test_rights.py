@@ -50,7 +50,7 @@ SHOWS_PASSWORDS = [
     ("GET", "/images/app/history"),
     ("GET", "/images/app/json"),
 ]
-#: Other spellings of an allowed path that dockerd decodes or cleans (measured), or that look like it.
+#: Other spellings of an allowed path that dockerd decodes or cleans (measured), or that resemble it.
 TRICKS = [
     "/v1.41%2fcontainers/json",
     "/%63ontainers/json",
@@ -92,7 +92,7 @@ TRICKS = [
 
 
 def allows(given_rights: rights.Rights, method: str, path: str) -> bool:
-    """Judge as HAProxy does: ``method`` is one of the list and the expression matches the raw path (PCRE's $ is Python's)."""
+    """Decide as HAProxy does: ``method`` is one of the list and the expression matches the raw path (PCRE's $ is Python's)."""
     return given_rights.is_full or any(
         method in rule.methods and re.search(rule.expression, path) and "\n" not in path for rule in given_rights.rules
     )

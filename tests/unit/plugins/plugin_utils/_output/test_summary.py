@@ -492,7 +492,7 @@ NOT_INSPECTED: dict[str, tuple[str, str, str]] = {
 def test_host_that_was_not_inspected_for_what_it_is_is_not_as_it_should_be(
     host: str, module: str, missing: str
 ) -> None:
-    """A tag leaves out some of a run's tasks, and what is left says nothing of what they would have found."""
+    """A tag excludes some of a run's tasks; the others do not show what these would have found."""
     run = run_of((host, module, {"changed": False}), groups=GROUPS)
     assert run.states[host] == "not-checked"
     assert f"NOT CHECKED  {host}  this run has not inspected {missing}: left out by --tags" in "\n".join(told(run))

@@ -151,7 +151,7 @@ def test_plain_listeners_are_those_before_the_change() -> None:
 
 
 def test_plan_shows_all_who_claim_a_ca_and_where_they_contradict_each_other() -> None:
-    """The first host of the inventory may be the one that lies: it is not the only one that is named."""
+    """The answer of the first host of the inventory may be forged: it is not the only host that is named."""
     liar = {**AUTHORITY, "subject": "CN=our good CA", "keys": [{"path": "/tmp/mine.pem", "encrypted": False}]}
     text = plan({"evil": found(authorities=[liar]), "web1": found()})
     assert "CN=our good CA (until" in text and "on evil\n" in text
@@ -261,7 +261,7 @@ def test_problems_name_the_ca_whose_clients_would_be_shut_out(authorities: Any, 
     assert all(problem.startswith("clients-would-be-shut-out: web1 has clients of ") for problem in problems)
 
 
-# --- where a key was looked for
+# --- where a key was searched
 
 ELSEWHERE = {"fingerprint_sha256": FINGERPRINT, "path": "/home/ops/ca-key.pem", "encrypted": False}
 

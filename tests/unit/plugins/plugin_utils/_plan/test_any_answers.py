@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is made of registered answers fails in words, whatever of a run has been skipped, has failed or was answered.
+"""The functions of the plan fail with a message, whatever was skipped, failed or was answered in a run.
 
-An answer comes in through ``_remote/accept.py``, so it has the shape of its module, and with --start-at-task, --tags or a failed host there is none.
+``_remote/accept.py`` checks each answer, so it has the shape of its module, and with --start-at-task, --tags or a failed host there is none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What hosts say that they have, and whether the ledger looks older."""
+"""The certificates that hosts report, and whether the ledger is older."""
 
 from __future__ import annotations
 

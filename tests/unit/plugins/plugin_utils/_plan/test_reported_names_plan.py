@@ -64,7 +64,7 @@ def reported(*names: str, machine: str = "") -> dict[str, Any]:
 
 
 def test_contested_names_are_addresses_that_several_hosts_report_wherever_they_say_so() -> None:
-    """A host that has nothing to do says it to the look, one where a certificate is due in what the look prepared."""
+    """A host with nothing to do reports it to the inspection, one whose certificate is due in what the inspection prepared."""
     hostvars: dict[str, Any] = {
         "a": {"__docker_server_cert_requested": reported("a", "10.0.2.15", "10.0.0.1", "127.0.0.1", "::1")},
         "b": {"__docker_tls_inspected": reported("b", "10.0.2.15", "FD00::5", "127.0.0.1", "::1")},

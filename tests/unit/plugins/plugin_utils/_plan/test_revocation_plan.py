@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom a revocation concerns, and what is said of each in the end."""
+"""Whom a revocation concerns, and the report on each of them."""
 
 from __future__ import annotations
 
@@ -496,7 +496,7 @@ def rolled_back(*access: str) -> dict[str, Any]:
     return {**SEEN, "docker_daemon_state": "rolled_back", "docker_daemon_endpoint": result}
 
 
-#: web2 in this run: whether it refuses bob then, and what is said.
+#: web2 in this run: whether it refuses bob then, and the report.
 CONTINUED: dict[str, tuple[dict[str, Any], bool | None, str]] = {
     "as-it-should-be": (SEEN, True, "bob is shut out, its certificate of clients-g1 is refused"),
     "changed": (

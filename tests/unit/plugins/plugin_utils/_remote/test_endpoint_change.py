@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An answer that did not come, and what its exit code tells."""
+"""A missing answer, and the meaning of its exit code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a host answers to the script that looks at it."""
+"""The answer of a host to the program of the inspection."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def test_answer_of_a_host_is_taken(plain: bool) -> None:
     ids=["request", "prepared", "message"],
 )
 def test_answer_that_is_no_text_is_not_taken(answer: dict[str, t.Any], plain: bool) -> None:
-    """It would go on to the CA host in one call for all hosts, and Ansible takes no such text back from a module."""
+    """It would be passed to the CA host in one call for all hosts, and Ansible accepts no such text from a module."""
     assert inspection.answer(said(answer, plain=plain)) is None

@@ -37,7 +37,7 @@ def test_passphrase_is_not_evaluated() -> None:
 def test_missing_passphrase_is_named(groups: dict[str, list[str]], place: str, variables: dict[str, Any]) -> None:
     (problem,) = inventory_problems(groups, {"localhost": SET, place: variables})
     assert problem.startswith(f"docker_ca_passphrase is missing or empty for {place}")
-    assert "could not parse the inventory" in problem  # Ansible only warns, and goes on with no variables
+    assert "could not parse the inventory" in problem  # Ansible only warns, and continues without variables
 
 
 def test_passphrase_that_is_still_encrypted_counts_as_set() -> None:
