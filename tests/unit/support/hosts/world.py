@@ -14,6 +14,7 @@ Every change of the world, a file's or a unit's, is an *effect* that is counted;
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import os
 import pathlib
@@ -98,20 +99,40 @@ class Saved(t.NamedTuple):
     memory: dict[str, t.Any]
 
 
-def files_below(root: pathlib.Path) -> dict[str, tuple[int, bytes | str | None]]:
-    """Return mode and content of everything below ``root``: the bytes of a file, the target of a link, None for a directory."""
+def files_below(root: str | os.PathLike[str], above: str = "") -> dict[str, tuple[int, bytes | str | None]]:
+    """Return mode and content of everything below ``root``: the bytes of a file, the target of a link, None for a directory.
+
+    The names begin with ``above``. Tests call this thousands of times, so it makes no path objects.
+    """
     found: dict[str, tuple[int, bytes | str | None]] = {}
-    for directory, names, files in os.walk(root):
-        for path in (os.path.join(directory, name) for name in (*names, *files)):
-            mode = os.lstat(path).st_mode
-            content: bytes | str | None = None
-            if stat.S_ISLNK(mode):
-                content = os.readlink(path)
-            elif stat.S_ISREG(mode):
-                with open(path, "rb") as stream:
-                    content = stream.read()
-            found[os.path.relpath(path, root)] = mode, content
+    directories = [(os.fspath(root), above)]
+    while directories:
+        directory, prefix = directories.pop()
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                mode = entry.stat(follow_symlinks=False).st_mode
+                content: bytes | str | None = None
+                if stat.S_ISLNK(mode):
+                    content = os.readlink(entry.path)
+                elif stat.S_ISREG(mode):
+                    with open(entry.path, "rb", buffering=0) as stream:
+                        content = stream.read()
+                else:
+                    directories.append((entry.path, f"{name}/"))
+                found[name] = mode, content
     return found
+
+
+@functools.cache
+def _loaded(certificate: bytes, key: bytes, anchors: bytes) -> tuple[str, frozenset[bytes]]:
+    """Return the fingerprint that a server with these files shows, and the authorities that it admits."""
+    chain = reader.load_certificates(certificate, "cert")
+    private = keys.load_private_key(key, what="key")
+    same = keys.public_key_fingerprint(private.public_key()) == keys.public_key_fingerprint(chain[0].public_key())
+    assert same, "tls: private key does not match public key"
+    names = frozenset(anchor.subject.public_bytes() for anchor in reader.load_certificates(anchors, "ca"))
+    return reader.view_certificate(chain[0]).fingerprint_sha256, names
 
 
 class World:
@@ -167,23 +188,24 @@ class World:
 
     def saved(self) -> Saved:
         """Keep everything, files and memory."""
-        memory = {name: copy.deepcopy(value) for name, value in self.__dict__.items() if name != "root"}
-        return Saved(files_below(self.root), memory)
+        return Saved(files_below(self.root), self._memory(self.__dict__))
+
+    @staticmethod
+    def _memory(attributes: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return a copy of everything but the files; what the attributes hold is not changed in place."""
+        return {name: copy.copy(value) for name, value in attributes.items() if name != "root"}
 
     def restore(self, saved: Saved) -> World:
         """Be again what was saved. Only what differs is written: the tests do this thousands of times."""
         now = files_below(self.root)
-        for name in sorted(now, reverse=True):
-            if saved.files.get(name) != now[name]:
-                path, there = self.root / name, saved.files.get(name)
-                if now[name][1] is not None:
-                    path.unlink()
-                elif there is None or there[1] is not None:
-                    path.rmdir()
-        for name in sorted(saved.files):
+        for name in sorted((name for name in now if saved.files.get(name) != now[name]), reverse=True):
+            path, there = self.root / name, saved.files.get(name)
+            if now[name][1] is not None:
+                path.unlink()
+            elif there is None or there[1] is not None:
+                path.rmdir()
+        for name in sorted(name for name in saved.files if saved.files[name] != now.get(name)):
             mode, content = saved.files[name]
-            if now.get(name) == (mode, content):
-                continue
             path = self.root / name
             if isinstance(content, str):
                 path.symlink_to(content)
@@ -193,7 +215,7 @@ class World:
             else:
                 path.write_bytes(content)
             path.chmod(stat.S_IMODE(mode))
-        self.__dict__.update(copy.deepcopy(saved.memory))
+        self.__dict__.update(self._memory(saved.memory))
         return self
 
     def boot(self) -> None:
@@ -342,13 +364,10 @@ class World:
         return values.get("tlsverify") is True and values.get("tlscacert") == str(anchors)
 
     def load_tls(self, values: dict[str, t.Any]) -> tuple[str, frozenset[bytes]]:
-        chain = reader.load_certificates(pathlib.Path(values["tlscert"]).read_bytes(), "cert")
-        key = keys.load_private_key(pathlib.Path(values["tlskey"]).read_bytes(), what="key")
-        same = keys.public_key_fingerprint(key.public_key()) == keys.public_key_fingerprint(chain[0].public_key())
-        assert same, "tls: private key does not match public key"
-        anchors = reader.load_certificates(pathlib.Path(values["tlscacert"]).read_bytes(), "ca")
-        names = frozenset(anchor.subject.public_bytes() for anchor in anchors)
-        return reader.view_certificate(chain[0]).fingerprint_sha256, names
+        certificate, key, anchors = (
+            pathlib.Path(values[name]).read_bytes() for name in ("tlscert", "tlskey", "tlscacert")
+        )
+        return _loaded(certificate, key, anchors)
 
     # what a user sees
     @property
@@ -379,13 +398,11 @@ class World:
     def snapshot(self) -> dict[str, t.Any]:
         """Return everything that dockerd and systemd read: path -> bytes, mode or link target."""
         found: dict[str, t.Any] = {}
-        for top in (self.config.parent, self.root / "etc/docker-tls-proxy", self.units):
-            for path in sorted(top.rglob("*")):
-                name = str(path.relative_to(self.root))
-                if path.is_symlink():
-                    found[name] = os.readlink(path)
-                elif path.is_file():
-                    found[name] = (path.read_bytes(), path.stat().st_mode & 0o7777)
+        for top in ("etc/docker", "etc/docker-tls-proxy", "etc/systemd/system"):
+            if os.path.isdir(f"{self.root}/{top}"):
+                for name, (mode, content) in files_below(f"{self.root}/{top}", f"{top}/").items():
+                    if content is not None:
+                        found[name] = content if isinstance(content, str) else (content, stat.S_IMODE(mode))
         return found
 
 
