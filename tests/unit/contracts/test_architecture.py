@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
 import re
 import typing as t
@@ -42,13 +43,17 @@ def test_page_names_the_functions_of_every_flow() -> None:
     assert len(NAMED) > 50
 
 
+@functools.cache
+def functions_of(path: pathlib.Path) -> frozenset[str]:
+    return frozenset(node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))
+
+
 @pytest.mark.parametrize("function", NAMED)
 def test_function_exists(function: str) -> None:
     file, name = function.split(":")
     found = [ROOT / "plugins" / place / file for place in ("module_utils", "plugin_utils")]
     (path,) = [path for path in found if path.is_file()]
-    functions = {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
-    assert name in functions
+    assert name in functions_of(path)
 
 
 def check_order(wanted: t.Sequence[str], called: t.Iterable[str], without: t.Collection[str] = ()) -> None:

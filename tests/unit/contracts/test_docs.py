@@ -67,12 +67,24 @@ def texts_of(path: pathlib.Path) -> tuple[str, ...]:
     """Return every text that a file of code can make."""
     kinds = (ast.Constant, ast.JoinedStr, ast.BinOp)
     return tuple(
-        text for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds) if (text := template(node))
+        text for node in ast.walk(ast.parse(text_of(path))) if isinstance(node, kinds) if (text := template(node))
     )
 
 
+@functools.cache
 def sources() -> list[pathlib.Path]:
     return sorted((ROOT / "plugins").rglob("*.py"))
+
+
+@functools.cache
+def places_of(code: str) -> frozenset[pathlib.Path]:
+    """Return the directories with a file that has the error code; all of them for ""."""
+    return frozenset(path.parent for path in sources() if not code or f'"{code}"' in text_of(path))
+
+
+@functools.cache
+def text_of(path: pathlib.Path) -> str:
+    return path.read_text()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_id)
@@ -132,7 +144,6 @@ def test_troubleshooting_entry_says_what_you_see_why_and_what_to_do(entry: Entry
 
 @pytest.mark.parametrize("entry", OURS, ids=lambda entry: entry.heading)
 def test_troubleshooting_text_is_made_beside_its_code(entry: Entry) -> None:
-    having = {path.parent for path in sources() if not entry.code or f'"{entry.code}"' in path.read_text()}
-    paths = [path for path in sources() if path.parent in having]
+    paths = [path for path in sources() if path.parent in places_of(entry.code)]
     for quote in entry.quotes:
         assert any(says(text, quote) for path in paths for text in texts_of(path)), quote

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
 import re
 
@@ -50,13 +51,14 @@ def rows(page: str) -> list[str]:
     return [line.split(" | ")[0].removeprefix("| ") for part in table for line in part.splitlines()]
 
 
-def defined() -> set[str]:
-    return {
+@functools.cache
+def defined() -> frozenset[str]:
+    return frozenset(
         node.name
         for text in SOURCES.values()
         for node in ast.parse(text).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    }
+    )
 
 
 def test_rows_of_the_table_are_those_with_tests() -> None:
