@@ -40,18 +40,31 @@ def _openssl(directory: str, *arguments: str, stdin: str = "") -> None:
 
 
 @functools.cache
+def _rsa_key(name: str, bits: int) -> bytes:
+    """Return the key of a recipe; the recipes of one size have the same keys, which take longer to make than all the rest."""
+    with tempfile.TemporaryDirectory() as directory:
+        _openssl(directory, "genrsa", "-out", name, str(bits))
+        return pathlib.Path(directory, name).read_bytes()
+
+
+@functools.cache
 def docker_recipe(
     *, usages: str = "serverAuth", names: bool = True, bits: int = 2048, encrypted: bool = True, days: int = 365
 ) -> Recipe:
-    """Run the commands of Docker's documentation (protect-access.md), with smaller keys.
+    """Run the commands of Docker's documentation (protect-access.md), with smaller keys that several recipes share.
 
     ``usages`` of the server certificate: what the scripts vary, as they do with ``names`` and the passphrase.
     """
     with tempfile.TemporaryDirectory() as directory:
         run = functools.partial(_openssl, directory)
-        protect = ["-aes256", "-passout", f"pass:{OLD_PASSPHRASE}"] if encrypted else []
         opened = ["-passin", f"pass:{OLD_PASSPHRASE}"] if encrypted else []
-        run("genrsa", *protect, "-out", "ca-key.pem", str(bits))
+        made = pathlib.Path(directory)
+        for name in ("ca-key.pem", "server-key.pem", "key.pem"):
+            (made / name).write_bytes(_rsa_key(name, bits))
+        if encrypted:
+            protect = ("-aes256", "-passout", f"pass:{OLD_PASSPHRASE}")
+            run("pkey", "-in", "ca-key.pem", *protect, "-out", "protected")
+            (made / "protected").rename(made / "ca-key.pem")
         run(
             *("req", "-new", "-x509", "-days", str(days), "-key", "ca-key.pem", "-sha256", "-out", "ca.pem"),
             *(*opened, "-subj", "/C=DE/O=Example/CN=docker1"),
@@ -67,15 +80,13 @@ def docker_recipe(
             ("client", "/CN=client", "extendedKeyUsage = clientAuth\n"),
         ):
             key, certificate = ("server-key.pem", "server-cert.pem") if name == "server" else ("key.pem", "cert.pem")
-            pathlib.Path(directory, "extfile.cnf").write_text(extensions)
-            run("genrsa", "-out", key, str(bits))
+            (made / "extfile.cnf").write_text(extensions)
             run("req", "-subj", subject, "-sha256", "-new", "-key", key, "-out", "request.csr")
             run(
                 *("x509", "-req", "-days", str(days), "-sha256", "-in", "request.csr", "-CA", "ca.pem"),
                 *("-CAkey", "ca-key.pem", "-CAcreateserial", "-out", certificate, "-extfile", "extfile.cnf"),
                 *opened,
             )
-        made = pathlib.Path(directory)
         return Recipe({path.name: path.read_bytes() for path in made.glob("*.pem")})
 
 
