@@ -19,9 +19,16 @@ from ansible_collections.portcullis.docker_tls.plugins.modules import (
 from support.ansible.modules import run_module
 from support.ca import certificates as made
 from support.ca.ca_directory import PASSPHRASE_TEXT
+from support.ca.operations import few_rounds
 
 ROOT = made.authority(unit="company-root", number=51)
 CLIENT_CA = made.authority("client", unit="company-clients", number=52)
+
+
+@pytest.fixture(autouse=True)
+def _quick_keys() -> t.Iterator[None]:
+    with few_rounds():
+        yield
 
 
 def issuer(
