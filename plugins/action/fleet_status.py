@@ -26,6 +26,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: Result | None = None) -> Result:
         """Return the module's result; the page's file counts like those of the module."""
         result: Result = super().run(tmp, task_vars)
+        self._make_absolute()
         path = str(self._task.args.get("html_path") or "")
         try:
             if path:
@@ -36,6 +37,14 @@ class ActionModule(ActionBase):
             return self._with_page(result, path) if path and not result.get("failed") else result
         except TlsError as error:
             return {**result, "failed": True, "msg": str(error), "hint": error.hint, "code": error.code}
+
+    def _make_absolute(self) -> None:
+        """Let relative paths begin where the user is: a module here runs in the directory of the playbook, which is the installed collection."""
+        if self._connection.transport == "local":
+            given = {
+                name: str(self._task.args.get(name) or "") for name in ("json_path", "prometheus_path", "html_path")
+            }
+            self._task.args.update({name: controller.absolute(path) for name, path in given.items() if path})
 
     def _check_place(self, path: str) -> None:
         """Raise TlsError where the page could not be written, before anything else is."""

@@ -43,7 +43,8 @@ class ActionModule(ActionBase):
         result.update(changed=False, checks=rows, verified=verified)
         try:
             result["changed"] = self._write(
-                options["json_path"], verification.verification_json(rows, self._about(options, task_vars or {}))
+                controller.absolute(options["json_path"]),
+                verification.verification_json(rows, self._about(options, task_vars or {})),
             )
         except TlsError as error:
             result.update(failed=True, msg=error.message, hint=error.hint, code=error.code)

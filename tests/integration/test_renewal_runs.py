@@ -181,6 +181,22 @@ def test_revoked_client_that_is_younger_than_the_ledger_is_revoked_when_its_bund
     assert [entry["client"] for entry in ledger if entry["event"] == "client-revoked"] == ["bob"]
 
 
+def test_relative_paths_begin_where_the_user_is(tmp_path: pathlib.Path) -> None:
+    """Not in the directory of the playbook, which is the installed collection."""
+    renew(tmp_path)
+    files = {"json": "status.json", "prometheus": "docker.prom", "html": "reports.html"}
+    output = renew(
+        tmp_path, playbook="status", **{f"docker_status_{name}_path": file for name, file in files.items()}
+    ).output
+    assert [file for file in files.values() if not (tmp_path / file).is_file()] == [], output
+    output = renew(tmp_path, playbook="backup_ca", docker_ca_backup_controller_path="backups").output
+    (archive,) = (tmp_path / "backups").iterdir()
+    assert str(archive) in output
+    (tmp_path / "home/.docker_tls/ca").rename(tmp_path / "lost")
+    output = renew(tmp_path, playbook="restore_ca", docker_ca_restore_controller_path=f"backups/{archive.name}").output
+    assert (tmp_path / "home/.docker_tls/ca/ledger.jsonl").is_file(), output
+
+
 def test_playbook_without_a_summary_is_no_success(tmp_path: pathlib.Path) -> None:
     """A stand-in for ansible-playbook that ends well and leaves nothing."""
     program = tmp_path / "ansible-playbook"

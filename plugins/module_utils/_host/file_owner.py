@@ -131,16 +131,23 @@ def acting_as(owner: Owner) -> t.Iterator[None]:
 
 
 def check_directory(path: str, owner: Owner) -> None:
-    """Raise TlsError ``directory-unusable`` where ``path`` is there but does not belong to ``owner``.
+    """Raise TlsError ``directory-unusable`` where ``path`` is there but does not belong to ``owner``, or is one that all users have files in.
 
     Root may have made ``~/.docker`` once (``sudo docker login``); root as owner can work anywhere, but not through a
     link of another user's (``directory-unsafe``).
     """
     check_links(path, owner)
     try:
-        uid = os.stat(path).st_uid
+        status = os.stat(path)
     except OSError:
         return
+    if status.st_mode & stat.S_ISVTX and status.st_mode & stat.S_IWOTH:
+        raise TlsError(
+            f"{path} is a directory for the files of all users (its mode is {stat.S_IMODE(status.st_mode):o}), and a directory with a key is closed to others",
+            hint="Name a directory that has no other files, for example a new one below it.",
+            code="directory-unusable",
+        )
+    uid = status.st_uid
     if uid != owner.uid and owner.uid != 0:
         raise TlsError(
             f"{path} belongs to uid {uid}, not to {owner.name}",

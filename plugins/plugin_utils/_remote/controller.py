@@ -35,6 +35,11 @@ def keep_account(action: t.Any, task_vars: t.Mapping[str, t.Any]) -> None:
         action._play_context.become = False
 
 
+def absolute(path: str) -> str:
+    """Return a path of the controller that begins where the user has called Ansible, "" for none; modules run in the directory of the playbook."""
+    return os.path.abspath(os.path.expanduser(path)) if path else ""
+
+
 def user() -> str:
     """Return ``user@host`` of the account that runs Ansible, as the ledger names it."""
     try:

@@ -9,6 +9,7 @@ A line break in a path would begin a new line of the unit or configuration file 
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from ansible.errors import AnsibleError
@@ -57,8 +58,15 @@ OF_PLAYBOOKS = (
 _ADVICE = "Write an absolute path without .. and control characters."
 #: Directories of the system: ours get modes of their own.
 _OF_THE_SYSTEM = frozenset(
-    "/ /bin /boot /dev /etc /etc/docker /home /lib /opt /proc /root /run /sbin /srv /sys /tmp /usr /var /var/lib /var/tmp".split()
+    "/ /bin /boot /dev /etc /etc/docker /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /var /var/lib /var/tmp "
+    "/etc/cron.d /etc/pki /etc/ssh /etc/ssl /etc/ssl/certs /etc/ssl/private /etc/sudoers.d /etc/systemd /etc/systemd/system "
+    "/run/docker /run/systemd /usr/bin /usr/lib /usr/local /usr/local/bin /usr/local/etc /usr/sbin /usr/share "
+    "/var/cache /var/lib/containerd /var/lib/docker /var/log /var/run /var/spool".split()
 )
+#: The home of a user, which has other files too.
+_HOME = re.compile(r"(~[^/]*|\$\{?HOME\}?|/home/[^/]+)/*")
+#: Keys of a bundle's directory, which gets a mode of its own as well.
+_BUNDLES = ("controller_directory", "directory")
 
 
 def problems(hostvars: Mapping, written: t.Mapping[str, Mapping]) -> list[str]:
@@ -90,7 +98,8 @@ def of_issuers(name: str, value: t.Any) -> list[str]:
 def of_variable(name: str, value: t.Any) -> t.Iterator[str]:
     """Yield what is wrong with each path in a variable of this name: ``NAME is 'PATH', which ...``."""
     for where, path, is_absolute in _paths(name, value):
-        problem = why_invalid(path, own_directory=name in _OWN, absolute=is_absolute)
+        is_bundle = name in _LISTS and where.rpartition(": ")[2] in _BUNDLES
+        problem = why_invalid(path, own_directory=name in _OWN or is_bundle, absolute=is_absolute)
         if problem:
             yield f"{where} is {path!r}, {problem}"
 
@@ -105,6 +114,8 @@ def why_invalid(path: str, *, own_directory: bool, absolute: bool = False) -> st
         return "which is not an absolute path"
     if not own_directory:
         return ""
+    if _HOME.fullmatch(path):
+        return "which is the home of a user and has other files too"
     return "which is a directory of the system" if os.path.normpath(f"/{path.lstrip('/')}") in _OF_THE_SYSTEM else ""
 
 

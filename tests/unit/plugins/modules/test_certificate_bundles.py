@@ -380,6 +380,15 @@ def test_bundle_of_a_revoked_client_is_removed_once(directory: pathlib.Path) -> 
     assert not run_module(certificate_bundles, {"bundles": [leaving(directory)]})["changed"]
 
 
+def test_directory_for_the_files_of_all_users_is_refused_and_keeps_its_mode(tmp_path: pathlib.Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    result = run(bundle(shared))
+    assert (result["code"], mode(shared)) == ("directory-unusable", 0o1777)
+    assert list(shared.iterdir()) == []
+
+
 def test_bundle_that_is_the_only_record_of_a_certificate_is_kept(directory: pathlib.Path) -> None:
     wait(directory)
     run_module(certificate_bundles, {"bundles": [bundle(directory)]})

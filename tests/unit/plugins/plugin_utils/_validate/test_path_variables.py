@@ -64,7 +64,27 @@ def test_relative_path_is_refused(name: str, path: str) -> None:
     assert f"{name} is {path!r}, which is not an absolute path" in problem
 
 
-@pytest.mark.parametrize("path", ["/", "//", "/etc", "/etc/", "/etc/docker/", "/usr/./"])
+@pytest.mark.parametrize("path", ["~", "~/", "~alice", "$HOME", "/home/alice/"])
+@pytest.mark.parametrize("name", DIRECTORIES)
+def test_home_of_a_user_is_refused(name: str, path: str) -> None:
+    (problem,) = found(localhost={name: path})
+    assert f"{name} is {path!r}, which is the home of a user" in problem
+
+
+@pytest.mark.parametrize("path", ["/etc", "/tmp/", "~", "/etc/ssh", "/usr/local"])
+def test_directory_of_others_is_refused_for_a_bundle(path: str) -> None:
+    (problem,) = found(localhost={"docker_client_cert_clients": [{"name": "a", "controller_directory": path}]})
+    assert problem.startswith(f"docker_client_cert_clients: controller_directory is {path!r}, which is ")
+    (problem,) = found(localhost={"docker_client_cert_users": [{"user": "u", "directory": path}]})
+    assert problem.startswith(f"docker_client_cert_users: directory is {path!r}, which is ")
+
+
+@pytest.mark.parametrize("path", ["~/.docker", "/home/u/.docker", "/srv/ci/docker", "$HOME/certs"])
+def test_directory_of_its_own_is_taken_for_a_bundle(path: str) -> None:
+    assert found(localhost={"docker_client_cert_users": [{"user": "u", "directory": path}]}) == []
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/etc", "/etc/", "/etc/docker/", "/usr/./", "/etc/ssl", "/var/lib/docker"])
 @pytest.mark.parametrize("name", DIRECTORIES)
 def test_directory_of_the_system_is_refused(name: str, path: str) -> None:
     (problem,) = found(localhost={name: path})
