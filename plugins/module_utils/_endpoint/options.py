@@ -117,6 +117,8 @@ def networks(values: t.Iterable[str]) -> tuple[str, ...]:
     found = []
     for value in values:
         try:
+            if "%" in value:
+                raise ValueError("systemd takes no zone of an address")
             found.append(str(ipaddress.ip_network(value.strip())))
         except ValueError as error:
             hint = (

@@ -73,12 +73,23 @@ def problems(hostvars: Mapping, written: t.Mapping[str, Mapping]) -> list[str]:
     """Return a sentence for each path that cannot be used, with its hosts. ``written``: variables of the hosts as they are written."""
     found: dict[str, list[str]] = {}
     for host, variables in written.items():
-        for name in (*_OWN, *_FILES_OF_HOSTS, *_FILES, *_LISTS):
-            if variables.get(name) is None:
-                continue
-            for problem in of_variable(name, _value(hostvars, host, name, variables)):
+        names = [name for name in (*_OWN, *_FILES_OF_HOSTS, *_FILES, *_LISTS) if variables.get(name) is not None]
+        values = {name: _value(hostvars, host, name, variables) for name in names}
+        for name, value in values.items():
+            for problem in of_variable(name, value):
                 found.setdefault(problem, []).append(host)
+        for problem in _within_ca(values):
+            found.setdefault(problem, []).append(host)
     return [f"{text} ({access_text.named(hosts)}). {_ADVICE}" for text, hosts in found.items()]
+
+
+def _within_ca(values: Mapping) -> t.Iterator[str]:
+    """Yield what is wrong with the directories that are in the CA directory of the same variables: each backup would have their keys."""
+    ca = os.path.normpath(str(values.get("docker_ca_path") or "~/.docker_tls/ca"))
+    for name in (*_OWN, *_LISTS):
+        for where, path, _absolute in _paths(name, values.get(name) if name != "docker_ca_path" else None):
+            if os.path.normpath(path) == ca or os.path.normpath(path).startswith(f"{ca}/"):
+                yield f"{where} is {path!r}, which is in the CA directory {ca}"
 
 
 def of_playbooks(given: Mapping, adopted: t.Any = None) -> list[str]:

@@ -274,7 +274,9 @@ def test_local_listeners_of_the_user_stay_in_daemon_json(world: World, machine: 
     assert world.tcp == ()
 
 
-@pytest.mark.parametrize("value", ["10.0.0.5/8", "web1", "10.0.0.0/33", "", "any", "10.0.0.0/8 IPAddressAllow=any"])
+@pytest.mark.parametrize(
+    "value", ["10.0.0.5/8", "web1", "10.0.0.0/33", "", "any", "fe80::1%eth0", "10.0.0.0/8 IPAddressAllow=any"]
+)
 def test_source_that_is_no_network_is_refused(value: str) -> None:
     with pytest.raises(TlsError) as caught:
         networks([value])

@@ -79,6 +79,16 @@ def test_directory_of_others_is_refused_for_a_bundle(path: str) -> None:
     assert problem.startswith(f"docker_client_cert_users: directory is {path!r}, which is ")
 
 
+@pytest.mark.parametrize("path", ["/srv/ca", "/srv/ca/", "/srv/ca/clients"])
+def test_directory_within_the_ca_is_refused(path: str) -> None:
+    (problem,) = found(localhost={"docker_ca_path": "/srv/ca", "docker_client_cert_path": path})
+    assert problem.startswith(f"docker_client_cert_path is {path!r}, which is in the CA directory /srv/ca")
+    clients = [{"name": "a", "controller_directory": "~/.docker_tls/ca/a"}]
+    (problem,) = found(localhost={"docker_client_cert_clients": clients})
+    assert "which is in the CA directory ~/.docker_tls/ca" in problem
+    assert found(localhost={"docker_ca_path": "/srv/ca", "docker_client_cert_path": "/srv/ca-clients"}) == []
+
+
 @pytest.mark.parametrize("path", ["~/.docker", "/home/u/.docker", "/srv/ci/docker", "$HOME/certs"])
 def test_directory_of_its_own_is_taken_for_a_bundle(path: str) -> None:
     assert found(localhost={"docker_client_cert_users": [{"user": "u", "directory": path}]}) == []
