@@ -37,15 +37,15 @@ def packed(path: str, sources: t.Mapping[str, str], loaded: t.Container[str], af
         return _standalone.program(sources, after=after)
     key = _key(sources, after)
     with contextlib.suppress(OSError, ValueError):
-        found, _newline, text = pathlib.Path(kept).read_text(encoding="ascii").partition("\n")
-        if found == key:
+        head, _newline, text = pathlib.Path(kept).read_text(encoding="ascii").partition("\n")
+        if head == _head(key, text):
             return text
     if not _is_writable(kept):
         return _standalone.program(sources, after=after)
     bytecode = {name: _bytecode(name, text) for name, text in sources.items() if name in loaded}
     text = _standalone.program(sources, bytecode, after=after, level=_BEST)
     with contextlib.suppress(OSError):
-        _write(kept, f"{key}\n{text}")
+        _write(kept, f"{_head(key, text)}\n{text}")
     return text
 
 
@@ -53,6 +53,11 @@ def _key(sources: t.Mapping[str, str], after: str) -> str:
     made_by = [pathlib.Path(path).read_text(encoding="utf-8") for path in _MADE_BY]
     everything = json.dumps([made_by, sys.version, after, sorted(sources.items())])
     return hashlib.sha256(everything.encode("ascii")).hexdigest()
+
+
+def _head(key: str, text: str) -> str:
+    """Return the first line of a kept text: what it is made of, and its own digest, because a power failure may cut it off."""
+    return f"{key} {hashlib.sha256(text.encode('ascii')).hexdigest()}"
 
 
 def _kept_path(path: str) -> str | None:

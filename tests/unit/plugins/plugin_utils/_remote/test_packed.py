@@ -88,6 +88,13 @@ def test_damaged_file_is_made_again(tmp_path: pathlib.Path, damage: bytes) -> No
     assert text_for(tmp_path) == first
 
 
+def test_file_that_a_power_failure_has_cut_off_is_made_again(tmp_path: pathlib.Path) -> None:
+    first = text_for(tmp_path)
+    kept = kept_in(tmp_path)[0]
+    kept.write_text(kept.read_text()[:-100])
+    assert text_for(tmp_path) == first
+
+
 def test_program_that_cannot_be_kept_has_no_bytecode(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling it in each run would cost the controller more than it spares a few hosts."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
