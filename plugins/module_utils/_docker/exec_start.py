@@ -30,7 +30,7 @@ from .exec_start_words import (
     unknown_specifier,
     whole_variable,
 )
-from .findings import Finding, warning
+from .findings import Finding, error, warning
 from .flags import Flag, find_flags
 from .local_listeners import DEFAULT_CONFIG_PATH, DEFAULT_PATH, same_socket, socket_of
 from .unit_environment import UnitModel, Variable
@@ -135,6 +135,15 @@ def conflicts(derivation: Derivation, keys: t.Iterable[str]) -> tuple[FlagUse, .
     """Return the flags that stay in the command and that dockerd refuses together with ``keys`` of daemon.json."""
     names = {_FLAG_OF_KEY.get(key, key) for key in keys}
     return tuple(use for use in derivation.flags if use.name in names and not use.stripped)
+
+
+def unread_config(derivation: Derivation, path: str) -> tuple[Finding, ...]:
+    """Refuse another daemon.json than the one that dockerd reads: it would be restarted for nothing, and again in each run."""
+    if os.path.realpath(derivation.config_path) == os.path.realpath(path):
+        return ()
+    text = f"the daemon.json that is to be changed is {path}, and the unit makes dockerd read {derivation.config_path}"
+    hint = "Leave docker_daemon_config_path (config_path of the module endpoint) empty; or give the unit --config-file with this path first."
+    return (error("config-path-not-read", text, hint),)
 
 
 def mismatch(command: str, busctl_json: str) -> str:

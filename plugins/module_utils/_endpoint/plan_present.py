@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._docker import daemon_json, drop_in
-from .._docker.exec_start import Derivation
+from .._docker.exec_start import Derivation, unread_config
 from .._docker.findings import Finding, error, errors, raise_errors, warnings
 from .._docker.listeners import Listen, is_on_host, resolve_listen
 from .._docker.socket_unit import check_other_sockets, check_socket
@@ -112,7 +112,13 @@ def plan_present(
         pending=_pending(state, options, check_mode),
         check_mode=check_mode,
     )
-    sockets = (*_left_behind(state), *_shared(state, options), *sockets, *_other_sockets(state, options, derivation))
+    other_file = _left_behind(state) or unread_config(derivation, state.config_path)
+    sockets = (
+        *other_file,
+        *_shared(state, options),
+        *sockets,
+        *_other_sockets(state, options, derivation),
+    )
     findings: tuple[Finding, ...] = sockets
     if not plan.changed:
         findings = (*listen.findings, *sockets, *_check_standing(state, options, files))

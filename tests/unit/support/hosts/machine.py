@@ -11,6 +11,7 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.engine_api import EngineFacts
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Services, UnitState
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.tls_greeting import ServerGreeting
@@ -258,6 +259,7 @@ def install(monkeypatch: t.Any, world: World, effects: Effects) -> FakeMachine:
     monkeypatch.setattr(verify_local, "verify", verify)
     monkeypatch.setattr(state, "read_greeting", greet)
     monkeypatch.setattr(rollback_guard, "guard_text", lambda _state: "program")
+    monkeypatch.setattr(exec_start, "DEFAULT_CONFIG_PATH", str(world.config))
     monkeypatch.setattr(preflight, "_NOT_LASTING", ())  # the world is in a temporary directory
     return machine
 

@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import atomic_swap, restart, rollback
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
@@ -138,12 +139,13 @@ def test_absent_with_another_daemon_json_never_writes_the_first_one_s_contents_t
     assert world.answers_locally
 
 
-def test_moved_daemon_json_is_followed(world: World, machine: FakeMachine) -> None:
+def test_moved_daemon_json_is_followed(world: World, machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     run(world, machine, first(world))
     moved = world.config.with_name("moved.json")
     text = world.config.read_text()
     moved.write_text(text)
     world.config.write_text("{}")
+    monkeypatch.setattr(exec_start, "DEFAULT_CONFIG_PATH", str(moved))
     planned = run(world, machine, given(world, config_path=str(moved)), check_mode=True)
     assert "config-path-changed" not in planned["reasons"]
 

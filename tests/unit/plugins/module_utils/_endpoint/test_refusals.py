@@ -266,6 +266,8 @@ CASES: dict[str, Case] = {
         config('{"hosts": ["fd://", "tcp://0.0.0.0:2376"], "tlsverify": true}'), {"existing_settings": "adopt"}
     ),
     "config-path-changed": Case(elsewhere),
+    "config-path-not-read": Case(options={"config_path": "{root}/etc/docker/ok.json"}),
+    "config-path-not-read with the unit's own": Case(flags("-H fd:// --config-file /etc/docker/own.json")),
     "crl-missing": Case(options=PROXY_WITH_LISTS),
     "crl-unreadable": Case(
         options={**PROXY_WITH_LISTS, "crl_content": "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"}
@@ -414,7 +416,7 @@ BY_CERTIFICATES = (
     "authority-",
     "certificate-unreadable",
     "clients-",
-    "config-path-",
+    "config-path-changed",
     "crl-",
     "proxy-root-",
 )
