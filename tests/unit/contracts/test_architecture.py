@@ -30,6 +30,7 @@ from support.ca.ca_directory import PASSPHRASE, call_context, client_request, cs
 from support.ca.certificates import NOW
 from support.contracts import flows
 from support.contracts.documentation import ROOT
+from support.hosts import fleet
 from support.hosts.machine import install
 from support.hosts.scenarios import given, issued, run, secure
 from support.hosts.world import ADDRESS, Effects, World
@@ -58,7 +59,7 @@ def test_function_exists(function: str) -> None:
 
 def check_order(wanted: t.Sequence[str], called: t.Iterable[str], without: t.Collection[str] = ()) -> None:
     """Fail unless the functions of a flow were called, in its order. ``without``: those that this run of it does not come to."""
-    expected = [name for name in wanted if name not in without]
+    expected = [name for name in dict.fromkeys(wanted) if name not in without]
     assert set(without) <= set(wanted)
     found = [name for name in called if name in expected]
     assert found == expected, f"missing: {sorted(set(expected) - set(found))}"
@@ -96,9 +97,9 @@ def test_certificate_comes_about_in_the_order_of_the_page(
         machine=lambda _options: machine,
         state=lambda _options: journal.StateDirectory(str(world.state)),
     )
-    fleet = HostVars({"localhost": facts(docker_ca_authorities=known), "web1": {}})
+    hosts = HostVars({"localhost": facts(docker_ca_authorities=known), "web1": {}})
     task = variables(
-        hostvars=fleet,
+        hostvars=hosts,
         docker_server_cert_path=str(world.certificates),
         docker_server_cert_addresses=[],
         docker_server_cert_names=[ADDRESS, "localhost"],
@@ -109,10 +110,10 @@ def test_certificate_comes_about_in_the_order_of_the_page(
         asked = options.server_request(bound, known)
         made = {**{name: option.get("default") for name, option in REQUEST_OPTIONS.items()}, **asked}
         inspected = host_state.inspect([made], endpoint, context, NOW, prepare=True)
-        fleet["web1"] = {"__docker_tls_inspected": inspected}
-        plan_task.make("site", plan_task.hostvars(web1=fleet["web1"]))
-        fleet["web1"]["__docker_server_cert_requested"] = task["__docker_server_cert_requested"] = inspected["prepared"]
-        (batched,) = (signing.batch(bound, signing.SERVER, fleet) or {})["requests"]
+        hosts["web1"] = {"__docker_tls_inspected": inspected}
+        plan_task.make("site", plan_task.hostvars(web1=hosts["web1"]))
+        hosts["web1"]["__docker_server_cert_requested"] = task["__docker_server_cert_requested"] = inspected["prepared"]
+        (batched,) = (signing.batch(bound, signing.SERVER, hosts) or {})["requests"]
         signed = sign(
             tmp_path / "ca",
             request(
@@ -226,3 +227,28 @@ def test_ca_revokes_by_a_new_generation_in_the_order_of_the_page(ca: pathlib.Pat
         generations.change(place, spec("clients"), "retired", None, context, predict=False)
         record(ca)
     check_order(on_the_ca_host("Revocation", 2), called, ["_ca/generations.py:sign"])
+
+
+def test_rotation_is_planned_in_the_order_of_the_page() -> None:
+    (wanted,) = flows.tables("Rotation")
+    generation = {
+        "id": "clients-g1",
+        "stage": "issuing",
+        "certificate_content": fleet.clients_authority().pem,
+        "not_before": "2026-10-01T00:00:00Z",
+    }
+    task = {
+        "ansible_play_hosts": ["localhost"],
+        "__docker_tls_authorities": {"authorities": {"clients": {"generations": [generation]}}},
+        "__docker_tls_ledger": {"entries": []},
+        "groups": {"docker_ca": ["ca1"]},
+    }
+    settings = {"authority": "clients", "again_after": "0s", "execute": True}
+    with flows.calls() as called:
+        plan_task.make("rotation_start", plan_task.hostvars(), settings)
+        found = plan_task.make("rotation", plan_task.hostvars(), settings, **task)
+        for part in ("rotation_phase", "rotation_end"):
+            plan_task.make(part, plan_task.hostvars(), __docker_tls_rotation=found)
+    assert found["plan"]["phase"] == "trust"
+    planned = [name for name in wanted if name.startswith(("_plan/", "_rotation/", "_fleet/collect_endpoints"))]
+    check_order(planned, called, ["_plan/status.py:files"])
