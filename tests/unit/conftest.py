@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,9 @@ settings.load_profile("untimed")
 def pytest_configure(config: pytest.Config) -> None:
     """Note what the code returns and says from here on."""
     session.begin(config)
+
+
+def pytest_collection_finish() -> None:
+    """Have Python's garbage collection ignore the modules and the thousands of tests: they stay to the end, and forks would copy them."""
+    gc.collect()
+    gc.freeze()
