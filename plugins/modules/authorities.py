@@ -93,6 +93,7 @@ options:
   restart_ledger:
     description:
       - Accept a ledger that was changed, or that does not fit the authorities, and begin a new one. The old one stays beside it.
+      - The new one takes over the valid client certificates and the revocations of the old one, as far as its lines can be read.
       - To be set for one run, after finding out what happened. A ledger that is sound is never restarted.
     type: bool
     default: false

@@ -22,7 +22,7 @@ from .._errors import TlsError
 from .._pki import key_encryption, keys, names, reader, signing
 from .._pki.compat import NameOID
 from .._time import isoformat
-from . import crl, layout, ledger, lock, stages, store, swap_keys
+from . import crl, layout, ledger, ledger_restart, lock, stages, store, swap_keys
 from .call_context import ACCEPT_ONCE, CallContext
 from .policy import DEFAULT_BACKDATE
 
@@ -282,9 +282,10 @@ class Run:
 
     def _restart_ledger(self, stored: store.Stored) -> ledger.Scan:
         stamp = isoformat(self.context.now).replace(":", "")
+        kept = ledger_restart.entries_to_keep(self.place.ledger, self.context.now) if stored else []
         old = ledger.set_aside(self.place, stamp)
         common = {"time": isoformat(self.context.now), **self.context.origin}
-        entries = [{"serial": "", "event": "ledger-restarted", **old, **common}]
+        entries = [{"serial": "", "event": "ledger-restarted", **old, "taken_over": len(kept), **common}, *kept]
         for generations in stored.values():
             entries += [{**entry("authority-recorded", one.id, one.view), **common} for one in generations]
         ledger.append(self.place, ledger.scan(self.place), entries)

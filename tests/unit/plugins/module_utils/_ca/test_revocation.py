@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 from datetime import timedelta
@@ -166,6 +167,77 @@ def test_generation_that_the_ledger_did_not_see_begin_is_suspected(ca: pathlib.P
     assert outcome.revocations[0].generations == ("clients-g1",)
     retire(ca, "clients")
     assert begin(ca, "bob/clients").revocations == ()
+
+
+def restart(path: pathlib.Path) -> None:
+    """Restart the ledger of a CA whose chain somebody has broken, between lines that are still as they were."""
+    lines = (path / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    (path / "ledger.jsonl").write_bytes(b"".join([*lines[:2], b"{oops\n", *lines[2:]]))
+    ensure(path, "clients", "ops", restart_ledger=True)
+
+
+def test_valid_certificates_are_known_after_a_restart_of_the_ledger(ca: pathlib.Path) -> None:
+    issue(ca, "short", validity="8h")
+    before = list(ledger.entries(layout.ca_directory(str(ca))))
+    restart(ca)
+    listed = [access.Client("alice", "clients")]
+    outcome = begin(ca, listed=listed, now=NOW + timedelta(hours=9))
+    assert [(one.client, one.reason) for one in outcome.access.unlisted] == [
+        ("bob", "client-unlisted"),
+        ("olga", "client-unlisted"),
+    ]
+    now = list(ledger.entries(layout.ca_directory(str(ca))))
+    assert (now[0]["event"], now[0]["taken_over"]) == ("ledger-restarted", 4)
+    shown = [{**one, "seq": 0, "prev": ""} for one in before if one["event"] == "issued"]
+    assert [{**one, "seq": 0, "prev": ""} for one in now[1:5]] == shown
+    assert begin(ca, "bob/clients").unknown == ()
+
+
+def test_begun_revocation_is_completed_after_a_restart_of_the_ledger(ca: pathlib.Path) -> None:
+    first = begin(ca, "bob/clients")
+    restart(ca)
+    assert begin(ca).revocations == first.revocations
+
+
+def test_revoked_serials_are_in_the_list_after_a_restart_of_the_ledger(ca: pathlib.Path) -> None:
+    place = layout.ca_directory(str(ca))
+    entry = next(one for one in ledger.entries(place) if one.get("request") == "bob")
+    line = {"serial": entry["serial"], "event": ledger.REVOKED, "authority": "clients-g1", "client": "bob"}
+    ledger.append(place, ledger.scan(place), [line])
+    restart(ca)
+    assert ledger.scan(place).revoked == {"clients-g1": {entry["serial"]}}
+
+
+#: What somebody who could write the old ledger may have put there; none of it may stop later runs.
+ODD: dict[str, dict[str, t.Any]] = {
+    "no-authority": {"authority": None},
+    "authority-of-no-form": {"authority": "../clients-g1"},
+    "no-serial": {"serial": None},
+    "serial-of-no-form": {"serial": "0x-1"},
+    "no-end": {"not_after": None},
+    "end-of-no-form": {"not_after": "soon"},
+    "begin-of-no-form": {"not_before": "then"},
+    "names-of-no-form": {"names": "alice"},
+    "number-for-a-name": {"names": [1]},
+    "claimants-of-no-form": {"event": "leaf-recorded", "profile": "both", "claimants": 1},
+    "nested": {"request": {"profile": "server", "request": ""}},
+    "another-event": {"event": "authority-created"},
+    "revocation-without-names": {"event": "client-revoked", "names": None},
+    "revoked-serial-of-no-form": {"event": "certificate-revoked", "serial": "zz"},
+}
+
+
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD)
+def test_restarted_ledger_takes_over_no_line_that_later_runs_cannot_read(
+    ca: pathlib.Path, change: dict[str, t.Any]
+) -> None:
+    place = layout.ca_directory(str(ca))
+    lines = [{**one, **change} if one.get("request") == "bob" else one for one in ledger.entries(place)]
+    (ca / "ledger.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in [[], 1, *lines]))
+    ensure(ca, "clients", "ops", restart_ledger=True)
+    assert [one.get("request") for one in ledger.entries(place)][1:3] == ["alice", "olga"]
+    assert ledger.scan(place, names=["bob"]).revoked == {}
+    assert [one.client for one in begin(ca, listed=[]).access.unlisted] == ["alice", "olga"]
 
 
 def test_prediction_names_what_would_leave_and_changes_nothing(ca: pathlib.Path) -> None:
