@@ -99,7 +99,7 @@ def wanted_settings(state: HostState, options: Options, listen: Listen, derivati
 
 def _original_values(state: HostState, options: Options) -> dict[str, t.Any]:
     """Return the keys of the daemon.json that the host would have without us."""
-    data = _original(state, existing_endpoint.misspelled_keys(state, options))
+    data = _original(state, options, existing_endpoint.misspelled_keys(state, options))
     return daemon_json.parse_daemon_json(data, state.config_path).values
 
 
@@ -127,18 +127,19 @@ def config_after(
         return state.config_data
     after = daemon_json.merge(state.config_data, settings, remove, state.config_path)
     empty = not daemon_json.parse_daemon_json(after, state.config_path).values
-    return None if empty and _original(state, mistaken) is None else encoded(after)
+    return None if empty and _original(state, options, mistaken) is None else encoded(after)
 
 
 def new_record(
     state: HostState,
+    options: Options,
     after: bytes | None,
     settings: dict[str, t.Any],
     mistaken: t.Sequence[str],
     kept_listen: tuple[str, ...],
 ) -> Record:
     return Record(
-        original_config=_original(state, mistaken),
+        original_config=_original(state, options, mistaken),
         written_config=NOTHING if after is None else after,
         config_path=state.config_path,
         settings=settings,
@@ -146,10 +147,12 @@ def new_record(
     )
 
 
-def _original(state: HostState, mistaken: t.Sequence[str]) -> bytes | None:
+def _original(state: HostState, options: Options, mistaken: t.Sequence[str]) -> bytes | None:
     """Return the daemon.json that the host would have without us: the one found first, with the later changes of others."""
     record = existing_endpoint.managed_record(state)
     if record is None or record.written_config is None:
+        if state.record is None and existing_endpoint.has_own_unit_file(state):
+            return existing_endpoint.without_endpoint(state, options.directory)
         return existing_endpoint.without_refused_keys(state, mistaken)
     if state.config_data is None:
         return None

@@ -60,6 +60,23 @@ def managed_record(state: HostState) -> Record | None:
     return record if record is not None and record.written_config is not None and same_path(state) else None
 
 
+def without_endpoint(state: HostState, directory: str) -> bytes | None:
+    """Return daemon.json as it is without our settings, where the record of earlier runs is lost; unchanged where they are not ours.
+
+    Another tool's daemon.json can name the same directory: the first run that adopts it has no file for systemd yet.
+    """
+    ours = str(state.config_values.get("tlscert", "")).startswith(directory.rstrip("/") + "/")
+    if state.config_data is None or not ours:
+        return state.config_data
+    return daemon_json.merge(state.config_data, {}, daemon_json.ENDPOINT_KEYS, state.config_path).encode("utf-8")
+
+
+def has_own_unit_file(state: HostState) -> bool:
+    """Return whether systemd has a file of an earlier run."""
+    files = (state.dropin, state.socket_dropin, state.endpoint_socket)
+    return any(data is not None and drop_in.is_ours(data.decode("utf-8", "replace")) for data in files)
+
+
 def settings_are_lost(state: HostState) -> bool:
     """Return whether daemon.json had our TLS settings after our last change and has none now. With the listener proxy it has none of ours."""
     record = managed_record(state)

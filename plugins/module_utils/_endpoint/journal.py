@@ -238,7 +238,7 @@ class StateDirectory:
             fsync_directory(self.path)
 
     def read_record(self) -> Record | None:
-        """Return the record of earlier runs, None where there is none. Raises TlsError ``journal-unreadable``."""
+        """Return the record of earlier runs, None where there is none. Raises TlsError ``record-unreadable``."""
         return t.cast("Record | None", self._read(Record, self.record_path))
 
     def write_record(self, record: Record | None) -> None:
@@ -292,14 +292,24 @@ class StateDirectory:
             if kind is Journal and found.phase not in _PHASES:
                 raise ValueError(f"its phase is {found.phase!r}")
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-            raise TlsError(
-                f"cannot read {path}: {type(error).__name__} {error}",
-                hint="Another version of this collection may have written it, or someone has edited it. A journal is an unfinished "
-                f"change: `python3 -I {self.guard_path} --timer` rolls it back with the version that wrote it. Otherwise check Docker's configuration on "
-                "the host, then move the file away.",
-                code="journal-unreadable",
-            ) from error
+            raise self._unreadable(kind, path, f"{type(error).__name__} {error}") from error
         return found
+
+    def _unreadable(self, kind: t.Any, path: str, problem: str) -> TlsError:
+        if kind is Record:
+            return TlsError(
+                f"cannot read {path}, the record of what this host's Docker was before the first run: {problem}",
+                hint="Another version of this collection may have written it, or someone has edited it. Restore it from a backup of the host, or move it "
+                "away and run again. Without it state absent removes hosts and tls* from daemon.json and does not bring back what they were before.",
+                code="record-unreadable",
+            )
+        return TlsError(
+            f"cannot read {path}: {problem}",
+            hint="Another version of this collection may have written it, or someone has edited it. A journal is an unfinished "
+            f"change: `python3 -I {self.guard_path} --timer` rolls it back with the version that wrote it. Otherwise check Docker's configuration on "
+            "the host, then move the file away.",
+            code="journal-unreadable",
+        )
 
 
 def _lock(descriptor: int, path: str, timeout: float) -> None:

@@ -242,7 +242,7 @@ def _plan(
         command=wanted_command(state, options, derivation),
         expected=shown,
         reasons=tuple(dict.fromkeys(reasons)),
-        record=new_record(state, after, settings, mistaken, kept_listen),
+        record=new_record(state, options, after, settings, mistaken, kept_listen),
         containers_stopped=carry.containers_stopped,
         proxy=step,
     )

@@ -15,6 +15,7 @@ from .._proxy.files import listeners
 from .._proxy.plan import no_files, step
 from . import certificate_store
 from .desired_files import live_restore_flag
+from .existing_endpoint import without_endpoint
 from .journal import SavedFile
 from .options import Options
 from .plan import NOTHING, Expected, Plan, Units, encoded, live_restore_steps, of_dockerd, ordered
@@ -150,10 +151,7 @@ def _without_us(state: HostState, options: Options) -> bytes | None:
         return encoded(text)
     if record is not None and record.written_config is not None:
         return record.original_config
-    values = daemon_json.parse_daemon_json(state.config_data, state.config_path).values
-    if not str(values.get("tlscert", "")).startswith(options.directory.rstrip("/") + "/"):
-        return state.config_data
-    return encoded(daemon_json.merge(state.config_data, {}, daemon_json.ENDPOINT_KEYS, state.config_path))
+    return without_endpoint(state, options.directory)
 
 
 def _expected(state: HostState, after: bytes | None, units: Units, revision: str | None) -> Expected:

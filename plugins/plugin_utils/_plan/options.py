@@ -270,9 +270,13 @@ def _lists_for(bound: Bound, known: Mapping, groups: t.Sequence[str]) -> str:
     for name in groups:
         problem = known[name].get("crl_problem")
         if problem and bound["docker_daemon_state"] == "present":
+            way_out = (
+                " Until then no client of another access group can be revoked on this host either. To do that now, take "
+                f"{name} out of docker_daemon_access_groups of this host."
+            )
             raise TlsError(
                 f"the revocation list of the access group {name} cannot be renewed on this host: {problem['msg']}",
-                hint=problem["hint"],
+                hint=problem["hint"] + (way_out if len(groups) > 1 else ""),
                 code=problem["code"],
             )
     if having and lacking and bound["docker_daemon_state"] == "present":

@@ -239,7 +239,28 @@ def test_record_of_a_newer_version_stops_the_run(world: World, machine: FakeMach
     path.write_text(changed(path.read_text(), format=2))
     with pytest.raises(TlsError) as caught:
         run(world, machine, given(world, certificate=issued(world, 6)))
-    assert caught.value.code == "journal-unreadable"
+    assert caught.value.code == "record-unreadable"
+    assert "revert.py" not in caught.value.hint
+
+
+@pytest.mark.parametrize("listener", ["dockerd", "systemd", "proxy"])
+@pytest.mark.parametrize("between", [True, False], ids=["after-a-run", "at-once"])
+@pytest.mark.parametrize("lose", [pathlib.Path.unlink, lambda path: path.write_text("")], ids=["gone", "empty"])
+def test_endpoint_whose_record_was_lost_can_be_taken_away(
+    world: World, machine: FakeMachine, listener: str, between: bool, lose: t.Callable[[pathlib.Path], t.Any]
+) -> None:
+    world.config.write_text('{"debug": true}')
+    run(world, machine, given(world, certificate=issued(world), listener=listener))
+    lose(world.state / "record.json")
+    if (world.state / "record.json").exists():
+        with pytest.raises(TlsError, match="the record of what this host's Docker was before"):
+            run(world, machine, given(world, state="absent"))
+        (world.state / "record.json").unlink()
+    if between:
+        run(world, machine, given(world, certificate=issued(world, 6), listener=listener))
+    run(world, machine, given(world, state="absent"))
+    assert json.loads(world.config.read_text()) == {"debug": True}
+    assert world.answers_locally and not world.reachable
 
 
 def test_recover_is_the_first_thing_a_run_does(killed: Killing) -> None:

@@ -97,6 +97,11 @@ def test_host_that_needs_a_list_which_could_not_be_read_is_refused_and_no_other(
     assert "list of the access group ops cannot be renewed on this host: the issuer openbao is away" in str(
         caught.value
     )
+    two = bound(docker_daemon_access_groups=["ci", "ops"], docker_daemon_listener=listener, docker_daemon_state=state)
+    with pytest.raises(TlsError) as caught:
+        options.endpoint(two, {**known, "ci": {**one, "crl_content": "y"}})
+    assert caught.value.hint.startswith("Start it. Until then no client of another access group can be revoked")
+    assert "take ops out of docker_daemon_access_groups of this host" in caught.value.hint
 
 
 def test_lists_of_an_issuer_are_not_left_out_silently_for_want_of_those_of_another_group() -> None:
