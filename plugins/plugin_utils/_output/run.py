@@ -88,6 +88,13 @@ class HostRun:
             self.signed = True
             self.done[self.certificate_line] = signed_certificate.signed_line(self.certificate, signed)
 
+    def note_signed_client(self, client: str, signed: t.Any) -> None:
+        """Take in that a client's certificate was signed, and its end: another issuer may have given it another one than was asked for."""
+        self.signed_clients.add(client)
+        index = self.clients.get(client)
+        if index is not None and isinstance(signed, t.Mapping):
+            self.done[index] = signed_certificate.with_end(self.done[index], str(signed.get("not_after") or ""))
+
     def done_so_far(self, worded: t.Callable[[str], str] = str) -> list[str]:
         """Return ``done`` where the run has not finished this host: of a certificate that was only requested, with what became of it.
 
@@ -201,8 +208,8 @@ class Run:
         if module == "signed_certificates":
             for name, signed in signed_certificate.by_host(result).items():
                 self.host(name).note_signed(signed)
-            for name in result.get("certificates") or {}:
-                self.host(str(name).partition("/")[0]).signed_clients.add(str(name).partition("/")[2])
+            for name, signed in (result.get("certificates") or {}).items():
+                self.host(str(name).partition("/")[0]).note_signed_client(str(name).partition("/")[2], signed)
         if module in _CHANGING and NOT_VERIFIED in there.due:
             self._note_verification(there, module, result)
         if result.get("changed"):

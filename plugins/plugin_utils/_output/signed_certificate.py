@@ -19,6 +19,7 @@ Mapping = t.Mapping[str, t.Any]
 _SUFFIX = "/server"
 _SERVER = "server"
 _TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z")
+_EXPECTED_END = re.compile(r"(: new certificate until |: certificate expires \S+ -> )([0-9][0-9T:Z-]*|a new one)")
 _REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
 
 
@@ -58,6 +59,15 @@ def signed_line(request: Mapping, signed: Mapping) -> str:
         f"issuer {_issuer(signed)}",
     ]
     return f"{', '.join(parts)}{_reasons(request)}"
+
+
+def with_end(line: str, not_after: str) -> str:
+    """Return the line of a client's request with the end of the certificate that was signed, as exact as the one that was expected."""
+    end, expected = _TIME.fullmatch(not_after), _EXPECTED_END.search(line)
+    if end is None or expected is None:
+        return line
+    shown = f"{end[1]}T{end[2]}Z" if "T" in expected[2] else end[1]
+    return f"{line[: expected.start(2)]}{shown}{line[expected.end(2) :]}"
 
 
 def _issuer(signed: Mapping) -> str:

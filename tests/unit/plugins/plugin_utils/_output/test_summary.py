@@ -265,6 +265,28 @@ def test_certificate_of_a_client_that_was_refused_was_not_done() -> None:
     assert host["done"][0].endswith("(expires-soon), not signed")
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("new certificate until 2027-11-30, CN alice", "new certificate until 2027-06-18, CN alice"),
+        ("certificate expires 2026-12-01 -> 2027-11-30", "certificate expires 2026-12-01 -> 2027-06-18"),
+        ("certificate expires 2026-12-01 -> a new one", "certificate expires 2026-12-01 -> 2027-06-18"),
+        (
+            "certificate expires 2026-11-30T10:00Z -> 2026-11-30T18:00Z",
+            "certificate expires 2026-11-30T10:00Z -> 2027-06-18T22:26Z",
+        ),
+        ("new certificate, CN alice", "new certificate, CN alice"),
+    ],
+)
+def test_end_of_a_clients_certificate_is_the_one_that_its_issuer_gave(asked: str, shown: str) -> None:
+    line = "client root:alice: {} (expires-soon)"
+    signed = {"desk/root:alice": {"common_name": "alice", "not_after": "2027-06-18T22:26:13Z"}}
+    run = runs.Run()
+    run.note_success("desk", "certificate_requests", {"changed": True, "plan": [line.format(asked)]})
+    run.note_success("ca", "signed_certificates", {"changed": True, "certificates": signed})
+    assert run.host("desk").done == [line.format(shown)]
+
+
 def test_certificates_of_clients_that_were_signed_and_not_installed_are_told_apart() -> None:
     run = runs.Run()
     run.note_success("desk", "certificate_requests", REQUESTED)
