@@ -149,12 +149,14 @@ def test_public_address_and_port_2375_are_open_to_those_who_ask_for_them(host: A
         host.run_expect([0], "ip address del 9.9.9.9/32 dev lo")
 
 
-def test_live_restore_and_another_configuration_file_are_as_they_are_set(host: Any) -> None:
+def test_live_restore_is_as_it_is_set_and_a_file_that_dockerd_does_not_read_is_refused(host: Any) -> None:
     plan = ("--limit", "localhost,box", "--check", "--diff")
     with unchanged(host):
-        kept = play(*plan, docker_daemon_live_restore="keep", docker_daemon_config_path="/etc/docker/other.json")
+        unread = play(*plan, docker_daemon_config_path="/etc/docker/other.json")
+        assert_refused(unread, "the unit makes dockerd read /etc/docker/daemon.json")
+        kept = play(*plan, docker_daemon_live_restore="keep")
         enabled = play(*plan)
-    assert "/etc/docker/other.json" in kept.output and "live-restore" not in kept.output, kept.output
+    assert "live-restore" not in kept.output, kept.output
     assert "/etc/docker/daemon.json" in enabled.output and '"live-restore": true' in enabled.output, enabled.output
 
 

@@ -112,10 +112,9 @@ def plan_present(
         pending=_pending(state, options, check_mode),
         check_mode=check_mode,
     )
-    other_file = _left_behind(state) or unread_config(derivation, state.config_path)
+    others = (*_left_behind(state), *_shared(state, options))
     sockets = (
-        *other_file,
-        *_shared(state, options),
+        *(others or unread_config(derivation, state.config_path)),
         *sockets,
         *_other_sockets(state, options, derivation),
     )

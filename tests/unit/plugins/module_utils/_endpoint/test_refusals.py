@@ -290,6 +290,9 @@ CASES: dict[str, Case] = {
         dropin("docker.service", "zzz.conf", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n")
     ),
     "endpoint-shared": Case(neighbour(of_certificates=True)),
+    "endpoint-shared of another unit": Case(
+        lambda host: (flags("-H fd:// --config-file /etc/docker/own.json")(host), neighbour()(host))
+    ),
     "endpoint-shared daemon.json": Case(neighbour(settings={"tls": True}), {"listener": "proxy"}),
     "endpoint-shared listener": Case(neighbour()),
     "engine-too-old": Case(engine(version="19.03.1")),
