@@ -52,7 +52,7 @@ def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
     docker_hosts = bound.groups().get("docker_hosts") or []
     settings = {
         "path": options.bundles_path(bound),
-        "docker_host": bound["docker_client_cert_docker_host"] or _first_endpoint(docker_hosts, fleet),
+        "docker_host": default_endpoint(bound["docker_client_cert_docker_host"], docker_hosts, fleet),
         "bundles": bound["docker_client_cert_bundle_formats"],
         "pkcs12_passphrase": bound["docker_client_cert_pkcs12_passphrase"],
     }
@@ -97,8 +97,19 @@ def installed_before(bound: Bound, become: bool) -> list[Mapping]:
     return [one for one in (bound.raw(INSTALLED) or {}).get("bundles") or [] if one["id"] in others]
 
 
-def _first_endpoint(hosts: t.Sequence[str], fleet: Fleet) -> str:
-    return next((inventory.endpoint_url(host, fleet) for host in hosts[:1]), "")
+def default_endpoint(given: str, hosts: t.Sequence[str], hostvars: Mapping) -> str:
+    """Return ``given``, or that of the first Docker host with an endpoint; "" for none. One whose endpoint is removed is never named."""
+    present = _present(hosts, hostvars)
+    kept = {endpoint_url(host, hostvars) for host in present} if given else set()
+    if given and (
+        given in kept or given not in {endpoint_url(host, hostvars) for host in hosts if host not in present}
+    ):
+        return given
+    return next((endpoint_url(host, hostvars) for host in present), "")
+
+
+def _present(hosts: t.Sequence[str], hostvars: Mapping) -> list[str]:
+    return [host for host in hosts if hostvars[host].get("docker_daemon_state", "present") == "present"]
 
 
 def _machines(bound: Bound) -> t.Sequence[str]:
@@ -196,7 +207,7 @@ def client_endpoints(group: str, hosts: t.Sequence[str], hostvars: Mapping, defa
 
     A ``default`` that is not an inventory host's address (for example a name in front of one) is an endpoint of its own.
     """
-    present = [host for host in hosts if hostvars[host].get("docker_daemon_state", "present") == "present"]
+    present = _present(hosts, hostvars)
     urls = {host: endpoint_url(host, hostvars) for host in present}
     admitting = [
         {"name": host, "docker_host": urls[host]}

@@ -42,6 +42,25 @@ def test_client_endpoints_are_the_hosts_that_admit_the_group(group: str, default
     assert not default or expected[0] not in ("front.example.org", "fd00::5") or found[0]["docker_host"] == default
 
 
+@pytest.mark.parametrize(
+    ("given", "hosts", "expected"),
+    [
+        pytest.param("", ["gone", "web2", "web3"], "tcp://10.0.0.2:2376", id="first-host-is-absent"),
+        pytest.param("", ["gone"], "", id="all-hosts-are-absent"),
+        pytest.param("tcp://gone:2376", ["gone"], "", id="chosen-host-is-absent"),
+        pytest.param("tcp://gone:2376", ["gone", "web3"], "tcp://web3:2400", id="chosen-host-is-absent-others-are-not"),
+        pytest.param("tcp://web3:2400", ["web2", "web3"], "tcp://web3:2400", id="chosen-host"),
+        pytest.param("tcp://front.example.org:1", ["gone"], "tcp://front.example.org:1", id="chosen-elsewhere"),
+        pytest.param("", [], "", id="no-docker-hosts"),
+    ],
+)
+def test_host_whose_endpoint_was_removed_is_in_no_bundle(given: str, hosts: list[str], expected: str) -> None:
+    default = bundles.default_endpoint(given, hosts, HOSTVARS)
+    assert default == expected
+    named = {entry["docker_host"] for entry in bundles.client_endpoints("clients", hosts, HOSTVARS, default)}
+    assert "tcp://gone:2376" not in named
+
+
 def wish(**client: Any) -> dict[str, Any]:
     clients = [{"name": "alice", **client}]
     bundle = {"id": "alice", "client": "alice", "user": "", "directory": ""}
