@@ -149,16 +149,20 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
     for client, directory in sorted(run.bundles.items()):
         environment = f"{directory}/env.sh"
         tried = f"try . {shlex.quote(environment)} && docker version; " if has_file(environment) else ""
-        steps.append(f"client {client}: {tried}where it is used elsewhere, {_carried(directory)}")
+        steps.append(f"client {client}: {tried}where it is used elsewhere, {_carried(directory, has_file)}")
     return steps
 
 
-def _carried(directory: str) -> str:
+def _carried(directory: str, has_file: t.Callable[[str], bool]) -> str:
     """Return how a bundle gets to another place. The docker command's own directory holds logins at registries as well."""
     if os.path.basename(directory.rstrip("/")) != ".docker":
         return f"copy {shlex.quote(directory)} there"
     logins = f"config.json in {shlex.quote(directory)} has this account's logins at registries"
-    return f"import its context_archive there, or copy ca.pem, cert.pem and key.pem; {logins}"
+    has_archive = has_file(os.path.join(directory, "contexts-export"))
+    archive = (
+        f"{'' if has_archive else 'add context_archive to its bundles, run again and '}import its context_archive there"
+    )
+    return f"{archive}, or copy ca.pem, cert.pem and key.pem; {logins}"
 
 
 def document(run: Run, now: datetime) -> str:

@@ -409,13 +409,25 @@ def test_command_that_the_next_step_proposes_is_quoted_for_the_shell(tmp_path: P
     assert shlex.split(step.partition("elsewhere, copy ")[2]) == [str(directory), "there"]
 
 
-def test_bundle_in_the_docker_directory_of_an_account_is_not_to_be_copied() -> None:
+@pytest.mark.parametrize(
+    ("has_archive", "advice"),
+    [
+        (True, "elsewhere, import its context_archive there, or copy ca.pem"),
+        (
+            False,
+            "elsewhere, add context_archive to its bundles, run again and import its context_archive there, or copy ca.pem",
+        ),
+    ],
+)
+def test_bundle_in_the_docker_directory_of_an_account_is_not_to_be_copied(has_archive: bool, advice: str) -> None:
     """config.json is there too, with the account's logins at registries."""
     run = run_of(("localhost", "certificate_requests", CLIENT), ("localhost", "certificate_bundles", BUNDLE))
     run.bundles["ci"] = "/home/you/.docker"
-    step = summary.next_steps(run, has_file=lambda _path: False)[-1]
+    step = summary.next_steps(run, has_file=lambda path: has_archive and path == "/home/you/.docker/contexts-export")[
+        -1
+    ]
     assert "copy /home/you/.docker there" not in step
-    assert "context_archive" in step and "config.json" in step
+    assert advice in step and "config.json" in step
 
 
 def test_text_of_a_bundle_alone_says_what_is_written() -> None:
