@@ -54,7 +54,7 @@ def how_to_end(one: Mapping) -> str:
     is_unknown, is_issued = one.get("reason") == "client-unlisted", one.get("source") == "issued"
     ways = []
     if is_issued:
-        ways.append("run portcullis.docker_tls.site with docker_ca_unlisted_certificates=revoke")
+        ways.append("run portcullis.docker_tls.site with -e docker_ca_unlisted_certificates=revoke")
     if is_unknown:
         ways.append(
             f"give docker_client_cert_clients the entry {{name: {client}, group: {group}, state: revoked}} and run portcullis.docker_tls.site"

@@ -92,7 +92,7 @@ def test_every_output_names_client_authority_end_and_hosts() -> None:
     assert "CRITICAL  bob     clients-g1  2027-11-22  web1   localhost/bob   revoked-admitted" in lines
     assert "WARNING   olga    ops-g1      2027-11-22  web2   localhost/olga  unlisted" in lines
     assert "olga is not of the group ops any more" in lines
-    assert "-> To end it, run portcullis.docker_tls.site with docker_ca_unlisted_certificates=revoke" in lines
+    assert "-> To end it, run portcullis.docker_tls.site with -e docker_ca_unlisted_certificates=revoke" in lines
     written = json_file.to_document(found)
     assert [(one["client"], one["opens"], one["level"]) for one in written["certificates"]] == [
         ("bob", ["web1"], "critical"),

@@ -28,7 +28,7 @@ OLGA = {
 }
 BOB = {**OLGA, "client": "bob", "group": "clients", "generation": "clients-g1", "reason": "client-unlisted"}
 DEFERRED = {"clients": ["carol"], "generations": ["clients-g1"], "hosts": ["web1"]}
-SWITCH = "run portcullis.docker_tls.site with docker_ca_unlisted_certificates=revoke"
+SWITCH = "run portcullis.docker_tls.site with -e docker_ca_unlisted_certificates=revoke"
 
 
 def run_of(module: str = "authorities", *, check_mode: bool = False, **result: t.Any) -> runs.Run:
