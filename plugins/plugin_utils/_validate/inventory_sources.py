@@ -47,7 +47,9 @@ def warnings(sources: t.Sequence[str], groups: Groups) -> list[str]:
         for source in sources
         if not _is_list(source) and not os.path.exists(source)
     ]
-    if groups.get("docker_hosts"):
+    hosts = set(groups.get("all") or ())
+    known = {"localhost", *(host for name in OURS for host in groups.get(name) or ())}
+    if groups.get("docker_hosts") or (hosts and hosts <= known):  # a CA or bundles alone may be meant
         return found
     others = [name for name in groups if name not in (*_IMPLICIT, *OURS)]
     similar = difflib.get_close_matches("docker_hosts", others, 1, _SIMILAR)

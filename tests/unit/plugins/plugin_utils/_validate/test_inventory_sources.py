@@ -98,3 +98,10 @@ def test_other_groups_are_not_taken_for_ours() -> None:
     )
     assert warning == "the inventory has no host in the group docker_hosts, so this run changes no Docker host"
     assert inventory_sources.warnings([], {"docker_hosts": ["web1"]}) == []
+
+
+@pytest.mark.parametrize("group", ["docker_ca", "docker_clients", "ungrouped"])
+def test_inventory_for_a_ca_or_bundles_alone_is_not_warned_of(group: str) -> None:
+    host = "localhost" if group == "ungrouped" else "desk"
+    assert inventory_sources.warnings([], {"all": [host], group: [host]}) == []
+    assert inventory_sources.warnings([], {"all": [host, "web1"], group: [host]}) != []
