@@ -249,7 +249,7 @@ def test_rotation_stops_where_it_is_told_and_continues_later(tmp_path: pathlib.P
     assert "Stopped before the phase reissue, because docker_rotate_ca_stop_after is trust" in run.output
     assert "copy the bundles of alice, olga to where they are used" in run.output
     assert "with -e docker_rotate_ca_stop_after=reissue, or without it, to continue with reissue" in run.output
-    both = ["server-g1", "server-g2"]
+    both = ["server-g2", "server-g1"]  # the newest first
     assert bundle(tmp_path, "alice") == {"ca.pem": both, "cert.pem": ["clients-g1"]}
     again = rotate(tmp_path, "all", docker_rotate_ca_stop_after="trust")
     assert again.changed_nothing and "Stopped before the phase reissue" in again.output, again.output
