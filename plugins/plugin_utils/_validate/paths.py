@@ -86,8 +86,8 @@ def problems(hostvars: Mapping, written: t.Mapping[str, Mapping]) -> list[str]:
 def _within_ca(values: Mapping) -> t.Iterator[str]:
     """Yield what is wrong with the directories that are in the CA directory of the same variables: each backup would have their keys."""
     ca = os.path.normpath(str(values.get("docker_ca_path") or "~/.docker_tls/ca"))
-    for name in (*_OWN, *_LISTS):
-        for where, path, _absolute in _paths(name, values.get(name) if name != "docker_ca_path" else None):
+    for name in (name for name in (*_OWN, *_LISTS) if not name.endswith("_ca_path")):  # those are the CA directory
+        for where, path, _absolute in _paths(name, values.get(name)):
             if os.path.normpath(path) == ca or os.path.normpath(path).startswith(f"{ca}/"):
                 yield f"{where} is {path!r}, which is in the CA directory {ca}"
 

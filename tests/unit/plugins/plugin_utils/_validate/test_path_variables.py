@@ -250,3 +250,14 @@ def test_every_variable_that_is_a_path_or_a_package_is_checked() -> None:
         name for name in ours if name.endswith(("_path", "_paths"))
     ]
     assert sorted(packages.VARIABLES) == [name for name in ours if name.endswith("_package")]
+
+
+@pytest.mark.parametrize("name", [name for name in DIRECTORIES if name.endswith("_ca_path")])
+def test_roles_may_name_the_ca_directory(name: str) -> None:
+    assert (
+        found(
+            localhost={"docker_ca_path": "/srv/ca", name: "/srv/ca"},
+            web1={name: "/srv/ca", "docker_ca_path": "/srv/ca"},
+        )
+        == []
+    )
