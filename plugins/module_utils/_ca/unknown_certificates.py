@@ -34,6 +34,11 @@ _OF_SERVER = (
     "To keep the clients of another authority working, adopt that authority or rotate. To change over at once, with new bundles for all clients, set "
     "docker_server_cert_foreign_authority: replace."
 )
+_OF_NEWER = (
+    "The CA directory is an older state than what has that certificate, or another CA. Nothing is signed for it, so that it keeps working. "
+    f"{_RESTORE[0].upper()}{_RESTORE[1:]}: a newer backup than the last one. Where there is none, set docker_server_cert_foreign_authority: replace "
+    "for all hosts: they and their clients then change back to this CA's older authorities."
+)
 _OF_CLIENT = (
     f"The bundle stays as it is. If the CA directory is lost, the wrong one or an older state, {_RESTORE}. To replace this bundle on purpose, move its "
     "directory away; to replace all, set docker_server_cert_foreign_authority: replace for all hosts."
@@ -66,10 +71,16 @@ def unknown(
             if len(keys) < 2 and one.serial not in known:
                 missing.append(one)
             continue
-        match = _UNIT.search(one.issuer)
-        if match and match[1] in stored and int(match[2]) > stored[match[1]][-1].generation:
+        if _is_newer(one.issuer, stored):
             lost.append(one)
     return tuple(missing), tuple(lost)
+
+
+def _is_newer(issuer: str, stored: store.Stored) -> bool:
+    """Return whether the issuer is called like a newer generation of an authority of this CA."""
+    match = _UNIT.search(issuer)
+    generations = stored.get(match[1]) if match else None
+    return bool(match and generations and int(match[2]) > generations[-1].generation)
 
 
 def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost: t.Sequence[Installed]) -> list[str]:
@@ -108,13 +119,15 @@ def serials(approved: t.Iterable[Approved]) -> set[str]:
 def refusals(
     approved: t.Iterable[Approved], found: ledger.Scan, stored: store.Stored, path: str
 ) -> dict[str, TlsError]:
-    """Return, by request id, why a request of ``approved`` must not replace what its host has (``authority-foreign``).
+    """Return, by request id, why a request of ``approved`` must not replace what its host has.
+
+    ``authority-behind`` where the issuer is called like a newer generation of an authority of this CA, else ``authority-foreign``.
 
     In: ``found``, a reading of the ledger that asked about ``serials``; ``path``, the CA directory for the message.
     """
     known = [one for generations in stored.values() for one in generations]
     return {
-        one.request.id: _foreign(one, one.request.replaces, path)
+        one.request.id: _foreign(one, one.request.replaces, stored, path)
         for one in approved
         if one.request.replaces is not None
         and one.request.replaces.serial not in found.used
@@ -129,13 +142,15 @@ def _is_issuer(stored: store.StoredAuthority, replaced: Replaced) -> bool:
     return stored.view.subject == replaced.issuer
 
 
-def _foreign(one: Approved, replaced: Replaced, path: str) -> TlsError:
+def _foreign(one: Approved, replaced: Replaced, stored: store.Stored, path: str) -> TlsError:
+    newer = _is_newer(replaced.issuer, stored)
+    hint = _OF_NEWER if newer else _OF_CLIENT if one.request.profile == "client" else _OF_SERVER
     old = f"sha256 {replaced.authority_fingerprint_sha256}" if replaced.authority_fingerprint_sha256 else "not at hand"
     new = one.authority
     ours = f"{new.id}, sha256 {new.view.fingerprint_sha256}" if new is not None else "yet to be made"
     return TlsError(
         f"it would replace a certificate of the authority {replaced.issuer} (its certificate: {old}, key identifier "
         f"{replaced.authority_key_identifier or 'none'}), which the CA in {path} does not know; its own is {ours}",
-        hint=(_OF_CLIENT if one.request.profile == "client" else _OF_SERVER).format(path=shlex.quote(path)),
-        code="authority-foreign",
+        hint=hint.format(path=shlex.quote(path)),
+        code="authority-behind" if newer else "authority-foreign",
     )

@@ -115,6 +115,9 @@ def different(place: pathlib.Path) -> Options:
 
 #: At least one case for each code. In a case's name, the words after a blank distinguish it from others.
 CASES: dict[str, Case] = {
+    "authority-behind": Case(
+        "sign", options=one_request(replaces={"serial": "0badcafe", "issuer": "CN=x,OU=server-g7,O=y"})
+    ),
     "authority-exists": Case("adopt", options=asked(names=["server"])),
     "authority-expired": Case(
         "sign",

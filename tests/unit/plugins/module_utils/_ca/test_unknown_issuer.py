@@ -103,4 +103,15 @@ def test_bundle_of_a_generation_that_an_older_state_of_the_ca_lacks_is_not_repla
     newer = policy.Replaced("0badcafe", view.issuer.replace("OU=clients-g1", "OU=clients-g2"), "ab" * 20)
     assert newer.issuer != view.issuer
     result = sign(ca, client_request(replaces=newer), partial=True)
-    assert result.refused["alice"].code == "authority-foreign"
+    error = result.refused["alice"]
+    assert error.code == "authority-behind"
+    assert "a newer backup" in error.hint and "adopt" not in error.hint
+
+
+def test_host_of_a_generation_that_a_restored_ca_lacks_is_told_to_restore_a_newer_backup(ca: pathlib.Path) -> None:
+    view = issued(ca)
+    newer = view.issuer.replace("OU=server-g1", "OU=server-g2")
+    assert newer != view.issuer
+    error = replacing(ca, view, issuer=newer, serial="0badcafe", authority_key_identifier="ab" * 20).refused["web1"]
+    assert (error.code, "a newer backup" in error.hint, "adopt" in error.hint) == ("authority-behind", True, False)
+    assert str(ca) in error.hint
