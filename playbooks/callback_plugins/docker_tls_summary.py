@@ -98,6 +98,7 @@ class CallbackModule(CallbackBase):
         groups = self._inventory.get_groups_dict() if self._inventory is not None else None
         limited = groups is None or bool(context.CLIARGS.get("subset"))
         self._run.end(failed, unreachable, stats.processed, groups, limited)
+        self._run.note_limit(bool(context.CLIARGS.get("subset")))
         if "json" not in C.DEFAULT_STDOUT_CALLBACK:  # what another program reads is left alone
             table.show(self._display, summary.text(self._run))
         path = os.environ.get(PATH, "")

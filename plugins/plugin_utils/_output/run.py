@@ -53,7 +53,9 @@ class HostRun:
     inspected: set[str] = field(default_factory=set)
     finished: bool = False
     refused: bool = False
+    #: What went wrong last, and its stable code ("" for what is not of this collection).
     problem: str = ""
+    code: str = ""
     #: The state of the host's server certificate, the index of its line in ``done``, and whether the CA has signed it.
     certificate: Mapping | None = None
     certificate_line: int = 0
@@ -184,6 +186,8 @@ class Run:
     docker_hosts: int = 0
     limited: bool = True
     stopped: bool = False
+    #: --limit leaves out the controller, so that the bundles of clients on it are not looked at.
+    bundles_outside: bool = False
 
     def host(self, name: str) -> HostRun:
         """Return what happened on a host so far."""
@@ -286,6 +290,7 @@ class Run:
             self._note_bundles(host, result)
         output = failures.raw_output(result)
         texts = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
+        self.host(host).code = str(result.get("code") or "")
         found = " ".join((": ".join(filter(None, texts)) or "no reason given").split())
         hint = " ".join(str(result.get("hint") or ("" if result.get("code") else connection_hints.hint(found))).split())
         found = found.partition(f". {LOG_MARK}")[0]
@@ -347,6 +352,10 @@ class Run:
                 self.states[host] = "not-checked" if self.missing[host] else "unchanged"
         docker_hosts = list((groups or {}).get("docker_hosts") or ())
         self.docker_hosts, self.outside = len(docker_hosts), [host for host in docker_hosts if host not in self.states]
+
+    def note_limit(self, limited: bool) -> None:
+        """Take in after ``end`` whether the run was started with --limit: it may leave out the controller and its bundles."""
+        self.bundles_outside = limited and CONTROLLER not in self.states
 
     @property
     def outcome(self) -> str:

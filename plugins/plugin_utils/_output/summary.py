@@ -50,6 +50,10 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
         )
     if run.outside:
         lines.append(_outside(run))
+    if run.bundles_outside:
+        lines.append(
+            "Not in this run: bundles of clients on the controller; none is made or renewed without localhost in --limit."
+        )
     lines += [_text_table.clean(line) for line in summary_access.lines(run.access, _unknown(run))]
     if run.ledger and not run.check_mode and run.in_state("changed"):
         lines.append(_text_table.clean(f"Ledger: {run.ledger}"))
@@ -174,6 +178,7 @@ def document(run: Run, now: datetime) -> str:
             "reasons": run.host(host).reasons,
             "done": run.host(host).done if run.check_mode or state == "changed" else run.host(host).done_so_far(),
             "due": run.host(host).due if state == "not-done" else [],
+            "code": run.host(host).code if state in ("failed", "unreachable") else "",
             "problem": run.host(host).problem if state in ("failed", "unreachable") else "",
         }
         for host, state in sorted(run.states.items())
@@ -184,6 +189,7 @@ def document(run: Run, now: datetime) -> str:
         summary=headline(run),
         hosts=hosts,
         not_in_this_run=run.outside,
+        bundles_not_in_this_run=run.bundles_outside,
         unlisted_certificates=list(run.access.unlisted),
         revocations_deferred=list(run.access.deferred),
         revocations_not_verified=[one._asdict() for one in summary_access.unverified(run.access, _unknown(run))],

@@ -502,6 +502,7 @@ def test_document_has_the_outcome_on_a_line_of_its_own() -> None:
             "reasons": ["expires-soon", "names-changed"],
             "done": ["certificate expires 2026-12-01 (expires-soon, names-changed)"],
             "due": [],
+            "code": "",
             "problem": "",
         }
     ]
@@ -576,6 +577,31 @@ def test_hosts_outside_the_limit_are_named_and_not_counted() -> None:
         "Not in this run: 2 of 3 Docker hosts (web2, web3).",
     ]
     assert json.loads(summary.document(run, NOW))["not_in_this_run"] == ["web2", "web3"]
+
+
+@pytest.mark.parametrize(
+    ("limited", "hosts", "expected"),
+    [(True, ["web1"], True), (False, ["web1"], False), (True, ["web1", "localhost"], False)],
+)
+def test_limited_run_says_that_the_bundles_on_the_controller_are_not_in_it(
+    limited: bool, hosts: list[str], expected: bool
+) -> None:
+    run = runs.Run()
+    run.note_success("web1", "host_state", CURRENT)
+    run.end([], [], hosts, GROUPS, limited)
+    run.note_limit(limited)
+    line = (
+        "Not in this run: bundles of clients on the controller; none is made or renewed without localhost in --limit."
+    )
+    assert (line in told(run)) is expected
+    assert json.loads(summary.document(run, NOW))["bundles_not_in_this_run"] is expected
+
+
+def test_document_has_the_code_of_a_failure_for_programs() -> None:
+    refused = {"msg": "dockerd did not start", "code": "daemon-start-failed", "hint": "See its log."}
+    run = run_of(("web1", "", refused), ("web2", "", {"msg": "no route"}), failed=["web1"], unreachable=["web2"])
+    codes = {one["host"]: one["code"] for one in json.loads(summary.document(run, NOW))["hosts"]}
+    assert codes == {"web1": "daemon-start-failed", "web2": ""}
 
 
 def test_run_that_stops_does_not_blame_a_limit_for_the_hosts_it_has_not_come_to() -> None:
