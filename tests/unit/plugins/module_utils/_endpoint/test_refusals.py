@@ -251,6 +251,11 @@ def journal(host: Host, text: str) -> None:
     pathlib.Path(host.state.journal_path).write_text(text)
 
 
+def record(host: Host, text: str) -> None:
+    host.world.state.mkdir(parents=True, mode=0o700, exist_ok=True)
+    pathlib.Path(host.state.record_path).write_text(text)
+
+
 PROXY: dict[str, t.Any] = {"listener": "proxy", "group_authorities": {"ops": CLIENTS.pem}}
 PROXY_WITH_LISTS = {**PROXY, "crl_content": "no list"}
 #: At least one case for each code with which a change is refused. In a case's name, the words after a blank distinguish it from others.
@@ -305,6 +310,7 @@ CASES: dict[str, Case] = {
     "flag-listener-foreign": Case(flags("-H fd:// -H tcp://0.0.0.0:2375")),
     "host-clock-wrong": Case(options={"controller_time": "2027-09-22T13:00:00Z"}),
     "journal-unreadable": Case(lambda host: journal(host, "{}")),
+    "record-unreadable": Case(lambda host: record(host, "{}")),
     "init-unsupported": Case(lambda host: host.patch.setattr(host.machine, "init_system", lambda: "openrc-init")),
     "listen-address-absent": Case(options={"listen": ["10.9.9.9:2376"]}),
     "listen-address-absent systemd": Case(options={"listen": ["10.9.9.9:2376"], "listener": "systemd"}),
