@@ -76,8 +76,8 @@ def test_adopt_with_a_host_that_answers_nonsense_shows_the_plan_of_the_others(tm
     done = adopt(tmp_path, hosts)
     output = done.stdout + done.stderr
     assert done.returncode == 2, output
-    assert "strange: not inspected: The answer of this host cannot be used: listeners is not" in output
-    assert "huge: not inspected: The answer of this host cannot be used: it has" in output
+    assert "strange: not inspected: The answer of this host cannot be used: adoption.listeners is" in output
+    assert "huge: not inspected: The answer of this host cannot be used: adoption.findings is a list of 1200" in output
     assert "good: open, tcp://0.0.0.0:2375: is open; portcullis.docker_tls.site secures it" in output
     assert "{{ 6 * 7 }}" in output
     assert "\\nspoofed" not in output and "\nspoofed" not in output

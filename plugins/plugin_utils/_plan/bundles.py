@@ -16,6 +16,7 @@ from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
 from . import bundle_places, inventory, issuer_settings, options, registered, revocation
 from .inventory import Mapping, endpoint_url, present_clients
+from .revoked_bundles import revoked_bundles
 
 Options = dict[str, t.Any]
 
@@ -135,39 +136,6 @@ def _only(bound: Bound) -> dict[str, Mapping]:
     host = str(bound["inventory_hostname"])
     names = ("docker_client_cert_users", "ansible_user") if host in _machines(bound) else ()
     return {host: {name: bound.get(name) for name in names if bound.get(name)}}
-
-
-def revoked_bundles(
-    host: str, hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str], path: str
-) -> list[dict[str, t.Any]]:
-    """Return the bundles of revoked clients on ``host``, as M(certificate_bundles) removes them.
-
-    ``path`` is where the controller has its bundles.
-    """
-    gone = [client for client in clients if client.get("state", "present") == "revoked"]
-    names = [one["name"] for one in gone]
-    found: list[Mapping] = []
-    if bundle_places.has_own_bundles(host, machines):
-        found += [
-            {"client": one["name"], "user": "", "directory": one.get("controller_directory") or ""} for one in gone
-        ]
-    if host in machines:
-        login = bundle_places.login_user(host, hostvars[host])
-        found += [
-            {"client": user["client"], "user": user.get("user", login), "directory": user.get("directory", "")}
-            for user in hostvars[host].get("docker_client_cert_users") or []
-            if user.get("client") in names
-        ]
-    return [
-        {
-            "id": f"{bundle['user']}:{bundle['client']}" if bundle["user"] else bundle["client"],
-            "state": "absent",
-            "common_name": bundle["client"],
-            "directory": inventory.bundle_directory(bundle, path),
-            "owner": bundle["user"] or None,
-        }
-        for bundle in found
-    ]
 
 
 def client_bundle_formats(

@@ -15,10 +15,10 @@ from .._remote import failures
 from .._validate import preflight
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import bundles as client_bundles
 from . import ca_place, inventory
 from .ca_place import CONTROLLER
 from .ca_place import variables_of as _variables
+from .revoked_bundles import revoked_bundles
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -84,7 +84,7 @@ def files_to_record(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars
         return found
     variables = _variables(hostvars, host)
     known, clients = {host: variables}, defined_clients(variables)
-    for one in client_bundles.revoked_bundles(host, known, clients, machines, _client_path(variables)):
+    for one in revoked_bundles(host, known, clients, machines, _client_path(variables)):
         directory = _expanded(one["directory"], {"user": one["owner"]})
         found.append({"id": f"client {one['id']}", **_bundle_paths(directory)})
     return found
