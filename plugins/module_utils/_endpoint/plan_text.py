@@ -8,6 +8,7 @@ For example: ``listen 0.0.0.0:2376, admits + clients-g1, restart yes, 14 contain
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 from .._docker.listeners import Listen
@@ -42,9 +43,8 @@ def plan_text(
     before = found.certificates.files()
     parts = [_ACTIONS[plan.action]] if plan.action in _ACTIONS else []
     parts += _listen_text(found, plan, listen)
-    parts += _authorities_text(
-        "admits", before.get(certificate_store.CLIENT_CA), after.get(certificate_store.CLIENT_CA), pending
-    )
+    admitted, admits = before.get(certificate_store.CLIENT_CA), after.get(certificate_store.CLIENT_CA)
+    parts += _authorities_text("admits", admitted, admits, pending, _limited(found, plan) if plan.proxy else {})
     parts += _limits_text(found, plan)
     parts += _authorities_text("ca.pem", before.get(certificate_store.CA), after.get(certificate_store.CA))
     parts += [f"proxy {plan.proxy}"] if plan.proxy else []
@@ -87,10 +87,29 @@ def _limits_text(found: HostState, plan: Plan) -> list[str]:
     return parts
 
 
-def _authorities_text(what: str, before: bytes | None, after: bytes | None, pending: t.Iterable[str] = ()) -> list[str]:
+def _limited(found: HostState, plan: Plan) -> dict[str, str]:
+    """Return the rights of the access groups that a new configuration of the proxy limits."""
+    config = next((change.after for change in plan.files if change.path == found.proxy.files.config), None)
+    if not config:
+        return {}
+    from .._proxy.differences import parts
+
+    return {name: words for name, words in parts(config).rights.items() if words not in ("", "full")}
+
+
+def _authorities_text(
+    what: str,
+    before: bytes | None,
+    after: bytes | None,
+    pending: t.Iterable[str] = (),
+    rights: t.Mapping[str, str] = types.MappingProxyType({}),
+) -> list[str]:
+    """Return the authorities that come and go; ``rights`` of groups that come are named: ``admits + ci-g1 (read-only)``."""
     old, new = _authorities(before), _authorities(after)
-    signs = [*(f"+ {name}" for name in new if name not in old), *(f"- {name}" for name in old if name not in new)]
-    signs += [f"+ {name} (a new authority)" for name in pending]
+    limits = {name: rights.get(name.rpartition("-g")[0]) for name in new}
+    signs = [f"+ {name} ({limits[name]})" if limits[name] else f"+ {name}" for name in new if name not in old]
+    signs += [f"- {name}" for name in old if name not in new]
+    signs += [f"+ {name} (a new authority{f', {rights[name]}' if name in rights else ''})" for name in pending]
     return [f"{what} {' '.join(signs)}"] if signs else []
 
 

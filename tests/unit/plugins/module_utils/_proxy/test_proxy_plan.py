@@ -15,7 +15,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.sour
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import networks
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
-from support.ca.certificates import NOW, intermediate
+from support.ca.certificates import NOW, authority, intermediate
 from support.contracts import records
 from support.hosts.machine import FakeMachine, install
 from support.hosts.scenarios import CLIENTS, OTHERS, given, issued, proxied, run, secure, secure_by_proxy
@@ -72,6 +72,8 @@ def test_plan_names_the_package_that_follows(world: World, machine: FakeMachine)
 
 ADMITTED = (("clients", CLIENTS.pem), ("ops", OTHERS.pem))
 BOTH = {"client_ca": CLIENTS.pem + OTHERS.pem, "group_authorities": ADMITTED}
+OPS = authority("client", unit="ops-g1", number=41)
+NAMED = {"client_ca": CLIENTS.pem + OPS.pem, "group_authorities": (("clients", CLIENTS.pem), ("ops", OPS.pem))}
 RESTART = {"methods": ["POST"], "path": "/containers/{id}/restart"}
 
 
@@ -109,6 +111,10 @@ CHANGES: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], list[str], str]] = 
     "limited group": (
         {}, limited("read-only"), ["anchors-changed", "access-groups-changed"], "admits + ",
     ),
+    "limited group, named": (
+        {}, {**NAMED, "group_rights": {"ops": "read-only"}}, ["anchors-changed", "access-groups-changed"], "admits + ops-g1 (read-only)",
+    ),
+    "group with all rights, named": ({}, NAMED, ["anchors-changed", "access-groups-changed"], "admits + ops-g1, "),
     "groups in another order": (
         limited("read-only"), {**limited("read-only"), "group_authorities": ADMITTED[::-1]}, ["proxy-config-changed"], "",
     ),
