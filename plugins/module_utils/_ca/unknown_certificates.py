@@ -97,7 +97,7 @@ def warnings(path: str, found: ledger.Scan, missing: t.Sequence[Installed], lost
     if lost:
         lines.append(
             f"authority-behind: hosts have certificates of newer authorities than this CA has: {_listed(lost)}. The CA directory is an "
-            "older state, and what they have is not replaced: restore a newer backup"
+            "older state (restore a newer backup) or another CA. What they have is replaced only with docker_server_cert_foreign_authority: replace"
         )
     return lines
 
