@@ -86,6 +86,12 @@ def test_authority_info_in_a_play_has_the_reason_why_the_lists_of_an_issuer_were
     assert in_a_play["ansible_facts"]["docker_ca_authorities"] == in_a_play["authorities"]
 
 
+def test_authority_info_names_revoked_clients_that_the_ledger_does_not_have(tmp_path: pathlib.Path) -> None:
+    ensure(tmp_path / "ca", now=utc_now())
+    result = run_module(authority_info, {"path": str(tmp_path / "ca"), "clients": CLIENTS})
+    assert (result["compared"], result["revoked_unknown"]) == (True, ["bob"])
+
+
 def test_authority_info_of_a_damaged_ledger_says_that_nothing_was_compared(tmp_path: pathlib.Path) -> None:
     ensure(tmp_path / "ca")
     (tmp_path / "ca/ledger.jsonl").write_text("x\n")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundle_places, bundles, inventory
+from support.contracts import records
 
 USERS: dict[str, Any] = {"docker_client_cert_users": [{"user": "ci", "client": "bob"}, {"client": "alice"}]}
 CLIENTS = [{"name": "alice"}, {"name": "bob"}]
@@ -50,6 +51,15 @@ def test_bundles_of_revoked_clients_are_of_both_kinds() -> None:
         ("bob", "/b/bob", None),
         ("ci:bob", "~ci/.docker", "ci"),
     ]
+
+
+def test_bundle_that_is_the_only_record_of_a_certificate_fails_its_host() -> None:
+    kept = [{"id": "bob", "directory": "/b/bob", "serial": "0c4b"}]
+    found = bundles.unrecorded("localhost", kept)
+    text = records.said(f"{found['msg']}. {found['hint']}", code=found["code"])
+    assert (found["failed"], found["changed"], found["code"]) == (True, False, "revoked-not-recorded")
+    assert "localhost has bundles with valid ones: bob in /b/bob (serial 0c4b)" in text
+    assert "portcullis.docker_tls.record_certificates" in text
 
 
 @pytest.mark.parametrize(
