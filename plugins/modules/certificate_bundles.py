@@ -262,7 +262,7 @@ _BUNDLE_OPTIONS: dict[str, t.Any] = {
 def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     everything = module.params["bundles"]
     revoked = removal.find([option for option in everything if option["state"] == "absent"])
-    unrecorded = [one for one in revoked if removal.is_unrecorded(one, one.authorities, now)]
+    unrecorded = [one for one in revoked if removal.is_unrecorded(one, now)]
     gone = [one for one in revoked if one not in unrecorded]
     options = [option for option in everything if option["state"] == "present"]
     bundles = bundle_files.resolve_all(options)

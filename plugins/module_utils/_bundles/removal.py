@@ -50,12 +50,12 @@ class RevokedBundle:
         }
 
 
-def is_unrecorded(bundle: RevokedBundle, authorities: str, now: datetime) -> bool:
-    """Return whether the bundle's certificate is valid and one of ``authorities`` (PEM, may be "") has signed it.
+def is_unrecorded(bundle: RevokedBundle, now: datetime) -> bool:
+    """Return whether the bundle's certificate is valid and one of its ``authorities`` (PEM, may be "") has signed it.
 
     The ledger does not have such a certificate, so the CA cannot revoke it: the bundle is the only record of it.
     """
-    issuers = reader.load_certificates(authorities, "keep_if_issued_by") if authorities else []
+    issuers = reader.load_certificates(bundle.authorities, "keep_if_issued_by") if bundle.authorities else []
     return bundle.view.not_after > now and any(verify.issued_by(bundle.certificate, one) for one in issuers)
 
 
