@@ -30,7 +30,6 @@ from support.ca.ca_directory import PASSPHRASE, call_context, client_request, cs
 from support.ca.certificates import NOW
 from support.contracts import flows
 from support.contracts.documentation import ROOT
-from support.hosts import fleet
 from support.hosts.machine import install
 from support.hosts.scenarios import given, issued, run, secure
 from support.hosts.world import ADDRESS, Effects, World
@@ -231,18 +230,7 @@ def test_ca_revokes_by_a_new_generation_in_the_order_of_the_page(ca: pathlib.Pat
 
 def test_rotation_is_planned_in_the_order_of_the_page() -> None:
     (wanted,) = flows.tables("Rotation")
-    generation = {
-        "id": "clients-g1",
-        "stage": "issuing",
-        "certificate_content": fleet.clients_authority().pem,
-        "not_before": "2026-10-01T00:00:00Z",
-    }
-    task = {
-        "ansible_play_hosts": ["localhost"],
-        "__docker_tls_authorities": {"authorities": {"clients": {"generations": [generation]}}},
-        "__docker_tls_ledger": {"entries": []},
-        "groups": {"docker_ca": ["ca1"]},
-    }
+    task = plan_task.rotation_of_a_ca()
     settings = {"authority": "clients", "again_after": "0s", "execute": True}
     with flows.calls() as called:
         plan_task.make("rotation_start", plan_task.hostvars(), settings)

@@ -13,10 +13,9 @@ import pytest
 from ansible.errors import AnsibleError
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.registered import planned
-from support.ansible.plan_task import GROUPS, hostvars, make
+from support.ansible.plan_task import GROUPS, hostvars, make, rotation_of_a_ca
 from support.ansible.role_variables import HostVars
 from support.contracts import records
-from support.hosts import fleet
 
 REVOKED = {
     "authority": "clients",
@@ -298,19 +297,7 @@ def test_record_collects_certificates_and_names_the_hosts_that_could_not_be_read
 
 
 def test_rotation_of_a_ca_without_hosts_begins_with_the_first_phase() -> None:
-    generation = {
-        "id": "clients-g1",
-        "stage": "issuing",
-        "certificate_content": fleet.clients_authority().pem,
-        "not_before": "2026-10-01T00:00:00Z",
-    }
-    task = {
-        "ansible_play_hosts": ["localhost"],
-        "__docker_tls_authorities": {"authorities": {"clients": {"generations": [generation]}}},
-        "__docker_tls_ledger": {"entries": []},
-        "docker_daemon_serial": 1,
-        "groups": {"docker_ca": ["ca1"]},
-    }
+    task = {**rotation_of_a_ca(), "docker_daemon_serial": 1}
     settings: dict[str, t.Any] = {"authority": "clients", "again_after": "0s"}
     shown = make("rotation", hostvars(), settings, **task)
     assert shown["shown"][0] == "Rotation of the authority clients: clients-g1 (issuing)"

@@ -12,6 +12,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import plan
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.ansible.role_variables import HostVars
 from support.contracts import records
+from support.hosts import fleet
 
 GROUPS = {"all": ["web1", "web2", "db1", "desk"], "docker_hosts": ["web1", "web2", "db1"], "docker_clients": ["desk"]}
 
@@ -21,6 +22,22 @@ def hostvars(pending: t.Sequence[t.Any] = (), **hosts: dict[str, t.Any]) -> Host
     checks = {"__docker_ca_checked": checked, "__docker_tls_inventory": {"changed": False}}
     known = {"localhost": {**checks, "docker_ca_passphrase": "correct horse battery"}}
     return HostVars({**{host: {} for host in GROUPS["all"]}, **known, **hosts})
+
+
+def rotation_of_a_ca() -> dict[str, t.Any]:
+    """Return the variables of a task that plans the rotation of a CA with one client authority and no hosts."""
+    generation = {
+        "id": "clients-g1",
+        "stage": "issuing",
+        "certificate_content": fleet.clients_authority().pem,
+        "not_before": "2026-10-01T00:00:00Z",
+    }
+    return {
+        "ansible_play_hosts": ["localhost"],
+        "__docker_tls_authorities": {"authorities": {"clients": {"generations": [generation]}}},
+        "__docker_tls_ledger": {"entries": []},
+        "groups": {"docker_ca": ["ca1"]},
+    }
 
 
 class Shown:
