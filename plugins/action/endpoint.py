@@ -11,7 +11,7 @@ from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._remote import endpoint_change, packages, program
 from ..plugin_utils._remote.endpoint_change import CHANGE
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._variables import binding
+from ..plugin_utils._variables import binding, fleet_variables
 from ..plugin_utils._variables.fleet_variables import Fleet
 
 #: Only after this task has installed the package: an HAProxy that was there before may be in use.
@@ -29,7 +29,10 @@ class ActionModule(ModuleAction):
         del fleet
         if self._task.args.get("state") == "confirmed":
             return {}
-        wanted = plan_options.endpoint(bound, plan_options.authorities(bound, role))
+        # Only where the run has inspected the host will it fail for lists that could not be renewed.
+        inspected = isinstance(bound.raw(fleet_variables.INSPECTED), t.Mapping)
+        known = plan_options.authorities(bound, role)
+        wanted = plan_options.endpoint(bound, known, may_keep_lists=inspected)
         signed = plan_options.signed_for(bound, str(bound["inventory_hostname"]))
         return {**wanted, **signed, "cryptography_package": bound["docker_daemon_cryptography_package"]}
 

@@ -51,6 +51,7 @@ class ActionModule(ModuleAction):
         members = groups.get("docker_hosts") or ([] if arguments.get("refusal") == "report" else [host])
         if host == ca_place.CONTROLLER and host not in members:
             return {"changed": False, "skipped": True, "skip_reason": "the controller is not a Docker host"}
+        # Of this host: why it was refused, or what of it this run could not complete.
         reported_refusal = arguments.pop("refused", None)
         if reported_refusal:
             return _failed(inspection.refusal(reported_refusal))
@@ -86,7 +87,7 @@ class ActionModule(ModuleAction):
         else:
             found = inspection.answer(sent[0]) or _undecided("the host's answer cannot be read")
         prepared = found.pop("prepared", None)
-        found = {**_judged(found, wanted, bound), "changed": False}
+        found = _with_kept_lists({**_judged(found, wanted, bound), "changed": False}, wanted)
         if prepared and wanted["prepare"] and wanted["requests"]:
             return {**found, **_prepared(prepared, wanted["requests"])}
         return found
@@ -114,9 +115,14 @@ class ActionModule(ModuleAction):
         try:
             if bound["docker_daemon_state"] != "present":
                 raise _Undecided("a state without an endpoint is requested")
-            for role, make in (("docker_server_cert", options.server_request), ("docker_daemon", options.endpoint)):
-                if role in asked["roles"]:
-                    given[role] = make(bound, options.authorities(bound, role))
+            if "docker_server_cert" in asked["roles"]:
+                given["docker_server_cert"] = options.server_request(
+                    bound, options.authorities(bound, "docker_server_cert")
+                )
+            if "docker_daemon" in asked["roles"]:
+                known = options.authorities(bound, "docker_daemon")
+                reports = arguments.get("refusal") == "report"
+                given["docker_daemon"] = options.endpoint(bound, known, may_keep_lists=reports)
         except (AnsibleError, binding.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
             raise _Undecided(f"{type(error).__name__}: {error}") from error
         wanted = {
@@ -130,6 +136,19 @@ class ActionModule(ModuleAction):
             if binding.differs_on_host(path):
                 raise _Undecided(f"{path} is another place on the controller than on the host")
         return {name: value for name, value in _validated(_OPTIONS, wanted).items() if name != "roles"}
+
+
+def _with_kept_lists(found: Result, wanted: Result) -> Result:
+    """Return the inspection of a host that keeps revocation lists which could not be renewed: refused where it has nothing else to do.
+
+    Otherwise that is its failure after the other work (``incomplete``): a client of another access group may be revoked in this run.
+    """
+    why = next(iter(((wanted["endpoint"] or {}).get("kept_lists") or {}).values()), None)
+    if why is None or found.get("refused"):
+        return found
+    if not found["current"]:
+        return {**found, "incomplete": why}
+    return {**_refusal(why), **({"requests": found["requests"]} if "requests" in found else {})}
 
 
 def _prepared(prepared: Result, requests: t.Sequence[t.Mapping[str, t.Any]]) -> Result:

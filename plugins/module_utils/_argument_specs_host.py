@@ -67,6 +67,7 @@ ENDPOINT_OPTIONS: dict[str, t.Any] = {
     "group_authorities": {"type": "dict", "default": {}},
     "group_rights": {"type": "dict", "default": {}},
     "crl_content": {"type": "str", "default": ""},
+    "kept_lists": {"type": "dict", "default": {}},
     "stream_timeout": {"type": "int", "default": 3600},
     "allowed_sources": {"type": "list", "elements": "str", "default": []},
     "haproxy_package": {"type": "str", "default": ""},

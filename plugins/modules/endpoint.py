@@ -151,6 +151,13 @@ options:
     description: Revocation lists (PEM), one of each client authority. For O(listener=proxy).
     type: str
     default: ""
+  kept_lists:
+    description:
+      - Access groups whose revocation lists could not be renewed, with RV(ignore:msg), RV(ignore:hint) and RV(ignore:code) of that failure. The host keeps
+        the lists that it has of their authorities in O(group_authorities), even if they have ended. O(crl_content) has those of the other groups.
+      - The task fails with that failure, and changes nothing, where the host has no list of one of these authorities.
+    type: dict
+    default: {}
   stream_timeout:
     description: How many seconds connections that are open at a reload of the proxy may continue.
     type: int

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from proxy_clients import PORT, Clients, Prober
+from proxy_clients import PORT, Clients, Prober, client_pair
 from test_proxy import able, clients, dockerd, proxied  # noqa: F401 - fixtures
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.probe import Client, Target
@@ -29,7 +29,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.names i
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.signing import sign_leaf, signer
 from conftest import CLIENTS, SERVER, Host
-from support.ca.certificates import Pair, private_key
+from support.ca.certificates import Pair, authority, private_key
 
 OTHER_REVOKED = 0x5EED
 
@@ -38,15 +38,15 @@ def lists(*serials: int, number: int, issuer: Pair = CLIENTS) -> str:
     return sign_list(issuer.certificate, issuer.key, serials, number=number, now=datetime.now(timezone.utc))
 
 
-def by_another_issuer(*serials: int, end: timedelta) -> str:
+def by_another_issuer(*serials: int, end: timedelta, issuer: Pair = CLIENTS) -> str:
     """Return a list that ends before its authority does, as those of PKI engines."""
     now = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
-    builder = x509.CertificateRevocationListBuilder(CLIENTS.certificate.subject)
+    builder = x509.CertificateRevocationListBuilder(issuer.certificate.subject)
     builder = builder.last_update(now - timedelta(days=9)).next_update(now + end)
     builder = builder.add_extension(x509.CRLNumber(9), critical=False)
     for serial in serials:
         builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder(serial, now).build())
-    return builder.sign(CLIENTS.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def ended() -> str:
@@ -188,6 +188,40 @@ def test_list_of_another_issuer_stays_in_force_after_its_end_and_refuses_nobody_
     assert (clients.status(), thief.status()) == ("200", "000")
     # The next list no longer has the thief, whose certificate has ended as far as its issuer is concerned.
     assert able.run(listener="proxy", crl=by_another_issuer(end=timedelta(days=3))).reasons == ["crl-changed"]
+
+
+@pytest.mark.important
+def test_group_whose_list_has_ended_does_not_stop_the_revocation_of_clients_of_another_group(
+    able: Host,  # noqa: F811
+    clients: Clients,  # noqa: F811
+    thief: Clients,
+    tmp_path: pathlib.Path,
+) -> None:
+    """The issuer of ``ext`` makes no new list. Its clients stay as they are, and those of ``ops`` can be revoked."""
+    issuer = authority("client", unit="ext-g1", number=41)
+    eve, mallory = (Clients(able, tmp_path / name, client_pair(issuer, name)) for name in ("eve", "mallory"))
+    out = mallory.pair.certificate.serial_number
+    wanted = {
+        "client_ca": CLIENTS.pem + issuer.pem,
+        "group_authorities": [("ops", CLIENTS.pem), ("ext", issuer.pem)],
+    }
+    new, old = (by_another_issuer(out, end=timedelta(days=days), issuer=issuer) for days in (3, -1))
+    proxied(able, crl=lists(number=1) + new, **wanted)
+    able.put("/etc/docker-tls-proxy/crl.pem", lists(number=1) + old)
+    able.sh("systemctl reload docker-tls-proxy")
+    assert [one.status() for one in (clients, thief, eve, mallory)] == ["200", "200", "200", "000"]
+    refused = able.run(listener="proxy", crl=without(thief) + old, **wanted)
+    assert (refused.error["code"], thief.status()) == ("crl-ended", "200")
+    failure = {"msg": "the list of ext has ended", "hint": "Make a new one.", "code": "crl-ended"}
+    kept = {**wanted, "listener": "proxy", "crl": without(thief), "kept_lists": {"ext": failure}}
+    done = able.run(**kept)
+    assert done.reasons == ["crl-changed"], done.error
+    assert [one.status() for one in (clients, thief, eve, mallory)] == ["200", "000", "200", "000"]
+    assert not able.run(**kept).result["changed"]
+    # A host that never had a list of the group would refuse all its clients.
+    able.put("/etc/docker-tls-proxy/crl.pem", lists(number=1))
+    error = able.run(**kept).error
+    assert (error["message"], error["hint"], error["code"]) == tuple(failure.values())
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=str)

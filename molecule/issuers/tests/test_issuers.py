@@ -274,8 +274,10 @@ def test_client_that_the_issuer_has_revoked_is_refused_where_a_proxy_checks_its_
     assert restarts == {"old": 0, "new": 0}
     assert who_gets_in(hosts, former) == {"old"}
     engine.bao.seal()
-    run = site(server, clients, docker_daemon_listener=listener)
+    run = site(server, clients, docker_daemon_listener=listener, docker_daemon_proxy_stream_timeout=1234)
     assert run.returncode != 0
+    # What else is due on the host is done all the same.
+    assert hosts["new"].file("/etc/docker-tls-proxy/haproxy.cfg").contains("1234")
     assert "the revocation list of the access group clients cannot be renewed on this host" in run.output
     assert "old" not in [line.split()[0] for line in run.recap.splitlines() if "failed=1" in line]
     engine.bao.unseal()

@@ -175,10 +175,13 @@ def wanted_units(
     if options.listener == "proxy":
         service = drop_in.local_dropin(derivation)
         check_foreign(state.proxy)
-        from .._proxy.lists import check_crl  # hosts with another listener do not pay for it
+        from .._proxy import lists  # hosts with another listener do not pay for it
 
-        asked = proxy_wanted(state, options, listen, client_ca)
-        check_crl(options.crl, client_ca, state.proxy.crl or b"", state.now)
+        installed = state.proxy.crl or b""
+        unrenewed = lists.kept_lists(options.kept_lists, dict(options.group_authorities), installed)
+        crl = lists.together(options.crl, unrenewed, installed)
+        lists.check_crl(crl, client_ca, installed, state.now, unrenewed)
+        asked = replace(proxy_wanted(state, options, listen, client_ca), crl=crl)
         follows = check_mode and bool(options.haproxy_package)
         proxy = wanted_files(state.proxy, replace(asked, package_follows=follows))
         return Units(encoded(service), encoded(drop_in.socket_dropin(kept)), None, proxy)

@@ -46,6 +46,9 @@ class Options:
     group_authorities: tuple[tuple[str, str], ...] = ()  # of the listener proxy: group, PEM of its authorities
     group_rights: t.Mapping[str, t.Any] = field(default_factory=dict)
     crl: str = ""
+    kept_lists: t.Mapping[str, t.Any] = field(
+        default_factory=dict
+    )  # groups that keep their lists: why these could not be renewed
     stream_timeout: int = 3600
     allowed_sources: tuple[str, ...] = ()
     haproxy_package: str = ""  # the package that the role installs where HAProxy is missing; "": none
@@ -156,6 +159,7 @@ def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
         group_authorities=tuple((str(name), str(text)) for name, text in parameters["group_authorities"].items()),
         group_rights=parameters["group_rights"],
         crl=parameters["crl_content"],
+        kept_lists=parameters["kept_lists"],
         stream_timeout=parameters["stream_timeout"],
         allowed_sources=networks(parameters["allowed_sources"]),
         haproxy_package=parameters["haproxy_package"],

@@ -111,11 +111,16 @@ def is_by(one: RevocationList, authority: x509.Certificate) -> bool:
 
 
 def check_lists(
-    text: str | bytes, anchors: str | bytes, now: datetime, what: str = "the revocation lists"
+    text: str | bytes,
+    anchors: str | bytes,
+    now: datetime,
+    what: str = "the revocation lists",
+    kept: t.Container[str] = (),
 ) -> list[RevocationList]:
     """Return the lists, one for each of ``anchors`` in their order, after all checks that keep clients from being locked out.
 
-    In: both as PEM; ``now`` by the clock of the host that is to use them. Raises TlsError ``crl-unreadable``, ``crl-missing`` (an anchor has
+    In: both as PEM; ``now`` by the clock of the host that is to use them; ``kept``: contents of lists that are in use there already, and so may have
+    ended (``_proxy.config`` has HAProxy check them after their end). Raises TlsError ``crl-unreadable``, ``crl-missing`` (an anchor has
     none), ``crl-foreign`` (one is of no anchor, or signed by another key), ``crl-ended``, ``crl-not-yet-valid``, ``crl-number-missing``,
     ``crl-unsuitable``.
     """
@@ -131,7 +136,8 @@ def check_lists(
                 code="crl-missing",
             )
         one = max(own, key=lambda each: each.number)
-        _check_times(one, now, what)
+        if one.content not in kept:
+            _check_times(one, now, what)
         _check_usable(one, authority, what)
         if not one.number:
             raise TlsError(

@@ -12,18 +12,48 @@ from .._errors import TlsError
 from .._pki import reader, revocation_list
 
 
-def check_crl(content: str, anchors: str | bytes, installed: str | bytes, now: datetime) -> None:
+def kept_lists(
+    failures: t.Mapping[str, t.Any], authorities: t.Mapping[str, str], installed: str | bytes
+) -> tuple[str, ...]:
+    """Return the installed lists (PEM) of the access groups that keep theirs.
+
+    In: by group why its lists could not be renewed (``msg``, ``hint``, ``code``), and its authorities (PEM). Raises TlsError with that failure
+    where an authority has no list here: HAProxy would refuse all clients of it.
+    """
+    found = []
+    for group, failure in failures.items():
+        for authority in reader.load_certificates(authorities.get(group, ""), f"the authorities of {group}"):
+            own = [one.content for one in _readable(installed) if revocation_list.is_by(one, authority)]
+            if not own:
+                raise TlsError(str(failure["msg"]), hint=str(failure["hint"]), code=str(failure["code"]))
+            found += own
+    return tuple(dict.fromkeys(found))
+
+
+def together(content: str, kept: t.Sequence[str], installed: str | bytes) -> str:
+    """Return the new lists and the kept ones as PEM; as they are installed, where they are the same ones in another order."""
+    if not kept:
+        return content
+    new = [one.content for one in revocation_list.read_lists(content, "the revocation lists")] + list(kept)
+    present = [one.content for one in _readable(installed)]
+    return "".join(f"{one.strip()}\n" for one in (present if sorted(new) == sorted(present) else new))
+
+
+def check_crl(
+    content: str, anchors: str | bytes, installed: str | bytes, now: datetime, kept: t.Container[str] = ()
+) -> None:
     """Check the revocation lists that a host is given.
 
     In: ``content``, the new ones ("" for none); ``anchors``, all client authorities of the host; ``installed``, the lists that it has; ``now``
-    by its own clock. All PEM. Raises TlsError with the codes of ``revocation_list.check_lists`` and ``check_replacement``, and ``crl-dropped``
+    by its own clock; ``kept``, the result of ``kept_lists``, of which some may have ended. All PEM. Raises TlsError with the codes of
+    ``revocation_list.check_lists`` and ``check_replacement``, and ``crl-dropped``
     where the host would have no lists any more although one of them revokes something.
     """
     if not anchors:  # in check mode, before the first run has made the authorities
         return
     old = _readable(installed)
     if content.strip():
-        new = revocation_list.check_lists(content, anchors, now)
+        new = revocation_list.check_lists(content, anchors, now, kept=kept)
         revocation_list.check_replacement(old, new, _expiring(new, reader.load_certificates(anchors, "the anchors")))
         return
     trusted = {reader.name_text(one.subject) for one in reader.load_certificates(anchors, "the client authorities")}

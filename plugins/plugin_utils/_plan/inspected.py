@@ -49,12 +49,13 @@ def requested(variables: Mapping) -> Mapping:
 
 
 def refused_hosts(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:
-    """Return those of ``hosts`` that were refused, in their order.
+    """Return those of ``hosts`` that were refused, or that this run cannot complete, in their order.
 
     They fail in the last play only: Ansible counts every host that has failed so far against ``max_fail_percentage``, of this
     play or not, so one host that was refused early would stop all others.
     """
-    return [host for host in hosts if refusal_of(host, hostvars)]
+    found = ((host, _inspected(host, hostvars)) for host in hosts)
+    return [host for host, one in found if isinstance(one, t.Mapping) and (one.get("refused") or one.get("incomplete"))]
 
 
 def hosts_not_refused(hosts: t.Iterable[str], hostvars: Mapping) -> list[str]:

@@ -216,9 +216,14 @@ def addresses(wanted: t.Any, listen: t.Any) -> t.Any:
     return list(dict.fromkeys(found))
 
 
-def endpoint(bound: Bound, known: Mapping) -> Options:
-    """Return the options of the role docker_daemon for M(endpoint), but for a certificate that was signed in this run."""
+def endpoint(bound: Bound, known: Mapping, *, may_keep_lists: bool = False) -> Options:
+    """Return the options of the role docker_daemon for M(endpoint), but for a certificate that was signed in this run.
+
+    ``may_keep_lists``: whether the host may keep revocation lists that could not be renewed, because the run fails for it later (``host_state``).
+    """
     groups, path = bound["docker_daemon_access_groups"], bound["docker_daemon_config_path"]
+    is_proxy = bound["docker_daemon_listener"] == "proxy"
+    kept = _unrenewed(bound, known, groups, may_keep=may_keep_lists) if is_proxy else {}
     return {
         "state": bound["docker_daemon_state"],
         "listen": bound["docker_daemon_listen"],
@@ -227,9 +232,10 @@ def endpoint(bound: Bound, known: Mapping) -> Options:
         "directory": bound["docker_daemon_certificate_path"],
         "ca_content": known["server"]["trusted_content"],
         "client_ca_content": inventory.client_anchors(known, groups),
-        "group_authorities": _of_groups(known, groups, named=bound["docker_daemon_listener"] == "proxy"),
+        "group_authorities": _of_groups(known, groups, named=is_proxy),
         "group_rights": _rights_for(bound["docker_daemon_group_rights"], groups, bound["docker_daemon_listener"]),
-        "crl_content": _lists_for(bound, known, groups) if bound["docker_daemon_listener"] == "proxy" else "",
+        "crl_content": _lists_for(bound, known, [name for name in groups if name not in kept]) if is_proxy else "",
+        **({"kept_lists": kept} if kept else {}),
         "stream_timeout": bound["docker_daemon_proxy_stream_timeout"],
         "allowed_sources": bound["docker_daemon_allowed_sources"],
         "haproxy_package": bound["docker_daemon_haproxy_package"],
@@ -260,25 +266,28 @@ def _of_groups(known: Mapping, groups: t.Iterable[str], *, named: bool) -> dict[
     return found if named else {name: text for name, text in found.items() if not text}
 
 
-def _lists_for(bound: Bound, known: Mapping, groups: t.Sequence[str]) -> str:
-    """Return ``_revocation_lists``. Raises TlsError where that of another issuer could not be read: the host keeps what it has.
+def _unrenewed(bound: Bound, known: Mapping, groups: t.Sequence[str], *, may_keep: bool) -> dict[str, dict[str, str]]:
+    """Return the failure for each access group whose revocation lists could not be read; the host keeps those that it has of it.
 
-    And ``crl-incomplete`` where it would be left out for want of the list of another group: the inventory asks for it.
+    Raises it where it may not keep them, or where the lists of the other groups would not be complete either.
     """
-    having = [name for name in groups if known[name].get("external") and known[name].get("crl_content")]
-    lacking = [name for name in groups if known[name]["trusted_content"] and not known[name].get("crl_content")]
+    found = {}
     for name in groups:
         problem = known[name].get("crl_problem")
         if problem and bound["docker_daemon_state"] == "present":
-            way_out = (
-                " Until then no client of another access group can be revoked on this host either. To do that now, take "
-                f"{name} out of docker_daemon_access_groups of this host."
-            )
-            raise TlsError(
-                f"the revocation list of the access group {name} cannot be renewed on this host: {problem['msg']}",
-                hint=problem["hint"] + (way_out if len(groups) > 1 else ""),
-                code=problem["code"],
-            )
+            message = f"the revocation list of the access group {name} cannot be renewed on this host: {problem['msg']}"
+            found[name] = {"msg": message, "hint": problem["hint"], "code": problem["code"]}
+    others = [known[name] for name in groups if name not in found and known[name]["trusted_content"]]
+    if found and not (may_keep and all(one.get("crl_content") for one in others)):
+        first = next(iter(found))
+        raise TlsError(found[first]["msg"], hint=found[first]["hint"], code=found[first]["code"])
+    return found
+
+
+def _lists_for(bound: Bound, known: Mapping, groups: t.Sequence[str]) -> str:
+    """Return ``_revocation_lists``. Raises TlsError ``crl-incomplete`` where that of another issuer would be left out for want of another group's."""
+    having = [name for name in groups if known[name].get("external") and known[name].get("crl_content")]
+    lacking = [name for name in groups if known[name]["trusted_content"] and not known[name].get("crl_content")]
     if having and lacking and bound["docker_daemon_state"] == "present":
         raise TlsError(
             f"the access group {having[0]} has revocation lists of its issuer, but the proxy of this host could not check them, because the access "

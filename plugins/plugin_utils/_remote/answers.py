@@ -201,6 +201,7 @@ ANSWERS: t.Mapping[str, Fields] = {
             "endpoint": Fields({}, {**_ENDPOINT.required, **_ENDPOINT.optional}),
             "prepared": PREPARED,
             "refused": Fields({}, _REFUSAL.required),
+            "incomplete": Fields({}, _REFUSAL.required),
         },
     ),
     "issued_certificates": Fields({"certificates": Named(_SIGNED), "rejected": REJECTED, "pending": Items(Data())}),

@@ -3,8 +3,8 @@
 
 """Revocation lists of other issuers beside the authorities that a run has read: read from this process, for groups that proxies admit.
 
-A list that cannot be read does not fail the run: the authority then has ``crl_problem``, with which a host that needs the list is refused
-(``options.endpoint``) and so left as it is.
+A list that cannot be read does not fail the run at once: the authority then has ``crl_problem``. A host that needs the list keeps the one that it has
+(``options.endpoint``), and fails after its other work.
 """
 
 from __future__ import annotations

@@ -305,6 +305,41 @@ def test_host_that_nobody_asked_because_of_its_variables_can_fail_later_as_well(
     assert result["refused"]["code"] == "role-arguments-invalid"
 
 
+WITHOUT_A_NEW_LIST = {
+    **AUTHORITIES,
+    "clients": {
+        **AUTHORITIES["clients"],
+        "crl_content": "",
+        "crl_problem": {"msg": "its list has ended", "hint": "Make a new one.", "code": "crl-ended"},
+    },
+}
+
+
+@pytest.mark.parametrize("answer", [CURRENT, DUE, REFUSED], ids=["current", "due", "refused"])
+def test_host_that_keeps_a_list_does_its_other_work_and_fails_for_the_list_later(answer: str) -> None:
+    known = facts(docker_ca_authorities=WITHOUT_A_NEW_LIST)
+    result = look(
+        answer,
+        arguments={"prepare": True, "refusal": "report"},
+        docker_daemon_listener="proxy",
+        hostvars=HostVars({"localhost": known, "web1": {}}),
+    )
+    (sent,) = result.pop("sent")
+    assert b'"kept_lists": {"clients": ' in sent
+    records.returned("host_state", result)
+    wanted = {CURRENT: ("refused", "crl-ended"), DUE: ("incomplete", "crl-ended"), REFUSED: ("refused", "port-taken")}
+    key, code = wanted[answer]
+    assert (result["current"], "failed" in result, result[key]["code"]) == (False, False, code)
+    later = look(CURRENT, arguments={"refused": result[key]})
+    assert (later["failed"], later["code"]) == (True, code)
+
+
+def test_host_of_a_play_that_does_not_fail_later_is_refused_for_its_list_at_once() -> None:
+    known = facts(docker_ca_authorities=WITHOUT_A_NEW_LIST)
+    result = look(DUE, docker_daemon_listener="proxy", hostvars=HostVars({"localhost": known, "web1": {}}))
+    assert (result["failed"], result["code"], result["sent"]) == (True, "crl-ended", [])
+
+
 @pytest.mark.parametrize("refused", [{}, {"more": "x"}, {"code": "a"}], ids=str)
 def test_refusal_of_a_host_without_a_reason_has_one(refused: dict[str, t.Any]) -> None:
     answer = json.dumps({"docker_tls_answer": {"current": False, "refused": refused}})

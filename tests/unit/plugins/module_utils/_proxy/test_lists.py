@@ -12,7 +12,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.lists import check_crl, expire
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.lists import (
+    check_crl,
+    expire,
+    kept_lists,
+    together,
+)
 from support.ca.certificates import NOW, Pair, authority, leaf
 
 CA = authority("client", unit="clients-g1", number=30)
@@ -43,10 +48,11 @@ def test_lists_that_change_nobodys_access_are_taken(content: str, anchors: str, 
     check_crl(content, anchors, installed, NOW)
 
 
-def by_another_issuer(*revoked: Pair, number: int) -> str:
-    """Return a list that ends before its authority, as those of PKI engines do."""
+def by_another_issuer(*revoked: Pair, number: int, begin: timedelta = timedelta(0)) -> str:
+    """Return a list that ends before its authority, as those of PKI engines do: after three days."""
     builder = x509.CertificateRevocationListBuilder(CA.certificate.subject)
-    builder = builder.last_update(NOW.replace(tzinfo=None)).next_update((NOW + timedelta(days=3)).replace(tzinfo=None))
+    first = (NOW + begin).replace(tzinfo=None)
+    builder = builder.last_update(first).next_update(first + timedelta(days=3))
     for one in revoked:
         entry = x509.RevokedCertificateBuilder(one.certificate.serial_number, NOW.replace(tzinfo=None)).build()
         builder = builder.add_revoked_certificate(entry)
@@ -82,3 +88,43 @@ def test_lists_that_lock_out_or_let_in_again_are_refused(content: str, installed
         check_crl(content, CA.pem, installed, NOW)
     assert caught.value.code == code
     assert caught.value.hint
+
+
+FAILURE = {"msg": "the list of the group ext cannot be renewed", "hint": "Ask its issuer.", "code": "crl-ended"}
+ENDED = by_another_issuer(number=7, begin=-timedelta(days=9))
+
+
+def test_group_that_keeps_its_ended_list_does_not_keep_another_from_a_revocation() -> None:
+    present, anchors = made(OTHER) + ENDED, OTHER.pem + CA.pem
+    kept = kept_lists({"ext": FAILURE}, {"ext": CA.pem, "ops": OTHER.pem}, present)
+    revoking = together(made(OTHER, BOB, number=2), kept, present)
+    with pytest.raises(TlsError) as caught:
+        check_crl(revoking, anchors, present, NOW)
+    assert caught.value.code == "crl-ended"
+    check_crl(revoking, anchors, present, NOW, kept)
+    found = x509.load_pem_x509_crl(revoking.encode()), x509.load_pem_x509_crl(ENDED.encode())
+    assert found[0].get_revoked_certificate_by_serial_number(BOB.certificate.serial_number) is not None
+    assert found[1].public_bytes(serialization.Encoding.PEM).decode() in revoking
+
+
+@pytest.mark.parametrize("present", [made(OTHER) + ENDED, ENDED + made(OTHER)], ids=["first", "last"])
+def test_lists_that_are_kept_and_unchanged_are_written_as_they_are(present: str) -> None:
+    kept = kept_lists({"ext": FAILURE}, {"ext": CA.pem}, present)
+    own = next(block for block in (present.replace(ENDED, ""),))
+    assert together(own, kept, present) == present
+    assert together("", kept_lists({"ext": FAILURE}, {"ext": CA.pem}, ENDED), ENDED) == ENDED
+
+
+@pytest.mark.parametrize("installed", [b"", made(OTHER), b"damaged by hand"], ids=["none", "of another", "damaged"])
+def test_group_without_a_list_on_the_host_is_refused_for_the_reason_of_the_controller(installed: str | bytes) -> None:
+    with pytest.raises(TlsError) as caught:
+        kept_lists({"ext": FAILURE}, {"ext": CA.pem}, installed)
+    assert (caught.value.message, caught.value.hint, caught.value.code) == tuple(FAILURE.values())
+
+
+def test_ended_list_that_the_host_has_not_is_no_kept_one() -> None:
+    kept = kept_lists({"ext": FAILURE}, {"ext": CA.pem}, ENDED)
+    newer = by_another_issuer(number=8, begin=-timedelta(days=8))
+    with pytest.raises(TlsError) as caught:
+        check_crl(newer, CA.pem, ENDED, NOW, kept)
+    assert caught.value.code == "crl-ended"

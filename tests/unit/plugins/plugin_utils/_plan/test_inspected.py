@@ -56,11 +56,13 @@ def test_refused_hosts_are_told_from_all_others() -> None:
         "web2": {"__docker_tls_inspected": {"current": False}},
         "web3": {"__docker_tls_inspected": {"unreachable": True}},
         "web4": {},
+        "web5": {"__docker_tls_inspected": {"current": False, "incomplete": {"code": "crl-ended"}}},
     }
     hosts = [*hostvars, "elsewhere"]
-    assert inspected.refused_hosts(hosts, hostvars) == ["web1"]
+    assert inspected.refused_hosts(hosts, hostvars) == ["web1", "web5"]
+    assert inspected.hosts_with_work(["web1", "web5"], hostvars) == ["web5"]
     assert inspected.refused_hosts(["web2"], hostvars) == []
-    assert inspected.hosts_not_refused(hosts, hostvars) == ["web2", "web3", "web4", "elsewhere"]
+    assert inspected.hosts_not_refused(hosts, hostvars) == ["web2", "web3", "web4", "web5", "elsewhere"]
 
 
 PREPARED: dict[str, Any] = {"requests": [{"id": "server"}], "plan": ["new certificate"], "warnings": []}

@@ -98,10 +98,25 @@ def test_host_that_needs_a_list_which_could_not_be_read_is_refused_and_no_other(
         caught.value
     )
     two = bound(docker_daemon_access_groups=["ci", "ops"], docker_daemon_listener=listener, docker_daemon_state=state)
+    known["ci"] = {**one, "crl_content": "y"}
     with pytest.raises(TlsError) as caught:
-        options.endpoint(two, {**known, "ci": {**one, "crl_content": "y"}})
-    assert caught.value.hint.startswith("Start it. Until then no client of another access group can be revoked")
-    assert "take ops out of docker_daemon_access_groups of this host" in caught.value.hint
+        options.endpoint(two, known)
+    assert caught.value.code == "issuer-unreachable"
+    found = options.endpoint(two, known, may_keep_lists=True)
+    assert (found["crl_content"], set(found["kept_lists"])) == ("y", {"ops"})
+    assert found["kept_lists"]["ops"]["msg"].endswith("the issuer openbao is away")
+    with pytest.raises(TlsError) as caught:  # the other group has none to take
+        options.endpoint(two, {**known, "ci": one}, may_keep_lists=True)
+    assert caught.value.code == "issuer-unreachable"
+
+
+def test_renewal_of_a_host_does_not_wait_for_lists_of_its_only_group() -> None:
+    one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x", "crl_content": ""}
+    problem = {"msg": "the issuer openbao is away", "hint": "Start it.", "code": "issuer-unreachable"}
+    known = {"server": {**one, "purpose": "server"}, "ops": {**one, "crl_problem": problem}}
+    here = bound(docker_daemon_access_groups=["ops"], docker_daemon_listener="proxy")
+    found = options.endpoint(here, known, may_keep_lists=True)
+    assert (found["crl_content"], set(found["kept_lists"])) == ("", {"ops"})
 
 
 def test_lists_of_an_issuer_are_not_left_out_silently_for_want_of_those_of_another_group() -> None:
