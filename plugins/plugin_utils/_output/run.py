@@ -131,6 +131,15 @@ class Access:
     revocations: list[Mapping] = field(default_factory=list)
     listed: list[Mapping] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    #: Client and authority with the hosts that were verified in this run to refuse it.
+    verified: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    def note_verified(self, recorded: t.Iterable[Mapping]) -> None:
+        """Add what M(recorded_certificates) has recorded of verified revocations: a host may fail later for something else."""
+        for one in recorded:
+            if one.get("event") == "revocation-verified":
+                key = (str(one.get("client")), str(one.get("authority")))
+                self.verified.setdefault(key, set()).update(map(str, one.get("hosts") or []))
 
     def note(self, result: Mapping) -> None:
         """Add a result of a module that has read the CA; a later reading without the clients has no data about access."""
@@ -209,6 +218,8 @@ class Run:
         if module in _CA:
             self.access.note(result)
         self._note_ledger(result)
+        if module == "recorded_certificates":
+            self.access.note_verified(one for one in result.get("recorded") or [] if isinstance(one, t.Mapping))
         if module == "signed_certificates":
             for name, signed in signed_certificate.by_host(result).items():
                 self.host(name).note_signed(signed)

@@ -88,7 +88,7 @@ def _ways(access: Access, unknown: t.Collection[str]) -> list[str]:
 def unverified(access: Access, unknown: t.Collection[str]) -> list[Unverified]:
     """Return the revoked clients that one of the hosts ``unknown`` may still admit, each once for a generation.
 
-    Those are revoked in this run, or in an earlier one, since which no run has verified the host. What is not begun, other lines and a
+    Those are revoked in this run, or in an earlier one, since which no run has verified the host, this one included. What is not begun, other lines and a
     failure report.
     """
     away = set(unknown)
@@ -96,7 +96,8 @@ def unverified(access: Access, unknown: t.Collection[str]) -> list[Unverified]:
     deferred = {str(each) for one in access.deferred for each in one.get("generations") or []}
 
     def note(client: t.Any, generation: t.Any, until: str, hosts: t.Iterable[t.Any]) -> None:
-        uncertain = [str(host) for host in hosts if host in away]
+        verified = access.verified.get((str(client), str(generation)), ())
+        uncertain = [str(host) for host in hosts if host in away and host not in verified]
         if not uncertain or generation in deferred:
             return
         one = found.setdefault((str(client), str(generation)), Unverified(str(client), str(generation), until, []))

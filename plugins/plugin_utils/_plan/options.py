@@ -277,8 +277,9 @@ def _unrenewed(bound: Bound, known: Mapping, groups: t.Sequence[str], *, may_kee
         if problem and bound["docker_daemon_state"] == "present":
             message = f"the revocation list of the access group {name} cannot be renewed on this host: {problem['msg']}"
             found[name] = {"msg": message, "hint": problem["hint"], "code": problem["code"]}
-    others = [known[name] for name in groups if name not in found and known[name]["trusted_content"]]
-    if found and not (may_keep and all(one.get("crl_content") for one in others)):
+    others = (known[name] for name in groups if name not in found)
+    complete = all(one.get("crl_content") or not one.get("trusted_content") for one in others)
+    if found and not (may_keep and complete):
         first = next(iter(found))
         raise TlsError(found[first]["msg"], hint=found[first]["hint"], code=found[first]["code"])
     return found

@@ -134,6 +134,7 @@ def test_readme_table_is_the_specification(role: str) -> None:
 # Options of endpoint that no user of the role needs, and why.
 NOT_IN_THE_ROLE = {
     "crl_content",
+    "kept_lists",  # where an issuer has none that could be taken
     "allow_dual_trust",  # follows from the authorities
     "lock_timeout",  # two runs at once are an accident, not a policy
     "service",  # the unit of every distribution that is supported

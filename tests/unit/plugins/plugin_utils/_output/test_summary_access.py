@@ -129,6 +129,15 @@ def test_host_that_is_not_known_to_refuse_a_revoked_client_is_named_once_with_on
     assert len(json.loads(summary.document(run, NOW))["revocations_not_verified"]) == bool(expected)
 
 
+def test_host_that_was_verified_and_failed_afterwards_is_known_to_refuse_the_client() -> None:
+    """A host that keeps a revocation list which could not be renewed fails at the end of the run."""
+    run = run_of(revoked_certificates=[ENTRY])
+    record = {"event": "revocation-verified", "client": "bob", "authority": "clients-g1", "hosts": ["web1"]}
+    run.note_success("localhost", "recorded_certificates", {"changed": True, "recorded": [record]})
+    run.end(["web1", "web2"], [], ["web1", "web2"], {"docker_hosts": ["web1", "web2"]})
+    assert "NOT VERIFIED: bob is revoked, and web2 may still admit it by clients-g1" in told(run)
+
+
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_revocation_that_was_not_begun_names_client_and_hosts(check_mode: bool) -> None:
     run = run_of(check_mode=check_mode, revocations_deferred=[DEFERRED])
