@@ -66,7 +66,8 @@ RETURN = r"""
 files:
   description: >-
     The results, in the order of O(files), as C(module_utils/_fleet/collect_files.py) makes them. Their C(state) is V(read), V(missing),
-    V(not-readable) (this user may not read it) or V(invalid) (no certificate, or no regular file).
+    V(not-readable) (this user may not read it) or V(invalid) (no certificate, or no regular file). C(rights) has the access groups of a daemon behind
+    the listener V(proxy), with their rights.
   returned: success
   type: list
   elements: dict

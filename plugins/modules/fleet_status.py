@@ -272,7 +272,8 @@ report:
       type: list
       elements: dict
     hosts:
-      description: Every Docker host, with C(level), C(verdict), C(findings), C(stored), C(served), C(served_is_stored), C(starts_at_boot) and C(access).
+      description: Every Docker host, with C(level), C(verdict), C(findings), C(stored), C(served), C(served_is_stored), C(starts_at_boot) and C(access)
+        (C(wanted), C(admits), and C(rights) of the access groups with the listener V(proxy)).
       type: list
       elements: dict
     clients:

@@ -21,6 +21,7 @@ from .._docker.systemd import UNIT_DIRECTORY, Systemd
 from .._endpoint.boot import starts_at_boot
 from .._errors import TlsError
 from .._pki import pem
+from .._proxy.differences import parts
 from .._proxy.files import proxy_files
 from .._proxy.service import is_enabled
 from .._proxy.unit import is_ours
@@ -74,6 +75,7 @@ def _read_set(wanted: Wanted) -> dict[str, t.Any]:
         "configured": _proxied(wanted.unit, path) or _configured(wanted.config_path, path),
         "starts_at_boot": _starts_at_boot(wanted.unit) if wanted.unit else None,
         "revocation_lists_content": _revocation_lists(wanted.unit, path) if wanted.unit else "",
+        "rights": _rights(wanted.unit, path) if wanted.unit else {},
     }
 
 
@@ -84,6 +86,13 @@ def _revocation_lists(service: str, certificate_path: str) -> str:
     if f" crl-file {files.crl} " not in config.decode("utf-8", "replace"):
         return ""
     return b"".join(pem.blocks(_open(files.crl).data, *pem.REVOCATION_LIST)).decode("ascii", "replace")
+
+
+def _rights(service: str, certificate_path: str) -> dict[str, str]:
+    """Return the rights of each access group that the listener ``proxy`` knows, in the words of its refusals; {} where there is none."""
+    if not _proxied(service, certificate_path):
+        return {}
+    return dict(parts(_open(proxy_files(service, UNIT_DIRECTORY, ROOT).config).data).rights)
 
 
 def _proxied(service: str, certificate_path: str) -> bool:

@@ -85,6 +85,7 @@ def _stored(raw: Mapping) -> Stored:
         client_anchors=None if not client_ca else _bundle(client_ca),
         configured=raw.get("configured"),
         revocation_lists=_lists(raw.get("revocation_lists_content")),
+        rights=tuple((raw.get("rights") or {}).items()),
     )
 
 

@@ -112,6 +112,8 @@ class Stored:
     starts_at_boot: bool | None = None
     #: The lists that the listener ``proxy`` checks; none with other listeners.
     revocation_lists: tuple[RevocationList, ...] = ()
+    #: With that listener, access groups and their rights in words (``full``, ``read-only``).
+    rights: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

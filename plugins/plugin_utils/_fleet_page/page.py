@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from ...module_utils import _time
 from ...module_utils._fleet import lifetimes
+from ...module_utils._fleet.render import json_file
 from ...module_utils._text_table import clean
 from . import timeline
 
@@ -65,7 +66,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters.update(left=_left, ends=_ends, sentence=_sentence, faults=_faults, place=_place)
-    made.globals.update(SIGNS=_SIGNS, WIDTH=timeline.WIDTH, label=label)
+    made.globals.update(SIGNS=_SIGNS, WIDTH=timeline.WIDTH, label=label, admitted=json_file.admitted)
     return made
 
 

@@ -169,6 +169,7 @@ ANSWERS: t.Mapping[str, Fields] = {
                         **_texts("id", "path", "state", "problem"),
                         **dict.fromkeys(("certificate_content", "ca_content", "client_ca_content"), _PEM),
                         "revocation_lists_content": _PEM,
+                        "rights": Named(_TEXT),
                         **dict.fromkeys(("key_matches", "configured", "starts_at_boot"), Maybe(_FLAG)),
                     }
                 )

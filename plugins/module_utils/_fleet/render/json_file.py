@@ -140,7 +140,11 @@ def _host(one: HostStatus, now: datetime) -> dict[str, t.Any]:
         },
         "served_is_stored": served_is_stored(one),
         "starts_at_boot": facts.stored.starts_at_boot,
-        "access": {"wanted": list(facts.access_groups), "admits": None if one.admits is None else list(one.admits)},
+        "access": {
+            "wanted": list(facts.access_groups),
+            "admits": None if one.admits is None else list(one.admits),
+            "rights": dict(facts.stored.rights),
+        },
     }
 
 
@@ -159,6 +163,18 @@ def names_of(one: HostStatus) -> list[str]:
     if len(found) == 2 and found[0] != found[1]:
         return [found[0], f"on disk: {found[1]}"]
     return found[:1]
+
+
+def admitted(names: t.Iterable[str], rights: t.Mapping[str, str]) -> list[str]:
+    """Return the authorities that a host admits, with the rights of each access group that is limited: ``ci-g1 (read-only)``.
+
+    A group whose authorities have names of their own, those of another issuer, comes behind them.
+    """
+    limited = {group: words for group, words in rights.items() if words != "full"}
+    groups = [(name, name.rpartition("-g")[0]) for name in names]
+    found = [f"{name} ({limited[group]})" if group in limited else name for name, group in groups]
+    seen = {group for _name, group in groups}
+    return found + [f"{group}: {words}" for group, words in limited.items() if group not in seen]
 
 
 def wire_state(one: HostStatus) -> str:

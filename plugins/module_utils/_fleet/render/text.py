@@ -139,9 +139,17 @@ def _host_row(one: HostStatus, now: datetime) -> Row:
     facts = one.facts
     same = json_file.served_is_stored(one)
     wire = "the same" if same else _found(facts.served.certificate, json_file.wire_state(one), now)
-    admits = "-" if one.admits is None else " ".join(one.admits) or "none named"
+    admits = "-" if one.admits is None else " ".join(json_file.admitted(one.admits, dict(facts.stored.rights)))
     names = "; ".join(json_file.names_of(one)) or "-"
-    return facts.name, assess_host.endpoint(facts), _stored(facts.stored, now), wire, admits, _verdict(one), names
+    return (
+        facts.name,
+        assess_host.endpoint(facts),
+        _stored(facts.stored, now),
+        wire,
+        admits or "none named",
+        _verdict(one),
+        names,
+    )
 
 
 def _verdict(one: HostStatus) -> str:

@@ -13,10 +13,11 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import config, rights
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files import proxy_files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import enable
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.unit import ProxyUnit, unit_text
-from support.ca.certificates import private_key
+from support.ca.certificates import authority, private_key
 from support.contracts import records
 from support.hosts.fleet import client, server_authority
 
@@ -50,6 +51,7 @@ def test_read_all_returns_certificates_and_that_the_key_matches(bundle: pathlib.
         "configured": None,
         "starts_at_boot": None,
         "revocation_lists_content": "",
+        "rights": {},
     }
 
 
@@ -145,6 +147,12 @@ def test_read_all_knows_the_listener_proxy_by_its_unit(
     assert found["starts_at_boot"] is (enabled if ours else None)
 
 
+GROUPS = (
+    config.ProxyGroup.of("ops", [authority("client", unit="ops-g1", number=20).certificate]),
+    config.ProxyGroup.of(
+        "ci", [authority("client", unit="ci-g1", number=21).certificate], rights.parse_rights("read-only", "x")
+    ),
+)
 CRL = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
 
 
@@ -158,10 +166,20 @@ def test_read_all_returns_the_lists_that_the_proxy_checks_and_nothing_else(
     store = "/etc/other/current" if elsewhere else f"{bundle}/current"
     pathlib.Path(files.unit_path).write_text(unit_text(ProxyUnit("/x", store, "/run/x", "docker.socket", "docker")))
     os.makedirs(files.directory)
-    named = f" crl-file {files.crl} " if checked else " "
-    pathlib.Path(files.config).write_text(f"bind :2376 ssl ca-file x{named}verify required\n")
+    wanted_config = config.ProxyConfig(
+        listen=(("0.0.0.0", 2376),),
+        certificate_path="/x/server.pem",
+        ca_path="/x/client-ca.pem",
+        crl_path=files.crl if checked else "",
+        groups=GROUPS,
+        docker_socket="/run/docker.sock",
+        stream_timeout_seconds=3600,
+        haproxy_version=(3, 0, 11),
+    )
+    pathlib.Path(files.config).write_text(config.render(wanted_config))
     pathlib.Path(files.crl).write_text(CRL + client().key_pem.decode())
     wanted = collect_files.Wanted("web1", str(bundle / "cert.pem"), unit="docker.service")
     result = records.returned("certificate_files_info", {"changed": False, "files": collect_files.read_all([wanted])})
     found = result["files"][0]["revocation_lists_content"]
     assert found == (CRL if checked and not elsewhere else "")
+    assert result["files"][0]["rights"] == ({} if elsewhere else {"ops": "full", "ci": "read-only"})

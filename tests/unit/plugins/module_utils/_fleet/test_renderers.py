@@ -123,8 +123,28 @@ def test_document_has_the_promised_keys_and_survives_json() -> None:
     one = next(entry for entry in found["hosts"] if entry["name"] == "web2")
     assert (one["verdict"], one["level"], one["served_is_stored"]) == ("served-not-stored", "warning", False)
     assert one["served"]["certificate"]["days_left"] == 80.0
-    assert one["access"] == {"wanted": ["clients"], "admits": ["clients-g1"]}
+    assert one["access"] == {"wanted": ["clients"], "admits": ["clients-g1"], "rights": {}}
     assert one["findings"][0]["code"] == "served-not-stored"
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        ({}, ["clients-g1"]),
+        ({"clients": "full"}, ["clients-g1"]),
+        ({"clients": "read-only"}, ["clients-g1 (read-only)"]),
+        ({"clients": "full", "company": "ci + rules"}, ["clients-g1", "company: ci + rules"]),
+    ],
+    ids=str,
+)
+def test_rights_of_a_group_are_beside_the_authority_that_the_host_admits(
+    rights: dict[str, str], expected: list[str]
+) -> None:
+    one = report([host(stored=stored(server(), rights=rights))])
+    assert json_file.to_document(one)["hosts"][0]["access"]["rights"] == rights
+    (row,) = (line for line in text.render(one) if "  web1  " in line)
+    assert f"  {' '.join(expected)}  " in row
+    assert f">{', '.join(expected)}<" in page.render(json_file.to_document(one)).replace("\n", "")
 
 
 @pytest.mark.parametrize(
