@@ -223,6 +223,7 @@ def endpoint(bound: Bound, known: Mapping, *, may_keep_lists: bool = False) -> O
     """
     groups, path = bound["docker_daemon_access_groups"], bound["docker_daemon_config_path"]
     is_proxy = bound["docker_daemon_listener"] == "proxy"
+    anchors = inventory.client_anchors(known, groups)  # refuses groups that the CA does not have
     kept = _unrenewed(bound, known, groups, may_keep=may_keep_lists) if is_proxy else {}
     return {
         "state": bound["docker_daemon_state"],
@@ -231,7 +232,7 @@ def endpoint(bound: Bound, known: Mapping, *, may_keep_lists: bool = False) -> O
         "listener": bound["docker_daemon_listener"],
         "directory": bound["docker_daemon_certificate_path"],
         "ca_content": known["server"]["trusted_content"],
-        "client_ca_content": inventory.client_anchors(known, groups),
+        "client_ca_content": anchors,
         "group_authorities": _of_groups(known, groups, named=is_proxy),
         "group_rights": _rights_for(bound["docker_daemon_group_rights"], groups, bound["docker_daemon_listener"]),
         "crl_content": _lists_for(bound, known, [name for name in groups if name not in kept]) if is_proxy else "",

@@ -110,6 +110,14 @@ def test_host_that_needs_a_list_which_could_not_be_read_is_refused_and_no_other(
     assert caught.value.code == "issuer-unreachable"
 
 
+@pytest.mark.parametrize("listener", ["dockerd", "proxy"])
+def test_group_that_the_ca_does_not_have_is_refused_in_words(listener: str) -> None:
+    here = bound(docker_daemon_access_groups=["ops"], docker_daemon_listener=listener)
+    one = {"purpose": "server", "trusted_content": "x", "certificate_content": "x"}
+    with pytest.raises((TlsError, ValueError), match="ops"):
+        options.endpoint(here, {"server": one})
+
+
 def test_renewal_of_a_host_does_not_wait_for_lists_of_its_only_group() -> None:
     one = {"purpose": "client", "trusted_content": "x", "certificate_content": "x", "crl_content": ""}
     problem = {"msg": "the issuer openbao is away", "hint": "Start it.", "code": "issuer-unreachable"}
