@@ -222,6 +222,27 @@ def test_docker_starts_anew_with_the_units_that_were_put_back(recipe: Any, machi
         assert host.run("docker ps").rc == 0
 
 
+def test_adopted_endpoint_moves_to_the_proxy_and_back(recipe: Any, machine: Any) -> None:
+    """The clients of before and the new ones are answered all the time; the port changes hands in one change."""
+    clients = ((recipe, old("recipe")), (machine, machine_with_new_ca()))
+    proxy = {"docker_daemon_listener": "proxy", "docker_daemon_haproxy_package": "haproxy"}
+    plan = play("--check", **proxy)
+    assert plan.returncode == 0 and "proxy start" in plan.output, plan.output
+    succeeded(play(**proxy))
+    for host, bundle in clients:
+        assert answered(host, bundle) and answered(host, client_bundle("alice"))
+        assert not answers_without_certificate(address_of(host))
+        assert "haproxy" in host.check_output("ss -Hltnp 'sport = :2376'")
+        assert not {"hosts", "tlsverify", "tlscacert"} & set(json.loads(host.file("/etc/docker/daemon.json").content))
+        assert container_identity(host) == host.check_output("cat /root/keeper")
+    settled(**proxy)
+    succeeded(play())
+    for host, bundle in clients:
+        assert answered(host, bundle) and answered(host, client_bundle("alice"))
+        assert "dockerd" in host.check_output("ss -Hltnp 'sport = :2376'")
+        assert container_identity(host) == host.check_output("cat /root/keeper")
+
+
 def test_back_out_gives_the_old_endpoint_back(recipe: Any, machine: Any) -> None:
     succeeded(play(docker_daemon_state="absent"))
     assert answered(recipe, old("recipe"))
