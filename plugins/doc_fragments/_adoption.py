@@ -15,10 +15,7 @@ options:
     description: Directory of this collection's own certificates, which are never reported as left-overs.
     type: path
     default: /etc/docker/certs
-  ca_path:
-    description: Directory of the CA, where this host is the CA host.
-    type: path
-    default: /etc/docker/ca
+  ca_path: {description: "Directory of the CA, where this host is the CA host.", type: path, default: /etc/docker/ca}
   places:
     description: More directories to search for certificates and keys; patterns such as V(/srv/*/certs) may be given.
     type: list

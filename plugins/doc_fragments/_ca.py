@@ -41,10 +41,7 @@ options:
       - It must not be below a directory that every user can write.
     type: path
     required: true
-  lock_timeout:
-    description: How many seconds to wait while another run holds the lock of the CA directory.
-    type: int
-    default: 60
+  lock_timeout: {description: How many seconds to wait while another run holds the lock of the CA directory., type: int, default: 60}
   operator:
     description:
       - Who runs this, for the ledger. By default the user and the host name of the controller, as C(user@host).
@@ -61,19 +58,9 @@ options:
     type: list
     elements: dict
     suboptions:
-      name:
-        description: Name of the client.
-        type: str
-        required: true
-      group:
-        description: Its access group.
-        type: str
-        default: clients
-      state:
-        description: Whether it has access.
-        type: str
-        choices: [present, revoked]
-        default: present
+      name: {description: Name of the client., type: str, required: true}
+      group: {description: Its access group., type: str, default: clients}
+      state: {description: Whether it has access., type: str, choices: [present, revoked], default: present}
       requests:
         description:
           - Ids of the signing requests by which it gets its certificates, for example V(localhost/alice). A valid certificate of this client and group
@@ -102,15 +89,8 @@ options:
     elements: dict
     default: []
     suboptions:
-      authority:
-        description: V(server), or an access group.
-        type: str
-        required: true
-      issuer:
-        description: Who signs.
-        type: str
-        choices: [local, openbao, acme, tasks, files]
-        default: local
+      authority: {description: "V(server), or an access group.", type: str, required: true}
+      issuer: {description: Who signs., type: str, choices: [local, openbao, acme, tasks, files], default: local}
       ca_content:
         description: The root and intermediate certificates (PEM) that certificates of the issuer lead to.
         type: str

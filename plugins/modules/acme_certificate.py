@@ -26,10 +26,7 @@ attributes:
     support: none
     details: Each call orders a certificate.
 options:
-  directory:
-    description: URL of the CA's ACME directory.
-    type: str
-    required: true
+  directory: {description: URL of the CA's ACME directory., type: str, required: true}
   ca_content:
     description: The CA (PEM) of the ACME server's own TLS certificate. By default, those that the host trusts.
     type: str
@@ -42,47 +39,22 @@ options:
     description: Path of the live key. The order is for the key that waits at this path with C(.new) added.
     type: path
     required: true
-  common_name:
-    description: Common name of the request. Most CAs leave it out of the certificate.
-    type: str
-    required: true
-  names:
-    description: DNS names and IP addresses of the certificate.
-    type: list
-    elements: str
-    required: true
+  common_name: {description: Common name of the request. Most CAs leave it out of the certificate., type: str, required: true}
+  names: {description: DNS names and IP addresses of the certificate., type: list, elements: str, required: true}
   contact:
     description: Addresses that the CA may write to, for example V(mailto:ops@example.org).
     type: list
     elements: str
     default: []
-  eab_kid:
-    description: Identifier of an external account binding.
-    type: str
-    default: ""
-  eab_key:
-    description: Key of the external account binding, as the CA shows it (base64url).
-    type: str
-    default: ""
-  profile:
-    description: Profile of the CA, where it has several.
-    type: str
-    default: ""
-  port:
-    description: Where the challenges are answered. The CA asks port 80.
-    type: int
-    default: 80
+  eab_kid: {description: Identifier of an external account binding., type: str, default: ""}
+  eab_key: {description: "Key of the external account binding, as the CA shows it (base64url).", type: str, default: ""}
+  profile: {description: "Profile of the CA, where it has several.", type: str, default: ""}
+  port: {description: Where the challenges are answered. The CA asks port 80., type: int, default: 80}
   webroot:
     description: Directory that a web server of this host serves on port 80. Then the answers are files there, and no port is opened.
     type: path
-  account_directory:
-    description: Where the keys of accounts are kept.
-    type: path
-    default: /var/lib/docker-tls/acme
-  timeout:
-    description: How many seconds are waited for each answer of the CA.
-    type: int
-    default: 30
+  account_directory: {description: Where the keys of accounts are kept., type: path, default: /var/lib/docker-tls/acme}
+  timeout: {description: How many seconds are waited for each answer of the CA., type: int, default: 30}
 """
 
 EXAMPLES = r"""
@@ -97,10 +69,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-certificate_content:
-  description: The certificate and its chain as PEM; empty in check mode.
-  returned: success
-  type: str
+certificate_content: {description: The certificate and its chain as PEM; empty in check mode., returned: success, type: str}
 """
 
 import time

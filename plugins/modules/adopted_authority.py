@@ -31,15 +31,9 @@ options:
     type: list
     elements: str
     default: [server, clients]
-  certificate_path:
-    description: File with the CA's certificate on the host that the task runs on.
-    type: path
-  certificate_content:
-    description: The CA's certificate as PEM.
-    type: str
-  key_path:
-    description: File with the CA's key on the host that the task runs on.
-    type: path
+  certificate_path: {description: File with the CA's certificate on the host that the task runs on., type: path}
+  certificate_content: {description: The CA's certificate as PEM., type: str}
+  key_path: {description: File with the CA's key on the host that the task runs on., type: path}
   key_content:
     description: The CA's key as PEM. Empty for a key that is not there any more; that is enough where the CA has been adopted under all O(names) already.
     type: str
@@ -53,10 +47,7 @@ options:
       - Where the certificate is read from a host, this makes sure that it is the expected CA, not any certificate that the host returns.
     type: str
     default: ""
-  source:
-    description: Where the CA comes from, for the ledger. By default the path of the certificate.
-    type: str
-    default: ""
+  source: {description: "Where the CA comes from, for the ledger. By default the path of the certificate.", type: str, default: ""}
 """
 
 EXAMPLES = r"""
@@ -76,16 +67,8 @@ reasons:
   returned: success
   type: list
   elements: str
-adopted:
-  description: Ids that the CA has (would have) got.
-  returned: success
-  type: list
-  elements: str
-  sample: [server-g1, clients-g1]
-certificate:
-  description: Its certificate as plain values (subject, dates, key type, fingerprints).
-  returned: success
-  type: dict
+adopted: {description: Ids that the CA has (would have) got., returned: success, type: list, elements: str, sample: [server-g1, clients-g1]}
+certificate: {description: "Its certificate as plain values (subject, dates, key type, fingerprints).", returned: success, type: dict}
 """
 
 import typing as t

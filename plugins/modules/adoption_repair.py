@@ -52,16 +52,8 @@ repairs:
   returned: success
   type: list
   elements: dict
-reasons:
-  description: The codes of the findings that were repaired.
-  returned: success
-  type: list
-  elements: str
-  sample: [key-readable]
-adoption:
-  description: The state before, as M(portcullis.docker_tls.adoption_info) returns it.
-  returned: success
-  type: dict
+reasons: {description: The codes of the findings that were repaired., returned: success, type: list, elements: str, sample: [key-readable]}
+adoption: {description: "The state before, as M(portcullis.docker_tls.adoption_info) returns it.", returned: success, type: dict}
 """
 
 import typing as t

@@ -32,14 +32,8 @@ options:
     description: The server authority, whose certificate is the C(ca.pem) of the clients.
     type: dict
     suboptions:
-      common_name:
-        description: Common name, at most 64 characters.
-        type: str
-        default: Docker CA
-      organization:
-        description: Organization; empty for none.
-        type: str
-        default: ""
+      common_name: {description: "Common name, at most 64 characters.", type: str, default: Docker CA}
+      organization: {description: Organization; empty for none., type: str, default: ""}
       key_type:
         description: Type of the key.
         type: str
@@ -53,14 +47,8 @@ options:
     description: The client authorities, one for each of O(access_groups); they differ in their organizational unit.
     type: dict
     suboptions:
-      common_name:
-        description: Common name, at most 64 characters.
-        type: str
-        default: Docker client CA
-      organization:
-        description: Organization; empty for none.
-        type: str
-        default: ""
+      common_name: {description: "Common name, at most 64 characters.", type: str, default: Docker client CA}
+      organization: {description: Organization; empty for none., type: str, default: ""}
       key_type:
         description: Type of the key.
         type: str
@@ -151,25 +139,11 @@ revocations:
   type: list
   elements: dict
   contains:
-    authority:
-      description: The access group.
-      type: str
-    clients:
-      description: The clients whose valid certificates of it are revoked.
-      type: list
-      elements: str
-      sample: [bob]
-    issuing:
-      description: Id of the generation that signs now; empty in check mode when it would be made.
-      type: str
-    generations:
-      description: Ids of the generations that signed them.
-      type: list
-      elements: str
-      sample: [clients-g1]
-    members:
-      description: Whether others of the group stay.
-      type: bool
+    authority: {description: The access group., type: str}
+    clients: {description: The clients whose valid certificates of it are revoked., type: list, elements: str, sample: [bob]}
+    issuing: {description: Id of the generation that signs now; empty in check mode when it would be made., type: str}
+    generations: {description: Ids of the generations that signed them., type: list, elements: str, sample: [clients-g1]}
+    members: {description: Whether others of the group stay., type: bool}
     hosts:
       description: The Docker hosts of the inventory that admit the group.
       returned: in a play
@@ -193,21 +167,10 @@ revoked_certificates:
   type: list
   elements: dict
   contains:
-    serial:
-      description: Serial number of the certificate.
-      type: str
-    authority:
-      description: Id of the authority that has signed it.
-      type: str
-      sample: clients-g1
-    client:
-      description: Name of the client.
-      type: str
-      sample: bob
-    group:
-      description: The access group that the authority is of.
-      type: str
-      sample: clients
+    serial: {description: Serial number of the certificate., type: str}
+    authority: {description: Id of the authority that has signed it., type: str, sample: clients-g1}
+    client: {description: Name of the client., type: str, sample: bob}
+    group: {description: The access group that the authority is of., type: str, sample: clients}
     hosts:
       description: The Docker hosts of the inventory that admit the group.
       returned: in a play
@@ -230,9 +193,7 @@ ansible_facts:
   returned: success
   type: dict
   contains:
-    docker_ca_authorities:
-      description: The same as RV(authorities).
-      type: dict
+    docker_ca_authorities: {description: The same as RV(authorities)., type: dict}
     docker_ca_ledger:
       description: >-
         End of the ledger: C(seq), C(digest), C(time) of its last entry, and whether it was C(restored) from a backup and still lacks the certificates

@@ -44,22 +44,10 @@ archive:
   returned: success
   type: dict
   contains:
-    path:
-      description: Where it is.
-      type: str
-      sample: /var/backups/docker-ca.tar.gz
-    sha256:
-      description: Its digest; empty in check mode.
-      type: str
-    files:
-      description: How many files of the CA are in it.
-      type: int
-      sample: 9
-    authorities:
-      description: Ids of the authorities in it.
-      type: list
-      elements: str
-      sample: [clients-g1, server-g1]
+    path: {description: Where it is., type: str, sample: /var/backups/docker-ca.tar.gz}
+    sha256: {description: Its digest; empty in check mode., type: str}
+    files: {description: How many files of the CA are in it., type: int, sample: 9}
+    authorities: {description: Ids of the authorities in it., type: list, elements: str, sample: [clients-g1, server-g1]}
     ledger:
       description: Number (C(seq)) and C(digest) of the last line of the ledger in it, and both as C(head) (V(LINES:DIGEST)).
       type: dict

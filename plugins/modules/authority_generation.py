@@ -23,10 +23,7 @@ attributes:
   diff_mode:
     support: full
 options:
-  name:
-    description: The authority, V(server) or an access group.
-    type: str
-    required: true
+  name: {description: "The authority, V(server) or an access group.", type: str, required: true}
   state:
     description:
       - V(accepted) makes a new generation, unless one waits already. It is trusted and does not sign.
@@ -53,17 +50,12 @@ options:
     description: Common name of a new generation, at most 64 characters. By default that of the generation that signs.
     type: str
     default: ""
-  organization:
-    description: Organization of a new generation. By default that of the generation that signs.
-    type: str
+  organization: {description: Organization of a new generation. By default that of the generation that signs., type: str}
   key_type:
     description: Type of the key of a new generation. By default that of the generation that signs.
     type: str
     choices: [ecdsa-p256, ecdsa-p384, ed25519, rsa-2048, rsa-3072, rsa-4096]
-  validity:
-    description: How long a new generation is valid.
-    type: str
-    default: 1825d
+  validity: {description: How long a new generation is valid., type: str, default: 1825d}
 seealso:
   - module: portcullis.docker_tls.authorities
   - module: portcullis.docker_tls.authority_info
@@ -100,18 +92,13 @@ reasons:
   type: list
   elements: str
   sample: [generation-accepted]
-authorities:
-  description: All authorities, as M(portcullis.docker_tls.authority_info) returns them.
-  returned: success
-  type: dict
+authorities: {description: "All authorities, as M(portcullis.docker_tls.authority_info) returns them.", returned: success, type: dict}
 ansible_facts:
   description: The same as a fact.
   returned: success
   type: dict
   contains:
-    docker_ca_authorities:
-      description: The same as RV(authorities).
-      type: dict
+    docker_ca_authorities: {description: The same as RV(authorities)., type: dict}
 """
 
 import typing as t

@@ -46,32 +46,16 @@ authorities:
   returned: success
   type: dict
   contains:
-    id:
-      description: Name and generation, as in the organizational unit of the certificate.
-      type: str
-      sample: server-g1
-    name:
-      description: V(server) or the access group.
-      type: str
-      sample: server
-    purpose:
-      description: V(server) or V(client).
-      type: str
-      sample: server
-    generation:
-      description: Number of the generation that signs.
-      type: int
-      sample: 1
+    id: {description: "Name and generation, as in the organizational unit of the certificate.", type: str, sample: server-g1}
+    name: {description: V(server) or the access group., type: str, sample: server}
+    purpose: {description: V(server) or V(client)., type: str, sample: server}
+    generation: {description: Number of the generation that signs., type: int, sample: 1}
     adopted:
       description: Whether that generation was made by another tool, see M(portcullis.docker_tls.adopted_authority).
       type: bool
       sample: false
-    certificate_content:
-      description: Certificate of the generation that signs, as PEM.
-      type: str
-    trusted_content:
-      description: Certificates to trust, as PEM; during a rotation those of more than one generation.
-      type: str
+    certificate_content: {description: "Certificate of the generation that signs, as PEM.", type: str}
+    trusted_content: {description: "Certificates to trust, as PEM; during a rotation those of more than one generation.", type: str}
     crl_content:
       description:
         - Their revocation lists, as PEM and in their order. They are valid as long as their authorities.
@@ -81,43 +65,26 @@ authorities:
       description: Why the lists of another issuer could not be read (C(msg), C(hint), C(code)). Hosts that check them are refused with it.
       returned: in a play, where that is so
       type: dict
-    certificate:
-      description: The certificate as plain values (subject, names, dates, key type, fingerprints).
-      type: dict
+    certificate: {description: "The certificate as plain values (subject, names, dates, key type, fingerprints).", type: dict}
     external:
       description: Whether another issuer signs, see O(issuers). RV(authorities.certificate_content) are then its anchors.
       returned: where another issuer signs
       type: bool
-    issuer:
-      description: Which issuer that is.
-      returned: where another issuer signs
-      type: str
-      sample: openbao
+    issuer: {description: Which issuer that is., returned: where another issuer signs, type: str, sample: openbao}
     generations:
       description: Every generation that is there, oldest first.
       type: list
       elements: dict
       contains:
-        id:
-          description: Name and number.
-          type: str
-          sample: server-g1
-        generation:
-          description: Its number.
-          type: int
+        id: {description: Name and number., type: str, sample: server-g1}
+        generation: {description: Its number., type: int}
         stage:
           description: V(accepted), is trusted and does not sign yet; V(issuing); V(retiring), is trusted and signs no more.
           type: str
           sample: signing
-        certificate_content:
-          description: Its certificate as PEM.
-          type: str
-        not_before:
-          description: Its begin.
-          type: str
-        not_after:
-          description: Its end.
-          type: str
+        certificate_content: {description: Its certificate as PEM., type: str}
+        not_before: {description: Its begin., type: str}
+        not_after: {description: Its end., type: str}
 ledger:
   description: End of the ledger, as the fact C(docker_ca_ledger) of M(portcullis.docker_tls.authorities).
   returned: success
@@ -146,51 +113,27 @@ unlisted:
   type: list
   elements: dict
   contains:
-    client:
-      description: Common name.
-      type: str
-      sample: olga
-    group:
-      description: The access group whose authority signed it.
-      type: str
-      sample: ops
-    generation:
-      description: Id of the authority that signed it.
-      type: str
-      sample: ops-g1
-    request:
-      description: Id of the request that it answered; empty where it was adopted or recorded.
-      type: str
-      sample: localhost/olga
-    requester:
-      description: Host that asked for it.
-      type: str
-      sample: localhost
+    client: {description: Common name., type: str, sample: olga}
+    group: {description: The access group whose authority signed it., type: str, sample: ops}
+    generation: {description: Id of the authority that signed it., type: str, sample: ops-g1}
+    request: {description: Id of the request that it answered; empty where it was adopted or recorded., type: str, sample: localhost/olga}
+    requester: {description: Host that asked for it., type: str, sample: localhost}
     source:
       description: V(issued) here, V(adopted) with an authority of another tool, or V(recorded) after a restore.
       type: str
       sample: issued
-    not_after:
-      description: The end of the last of them.
-      type: str
-      sample: "2027-11-30T07:53:00Z"
+    not_after: {description: The end of the last of them., type: str, sample: "2027-11-30T07:53:00Z"}
     reason:
       description: >-
         V(client-unlisted), the inventory has no such client; V(group-changed), it is in another group now; V(bundle-unlisted), no bundle of the inventory
         is where this one is; V(client-revoked).
       type: str
       sample: group-changed
-    trusted:
-      description: Whether that authority is still one of the CA.
-      type: bool
+    trusted: {description: Whether that authority is still one of the CA., type: bool}
     listed:
       description: Whether the revocation list of that authority has all of them, so that a host that checks the list refuses them.
       type: bool
-    serials:
-      description: Their serial numbers in hexadecimal.
-      type: list
-      elements: str
-      sample: [5f3a]
+    serials: {description: Their serial numbers in hexadecimal., type: list, elements: str, sample: [5f3a]}
     hosts:
       description: The Docker hosts of the inventory that admit the group.
       returned: in a play
@@ -207,12 +150,8 @@ ansible_facts:
   returned: success
   type: dict
   contains:
-    docker_ca_authorities:
-      description: The same as RV(authorities).
-      type: dict
-    docker_ca_ledger:
-      description: The same as RV(ledger).
-      type: dict
+    docker_ca_authorities: {description: The same as RV(authorities)., type: dict}
+    docker_ca_ledger: {description: The same as RV(ledger)., type: dict}
 """
 
 import typing as t

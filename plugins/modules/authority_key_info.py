@@ -19,11 +19,7 @@ extends_documentation_fragment:
   - portcullis.docker_tls._attributes
   - portcullis.docker_tls._cryptography
 options:
-  certificates:
-    description: CA certificates (PEM), one a text.
-    type: list
-    elements: str
-    required: true
+  certificates: {description: "CA certificates (PEM), one a text.", type: list, elements: str, required: true}
   places:
     description: More directories to search; V(~) and patterns such as V(/srv/*/certs) may be given.
     type: list
@@ -45,11 +41,7 @@ keys:
   returned: success
   type: list
   elements: dict
-searched:
-  description: Directories that were searched.
-  returned: success
-  type: list
-  elements: str
+searched: {description: Directories that were searched., returned: success, type: list, elements: str}
 """
 
 import typing as t

@@ -26,10 +26,7 @@ attributes:
     support: full
     details: An archive that was restored to O(path) before is not restored again.
 options:
-  archive_path:
-    description: The archive, on the host that the task runs on.
-    type: path
-    required: true
+  archive_path: {description: "The archive, on the host that the task runs on.", type: path, required: true}
   passphrase:
     description:
       - The passphrase that the keys had when the archive was made. All keys are opened with it before anything is put in place.
@@ -54,27 +51,11 @@ restored:
   returned: success
   type: dict
   contains:
-    made:
-      description: When the archive was made.
-      type: str
-      sample: "2026-11-22T13:00:00Z"
-    sha256:
-      description: Digest of the archive.
-      type: str
-    authorities:
-      description: Ids of the authorities in it.
-      type: list
-      elements: str
-      sample: [clients-g1, server-g1]
-    lines:
-      description: Number of lines of the ledger in it.
-      type: int
-      sample: 12
-reasons:
-  description: V(ledger-restored) where it was restored.
-  returned: success
-  type: list
-  elements: str
+    made: {description: When the archive was made., type: str, sample: "2026-11-22T13:00:00Z"}
+    sha256: {description: Digest of the archive., type: str}
+    authorities: {description: Ids of the authorities in it., type: list, elements: str, sample: [clients-g1, server-g1]}
+    lines: {description: Number of lines of the ledger in it., type: int, sample: 12}
+reasons: {description: V(ledger-restored) where it was restored., returned: success, type: list, elements: str}
 """
 
 import typing as t

@@ -34,10 +34,7 @@ options:
     elements: dict
     required: true
     suboptions:
-      id:
-        description: Name of the bundle in the result; each only once.
-        type: str
-        required: true
+      id: {description: Name of the bundle in the result; each only once., type: str, required: true}
       directory:
         description: Where the bundle is. A leading C(~) is the home of O(bundles[].owner), C(~user) that of another user.
         type: str
@@ -50,10 +47,7 @@ options:
         type: str
         choices: [present, absent]
         default: present
-      common_name:
-        description: Name of the client, for O(bundles[].state=absent).
-        type: str
-        default: ""
+      common_name: {description: "Name of the client, for O(bundles[].state=absent).", type: str, default: ""}
       keep_if_issued_by:
         description:
           - Authorities in PEM form, for O(bundles[].state=absent). A bundle whose valid certificate one of them has signed is kept, and is in RV(unrecorded).
@@ -73,10 +67,7 @@ options:
         description: Endpoint for C(env.sh), as V(tcp://docker1.example.org:2376). Without one no C(env.sh) is written.
         type: str
         default: ""
-      environment_file:
-        description: Write C(env.sh). One that is there is never removed.
-        type: bool
-        default: true
+      environment_file: {description: Write C(env.sh). One that is there is never removed., type: bool, default: true}
       formats:
         description:
           - What else to make of the identity, below O(bundles[].directory).
@@ -102,10 +93,7 @@ options:
             description: Name of the endpoint. That of its docker context is the same as far as the CLI takes it.
             type: str
             required: true
-          docker_host:
-            description: Its address, as V(tcp://docker1.example.org:2376).
-            type: str
-            required: true
+          docker_host: {description: "Its address, as V(tcp://docker1.example.org:2376).", type: str, required: true}
       consumer_directory:
         description: Where the consumers of O(bundles[].formats) see O(bundles[].directory), such as the mount point in a container. By default the same.
         type: str
@@ -120,9 +108,7 @@ options:
             user's, that user.
           - In the directories of another user, root works with that user's rights. As owner, root follows no link that another user can set.
         type: str
-      group:
-        description: Group of the files. By default the user's own.
-        type: str
+      group: {description: Group of the files. By default the user's own., type: str}
   rejected:
     description:
       - Why requests for bundles were refused, by the id of the bundle, as RV(portcullis.docker_tls.signed_certificates#module:rejected) has it.
@@ -177,14 +163,8 @@ bundles:
   type: list
   elements: dict
   contains:
-    id:
-      description: Name of the bundle.
-      type: str
-      sample: deploy
-    directory:
-      description: Absolute path of the bundle.
-      type: str
-      sample: /home/deploy/.docker
+    id: {description: Name of the bundle., type: str, sample: deploy}
+    directory: {description: Absolute path of the bundle., type: str, sample: /home/deploy/.docker}
     reasons:
       description:
         - Why it was written. Any of V(directory-missing), V(certificate-changed), V(key-changed), V(ca-changed), V(environment-changed),
@@ -199,29 +179,16 @@ bundles:
       description: The files of each format, empty where they are not known (check mode).
       type: dict
       sample: {pkcs12: [/home/deploy/.docker/client.p12]}
-    backup_files:
-      description: Where a former file in the same place is kept.
-      type: list
-      elements: str
-      sample: []
+    backup_files: {description: Where a former file in the same place is kept., type: list, elements: str, sample: []}
 unrecorded:
   description: Bundles of revoked clients that were kept, see O(bundles[].keep_if_issued_by).
   returned: success
   type: list
   elements: dict
   contains:
-    id:
-      description: Name of the bundle.
-      type: str
-      sample: bob
-    directory:
-      description: Absolute path of the bundle.
-      type: str
-      sample: /home/ops/.docker_tls/clients/bob
-    serial:
-      description: Serial number of its certificate, in hexadecimal digits.
-      type: str
-      sample: 3ac4f2
+    id: {description: Name of the bundle., type: str, sample: bob}
+    directory: {description: Absolute path of the bundle., type: str, sample: /home/ops/.docker_tls/clients/bob}
+    serial: {description: "Serial number of its certificate, in hexadecimal digits.", type: str, sample: 3ac4f2}
 """
 
 import typing as t

@@ -23,10 +23,7 @@ options:
     elements: dict
     required: true
     suboptions:
-      id:
-        description: Name of the set in the result.
-        type: str
-        required: true
+      id: {description: Name of the set in the result., type: str, required: true}
       certificate_path:
         description: File of the certificate. V(~) and V(~user) are understood on the host, here and in the other paths.
         type: str
@@ -35,22 +32,10 @@ options:
         description: File of its private key. Only whether it belongs to the certificate is reported. Empty for none.
         type: str
         default: ""
-      ca_path:
-        description: File of the authorities that its owner trusts. Empty for none.
-        type: str
-        default: ""
-      client_ca_path:
-        description: File of the client authorities that a daemon admits. Empty for none.
-        type: str
-        default: ""
-      config_path:
-        description: The C(daemon.json) that has to name the certificate. Empty for none.
-        type: str
-        default: ""
-      unit:
-        description: The daemon's unit, to report whether the boot starts it. Empty for a set of a client.
-        type: str
-        default: ""
+      ca_path: {description: File of the authorities that its owner trusts. Empty for none., type: str, default: ""}
+      client_ca_path: {description: File of the client authorities that a daemon admits. Empty for none., type: str, default: ""}
+      config_path: {description: The C(daemon.json) that has to name the certificate. Empty for none., type: str, default: ""}
+      unit: {description: "The daemon's unit, to report whether the boot starts it. Empty for a set of a client.", type: str, default: ""}
 """
 
 EXAMPLES = r"""

@@ -37,10 +37,7 @@ options:
     elements: dict
     required: true
     suboptions:
-      id:
-        description: Name of the identity in the result; each only once.
-        type: str
-        required: true
+      id: {description: Name of the identity in the result; each only once., type: str, required: true}
       profile:
         description: Whether the certificate is for a server or for a client. It is never for both.
         type: str
@@ -88,14 +85,8 @@ options:
         type: list
         elements: str
         default: []
-      fqdn:
-        description: Add the host's full name to a server's names.
-        type: bool
-        default: true
-      local_names:
-        description: Add V(localhost), V(127.0.0.1) and V(::1) to a server's names.
-        type: bool
-        default: true
+      fqdn: {description: Add the host's full name to a server's names., type: bool, default: true}
+      local_names: {description: "Add V(localhost), V(127.0.0.1) and V(::1) to a server's names.", type: bool, default: true}
       addresses:
         description:
           - Addresses of the host to add to a server's names. V(private) for all private ones, V(all), networks such as V(10.0.0.0/8) that the host
@@ -148,19 +139,14 @@ options:
             in the plan when the new certificate will end.
         type: str
         default: ""
-      force:
-        description: Ask for a new certificate, whatever is there.
-        type: bool
-        default: false
+      force: {description: "Ask for a new certificate, whatever is there.", type: bool, default: false}
       owner:
         description:
           - User that the files belong to, by name or number. By default the user that the task runs as; where that is root and a client's
             directory is a user's, that user.
           - In the directories of another user, root works with that user's rights. As owner, root follows no link that another user can set.
         type: str
-      group:
-        description: Group of the files. By default the user's own.
-        type: str
+      group: {description: Group of the files. By default the user's own., type: str}
 seealso:
   - module: portcullis.docker_tls.signed_certificates
   - module: portcullis.docker_tls.server_certificate
@@ -212,18 +198,9 @@ requests:
   type: list
   elements: dict
   contains:
-    id:
-      description: Name of the identity.
-      type: str
-      sample: server
-    profile:
-      description: V(server) or V(client).
-      type: str
-      sample: server
-    action:
-      description: V(issue) where a new certificate is needed, else V(none).
-      type: str
-      sample: issue
+    id: {description: Name of the identity., type: str, sample: server}
+    profile: {description: V(server) or V(client)., type: str, sample: server}
+    action: {description: "V(issue) where a new certificate is needed, else V(none).", type: str, sample: issue}
     reasons:
       description:
         - Why. Any of V(forced), V(certificate-missing), V(certificate-unreadable), V(key-missing), V(key-unreadable), V(key-mismatch), V(key-replaced),
@@ -239,36 +216,22 @@ requests:
     request_content:
       description: The certificate signing request (PEM). Empty in check mode, and where RV(requests[].action=none).
       type: str
-    common_name:
-      description: Common name of the new certificate.
-      type: str
-      sample: docker1.example.org
+    common_name: {description: Common name of the new certificate., type: str, sample: docker1.example.org}
     names:
       description: Subject alternative names of the new certificate, in canonical spelling.
       type: list
       elements: str
       sample: [docker1.example.org, localhost, 10.0.0.5, 127.0.0.1, "::1"]
-    key_type:
-      description: Kind of the key.
-      type: str
-      sample: ecdsa-p256
+    key_type: {description: Kind of the key., type: str, sample: ecdsa-p256}
     machine:
       description: Stands for this machine and RV(requests[].key_path). The same for two inventory names of one machine, empty where that cannot be decided.
       type: str
-    key_path:
-      description: Absolute path of the live key.
-      type: str
-      sample: /etc/docker/certs/server-key.pem
-    certificate_path:
-      description: Absolute path of the live certificate.
-      type: str
-      sample: /etc/docker/certs/server-cert.pem
+    key_path: {description: Absolute path of the live key., type: str, sample: /etc/docker/certs/server-key.pem}
+    certificate_path: {description: Absolute path of the live certificate., type: str, sample: /etc/docker/certs/server-cert.pem}
     certificate:
       description: The live certificate with C(serial), C(subject), C(names), C(not_after) and others, none without a readable one.
       type: dict
-    external_issuer:
-      description: The same as O(requests[].external_issuer).
-      type: bool
+    external_issuer: {description: "The same as O(requests[].external_issuer).", type: bool}
     authority_fingerprint_sha256:
       description: SHA-256 fingerprint of the authority of the live certificate, with the reason V(authority-changed) and where a C(ca.pem) beside it has it.
       type: str

@@ -117,18 +117,9 @@ session:
   returned: success
   type: str
   sample: /run/user/1000/docker-tls-session-k2j4x0
-ca_path:
-  description: Path of C(ca.pem).
-  returned: with O(state=present)
-  type: str
-client_cert:
-  description: Path of C(cert.pem).
-  returned: with O(state=present)
-  type: str
-client_key:
-  description: Path of C(key.pem).
-  returned: with O(state=present)
-  type: str
+ca_path: {description: Path of C(ca.pem)., returned: with O(state=present), type: str}
+client_cert: {description: Path of C(cert.pem)., returned: with O(state=present), type: str}
+client_key: {description: Path of C(key.pem)., returned: with O(state=present), type: str}
 module_defaults:
   description: The same as options of community.docker's modules, for C(module_defaults) of its action group.
   returned: with O(state=present)
@@ -137,10 +128,7 @@ environment:
   description: The same as variables of the docker CLI and the SDKs, for C(environment) of a task.
   returned: with O(state=present)
   type: dict
-certificate:
-  description: The certificate as plain values; null in check mode.
-  returned: with O(state=present)
-  type: dict
+certificate: {description: The certificate as plain values; null in check mode., returned: with O(state=present), type: dict}
 reasons:
   description: Why something changed, V(session-ended) or the reasons of M(portcullis.docker_tls.signed_certificates).
   returned: success

@@ -250,28 +250,16 @@ plan:
   elements: str
   returned: success
   sample: ["listen 0.0.0.0:2376, admits + clients-g1, ca.pem + server-g1, restart yes, 14 containers kept (endpoint-new)"]
-restarted:
-  description: Whether dockerd was restarted.
-  type: bool
-  returned: success
-restart_needed:
-  description: Whether the change needs a restart; in check mode too.
-  type: bool
-  returned: success
+restarted: {description: Whether dockerd was restarted., type: bool, returned: success}
+restart_needed: {description: Whether the change needs a restart; in check mode too., type: bool, returned: success}
 reasons:
   description: Why something was changed, as stable words.
   type: list
   elements: str
   returned: success
   sample: [certificate-changed]
-containers_stopped:
-  description: How many running containers the restart stopped, or would stop.
-  type: int
-  returned: success
-unconfirmed:
-  description: Whether a change waits for its confirmation.
-  type: bool
-  returned: success
+containers_stopped: {description: "How many running containers the restart stopped, or would stop.", type: int, returned: success}
+unconfirmed: {description: Whether a change waits for its confirmation., type: bool, returned: success}
 not_verified:
   description: Whether a change waits for the verification from the controller (O(verification_follows)), one of this run or of an earlier run.
   type: bool
@@ -281,42 +269,19 @@ endpoint:
   type: dict
   returned: success
   contains:
-    state:
-      description: V(present), or the state that was made instead.
-      type: str
-    listen:
-      description: Address and port of each listener.
-      type: list
-      elements: str
-    addresses:
-      description: The addresses that clients can use.
-      type: list
-      elements: str
-    config_path:
-      description: The daemon.json in use.
-      type: str
-    directory:
-      description: Where the certificates are.
-      type: str
+    state: {description: "V(present), or the state that was made instead.", type: str}
+    listen: {description: Address and port of each listener., type: list, elements: str}
+    addresses: {description: The addresses that clients can use., type: list, elements: str}
+    config_path: {description: The daemon.json in use., type: str}
+    directory: {description: Where the certificates are., type: str}
     certificate:
       description: The server's certificate (subject, names, not_after, fingerprint_sha256, and more), null where there is none.
       type: dict
-    access:
-      description: Subjects of the client authorities whose clients are admitted.
-      type: list
-      elements: str
-    engine_version:
-      description: The engine's version.
-      type: str
-    containers_running:
-      description: How many containers run.
-      type: int
-    live_restore:
-      description: Whether live-restore is on.
-      type: bool
-    swarm:
-      description: Whether the engine is in a swarm.
-      type: bool
+    access: {description: Subjects of the client authorities whose clients are admitted., type: list, elements: str}
+    engine_version: {description: The engine's version., type: str}
+    containers_running: {description: How many containers run., type: int}
+    live_restore: {description: Whether live-restore is on., type: bool}
+    swarm: {description: Whether the engine is in a swarm., type: bool}
     starts_at_boot:
       description: Whether the boot opens the endpoint (C(docker.service), or C(docker.socket) that holds the port, is enabled).
       type: bool
@@ -330,33 +295,18 @@ endpoint:
       type: list
       elements: dict
       contains:
-        issuer:
-          description: Subject of the client authority.
-          type: str
-          sample: CN=Docker client CA,OU=clients-g1
-        number:
-          description: Number of the list; a later one has a higher number.
-          type: int
-          sample: 1796050000
-        revoked:
-          description: How many certificates it revokes.
-          type: int
-          sample: 1
+        issuer: {description: Subject of the client authority., type: str, sample: "CN=Docker client CA,OU=clients-g1"}
+        number: {description: Number of the list; a later one has a higher number., type: int, sample: 1796050000}
+        revoked: {description: How many certificates it revokes., type: int, sample: 1}
 verification:
   description: The checks after a restart or on request, each with RV(verification[].check), RV(verification[].passed) and RV(verification[].detail).
   type: list
   elements: dict
   returned: success
   contains:
-    check:
-      description: Stable name of the check.
-      type: str
-    passed:
-      description: Whether it was as it must be.
-      type: bool
-    detail:
-      description: The observed result.
-      type: str
+    check: {description: Stable name of the check., type: str}
+    passed: {description: Whether it was as it must be., type: bool}
+    detail: {description: The observed result., type: str}
 """
 
 import typing as t

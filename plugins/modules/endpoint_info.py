@@ -59,18 +59,9 @@ options:
     elements: dict
     default: []
     suboptions: &client
-      name:
-        description: Word for the check in the result.
-        type: str
-        required: true
-      certificate_content:
-        description: Its certificate (PEM).
-        type: str
-        required: true
-      key_content:
-        description: Its key (PEM, without passphrase).
-        type: str
-        required: true
+      name: {description: Word for the check in the result., type: str, required: true}
+      certificate_content: {description: Its certificate (PEM)., type: str, required: true}
+      key_content: {description: "Its key (PEM, without passphrase).", type: str, required: true}
   admitted_clients:
     description: Further clients that must be admitted, for example those of an older generation of their authority during a rotation.
     type: list
@@ -122,40 +113,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-passed:
-  description: Whether every check was passed.
-  type: bool
-  returned: success
+passed: {description: Whether every check was passed., type: bool, returned: success}
 checks:
   description: The checks in their order.
   type: list
   elements: dict
   returned: success
   contains:
-    check:
-      description: Stable name of the check.
-      type: str
-      sample: no-certificate
-    passed:
-      description: Whether it was as it must be.
-      type: bool
-    detail:
-      description: The observed result.
-      type: str
-      sample: no HTTP response (the connection was closed without an answer)
-endpoint:
-  description: Where was connected to.
-  type: str
-  returned: success
-  sample: 10.0.0.5:2376
-engine_version:
-  description: The engine's version that the good client saw.
-  type: str
-  returned: success
-certificate_fingerprint:
-  description: SHA-256 (hex) of the certificate that is served.
-  type: str
-  returned: success
+    check: {description: Stable name of the check., type: str, sample: no-certificate}
+    passed: {description: Whether it was as it must be., type: bool}
+    detail: {description: The observed result., type: str, sample: no HTTP response (the connection was closed without an answer)}
+endpoint: {description: Where was connected to., type: str, returned: success, sample: 10.0.0.5:2376}
+engine_version: {description: The engine's version that the good client saw., type: str, returned: success}
+certificate_fingerprint: {description: SHA-256 (hex) of the certificate that is served., type: str, returned: success}
 client_authorities:
   description: The names of the client authorities that the endpoint names.
   type: list

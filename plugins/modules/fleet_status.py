@@ -40,19 +40,9 @@ options:
     elements: dict
     default: []
     suboptions:
-      name:
-        description: Inventory name.
-        type: str
-        required: true
-      endpoint:
-        description: Where clients reach the daemon, for example V(tcp://docker1.example.org:2376).
-        type: str
-        required: true
-      state:
-        description: Whether the host should have an endpoint.
-        type: str
-        choices: [present, absent]
-        default: present
+      name: {description: Inventory name., type: str, required: true}
+      endpoint: {description: "Where clients reach the daemon, for example V(tcp://docker1.example.org:2376).", type: str, required: true}
+      state: {description: Whether the host should have an endpoint., type: str, choices: [present, absent], default: present}
       access_groups:
         description: Access groups that the host should admit. Without any, the admitted groups are shown and not assessed.
         type: list
@@ -69,25 +59,11 @@ options:
     elements: dict
     default: []
     suboptions:
-      id:
-        description: Name of the bundle, unique on its host.
-        type: str
-        required: true
-      client:
-        description: Name of the client.
-        type: str
-        required: true
-      group:
-        description: Access group of the client.
-        type: str
-        default: clients
-      host:
-        description: Inventory host that has the bundle; V(localhost) is the controller.
-        type: str
-        default: localhost
-      stored:
-        description: What M(portcullis.docker_tls.certificate_files_info) returned for the bundle.
-        type: dict
+      id: {description: "Name of the bundle, unique on its host.", type: str, required: true}
+      client: {description: Name of the client., type: str, required: true}
+      group: {description: Access group of the client., type: str, default: clients}
+      host: {description: Inventory host that has the bundle; V(localhost) is the controller., type: str, default: localhost}
+      stored: {description: What M(portcullis.docker_tls.certificate_files_info) returned for the bundle., type: dict}
       former:
         description: The same for other directories that may have a former bundle. One with a certificate of the CA is reported.
         type: list
@@ -99,27 +75,15 @@ options:
         bundles on the controller trust.
     type: dict
     suboptions:
-      host:
-        description: Inventory name of the CA host.
-        type: str
-        default: localhost
-      path:
-        description: The CA directory.
-        type: str
-        default: ""
+      host: {description: Inventory name of the CA host., type: str, default: localhost}
+      path: {description: The CA directory., type: str, default: ""}
       state:
         description: What became of reading them; where O(ca.authorities) is not empty, they were read.
         type: str
         choices: [read, missing, not-readable, unreachable, not-asked]
         default: not-asked
-      problem:
-        description: Why they could not be read.
-        type: str
-        default: ""
-      authorities:
-        description: What M(portcullis.docker_tls.authority_info) returned.
-        type: dict
-        default: {}
+      problem: {description: Why they could not be read., type: str, default: ""}
+      authorities: {description: What M(portcullis.docker_tls.authority_info) returned., type: dict, default: {}}
       ledger:
         description: >-
           RV(portcullis.docker_tls.ledger_info#module:ledger), with C(known) added, the list of the fingerprints of all certificates that
@@ -215,55 +179,23 @@ status:
   returned: success
   type: dict
   contains:
-    level:
-      description: V(ok), V(unknown), V(warning) or V(critical), the worst of all.
-      type: str
-      sample: critical
-    exit_code:
-      description: The same as monitoring plugins put it, 0 ok, 1 warning, 2 critical, 3 unknown.
-      type: int
-      sample: 2
-    summary:
-      description: One line.
-      type: str
-      sample: "CRITICAL: 1 critical, 5 ok; web2 unreachable"
-    alarm:
-      description: Whether the level reaches O(fail_on).
-      type: bool
-      sample: true
-table:
-  description: The lines that were printed.
-  returned: success
-  type: list
-  elements: str
+    level: {description: "V(ok), V(unknown), V(warning) or V(critical), the worst of all.", type: str, sample: critical}
+    exit_code: {description: "The same as monitoring plugins put it, 0 ok, 1 warning, 2 critical, 3 unknown.", type: int, sample: 2}
+    summary: {description: One line., type: str, sample: "CRITICAL: 1 critical, 5 ok; web2 unreachable"}
+    alarm: {description: Whether the level reaches O(fail_on)., type: bool, sample: true}
+table: {description: The lines that were printed., returned: success, type: list, elements: str}
 report:
   description: The document that is written to O(json_path).
   returned: success
   type: dict
   contains:
-    schema:
-      description: Version of the document's form.
-      type: int
-      sample: 1
-    generated:
-      description: When it was made.
-      type: str
-      sample: "2026-11-22T13:00:00Z"
-    level:
-      description: The same as RV(status.level).
-      type: str
-    exit_code:
-      description: The same as RV(status.exit_code).
-      type: int
-    summary:
-      description: The same as RV(status.summary).
-      type: str
-    counts:
-      description: How much there is of each level.
-      type: dict
-    thresholds:
-      description: O(warning) and O(critical).
-      type: dict
+    schema: {description: Version of the document's form., type: int, sample: 1}
+    generated: {description: When it was made., type: str, sample: "2026-11-22T13:00:00Z"}
+    level: {description: The same as RV(status.level)., type: str}
+    exit_code: {description: The same as RV(status.exit_code)., type: int}
+    summary: {description: The same as RV(status.summary)., type: str}
+    counts: {description: How much there is of each level., type: dict}
+    thresholds: {description: O(warning) and O(critical)., type: dict}
     ca:
       description: The CA directory with its ledger (C(host), C(path), C(state), C(ledger), C(level), C(verdict), C(findings)).
       type: dict
@@ -276,10 +208,7 @@ report:
         (C(wanted), C(admits), and C(rights) of the access groups with the listener V(proxy)).
       type: list
       elements: dict
-    clients:
-      description: Every client bundle, with C(level), C(verdict), C(findings) and C(certificate).
-      type: list
-      elements: dict
+    clients: {description: "Every client bundle, with C(level), C(verdict), C(findings) and C(certificate).", type: list, elements: dict}
     certificates:
       description: Every certificate of O(ca.certificates) that is not refused everywhere for good, with C(level), C(verdict), C(findings) and C(opens).
       type: list

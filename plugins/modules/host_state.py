@@ -37,10 +37,7 @@ options:
       - Instead of O(roles), the O(portcullis.docker_tls.certificate_requests#module:requests) to ask about.
     type: list
     elements: dict
-  endpoint:
-    description:
-      - Instead of O(roles), the options of M(portcullis.docker_tls.endpoint) to ask about.
-    type: dict
+  endpoint: {description: "Instead of O(roles), the options of M(portcullis.docker_tls.endpoint) to ask about.", type: dict}
   prepare:
     description:
       - Let a host where something is due make the key and the request that it needs in the same call, as
@@ -70,11 +67,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-current:
-  description: Whether there is nothing to do.
-  returned: success
-  type: bool
-  sample: true
+current: {description: Whether there is nothing to do., returned: success, type: bool, sample: true}
 reasons:
   description:
     - Why the host is not current, as in RV(portcullis.docker_tls.certificate_requests#module:requests) and

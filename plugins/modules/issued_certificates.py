@@ -39,32 +39,15 @@ options:
     elements: dict
     required: true
     suboptions:
-      id:
-        description: Name of the request in the result; each only once.
-        type: str
-        required: true
-      authority:
-        description: V(server), or the access group of a client. It selects one of O(issuers).
-        type: str
-        required: true
-      profile:
-        description: Purpose of the certificate.
-        type: str
-        choices: [server, client]
-        required: true
-      request_content:
-        description: The certificate signing request as PEM.
-        type: str
-        required: true
+      id: {description: Name of the request in the result; each only once., type: str, required: true}
+      authority: {description: "V(server), or the access group of a client. It selects one of O(issuers).", type: str, required: true}
+      profile: {description: Purpose of the certificate., type: str, choices: [server, client], required: true}
+      request_content: {description: The certificate signing request as PEM., type: str, required: true}
       common_name:
         description: Common name of the certificate. A client needs one, and the issuer has to keep it.
         type: str
         default: ""
-      names:
-        description: Subject alternative names of a server's certificate.
-        type: list
-        elements: str
-        default: []
+      names: {description: Subject alternative names of a server's certificate., type: list, elements: str, default: []}
       reported_names:
         description: Names that a server reports of itself, see M(portcullis.docker_tls.signed_certificates).
         type: list
@@ -75,38 +58,18 @@ options:
         type: list
         elements: str
         default: []
-      address_ranges:
-        description: Which addresses may be in O(requests[].reported_names).
-        type: list
-        elements: str
-        default: []
-      validity:
-        description: Requested validity of the certificate. The issuer may change it.
-        type: str
-        default: 365d
-      renew_before:
-        description: When the certificate is renewed. One that would be due at once is refused.
-        type: str
-        default: 1/3
-      requester:
-        description: The inventory host that asks. By default O(requests[].id).
-        type: str
-        default: ""
-      reasons:
-        description: Why the certificate is needed.
-        type: list
-        elements: str
-        default: []
+      address_ranges: {description: "Which addresses may be in O(requests[].reported_names).", type: list, elements: str, default: []}
+      validity: {description: Requested validity of the certificate. The issuer may change it., type: str, default: 365d}
+      renew_before: {description: When the certificate is renewed. One that would be due at once is refused., type: str, default: 1/3}
+      requester: {description: "The inventory host that asks. By default O(requests[].id).", type: str, default: ""}
+      reasons: {description: Why the certificate is needed., type: list, elements: str, default: []}
   issuers:
     description: Who is asked, one entry for each authority.
     type: list
     elements: dict
     required: true
     suboptions:
-      authority:
-        description: V(server), or an access group.
-        type: str
-        required: true
+      authority: {description: "V(server), or an access group.", type: str, required: true}
       issuer:
         description:
           - V(openbao) is a PKI engine of OpenBao or Vault, which is asked here.
@@ -127,18 +90,9 @@ options:
             description: Its address, for example V(https://bao.example.org:8200). Plain HTTP is for loopback only.
             type: str
             required: true
-          mount:
-            description: Path of the PKI engine.
-            type: str
-            default: pki
-          role:
-            description: Role of the PKI engine that signs.
-            type: str
-            required: true
-          namespace:
-            description: Namespace, where there are any.
-            type: str
-            default: ""
+          mount: {description: Path of the PKI engine., type: str, default: pki}
+          role: {description: Role of the PKI engine that signs., type: str, required: true}
+          namespace: {description: "Namespace, where there are any.", type: str, default: ""}
           ca_content:
             description: The CA (PEM) of the server's own TLS certificate. By default, those that the system trusts.
             type: str
@@ -147,34 +101,13 @@ options:
             description: A token that may sign. Without it an AppRole or a JWT gets one for this call, which is revoked at its end.
             type: str
             default: ""
-          role_id:
-            description: Of an AppRole.
-            type: str
-            default: ""
-          secret_id:
-            description: Of an AppRole.
-            type: str
-            default: ""
-          jwt:
-            description: A JSON web token, for example that of a CI job.
-            type: str
-            default: ""
-          jwt_role:
-            description: Role of the auth method C(jwt).
-            type: str
-            default: ""
-          auth_mount:
-            description: Path of the auth method. By default C(approle) or C(jwt).
-            type: str
-            default: ""
-          timeout:
-            description: How many seconds are waited for each answer.
-            type: int
-            default: 30
-          concurrency:
-            description: How many requests are on their way at a time.
-            type: int
-            default: 8
+          role_id: {description: Of an AppRole., type: str, default: ""}
+          secret_id: {description: Of an AppRole., type: str, default: ""}
+          jwt: {description: "A JSON web token, for example that of a CI job.", type: str, default: ""}
+          jwt_role: {description: Role of the auth method C(jwt)., type: str, default: ""}
+          auth_mount: {description: Path of the auth method. By default C(approle) or C(jwt)., type: str, default: ""}
+          timeout: {description: How many seconds are waited for each answer., type: int, default: 30}
+          concurrency: {description: How many requests are on their way at a time., type: int, default: 8}
       files:
         description: Where requests are left and certificates are found.
         type: dict

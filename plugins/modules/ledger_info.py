@@ -106,118 +106,52 @@ ledger:
   returned: success
   type: dict
   contains:
-    path:
-      description: The file.
-      type: str
-      sample: /etc/docker/ca/ledger.jsonl
+    path: {description: The file., type: str, sample: /etc/docker/ca/ledger.jsonl}
     state:
       description: >-
         V(intact); V(torn), where the last line is incomplete (the next run that issues anything repairs that); V(tampered), where a line was
         changed, removed or put in; V(missing).
       type: str
       sample: intact
-    problem:
-      description: The problem, empty when it is intact.
-      type: str
+    problem: {description: "The problem, empty when it is intact.", type: str}
     line:
       description: >-
         The line where it was noticed, null where nothing is wrong. A line that was changed is noticed at the next one, which does not follow from it
         any more.
       type: int
-    lines:
-      description: Number of whole lines of an intact or torn ledger.
-      type: int
-      sample: 12
-    digest:
-      description: SHA-256 of the last line. Kept elsewhere, it shows later whether a line before it was changed.
-      type: str
-    head:
-      description: Lines and digest as O(expected_head) takes them, V(LINES:DIGEST).
-      type: str
-    begins:
-      description: Time of the first entry, null where there is none.
-      type: str
-      sample: "2026-11-22T13:00:00Z"
-count:
-  description: How many entries match, also those beyond O(limit).
-  returned: success
-  type: int
-  sample: 3
+    lines: {description: Number of whole lines of an intact or torn ledger., type: int, sample: 12}
+    digest: {description: "SHA-256 of the last line. Kept elsewhere, it shows later whether a line before it was changed.", type: str}
+    head: {description: "Lines and digest as O(expected_head) takes them, V(LINES:DIGEST).", type: str}
+    begins: {description: "Time of the first entry, null where there is none.", type: str, sample: "2026-11-22T13:00:00Z"}
+count: {description: "How many entries match, also those beyond O(limit).", returned: success, type: int, sample: 3}
 entries:
   description: The entries that match, the newest first. Each has those of these fields that its event has, limited to O(fields).
   returned: success
   type: list
   elements: dict
   contains:
-    seq:
-      description: Number of the line.
-      returned: where the event has it
-      type: int
-      sample: 7
-    time:
-      description: When it was written.
-      returned: where the event has it
-      type: str
-      sample: "2026-11-22T13:00:00Z"
+    seq: {description: Number of the line., returned: where the event has it, type: int, sample: 7}
+    time: {description: When it was written., returned: where the event has it, type: str, sample: "2026-11-22T13:00:00Z"}
     event:
       description: What happened, V(issued), V(external-issued) for a certificate of another issuer, V(revoked-serial-signed) for a temporary one
         with the serial number of a revoked one, or one of the events of an authority.
       type: str
       sample: issued
-    authority:
-      description: Id of the authority.
-      returned: where the event has it
-      type: str
-      sample: server-g1
-    profile:
-      description: V(server) or V(client).
-      returned: where the event has it
-      type: str
-      sample: server
-    host:
-      description: Name of the machine on which the entry was written.
-      returned: where the event has it
-      type: str
-      sample: ca1
+    authority: {description: Id of the authority., returned: where the event has it, type: str, sample: server-g1}
+    profile: {description: V(server) or V(client)., returned: where the event has it, type: str, sample: server}
+    host: {description: Name of the machine on which the entry was written., returned: where the event has it, type: str, sample: ca1}
     requester:
       description: Inventory host that it was issued for.
       returned: where the event has it
       type: str
       sample: docker1.example.org
-    reasons:
-      description: Why it was issued.
-      returned: where the event has it
-      type: list
-      elements: str
-      sample: [expires-soon]
-    subject:
-      description: Subject of the certificate.
-      returned: where the event has it
-      type: str
-      sample: CN=docker1.example.org
-    names:
-      description: Its names.
-      returned: where the event has it
-      type: list
-      elements: str
-    serial:
-      description: Its serial number in hexadecimal.
-      returned: where the event has it
-      type: str
-    not_before:
-      description: Its begin.
-      returned: where the event has it
-      type: str
-      sample: "2026-11-22T12:55:00Z"
-    not_after:
-      description: Its end.
-      returned: where the event has it
-      type: str
-      sample: "2027-11-22T13:00:00Z"
-    fingerprint_sha256:
-      description: SHA-256 of the certificate.
-      returned: where the event has it
-      type: str
+    reasons: {description: Why it was issued., returned: where the event has it, type: list, elements: str, sample: [expires-soon]}
+    subject: {description: Subject of the certificate., returned: where the event has it, type: str, sample: CN=docker1.example.org}
+    names: {description: Its names., returned: where the event has it, type: list, elements: str}
+    serial: {description: Its serial number in hexadecimal., returned: where the event has it, type: str}
+    not_before: {description: Its begin., returned: where the event has it, type: str, sample: "2026-11-22T12:55:00Z"}
+    not_after: {description: Its end., returned: where the event has it, type: str, sample: "2027-11-22T13:00:00Z"}
+    fingerprint_sha256: {description: SHA-256 of the certificate., returned: where the event has it, type: str}
     days_left:
       description: Days until its end, negative after it, null where the event has no certificate.
       returned: where the event has it
@@ -228,30 +162,16 @@ entries:
       returned: where the event has it
       type: bool
       sample: false
-    public_key_fingerprint:
-      description: SHA-256 of its public key.
-      returned: where the event has it
-      type: str
-    request:
-      description: Id of the request that it answered.
-      returned: where the event has it
-      type: str
-      sample: web1/server
-    client:
-      description: The client that is revoked.
-      returned: where the event has it
-      type: str
-      sample: bob
+    public_key_fingerprint: {description: SHA-256 of its public key., returned: where the event has it, type: str}
+    request: {description: Id of the request that it answered., returned: where the event has it, type: str, sample: web1/server}
+    client: {description: The client that is revoked., returned: where the event has it, type: str, sample: bob}
     hosts:
       description: The hosts that were verified to refuse that client.
       returned: where the event has it
       type: list
       elements: str
       sample: [web1]
-    user:
-      description: Who ran it.
-      returned: where the event has it
-      type: str
+    user: {description: Who ran it., returned: where the event has it, type: str}
     issuer:
       description: The kind of the issuer, of a certificate that no authority of this CA has signed.
       returned: where the event has it
@@ -262,10 +182,7 @@ entries:
       returned: where the event has it
       type: str
       sample: CN=Example issuing CA 1
-    prev:
-      description: SHA-256 of the line before.
-      returned: where the event has it
-      type: str
+    prev: {description: SHA-256 of the line before., returned: where the event has it, type: str}
 """
 
 import typing as t

@@ -58,10 +58,7 @@ options:
     description: Variables of the playbook that belong to no role.
     type: dict
     suboptions:
-      authority:
-        description: The authority that is rotated, or V(all).
-        type: str
-        default: ""
+      authority: {description: "The authority that is rotated, or V(all).", type: str, default: ""}
       again_after:
         description: A generation that is younger than this is not replaced by a further one, V(0s) for always.
         type: str
@@ -70,28 +67,11 @@ options:
         description: The last phase of a rotation in this run, V(trust), V(reissue) or V(retire); empty for all that are due.
         type: str
         default: ""
-      forced:
-        description: The phases of a rotation that begin in spite of what prevents them.
-        type: list
-        elements: str
-        default: []
-      execute:
-        description: Whether the plan is carried out.
-        type: bool
-        default: false
-      complete:
-        description: Whether the hosts' files were read for a status report.
-        type: bool
-        default: true
-      repair:
-        description: The repairs of an adoption on the hosts.
-        type: list
-        elements: str
-        default: []
-      keep_2375:
-        description: Whether an adoption keeps port 2375 for its clients.
-        type: bool
-        default: false
+      forced: {description: The phases of a rotation that begin in spite of what prevents them., type: list, elements: str, default: []}
+      execute: {description: Whether the plan is carried out., type: bool, default: false}
+      complete: {description: Whether the hosts' files were read for a status report., type: bool, default: true}
+      repair: {description: The repairs of an adoption on the hosts., type: list, elements: str, default: []}
+      keep_2375: {description: Whether an adoption keeps port 2375 for its clients., type: bool, default: false}
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 """
@@ -105,8 +85,5 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-plan:
-  description: The part. Its fields are those of the classes in C(plugins/plugin_utils/_plan).
-  type: dict
-  returned: success
+plan: {description: The part. Its fields are those of the classes in C(plugins/plugin_utils/_plan)., type: dict, returned: success}
 """

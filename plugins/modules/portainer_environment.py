@@ -23,18 +23,12 @@ attributes:
     support: full
     details: Shows name, address and whether TLS is verified, never a key.
 options:
-  url:
-    description: Address of Portainer, as V(https://portainer.example.org:9443), without a path.
-    type: str
-    required: true
+  url: {description: "Address of Portainer, as V(https://portainer.example.org:9443), without a path.", type: str, required: true}
   api_key:
     description: Access token of an administrator of Portainer. It is sent through a pipe and never shown.
     type: str
     required: true
-  name:
-    description: Name of the environment.
-    type: str
-    required: true
+  name: {description: Name of the environment., type: str, required: true}
   docker_host:
     description: Address of the Docker host as Portainer reaches it, as V(tcp://docker1.example.org:2376).
     type: str
@@ -47,9 +41,7 @@ options:
     description: Check the certificate of O(url). Without it the key goes to anyone who answers there.
     type: bool
     default: true
-  ca_path:
-    description: File with the certificates (PEM) that the one of O(url) comes from. By default the system's.
-    type: path
+  ca_path: {description: File with the certificates (PEM) that the one of O(url) comes from. By default the system's., type: path}
   timeout:
     description: How many seconds each request may take. Portainer tries the connection while it creates an environment.
     type: int
@@ -75,18 +67,9 @@ environment:
   returned: success
   type: dict
   contains:
-    id:
-      description: Its number in Portainer; null where check mode would make it.
-      type: int
-      sample: 4
-    name:
-      description: Its name.
-      type: str
-      sample: web1
-    docker_host:
-      description: Its address.
-      type: str
-      sample: tcp://web1.example.org:2376
+    id: {description: Its number in Portainer; null where check mode would make it., type: int, sample: 4}
+    name: {description: Its name., type: str, sample: web1}
+    docker_host: {description: Its address., type: str, sample: tcp://web1.example.org:2376}
 reasons:
   description: Why it was written, any of V(environment-missing), V(url-changed), V(tls-changed), V(certificate-changed).
   returned: success

@@ -26,58 +26,23 @@ options:
     elements: dict
     default: []
     suboptions:
-      content:
-        description: The certificate as PEM, leaf first.
-        type: str
-        required: true
-      requester:
-        description: The inventory host that has it.
-        type: str
-        default: ""
-      source:
-        description: Where it was found.
-        type: str
-        default: ""
-      authority:
-        description: With O(reason=external), V(server) or the access group.
-        type: str
-        default: ""
-      profile:
-        description: With O(reason=external), the purpose of the certificate.
-        type: str
-        choices: [server, client]
-      issuer:
-        description: With O(reason=external), the kind of the issuer.
-        type: str
-        default: ""
-      request:
-        description: With O(reason=external), the id of the request that the certificate answers.
-        type: str
-        default: ""
-      reasons:
-        description: With O(reason=external), why it was requested.
-        type: list
-        elements: str
-        default: []
+      content: {description: "The certificate as PEM, leaf first.", type: str, required: true}
+      requester: {description: The inventory host that has it., type: str, default: ""}
+      source: {description: Where it was found., type: str, default: ""}
+      authority: {description: "With O(reason=external), V(server) or the access group.", type: str, default: ""}
+      profile: {description: "With O(reason=external), the purpose of the certificate.", type: str, choices: [server, client]}
+      issuer: {description: "With O(reason=external), the kind of the issuer.", type: str, default: ""}
+      request: {description: "With O(reason=external), the id of the request that the certificate answers.", type: str, default: ""}
+      reasons: {description: "With O(reason=external), why it was requested.", type: list, elements: str, default: []}
   revocations:
     description: Revoked clients and the hosts that were verified to refuse them, instead of O(certificates).
     type: list
     elements: dict
     default: []
     suboptions:
-      client:
-        description: The name of the client.
-        type: str
-        required: true
-      authority:
-        description: The id of the authority whose certificates of the client are refused.
-        type: str
-        required: true
-      hosts:
-        description: The inventory hosts.
-        type: list
-        elements: str
-        required: true
+      client: {description: The name of the client., type: str, required: true}
+      authority: {description: The id of the authority whose certificates of the client are refused., type: str, required: true}
+      hosts: {description: The inventory hosts., type: list, elements: str, required: true}
   reason:
     description:
       - Why the ledger does not know them. With V(restored) the ledger counts as complete again afterwards.
@@ -104,11 +69,7 @@ recorded:
   returned: success
   type: list
   elements: dict
-known:
-  description: How many of the certificates the ledger knew already.
-  returned: success
-  type: int
-  sample: 3
+known: {description: How many of the certificates the ledger knew already., returned: success, type: int, sample: 3}
 foreign:
   description: Those that no authority of this CA has signed, and why each was left out.
   returned: success
@@ -119,10 +80,7 @@ reasons:
   returned: success
   type: list
   elements: str
-ledger:
-  description: Where the ledger ends now (C(seq), C(digest), C(time), C(restored)).
-  returned: with O(reason=external)
-  type: dict
+ledger: {description: "Where the ledger ends now (C(seq), C(digest), C(time), C(restored)).", returned: with O(reason=external), type: dict}
 """
 
 import typing as t

@@ -28,10 +28,7 @@ options:
     description: Directory of the certificates. It is made with mode C(0700) where it is missing.
     type: path
     default: /etc/docker/certs
-  certificate_content:
-    description: The certificate (PEM, with its chain if it has one).
-    type: str
-    required: true
+  certificate_content: {description: "The certificate (PEM, with its chain if it has one).", type: str, required: true}
   ca_content:
     description: Certificates (PEM) for C(ca.pem), with which clients on this host verify the server. Empty keeps the present ones.
     type: str
@@ -59,15 +56,8 @@ reasons:
   type: list
   elements: str
   sample: [certificate-changed, key-changed]
-directory:
-  description: The directory.
-  returned: success
-  type: str
-  sample: /etc/docker/certs
-certificate:
-  description: The certificate with C(serial), C(subject), C(names), C(not_after) and others.
-  returned: success
-  type: dict
+directory: {description: The directory., returned: success, type: str, sample: /etc/docker/certs}
+certificate: {description: "The certificate with C(serial), C(subject), C(names), C(not_after) and others.", returned: success, type: dict}
 """
 
 import typing as t

@@ -44,23 +44,14 @@ options:
     elements: dict
     required: true
     suboptions:
-      id:
-        description: Name of the request in the result; each only once.
-        type: str
-        required: true
-      authority:
-        description: V(server), or the access group of a client.
-        type: str
-        required: true
+      id: {description: Name of the request in the result; each only once., type: str, required: true}
+      authority: {description: "V(server), or the access group of a client.", type: str, required: true}
       profile:
         description: Purpose of the certificate. V(server) goes with the authority V(server), V(client) with an access group.
         type: str
         choices: [server, client]
         required: true
-      request_content:
-        description: The certificate signing request as PEM.
-        type: str
-        required: true
+      request_content: {description: The certificate signing request as PEM., type: str, required: true}
       common_name:
         description:
           - Common name of the certificate, at most 64 characters. A client needs one.
@@ -96,15 +87,8 @@ options:
         description: How long the certificate is valid from now on, for example V(365d); not longer than its authority.
         type: str
         default: 365d
-      requester:
-        description: The inventory host that asks. By default O(requests[].id).
-        type: str
-        default: ""
-      reasons:
-        description: Why the certificate is needed, for the ledger.
-        type: list
-        elements: str
-        default: []
+      requester: {description: "The inventory host that asks. By default O(requests[].id).", type: str, default: ""}
+      reasons: {description: "Why the certificate is needed, for the ledger.", type: list, elements: str, default: []}
       expired:
         description: Make a certificate that has already expired, only to verify that such a client is refused.
         type: bool
@@ -132,14 +116,8 @@ options:
             description: Its serial number, as in RV(portcullis.docker_tls.certificate_requests#module:requests[].certificate).
             type: str
             required: true
-          issuer:
-            description: Its issuer.
-            type: str
-            default: ""
-          authority_key_identifier:
-            description: Its authority key identifier.
-            type: str
-            default: ""
+          issuer: {description: Its issuer., type: str, default: ""}
+          authority_key_identifier: {description: Its authority key identifier., type: str, default: ""}
           authority_fingerprint_sha256:
             description: SHA-256 fingerprint of its authority's certificate where that is known, for the message.
             type: str
@@ -156,22 +134,10 @@ options:
     elements: dict
     default: []
     suboptions:
-      requester:
-        description: The inventory host that has it.
-        type: str
-        default: ""
-      serial:
-        description: Its serial number in hexadecimal.
-        type: str
-        required: true
-      issuer:
-        description: Its issuer, such as V(CN=Docker CA,OU=server-g1).
-        type: str
-        required: true
-      not_before:
-        description: Its begin.
-        type: str
-        default: ""
+      requester: {description: The inventory host that has it., type: str, default: ""}
+      serial: {description: Its serial number in hexadecimal., type: str, required: true}
+      issuer: {description: "Its issuer, such as V(CN=Docker CA,OU=server-g1).", type: str, required: true}
+      not_before: {description: Its begin., type: str, default: ""}
       authority_key_identifier:
         description: Its authority key identifier; without one, only its issuer shows whether an authority of this CA has signed it.
         type: str
@@ -213,12 +179,8 @@ certificates:
   returned: success
   type: dict
   contains:
-    certificate_content:
-      description: The certificate as PEM.
-      type: str
-    authority_content:
-      description: The certificate of the authority that signed it, as PEM.
-      type: str
+    certificate_content: {description: The certificate as PEM., type: str}
+    authority_content: {description: "The certificate of the authority that signed it, as PEM.", type: str}
     certificate:
       description: The certificate as plain values (subject, names, serial, dates, key type, fingerprints); null in check mode.
       type: dict
@@ -226,16 +188,9 @@ certificates:
       description: The generation of the authority that signed it, or its authority where that is yet to be made.
       type: str
       sample: server-g1
-    not_after:
-      description: When it ends (would end).
-      type: str
-    common_name:
-      description: The common name that is (would be) signed.
-      type: str
-    names:
-      description: The names that are (would be) signed.
-      type: list
-      elements: str
+    not_after: {description: When it ends (would end)., type: str}
+    common_name: {description: The common name that is (would be) signed., type: str}
+    names: {description: The names that are (would be) signed., type: list, elements: str}
     left_out:
       description: Those of O(requests[].reported_names) that are not signed; a warning has the reason.
       type: list
@@ -245,16 +200,9 @@ rejected:
   returned: success
   type: dict
   contains:
-    msg:
-      description: The problem of the request.
-      type: str
-    hint:
-      description: What to do about it.
-      type: str
-    code:
-      description: A stable word for it.
-      type: str
-      sample: name-taken
+    msg: {description: The problem of the request., type: str}
+    hint: {description: What to do about it., type: str}
+    code: {description: A stable word for it., type: str, sample: name-taken}
 authorities:
   description: All authorities of the CA, as M(portcullis.docker_tls.authority_info) returns them.
   returned: success
@@ -264,12 +212,8 @@ ledger:
   returned: success
   type: dict
   contains:
-    seq:
-      description: Number of lines.
-      type: int
-    digest:
-      description: SHA-256 of the last line.
-      type: str
+    seq: {description: Number of lines., type: int}
+    digest: {description: SHA-256 of the last line., type: str}
 unknown:
   description: Those of O(installed) that an authority of this CA has signed and the ledger does not know.
   returned: success

@@ -31,27 +31,15 @@ attributes:
     support: none
     details: Every call makes another key and certificate.
 options:
-  name:
-    description: Name of the client, which is the common name of the certificate and in the ledger.
-    type: str
-    required: true
-  group:
-    description: Access group whose client authority signs.
-    type: str
-    default: clients
+  name: {description: "Name of the client, which is the common name of the certificate and in the ledger.", type: str, required: true}
+  group: {description: Access group whose client authority signs., type: str, default: clients}
   groups:
     description:
       - Access groups instead of O(group); for each the same key gets a certificate. The contents at the top of the result are those of the first.
     type: list
     elements: str
-  validity:
-    description: How long the certificate is valid, from V(1m) to V(24h).
-    type: str
-    default: 10m
-  requester:
-    description: Who asks, for the ledger. By default the inventory host of the task.
-    type: str
-    default: ""
+  validity: {description: "How long the certificate is valid, from V(1m) to V(24h).", type: str, default: 10m}
+  requester: {description: "Who asks, for the ledger. By default the inventory host of the task.", type: str, default: ""}
   expired:
     description: Make a second certificate for the same key that has already expired, to verify that such a client is refused.
     type: bool
@@ -106,30 +94,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-certificate_content:
-  description: The client certificate of the first group, as PEM; empty in check mode.
-  returned: success
-  type: str
-key_content:
-  description: The private key, as PEM; empty in check mode. Do not show or store it.
-  returned: success
-  type: str
-ca_content:
-  description: The certificates of the server authority that the client trusts, as PEM.
-  returned: success
-  type: str
+certificate_content: {description: "The client certificate of the first group, as PEM; empty in check mode.", returned: success, type: str}
+key_content: {description: "The private key, as PEM; empty in check mode. Do not show or store it.", returned: success, type: str}
+ca_content: {description: "The certificates of the server authority that the client trusts, as PEM.", returned: success, type: str}
 expired_certificate_content:
   description: With O(expired), the certificate of the first group that has ended already, else empty.
   returned: success
   type: str
-authority_content:
-  description: The certificate of the client authority of the first group, as PEM.
-  returned: success
-  type: str
-certificate:
-  description: The client certificate of the first group as plain values; null in check mode.
-  returned: success
-  type: dict
+authority_content: {description: "The certificate of the client authority of the first group, as PEM.", returned: success, type: str}
+certificate: {description: The client certificate of the first group as plain values; null in check mode., returned: success, type: dict}
 generations:
   description: By the ids in O(generations), each with C(certificate_content), C(key_content) and C(authority_content).
   returned: success
@@ -138,13 +111,6 @@ revoked:
   description: The same by the access groups in O(revoked), without those in which nothing was revoked.
   returned: success
   type: dict
-clients:
-  description: The same by access group. All groups have the same key.
-  returned: success
-  type: dict
-reasons:
-  description: Warnings of M(portcullis.docker_tls.signed_certificates).
-  returned: success
-  type: list
-  elements: str
+clients: {description: The same by access group. All groups have the same key., returned: success, type: dict}
+reasons: {description: Warnings of M(portcullis.docker_tls.signed_certificates)., returned: success, type: list, elements: str}
 """

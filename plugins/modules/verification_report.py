@@ -22,10 +22,7 @@ options:
     type: list
     elements: dict
     required: true
-  json_path:
-    description: Where to write the checks as JSON on the controller. Empty writes nothing.
-    type: str
-    default: ""
+  json_path: {description: Where to write the checks as JSON on the controller. Empty writes nothing., type: str, default: ""}
   authorities:
     description: RV(portcullis.docker_tls.authority_info#module:authorities), whose fingerprints the JSON names.
     type: dict
@@ -41,13 +38,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-verified:
-  description: Whether every check of every host was passed.
-  type: bool
-  returned: always
-checks:
-  description: The checks.
-  type: list
-  elements: dict
-  returned: always
+verified: {description: Whether every check of every host was passed., type: bool, returned: always}
+checks: {description: The checks., type: list, elements: dict, returned: always}
 """
