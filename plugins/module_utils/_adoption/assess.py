@@ -24,6 +24,32 @@ _TEMPORARY = ("/tmp/", "/var/tmp/", "/dev/shm/")  # noqa: S108 - to find leftove
 _LEAF_SOON, _AUTHORITY_SOON = timedelta(days=30), timedelta(days=90)
 _WEAK_SIGNATURES = ("md5", "sha1")
 _SITE = "Adopting the CA and running portcullis.docker_tls.site issues a new one"
+_ADOPT = "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt"
+_ROTATE = "(portcullis.docker_tls.rotate_ca)"
+#: Severity and repair of the findings for which both are always the same.
+_KNOWN = {
+    "port-open": (CRITICAL, f"{_ADOPT} secures the endpoint, verifies it, and closes this"),
+    "clients-not-verified": (CRITICAL, f"{_ADOPT} sets tlsverify"),
+    "anchors-missing": (CRITICAL, f"{_ADOPT} sets it"),
+    "files-not-lasting": (WARNING, "portcullis.docker_tls.site keeps them in /etc/docker/certs"),
+    "one-authority-for-both": (
+        WARNING,
+        f"It can be adopted for both; rotate away from it when that suits you {_ROTATE}",
+    ),
+    "names-missing": (WARNING, _SITE),
+    "server-is-client": (
+        WARNING,
+        f"{_SITE} for servers only; the old one continues to be accepted until its CA is rotated away",
+    ),
+    "key-mismatch": (CRITICAL, _SITE),
+    "served-not-stored": (WARNING, "portcullis.docker_tls.site restarts it once, with its own files"),
+    "certificate-expired": (CRITICAL, _SITE),
+    "authority-expired": (CRITICAL, "Run portcullis.docker_tls.site; an expired CA cannot be adopted"),
+    "certificate-expires-soon": (WARNING, _SITE),
+    "authority-expires-soon": (WARNING, f"Adopt it and rotate away soon {_ROTATE}"),
+    "key-weak": (CRITICAL, "Replace it: run portcullis.docker_tls.site"),
+    "signature-weak": (WARNING, _SITE),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +62,11 @@ class Finding:
     message: str
     repair: str
     action: str = ""
+
+
+def _known(code: str, path: str, message: str) -> Finding:
+    severity, repair = _KNOWN[code]
+    return Finding(code, severity, path, message, repair)
 
 
 @dataclass(frozen=True)
@@ -132,47 +163,24 @@ def _issuers_of(leaf: CertificateView | None, files: t.Iterable[FileFact]) -> li
 def _listeners(situation: Situation) -> t.Iterator[Finding]:
     endpoint = situation.endpoint
     place = endpoint.where.get("hosts", "")
+    tcp = ", ".join(endpoint.tcp)
     if endpoint.tcp and not endpoint.tls:
-        yield Finding(
-            "port-open",
-            CRITICAL,
-            place,
-            f"Docker's API is open without TLS on {', '.join(endpoint.tcp)}: anyone who reaches it is root on this host",
-            "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt secures the endpoint, verifies it, and closes this",
-        )
+        text = f"Docker's API is open without TLS on {tcp}: anyone who reaches it is root on this host"
+        yield _known("port-open", place, text)
     elif endpoint.admits == effective_settings.UNVERIFIED:
-        yield Finding(
-            "clients-not-verified",
-            CRITICAL,
-            endpoint.where.get("tlsverify", place),
-            f"TLS on {', '.join(endpoint.tcp)} with tlsverify: false: clients need no certificate, so anyone who reaches it is root on this host",
-            "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt sets tlsverify",
-        )
+        text = f"TLS on {tcp} with tlsverify: false: clients need no certificate, so anyone who reaches it is root on this host"
+        yield _known("clients-not-verified", endpoint.where.get("tlsverify", place), text)
     for key, meant in endpoint.misspelled:
-        yield Finding(
-            "daemon-json-misspelled",
-            CRITICAL,
-            endpoint.where.get(meant, place),
-            f"daemon.json has the key {key}, which dockerd does not know: it does not start with it. {meant} is probably the intended key",
-            f"portcullis.docker_tls.site with docker_daemon_existing_settings: adopt removes it and sets {meant}; until then Docker fails at its next start",
-        )
+        text = f"daemon.json has the key {key}, which dockerd does not know: it does not start with it. {meant} is probably the intended key"
+        way = f"{_ADOPT} removes it and sets {meant}; until then Docker fails at its next start"
+        yield Finding("daemon-json-misspelled", CRITICAL, endpoint.where.get(meant, place), text, way)
     if endpoint.tcp and endpoint.verify and situation.file(effective_settings.CA) is None:
-        yield Finding(
-            "anchors-missing",
-            CRITICAL,
-            endpoint.paths.get(effective_settings.CA, ""),
-            "tlscacert names no file with certificates, so the authorities of the operating system decide who may connect",
-            "portcullis.docker_tls.site with docker_daemon_existing_settings: adopt sets it",
-        )
+        text = "tlscacert names no file with certificates, so the authorities of the operating system decide who may connect"
+        yield _known("anchors-missing", endpoint.paths.get(effective_settings.CA, ""), text)
     for key, path in endpoint.paths.items():
         if (os.path.realpath(path) + "/").startswith(_TEMPORARY) and endpoint.tcp:
-            yield Finding(
-                "files-not-lasting",
-                WARNING,
-                path,
-                f"dockerd's {key} is in a temporary directory, so Docker may not start after a reboot",
-                "portcullis.docker_tls.site keeps them in /etc/docker/certs",
-            )
+            text = f"dockerd's {key} is in a temporary directory, so Docker may not start after a reboot"
+            yield _known("files-not-lasting", path, text)
 
 
 def _certificates(situation: Situation) -> t.Iterator[Finding]:
@@ -184,89 +192,60 @@ def _certificates(situation: Situation) -> t.Iterator[Finding]:
         yield from _dates(anchor, anchor_path, now, _AUTHORITY_SOON, "the CA", "authority")
         yield from _strength(anchor, anchor_path, "the CA")
         if leaf is not None and renewal.is_below(leaf, anchor) and not situation.managed:
-            yield Finding(
-                "one-authority-for-both",
-                WARNING,
-                anchor_path,
-                f"the CA {anchor.subject} signs servers and clients, so a server certificate that is also valid for clients opens every host",
-                "It can be adopted for both; rotate away from it when that suits you (portcullis.docker_tls.rotate_ca)",
-            )
+            text = f"the CA {anchor.subject} signs servers and clients, so a server certificate that is also valid for clients opens every host"
+            yield _known("one-authority-for-both", anchor_path, text)
 
 
 def _strict_clients(situation: Situation) -> t.Iterator[Finding]:
     """Report which CAs of dockerd strict clients refuse, before anything depends on them."""
     fact = situation.file(effective_settings.CA)
+    path = situation.endpoint.paths.get(effective_settings.CA, "")
     for certificate in reader.load_certificates(fact.content, fact.path) if fact and fact.certificates else ():
-        subject = reader.name_text(certificate.subject)
-        for code, words in (
-            verify.strict_faults(certificate) if reader.view_certificate(certificate).is_authority else ()
-        ):
-            text = (
-                f"the CA {subject} {words}: strict clients (Python from 3.13 on) refuse every certificate that it signs"
-            )
-            yield Finding(
-                code, WARNING, situation.endpoint.paths.get(effective_settings.CA, ""), text, verify.STRICT_WAY
-            )
+        if not reader.view_certificate(certificate).is_authority:
+            continue
+        for code, words in verify.strict_faults(certificate):
+            who = f"the CA {reader.name_text(certificate.subject)} {words}"
+            text = f"{who}: strict clients (Python from 3.13 on) refuse every certificate that it signs"
+            yield Finding(code, WARNING, path, text, verify.STRICT_WAY)
 
 
 def _leaf(situation: Situation, leaf: CertificateView, path: str) -> t.Iterator[Finding]:
     yield from _dates(leaf, path, situation.now, _LEAF_SOON, "the server certificate", "certificate")
     yield from _strength(leaf, path, "the server certificate")
     if not leaf.names:
-        yield Finding(
-            "names-missing",
-            WARNING,
-            path,
-            "the server certificate has no subject alternative name; clients of today refuse it, so some are configured not to verify",
-            _SITE,
-        )
+        text = "the server certificate has no subject alternative name; clients of today refuse it, so some are configured not to verify"
+        yield _known("names-missing", path, text)
     if "clientAuth" in leaf.extended_key_usages or not leaf.extended_key_usages:
-        yield Finding(
-            "server-is-client",
-            WARNING,
-            path,
-            "the server certificate is also valid for clients: this host's key opens every host that admits the same CA",
-            _SITE + " for servers only; the old one continues to be accepted until its CA is rotated away",
+        text = (
+            "the server certificate is also valid for clients: this host's key opens every host that admits the same CA"
         )
+        yield _known("server-is-client", path, text)
     key = situation.file(effective_settings.KEY)
     if key is not None and key.key is not None and key.key.fingerprint not in ("", leaf.public_key_fingerprint):
-        yield Finding("key-mismatch", CRITICAL, key.path, "dockerd's key is not that of its certificate", _SITE)
+        yield _known("key-mismatch", key.path, "dockerd's key is not that of its certificate")
     if situation.served_fingerprint not in ("", leaf.fingerprint_sha256):
-        yield Finding(
-            "served-not-stored",
-            WARNING,
-            path,
-            "dockerd still serves another certificate than the one in the file: it was not restarted",
-            "portcullis.docker_tls.site restarts it once, with its own files",
-        )
+        text = "dockerd still serves another certificate than the one in the file: it was not restarted"
+        yield _known("served-not-stored", path, text)
 
 
 def _dates(
     view: CertificateView, path: str, now: datetime, soon: timedelta, what: str, code: str
 ) -> t.Iterator[Finding]:
+    end = isoformat(view.not_after)
     if now >= view.not_after:
-        yield Finding(
-            f"{code}-expired", CRITICAL, path, f"{what} ({view.subject}) expired at {isoformat(view.not_after)}",
-            "Run portcullis.docker_tls.site; an expired CA cannot be adopted" if code == "authority" else _SITE,
-        )  # fmt: skip
+        yield _known(f"{code}-expired", path, f"{what} ({view.subject}) expired at {end}")
     elif view.not_after - now < soon:
-        days = (view.not_after - now).days
-        yield Finding(
-            f"{code}-expires-soon", WARNING, path, f"{what} ({view.subject}) ends {isoformat(view.not_after)}, in {days} days",
-            "Adopt it and rotate away soon (portcullis.docker_tls.rotate_ca)" if code == "authority" else _SITE,
-        )  # fmt: skip
+        text = f"{what} ({view.subject}) ends {end}, in {(view.not_after - now).days} days"
+        yield _known(f"{code}-expires-soon", path, text)
 
 
 def _strength(view: CertificateView, path: str, what: str) -> t.Iterator[Finding]:
     kind, _dash, size = view.key_type.partition("-")
     if kind == "rsa" and size.isdigit() and int(size) < 2048:
-        yield Finding(
-            "key-weak", CRITICAL, path, f"{what} ({view.subject}) has a key of type {view.key_type}", "Replace it: run portcullis.docker_tls.site"
-        )  # fmt: skip
+        yield _known("key-weak", path, f"{what} ({view.subject}) has a key of type {view.key_type}")
     if not view.is_authority and any(word in view.signature_algorithm.lower() for word in _WEAK_SIGNATURES):
-        yield Finding(
-            "signature-weak", WARNING, path, f"{what} is signed with {view.signature_algorithm}, which clients refuse", _SITE
-        )  # fmt: skip
+        text = f"{what} is signed with {view.signature_algorithm}, which clients refuse"
+        yield _known("signature-weak", path, text)
 
 
 def _keys(situation: Situation) -> t.Iterator[Finding]:
@@ -295,34 +274,22 @@ def _key(situation: Situation, fact: FileFact, kind: str) -> t.Iterator[Finding]
     others = fact.mode & 0o077
     if others:
         who = "every user" if others & 0o007 else "its group"
-        yield Finding(
-            "key-readable",
-            CRITICAL if others & 0o007 and not encrypted else WARNING,
-            fact.path,
-            f"{whose} private key has mode {fact.mode:04o}: {who} on this host can read it",
-            f"chmod {0o400 if fact.uid == 0 else 0o600:04o} {shlex.quote(fact.path)}; treat the key as known to others if this matters",
-            "mode",
-        )
+        severity = CRITICAL if others & 0o007 and not encrypted else WARNING
+        text = f"{whose} private key has mode {fact.mode:04o}: {who} on this host can read it"
+        change = f"chmod {0o400 if fact.uid == 0 else 0o600:04o} {shlex.quote(fact.path)}"
+        way = f"{change}; treat the key as known to others if this matters"
+        yield Finding("key-readable", severity, fact.path, text, way, "mode")
     temporary = fact.path.startswith(_TEMPORARY)
     if kind == "ca" and not situation.is_ca_host and not temporary:
-        yield Finding(
-            "authority-key-on-host",
-            WARNING if encrypted else CRITICAL,
-            fact.path,
-            f"the CA's private key{'' if encrypted else ', without a passphrase,'} is on a Docker host: root on this host can make clients for all "
-            "hosts",
-            "Once the CA is adopted, this copy is not needed here any more",
-            "" if in_use else "move",
-        )
+        key = f"the CA's private key{'' if encrypted else ', without a passphrase,'}"
+        text = f"{key} is on a Docker host: root on this host can make clients for all hosts"
+        way, action = "Once the CA is adopted, this copy is not needed here any more", "" if in_use else "move"
+        yield Finding("authority-key-on-host", WARNING if encrypted else CRITICAL, fact.path, text, way, action)
     elif (temporary or kind == "ca" or _is_insecure(fact, kind)) and not in_use:
-        yield Finding(
-            "key-left-behind",
-            CRITICAL if temporary and not encrypted else WARNING,
-            fact.path,
-            f"{whose} private key was left {'in a temporary directory' if temporary else 'where it was made'}",
-            "It is not used from there; it can be moved to a private directory",
-            "move",
-        )
+        severity = CRITICAL if temporary and not encrypted else WARNING
+        text = f"{whose} private key was left {'in a temporary directory' if temporary else 'where it was made'}"
+        way = "It is not used from there; it can be moved to a private directory"
+        yield Finding("key-left-behind", severity, fact.path, text, way, "move")
 
 
 def _is_insecure(fact: FileFact, kind: str) -> bool:
@@ -337,27 +304,18 @@ def _unit(unit: Unit) -> t.Iterator[Finding]:
     if unit.changed or (unit.changed is None and suspect):
         where = unit_diff.changed_lines(unit.original, unit.text) if unit.original else suspect
         lines = f": {', '.join(where)}" if where else ""
-        action, how = _unit_repair(unit)
-        yield Finding(
-            "unit-edited",
-            WARNING,
-            unit.path,
-            f"the unit of the package {unit.package} was edited{lines}; the package's next upgrade removes the edit or asks about it",
-            how,
-            action,
-        )
+        edited = f"the unit of the package {unit.package} was edited{lines}"
+        text = f"{edited}; the package's next upgrade removes the edit or asks about it"
+        code, severity = "unit-edited", WARNING
     elif unit.packaged_path:
         where = unit_diff.changed_lines(unit.original, unit.text) if unit.original else ()
         lines = f" It differs in {', '.join(where)}." if where else ""
-        action, how = _unit_repair(unit)
-        yield Finding(
-            "unit-replaced",
-            INFO,
-            unit.path,
-            f"the whole unit was copied to /etc, so changes of the package's ({unit.packaged_path}) no longer reach it.{lines}",
-            how,
-            action,
-        )
+        text = f"the whole unit was copied to /etc, so changes of the package's ({unit.packaged_path}) no longer reach it.{lines}"
+        code, severity = "unit-replaced", INFO
+    else:
+        return
+    action, way = _unit_repair(unit)
+    yield Finding(code, severity, unit.path, text, way, action)
 
 
 def _unit_repair(unit: Unit) -> tuple[str, str]:
@@ -366,10 +324,8 @@ def _unit_repair(unit: Unit) -> tuple[str, str]:
         reinstall = unit.reinstall or "Reinstall the package"
         kept = "Its settings of TLS and listeners are taken over by a drop-in"
         if unit.packaged_path:
-            return (
-                "",
-                f"{unit.packaged_path} is not known to be the package's own either: {reinstall}, then run again. {kept}",
-            )
+            unknown = f"{unit.packaged_path} is not known to be the package's own either"
+            return "", f"{unknown}: {reinstall}, then run again. {kept}"
         return "", f"{reinstall} (the package's own text is not on this host). {kept}"
     dropin, obstacles = unit_diff.as_dropin(unit.original, unit.text, unit.path)
     if obstacles:
