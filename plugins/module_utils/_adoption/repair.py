@@ -29,13 +29,10 @@ from .files import read_fact
 
 MODES, STRAY_KEYS, UNITS = "modes", "stray_keys", "units"
 _ACTIONS = {MODES: "mode", STRAY_KEYS: "move", UNITS: "unit"}
-_PROPERTIES = tuple(
-    """
-    Type Environment EnvironmentFiles UnsetEnvironment After Before Wants Requires LimitNOFILE LimitNPROC
-    LimitCORE LimitMEMLOCK TasksMax TimeoutStartUSec TimeoutStopUSec Restart RestartUSec KillMode Delegate
-    OOMScoreAdjust MountFlags ExecMainPID ActiveState
-    """.split()
-)
+_PROPERTIES = (
+    "Type Environment EnvironmentFiles UnsetEnvironment After Before Wants Requires LimitNOFILE LimitNPROC LimitCORE LimitMEMLOCK TasksMax "
+    "TimeoutStartUSec TimeoutStopUSec Restart RestartUSec KillMode Delegate OOMScoreAdjust MountFlags ExecMainPID ActiveState"
+).split()
 
 
 @dataclass(frozen=True)
@@ -57,22 +54,13 @@ def plan(findings: t.Iterable[assess.Finding], wanted: t.Container[str], directo
     actions = {action for name, action in _ACTIONS.items() if name in wanted}
     chosen = [one for one in findings if one.action in actions]
     moved = {one.path: one for one in chosen if one.action == "move"}
-    repairs = [Repair(one.code, one.path, os.path.join(directory, _flat(one.path))) for one in moved.values()]
-    repairs += [
-        Repair(one.code, one.path, "only its owner can read it")
-        for one in chosen
-        if one.action == "mode" and one.path not in moved
-    ]
-    repairs += [
-        Repair(
-            one.code,
-            one.path,
-            "the package's own text; the edits are in a drop-in, the former text is in the quarantine",
-        )
-        for one in chosen
-        if one.action == "unit"
-    ]
-    return tuple(repairs)
+    closed = [one for one in chosen if one.action == "mode" and one.path not in moved]
+    restored = "the package's own text; the edits are in a drop-in, the former text is in the quarantine"
+    return (
+        *(Repair(one.code, one.path, os.path.join(directory, _flat(one.path))) for one in moved.values()),
+        *(Repair(one.code, one.path, "only its owner can read it") for one in closed),
+        *(Repair(one.code, one.path, restored) for one in chosen if one.action == "unit"),
+    )
 
 
 def _flat(path: str) -> str:
@@ -102,9 +90,8 @@ def _open_key(path: str) -> int:
             raise OSError(0, "it is not a private key any more")
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise TlsError(
-            f"{path} was to be repaired, but {error.strerror}", hint="Run again.", code="file-changed"
-        ) from error
+        text = f"{path} was to be repaired, but {error.strerror}"
+        raise TlsError(text, hint="Run again.", code="file-changed") from error
 
 
 def _close(path: str) -> None:
@@ -184,15 +171,10 @@ def kept(target: str, data: bytes) -> str:
 
 def _check(systemd: Systemd, unit: Unit, obstacles: t.Sequence[str], dropin_path: str, dropin: str) -> None:
     """Refuse where it is not certain what would happen."""
-    if (
-        not unit.original
-        or obstacles
-        or os.path.islink(unit.path)
-        or _files.read_bytes_or_none(unit.path) != _bytes(unit.text)
-    ):
-        raise TlsError(
-            f"{unit.path} was to be repaired, but it is another file now", hint="Run again.", code="file-changed"
-        )
+    is_other = os.path.islink(unit.path) or _files.read_bytes_or_none(unit.path) != _bytes(unit.text)
+    if not unit.original or obstacles or is_other:
+        text = f"{unit.path} was to be repaired, but it is another file now"
+        raise TlsError(text, hint="Run again.", code="file-changed")
     if unit.packaged_path and _files.read_bytes_or_none(unit.packaged_path) != _bytes(unit.original):
         raise TlsError(f"{unit.packaged_path} is another file now", hint="Run again.", code="file-changed")
     if systemd.show().service.need_daemon_reload:

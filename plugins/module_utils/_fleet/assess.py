@@ -45,6 +45,7 @@ _SITE = "Run portcullis.docker_tls.site."
 _NEXT_ANCHOR = (
     "Add the issuer's next root or intermediate certificate to its ca_content, and run portcullis.docker_tls.site."
 )
+_WITHOUT_CA = "Certificates are compared with the authorities in the clients' ca.pem, and access groups by their names."
 _LEDGER = "Restore the CA directory from its backup (portcullis.docker_tls.restore_ca)."
 _ROTATE = "It needs a new generation; no certificate that it signed outlives it. Run portcullis.docker_tls.rotate_ca."
 _WHOLE_SITE = "Run portcullis.docker_tls.site for the whole inventory."
@@ -89,40 +90,27 @@ def assess_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: date
 
 def assess_ca(authorities: Authorities, ledger: Ledger) -> CaStatus:
     """Assess whether the CA host could be read and whether its ledger is intact."""
-    findings = []
+    return CaStatus(order(_ca_findings(authorities, ledger)), authorities, ledger)
+
+
+def _ca_findings(authorities: Authorities, ledger: Ledger) -> t.Iterator[Finding]:
     where = f"{authorities.path} on {authorities.host}"
     if authorities.state in (NOT_READABLE, UNREACHABLE):
-        findings.append(
-            Finding(
-                "ca-not-readable",
-                "unknown",
-                f"the authorities in {where} could not be read: {authorities.problem}",
-                "Certificates are compared with the authorities in the clients' ca.pem, and access groups by their names.",
-            )
-        )
+        text = f"the authorities in {where} could not be read: {authorities.problem}"
+        yield Finding("ca-not-readable", "unknown", text, _WITHOUT_CA)
     elif authorities.state == MISSING:
-        findings.append(Finding("ca-missing", "warning", f"there is no CA in {where}", _SITE))
-    findings.extend(_ledger_findings(ledger, authorities))
-    return CaStatus(order(findings), authorities, ledger)
-
-
-def _ledger_findings(ledger: Ledger, authorities: Authorities) -> t.Iterator[Finding]:
+        yield Finding("ca-missing", "warning", f"there is no CA in {where}", _SITE)
     if ledger.state == "tampered":
         advice = "Nothing is issued any more until the CA directory is restored from its backup."
         yield Finding("ledger-tampered", "critical", ledger.problem, advice)
     elif ledger.state == "torn":
         yield Finding("ledger-torn", "warning", ledger.problem, "The next run that issues anything repairs it.")
     elif ledger.state == "missing" and any(not anchor.external for anchor in authorities.anchors):
-        yield Finding(
-            "ledger-missing", "warning", f"there are authorities in {authorities.path}, but no ledger", _LEDGER
-        )
+        text = f"there are authorities in {authorities.path}, but no ledger"
+        yield Finding("ledger-missing", "warning", text, _LEDGER)
     elif ledger.state == NOT_READABLE and authorities.state == READ:
-        yield Finding(
-            "ledger-not-readable",
-            "unknown",
-            ledger.problem,
-            "Correct its owner and mode (root or the account of the CA, 0600).",
-        )
+        advice = "Correct its owner and mode (root or the account of the CA, 0600)."
+        yield Finding("ledger-not-readable", "unknown", ledger.problem, advice)
 
 
 def assess_client(
@@ -153,30 +141,25 @@ def _left_behind(facts: ClientFacts, known: trust.Trust) -> t.Iterator[Finding]:
     for one in facts.former:
         if one.certificate is None or known.signer(one.certificate, one.chain, ours) is None:
             continue
-        directory = one.path.rpartition("/")[0]
-        text = (
-            f"{directory} has a bundle too, whose certificate is valid until {one.certificate.view.not_after:%Y-%m-%d}: its directory was changed, and no run "
-            "renews or removes the former one"
-        )
+        directory, end = one.path.rpartition("/")[0], f"{one.certificate.view.not_after:%Y-%m-%d}"
+        also = f"{directory} has a bundle too, whose certificate is valid until {end}"
+        text = f"{also}: its directory was changed, and no run renews or removes the former one"
         advice = f"Point what uses it to {facts.stored.path.rpartition('/')[0] or 'the present directory'}, then remove {directory}."
         yield Finding("left-behind", "warning", text, advice)
 
 
 def _no_bundle(stored: Stored) -> Finding:
-    where = stored.path or "the bundle"
+    where, problem = stored.path or "the bundle", stored.problem
     if stored.state == MISSING:
         return Finding("missing", "warning", f"{where} is not there", _SITE)
     if stored.state == INVALID:
-        return Finding("unreadable", "critical", f"{where}: {stored.problem}", _SITE)
+        return Finding("unreadable", "critical", f"{where}: {problem}", _SITE)
     if stored.state == UNREACHABLE:
-        return Finding(
-            "host-unreachable", "unknown", f"the machine cannot be reached: {stored.problem}", assess_host.REACH
-        )
+        text = f"the machine cannot be reached: {problem}"
+        return Finding("host-unreachable", "unknown", text, assess_host.REACH)
     if stored.state == NOT_ASKED:
         return Finding("not-asked", "unknown", "disks were not checked", "docker_status_read_hosts: true reads them.")
-    return Finding(
-        "not-readable", "unknown", f"{where} is not readable: {stored.problem}", assess_host.readable(stored.problem)
-    )
+    return Finding("not-readable", "unknown", f"{where} is not readable: {problem}", assess_host.readable(problem))
 
 
 def _signed_by_its_group(
@@ -209,10 +192,8 @@ def _admitted_nowhere(facts: ClientFacts, signer: Anchor, hosts: t.Sequence[Host
         text = f"it is of {signer.id}, which no host admits now, so it opens none"
         return Finding("admitted-nowhere", "warning", text, _WHOLE_SITE)
     text = f"it opens no host: none of those asked has its access group {facts.group} in docker_daemon_access_groups"
-    advice = (
-        f"Add {facts.group} to docker_daemon_access_groups of the hosts that it should open, or remove {facts.client} from "
-        "docker_client_cert_clients."
-    )
+    add = f"Add {facts.group} to docker_daemon_access_groups of the hosts that it should open"
+    advice = f"{add}, or remove {facts.client} from docker_client_cert_clients."
     return Finding("admitted-nowhere", "warning", text, advice)
 
 
@@ -220,11 +201,9 @@ def _admitted_by(certificate: Certificate, hosts: t.Sequence[HostStatus]) -> str
     """Return which hosts still admit a certificate whose authority the CA has given up: those that had no run since."""
     unit = re.search(r"(?:^|,)OU=([^,]+)", certificate.view.issuer)
     still = [host.facts.name for host in hosts if unit and admits(host, unit[1])]
-    if still:
-        return (
-            f"only {access_text.named(still)} {'admits' if len(still) == 1 else 'admit'} it, until the next run there"
-        )
-    return "no host that was asked admits it"
+    if not still:
+        return "no host that was asked admits it"
+    return f"only {access_text.named(still)} {'admits' if len(still) == 1 else 'admit'} it, until the next run there"
 
 
 def _trusts_the_servers(stored: Stored, known: trust.Trust) -> Finding | None:
@@ -273,11 +252,10 @@ def _refuses(host: HostStatus, facts: ClientCertificate) -> bool:
 
 def _lists_of(host: HostStatus, generation: str) -> t.Iterator[RevocationList]:
     """Yield the lists of a generation that the host's proxy checks, each signed by an authority that the host admits."""
+    anchors = host.facts.stored.client_anchors or ()
     for one in host.facts.stored.revocation_lists:
-        anchors = (anchor.raw for anchor in host.facts.stored.client_anchors or ())
-        if f"OU={generation}" in one.issuer.split(",") and any(
-            revocation_list.is_by(one, anchor) for anchor in anchors
-        ):
+        is_of_generation = f"OU={generation}" in one.issuer.split(",")
+        if is_of_generation and any(revocation_list.is_by(one, anchor.raw) for anchor in anchors):
             yield one
 
 

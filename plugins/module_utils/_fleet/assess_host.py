@@ -95,10 +95,8 @@ def _ended_lists(facts: HostFacts, now: datetime) -> t.Iterator[Finding]:
     """Name lists of other issuers that have ended: the proxy still checks them, and nothing newer (``_proxy.config``)."""
     for one in facts.stored.revocation_lists:
         if one.next_update is not None and one.next_update <= now:
-            text = (
-                f"the revocation list of {one.issuer} has ended ({isoformat(one.next_update)}): its proxy still refuses the certificates in it, and "
-                "admits those that were revoked since then"
-            )
+            ended = f"the revocation list of {one.issuer} has ended ({isoformat(one.next_update)})"
+            text = f"{ended}: its proxy still refuses the certificates in it, and admits those that were revoked since then"
             yield Finding("revocation-list-ended", "warning", text, _SITE)
 
 
@@ -118,16 +116,14 @@ def endpoint(facts: HostFacts) -> str:
 def _wire(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> t.Iterator[Finding]:
     served = facts.served
     rewritten = facts.stored.configured is False
+    where = endpoint(facts)
     if served.state == UNREACHABLE and rewritten:
-        text = f"{endpoint(facts)} is closed: daemon.json does not have its settings; another tool may have rewritten the file"
+        text = f"{where} is closed: daemon.json does not have its settings; another tool may have rewritten the file"
         yield Finding("endpoint-closed", "critical", text, _SITE)
-        return
-    if served.state == UNREACHABLE:
-        yield Finding("unreachable", "critical", f"{endpoint(facts)} does not answer: {served.problem}", _NO_ANSWER)
-        return
-    if served.state == INVALID:
-        yield Finding("no-tls", "critical", f"{endpoint(facts)}: {served.problem}", _SITE)
-        return
+    elif served.state == UNREACHABLE:
+        yield Finding("unreachable", "critical", f"{where} does not answer: {served.problem}", _NO_ANSWER)
+    elif served.state == INVALID:
+        yield Finding("no-tls", "critical", f"{where}: {served.problem}", _SITE)
     if served.state != READ or served.certificate is None:
         return
     if rewritten and not [*_difference(facts.stored.certificate, served.certificate)]:
@@ -146,12 +142,9 @@ def _wire(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds
     if validity is not None:
         yield validity
     if not trust.covers(served.certificate.view.names, facts.address):
-        yield Finding(
-            "name-not-covered",
-            "warning",
-            f"the certificate that it serves is not for {facts.address}, by which the inventory reaches it",
-            "Clients that use this address refuse it. Add it to docker_server_cert_names.",
-        )
+        text = f"the certificate that it serves is not for {facts.address}, by which the inventory reaches it"
+        advice = "Clients that use this address refuse it. Add it to docker_server_cert_names."
+        yield Finding("name-not-covered", "warning", text, advice)
 
 
 def _issuer(
@@ -162,12 +155,9 @@ def _issuer(
         return
     signer = known.signer(certificate, chain, servers)
     if signer is None:
-        yield Finding(
-            "foreign",
-            "critical",
-            f"{what} is of a foreign authority ({certificate.view.issuer}): no client of ours accepts it",
-            "Another tool configured this daemon, or another machine answers. " + _SITE,
-        )
+        text = f"{what} is of a foreign authority ({certificate.view.issuer}): no client of ours accepts it"
+        advice = f"Another tool configured this daemon, or another machine answers. {_SITE}"
+        yield Finding("foreign", "critical", text, advice)
         return
     if signer.external:
         yield trust.external_finding(known, signer, certificate, what)
@@ -233,9 +223,8 @@ def _access_findings(facts: HostFacts, access: trust.Access, known: trust.Trust)
     level = "critical" if known.complete else "warning"
     advice = _RESTART if _restart_mends(facts, known) else _SITE
     if access.unwanted:
-        text = (
-            f"the running daemon admits {', '.join(access.unwanted)}, which docker_daemon_access_groups does not have"
-        )
+        unwanted = ", ".join(access.unwanted)
+        text = f"the running daemon admits {unwanted}, which docker_daemon_access_groups does not have"
         yield Finding("admits-unwanted", level, text, advice)
     if access.missing:
         text = f"the running daemon does not admit {', '.join(access.missing)}: its clients cannot connect"
