@@ -93,9 +93,8 @@ def directories(named: t.Iterable[str], places: t.Iterable[str] = PLACES) -> tup
     found = set(beside)
     for directory in beside:
         above = os.path.dirname(directory)
-        found.update(
-            [above] if os.path.dirname(above) != above else []
-        )  # without /etc and /root: their relevant parts are in PLACES
+        if os.path.dirname(above) != above:  # without /etc and /root: their relevant parts are in PLACES
+            found.add(above)
         found.update(sorted(filter(os.path.isdir, glob.glob(os.path.join(glob.escape(directory), "*"))))[:_MOST_BELOW])
     for pattern in places:
         found.update(glob.glob(os.path.expanduser(pattern)))

@@ -98,13 +98,9 @@ def assessed(host: HostState, where: Where, unit: assess.Unit) -> Inspection:
 
 
 def _relay_finding(path: str) -> assess.Finding:
-    return assess.Finding(
-        "plain-port-relayed",
-        assess.CRITICAL,
-        path,
-        "the old plain port is still served (docker_adopt_keep_2375): anyone who reaches it is root on this host",
-        "Move its clients to the secured endpoint, then run portcullis.docker_tls.adopt with docker_adopt_keep_2375: false",
-    )
+    text = "the old plain port is still served (docker_adopt_keep_2375): anyone who reaches it is root on this host"
+    way = "Move its clients to the secured endpoint, then run portcullis.docker_tls.adopt with docker_adopt_keep_2375: false"
+    return assess.Finding("plain-port-relayed", assess.CRITICAL, path, text, way)
 
 
 def _endpoint(host: HostState, where: Where) -> tuple[effective_settings.Endpoint, bool]:
@@ -150,11 +146,7 @@ def report(inspection: Inspection) -> dict[str, t.Any]:
         "where": dict(endpoint.where),
         "names": list(situation.leaf.names) if situation.leaf is not None and endpoint.tls else [],
         "searched": list(inspection.searched)[:_MOST_SHOWN],
-        "unit": {
-            "path": situation.unit.path,
-            "package": situation.unit.package,
-            "changed": situation.unit.changed,
-        },
+        "unit": {name: getattr(situation.unit, name) for name in ("path", "package", "changed")},
         "authorities": _authorities(situation, related, anchors),
         "certificates": _certificates(situation, related),
         "findings": [dict(vars(one)) for one in inspection.findings],
@@ -171,20 +163,18 @@ def _authorities(
         for view, content in zip(fact.certificates, _each(fact.content)):
             if not view.is_authority or related.get(view.public_key_fingerprint) != "ca":
                 continue
-            admits = view.fingerprint_sha256 in anchors
             signs = ["server"] if leaf is not None and renewal.is_below(leaf, view) else []
-            found.setdefault(
-                view.fingerprint_sha256,
-                {
-                    "subject": view.subject,
-                    "fingerprint_sha256": view.fingerprint_sha256,
-                    "not_after": view.to_dict()["not_after"],
-                    "certificate_path": fact.path,
-                    "certificate_content": content,
-                    "signs": [*signs, *(["clients"] if admits else [])],
-                    "keys": _keys_of(situation, view.public_key_fingerprint, fact.path),
-                },
-            )
+            signs += ["clients"] if view.fingerprint_sha256 in anchors else []
+            authority = {
+                "subject": view.subject,
+                "fingerprint_sha256": view.fingerprint_sha256,
+                "not_after": view.to_dict()["not_after"],
+                "certificate_path": fact.path,
+                "certificate_content": content,
+                "signs": signs,
+                "keys": _keys_of(situation, view.public_key_fingerprint, fact.path),
+            }
+            found.setdefault(view.fingerprint_sha256, authority)
     return list(found.values())
 
 
@@ -196,15 +186,12 @@ def _each(content: str) -> list[str]:
 
 def _keys_of(situation: assess.Situation, fingerprint: str, beside: str) -> list[dict[str, t.Any]]:
     """Return where a CA's key lies; an encrypted one counts where it lies beside the certificate."""
-    return [
-        {"path": fact.path, "encrypted": fact.key.encrypted}
-        for fact in situation.files
-        if fact.key is not None
-        and (
-            fact.key.fingerprint == fingerprint
-            or (fact.key.encrypted and os.path.dirname(fact.path) == os.path.dirname(beside))
-        )
-    ]
+    found = []
+    for fact in situation.files:
+        is_beside = os.path.dirname(fact.path) == os.path.dirname(beside)
+        if fact.key and (fact.key.fingerprint == fingerprint or (fact.key.encrypted and is_beside)):
+            found.append({"path": fact.path, "encrypted": fact.key.encrypted})
+    return found
 
 
 def _certificates(situation: assess.Situation, related: t.Mapping[str, str]) -> list[dict[str, t.Any]]:
@@ -213,13 +200,6 @@ def _certificates(situation: assess.Situation, related: t.Mapping[str, str]) -> 
     for fact in situation.files:
         for view in fact.certificates[:1]:
             if not view.is_authority and view.public_key_fingerprint in related:
-                found.setdefault(
-                    view.fingerprint_sha256,
-                    {
-                        "content": fact.content,
-                        "source": fact.path,
-                        "subject": view.subject,
-                        "not_after": view.to_dict()["not_after"],
-                    },
-                )
+                own = {"content": fact.content, "source": fact.path, "subject": view.subject}
+                found.setdefault(view.fingerprint_sha256, {**own, "not_after": view.to_dict()["not_after"]})
     return list(found.values())

@@ -51,21 +51,12 @@ def unit_of(path: str, run: Run | None = None, packaged: t.Sequence[str] = PACKA
 
 def _copy(path: str, text: str, run: Run, packaged: t.Sequence[str]) -> Unit:
     """Return a unit of the administrator's, with the package's that it hides."""
-    beneath = next(
-        (one for one in (os.path.join(d, os.path.basename(path)) for d in packaged) if os.path.isfile(one)), ""
-    )
+    beneath = next(filter(os.path.isfile, (os.path.join(one, os.path.basename(path)) for one in packaged)), "")
     if not beneath or os.path.islink(path):
         return Unit(path, text=text)
     below = unit_of(beneath, run, ())
-    return Unit(
-        path,
-        below.package,
-        None,
-        below.reinstall,
-        text=text,
-        original=below.text if below.changed is False else "",
-        packaged_path=beneath,
-    )
+    original = below.text if below.changed is False else ""
+    return Unit(path, below.package, None, below.reinstall, text, original, beneath)
 
 
 def _text(path: str) -> str:

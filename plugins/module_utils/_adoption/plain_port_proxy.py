@@ -60,12 +60,8 @@ def wanted(urls: t.Iterable[str], unit_directory: str, docker_socket: str, proxy
     head = "# Managed by Ansible (portcullis.docker_tls)\n[Unit]\nDescription=Docker's API without TLS, for clients that have not moved yet\n"
     socket = f"{head}\n[Socket]\n{listens}FreeBind=yes\n\n[Install]\nWantedBy=sockets.target\n"
     service = f"{head}Requires={UNIT}.socket\nAfter={UNIT}.socket\n\n[Service]\nExecStart={proxy} {docker_socket}\n"
-    return Relay(
-        {
-            os.path.join(unit_directory, f"{UNIT}.socket"): socket,
-            os.path.join(unit_directory, f"{UNIT}.service"): service,
-        }
-    )
+    kinds = {"socket": socket, "service": service}
+    return Relay({os.path.join(unit_directory, f"{UNIT}.{kind}"): text for kind, text in kinds.items()})
 
 
 def docker_socket(paths: t.Iterable[str]) -> str:
@@ -108,9 +104,9 @@ def ensure(
 
 
 def _proxy() -> str:
-    for path in _PROXIES:
-        if os.path.exists(path):
-            return path
+    path = next(filter(os.path.exists, _PROXIES), "")
+    if path:
+        return path
     raise TlsError(
         "systemd-socket-proxyd is not on this host, so the plain port cannot be served on beside the secured one",
         hint="Leave docker_adopt_keep_2375 false: the plain port is then closed when the endpoint is secured.",

@@ -16,6 +16,7 @@ import os
 import re
 import shlex
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -41,21 +42,14 @@ PENDING_KEY = "key.pem.new"
 DIRECTORY_MODE = 0o700
 MODES = {CA: 0o444, CERTIFICATE: 0o444, KEY: 0o400, ENVIRONMENT: 0o600}
 
-#: Why a bundle is written, in the order in which it is reported.
-REASONS = (
-    "directory-missing",
-    "certificate-changed",
-    "key-changed",
-    "ca-changed",
-    "environment-changed",
-    "permissions-changed",
-)
+#: Why a bundle is written, in the order in which it is reported; those between the first and the last are about one file.
 _REASON_OF = {
     CERTIFICATE: "certificate-changed",
     KEY: "key-changed",
     CA: "ca-changed",
     ENVIRONMENT: "environment-changed",
 }
+REASONS = ("directory-missing", *_REASON_OF.values(), "permissions-changed")
 
 
 @dataclass(frozen=True)
@@ -99,8 +93,9 @@ def resolve_all(options: t.Sequence[t.Mapping[str, t.Any]]) -> list[Bundle]:
     Raises TlsError ``bundle-duplicate``, ``user-unknown``, ``home-missing``, ``path-invalid``, ``docker-host-invalid``.
     """
     bundles = [_resolve(each) for each in options]
-    for what, values in (("id", [b.id for b in bundles]), ("directory", [b.directory for b in bundles])):
-        doubles = sorted({value for value in values if values.count(value) > 1})
+    for what in ("id", "directory"):
+        count = Counter(getattr(bundle, what) for bundle in bundles)
+        doubles = sorted(value for value in count if count[value] > 1)
         if doubles:
             raise TlsError(
                 f"two bundles have the same {what}: {', '.join(doubles)}",
@@ -302,13 +297,8 @@ def _is_foreign(name: str, found: Found, wanted: t.Mapping[str, bytes]) -> bool:
 
 
 def _has_same_client(found: Found, wanted: t.Mapping[str, bytes]) -> bool:
-    names = []
-    for data in (found.files.get(CERTIFICATE, b""), wanted[CERTIFICATE]):
-        try:
-            names.append(reader.view_certificate(reader.load_certificate(data, CERTIFICATE)).common_name)
-        except TlsError:
-            return False
-    return names[0] == names[1]
+    old, new = _view(found.files.get(CERTIFICATE, b"")), _view(wanted[CERTIFICATE])
+    return old is not None and new is not None and old.common_name == new.common_name
 
 
 def _families(data: bytes, *, issuer: bool = False) -> set[str]:
@@ -348,13 +338,10 @@ def _keep(plan: Plan, name: str, path: str) -> None:
     """Keep a file: as a copy, so that it is missing at no moment; what cannot be read is moved."""
     if name in plan.found.files:
         write_atomic(path, plan.found.files[name], MODES[name], gid=plan.bundle.owner.gid)
-    else:
-        _replace(os.path.join(plan.bundle.directory, name), path)
-
-
-def _replace(source: str, target: str) -> None:
+        return
+    source = os.path.join(plan.bundle.directory, name)
     try:
-        os.replace(source, target)
+        os.replace(source, path)
     except OSError as error:
         raise TlsError(
             f"cannot move {source} out of the way: {error.strerror}",

@@ -88,9 +88,10 @@ def _certificate(directory: str, owner: Owner) -> x509.Certificate | None:
     try:
         with acting_as(owner):
             data = read_regular(path)
-        found = reader.load_certificate(data, path) if data else None
-        if found is not None:
-            reader.view_certificate(found, path)  # a certificate with fields that cannot be read is none
+        if not data:
+            return None
+        found = reader.load_certificate(data, path)
+        reader.view_certificate(found, path)  # a certificate with fields that cannot be read is none
         return found
     except TlsError:
         return None
