@@ -36,12 +36,7 @@ def origin(operator: str = "") -> dict[str, str]:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         user = str(os.geteuid())
-    found = {
-        "user": user,
-        "login": os.environ.get("SUDO_USER", ""),
-        "host": socket.gethostname(),
-        "operator": operator,
-    }
+    found = {"user": user, "login": os.environ.get("SUDO_USER", ""), "host": socket.gethostname(), "operator": operator}
     return {name: value[:200] for name, value in found.items() if value}
 
 

@@ -117,12 +117,7 @@ def covers(generations: t.Iterable[store.StoredAuthority], entries: t.Iterable[a
     return all(has_list(one) and one.id in created for one in generations)
 
 
-def renew(
-    wanted: t.Iterable[store.StoredAuthority],
-    found: ledger.Scan,
-    passphrase: bytes,
-    now: datetime,
-) -> None:
+def renew(wanted: t.Iterable[store.StoredAuthority], found: ledger.Scan, passphrase: bytes, now: datetime) -> None:
     """Sign the lists of ``wanted`` again and write them. Only under the lock, after the ledger has their revocations."""
     for one in wanted:
         serials = {int(serial, 16) for serial in found.revoked.get(one.id, frozenset())}

@@ -121,10 +121,7 @@ def sign(
 
 
 def retire(
-    place: layout.CaDirectory,
-    gone: t.Sequence[store.StoredAuthority],
-    found: ledger.Scan,
-    audit: t.Mapping[str, t.Any],
+    place: layout.CaDirectory, gone: t.Sequence[store.StoredAuthority], found: ledger.Scan, audit: t.Mapping[str, t.Any]
 ) -> None:
     """Retire generations and destroy their keys. Only under the lock."""
     ledger.append(place, found, [{**create.entry("authority-retired", one.id, one.view), **audit} for one in gone])

@@ -54,12 +54,7 @@ class Adopted:
 
 
 def adopt(
-    place: layout.CaDirectory,
-    foreign: Foreign,
-    passphrase: bytes,
-    context: CallContext,
-    *,
-    predict: bool,
+    place: layout.CaDirectory, foreign: Foreign, passphrase: bytes, context: CallContext, *, predict: bool
 ) -> Adopted:
     """Make ``foreign`` generation 1 of each of its names; nothing changes where it is that already.
 

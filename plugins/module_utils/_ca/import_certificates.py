@@ -75,9 +75,7 @@ def record(
         result, contents = _decide(place, certificates, reason, found, context, complete)
         entries = list(result.entries)
         if "ledger-recorded" in result.reasons:
-            entries.append(
-                {"serial": "", "event": "ledger-recorded", "count": len(entries), **_common(context)},
-            )
+            entries.append({"serial": "", "event": "ledger-recorded", "count": len(entries), **_common(context)})
         if entries:
             ledger.append(place, found, entries)
             certificate_files.write_issued(place, contents)
@@ -139,11 +137,7 @@ def _taken(place: layout.CaDirectory, serial: str) -> bool:
 
 
 def _entry(
-    one: Found,
-    view: reader.CertificateView,
-    issuer: store.StoredAuthority,
-    reason: str,
-    context: CallContext,
+    one: Found, view: reader.CertificateView, issuer: store.StoredAuthority, reason: str, context: CallContext
 ) -> dict[str, t.Any]:
     profile = next((name for name in ("server", "client") if renewal.has_profile(view, name)), "both")
     return {

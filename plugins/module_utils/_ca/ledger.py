@@ -180,12 +180,7 @@ def owners(entry: t.Mapping[str, t.Any]) -> frozenset[str]:
 
 
 def _scan_lines(
-    place: CaDirectory,
-    stream: t.BinaryIO,
-    recorded: Head,
-    asked: frozenset[str],
-    holders: _Holders,
-    noted: Head | None,
+    place: CaDirectory, stream: t.BinaryIO, recorded: Head, asked: frozenset[str], holders: _Holders, noted: Head | None
 ) -> Scan:
     seq, size, torn = 0, 0, 0
     digest = GENESIS

@@ -65,9 +65,7 @@ def check_passphrase(
         raise TlsError(f"{short} has fewer than {MINIMUM_LENGTH} characters", hint=hint, code="passphrase-too-short")
     if _WELL_KNOWN.fullmatch(passphrase.casefold()) or len(set(passphrase)) < 4:
         raise TlsError(
-            f"{short} is known from examples, or one character repeated",
-            hint=hint,
-            code="passphrase-well-known",
+            f"{short} is known from examples, or one character repeated", hint=hint, code="passphrase-well-known"
         )
     encoded = passphrase.encode("utf-8", "surrogatepass")
     if len(encoded) > MAXIMUM_BYTES or any(ord(character) < 32 or ord(character) == 127 for character in passphrase):

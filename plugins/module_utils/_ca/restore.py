@@ -221,11 +221,7 @@ def _knows(place: layout.CaDirectory, head: Head) -> bool:
 
 
 def _record(
-    staging: layout.CaDirectory,
-    found: ledger.Scan,
-    result: Restored,
-    archive: str,
-    context: CallContext,
+    staging: layout.CaDirectory, found: ledger.Scan, result: Restored, archive: str, context: CallContext
 ) -> None:
     entry = {
         "serial": "",

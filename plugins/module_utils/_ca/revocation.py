@@ -290,10 +290,7 @@ def _unknown(place: layout.CaDirectory, found: t.Iterable[Verified], context: Ca
 
 
 def holdings(
-    entries: t.Iterable[t.Mapping[str, t.Any]],
-    revoked: t.Sequence[Revoked],
-    stored: store.Stored,
-    now: datetime,
+    entries: t.Iterable[t.Mapping[str, t.Any]], revoked: t.Sequence[Revoked], stored: store.Stored, now: datetime
 ) -> dict[str, set[tuple[str, str]]]:
     """Return by authority the pairs (revoked client, id of a generation that is there) with a valid certificate.
 

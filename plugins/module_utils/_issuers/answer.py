@@ -52,13 +52,7 @@ def load_anchors(text: str, what: str) -> list[x509.Certificate]:
 
 
 def accept(
-    order: Order,
-    answer: str,
-    anchors: t.Sequence[x509.Certificate],
-    now: datetime,
-    *,
-    issuer: str,
-    usage_hint: str,
+    order: Order, answer: str, anchors: t.Sequence[x509.Certificate], now: datetime, *, issuer: str, usage_hint: str
 ) -> Accepted:
     """Return the certificates of ``answer`` (PEM) to install, the answer to ``order``.
 

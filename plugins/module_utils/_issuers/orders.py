@@ -50,10 +50,7 @@ class Approved:
 
 
 def approve(
-    requests: t.Sequence[policy.SigningRequest],
-    renew_before: t.Mapping[str, str],
-    rules: policy.Rules,
-    now: datetime,
+    requests: t.Sequence[policy.SigningRequest], renew_before: t.Mapping[str, str], rules: policy.Rules, now: datetime
 ) -> Approved:
     """Return the orders for ``requests``, by the same rules for names as the CA of the collection has, but for its ledger.
 

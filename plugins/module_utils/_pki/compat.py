@@ -20,7 +20,7 @@ MISSING, TOO_OLD, BROKEN = "cryptography-missing", "cryptography-too-old", "cryp
 _HINTS = {
     BROKEN: "Reinstall it where it came from (on Debian and Ubuntu: apt-get install --reinstall python3-cryptography "
     "python3-cffi-backend), or remove the copy that pip put before the distribution's; nothing is installed over a broken one. "
-    "Or point ansible_python_interpreter at another Python.",
+    "Or point ansible_python_interpreter at another Python."
 }
 _HINT = (
     "Install the distribution's package (python3-cryptography on Debian, Ubuntu, Fedora and their like), "
