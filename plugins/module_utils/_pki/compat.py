@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# mypy: implicit-reexport
 
 """The one place that imports ``cryptography`` and knows its versions (3.3.2 to 50).
 
@@ -126,36 +127,6 @@ if IMPORT_ERROR is None:
 
 if t.TYPE_CHECKING:
     PrivateKey = t.Union[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey]
-
-__all__ = [
-    "UNREADABLE",
-    "Cipher",
-    "ExtendedKeyUsageOID",
-    "ExtensionOID",
-    "InvalidSignature",
-    "NameOID",
-    "UnsupportedAlgorithm",
-    "algorithms",
-    "ec",
-    "ed25519",
-    "hashes",
-    "is_of_library",
-    "library_error",
-    "library_problem",
-    "load_pem_private_key",
-    "modes",
-    "next_update",
-    "not_after",
-    "not_before",
-    "padding",
-    "pkcs12",
-    "pkcs12_encryption",
-    "rsa",
-    "serialization",
-    "signature_is_by",
-    "this_update",
-    "x509",
-]
 
 
 def not_before(certificate: x509.Certificate) -> datetime:
