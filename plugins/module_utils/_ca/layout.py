@@ -59,43 +59,30 @@ def check_group_names(groups: t.Iterable[str], option: str = "access_groups") ->
     return names
 
 
+class _Below:
+    """The path of something in a CA directory."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, place: CaDirectory, owner: t.Any = None) -> str:
+        return os.path.join(place.path, self._name)
+
+
 @dataclass(frozen=True)
 class CaDirectory:
     """The paths inside one CA directory."""
 
     path: str
 
-    @property
-    def lock(self) -> str:
-        return os.path.join(self.path, "lock")
-
-    @property
-    def ledger(self) -> str:
-        return os.path.join(self.path, "ledger.jsonl")
-
-    @property
-    def ledger_head(self) -> str:
-        return os.path.join(self.path, "ledger.head")
-
-    @property
-    def authorities(self) -> str:
-        return os.path.join(self.path, "authorities")
-
-    @property
-    def issued(self) -> str:
-        return os.path.join(self.path, "issued")
-
-    @property
-    def staging(self) -> str:
-        return os.path.join(self.path, "staging")
-
-    @property
-    def passphrase_change(self) -> str:
-        return os.path.join(self.path, "passphrase.change")
-
-    @property
-    def retired(self) -> str:
-        return os.path.join(self.path, "retired")
+    lock = _Below("lock")
+    ledger = _Below("ledger.jsonl")
+    ledger_head = _Below("ledger.head")
+    authorities = _Below("authorities")
+    issued = _Below("issued")
+    staging = _Below("staging")
+    passphrase_change = _Below("passphrase.change")
+    retired = _Below("retired")
 
     @property
     def has_authorities(self) -> bool:
