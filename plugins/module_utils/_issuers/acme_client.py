@@ -33,10 +33,8 @@ class Settings:
     poll: float = 1.0
 
 
-class Responder(t.Protocol):
-    """What answers challenges: given the tokens with their answers before the CA is asked to check."""
-
-    def offer(self, token: str, answer: str) -> None: ...
+#: Makes the answer to a token available, before the CA is asked to check it.
+Offer = t.Callable[[str, str], None]
 
 
 class Client:
@@ -58,14 +56,14 @@ class Client:
             )
 
     def certificate(
-        self, request_der: bytes, wanted: t.Sequence[str], responder: Responder, anchors: t.Sequence[t.Any] = ()
+        self, request_der: bytes, wanted: t.Sequence[str], offer: Offer, anchors: t.Sequence[t.Any] = ()
     ) -> str:
         """Return the certificate and its chain as PEM; of several chains the first that leads to one of ``anchors``.
 
         Raises TlsError ``issuer-refused``, ``issuer-failed``, ``challenge-not-offered`` and those of ``Caller.call``.
         """
         try:
-            return self._certificate(request_der, wanted, responder, anchors)
+            return self._certificate(request_der, wanted, offer, anchors)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             # Every object of an answer is read as RFC 8555 describes it; what lacks a member or has another type ends here.
             raise TlsError(
@@ -75,7 +73,7 @@ class Client:
             ) from error
 
     def _certificate(
-        self, request_der: bytes, wanted: t.Sequence[str], responder: Responder, anchors: t.Sequence[t.Any]
+        self, request_der: bytes, wanted: t.Sequence[str], offer: Offer, anchors: t.Sequence[t.Any]
     ) -> str:
         self._register()
         payload: dict[str, t.Any] = {"identifiers": acme.identifiers(wanted)}
@@ -84,7 +82,7 @@ class Client:
         made = self._post(self._directory["newOrder"], payload, "the order")
         order, place = made.json(), made.headers.get("location", "")
         for url in order.get("authorizations") or ():
-            self._authorize(str(url), responder)
+            self._authorize(str(url), offer)
         order = self._wait(place, "the order", ("ready", "valid"))
         if order["status"] == "ready":
             self._post(str(order.get("finalize")), {"csr": acme.base64url(request_der)}, "the request")
@@ -102,7 +100,7 @@ class Client:
         answer = self._post(self._directory["newAccount"], payload, "the account")
         self._account = answer.headers.get("location", "")
 
-    def _authorize(self, url: str, responder: Responder) -> None:
+    def _authorize(self, url: str, offer: Offer) -> None:
         found = self._post(url, None, "the authorization").json()
         if found.get("status") == "valid":
             return
@@ -115,7 +113,7 @@ class Client:
                 code="challenge-not-offered",
             )
         token = str(challenge["token"])
-        responder.offer(token, f"{token}.{acme.thumbprint(self._key)}")
+        offer(token, f"{token}.{acme.thumbprint(self._key)}")
         self._post(str(challenge["url"]), {}, f"the challenge for {name}")
         self._wait(url, f"the name {name}", ("valid",))
 

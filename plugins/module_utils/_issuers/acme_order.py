@@ -45,27 +45,17 @@ OPTIONS: dict[str, t.Any] = {
 _PENDING_SUFFIX = ".new"
 
 
-class Listener:
-    """Listens on a port while it is entered, and answers the offered tokens and nothing else."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._answers: dict[str, bytes] = {}
-        self._server: http.server.ThreadingHTTPServer | None = None
-
-    def offer(self, token: str, answer: str) -> None:
-        """Answer a challenge from now on."""
-        self._answers[token] = answer.encode("ascii")
-
-    def __enter__(self) -> Listener:
-        self._server = _server(self._port, self._answers)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+@contextlib.contextmanager
+def listening(port: int) -> t.Iterator[acme_client.Offer]:
+    """Listen on a port, and answer the offered tokens and nothing else. Raises TlsError ``challenge-port-unusable``."""
+    answers: dict[str, bytes] = {}
+    server = _server(port, answers)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    try:
+        yield lambda token, answer: answers.update({token: answer.encode("ascii")})
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def _server(port: int, answers: t.Mapping[str, bytes]) -> http.server.ThreadingHTTPServer:
@@ -105,32 +95,29 @@ def _server(port: int, answers: t.Mapping[str, bytes]) -> http.server.ThreadingH
         ) from error
 
 
-class WebRoot:
-    """Writes tokens where a web server of this host serves them, and removes them at its end."""
+@contextlib.contextmanager
+def serving(webroot: str) -> t.Iterator[acme_client.Offer]:
+    """Write the offered tokens where a web server of this host serves them, and remove them at the end.
 
-    def __init__(self, directory: str) -> None:
-        self._directory = os.path.join(directory, _PLACE.strip("/"))
-        self._written: list[str] = []
+    An offer raises TlsError ``issuer-failed``, ``file-unwritable``, ``directory-unusable``.
+    """
+    directory = os.path.join(webroot, _PLACE.strip("/"))
+    written: list[str] = []
 
-    def offer(self, token: str, answer: str) -> None:
-        """Write the answer to a challenge. Raises TlsError ``file-unwritable``, ``directory-unusable``."""
+    def offer(token: str, answer: str) -> None:
         if not token.replace("-", "").replace("_", "").isalnum():  # it is a file's name here (RFC 8555 §8.3: base64url)
-            raise TlsError(
-                "the issuer acme has sent a token that is not a name of a file",
-                hint="Check the CA.",
-                code="issuer-failed",
-            )
-        if not os.path.isdir(self._directory):
-            _files.ensure_directory(self._directory, 0o755)
-        path = os.path.join(self._directory, token)
+            problem = "the issuer acme has sent a token that is not a name of a file"
+            raise TlsError(problem, hint="Check the CA.", code="issuer-failed")
+        if not os.path.isdir(directory):
+            _files.ensure_directory(directory, 0o755)
+        path = os.path.join(directory, token)
         _files.write_atomic(path, answer.encode("ascii"), 0o644)
-        self._written.append(path)
+        written.append(path)
 
-    def __enter__(self) -> WebRoot:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        for path in self._written:
+    try:
+        yield offer
+    finally:
+        for path in written:
             with contextlib.suppress(OSError):
                 os.unlink(path)
 
@@ -160,9 +147,8 @@ def order(options: t.Mapping[str, t.Any], sleep: t.Callable[[float], None]) -> s
     anchors = options["anchors_content"].strip()
     trusted = reader.load_certificates(anchors, "the anchors of the issuer acme") if anchors else []
     client = acme_client.Client(settings, _account_key(options["account_directory"], options["directory"]))
-    responder = WebRoot(options["webroot"]) if options["webroot"] else Listener(options["port"])
-    with responder:
-        return client.certificate(der, wanted, responder, trusted)
+    with serving(options["webroot"]) if options["webroot"] else listening(options["port"]) as offer:
+        return client.certificate(der, wanted, offer, trusted)
 
 
 def _pending_key(path: str) -> t.Any:

@@ -44,8 +44,8 @@ def request(wanted: t.Sequence[str]) -> bytes:
 def ordered(
     server: acme_server.Pebble, asking: acme_client.Client, wanted: t.Sequence[str] = NAMES, **more: t.Any
 ) -> str:
-    with acme_order.Listener(server.challenge_port) as listener:
-        return asking.certificate(request(wanted), wanted, listener, **more)
+    with acme_order.listening(server.challenge_port) as offer:
+        return asking.certificate(request(wanted), wanted, offer, **more)
 
 
 def test_names_and_addresses_of_both_families_are_validated_and_issued(pebble: acme_server.Pebble) -> None:
@@ -61,13 +61,12 @@ def test_account_is_kept_and_valid_authorizations_are_not_validated_again(pebble
     ordered(pebble, client(pebble, key), ["localhost"])
     seen = pebble.log.read_text().count("Pulled a task from the Tasks queue")
 
-    class Nobody:
-        def offer(self, token: str, answer: str) -> None:
-            raise AssertionError(f"asked again: {token} {answer}")
+    def refused(token: str, answer: str) -> None:
+        raise AssertionError(f"asked again: {token} {answer}")
 
     for _try in range(6):  # pebble forgets half of them on purpose
         try:
-            client(pebble, key).certificate(request(["localhost"]), ["localhost"], Nobody())
+            client(pebble, key).certificate(request(["localhost"]), ["localhost"], refused)
             break
         except AssertionError:
             continue
@@ -83,7 +82,7 @@ def test_chain_that_leads_to_an_anchor_is_taken(pebble: acme_server.Pebble) -> N
 
 
 def test_name_that_nobody_answers_for_is_refused_with_its_reason(pebble: acme_server.Pebble) -> None:
-    with acme_order.Listener(acme_server.free_port()) as elsewhere, pytest.raises(TlsError) as caught:
+    with acme_order.listening(acme_server.free_port()) as elsewhere, pytest.raises(TlsError) as caught:
         client(pebble).certificate(request(["localhost"]), ["localhost"], elsewhere)
     assert caught.value.code == "issuer-refused"
     assert "the name localhost was refused by the issuer acme" in caught.value.message
@@ -115,18 +114,18 @@ def test_address_that_is_no_directory_is_named(pebble: acme_server.Pebble) -> No
 
 
 def test_web_root_holds_the_answer_while_it_is_needed(tmp_path: pathlib.Path) -> None:
-    with acme_order.WebRoot(str(tmp_path)) as root:
-        root.offer("a_token-1", "a_token-1.thumb")
+    with acme_order.serving(str(tmp_path)) as offer:
+        offer("a_token-1", "a_token-1.thumb")
         path = tmp_path / ".well-known/acme-challenge/a_token-1"
         assert path.read_text() == "a_token-1.thumb"
         with pytest.raises(TlsError, match="not a name of a file"):
-            root.offer("../../passwd", "x")
+            offer("../../passwd", "x")
     assert not path.exists()
 
 
 def test_port_in_use_is_named_with_the_way_around_it() -> None:
     port = acme_server.free_port()
-    with acme_order.Listener(port), pytest.raises(TlsError) as caught, acme_order.Listener(port):
+    with acme_order.listening(port), pytest.raises(TlsError) as caught, acme_order.listening(port):
         pass
     assert caught.value.code == "challenge-port-unusable"
     assert "webroot" in caught.value.hint
