@@ -26,14 +26,6 @@ _NOTHING_SEEN = access.Access()
 
 
 @dataclass(frozen=True)
-class Revoked:
-    """A client that may not connect; ``group`` is where it is listed."""
-
-    name: str
-    group: str
-
-
-@dataclass(frozen=True)
 class Revocation:
     """The revocation of one authority: ``generations`` under which ``clients`` hold valid certificates.
 
@@ -49,13 +41,7 @@ class Revocation:
 
     def to_dict(self) -> dict[str, t.Any]:
         """Return it as modules report it."""
-        return {
-            "authority": self.authority,
-            "clients": list(self.clients),
-            "issuing": self.issuing,
-            "generations": list(self.generations),
-            "members": self.members,
-        }
+        return {**vars(self), "clients": list(self.clients), "generations": list(self.generations)}
 
 
 @dataclass(frozen=True)
@@ -90,9 +76,9 @@ class RevocationRequest:
     by_list: frozenset[str] = frozenset()
 
     @property
-    def revoked(self) -> list[Revoked]:
+    def revoked(self) -> list[access.Client]:
         """The clients that may not connect."""
-        return [Revoked(one.name, one.group) for one in self.clients if one.revoked]
+        return [one for one in self.clients if one.revoked]
 
     @property
     def members(self) -> frozenset[str]:
@@ -290,7 +276,7 @@ def _unknown(place: layout.CaDirectory, found: t.Iterable[Verified], context: Ca
 
 
 def holdings(
-    entries: t.Iterable[t.Mapping[str, t.Any]], revoked: t.Sequence[Revoked], stored: store.Stored, now: datetime
+    entries: t.Iterable[t.Mapping[str, t.Any]], revoked: t.Sequence[access.Client], stored: store.Stored, now: datetime
 ) -> dict[str, set[tuple[str, str]]]:
     """Return by authority the pairs (revoked client, id of a generation that is there) with a valid certificate.
 

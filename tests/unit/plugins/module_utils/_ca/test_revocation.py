@@ -257,12 +257,12 @@ def test_without_a_ca_nothing_is_revoked(tmp_path: pathlib.Path) -> None:
 def test_certificate_that_was_found_on_a_host_is_one_to_revoke(ca: pathlib.Path, event: str) -> None:
     place = layout.ca_directory(str(ca))
     entries = [{**entry, "event": event} if entry["event"] == "issued" else entry for entry in ledger.entries(place)]
-    found = revocation.holdings(entries, [revocation.Revoked("alice", "clients")], store.read_authorities(place), NOW)
+    found = revocation.holdings(entries, [access.Client("alice", "clients")], store.read_authorities(place), NOW)
     assert found == {"clients": {("alice", "clients-g1")}}
 
 
 def test_after_a_restore_a_client_without_an_entry_is_taken_to_hold_one(ca: pathlib.Path) -> None:
-    place, carol = layout.ca_directory(str(ca)), [revocation.Revoked("carol", "clients")]
+    place, carol = layout.ca_directory(str(ca)), [access.Client("carol", "clients")]
     entries, stored = list(ledger.entries(place)), store.read_authorities(place)
     assert revocation.holdings(entries, carol, stored, NOW) == {}
     restored = [*entries, {"event": "ledger-restored", "serial": ""}]
