@@ -47,6 +47,13 @@ class AuthoritySpec:
     def id(self) -> str:
         return store.identifier(self.name, self.generation)
 
+    def check(self) -> None:
+        """Raise TlsError ``key-type-unknown`` or ``common-name-invalid`` for a value that no authority can have."""
+        keys.check_key_type(self.key_type, f"key_type of the authority {self.name}")
+        names.check_common_name(self.common_name, f"common_name of the authority {self.name}")
+        if self.organization:
+            names.check_common_name(self.organization, f"organization of the authority {self.name}")
+
 
 def spec_like(one: store.StoredAuthority) -> AuthoritySpec:
     """Return the spec that ``one`` was made by."""
@@ -142,10 +149,7 @@ def ensure(
     ``store``, ``keys``; ``authority-lost``).
     """
     for spec in specs:
-        keys.check_key_type(spec.key_type, f"key_type of the authority {spec.name}")
-        names.check_common_name(spec.common_name, f"common_name of the authority {spec.name}")
-        if spec.organization:
-            names.check_common_name(spec.organization, f"organization of the authority {spec.name}")
+        spec.check()
     layout.check_place(place.path, allow_network=context.allow_network_filesystem)
     exists = os.path.isdir(place.path)
     if exists:
@@ -166,6 +170,11 @@ class _State:
     ledger: ledger.Scan
     unfinished: tuple[str, ...]
     restart: bool
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        pairs = (("ledger-restarted", self.restart), ("authority-unfinished", self.unfinished))
+        return tuple(reason for reason, holds in pairs if holds)
 
 
 @dataclass(frozen=True)
@@ -191,7 +200,8 @@ class Run:
         state = self._verified()
         missing, warnings = decide(self.specs, state.stored, self.context.now)
         due = crl.due(state.stored, state.ledger, self.context.now)
-        reasons = _reasons(state, layout.insecure_entries(self.place), missing, due)
+        repairs = _repairs(layout.insecure_entries(self.place), state.ledger)
+        reasons = (*repairs, *state.reasons, *_steps(missing, due))
         return Outcome(state.stored, tuple(missing), reasons, tuple(warnings), state.ledger)
 
     def act(self) -> Outcome:
@@ -205,17 +215,14 @@ class Run:
         if due:
             crl.renew(due, settled.ledger, self.passphrase, self.context.now)
             stored = stages.settled(store.read_authorities(self.place), settled.ledger)
-        reasons = (*settled.reasons, *(("authority-missing",) if missing else ()), *((crl.SIGNED,) if due else ()))
+        reasons = (*settled.reasons, *_steps(missing, due))
         return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice), settled.ledger)
 
     def settle(self) -> Settled:
         """Verify everything, then make the due repairs and complete interrupted steps. Only under the lock."""
         place = self.place
         state = self._verified()
-        insecure = layout.insecure_entries(place, os.geteuid())
-        layout.prepare(place)
-        layout.repair_modes(insecure)
-        warnings = [*insecure_warnings(insecure), *ledger.repair(place, state.ledger)]
+        repairs, warnings = repair(place, state.ledger)
         found, stored = state.ledger, state.stored
         if state.restart:
             found = self._restart_ledger(stored)
@@ -223,10 +230,10 @@ class Run:
         found = swap_keys.finish(place, found)
         stages.finish(place, found)
         if state.unfinished:
-            self._move_in(state.unfinished)
+            move_in(place, state.unfinished)
             stored = self._verified().stored
         self._discard_staged()
-        return Settled(stored, found, (*swapped, *_reasons(state, insecure, (), ())), tuple(warnings))
+        return Settled(stored, found, (*swapped, *repairs, *state.reasons), warnings)
 
     def _verified(self) -> _State:
         """Return the present state after all checks: certificates, keys with the passphrase, the ledger's chain."""
@@ -271,11 +278,6 @@ class Run:
                 )
         return unfinished
 
-    def _move_in(self, ids: t.Iterable[str]) -> None:
-        for name in ids:
-            os.rename(os.path.join(self.place.staging, name), os.path.join(self.place.authorities, name))
-        _files.fsync_directory(self.place.authorities)
-
     def _discard_staged(self) -> None:
         for name in os.listdir(self.place.staging):
             shutil.rmtree(os.path.join(self.place.staging, name), ignore_errors=True)
@@ -301,50 +303,66 @@ class Run:
             entries.append({**entry("authority-created", spec.id, view), **audit, **common})
         _files.fsync_directory(self.place.staging)
         ledger.append(self.place, found, entries)
-        self._move_in(spec.id for spec in missing)
+        move_in(self.place, (spec.id for spec in missing))
 
     def _stage(self, spec: AuthoritySpec) -> t.Any:
-        """Write the new authority's key and certificate into ``staging/<id>`` and return the certificate."""
-        name = spec.id
+        """Make a new authority in ``staging/<id>`` and return its certificate."""
         key = keys.generate_private_key(spec.key_type)
         certificate = signing.self_sign_authority(
             key,
             common_name=spec.common_name,
             organization=spec.organization,
-            unit=name,
+            unit=spec.id,
             purpose=store.purpose_of(spec.name),
             not_before=self.context.now - DEFAULT_BACKDATE,
             not_after=self.context.now + spec.validity,
         )
-        encrypted = key_encryption.encrypt_private_key(key, self.passphrase, self.context.rounds)
-        path = os.path.join(self.place.staging, name)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(path)
-        _files.ensure_directory(path, layout.DIRECTORY_MODE)
-        _files.write_atomic(os.path.join(path, store.KEY), encrypted, layout.FILE_MODE)
-        content = reader.certificate_pem(certificate).encode("ascii")
-        _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
-        crl.stage(path, certificate, key, self.context.now)
+        path = stage(self.place, spec.id, certificate, key, self.passphrase, self.context)
         if spec.accepted_only:
             _files.write_atomic(os.path.join(path, store.ACCEPTED_MARK), b"", layout.FILE_MODE)
         return certificate
 
 
-def _reasons(
-    state: _State, insecure: t.Sequence[str], missing: t.Sequence[AuthoritySpec], due: t.Sequence[store.StoredAuthority]
-) -> tuple[str, ...]:
-    pairs = (
-        ("modes-repaired", bool(insecure)),
-        ("ledger-repaired", bool(state.ledger.torn)),
-        ("ledger-restarted", state.restart),
-        ("authority-unfinished", bool(state.unfinished)),
-        ("authority-missing", bool(missing)),
-        (crl.SIGNED, bool(due)),
-    )
-    return tuple(reason for reason, holds in pairs if holds)
+def stage(
+    place: layout.CaDirectory, name: str, certificate: t.Any, key: t.Any, passphrase: bytes, context: CallContext
+) -> str:
+    """Write key, certificate and first revocation list of an authority into the directory ``staging/<name>`` and return its path."""
+    encrypted = key_encryption.encrypt_private_key(key, passphrase, context.rounds)
+    path = os.path.join(place.staging, name)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)
+    _files.ensure_directory(path, layout.DIRECTORY_MODE)
+    _files.write_atomic(os.path.join(path, store.KEY), encrypted, layout.FILE_MODE)
+    content = reader.certificate_pem(certificate).encode("ascii")
+    _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
+    crl.stage(path, certificate, key, context.now)
+    return path
 
 
-def insecure_warnings(insecure: t.Sequence[str]) -> list[str]:
+def move_in(place: layout.CaDirectory, ids: t.Iterable[str]) -> None:
+    """Move authorities that the ledger has from ``staging`` to their places."""
+    for name in ids:
+        os.rename(os.path.join(place.staging, name), os.path.join(place.authorities, name))
+    _files.fsync_directory(place.authorities)
+
+
+def repair(place: layout.CaDirectory, found: ledger.Scan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Repair modes, missing directories and a torn ledger; return reasons and warnings. Only under the lock."""
+    insecure = layout.insecure_entries(place, os.geteuid())
+    layout.prepare(place)
+    layout.repair_modes(insecure)
+    return _repairs(insecure, found), (*_insecure_warnings(insecure), *ledger.repair(place, found))
+
+
+def _repairs(insecure: t.Sequence[str], found: ledger.Scan) -> tuple[str, ...]:
+    return tuple(reason for reason, holds in (("modes-repaired", insecure), ("ledger-repaired", found.torn)) if holds)
+
+
+def _steps(missing: t.Sequence[AuthoritySpec], due: t.Sequence[store.StoredAuthority]) -> tuple[str, ...]:
+    return tuple(reason for reason, holds in (("authority-missing", missing), (crl.SIGNED, due)) if holds)
+
+
+def _insecure_warnings(insecure: t.Sequence[str]) -> list[str]:
     """Return the warnings about paths that others had access to."""
     if not insecure:
         return []

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .. import _files
 from .._errors import TlsError
-from .._pki import key_encryption, keys, reader, verify
+from .._pki import keys, reader, verify
 from .._time import isoformat
-from . import create, crl, layout, ledger, lock, store
+from . import create, layout, ledger, lock, store
 from .call_context import CallContext
 
 _WEAK_RSA = 2048
@@ -80,15 +79,11 @@ def adopt(
             store.open_key(one, passphrase)  # one passphrase for all
         ids = tuple(store.identifier(name, 1) for name in _missing(names, stored, view))
         for identifier in ids:
-            encrypted = key_encryption.encrypt_private_key(key, passphrase, context.rounds)
-            _stage(place, identifier, certificate, encrypted)
-            crl.stage(os.path.join(place.staging, identifier), certificate, key, context.now)
+            create.stage(place, identifier, certificate, key, passphrase, context)
         if ids:
             _files.fsync_directory(place.staging)
             ledger.append(place, found, [_entry(identifier, view, foreign, context) for identifier in ids])
-            for identifier in ids:
-                os.rename(os.path.join(place.staging, identifier), os.path.join(place.authorities, identifier))
-            _files.fsync_directory(place.authorities)
+            create.move_in(place, ids)
         reasons = (*before.reasons, *(("authority-adopted",) if ids else ()))
         return Adopted(ids, view, store.read_authorities(place), reasons, (*before.warnings, *warnings))
 
@@ -259,26 +254,6 @@ def _warnings(
         yield f"{code}: {view.subject} {words}, and strict clients (Python from 3.13 on) refuse its certificates. {away}"
 
 
-def _stage(place: layout.CaDirectory, identifier: str, certificate: t.Any, key: bytes) -> None:
-    path = os.path.join(place.staging, identifier)
-    shutil.rmtree(path, ignore_errors=True)
-    _files.ensure_directory(path, layout.DIRECTORY_MODE)
-    _files.write_atomic(os.path.join(path, store.KEY), key, layout.FILE_MODE)
-    content = reader.certificate_pem(certificate).encode("ascii")
-    _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
-
-
 def _entry(identifier: str, view: reader.CertificateView, foreign: Foreign, context: CallContext) -> dict[str, t.Any]:
-    return {
-        "serial": view.serial,
-        "event": "authority-adopted",
-        "authority": identifier,
-        "source": foreign.source,
-        "fingerprint_sha256": view.fingerprint_sha256,
-        "subject": view.subject,
-        "not_before": isoformat(view.not_before),
-        "not_after": isoformat(view.not_after),
-        "public_key_fingerprint": view.public_key_fingerprint,
-        "time": isoformat(context.now),
-        **context.origin,
-    }
+    audit = {"source": foreign.source, "time": isoformat(context.now), **context.origin}
+    return {**create.entry("authority-adopted", identifier, view), **audit}

@@ -133,28 +133,17 @@ def _change_locked(change: Change, new: bytes) -> Outcome:
     found = ledger.scan(place)
     ledger.check_clock(place, found, change.context.now)
     opened, kept = _opened(place, change.old, new)
-    insecure = layout.insecure_entries(place, os.geteuid())
-    layout.prepare(place)
-    layout.repair_modes(insecure)
-    warnings = [*create.insecure_warnings(insecure), *ledger.repair(place, found)]
-    torn, unfinished = bool(found.torn), swap_keys.is_unfinished(place)
+    repairs, warnings = create.repair(place, found)
+    unfinished = swap_keys.is_unfinished(place)
     found = swap_keys.finish(place, found)
-    reasons = [
-        reason
-        for reason, holds in (
-            ("modes-repaired", bool(insecure)),
-            ("ledger-repaired", torn),
-            ("passphrase-change-finished", unfinished),
-            ("passphrase-changed", bool(opened)),
-        )
-        if holds
-    ]
+    pairs = (("passphrase-change-finished", unfinished), ("passphrase-changed", opened))
+    reasons = (*repairs, *(reason for reason, holds in pairs if holds))
     if opened:
         _stage(change, new, opened, kept)
         os.rename(_staged(place), place.passphrase_change)
         _files.fsync_directory(place.path)
         swap_keys.finish(place, found)
-    return Outcome(tuple(opened), tuple(kept), tuple(reasons), tuple(warnings))
+    return Outcome(tuple(opened), tuple(kept), reasons, warnings)
 
 
 def _opened(place: layout.CaDirectory, old: str, new: bytes) -> tuple[dict[str, t.Any], list[str]]:

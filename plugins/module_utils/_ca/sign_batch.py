@@ -212,24 +212,15 @@ def _draw_serials(batch: Batch, count: int) -> dict[str, int]:
 def _predict(batch: Batch) -> BatchResult:
     prepared = _prepare(batch)
     signed = {one.request.id: Signed(one, "", None) for one in prepared.approved}
-    return BatchResult(
-        signed,
-        prepared.stored,
-        prepared.ledger.head,
-        prepared.refused,
-        warnings=prepared.warnings,
-        unknown=prepared.unknown,
-    )
+    head, warnings = prepared.ledger.head, prepared.warnings
+    return BatchResult(signed, prepared.stored, head, prepared.refused, (), warnings, prepared.unknown)
 
 
 def _sign_locked(batch: Batch) -> BatchResult:
     place = batch.place
     prepared = _prepare(batch)
-    insecure = layout.insecure_entries(place, os.geteuid())
-    layout.prepare(place)
-    layout.repair_modes(insecure)
+    reasons, repaired = create.repair(place, prepared.ledger)
     layout.empty_staging(place)
-    warnings = [*prepared.warnings, *create.insecure_warnings(insecure), *ledger.repair(place, prepared.ledger)]
     new = [one for one in prepared.approved if not one.serial]
     signed = {
         serial: _sign_one(one, prepared.opened, number, batch)
@@ -245,10 +236,9 @@ def _sign_locked(batch: Batch) -> BatchResult:
         entries += [_entry(one.approved.serial, one, batch) for one in imitations]
         head = ledger.append(place, found, entries).head
         certificate_files.write_issued(place, {serial: one.certificate_content for serial, one in signed.items()})
-    pairs = (("modes-repaired", bool(insecure)), ("ledger-repaired", bool(prepared.ledger.torn)))
-    reasons = tuple(reason for reason, holds in pairs if holds)
+    warnings = (*prepared.warnings, *repaired)
     by_request = {one.approved.request.id: one for one in (*signed.values(), *imitations)}
-    return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, tuple(warnings), prepared.unknown)
+    return BatchResult(by_request, prepared.stored, head, prepared.refused, reasons, warnings, prepared.unknown)
 
 
 def _sign_one(one: policy.Approved, opened: t.Mapping[str, signing.Signer], number: int, batch: Batch) -> Signed:
