@@ -15,7 +15,6 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._errors import TlsError
-from .._pki import keys, names
 from .._time import isoformat
 from . import create, layout, ledger, lock, stages, store
 from .call_context import CallContext
@@ -58,15 +57,19 @@ def change(
     """
     check_place(place, context)
     with locked(place, context, predict=predict):
-        before = read(place, spec.name)
-        ledger.check_clock(place, ledger.scan(place), context.now)
+        before, found = read(place, spec.name), ledger.scan(place)
+        ledger.check_clock(place, found, context.now)
         _check_passphrase(before[spec.name], state, passphrase)
         if predict:
-            found = ledger.scan(place)
-            return _predict(place, spec, state, before, found, generation)
+            step = _next_step(place, spec, state, before, found, generation)
+            return Outcome(before, _predicted(before, spec.name, step), step.makes, step.reasons)
         settled = create.Run(place, (), passphrase or b"", context).settle()
-        made, reasons = _act(place, spec, state, settled, passphrase, context, generation)
-        return Outcome(before, read(place, spec.name), made, (*settled.reasons, *reasons), settled.warnings)
+        # settle may have written a line (a new chain), so the end of the ledger is read again.
+        found = ledger.scan(place)
+        step = _next_step(place, spec, state, settled.stored, found, generation)
+        _carry_out(place, step, found, passphrase or b"", context)
+        after = read(place, spec.name)
+        return Outcome(before, after, step.makes, (*settled.reasons, *step.reasons), settled.warnings)
 
 
 def check_place(place: layout.CaDirectory, context: CallContext) -> None:
@@ -159,29 +162,52 @@ def _check_passphrase(generations: t.Sequence[store.StoredAuthority], state: str
             store.open_key(one, passphrase)
 
 
-def _predict(
+@dataclass(frozen=True)
+class _Step:
+    """What brings an authority to its state: a generation that is made, one that signs from now on, or some that are retired."""
+
+    reasons: tuple[str, ...] = ()
+    makes: tuple[create.AuthoritySpec, ...] = ()
+    signs: store.StoredAuthority | None = None
+    retires: tuple[store.StoredAuthority, ...] = ()
+
+
+def _next_step(
     place: layout.CaDirectory,
     spec: create.AuthoritySpec,
     state: str,
-    before: dict[str, list[store.StoredAuthority]],
+    stored: store.Stored,
     found: ledger.Scan,
     generation: int,
-) -> Outcome:
-    generations = before[spec.name]
+) -> _Step:
+    generations = stored[spec.name]
     one = waiting(generations)
     if _is_overtaken(generations, state, generation):
-        return Outcome(before, before)
+        return _Step()
     if state == ACCEPTED and one is None:
-        number = next_generation(place, spec.name, before, found)
-        return Outcome(before, before, (_wanted(spec, number),), ("generation-accepted",))
+        number = next_generation(place, spec.name, stored, found)
+        spec.check()
+        return _Step(("generation-accepted",), makes=(replace(spec, generation=number, accepted_only=True),))
     if state == ISSUING and one is not None:
-        after = [replace(each, accepted_only=False) for each in generations]
-        return Outcome(before, {**before, spec.name: after}, (), ("generation-issuing",))
-    gone = _leaving(generations, generation) if state == RETIRED else []
-    if gone:
-        left = [each for each in generations if each not in gone]
-        return Outcome(before, {**before, spec.name: left}, (), ("generation-retired",))
-    return Outcome(before, before)
+        return _Step(("generation-issuing",), signs=one)
+    leaving = [each for each in olds(generations) if not generation or each.generation < generation]
+    return _Step(("generation-retired",), retires=tuple(leaving)) if state == RETIRED and leaving else _Step()
+
+
+def _predicted(before: store.Stored, name: str, step: _Step) -> store.Stored:
+    left = [one for one in before[name] if one not in step.retires]
+    return {**before, name: [replace(one, accepted_only=False) for one in left] if step.signs else left}
+
+
+def _carry_out(
+    place: layout.CaDirectory, step: _Step, found: ledger.Scan, passphrase: bytes, context: CallContext
+) -> None:
+    if step.makes:
+        create.Run(place, (), passphrase, context).create(step.makes, found, stage=store.ACCEPTED)
+    if step.signs:
+        sign(place, step.signs, found, audit_fields(context))
+    if step.retires:
+        retire(place, step.retires, found, audit_fields(context))
 
 
 def _is_overtaken(generations: t.Sequence[store.StoredAuthority], state: str, generation: int) -> bool:
@@ -192,44 +218,3 @@ def _is_overtaken(generations: t.Sequence[store.StoredAuthority], state: str, ge
         return any(one.generation >= generation for one in generations)
     one = waiting(generations)
     return state == ISSUING and one is not None and one.generation != generation
-
-
-def _leaving(generations: t.Sequence[store.StoredAuthority], generation: int) -> list[store.StoredAuthority]:
-    return [one for one in olds(generations) if not generation or one.generation < generation]
-
-
-def _wanted(spec: create.AuthoritySpec, number: int) -> create.AuthoritySpec:
-    keys.check_key_type(spec.key_type, f"key_type of the authority {spec.name}")
-    names.check_common_name(spec.common_name, f"common_name of the authority {spec.name}")
-    if spec.organization:
-        names.check_common_name(spec.organization, f"organization of the authority {spec.name}")
-    return replace(spec, generation=number, accepted_only=True)
-
-
-def _act(
-    place: layout.CaDirectory,
-    spec: create.AuthoritySpec,
-    state: str,
-    settled: create.Settled,
-    passphrase: bytes | None,
-    context: CallContext,
-    generation: int,
-) -> tuple[tuple[create.AuthoritySpec, ...], tuple[str, ...]]:
-    generations = settled.stored[spec.name]
-    # settle may have written a line (a new chain), so the end of the ledger is read again.
-    found = ledger.scan(place)
-    one = waiting(generations)
-    if _is_overtaken(generations, state, generation):
-        return (), ()
-    if state == ACCEPTED and one is None:
-        wanted = _wanted(spec, next_generation(place, spec.name, settled.stored, found))
-        create.Run(place, (), passphrase or b"", context).create([wanted], found, stage=store.ACCEPTED)
-        return (wanted,), ("generation-accepted",)
-    if state == ISSUING and one is not None:
-        sign(place, one, found, audit_fields(context))
-        return (), ("generation-issuing",)
-    gone = _leaving(generations, generation) if state == RETIRED else []
-    if gone:
-        retire(place, gone, found, audit_fields(context))
-        return (), ("generation-retired",)
-    return (), ()
