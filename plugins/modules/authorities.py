@@ -223,9 +223,6 @@ from ..module_utils._pki.keys import KEY_TYPES
 if t.TYPE_CHECKING:
     from datetime import datetime
 
-_CLIENT = "Docker client CA"
-_SERVER = "Docker CA"
-
 
 def _authority_options(common_name: str) -> dict[str, t.Any]:
     """Return the options of one kind of authority."""
@@ -244,19 +241,13 @@ def _authority_options(common_name: str) -> dict[str, t.Any]:
 def _specs(params: dict[str, t.Any]) -> list[create.AuthoritySpec]:
     """Return the wanted authorities, the server's first."""
     groups = layout.check_group_names(params["access_groups"])
-    wanted = [(store.SERVER, "server"), *((group, "client") for group in groups)]
-    return [_spec(params, name, option) for name, option in wanted]
+    return [_spec(params, store.SERVER, "server"), *(_spec(params, group, "client") for group in groups)]
 
 
 def _spec(params: dict[str, t.Any], name: str, option: str) -> create.AuthoritySpec:
     """Return one wanted authority; ``option`` is ``server`` or ``client``."""
-    return create.AuthoritySpec(
-        name=name,
-        common_name=params[option]["common_name"],
-        organization=params[option]["organization"],
-        key_type=params[option]["key_type"],
-        validity=_time.parse_duration(params[option]["validity"], f"{option}.validity"),
-    )
+    validity = _time.parse_duration(params[option]["validity"], f"{option}.validity")
+    return create.AuthoritySpec(name=name, **{**params[option], "validity": validity})
 
 
 def _has_authorities(place: layout.CaDirectory) -> bool:
@@ -265,10 +256,7 @@ def _has_authorities(place: layout.CaDirectory) -> bool:
 
 
 def _revoke(
-    module: AnsibleModule,
-    place: layout.CaDirectory,
-    passphrase: bytes,
-    context: CallContext,
+    module: AnsibleModule, place: layout.CaDirectory, passphrase: bytes, context: CallContext
 ) -> revocation.Outcome:
     """Begin the due revocations, and compare the ledger with the other clients; without clients it is not read."""
     params, deferred = module.params, module.params["revocation_deferred"]
@@ -337,8 +325,8 @@ def main(run: t.Callable[..., None] = run_module) -> None:
         argument_spec={
             **CRYPTOGRAPHY_OPTION,
             **CA_OPTIONS,
-            "server": _authority_options(_SERVER),
-            "client": _authority_options(_CLIENT),
+            "server": _authority_options("Docker CA"),
+            "client": _authority_options("Docker client CA"),
             "access_groups": {"type": "list", "elements": "str", "default": ["clients"]},
             "clients": CLIENTS_OPTION,
             "issuers": {"type": "list", "elements": "dict", "default": [], "options": anchors.ANCHOR_OPTIONS},

@@ -70,17 +70,7 @@ EXAMPLES = r"""
     state: accepted
     key_type: ecdsa-p384
 
-- name: Let it sign, after every client trusts it
-  portcullis.docker_tls.authority_generation:
-    path: /etc/docker/ca
-    name: server
-    state: issuing
-
-- name: Give the old one up, after every host has a certificate of the new one
-  portcullis.docker_tls.authority_generation:
-    path: /etc/docker/ca
-    name: server
-    state: retired
+# Then state: issuing, after every client trusts it, and state: retired, after every host has a certificate of the new one.
 """
 
 RETURN = r"""
@@ -93,12 +83,7 @@ reasons:
   elements: str
   sample: [generation-accepted]
 authorities: {description: "All authorities, as M(portcullis.docker_tls.authority_info) returns them.", returned: success, type: dict}
-ansible_facts:
-  description: The same as a fact.
-  returned: success
-  type: dict
-  contains:
-    docker_ca_authorities: {description: The same as RV(authorities)., type: dict}
+ansible_facts: {description: "RV(authorities) as the fact C(docker_ca_authorities).", returned: success, type: dict}
 """
 
 import typing as t
@@ -118,18 +103,19 @@ if t.TYPE_CHECKING:
 
 def _spec(place: layout.CaDirectory, params: dict[str, t.Any]) -> create.AuthoritySpec:
     """Return how a new generation is made: as asked for, else like the one that signs."""
-    stored = store.read_authorities(place).get(params["name"], ())
-    like = create.spec_like(store.issuing(stored)) if stored else None
+    name, validity = params["name"], _time.parse_duration(params["validity"], "validity")
+    stored = store.read_authorities(place).get(name, ())
+    like = (
+        create.spec_like(store.issuing(stored))
+        if stored
+        else create.AuthoritySpec(name, name, "", "ecdsa-p256", validity)
+    )
     return create.AuthoritySpec(
-        name=params["name"],
-        common_name=params["common_name"] or (like.common_name if like else params["name"]),
-        organization=params["organization"]
-        if params["organization"] is not None
-        else like.organization
-        if like
-        else "",
-        key_type=params["key_type"] or (like.key_type if like else "ecdsa-p256"),
-        validity=_time.parse_duration(params["validity"], "validity"),
+        name=name,
+        common_name=params["common_name"] or like.common_name,
+        organization=like.organization if params["organization"] is None else params["organization"],
+        key_type=params["key_type"] or like.key_type,
+        validity=validity,
     )
 
 
@@ -143,16 +129,14 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     outcome = generations.change(
         place, spec, params["state"], passphrase, context, predict=module.check_mode, generation=params["generation"]
     )
-    for warning in outcome.warnings:
-        module.warn(warning)
     authorities = store.describe(outcome.after, now)
-    predicted = outcome.made if module.check_mode else ()
     return {
         "changed": bool(outcome.reasons),
         "reasons": list(outcome.reasons),
         "authorities": authorities,
         "ansible_facts": {"docker_ca_authorities": authorities},
-        "diff": report.generations_diff(outcome.before, outcome.after, predicted),
+        "warnings": list(outcome.warnings),
+        "diff": report.generations_diff(outcome.before, outcome.after, outcome.made if module.check_mode else ()),
     }
 
 

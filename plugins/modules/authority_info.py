@@ -172,24 +172,22 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     for path in layout.insecure_entries(place):
         module.warn(f"others than its owner have access to {path}; the module authorities repairs that")
     authorities = store.describe(store.read_authorities(place), now)
-    authorities = anchors.with_issuers(authorities, map(_issuer, module.params["issuers"]), now)
+    issuers = [anchors.Issuer(**options) for options in module.params["issuers"]]
+    authorities = anchors.with_issuers(authorities, issuers, now)
     ledger = report.ledger_end(place)
-    found = _compared(module, place, now)
+    compared = _compared(module, place, now)
+    found = compared or revocation.Outcome({}, ())
     return {
         "changed": False,
         "authorities": authorities,
         "ledger": ledger,
-        "compared": found is not None,
-        "revoked": [one.to_dict() for one in found.access.revoked] if found else [],
-        "revoked_unknown": list(found.unknown) if found else [],
-        "unlisted": [one.to_dict() for one in found.access.unlisted] if found else [],
-        "revocations_deferred": [one.to_dict() for one in found.revocations] if found else [],
+        "compared": compared is not None,
+        "revoked": [one.to_dict() for one in found.access.revoked],
+        "revoked_unknown": list(found.unknown),
+        "unlisted": [one.to_dict() for one in found.access.unlisted],
+        "revocations_deferred": [one.to_dict() for one in found.revocations],
         "ansible_facts": {"docker_ca_authorities": authorities, "docker_ca_ledger": ledger},
     }
-
-
-def _issuer(options: dict[str, t.Any]) -> anchors.Issuer:
-    return anchors.Issuer(**options)
 
 
 def _compared(module: AnsibleModule, place: layout.CaDirectory, now: datetime) -> revocation.Outcome | None:

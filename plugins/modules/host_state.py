@@ -77,7 +77,6 @@ reasons:
   returned: success
   type: list
   elements: str
-  sample: [expires-soon]
 requests:
   description: >-
     What RV(portcullis.docker_tls.certificate_requests#module:requests) would be. Of a host whose certificate is due with O(prepare), this is in
@@ -99,25 +98,15 @@ settings:
   description: The variables of the host that later plays read, as this task has them. They are the controller's own, whatever the host answers.
   returned: in a playbook, by the action plugin
   type: dict
-  sample: {"docker_daemon_listen": ["0.0.0.0:2377"]}
 refused:
-  description:
-    - Why the change would be refused, with RV(ignore:msg), RV(ignore:hint) and RV(ignore:code) of that failure.
+  description: Why the change would be refused, with RV(ignore:msg), RV(ignore:hint) and RV(ignore:code) of that failure.
   returned: when the host is refused
   type: dict
-  sample:
-    msg: "the endpoint cannot be set up: port 2376 is taken on 0.0.0.0 by nginx, so dockerd could not listen"
-    hint: End it, or take another port than that of 0.0.0.0:2376.
-    code: port-taken
 incomplete:
   description:
     - What this run cannot do for a host that has other work, with RV(ignore:msg), RV(ignore:hint) and RV(ignore:code). C(site.yml) fails with it at its end.
   returned: in a playbook, when revocation lists of another issuer could not be renewed and the host keeps its own
   type: dict
-  sample:
-    msg: "the revocation list of the access group ops cannot be renewed on this host: the issuer openbao does not answer"
-    hint: Start it, then run the play again.
-    code: issuer-unreachable
 msg:
   description: The open question, with V(undecided); why the host is refused, where the task fails.
   returned: when something is in doubt, and on failure

@@ -199,13 +199,12 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         answers=source.answers(params["answers"]),
     )
     outcome = batch.issue(work, now)
-    for warning in outcome.warnings:
-        module.warn(warning)
     return {
         "changed": bool(outcome.accepted or (module.check_mode and outcome.pending)),
         "certificates": batch.certificates(outcome, work.sources, now, predicting=module.check_mode),
         "rejected": batch.rejected(outcome),
         "pending": [] if module.check_mode else batch.pending(outcome),
+        "warnings": list(outcome.warnings),
         **({"diff": plan_diff(batch.plan(outcome))} if module._diff else {}),
         "invocation": {"module_args": {"requests": f"{len(params['requests'])} requests"}},
     }

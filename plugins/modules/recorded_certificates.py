@@ -122,10 +122,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         return _external(module, context)
     done = import_certificates.record(
         layout.ca_directory(params["path"]),
-        [
-            import_certificates.Found(**{name: one[name] for name in ("content", "requester", "source")})
-            for one in params["certificates"]
-        ],
+        [import_certificates.Found(one["content"], one["requester"], one["source"]) for one in params["certificates"]],
         params["reason"],
         context,
         predict=module.check_mode,
@@ -143,10 +140,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
 
 def _revocations(module: AnsibleModule, context: CallContext) -> dict[str, t.Any]:
     """Record which hosts refuse which revoked client."""
-    found = [
-        revocation.Verified(one["client"], one["authority"], tuple(one["hosts"]))
-        for one in module.params["revocations"]
-    ]
+    found = [revocation.Verified(**{**one, "hosts": tuple(one["hosts"])}) for one in module.params["revocations"]]
     place = layout.ca_directory(module.params["path"])
     lines = revocation.record_verified(place, found, context, predict=module.check_mode)
     return {

@@ -267,8 +267,6 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         partial=params["partial"],
     )
     result = sign_batch.sign(work)
-    for warning in result.warnings:
-        module.warn(warning)
     return {
         "changed": bool(result.signed or result.reasons),
         "reasons": list(result.reasons),
@@ -277,6 +275,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "unknown": [dict(vars(one)) for one in result.unknown],
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
+        "warnings": list(result.warnings),
         **({"diff": plan_diff(plan_text.certificates(result))} if module._diff else {}),
         # Otherwise the module's whole input is returned beside its result: half of its size, for thousands of requests.
         "invocation": {"module_args": {**params, "requests": f"{len(params['requests'])} requests"}},

@@ -82,15 +82,6 @@ EXAMPLES = r"""
   run_once: true
   no_log: true
   register: client
-
-- name: Does the endpoint answer it?
-  portcullis.docker_tls.endpoint_info:
-    host: "{{ ansible_host }}"
-    port: 2376
-    ca_content: "{{ client.ca_content }}"
-    certificate_content: "{{ client.certificate_content }}"
-    key_content: "{{ client.key_content }}"
-  delegate_to: localhost
 """
 
 RETURN = r"""
