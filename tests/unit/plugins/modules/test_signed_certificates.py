@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pathlib
 import typing as t
@@ -167,3 +168,22 @@ def test_signed_certificates_makes_an_expired_client_of_a_fresh_authority(tmp_pa
     ensure(tmp_path / "ca", "clients", now=datetime.now(timezone.utc))
     made = run(tmp_path / "ca", client(expired=True))["certificates"]["alice"]["certificate"]
     assert made["not_before"] < made["not_after"]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_signed_certificates_signs_without_a_search_for_cycles_and_leaves_it_as_it_was(before: bool) -> None:
+    seen = []
+
+    def end_the_process(function: t.Any, **specification: t.Any) -> None:
+        seen.append(gc.isenabled())
+        raise SystemExit(0)  # as exit_json does
+
+    was_on = gc.isenabled()
+    (gc.enable if before else gc.disable)()
+    try:
+        with pytest.raises(SystemExit):
+            signed_certificates.main(end_the_process)
+        after = gc.isenabled()
+    finally:
+        (gc.enable if was_on else gc.disable)()
+    assert (seen, after) == ([False], before)
