@@ -188,6 +188,8 @@ def _order(name: str) -> tuple[int, int, str]:
 @_remembered
 def address_or_none(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that ``name`` is, None for any other name."""
+    if ":" not in name and not name[-1:].isdigit():
+        return None  # no address ends so; an exception for each host name of a batch would cost more than the other checks of it
     try:
         return ipaddress.ip_address(name)
     except ValueError:

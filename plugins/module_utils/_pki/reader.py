@@ -65,6 +65,8 @@ class CertificateView:
 
 
 def _plain(value: t.Any) -> t.Any:
+    if isinstance(value, str):
+        return value
     if isinstance(value, datetime):
         return isoformat(value)
     return list(value) if isinstance(value, tuple) else value

@@ -214,3 +214,14 @@ def test_check_common_name_bad_text_names_the_option(text: str, says: str) -> No
     assert caught.value.code == "common-name-invalid"
     assert says in caught.value.message
     assert "docker_server_cert_common_name" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "name", ["10.0.0.5", "::1", "fd00::a", "fe80::1%eth0", "host1", "host.example.org", "1.2.3", "a:b", "10.0.0.x", ""]
+)
+def test_address_or_none_says_what_the_library_says(name: str) -> None:
+    try:
+        expected = ipaddress.ip_address(name)
+    except ValueError:
+        expected = None
+    assert names.address_or_none(name) == expected
