@@ -43,8 +43,7 @@ options:
     required: true
   lock_timeout: {description: How many seconds to wait while another run holds the lock of the CA directory., type: int, default: 60}
   operator:
-    description:
-      - Who runs this, for the ledger. By default the user and the host name of the controller, as C(user@host).
+    description: Who runs this, for the ledger. By default the user and the host name of the controller, as C(user@host).
     type: str
     default: ""
 """

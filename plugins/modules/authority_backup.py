@@ -23,10 +23,7 @@ attributes:
     support: none
     details: Each call makes an archive. An older one at O(archive_path) is replaced.
 options:
-  archive_path:
-    description: File to write, outside of O(path), in a directory that is there.
-    type: path
-    required: true
+  archive_path: {description: "File to write, outside of O(path), in a directory that is there.", type: path, required: true}
 seealso:
   - module: portcullis.docker_tls.authority_restore
 """

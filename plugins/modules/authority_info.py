@@ -19,10 +19,7 @@ extends_documentation_fragment:
   - portcullis.docker_tls._cryptography
   - portcullis.docker_tls._ca.issuers
 options:
-  path:
-    description: Directory of the CA. The task has to run as the user that owns it.
-    type: path
-    required: true
+  path: {description: Directory of the CA. The task has to run as the user that owns it., type: path, required: true}
 seealso:
   - module: portcullis.docker_tls.authorities
 """

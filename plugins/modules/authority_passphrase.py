@@ -27,11 +27,7 @@ attributes:
   diff_mode:
     support: full
 options:
-  new_passphrase:
-    description:
-      - The new passphrase of the keys; the same rules apply as for O(passphrase).
-    type: str
-    required: true
+  new_passphrase: {description: The new passphrase of the keys; the same rules apply as for O(passphrase)., type: str, required: true}
 seealso:
   - module: portcullis.docker_tls.authorities
   - module: portcullis.docker_tls.authority_backup

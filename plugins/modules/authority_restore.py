@@ -28,8 +28,7 @@ attributes:
 options:
   archive_path: {description: "The archive, on the host that the task runs on.", type: path, required: true}
   passphrase:
-    description:
-      - The passphrase that the keys had when the archive was made. All keys are opened with it before anything is put in place.
+    description: The passphrase that the keys had when the archive was made. All keys are opened with it before anything is put in place.
     type: str
     required: true
 seealso:

@@ -33,37 +33,21 @@ attributes:
     support: none
     details: Every call makes another key and certificate.
 options:
-  path:
-    description: The CA directory. Required with O(state=present).
-    type: path
-    required: false
+  path: {description: The CA directory. Required with O(state=present)., type: path, required: false}
   passphrase:
     description: Passphrase of the authorities. Needed with O(state=present) where the CA of this collection signs for O(group).
     type: str
     default: ""
     required: false
-  state:
-    description: Whether the session begins or ends.
-    type: str
-    choices: [present, absent]
-    default: present
+  state: {description: Whether the session begins or ends., type: str, choices: [present, absent], default: present}
   name:
     description:
       - Name of the client, which is the common name of the certificate and in the ledger; Docker's authorization plugins see it as the user.
       - Required with O(state=present).
     type: str
-  group:
-    description: Access group whose client authority signs.
-    type: str
-    default: clients
-  validity:
-    description: How long the certificate is valid, from V(1m) to V(24h).
-    type: str
-    default: 1h
-  requester:
-    description: Who asks, for the ledger. By default the inventory host of the task.
-    type: str
-    default: ""
+  group: {description: Access group whose client authority signs., type: str, default: clients}
+  validity: {description: "How long the certificate is valid, from V(1m) to V(24h).", type: str, default: 1h}
+  requester: {description: "Who asks, for the ledger. By default the inventory host of the task.", type: str, default: ""}
   docker_host:
     description: Endpoint for RV(module_defaults) and RV(environment), as V(tcp://docker1.example.org:2376). Leave it out where each host has its own.
     type: str
@@ -73,9 +57,7 @@ options:
       - Directory that the session's own is made in. By default C(XDG_RUNTIME_DIR), else C(/dev/shm), else the directory for temporary files.
       - One that every user can write (or below one) is refused unless it is sticky as C(/tmp) is; others could put their files in the session's place.
     type: path
-  session:
-    description: The directory to remove, RV(session) of the task that began it. Empty does nothing.
-    type: path
+  session: {description: "The directory to remove, RV(session) of the task that began it. Empty does nothing.", type: path}
 notes:
   - The files are on the controller, so tasks that use them run there (C(delegate_to=localhost) or C(connection=local)).
   - Runs partly on the controller, whose Python needs C(cryptography) too; the rest runs where the task is sent (C(delegate_to) the CA host).

@@ -53,10 +53,7 @@ options:
       - The key is made on the host (M(portcullis.docker_tls.certificate_requests)) and is never an option.
     type: path
     default: /etc/docker/certs
-  certificate_content:
-    description: The server's certificate (PEM). Empty keeps the one that is there.
-    type: str
-    default: ""
+  certificate_content: {description: The server's certificate (PEM). Empty keeps the one that is there., type: str, default: ""}
   certificate_pending:
     description:
       - Only in check mode, where no certificate can be made yet. V(true) means that a new one would be installed, so that the restart it
@@ -69,10 +66,7 @@ options:
       - If there is anything in it, the task fails for this host with that reason, and nothing is changed.
     type: dict
     default: {}
-  ca_content:
-    description: The server authority's certificates (PEM), for clients. Empty keeps the present ones.
-    type: str
-    default: ""
+  ca_content: {description: "The server authority's certificates (PEM), for clients. Empty keeps the present ones.", type: str, default: ""}
   client_ca_content:
     description: The client authorities of the admitted access groups (PEM), and no other certificates. Empty keeps the current ones.
     type: str
@@ -147,10 +141,7 @@ options:
       - A value is V(full), the name of a preset, or a dictionary with C(preset) and C(rules).
     type: dict
     default: {}
-  crl_content:
-    description: Revocation lists (PEM), one of each client authority. For O(listener=proxy).
-    type: str
-    default: ""
+  crl_content: {description: "Revocation lists (PEM), one of each client authority. For O(listener=proxy).", type: str, default: ""}
   kept_lists:
     description:
       - Access groups whose revocation lists could not be renewed, with RV(ignore:msg), RV(ignore:hint) and RV(ignore:code) of that failure. The host keeps
@@ -158,10 +149,7 @@ options:
       - The task fails with that failure, and changes nothing, where the host has no list of one of these authorities.
     type: dict
     default: {}
-  stream_timeout:
-    description: How many seconds connections that are open at a reload of the proxy may continue.
-    type: int
-    default: 3600
+  stream_timeout: {description: How many seconds connections that are open at a reload of the proxy may continue., type: int, default: 3600}
   allowed_sources:
     description: Networks and addresses that may connect; empty means all. For O(listener=systemd) and O(listener=proxy).
     type: list
@@ -174,20 +162,14 @@ options:
       - Empty means never to install anything.
     type: str
     default: ""
-  start_timeout:
-    description: How many seconds dockerd may take to start before the change is rolled back.
-    type: int
-    default: 120
+  start_timeout: {description: How many seconds dockerd may take to start before the change is rolled back., type: int, default: 120}
   confirm_timeout:
     description:
       - If above zero, the change is rolled back by itself after so many seconds, also after a reboot, unless O(state=confirmed)
         comes first. For hosts that one cannot walk to.
     type: int
     default: 0
-  lock_timeout:
-    description: How many seconds to wait for another run on the same host.
-    type: int
-    default: 30
+  lock_timeout: {description: How many seconds to wait for another run on the same host., type: int, default: 30}
   controller_time:
     description: The controller's clock (ISO 8601, with zone) at the start of the task. A host whose clock differs gets a warning.
     type: str

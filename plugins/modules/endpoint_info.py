@@ -17,42 +17,21 @@ description:
   - Needs nothing but Python, changes nothing, and runs wherever the endpoint can be reached from.
   - The module fails only for wrong options. Check RV(passed).
 options:
-  host:
-    description: Name or address of the endpoint. Its certificate must carry it.
-    type: str
-    required: true
-  port:
-    description: Port of the endpoint.
-    type: int
-    default: 2376
-  address:
-    description: Where to connect to, if that is not O(host).
-    type: str
-    default: ""
-  ca_content:
-    description: The server authority's certificates (PEM) that the good client trusts.
-    type: str
-    default: ""
+  host: {description: Name or address of the endpoint. Its certificate must carry it., type: str, required: true}
+  port: {description: Port of the endpoint., type: int, default: 2376}
+  address: {description: "Where to connect to, if that is not O(host).", type: str, default: ""}
+  ca_content: {description: The server authority's certificates (PEM) that the good client trusts., type: str, default: ""}
   certificate_content:
     description: Certificate (PEM) of a client that must be admitted. Without it, no admitted client is tried.
     type: str
     default: ""
-  key_content:
-    description: Key (PEM, without passphrase) of that client. It stays in memory.
-    type: str
-    default: ""
+  key_content: {description: "Key (PEM, without passphrase) of that client. It stays in memory.", type: str, default: ""}
   client_ca_content:
     description: The client authorities (PEM) that the endpoint must name, exactly. Empty, it must name some.
     type: str
     default: ""
-  expected_certificate_fingerprint:
-    description: SHA-256 (hex) of the certificate that must be served.
-    type: str
-    default: ""
-  expected_engine_version:
-    description: The engine's version that the good client must see.
-    type: str
-    default: ""
+  expected_certificate_fingerprint: {description: SHA-256 (hex) of the certificate that must be served., type: str, default: ""}
+  expected_engine_version: {description: The engine's version that the good client must see., type: str, default: ""}
   refused_clients:
     description: Further clients that must not be admitted, for example one that has expired, or a server's certificate.
     type: list
@@ -87,10 +66,7 @@ options:
     type: list
     elements: int
     default: [2375]
-  timeout:
-    description: Seconds for each connection.
-    type: int
-    default: 10
+  timeout: {description: Seconds for each connection., type: int, default: 10}
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 seealso:

@@ -23,16 +23,13 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details:
-      - The files are not written.
+    details: The files are not written.
   diff_mode:
     support: full
-    details:
-      - Of the HTML page only the size is shown.
+    details: Of the HTML page only the size is shown.
   idempotent:
     support: partial
-    details:
-      - A report contains the time at which it was made, so its files differ from run to run.
+    details: A report contains the time at which it was made, so its files differ from run to run.
 options:
   hosts:
     description: The Docker hosts.
@@ -106,49 +103,27 @@ options:
     type: list
     elements: str
     default: ["1/4"]
-  critical:
-    description: When it is critical, in the same way.
-    type: list
-    elements: str
-    default: ["1/10"]
+  critical: {description: "When it is critical, in the same way.", type: list, elements: str, default: [1/10]}
   fail_on:
     description: Which state of the fleet sets RV(status.alarm). The module itself does not fail.
     type: str
     choices: [critical, warning, never]
     default: critical
-  timeout:
-    description: How many seconds to wait for each endpoint.
-    type: int
-    default: 5
-  connections:
-    description: How many endpoints to ask at the same time.
-    type: int
-    default: 64
+  timeout: {description: How many seconds to wait for each endpoint., type: int, default: 5}
+  connections: {description: How many endpoints to ask at the same time., type: int, default: 64}
   table:
     description: The printed part of the report, everything, only problems, or nothing.
     type: str
     choices: [all, problems, none]
     default: all
-  title:
-    description: Heading of the HTML page.
-    type: str
-    default: Docker TLS status
-  json_path:
-    description: File for the JSON document. Empty for none.
-    type: path
-    default: ""
+  title: {description: Heading of the HTML page., type: str, default: Docker TLS status}
+  json_path: {description: File for the JSON document. Empty for none., type: path, default: ""}
   prometheus_path:
     description: File for the metrics; node_exporter reads files whose names end with C(.prom). Empty for none.
     type: path
     default: ""
-  html_path:
-    description: File for the HTML page. Empty for none.
-    type: path
-    default: ""
-  file_mode:
-    description: Mode of the files. They name hosts, addresses and clients, but hold no secret.
-    type: str
-    default: "0644"
+  html_path: {description: File for the HTML page. Empty for none., type: path, default: ""}
+  file_mode: {description: "Mode of the files. They name hosts, addresses and clients, but hold no secret.", type: str, default: "0644"}
 seealso:
   - module: portcullis.docker_tls.certificate_files_info
   - module: portcullis.docker_tls.ledger_info

@@ -26,15 +26,13 @@ attributes:
     details: With O(prepare), the certificates that are due. What else there is to do is shown by the roles.
 options:
   roles:
-    description:
-      - The roles that would run. Variables that the inventory does not set are taken from their defaults.
+    description: The roles that would run. Variables that the inventory does not set are taken from their defaults.
     type: list
     elements: str
     choices: [docker_server_cert, docker_daemon]
     default: [docker_server_cert, docker_daemon]
   requests:
-    description:
-      - Instead of O(roles), the O(portcullis.docker_tls.certificate_requests#module:requests) to ask about.
+    description: Instead of O(roles), the O(portcullis.docker_tls.certificate_requests#module:requests) to ask about.
     type: list
     elements: dict
   endpoint: {description: "Instead of O(roles), the options of M(portcullis.docker_tls.endpoint) to ask about.", type: dict}
@@ -52,8 +50,7 @@ options:
     choices: [fail, report]
     default: fail
   refused:
-    description:
-      - RV(refused) of an earlier task. If it is not empty, the task fails with it, and the host is not asked.
+    description: RV(refused) of an earlier task. If it is not empty, the task fails with it, and the host is not asked.
     type: dict
 notes:
   - On a host the look runs as one Python program that comes through a pipe, without a file. Where the connection or the become method allows no pipe,

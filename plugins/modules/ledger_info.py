@@ -18,55 +18,33 @@ description:
 extends_documentation_fragment:
   - portcullis.docker_tls._attributes
 options:
-  path:
-    description: Directory of the CA.
-    type: path
-    required: true
+  path: {description: Directory of the CA., type: path, required: true}
   requester:
     description: Only certificates that were issued for this inventory host. The controller is V(localhost).
     type: str
     default: ""
-  name:
-    description: Only certificates with this name, common name or address, in full.
-    type: str
-    default: ""
+  name: {description: "Only certificates with this name, common name or address, in full.", type: str, default: ""}
   authority:
     description: Only certificates that this authority signed, by name (V(clients), all its generations) or id (V(clients-g1)).
     type: str
     default: ""
-  profile:
-    description: Only certificates of this kind.
-    type: str
-    choices: [server, client]
-  serial:
-    description: Only the certificate with this serial number in hexadecimal; colons are ignored.
-    type: str
-    default: ""
+  profile: {description: Only certificates of this kind., type: str, choices: [server, client]}
+  serial: {description: Only the certificate with this serial number in hexadecimal; colons are ignored., type: str, default: ""}
   expiring_within:
     description:
       - Only certificates that are valid now and end within this time, for example V(30d).
       - Certificates that were renewed or revoked since (RV(entries[].superseded)) are left out.
     type: str
     default: ""
-  valid:
-    description: Only certificates that have not expired, renewed or not.
-    type: bool
-    default: false
+  valid: {description: "Only certificates that have not expired, renewed or not.", type: bool, default: false}
   expected_head:
     description:
       - A head that this ledger had once, as RV(ledger.head) and the summary of C(site.yml) have it (V(LINES:DIGEST)).
       - A ledger that does not continue it is V(tampered), no matter who wrote its chain. Root on the CA host can write a new chain, so keep the head elsewhere.
     type: str
     default: ""
-  limit:
-    description: Return at most this many entries, the newest. V(0) returns all.
-    type: int
-    default: 100
-  fields:
-    description: Return only these fields of each entry. All when empty.
-    type: list
-    elements: str
-    default: []
+  limit: {description: "Return at most this many entries, the newest. V(0) returns all.", type: int, default: 100}
+  fields: {description: Return only these fields of each entry. All when empty., type: list, elements: str, default: []}
 seealso:
   - module: portcullis.docker_tls.signed_certificates
   - module: portcullis.docker_tls.authority_info

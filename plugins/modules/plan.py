@@ -34,26 +34,10 @@ options:
         M(portcullis.docker_tls.recorded_certificates) records.
     type: str
     required: true
-    choices:
-      - controller
-      - settings
-      - inventory
-      - secrets
-      - site
-      - revocation
-      - revocation_report
-      - unfinished
-      - verification_report
-      - rotation
-      - status
-      - adoption_keys
-      - adoption
-      - record
-      - rotation_start
-      - rotation_phase
-      - rotation_end
-      - adoption_start
-      - restore_start
+    choices: [
+      controller, settings, inventory, secrets, site, revocation, revocation_report, unfinished, verification_report, rotation,
+      status, adoption_keys, adoption, record, rotation_start, rotation_phase, rotation_end, adoption_start, restore_start,
+    ]
   settings:
     description: Variables of the playbook that belong to no role.
     type: dict

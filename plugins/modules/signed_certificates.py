@@ -220,8 +220,7 @@ unknown:
   type: list
   elements: dict
 reasons:
-  description:
-    - What else was done. V(modes-repaired), others had access to the CA directory; V(ledger-repaired), a torn last line was removed.
+  description: What else was done. V(modes-repaired), others had access to the CA directory; V(ledger-repaired), a torn last line was removed.
   returned: success
   type: list
   elements: str

@@ -34,8 +34,7 @@ options:
   name: {description: "Name of the client, which is the common name of the certificate and in the ledger.", type: str, required: true}
   group: {description: Access group whose client authority signs., type: str, default: clients}
   groups:
-    description:
-      - Access groups instead of O(group); for each the same key gets a certificate. The contents at the top of the result are those of the first.
+    description: Access groups instead of O(group); for each the same key gets a certificate. The contents at the top of the result are those of the first.
     type: list
     elements: str
   validity: {description: "How long the certificate is valid, from V(1m) to V(24h).", type: str, default: 10m}
