@@ -151,9 +151,8 @@ def _upload(server: Server, path: str, fields: t.Mapping[str, str], files: t.Map
         b"--%s\r\nContent-Disposition: form-data; %s\r\n%s\r\n%s\r\n" % (boundary.encode(), name.encode(), more, data)
         for name, more, data in parts
     )
-    return _call(
-        server, "POST", path, body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
-    )
+    body += f"--{boundary}--\r\n".encode()
+    return _call(server, "POST", path, body, f"multipart/form-data; boundary={boundary}")
 
 
 def _call(server: Server, method: str, path: str, body: bytes | None = None, kind: str = "") -> t.Any:

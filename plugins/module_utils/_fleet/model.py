@@ -24,14 +24,8 @@ if t.TYPE_CHECKING:
 LEVELS = ("ok", "unknown", "warning", "critical")
 
 #: How an inspection ended.
-READ, MISSING, NOT_READABLE, UNREACHABLE, INVALID, NOT_ASKED = (
-    "read",
-    "missing",
-    "not-readable",
-    "unreachable",
-    "invalid",
-    "not-asked",
-)
+READ, MISSING, NOT_READABLE = "read", "missing", "not-readable"
+UNREACHABLE, INVALID, NOT_ASKED = "unreachable", "invalid", "not-asked"
 
 
 @dataclass(frozen=True)
@@ -161,10 +155,6 @@ class Finding:
     level: str
     message: str
     advice: str = ""
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the finding as it is reported."""
-        return {"code": self.code, "level": self.level, "message": self.message, "advice": self.advice}
 
 
 def rank(level: str) -> int:

@@ -160,13 +160,10 @@ def _defaults(config: ProxyConfig) -> list[str]:
         "timeout http-request 30s",
         "timeout http-keep-alive 5m",
     ]
-    errors = (
-        f"http-error status {code} content-type application/json string {_message(text)}"
-        for code, text in _ERRORS.items()
-    )
+    error = "http-error status {} content-type application/json string {}"
     requests = [
         "mode http",
-        *errors,
+        *(error.format(code, _message(text)) for code, text in _ERRORS.items()),
         f"http-request set-var({KIND}) str(request)",
         f"http-request set-var({METHOD}) method",
         f"http-request set-var({PATH}) path",
@@ -176,17 +173,15 @@ def _defaults(config: ProxyConfig) -> list[str]:
 
 
 def _global(config: ProxyConfig) -> str:
-    return "# Written by portcullis.docker_tls; changes made here are replaced.\n" + _section(
-        "global",
-        [
-            f"log stderr len {MAXIMUM_LINE} format raw local0 info",
-            f"maxconn {MAXIMUM_CONNECTIONS}",
-            f"hard-stop-after {config.stream_timeout_seconds}s",
-            "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
-            "tune.ssl.cachesize 0",
-            f"tune.bufsize {_BUFFER}",
-        ],
-    )
+    lines = [
+        f"log stderr len {MAXIMUM_LINE} format raw local0 info",
+        f"maxconn {MAXIMUM_CONNECTIONS}",
+        f"hard-stop-after {config.stream_timeout_seconds}s",
+        "ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets",
+        "tune.ssl.cachesize 0",
+        f"tune.bufsize {_BUFFER}",
+    ]
+    return "# Written by portcullis.docker_tls; changes made here are replaced.\n" + _section("global", lines)
 
 
 def _frontend(config: ProxyConfig) -> str:
@@ -279,21 +274,22 @@ def _limits(group: ProxyGroup) -> list[str]:
     """The allow list. A request with an absolute URI (http://…) has a path that HAProxy and dockerd may read differently."""
     text = f"the access group {group.name} may not do this on this host; its rights are: {group.rights.name}"
     upgrades = [rule for rule in group.rights.rules if rule.takes_connection_over]
-    allowed = [f"http-request allow if {_matches(rule)} {{ url -m beg / }}" for rule in upgrades]
-    allowed.append("http-request del-header Upgrade")
-    allowed += [
-        f"http-request allow if {_matches(rule)} {{ url -m beg / }}"
-        for rule in dict.fromkeys(group.rights.rules)
-        if rule not in upgrades
-    ]
+    others = [rule for rule in dict.fromkeys(group.rights.rules) if rule not in upgrades]
     after = _AFTER_EXEC if any(rule.shape == EXEC_START for rule in upgrades) else []
-    return [*allowed, f"http-request {_deny(text)}", *after]
+    return [
+        *map(_allow, upgrades),
+        "http-request del-header Upgrade",
+        *map(_allow, others),
+        f"http-request {_deny(text)}",
+        *after,
+    ]
 
 
-def _matches(rule: Rule) -> str:
+def _allow(rule: Rule) -> str:
     what = "url" if rule.excludes_query else "path"
     matches = f"{{ method {' '.join(rule.methods)} }} {{ {what} -m reg {quoted(rule.expression)} }}"
-    return f"{matches} {_CLASSIC_BUILDER}" if rule.builds else matches
+    builder = f" {_CLASSIC_BUILDER}" if rule.builds else ""
+    return f"http-request allow if {matches}{builder} {{ url -m beg / }}"
 
 
 #: The query must not choose BuildKit. A form in the body, in which Go finds parameters too, is refused whatever it holds.
@@ -320,16 +316,15 @@ def _check(config: ProxyConfig) -> None:
             hint="Choose docker_daemon_listener: systemd or dockerd on this host, or install a newer HAProxy.",
             code="proxy-version-unsupported",
         )
-    for option in ("certificate_path", "ca_path", "docker_socket"):
-        _check_file_name(option, getattr(config, option))
-    if config.crl_path:
-        _check_file_name("crl_path", config.crl_path)
+    for option in ("certificate_path", "ca_path", "crl_path", "docker_socket"):
+        value = getattr(config, option)
+        if not _FILE_NAME.fullmatch(value) and (value or option != "crl_path"):
+            raise _invalid(option, value, "Use an absolute path of letters, digits and . _ @ + - only.")
     if not config.listen or not all(_is_address(address) and 1 <= port <= 65535 for address, port in config.listen):
         raise _invalid("listen", config.listen, "Write one or more IP addresses, each with a port from 1 to 65535.")
     if not 1 <= config.stream_timeout_seconds <= _YEAR:
-        raise _invalid(
-            "stream_timeout_seconds", config.stream_timeout_seconds, "Write at least one second, at most a year."
-        )
+        seconds = config.stream_timeout_seconds
+        raise _invalid("stream_timeout_seconds", seconds, "Write at least one second, at most a year.")
     _check_groups(config)
 
 
@@ -347,9 +342,10 @@ def _check_groups(config: ProxyConfig) -> None:
                 raise _ambiguous(issuer, owners[issuer], group.name)
         for rule in group.rights.rules:
             if rule.shape == EXEC_START and config.haproxy_version < _CARRIES_EXEC:
+                haproxy = f"HAProxy {'.'.join(map(str, config.haproxy_version))}"
+                has = f"the rights of the access group {group.name} contain {rule.path}"
                 raise TlsError(
-                    f"the rights of the access group {group.name} contain {rule.path}, which HAProxy "
-                    f"{'.'.join(map(str, config.haproxy_version))} cannot carry on a filtered connection",
+                    f"{has}, which {haproxy} cannot carry on a filtered connection",
                     hint="Give the group the right full on this host, or install HAProxy 3.0.11 or newer.",
                     code="rights-need-haproxy",
                 )
@@ -361,11 +357,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text
-
-
-def _check_file_name(option: str, value: str) -> None:
-    if not _FILE_NAME.fullmatch(value):
-        raise _invalid(option, value, "Use an absolute path of letters, digits and . _ @ + - only.")
 
 
 def _invalid(option: str, value: t.Any, hint: str) -> TlsError:

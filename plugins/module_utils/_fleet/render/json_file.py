@@ -106,7 +106,7 @@ def _fields(item: t.Any, names: str) -> dict[str, t.Any]:
 
 
 def _assessed(item: Assessed) -> dict[str, t.Any]:
-    return {**_fields(item, "level verdict"), "findings": [finding.to_dict() for finding in item.findings]}
+    return {**_fields(item, "level verdict"), "findings": [dict(vars(one)) for one in item.findings]}
 
 
 def certificate(found: Certificate | None, now: datetime) -> dict[str, t.Any] | None:
