@@ -10,7 +10,6 @@ are what stays the same when a certificate is renewed, so no serials and no fing
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .. import assess_host
 from ..model import READ, Certificate, CertificateStatus, Report
@@ -20,82 +19,52 @@ Labels = tuple[tuple[str, str], ...]
 Samples = list[tuple[Labels, float]]
 
 
-@dataclass(frozen=True)
-class _Metric:
-    name: str
-    help: str
-    samples: Samples
+#: The metrics, in the order of the file.
+_HELP = {
+    "docker_tls_report_timestamp_seconds": "When this report was made, in seconds since 1970.",
+    "docker_tls_status": "State of an authority, host or client: 0 ok, 1 warning, 2 critical, 3 unknown.",
+    "docker_tls_problem": "1 for each thing that the report finds fault with.",
+    "docker_tls_certificate_not_after_timestamp_seconds": "When a certificate ends, in seconds since 1970.",
+    "docker_tls_certificate_not_before_timestamp_seconds": "When a certificate begins, in seconds since 1970.",
+    "docker_tls_endpoint_up": "1 where the daemon's TLS endpoint answered.",
+    "docker_tls_served_is_stored": "1 where the daemon serves the certificate that is on its disk, 0 where it needs a restart (or is another one).",
+    "docker_tls_unwanted_client_certificate_hosts": (
+        "How many hosts admit a valid client certificate that the inventory does not list, or whose client is revoked."
+    ),
+    "docker_tls_ledger_intact": "1 where the hash chain of the CA's ledger holds, 0 where it is torn, tampered with or missing.",
+    "docker_tls_ledger_head": "Number of lines of the CA's ledger; the label digest is that of the last line, as ledger_info takes it in expected_head.",
+}
 
 
 def render(report: Report) -> str:
     """Return the text of the ``.prom`` file."""
-    metrics = [
-        _Metric(
-            "docker_tls_report_timestamp_seconds",
-            "When this report was made, in seconds since 1970.",
-            [((), report.now.timestamp())],
+    found: dict[str, t.Iterable[tuple[Labels, float]]] = {
+        "docker_tls_report_timestamp_seconds": [((), report.now.timestamp())],
+        "docker_tls_status": ((labels, json_file.EXIT_CODES[level]) for labels, level in _levels(report)),
+        "docker_tls_problem": _problems(report),
+        "docker_tls_certificate_not_after_timestamp_seconds": (
+            (labels, one.view.not_after.timestamp()) for labels, one in _certificates(report)
         ),
-        _Metric(
-            "docker_tls_status",
-            "State of an authority, host or client: 0 ok, 1 warning, 2 critical, 3 unknown.",
-            [(labels, float(json_file.EXIT_CODES[level])) for labels, level in _levels(report)],
+        "docker_tls_certificate_not_before_timestamp_seconds": (
+            (labels, one.view.not_before.timestamp()) for labels, one in _certificates(report)
         ),
-        _Metric(
-            "docker_tls_problem",
-            "1 for each thing that the report finds fault with.",
-            _problems(report),
+        "docker_tls_endpoint_up": (
+            ((("host", one.facts.name), ("endpoint", assess_host.endpoint(one.facts))), one.facts.served.state == READ)
+            for one in report.hosts
+            if one.facts.wanted
         ),
-        _Metric(
-            "docker_tls_certificate_not_after_timestamp_seconds",
-            "When a certificate ends, in seconds since 1970.",
-            [(labels, found.view.not_after.timestamp()) for labels, found in _certificates(report)],
+        "docker_tls_served_is_stored": (
+            ((("host", one.facts.name),), same)
+            for one in report.hosts
+            if (same := json_file.served_is_stored(one)) is not None
         ),
-        _Metric(
-            "docker_tls_certificate_not_before_timestamp_seconds",
-            "When a certificate begins, in seconds since 1970.",
-            [(labels, found.view.not_before.timestamp()) for labels, found in _certificates(report)],
+        "docker_tls_unwanted_client_certificate_hosts": (
+            ((*_certificate_labels(one), ("reason", one.facts.reason)), len(one.opens)) for one in report.certificates
         ),
-        _Metric(
-            "docker_tls_endpoint_up",
-            "1 where the daemon's TLS endpoint answered.",
-            [
-                (
-                    (("host", one.facts.name), ("endpoint", assess_host.endpoint(one.facts))),
-                    float(one.facts.served.state == READ),
-                )
-                for one in report.hosts
-                if one.facts.wanted
-            ],
-        ),
-        _Metric(
-            "docker_tls_served_is_stored",
-            "1 where the daemon serves the certificate that is on its disk, 0 where it needs a restart (or is another one).",
-            [
-                ((("host", one.facts.name),), float(same))
-                for one in report.hosts
-                if (same := json_file.served_is_stored(one)) is not None
-            ],
-        ),
-        _Metric(
-            "docker_tls_unwanted_client_certificate_hosts",
-            "How many hosts admit a valid client certificate that the inventory does not list, or whose client is revoked.",
-            [
-                ((*_certificate_labels(one), ("reason", one.facts.reason)), float(len(one.opens)))
-                for one in report.certificates
-            ],
-        ),
-        _Metric(
-            "docker_tls_ledger_intact",
-            "1 where the hash chain of the CA's ledger holds, 0 where it is torn, tampered with or missing.",
-            _ledger_intact(report),
-        ),
-        _Metric(
-            "docker_tls_ledger_head",
-            "Number of lines of the CA's ledger; the label digest is that of the last line, as ledger_info takes it in expected_head.",
-            _ledger_head(report),
-        ),
-    ]
-    return "".join(_text(metric) for metric in metrics if metric.samples)
+        "docker_tls_ledger_intact": _ledger_intact(report),
+        "docker_tls_ledger_head": _ledger_head(report),
+    }
+    return "".join(_text(name, help_text, list(found[name])) for name, help_text in _HELP.items())
 
 
 def _levels(report: Report) -> t.Iterator[tuple[Labels, str]]:
@@ -155,12 +124,12 @@ def _labels(kind: str, host: str, name: str) -> Labels:
     return ("kind", kind), ("host", host), ("name", name)
 
 
-def _text(metric: _Metric) -> str:
-    lines = [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} gauge"]
-    for labels, value in metric.samples:
-        pairs = ",".join(f'{name}="{_escape(text)}"' for name, text in labels)
-        lines.append(f"{metric.name}{'{' + pairs + '}' if pairs else ''} {value:.0f}")
-    return "\n".join(lines) + "\n"
+def _text(name: str, help_text: str, samples: Samples) -> str:
+    lines = [f"# HELP {name} {help_text}", f"# TYPE {name} gauge"] if samples else []
+    for labels, value in samples:
+        pairs = ",".join(f'{label}="{_escape(text)}"' for label, text in labels)
+        lines.append(f"{name}{'{' + pairs + '}' if pairs else ''} {value:.0f}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _escape(text: str) -> str:

@@ -9,6 +9,7 @@ begins with blanks. Nothing from a host reaches the terminal as a control charac
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from datetime import datetime
 
@@ -41,42 +42,19 @@ Row = tuple[str, ...]
 def render(report: Report, *, problems_only: bool = False) -> list[str]:
     """Return the lines of the table. ``problems_only`` leaves out rows that are ok."""
     lines = [f"Docker TLS status at {report.now:%Y-%m-%d %H:%M} UTC", ""]
-    lines += _section(
-        _ca_title(report),
-        ("AUTHORITY", "SIGNS", "LEFT", "ENDS", "VERDICT"),
-        report.authorities,
-        _authority_row,
-        report,
-        problems_only,
-    )
+    section = functools.partial(_section, now=report.now, problems_only=problems_only)
+    columns: Row = ("AUTHORITY", "SIGNS", "LEFT", "ENDS", "VERDICT")
+    lines += section(_ca_title(report), columns, report.authorities, _authority_row)
     if report.ca.findings:
         first = f"{WORDS[report.ca.level]:{_LEVEL_WIDTH}}  {json_file.label(report.ca)}  {report.ca.verdict}"
         lines[-1:] = [first, *_explanations(report.ca), ""]
-    lines += _section(
-        "Docker hosts",
-        ("HOST", "ENDPOINT", "ON DISK", "ON THE WIRE", "ADMITS", "VERDICT", "NAMES"),
-        report.hosts,
-        _host_row,
-        report,
-        problems_only,
-    )
-    lines += _section(
-        "Clients",
-        ("CLIENT", "GROUP", "LEFT", "ENDS", "WHERE", "VERDICT"),
-        report.clients,
-        _client_row,
-        report,
-        problems_only,
-    )
+    columns = ("HOST", "ENDPOINT", "ON DISK", "ON THE WIRE", "ADMITS", "VERDICT", "NAMES")
+    lines += section("Docker hosts", columns, report.hosts, _host_row)
+    columns = ("CLIENT", "GROUP", "LEFT", "ENDS", "WHERE", "VERDICT")
+    lines += section("Clients", columns, report.clients, _client_row)
     if report.certificates:
-        lines += _section(
-            "Client certificates that should not be used",
-            ("CLIENT", "AUTHORITY", "ENDS", "OPENS", "REQUEST", "VERDICT"),
-            report.certificates,
-            _certificate_row,
-            report,
-            problems_only,
-        )
+        columns = ("CLIENT", "AUTHORITY", "ENDS", "OPENS", "REQUEST", "VERDICT")
+        lines += section("Client certificates that should not be used", columns, report.certificates, _certificate_row)
     return [*lines, json_file.summary(report)]
 
 
@@ -94,16 +72,15 @@ def _section(
     columns: Row,
     items: t.Sequence[t.Any],
     row_of: t.Callable[[t.Any, datetime], Row],
-    report: Report,
+    now: datetime,
     problems_only: bool,
 ) -> list[str]:
     shown = [item for item in items if not problems_only or item.level != "ok"]
     hidden = len(items) - len(shown)
     lines = [clean(title)]
     if shown:
-        table = align(
-            [("", *columns), *((WORDS[item.level], *row_of(item, report.now)) for item in shown)], _LEVEL_WIDTH
-        )
+        rows = ((WORDS[item.level], *row_of(item, now)) for item in shown)
+        table = align([("", *columns), *rows], _LEVEL_WIDTH)
         lines.append(table[0])
         for item, line in zip(shown, table[1:]):
             lines.append(line)
@@ -173,9 +150,9 @@ def certificate_text(view: CertificateView, now: datetime) -> str:
 
 def _client_row(one: ClientStatus, now: datetime) -> Row:
     facts, found = one.facts, one.facts.stored.certificate
-    left, end = (
-        (lifetimes.left_text(found.view, now), lifetimes.end_text(found.view)) if found else (facts.stored.state, "-")
-    )
+    left, end = facts.stored.state, "-"
+    if found:
+        left, end = lifetimes.left_text(found.view, now), lifetimes.end_text(found.view)
     return facts.client, facts.group, left, end, f"{facts.host}:{facts.stored.path or facts.id}", one.verdict
 
 
