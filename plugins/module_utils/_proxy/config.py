@@ -342,10 +342,9 @@ def _check_groups(config: ProxyConfig) -> None:
                 raise _ambiguous(issuer, owners[issuer], group.name)
         for rule in group.rights.rules:
             if rule.shape == EXEC_START and config.haproxy_version < _CARRIES_EXEC:
-                haproxy = f"HAProxy {'.'.join(map(str, config.haproxy_version))}"
-                has = f"the rights of the access group {group.name} contain {rule.path}"
+                version = ".".join(map(str, config.haproxy_version))
                 raise TlsError(
-                    f"{has}, which {haproxy} cannot carry on a filtered connection",
+                    f"the rights of the access group {group.name} contain {rule.path}, which HAProxy {version} cannot carry on a filtered connection",
                     hint="Give the group the right full on this host, or install HAProxy 3.0.11 or newer.",
                     code="rights-need-haproxy",
                 )
