@@ -21,7 +21,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils import _file
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bytecode  # noqa: F401  Before what it speeds up.
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import empty_plays, run, summary, table
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run, run_output, summary
 
 DOCUMENTATION = """
 name: docker_tls_summary
@@ -53,8 +53,8 @@ class CallbackModule(CallbackBase):
         self._run = run.Run()
         self._inventory: t.Any = None
         self._asked = self._wanted = self._skipped = False
-        if C.DEFAULT_STDOUT_CALLBACK in empty_plays.CALLBACKS:
-            empty_plays.hide(self._display)
+        if C.DEFAULT_STDOUT_CALLBACK in run_output.CALLBACKS:
+            run_output.hide(self._display)
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         """Find out whether this playbook is one that wants a summary."""
@@ -92,7 +92,7 @@ class CallbackModule(CallbackBase):
         """Print the summary."""
         if not self._wanted:
             if self._asked and not self._skipped and "json" not in C.DEFAULT_STDOUT_CALLBACK:
-                table.show(self._display, [NOTHING_RAN])
+                run_output.show(self._display, [NOTHING_RAN])
             return
         failed, unreachable = ({host for host, count in each.items() if count} for each in (stats.failures, stats.dark))
         groups = self._inventory.get_groups_dict() if self._inventory is not None else None
@@ -100,7 +100,7 @@ class CallbackModule(CallbackBase):
         self._run.end(failed, unreachable, stats.processed, groups, limited)
         self._run.note_limit(bool(context.CLIARGS.get("subset")))
         if "json" not in C.DEFAULT_STDOUT_CALLBACK:  # what another program reads is left alone
-            table.show(self._display, summary.text(self._run))
+            run_output.show(self._display, summary.text(self._run))
         path = os.environ.get(PATH, "")
         if path:
             self._write(path)

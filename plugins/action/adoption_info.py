@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..plugin_utils._plan import adoption_answer
-from ..plugin_utils._remote.accept import unusable
+from ..plugin_utils._remote.answers import unusable
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 
 

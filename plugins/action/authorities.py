@@ -7,8 +7,8 @@ import typing as t
 
 from ..module_utils._errors import TlsError
 from ..modules import authorities
-from ..plugin_utils._plan import access_lists, ca_place, options
-from ..plugin_utils._remote import issuer_lists
+from ..plugin_utils._plan import access_lists, locations, options
+from ..plugin_utils._remote import external_issuers
 from ..plugin_utils._remote.module_runner import PassphraseAction, Result
 from ..plugin_utils._variables.binding import Bound
 from ..plugin_utils._variables.fleet_variables import Fleet
@@ -30,7 +30,7 @@ class ActionModule(PassphraseAction):
                 hint="Leave one host in the group docker_ca, or none for the controller.",
                 code="inventory-invalid",
             )
-        left_out = ca_place.hosts_outside_limit(self, bound)
+        left_out = locations.hosts_outside_limit(self, bound)
         return {**options.wanted_authorities(bound, fleet), "revocation_deferred": bool(left_out)}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
@@ -38,10 +38,10 @@ class ActionModule(PassphraseAction):
         bound = Bound(task_vars, self._templar.template)
         groups, fleet = bound.groups(), self._fleet(bound)
         issuers = options.issuers(bound, fleet) if arguments.get("issuers") else []
-        lists = issuer_lists.read(issuers, lambda: access_lists.groups_of_proxies(groups, fleet))
+        lists = external_issuers.read(issuers, lambda: access_lists.groups_of_proxies(groups, fleet))
         if lists:
-            arguments["issuers"] = issuer_lists.with_lists(arguments["issuers"], lists)
-        outcome = issuer_lists.completed(super().run_module(arguments, package, task_vars), lists)
+            arguments["issuers"] = external_issuers.with_lists(arguments["issuers"], lists)
+        outcome = external_issuers.completed(super().run_module(arguments, package, task_vars), lists)
         return access_lists.with_hosts(outcome, groups, fleet)
 
     def predict(self, arguments: Result) -> Result:

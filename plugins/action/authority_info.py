@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._fleet import access_text
+from ..module_utils._fleet import advice
 from ..plugin_utils._plan import access_lists, issuer_settings, options
 from ..plugin_utils._plan.revocation import READ
-from ..plugin_utils._remote import issuer_lists, local
+from ..plugin_utils._remote import external_issuers, local
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables.binding import Bound
 from ..plugin_utils._variables.fleet_variables import Fleet
@@ -43,11 +43,11 @@ class ActionModule(ModuleAction):
         # Every reader of the authorities in this run needs those of other issuers too: status, verification, rotation.
         if "issuers" not in arguments:
             issuers = options.issuers(bound, fleet)
-            lists = issuer_lists.read(issuers, lambda: access_lists.groups_of_proxies(groups, fleet))
-            arguments["issuers"] = issuer_lists.with_lists(issuer_settings.anchors(issuers), lists)
+            lists = external_issuers.read(issuers, lambda: access_lists.groups_of_proxies(groups, fleet))
+            arguments["issuers"] = external_issuers.with_lists(issuer_settings.anchors(issuers), lists)
         if arguments.get("clients"):
             arguments.setdefault("revocation_list_groups", options.groups_by_list(bound, fleet))
-        outcome = issuer_lists.completed(super().run_module(arguments, package, task_vars), lists)
+        outcome = external_issuers.completed(super().run_module(arguments, package, task_vars), lists)
         found = access_lists.with_hosts(outcome, groups, fleet)
         if self._warns and found.get("revocations_deferred"):
             found["warnings"] = [*(found.get("warnings") or []), *map(_still_admitted, found["revocations_deferred"])]
@@ -64,7 +64,7 @@ def _still_admitted(one: t.Mapping[str, t.Any]) -> str:
     clients, generations = (", ".join(map(str, one.get(name) or [])) for name in ("clients", "generations"))
     hosts = list(one.get("hosts") or [])
     return (
-        f"{clients} is revoked in the inventory, and {access_text.named(hosts) or 'no host'} {'admit' if len(hosts) > 1 else 'admits'} certificates "
+        f"{clients} is revoked in the inventory, and {advice.named(hosts) or 'no host'} {'admit' if len(hosts) > 1 else 'admits'} certificates "
         f"of {generations}. "
         "The role docker_daemon revokes no client. Run portcullis.docker_tls.site for the whole inventory."
     )

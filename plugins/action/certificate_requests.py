@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils._plan import bundles, fact_names, host_reports, inspected, options
+from ..plugin_utils._plan import bundles, host_reports, inspected, options
 from ..plugin_utils._remote import local
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables.binding import Bound
@@ -27,11 +27,11 @@ class ActionModule(ModuleAction):
         if not bound.get("__docker_server_cert_wanted", True) or _is_prepared(bound):
             return None
         request = options.server_request(bound, options.authorities(bound, role))
-        return {"requests": fact_names.with_fact_names([request], bound.written()), "cryptography_package": package}
+        return {"requests": host_reports.with_fact_names([request], bound.written()), "cryptography_package": package}
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
         """Return the module's result with the controller's own values beside it."""
-        arguments["requests"] = fact_names.with_fact_names(arguments.get("requests"), task_vars)
+        arguments["requests"] = host_reports.with_fact_names(arguments.get("requests"), task_vars)
         return self._with_asked(super().run_module(arguments, package, task_vars), arguments)
 
     @staticmethod

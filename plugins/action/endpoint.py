@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
-from ..module_utils._proxy.package import package_line
+from ..module_utils._argument_specs import ENDPOINT_OPTIONS
+from ..module_utils._proxy.state import package_line
 from ..plugin_utils._plan import options as plan_options
-from ..plugin_utils._remote import endpoint_change, packages, program
-from ..plugin_utils._remote.endpoint_change import CHANGE
+from ..plugin_utils._remote import packages, program, programs
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
+from ..plugin_utils._remote.programs import CHANGE
 from ..plugin_utils._variables import binding, fleet_variables
 from ..plugin_utils._variables.fleet_variables import Fleet
 
@@ -41,7 +41,7 @@ class ActionModule(ModuleAction):
         usual = arguments.get("service") in (None, "docker.service")  # another has a state directory of its own
         confirms = arguments.get("state") == "confirmed" and not self._task.check_mode
         if confirms and usual and self._is_confirmed(task_vars):
-            return dict(endpoint_change.CONFIRMED)
+            return dict(programs.CONFIRMED)
         result = self._execute(module, arguments, task_vars)
         package = str(arguments.get("haproxy_package") or "")
         if result.get("code") != "proxy-package-missing" or not package or self._task.check_mode:
@@ -64,7 +64,7 @@ class ActionModule(ModuleAction):
         sent = program.send(self, CHANGE, asked, task_vars) if options is not None else None
         if sent is not None:
             output, code = sent
-            found = endpoint_change.answer(output, code) if program.has_begun(output) else None
+            found = programs.change_answer(output, code) if program.has_begun(output) else None
             # Without the library nothing was done; Ansible knows which Python that was when it has sent a module there.
             if found is not None and found.get("code") not in packages.CRYPTOGRAPHY_CODES:
                 return self._admitted(found)
@@ -74,7 +74,7 @@ class ActionModule(ModuleAction):
         """Confirm by one command of the shell; return whether that was enough. Every changed host is confirmed, so it must cost little."""
         run: t.Any = self._low_level_execute_command
         with self.waiting({"state": "confirmed", "start_timeout": 0}, task_vars):
-            return bool(run(endpoint_change.CONFIRM, sudoable=True).get("rc") == 0)
+            return bool(run(programs.CONFIRM, sudoable=True).get("rc") == 0)
 
     def predict(self, arguments: Result) -> Result:
         """Return an endpoint of which only the wanted addresses are known."""

@@ -8,7 +8,7 @@ from typing import Any
 from ..module_utils._endpoint.probe import NO_ANSWER
 from ..module_utils._time import utc_now
 from ..modules import endpoint_info
-from ..plugin_utils._client_files import given_client
+from ..plugin_utils._client_files import session
 from ..plugin_utils._plan import verification
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables.binding import Bound
@@ -34,7 +34,7 @@ class ActionModule(ModuleAction):
         given, issuer = arguments.pop(verification.GIVEN, None), arguments.pop(verification.USED, "")
         used = f"made by the issuer {issuer} for this verification" if issuer else ""
         if given is not None:
-            certificate, key, used = given_client.read(given["client"], given["group"], given["anchors"], utc_now())
+            certificate, key, used = session.read(given["client"], given["group"], given["anchors"], utc_now())
             arguments.update(certificate_content=certificate, key_content=key)
         sources = arguments.pop(verification.SOURCES, None)
         result = super().run_module(arguments, package, task_vars)
@@ -52,7 +52,7 @@ def _filtered(sources: list[Any]) -> str:
 def _without_client(issuer: str) -> str:
     return (
         f"verification-without-client: the issuer {issuer} has made no client certificate for this verification, so whether a good client "
-        f"is answered was not checked. Give one with {given_client.VARIABLE}."
+        f"is answered was not checked. Give one with {session.VARIABLE}."
     )
 
 

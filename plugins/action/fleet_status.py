@@ -10,10 +10,10 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._errors import TlsError
-from ..module_utils._fleet import write_files
+from ..module_utils._fleet.render import prometheus
 from ..plugin_utils._fleet_page import page
-from ..plugin_utils._output import table
-from ..plugin_utils._remote import controller
+from ..plugin_utils._output import run_output
+from ..plugin_utils._remote import local
 
 Result = dict[str, t.Any]
 
@@ -31,9 +31,9 @@ class ActionModule(ActionBase):
         try:
             if path:
                 self._check_place(path)
-            controller.keep_account(self, task_vars or {})
+            local.keep_account(self, task_vars or {})
             result.update(self._execute_module(task_vars=task_vars))
-            table.show(self._display, result.get("table") or [])
+            run_output.show(self._display, result.get("table") or [])
             return self._with_page(result, path) if path and not result.get("failed") else result
         except TlsError as error:
             return {**result, "failed": True, "msg": str(error), "hint": error.hint, "code": error.code}
@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
             given = {
                 name: str(self._task.args.get(name) or "") for name in ("json_path", "prometheus_path", "html_path")
             }
-            self._task.args.update({name: controller.absolute(path) for name, path in given.items() if path})
+            self._task.args.update({name: local.absolute(path) for name, path in given.items() if path})
 
     def _check_place(self, path: str) -> None:
         """Raise TlsError where the page could not be written, before anything else is."""
@@ -54,11 +54,11 @@ class ActionModule(ActionBase):
                 hint="Add delegate_to: localhost to the task.",
                 code="html-not-here",
             )
-        write_files.check_directory(path)
+        prometheus.check_directory(path)
 
     def _with_page(self, result: Result, path: str) -> Result:
         content = page.render(result["report"], str(self._task.args.get("title") or page.TITLE))
-        mode = write_files.parse_mode(str(self._task.args.get("file_mode") or write_files.MODE))
-        wanted = [write_files.Output(path, content, shown=False)]
-        changed, diff = write_files.write(wanted, mode, check_mode=bool(self._task.check_mode))
+        mode = prometheus.parse_mode(str(self._task.args.get("file_mode") or prometheus.MODE))
+        wanted = [prometheus.Output(path, content, shown=False)]
+        changed, diff = prometheus.write(wanted, mode, check_mode=bool(self._task.check_mode))
         return {**result, "changed": result["changed"] or changed, "diff": [*result["diff"], *diff]}

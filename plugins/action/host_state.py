@@ -8,14 +8,19 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS, REQUEST_OPTIONS
+from ..module_utils._argument_specs import ENDPOINT_OPTIONS, REQUEST_OPTIONS
 from ..module_utils._errors import TlsError
 from ..module_utils._module import plan_diff
-from ..plugin_utils._plan import ca_place, fact_names, host_reports, options, verification
-from ..plugin_utils._remote import host_timeout, inspection, program, time_limit
+from ..plugin_utils._plan import (
+    host_reports,
+    locations,
+    options,
+    verification,
+)
+from ..plugin_utils._remote import failures, program, programs
 from ..plugin_utils._remote.failures import of_error
-from ..plugin_utils._remote.inspection import INSPECTION
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
+from ..plugin_utils._remote.programs import INSPECTION
 from ..plugin_utils._validate import preflight
 from ..plugin_utils._variables import binding, fleet_variables
 
@@ -49,17 +54,17 @@ class ActionModule(ModuleAction):
         groups, host = task_vars.get("groups") or {}, task_vars.get("inventory_hostname")
         # A role that is used by itself needs no group; site.yml, which asks for a report, has the controller in this play for the plan.
         members = groups.get("docker_hosts") or ([] if arguments.get("refusal") == "report" else [host])
-        if host == ca_place.CONTROLLER and host not in members:
+        if host == locations.CONTROLLER and host not in members:
             return {"changed": False, "skipped": True, "skip_reason": "the controller is not a Docker host"}
         # Of this host: why it was refused, or what of it this run could not complete.
         reported_refusal = arguments.pop("refused", None)
         if reported_refusal:
-            return _failed(inspection.refusal(reported_refusal))
+            return _failed(programs.refusal(reported_refusal))
         try:
             found = self._inspected(arguments, task_vars)
-        except time_limit.TimeLimitExceeded:
+        except failures.TimeLimitExceeded:
             self._gave_up = True
-            found = _refusal(host_timeout.failure(self._limit))
+            found = _refusal(failures.timeout_failure(self._limit))
         except TlsError as error:
             found = _refusal(of_error(error))
         found = {**found, fleet_variables.SETTINGS: _settings(task_vars, self._templar.template)}
@@ -85,7 +90,7 @@ class ActionModule(ModuleAction):
         if sent is None:
             found = self._by_module(wanted, task_vars)
         else:
-            found = inspection.answer(sent[0]) or _undecided("the host's answer cannot be read")
+            found = programs.inspection_answer(sent[0]) or _undecided("the host's answer cannot be read")
         prepared = found.pop("prepared", None)
         found = _with_kept_lists({**_judged(found, wanted, bound), "changed": False}, wanted)
         if prepared and wanted["prepare"] and wanted["requests"]:
@@ -98,7 +103,7 @@ class ActionModule(ModuleAction):
         )
         if outcome.get("failed"):
             return _undecided(str(outcome.get("msg", "")))
-        found = inspection.checked(outcome)
+        found = programs.checked_inspection(outcome)
         if found is None or len(str(found)) > program.MOST_CHARACTERS:
             return _undecided("the host's answer cannot be read")
         if "ansible_facts" in outcome:  # the interpreter that Ansible has found
@@ -126,7 +131,7 @@ class ActionModule(ModuleAction):
         except (AnsibleError, binding.Unresolved, KeyError, TypeError, ValueError, AttributeError) as error:
             raise _Undecided(f"{type(error).__name__}: {error}") from error
         wanted = {
-            "requests": fact_names.with_fact_names(
+            "requests": host_reports.with_fact_names(
                 [given[role] for role in ("docker_server_cert",) if role in given], bound.written()
             ),
             "endpoint": given.get("docker_daemon"),

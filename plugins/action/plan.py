@@ -10,11 +10,15 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import TlsError
 from ..module_utils._outcome import require_cryptography
-from ..plugin_utils._output import table
-from ..plugin_utils._plan import obstacles, registered, revocation, rotation, site
-from ..plugin_utils._plan.ca_place import CONTROLLER
+from ..plugin_utils._output import run_output
+from ..plugin_utils._plan import registered, revocation, rotation, site
+from ..plugin_utils._plan.locations import CONTROLLER
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
-from ..plugin_utils._validate import inventory_sources, paths, play_settings, preflight, variable_names
+from ..plugin_utils._validate import (
+    preflight,
+    surroundings,
+    written_values,
+)
 from ..plugin_utils._variables.binding import Bound, Unresolved
 from ..plugin_utils._variables.fleet_variables import Fleet
 
@@ -49,7 +53,7 @@ class ActionModule(ModuleAction):
                 raise
             # A variable that is missing may be the one that is misspelt.
             raise TlsError(" ".join([error.message, *warnings]), hint=error.hint, code=error.code) from error
-        table.show(self._display, plan.get("lines") or [])
+        run_output.show(self._display, plan.get("lines") or [])
         return {"changed": False, "plan": {**plan, **({"warnings": warnings} if warnings else {})}}
 
     def _warnings(self, part: str, bound: Bound, fleet: Fleet) -> list[str]:
@@ -57,11 +61,11 @@ class ActionModule(ModuleAction):
         if part not in _FIRST:
             return []
         groups = bound.groups()
-        hosts = dict.fromkeys(host for name in inventory_sources.OURS for host in groups.get(name) or ())
+        hosts = dict.fromkeys(host for name in surroundings.OURS for host in groups.get(name) or ())
         known = {host: fleet[host].written for host in (*hosts, CONTROLLER) if host in fleet}
-        found = variable_names.warnings(known, bound.written(), lambda: load_extra_vars(self._loader), groups)
+        found = surroundings.name_warnings(known, bound.written(), lambda: load_extra_vars(self._loader), groups)
         if part in _OF_THE_HOSTS:
-            found += inventory_sources.warnings(_sources(bound), groups)
+            found += surroundings.source_warnings(_sources(bound), groups)
         for warning in found:
             self._display.warning(warning)
         return found
@@ -69,16 +73,16 @@ class ActionModule(ModuleAction):
 
 def _check_settings(bound: Bound) -> None:
     """Raise TlsError for what no playbook can work with, before one goes by it: no inventory, several CA hosts, a wrong HOME."""
-    _without(inventory_sources.problems(_sources(bound), bound.groups()))
-    names = (*play_settings.BOOLEANS, *play_settings.NUMBERS, *play_settings.CHOICES)
+    _without(surroundings.source_problems(_sources(bound), bound.groups()))
+    names = (*surroundings.BOOLEANS, *surroundings.NUMBERS, *surroundings.CHOICES)
     given = {name: bound.get(name) for name in names if bound.is_given(name)}
-    wrong = [*preflight.ca_host_problems(bound.groups()), *play_settings.home_problems(os.environ)]
-    given_paths = {name: bound.get(name) for name in paths.OF_PLAYBOOKS if bound.is_given(name)}
+    wrong = [*preflight.ca_host_problems(bound.groups()), *surroundings.home_problems(os.environ)]
+    given_paths = {name: bound.get(name) for name in written_values.OF_PLAYBOOKS if bound.is_given(name)}
     _without(
         [
             *wrong,
-            *play_settings.problems(given),
-            *paths.of_playbooks(given_paths, bound.raw("docker_adopt_authorities")),
+            *surroundings.play_problems(given),
+            *written_values.of_playbooks(given_paths, bound.raw("docker_adopt_authorities")),
         ]
     )
 
@@ -156,11 +160,11 @@ def _rotation(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Re
 
 
 def _verification(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
-    from ..plugin_utils._output import verification
+    from ..plugin_utils._output import run_output
 
     del settings
     hosts = bound.groups().get("docker_hosts") or []
-    return {"rows": verification.verification_rows(hosts, fleet, bound.raw("__docker_verify_access"))}
+    return {"rows": run_output.verification_rows(hosts, fleet, bound.raw("__docker_verify_access"))}
 
 
 def _adoption(bound: Bound, fleet: Fleet, settings: t.Mapping[str, t.Any]) -> Result:
@@ -205,11 +209,11 @@ PARTS: dict[str, Part] = {
     "adoption_keys": _adoption_keys,
     "adoption": _adoption,
     "record": _record,
-    "rotation_start": lambda _bound, _fleet, settings: obstacles.rotation_start(settings),
-    "rotation_phase": lambda bound, _fleet, _settings: obstacles.rotation_phase(bound),
-    "rotation_end": lambda bound, _fleet, _settings: obstacles.rotation_end(bound),
-    "adoption_start": lambda bound, _fleet, _settings: obstacles.adoption(bound),
-    "restore_start": lambda bound, _fleet, _settings: obstacles.restore(bound),
+    "rotation_start": lambda _bound, _fleet, settings: registered.rotation_start(settings),
+    "rotation_phase": lambda bound, _fleet, _settings: registered.rotation_phase(bound),
+    "rotation_end": lambda bound, _fleet, _settings: registered.rotation_end(bound),
+    "adoption_start": lambda bound, _fleet, _settings: registered.adoption(bound),
+    "restore_start": lambda bound, _fleet, _settings: registered.restore(bound),
 }
 SETTINGS: dict[str, t.Any] = {
     "authority": {"type": "str", "default": ""},

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from ..module_utils._argument_specs_host import SERVER_CERTIFICATE_OPTIONS
+from ..module_utils._argument_specs import SERVER_CERTIFICATE_OPTIONS
 from ..plugin_utils._plan import options
 from ..plugin_utils._remote import packages, program
-from ..plugin_utils._remote.accept import accept_program
+from ..plugin_utils._remote.answers import accept_program
 from ..plugin_utils._remote.module_runner import ModuleAction, Result
 from ..plugin_utils._variables import binding
 from ..plugin_utils._variables.binding import Bound

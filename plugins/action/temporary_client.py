@@ -14,7 +14,7 @@ from ..module_utils._time import parse_duration
 from ..plugin_utils._plan import issuer_settings, verification
 from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._remote import external_issuers, local
-from ..plugin_utils._remote.accept import unusable
+from ..plugin_utils._remote.answers import unusable
 from ..plugin_utils._remote.external_issuers import IssuingAction
 from ..plugin_utils._remote.failures import rejection
 from ..plugin_utils._remote.module_runner import Result

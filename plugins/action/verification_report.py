@@ -15,9 +15,9 @@ from ansible.plugins.action import ActionBase
 from ..module_utils import _files
 from ..module_utils._errors import TlsError
 from ..module_utils._time import utc_now
-from ..plugin_utils._output import table, verification
+from ..plugin_utils._output import run_output
 from ..plugin_utils._plan.inventory import endpoint_url
-from ..plugin_utils._remote import controller
+from ..plugin_utils._remote import local
 
 
 class ActionModule(ActionBase):
@@ -38,26 +38,26 @@ class ActionModule(ActionBase):
             }
         )
         rows = options["rows"]
-        table.show(self._display, verification.verification_table(rows))
+        run_output.show(self._display, run_output.verification_table(rows))
         verified = bool(rows) and all(row["passed"] for row in rows)
         result.update(changed=False, checks=rows, verified=verified)
         try:
             result["changed"] = self._write(
-                controller.absolute(options["json_path"]),
-                verification.verification_json(rows, self._about(options, task_vars or {})),
+                local.absolute(options["json_path"]),
+                run_output.verification_json(rows, self._about(options, task_vars or {})),
             )
         except TlsError as error:
             result.update(failed=True, msg=error.message, hint=error.hint, code=error.code)
             return result
         if not verified:
-            result.update(failed=True, msg=verification.summary(rows))
+            result.update(failed=True, msg=run_output.summary(rows))
         return result
 
     def _about(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         hosts = dict.fromkeys(row["host"] for row in options["rows"])
         hostvars = task_vars.get("hostvars", {})
         endpoints = {host: endpoint_url(host, hostvars) for host in hosts if host in hostvars}
-        return verification.head(utc_now(), controller.user(), _version(), options["authorities"], endpoints)
+        return run_output.head(utc_now(), local.user(), _version(), options["authorities"], endpoints)
 
     def _write(self, path: str, text: str) -> bool:
         if not path or _files.read_bytes_or_none(path) == text.encode():

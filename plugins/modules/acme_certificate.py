@@ -77,19 +77,19 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._issuers import acme_order
+from ..module_utils._issuers import acme
 from ..module_utils._module import run_module
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     if module.check_mode:
         return {"changed": True, "certificate_content": ""}
-    return {"changed": True, "certificate_content": acme_order.order(module.params, time.sleep)}
+    return {"changed": True, "certificate_content": acme.order(module.params, time.sleep)}
 
 
 def main() -> None:
     """Run the module."""
-    run_module(_run, argument_spec=acme_order.OPTIONS)
+    run_module(_run, argument_spec=acme.OPTIONS)
 
 
 if __name__ == "__main__":

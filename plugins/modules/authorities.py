@@ -213,7 +213,16 @@ from ..module_utils._argument_specs import (
     CRYPTOGRAPHY_OPTION,
     REVOCATION_LIST_GROUPS_OPTION,
 )
-from ..module_utils._ca import access, call_context, create, layout, ledger, plan_text, report, revocation, store
+from ..module_utils._ca import (
+    access,
+    call_context,
+    create,
+    layout,
+    ledger,
+    report,
+    revocation,
+    store,
+)
 from ..module_utils._ca.call_context import CallContext
 from ..module_utils._ca.passphrase import check_passphrase, needed_passphrase
 from ..module_utils._issuers import anchors
@@ -301,7 +310,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     if reasons and is_without:
         raise needed_passphrase(reasons)
     ledger_end = report.ledger_end(place, None if reasons else outcome.ledger)
-    plan = [*plan_text.authorities(outcome, now), *plan_text.revocations(begun), *plan_text.listed(revoked)]
+    plan = [*report.authority_lines(outcome, now), *report.revocations(begun), *report.listed(revoked)]
     return {
         "changed": bool(reasons),
         "reasons": reasons,

@@ -92,7 +92,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._ca import call_context, create, generations, layout, report, store
+from ..module_utils._ca import call_context, create, layout, report, stages, store
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import run_module
 from ..module_utils._pki.keys import KEY_TYPES
@@ -124,9 +124,9 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     passphrase = check_passphrase(params["passphrase"], of_ca=params["path"]) if params["passphrase"] else None
     context = call_context.call_context(params, now)
     place = layout.ca_directory(params["path"])
-    generations.check_place(place, context)
+    stages.check_place(place, context)
     spec = _spec(place, params)
-    outcome = generations.change(
+    outcome = stages.change(
         place, spec, params["state"], passphrase, context, predict=module.check_mode, generation=params["generation"]
     )
     authorities = store.describe(outcome.after, now)
@@ -149,7 +149,7 @@ def main() -> None:
             **CA_OPTIONS,
             "passphrase": {"type": "str", "default": "", "no_log": True},
             "name": {"type": "str", "required": True},
-            "state": {"type": "str", "required": True, "choices": list(generations.STATES)},
+            "state": {"type": "str", "required": True, "choices": list(stages.STATES)},
             "generation": {"type": "int", "default": 0},
             "common_name": {"type": "str", "default": ""},
             "organization": {"type": "str"},

@@ -48,13 +48,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._adoption import files
+from ..module_utils._adoption import effective_settings
 from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
 from ..module_utils._module import run_module
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
-    found = files.find_ca_keys(module.params["certificates"], module.params["places"])
+    found = effective_settings.find_ca_keys(module.params["certificates"], module.params["places"])
     names = ("fingerprint_sha256", "path", "encrypted")
     return {
         "changed": False,

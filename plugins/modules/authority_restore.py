@@ -64,7 +64,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._ca import call_context, layout, restore
+from ..module_utils._ca import backup, call_context, layout
 from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import run_module
 
@@ -74,7 +74,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     passphrase = check_passphrase(params["passphrase"])
     context = call_context.call_context(params, now)
     place = layout.ca_directory(params["path"])
-    done = restore.restore_backup(place, params["archive_path"], passphrase, context, predict=module.check_mode)
+    done = backup.restore_backup(place, params["archive_path"], passphrase, context, predict=module.check_mode)
     return {
         "changed": done.changed,
         "reasons": ["ledger-restored"] if done.changed else [],

@@ -197,7 +197,11 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
-from ..module_utils._bundles import bundle_files, format_files, format_options, plan_text, removal
+from ..module_utils._bundles import (
+    bundle_files,
+    format_files,
+    removal,
+)
 from ..module_utils._bundles.formats import registry
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._time import utc_now
@@ -233,11 +237,11 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     gone = [one for one in revoked if one not in unrecorded]
     options = [option for option in everything if option["state"] == "present"]
     bundles = bundle_files.resolve_all(options)
-    wishes = [format_options.resolve(option, bundle) for option, bundle in zip(options, bundles)]
+    wishes = [format_files.resolve(option, bundle) for option, bundle in zip(options, bundles)]
     plans = [
         bundle_files.plan(bundle, bundle_files.observe(bundle), predicting=module.check_mode) for bundle in bundles
     ]
-    placed = [format_options.plan(each, plan) for each, plan in zip(wishes, plans)]
+    placed = [format_files.plan_options(each, plan) for each, plan in zip(wishes, plans)]
     reported = []
     for plan, files in zip(plans, placed):
         backups = bundle_files.install(plan, now) if plan.reasons and not module.check_mode else []
@@ -257,13 +261,13 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         if not module.check_mode:
             removal.remove(one)
         reported.append(one.report())
-    lines = plan_text.lines(reported)
+    lines = format_files.lines(reported)
     return {
         "changed": any(bundle["reasons"] for bundle in reported),
         "bundles": reported,
         "unrecorded": [{"id": one.id, "directory": one.directory, "serial": one.view.serial} for one in unrecorded],
         "plan": lines,
-        "diff": [plan_diff(lines), *format_options.diffs(placed)],
+        "diff": [plan_diff(lines), *format_files.diffs(placed)],
     }
 
 

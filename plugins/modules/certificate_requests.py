@@ -254,9 +254,8 @@ from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
-from ..module_utils._argument_specs_host import REQUEST_OPTIONS
-from ..module_utils._host import addresses, machine_identity, request_names, requests
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION, REQUEST_OPTIONS
+from ..module_utils._host import network, request_names, requests
 from ..module_utils._module import plan_diff, run_module
 from ..module_utils._time import utc_now
 
@@ -264,8 +263,8 @@ from ..module_utils._time import utc_now
 def _host() -> request_names.Host:
     return request_names.Host(
         fqdn=request_names.host_fqdn(),
-        select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
-        machine=machine_identity.machine_identity(),
+        select_addresses=lambda selectors: network.select_addresses(selectors, network.local_addresses()),
+        machine=request_names.machine_identity(),
     )
 
 

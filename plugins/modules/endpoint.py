@@ -295,8 +295,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
-from ..module_utils._argument_specs_host import ENDPOINT_OPTIONS
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION, ENDPOINT_OPTIONS
 from ..module_utils._endpoint.entry import ensure_endpoint
 from ..module_utils._module import run_module
 

@@ -196,9 +196,9 @@ from datetime import datetime
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import client_certificate
-from ..module_utils._fleet import assess, collect_endpoints, inputs, lifetimes, model, write_files
-from ..module_utils._fleet.render import json_file, prometheus, text
+from ..module_utils._ca import access
+from ..module_utils._fleet import assess, certificate_checks, collect, model
+from ..module_utils._fleet.render import prometheus, report_text
 from ..module_utils._module import run_module
 
 Options = t.Mapping[str, t.Any]
@@ -247,45 +247,47 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "json_path": {"type": "path", "default": ""},
     "prometheus_path": {"type": "path", "default": ""},
     "html_path": {"type": "path", "default": ""},
-    "file_mode": {"type": "str", "default": write_files.MODE},
+    "file_mode": {"type": "str", "default": prometheus.MODE},
 }
 
 
 def make_report(options: Options, now: datetime) -> model.Report:
     """Ask the endpoints and assess the fleet. Raises TlsError for options that contradict each other."""
-    thresholds = lifetimes.check_thresholds(options["warning"], options["critical"])
-    endpoints = [inputs.endpoint(host["endpoint"]) for host in options["hosts"]]
-    limits = collect_endpoints.ProbeLimits(max(options["timeout"], 1), max(options["connections"], 1))
-    served = collect_endpoints.probe(endpoints, limits)
+    thresholds = certificate_checks.check_thresholds(options["warning"], options["critical"])
+    endpoints = [collect.endpoint(host["endpoint"]) for host in options["hosts"]]
+    limits = collect.ProbeLimits(max(options["timeout"], 1), max(options["connections"], 1))
+    served = collect.probe(endpoints, limits)
     return assess.assess_fleet(
-        inputs.authorities(options["ca"]),
-        inputs.ledger(options["ca"].get("ledger")),
-        [inputs.host(host, served) for host in options["hosts"]],
-        [inputs.client(client) for client in options["clients"]],
+        collect.authorities(options["ca"]),
+        collect.ledger(options["ca"].get("ledger")),
+        [collect.host(host, served) for host in options["hosts"]],
+        [collect.client(client) for client in options["clients"]],
         thresholds,
         now,
-        [client_certificate.from_dict(one) for one in options["ca"].get("certificates") or []],
+        [access.from_dict(one) for one in options["ca"].get("certificates") or []],
     )
 
 
-def _outputs(options: Options, report: model.Report, found: Options) -> list[write_files.Output]:
+def _outputs(options: Options, report: model.Report, found: Options) -> list[prometheus.Output]:
     wanted = []
     if options["json_path"]:
-        wanted.append(write_files.Output(options["json_path"], json_file.to_json(found)))
+        wanted.append(prometheus.Output(options["json_path"], report_text.to_json(found)))
     if options["prometheus_path"]:
-        wanted.append(write_files.Output(options["prometheus_path"], prometheus.render(report)))
+        wanted.append(prometheus.Output(options["prometheus_path"], prometheus.render(report)))
     return wanted
 
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
-    mode = write_files.parse_mode(options["file_mode"])
+    mode = prometheus.parse_mode(options["file_mode"])
     report = make_report(options, _time.utc_now())
-    found = json_file.to_document(report)
-    changed, diff = write_files.write(_outputs(options, report, found), mode, check_mode=module.check_mode)
+    found = report_text.to_document(report)
+    changed, diff = prometheus.write(_outputs(options, report, found), mode, check_mode=module.check_mode)
     status = {key: found[key] for key in ("level", "exit_code", "summary")}
     alarm = options["fail_on"] != "never" and model.rank(report.level) >= model.rank(options["fail_on"])
-    lines = [] if options["table"] == "none" else text.render(report, problems_only=options["table"] == "problems")
+    lines = (
+        [] if options["table"] == "none" else report_text.render(report, problems_only=options["table"] == "problems")
+    )
     return {"changed": changed, "diff": diff, "status": {**status, "alarm": alarm}, "table": lines, "report": found}
 
 

@@ -167,9 +167,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._argument_specs_signing import NAME_RULE_OPTIONS, signing_request
 from ..module_utils._ca import policy
-from ..module_utils._issuers import batch, source
+from ..module_utils._ca.policy import NAME_RULE_OPTIONS, signing_request
+from ..module_utils._issuers import batch
 from ..module_utils._module import plan_diff, run_module
 
 if t.TYPE_CHECKING:
@@ -184,10 +184,10 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     params = module.params
     work = batch.Batch(
         requests=[
-            signing_request({**source.without(options, "renew_before"), **_OURS}) for options in params["requests"]
+            signing_request({**batch.without(options, "renew_before"), **_OURS}) for options in params["requests"]
         ],
         renew_before={options["id"]: options["renew_before"] for options in params["requests"]},
-        sources=source.sources(params["issuers"], time.sleep),
+        sources=batch.sources(params["issuers"], time.sleep),
         rules=policy.make_rules(
             reserved=params["reserved_names"],
             shared=params["shared_names"],
@@ -196,7 +196,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
             contested=params["contested_names"],
             same_machine=params["same_machine"],
         ),
-        answers=source.answers(params["answers"]),
+        answers=batch.answers(params["answers"]),
     )
     outcome = batch.issue(work, now)
     return {
@@ -215,8 +215,8 @@ def main(run: t.Callable[..., None] = run_module) -> None:
     run(
         lambda module: _run(module, _time.utc_now()),
         argument_spec={
-            "requests": {"type": "list", "elements": "dict", "required": True, "options": source.REQUEST_OPTIONS},
-            "issuers": {"type": "list", "elements": "dict", "required": True, "options": source.ISSUER_OPTIONS},
+            "requests": {"type": "list", "elements": "dict", "required": True, "options": batch.REQUEST_OPTIONS},
+            "issuers": {"type": "list", "elements": "dict", "required": True, "options": batch.ISSUER_OPTIONS},
             "answers": {"type": "dict", "default": {}},
             **NAME_RULE_OPTIONS,
         },

@@ -168,7 +168,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
-from ..module_utils._ca import ledger_head, ledger_query
+from ..module_utils._ca import call_context, ledger_query
 from ..module_utils._ca.layout import ca_directory
 from ..module_utils._module import run_module
 
@@ -203,7 +203,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
     )
     place = ca_directory(options["path"])
     noted = options["expected_head"]
-    verdict = ledger_query.verify(place, ledger_head.Head.parse(noted, "expected_head") if noted else None)
+    verdict = ledger_query.verify(place, call_context.Head.parse(noted, "expected_head") if noted else None)
     if verdict["problem"] and verdict["state"] != "missing":
         module.warn(verdict["problem"])
     found = ledger_query.find(lambda: ledger_query.read(place), query, _time.utc_now())

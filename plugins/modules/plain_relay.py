@@ -52,7 +52,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._adoption import plain_port_proxy
+from ..module_utils._adoption import repair
 from ..module_utils._docker.systemd import Systemd
 from ..module_utils._endpoint.machine import Machine
 from ..module_utils._module import run_module
@@ -62,10 +62,8 @@ from ..module_utils._outcome import require_root
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     require_root("change units of systemd")
     systemd, state = Systemd(), module.params["state"]
-    local = plain_port_proxy.docker_socket(Machine(systemd).listening().unix if state == "present" else ())
-    changed, listens = plain_port_proxy.ensure(
-        systemd, module.params["listen"], state, predict=module.check_mode, local=local
-    )
+    local = repair.docker_socket(Machine(systemd).listening().unix if state == "present" else ())
+    changed, listens = repair.ensure(systemd, module.params["listen"], state, predict=module.check_mode, local=local)
     return {"changed": changed, "listen": list(listens)}
 
 

@@ -90,7 +90,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_DIRECTORY_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._ca import access, call_context, external_certificates, import_certificates, layout, revocation
+from ..module_utils._ca import (
+    access,
+    call_context,
+    import_certificates,
+    layout,
+    revocation,
+)
 from ..module_utils._ca.call_context import CallContext
 from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
@@ -163,10 +169,10 @@ def _external(module: AnsibleModule, context: CallContext) -> dict[str, t.Any]:
                 hint="With reason external, write authority, profile and issuer for each of certificates.",
                 code="option-invalid",
             )
-    done = external_certificates.record(
+    done = import_certificates.record_external(
         layout.ca_directory(params["path"]),
         [
-            external_certificates.External(
+            import_certificates.External(
                 **{name: one[name] for name in ("content", "authority", "profile", "issuer", "request", "requester")},
                 reasons=tuple(one["reasons"]),
             )

@@ -64,8 +64,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION
-from ..module_utils._argument_specs_host import SERVER_CERTIFICATE_OPTIONS
+from ..module_utils._argument_specs import CRYPTOGRAPHY_OPTION, SERVER_CERTIFICATE_OPTIONS
 from ..module_utils._endpoint import server_certificate
 from ..module_utils._module import run_module
 

@@ -234,14 +234,22 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils import _time
 from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
-from ..module_utils._argument_specs_signing import (
+from ..module_utils._ca import (
+    call_context,
+    layout,
+    ledger_query,
+    policy,
+    report,
+    sign_batch,
+    store,
+)
+from ..module_utils._ca.passphrase import check_passphrase
+from ..module_utils._ca.policy import (
     INSTALLED_OPTIONS,
     NAME_RULE_OPTIONS,
     SIGNING_OPTIONS,
     signing_request,
 )
-from ..module_utils._ca import call_context, layout, plan_text, policy, report, sign_batch, store, unknown_certificates
-from ..module_utils._ca.passphrase import check_passphrase
 from ..module_utils._module import plan_diff, run_module
 
 if t.TYPE_CHECKING:
@@ -254,7 +262,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
     work = sign_batch.Batch(
         place=layout.ca_directory(params["path"]),
         requests=[signing_request(options) for options in params["requests"]],
-        installed=[unknown_certificates.Installed(**options) for options in params["installed"]],
+        installed=[ledger_query.Installed(**options) for options in params["installed"]],
         rules=policy.make_rules(
             reserved=params["reserved_names"],
             shared=params["shared_names"],
@@ -277,7 +285,7 @@ def _run(module: AnsibleModule, now: datetime) -> dict[str, t.Any]:
         "authorities": store.describe(result.stored, now),
         "ledger": {"seq": result.ledger.seq, "digest": result.ledger.digest},
         "warnings": list(result.warnings),
-        **({"diff": plan_diff(plan_text.certificates(result))} if module._diff else {}),
+        **({"diff": plan_diff(report.certificate_lines(result))} if module._diff else {}),
         # Otherwise the module's whole input is returned beside its result: half of its size, for thousands of requests.
         "invocation": {"module_args": {**params, "requests": f"{len(params['requests'])} requests"}},
     }

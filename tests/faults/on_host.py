@@ -22,10 +22,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Systemd
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.atomic_swap import orderly_end
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.machine import Machine
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options, parse_time
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.signals import orderly_end
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import Options, parse_time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 

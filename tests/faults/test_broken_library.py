@@ -10,13 +10,12 @@ import typing as t
 import pytest
 from test_faults import assert_untouched
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs_host import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs import (
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import CHANGE
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection import INSPECTION
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.programs import CHANGE, INSPECTION
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from conftest import CERTIFICATES, SERVER, Host
 

@@ -22,10 +22,10 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import daemon_json as config
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import (
-    drop_in,
     exec_start,
+    our_units,
     tls_greeting,
-    unit_environment,
+    unit_file,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import der_name, keys, names, reader, signing
@@ -56,18 +56,18 @@ def unit_command(data: bytes) -> None:
         ("/usr/lib/systemd/system/docker.service", texts[0]),
         ("/etc/systemd/system/docker.service.d/o.conf", texts[1]),
     ]
-    own = f"/etc/systemd/system/docker.service.d/{drop_in.DROPIN_NAME}"
+    own = f"/etc/systemd/system/docker.service.d/{our_units.DROPIN_NAME}"
     with contextlib.suppress(TlsError):
-        model = unit_environment.parse_unit(files, own)
+        model = unit_file.parse_unit(files, own)
         given = {source.pattern: [(source.pattern, texts[2])] for source in model.environment_files}
-        variables = unit_environment.read_environment(model, given)
+        variables = unit_file.read_environment(model, given)
         found = exec_start.derive(model, variables)
-        text = drop_in.service_dropin(found, after_network=False)
+        text = our_units.service_dropin(found, after_network=False)
         if text is None:
             return
         # systemd reads our drop-in after the others: the command that it then has.
         again = exec_start.derive(
-            unit_environment.parse_unit([*files, ("/zz.conf", text.replace(unit_environment.OWN_MARK, "# "))], own),
+            unit_file.parse_unit([*files, ("/zz.conf", text.replace(unit_file.OWN_MARK, "# "))], own),
             variables,
         )
         assert again.hosts == ()

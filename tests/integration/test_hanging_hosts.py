@@ -14,7 +14,7 @@ import pytest
 from test_limited_runs import play
 from test_refused_hosts import SUMMARY, problems
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.time_limit import started
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.failures import started
 from support.ansible.playbook_runs import LOCAL
 
 ROLE = """

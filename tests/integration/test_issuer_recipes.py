@@ -13,7 +13,7 @@ import subprocess
 import typing as t
 from datetime import datetime, timezone
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import issuer_lists, openbao
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import openbao
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, revocation_list, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import acme_certificate, issued_certificates
 from support.ansible.modules import run_module
@@ -127,7 +127,7 @@ def test_commands_that_revoke_a_client_and_keep_the_lists_of_openbao_from_ending
         config = bao.call("pki-docker-clients/config/crl")["data"]
         assert (config["auto_rebuild"], config["expiry"]) == (True, "72h")
         options = {**{name: one.get("default", "") for name, one in openbao.OPTIONS.items()}, **settings, "token": "x"}
-        lists = issuer_lists.of_engine(openbao.settings_from(options, "it", lambda seconds: None), root)
+        lists = openbao.of_engine(openbao.settings_from(options, "it", lambda seconds: None), root)
         (found,) = revocation_list.read_lists(lists, "it")
         assert set(found.serials) == {int(certificate["certificate"]["serial"], 16)}
 

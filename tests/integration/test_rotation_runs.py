@@ -15,8 +15,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography import x509
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import generations as ca_generations
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout as ca_directory
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import stages as ca_generations
 from support.ansible import playbook_runs
 from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, call_context, ensure, spec, tree
 

@@ -15,8 +15,7 @@ from .._pki import reader, renewal, verify
 from .._pki.reader import CertificateView
 from .._time import isoformat
 from . import effective_settings, unit_diff
-from .effective_settings import Endpoint
-from .files import FileFact
+from .effective_settings import Endpoint, FileFact
 
 CRITICAL, WARNING, INFO = "critical", "warning", "info"
 _ORDER = (CRITICAL, WARNING, INFO)

@@ -15,9 +15,8 @@ import re
 import typing as t
 from collections import Counter
 
+from .._docker.command_line import Word, find_flags, split_words
 from .._docker.exec_start import ENDPOINT_FLAGS
-from .._docker.exec_start_words import Word, split_words
-from .._docker.flags import find_flags
 from .._docker.unit_file import Assignment, parse_assignments
 from .._errors import TlsError
 

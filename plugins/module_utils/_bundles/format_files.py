@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the formats' files go, and which are still right.
+"""The formats of a bundle: their options, the files that they write, and the lines of the plan.
 
 ``.formats.json`` in the bundle's directory lists the files that were written there, so that files that are not configured any more
 (the context of a removed host, a dropped format) can be removed, and a file of another origin is
 kept as ``<name>.<time>.bak`` instead, where it holds no private key.
+
+For example: ``client ci: new bundle in /home/ci/.docker, certificate until 2027-11-22 (directory-missing, certificate-changed)``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,10 +23,11 @@ from datetime import datetime
 from .._errors import TlsError
 from .._files import ensure_directory, file_status, write_atomic
 from .._host.file_owner import Owner, acting_as, read_regular
-from .._pki import pem
+from .._pki import keys, pem, reader
 from .._time import isoformat
-from .formats.base import File, Identity
+from . import bundle_files
 from .formats.registry import MAKERS
+from .formats.tool_files import Endpoint, File, Identity
 
 MANIFEST = ".formats.json"
 FILE_MODE, DIRECTORY_MODE = 0o600, 0o700
@@ -220,3 +224,92 @@ def describe(planned: Plan, *, after: bool) -> dict[str, str]:
             data = files[path].make() if after else found
             sides[path] = "" if data is None else data.decode("utf-8", "replace")
     return {**sides, **dict.fromkeys(planned.removals, "removed\n" if after else "no longer wanted\n")}
+
+
+@dataclass(frozen=True)
+class FormatOptions:
+    """The options of the module about formats."""
+
+    directory: str
+    owner: Owner
+    formats: tuple[str, ...]
+    endpoints: tuple[Endpoint, ...]
+    consumer_directory: str
+    passphrase: str
+
+
+def resolve(options: t.Mapping[str, t.Any], bundle: bundle_files.Bundle) -> FormatOptions:
+    """Return what ``options`` of the module's ``bundles`` wish for. Raises TlsError ``docker-host-invalid``."""
+    endpoints = [Endpoint(each["name"], each["docker_host"]) for each in options["endpoints"] or []]
+    for endpoint in endpoints:
+        bundle_files.check_docker_host(
+            endpoint.docker_host, f"docker_host of the endpoint {endpoint.name!r} of {bundle.id!r}"
+        )
+    if not endpoints and bundle.docker_host:
+        endpoints = [Endpoint(_host_of(bundle.docker_host), bundle.docker_host)]
+    return FormatOptions(
+        directory=bundle.directory,
+        owner=bundle.owner,
+        formats=tuple(options["formats"] or ()),
+        endpoints=tuple(endpoints),
+        consumer_directory=options["consumer_directory"] or bundle.directory,
+        passphrase=options["pkcs12_passphrase"] or "",
+    )
+
+
+def _host_of(docker_host: str) -> str:
+    return re.sub(r"^tcp://\[?|\]?:\d+$", "", docker_host)
+
+
+def plan_options(options: FormatOptions, bundle: bundle_files.Plan) -> Plan:
+    """Return the plan of the formats for the planned bundle. Raises the errors of ``place.plan``."""
+    files = {**bundle.found.files, **bundle.wanted}
+    return plan(options.directory, options.owner, options.formats, _identity(options, files))
+
+
+def _identity(options: FormatOptions, files: t.Mapping[str, bytes]) -> Identity | None:
+    """Return the identity that the bundle will hold; None where a part is only going to be made (check mode)."""
+    if not all(name in files for name in (bundle_files.CA, bundle_files.CERTIFICATE, bundle_files.KEY)):
+        return None
+    try:
+        certificate = reader.load_certificate(files[bundle_files.CERTIFICATE], bundle_files.CERTIFICATE)
+        keys.load_private_key(files[bundle_files.KEY], what=bundle_files.KEY)
+    except TlsError:
+        return None
+    return Identity(
+        client=reader.view_certificate(certificate).common_name,
+        directory=options.consumer_directory,
+        ca=files[bundle_files.CA],
+        certificate=files[bundle_files.CERTIFICATE],
+        key=files[bundle_files.KEY],
+        endpoints=options.endpoints,
+        passphrase=options.passphrase,
+    )
+
+
+def diffs(placed: t.Sequence[Plan]) -> list[dict[str, str]]:
+    """Return a diff for each file of the formats that changes, in the order of the bundles; never a secret."""
+    found = []
+    for files in placed:
+        before, after = describe(files, after=False), describe(files, after=True)
+        for path in before:
+            name = os.path.join(files.directory, path)
+            found.append({"before_header": name, "after_header": name, "before": before[path], "after": after[path]})
+    return found
+
+
+def lines(bundles: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    """Return one line for each of the module's RV(bundles) that is written; never a key."""
+    return [_line(bundle) for bundle in bundles if bundle["reasons"]]
+
+
+def _line(bundle: t.Mapping[str, t.Any]) -> str:
+    reasons, certificate = bundle["reasons"], bundle["certificate"]
+    if "client-revoked" in reasons:
+        return f"client {bundle['id']}: bundle in {bundle['directory']} removed (client-revoked)"
+    parts = [f"{'new bundle' if 'directory-missing' in reasons else 'bundle'} in {bundle['directory']}"]
+    if certificate is not None and "certificate-changed" in reasons:
+        parts.append(f"certificate until {certificate['not_after'][:10]}")
+    if bundle["backup_files"]:
+        parts.append(f"the former files are kept as {' '.join(bundle['backup_files'])}")
+    return f"client {bundle['id']}: {', '.join(parts)} ({', '.join(reasons)})"

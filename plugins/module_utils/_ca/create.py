@@ -19,10 +19,18 @@ from datetime import datetime, timedelta
 
 from .. import _files
 from .._errors import TlsError
-from .._pki import key_encryption, keys, names, reader, signing
+from .._pki import keys, names, reader, signing
 from .._pki.compat import NameOID
 from .._time import isoformat
-from . import crl, layout, ledger, ledger_restart, lock, stages, store, swap_keys
+from . import (
+    call_context,
+    certificate_files,
+    layout,
+    ledger,
+    ledger_query,
+    stages,
+    store,
+)
 from .call_context import ACCEPT_ONCE, CallContext
 from .policy import DEFAULT_BACKDATE
 
@@ -158,7 +166,7 @@ def ensure(
         return Run(place, specs, passphrase, context).predict()
     if not exists:
         layout.prepare(place)
-    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
+    with call_context.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         return Run(place, specs, passphrase, context).act()
 
 
@@ -199,7 +207,7 @@ class Run:
     def predict(self) -> Outcome:
         state = self._verified()
         missing, warnings = decide(self.specs, state.stored, self.context.now)
-        due = crl.due(state.stored, state.ledger, self.context.now)
+        due = certificate_files.due(state.stored, state.ledger, self.context.now)
         repairs = _repairs(layout.insecure_entries(self.place), state.ledger)
         reasons = (*repairs, *state.reasons, *_steps(missing, due))
         return Outcome(state.stored, tuple(missing), reasons, tuple(warnings), state.ledger)
@@ -211,9 +219,9 @@ class Run:
         if missing:
             self.create(missing, settled.ledger)
             stored = store.read_authorities(self.place)
-        due = crl.due(stored, settled.ledger, self.context.now)
+        due = certificate_files.due(stored, settled.ledger, self.context.now)
         if due:
-            crl.renew(due, settled.ledger, self.passphrase, self.context.now)
+            certificate_files.renew(due, settled.ledger, self.passphrase, self.context.now)
             stored = stages.settled(store.read_authorities(self.place), settled.ledger)
         reasons = (*settled.reasons, *_steps(missing, due))
         return Outcome(stored, tuple(missing), reasons, (*settled.warnings, *advice), settled.ledger)
@@ -226,8 +234,8 @@ class Run:
         found, stored = state.ledger, state.stored
         if state.restart:
             found = self._restart_ledger(stored)
-        swapped = ("passphrase-change-finished",) if swap_keys.is_unfinished(place) else ()
-        found = swap_keys.finish(place, found)
+        swapped = ("passphrase-change-finished",) if store.is_unfinished(place) else ()
+        found = store.finish(place, found)
         stages.finish(place, found)
         if state.unfinished:
             move_in(place, state.unfinished)
@@ -284,7 +292,7 @@ class Run:
 
     def _restart_ledger(self, stored: store.Stored) -> ledger.Scan:
         stamp = isoformat(self.context.now).replace(":", "")
-        kept = ledger_restart.entries_to_keep(self.place.ledger, self.context.now) if stored else []
+        kept = ledger_query.entries_to_keep(self.place.ledger, self.context.now) if stored else []
         old = ledger.set_aside(self.place, stamp)
         common = {"time": isoformat(self.context.now), **self.context.origin}
         entries = [{"serial": "", "event": "ledger-restarted", **old, "taken_over": len(kept), **common}, *kept]
@@ -327,7 +335,7 @@ def stage(
     place: layout.CaDirectory, name: str, certificate: t.Any, key: t.Any, passphrase: bytes, context: CallContext
 ) -> str:
     """Write key, certificate and first revocation list of an authority into the directory ``staging/<name>`` and return its path."""
-    encrypted = key_encryption.encrypt_private_key(key, passphrase, context.rounds)
+    encrypted = keys.encrypt_private_key(key, passphrase, context.rounds)
     path = os.path.join(place.staging, name)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(path)
@@ -335,7 +343,7 @@ def stage(
     _files.write_atomic(os.path.join(path, store.KEY), encrypted, layout.FILE_MODE)
     content = reader.certificate_pem(certificate).encode("ascii")
     _files.write_atomic(os.path.join(path, store.CERTIFICATE), content, layout.FILE_MODE)
-    crl.stage(path, certificate, key, context.now)
+    certificate_files.stage(path, certificate, key, context.now)
     return path
 
 
@@ -359,7 +367,7 @@ def _repairs(insecure: t.Sequence[str], found: ledger.Scan) -> tuple[str, ...]:
 
 
 def _steps(missing: t.Sequence[AuthoritySpec], due: t.Sequence[store.StoredAuthority]) -> tuple[str, ...]:
-    return tuple(reason for reason, holds in (("authority-missing", missing), (crl.SIGNED, due)) if holds)
+    return tuple(reason for reason, holds in (("authority-missing", missing), (certificate_files.SIGNED, due)) if holds)
 
 
 def _insecure_warnings(insecure: t.Sequence[str]) -> list[str]:

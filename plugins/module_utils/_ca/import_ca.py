@@ -19,7 +19,7 @@ from .. import _files
 from .._errors import TlsError
 from .._pki import keys, reader, verify
 from .._time import isoformat
-from . import create, layout, ledger, lock, store
+from . import call_context, create, layout, ledger, store
 from .call_context import CallContext
 
 _WEAK_RSA = 2048
@@ -72,7 +72,7 @@ def adopt(
         ids = tuple(store.identifier(name, 1) for name in missing)
         reasons = (*before.reasons, *(("authority-adopted",) if ids else ()))
         return Adopted(ids, view, before.stored, reasons, (*before.warnings, *warnings))
-    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
+    with call_context.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         stored = store.read_authorities(place)
         found = ledger.scan(place)
         for one in (generations[-1] for generations in stored.values()):

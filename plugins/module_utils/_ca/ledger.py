@@ -25,9 +25,8 @@ from datetime import datetime, timedelta
 from .. import _files
 from .._errors import TlsError
 from .._time import isoformat
-from .call_context import ACCEPT_ONCE
+from .call_context import ACCEPT_ONCE, Head
 from .layout import FILE_MODE, CaDirectory
-from .ledger_head import Head
 
 GENESIS = "0" * 64
 _READ_BUFFER = 1 << 20

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from .. import _files
 from .._errors import TlsError
-from .._pki import key_encryption
+from .._pki import keys
 from .._time import isoformat
-from . import create, layout, ledger, lock, store, swap_keys
+from . import call_context, create, layout, ledger, store
 from .call_context import CallContext
 
 MINIMUM_LENGTH = 12
@@ -124,7 +124,7 @@ def change_passphrase(change: Change, *, predict: bool) -> Outcome:
         ledger.check_clock(place, ledger.scan(place), context.now)
         opened, kept = _opened(place, change.old, new)
         return Outcome(tuple(opened), tuple(kept), ("passphrase-changed",) if opened else (), ())
-    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
+    with call_context.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         return _change_locked(change, new)
 
 
@@ -134,15 +134,15 @@ def _change_locked(change: Change, new: bytes) -> Outcome:
     ledger.check_clock(place, found, change.context.now)
     opened, kept = _opened(place, change.old, new)
     repairs, warnings = create.repair(place, found)
-    unfinished = swap_keys.is_unfinished(place)
-    found = swap_keys.finish(place, found)
+    unfinished = store.is_unfinished(place)
+    found = store.finish(place, found)
     pairs = (("passphrase-change-finished", unfinished), ("passphrase-changed", opened))
     reasons = (*repairs, *(reason for reason, holds in pairs if holds))
     if opened:
         _stage(change, new, opened, kept)
         os.rename(_staged(place), place.passphrase_change)
         _files.fsync_directory(place.path)
-        swap_keys.finish(place, found)
+        store.finish(place, found)
     return Outcome(tuple(opened), tuple(kept), reasons, warnings)
 
 
@@ -179,8 +179,8 @@ def _stage(change: Change, new: bytes, opened: t.Mapping[str, t.Any], kept: t.Se
     shutil.rmtree(path, ignore_errors=True)
     _files.ensure_directory(path, layout.DIRECTORY_MODE)
     for name, key in opened.items():
-        data = key_encryption.encrypt_private_key(key, new, change.context.rounds)
-        if not key_encryption.passphrase_opens(data, new):
+        data = keys.encrypt_private_key(key, new, change.context.rounds)
+        if not keys.passphrase_opens(data, new):
             raise TlsError(
                 f"the new encryption of the key of {name} does not open with the new passphrase",
                 hint="The keys have their old passphrase. Run again; if it fails again, check the host's cryptography library and memory.",
@@ -196,4 +196,4 @@ def _stage(change: Change, new: bytes, opened: t.Mapping[str, t.Any], kept: t.Se
         "unchanged": [*kept],
         **change.context.origin,
     }
-    _files.write_atomic(os.path.join(path, swap_keys.EVENT), json.dumps(event).encode("ascii"), layout.FILE_MODE)
+    _files.write_atomic(os.path.join(path, store.EVENT), json.dumps(event).encode("ascii"), layout.FILE_MODE)

@@ -19,7 +19,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from .._pki import names
-from . import access, create, crl, generations, layout, ledger, stages, store
+from . import (
+    access,
+    certificate_files,
+    create,
+    layout,
+    ledger,
+    stages,
+    store,
+)
 from .call_context import CallContext
 
 _NOTHING_SEEN = access.Access()
@@ -53,7 +61,7 @@ class Outcome:
     reasons: tuple[str, ...] = ()
     access: access.Access = _NOTHING_SEEN
     #: The certificates that the revocation lists get (would get) in this call.
-    listed: tuple[crl.Listed, ...] = ()
+    listed: tuple[certificate_files.Listed, ...] = ()
 
     @property
     def distrusted(self) -> frozenset[str]:
@@ -96,7 +104,7 @@ class _Plan:
     access: access.Access
     recorded: frozenset[tuple[str, str]]
     #: The new entries of the lists.
-    listed: tuple[crl.Listed, ...] = ()
+    listed: tuple[certificate_files.Listed, ...] = ()
     #: The access groups for which that is all.
     covered: frozenset[str] = frozenset()
 
@@ -143,7 +151,7 @@ def begin(
     work = plan.without_generations() if deferred else plan
     if work.is_done or predict:
         return _outcome(plan, work, request, plan.stored, predict=predict or deferred)
-    with generations.locked(place, context, predict=False):
+    with stages.locked(place, context, predict=False):
         ledger.check_clock(place, ledger.scan(place), context.now)
         plan = _plan(place, request, context.now)
         work = plan.without_generations() if deferred else plan
@@ -152,9 +160,9 @@ def begin(
             _renew(place, name, template, passphrase, context, work.held[name])
         found = ledger.scan(place)
         stored = stages.settled(store.read_authorities(place), found)
-        due = crl.due(stored, found, context.now)
+        due = certificate_files.due(stored, found, context.now)
         if due:
-            crl.renew(due, found, passphrase, context.now)
+            certificate_files.renew(due, found, passphrase, context.now)
             stored = stages.settled(store.read_authorities(place), found)
     return _outcome(plan, work, request, stored, predict=deferred)
 
@@ -197,12 +205,12 @@ def _plan(place: layout.CaDirectory, request: RevocationRequest, now: datetime) 
     for one in ended:
         held.setdefault(one.group, set()).add((one.client, one.generation))
     seen = replace(seen, unlisted=tuple(one for one in seen.unlisted if one not in ended))
-    to_list = crl.to_list(
+    to_list = certificate_files.to_list(
         entries, [one.name for one in request.revoked], ended, access.trusted_generations(stored), now
     )
     listed = tuple(one for one in to_list if one.serial not in found.revoked.get(one.authority, ()))
-    by_list = request.by_list if crl.all_have_lists(stored) else ()
-    covered = frozenset(name for name in by_list if name in stored and crl.covers(stored[name], entries))
+    by_list = request.by_list if certificate_files.all_have_lists(stored) else ()
+    covered = frozenset(name for name in by_list if name in stored and certificate_files.covers(stored[name], entries))
     for one in seen.revoked:
         if one.listed and one.trusted and one.group not in covered:
             held.setdefault(one.group, set()).add((one.client, one.generation))
@@ -222,10 +230,10 @@ def _record(place: layout.CaDirectory, plan: _Plan, context: CallContext) -> Non
     for client, generation in sorted(leaving):
         identity = names.client_identity(client)
         if (identity, generation) not in plan.recorded:
-            audit = generations.audit_fields(context, authority=generation, client=client, names=[identity])
+            audit = stages.audit_fields(context, authority=generation, client=client, names=[identity])
             lines.append({"serial": "", "event": access.REVOKED, **audit})
     for one in plan.listed:
-        audit = generations.audit_fields(context, authority=one.authority, client=one.client)
+        audit = stages.audit_fields(context, authority=one.authority, client=one.client)
         lines.append({"serial": one.serial, "event": ledger.REVOKED, **audit})
     if lines:
         found = ledger.scan(place)
@@ -253,7 +261,7 @@ def record_verified(
     wanted = [one for one in found if one.hosts]
     if not wanted or not _unknown(place, wanted, context) or predict:
         return _unknown(place, wanted, context) if wanted else []
-    with generations.locked(place, context, predict=False):
+    with stages.locked(place, context, predict=False):
         seen = ledger.scan(place)
         ledger.check_clock(place, seen, context.now)
         ledger.repair(place, seen)
@@ -270,7 +278,7 @@ def _unknown(place: layout.CaDirectory, found: t.Iterable[Verified], context: Ca
         identity = names.client_identity(one.client)
         hosts = sorted(set(one.hosts) - known.get((identity, one.authority), set()))
         if hosts:
-            audit = generations.audit_fields(context, authority=one.authority, client=one.client, names=[identity])
+            audit = stages.audit_fields(context, authority=one.authority, client=one.client, names=[identity])
             lines.append({"serial": "", "event": access.VERIFIED, **audit, "hosts": hosts})
     return lines
 
@@ -323,12 +331,12 @@ def _renew(
     found = ledger.scan(place)
     stored = stages.settled(store.read_authorities(place), found)
     reasons = [f"client-revoked: {client}" for client in sorted({client for client, unused in held})]
-    one = generations.waiting(stored[name])
+    one = stages.waiting(stored[name])
     if one is not None and one.id not in _ids(held):
-        generations.sign(place, one, found, generations.audit_fields(context, reasons=reasons))
+        stages.sign(place, one, found, stages.audit_fields(context, reasons=reasons))
         return
     store.open_key(store.issuing(stored[name]), passphrase)
-    number = generations.next_generation(place, name, stored, found)
+    number = stages.next_generation(place, name, stored, found)
     wanted = replace(template, name=name, generation=number, accepted_only=False)
     create.Run(place, (), passphrase, context).create([wanted], found, reasons=reasons)
 

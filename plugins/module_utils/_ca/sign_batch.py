@@ -20,21 +20,18 @@ from .._pki import keys, reader, signing, verify
 from .._pki.compat import x509
 from .._time import isoformat
 from . import (
+    call_context,
     certificate_files,
     create,
     layout,
     ledger,
-    lock,
+    ledger_query,
     name_ownership,
     policy,
-    reported_names,
     stages,
     store,
-    swap_keys,
-    unknown_certificates,
 )
-from .call_context import CallContext
-from .ledger_head import Head
+from .call_context import CallContext, Head
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class BatchResult:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     #: What hosts have of this CA and its ledger has not.
-    unknown: tuple[unknown_certificates.Installed, ...] = ()
+    unknown: tuple[ledger_query.Installed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Batch:
     #: Sign the good requests though others are refused; else one bad request refuses the batch.
     partial: bool = False
     #: What hosts report to have, to be compared with the ledger.
-    installed: t.Sequence[unknown_certificates.Installed] = ()
+    installed: t.Sequence[ledger_query.Installed] = ()
 
 
 def sign(batch: Batch) -> BatchResult:
@@ -90,7 +87,7 @@ def sign(batch: Batch) -> BatchResult:
     layout.insecure_entries(place, os.geteuid())
     if batch.rules.predicting:
         return _predict(batch)
-    with lock.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
+    with call_context.locked(place.lock, context.lock_timeout), layout.disk_errors(place):
         return _sign_locked(batch)
 
 
@@ -100,7 +97,7 @@ def _without_ca(batch: Batch) -> BatchResult:
     approved, refused = policy.assess(batch.requests, stored={}, rules=batch.rules, now=batch.context.now)
     approved = _settle(batch, approved, refused, ledger.EMPTY, {})
     signed = {one.request.id: Signed(one, "", None) for one in approved if not one.request.revoked}
-    return BatchResult(signed, {}, ledger.EMPTY.head, refused, warnings=tuple(reported_names.warnings(approved)))
+    return BatchResult(signed, {}, ledger.EMPTY.head, refused, warnings=tuple(name_ownership.warnings(approved)))
 
 
 def _settle(
@@ -111,7 +108,7 @@ def _settle(
     stored: store.Stored,
 ) -> list[policy.Approved]:
     """Return those of ``approved`` that nothing speaks against; the others join ``refused``. Raises where none may be refused."""
-    refused.update(unknown_certificates.refusals(approved, found, stored, batch.place.path))
+    refused.update(ledger_query.refusals(approved, found, stored, batch.place.path))
     approved = [one for one in approved if one.request.id not in refused]
     refused.update(name_ownership.refusals(approved, found, batch.rules, batch.context.now))
     approved = [one for one in approved if one.request.id not in refused]
@@ -132,7 +129,7 @@ class _Prepared:
     opened: t.Mapping[str, signing.Signer]
     serials: t.Mapping[str, int]
     ledger: ledger.Scan
-    unknown: tuple[unknown_certificates.Installed, ...]
+    unknown: tuple[ledger_query.Installed, ...]
     warnings: tuple[str, ...]
 
 
@@ -148,7 +145,7 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
     serials = _draw_serials(batch, len(approved))
     found = ledger.scan(
         batch.place,
-        asked={*serials, *unknown_certificates.serials(approved), *(one.serial for one in batch.installed)},
+        asked={*serials, *ledger_query.serials(approved), *(one.serial for one in batch.installed)},
         names=name_ownership.undeclared_names(approved, batch.rules),
     )
     living = stages.settled(stored, found)
@@ -165,10 +162,10 @@ def _prepare(batch: Batch, stored: store.Stored | None = None) -> _Prepared:
             store.check_authority(one.authority, batch.context.now)
             key = store.open_key(one.authority, batch.passphrase)
             opened[one.authority.id] = signing.signer(one.authority.certificate, key)
-    missing, lost = unknown_certificates.unknown(batch.installed, found.used, stored)
+    missing, lost = ledger_query.unknown(batch.installed, found.used, stored)
     warnings = [
-        *reported_names.warnings(approved),
-        *unknown_certificates.warnings(batch.place.ledger, found, missing, lost),
+        *name_ownership.warnings(approved),
+        *ledger_query.warnings(batch.place.ledger, found, missing, lost),
     ]
     return _Prepared(approved, refused, stored, opened, serials, found, missing, tuple(warnings))
 
@@ -229,7 +226,7 @@ def _sign_locked(batch: Batch) -> BatchResult:
     imitations = [
         _sign_one(one, prepared.opened, int(one.serial, 16), batch) for one in prepared.approved if one.serial
     ]
-    found = swap_keys.finish(place, prepared.ledger)
+    found = store.finish(place, prepared.ledger)
     head = found.head
     if signed or imitations:
         entries = [_entry(serial, one, batch) for serial, one in signed.items()]

@@ -1,18 +1,23 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The authorities in a CA directory: read, assessed, opened, described.
+"""The authorities in the CA directory, and the unfinished exchange of their keys.
 
 An authority has a name (``server``, or an access group) and generations; ``authorities/<name>-g<generation>`` holds one.
 A generation with the file ``accepted`` is trusted and does not sign yet; of the others the highest signs, and the older ones are
 still trusted (``retiring``). The anchors to be trusted are those of all generations that are there and not expired.
+
+``rekey`` makes ``passphrase.change`` appear in one rename, with every key in its new encryption. Anyone who works under the
+lock next brings them to their places here, also after a crash in the middle.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
+import shutil
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,11 +27,12 @@ from .._errors import TlsError
 from .._pki import keys, reader
 from .._pki.compat import NameOID
 from .._time import isoformat
-from . import layout
+from . import layout, ledger
 from .layout import CaDirectory
 
 if t.TYPE_CHECKING:
     from .._pki.compat import PrivateKey, x509
+
 
 SERVER = layout.SERVER
 CERTIFICATE = "certificate.pem"
@@ -288,3 +294,36 @@ def _describe_generation(one: StoredAuthority, generations: t.Sequence[StoredAut
         "not_before": isoformat(one.view.not_before),
         "not_after": isoformat(one.view.not_after),
     }
+
+
+#: The ledger's entry for the change, beside the keys.
+EVENT = "event.json"
+
+
+def is_unfinished(place: layout.CaDirectory) -> bool:
+    """Return whether a killed run has left keys that are to be moved to their places."""
+    return os.path.isdir(place.passphrase_change)
+
+
+def finish(place: layout.CaDirectory, found: ledger.Scan) -> ledger.Scan:
+    """Move the keys of a change of the passphrase to their places, record it, and return the ledger's state.
+
+    Only under the lock and after ``ledger.repair``. Without a change under way it does nothing.
+    """
+    path = place.passphrase_change
+    if not os.path.isdir(path):
+        return found
+    for name in sorted(os.listdir(path)):
+        identifier, dot, suffix = name.rpartition(".")
+        target = os.path.join(place.authorities, identifier)
+        if dot and suffix == "pem" and os.path.isdir(target):
+            os.rename(os.path.join(path, name), os.path.join(target, KEY))
+            _files.fsync_directory(target)
+    raw = _files.read_bytes_or_none(os.path.join(path, EVENT))
+    if raw is not None:
+        event = json.loads(raw)
+        recorded = any(entry.get("change") == event["change"] for entry in ledger.entries(place))
+        found = found if recorded else ledger.append(place, found, [event])
+    shutil.rmtree(path)
+    _files.fsync_directory(place.path)
+    return found

@@ -17,12 +17,13 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
-from .daemon_json import ENDPOINT_KEYS
-from .exec_start_words import (
+from .command_line import (
+    Flag,
     Word,
     braced_variables,
     expand_braced,
     expand_specifiers,
+    find_flags,
     quote_word,
     specifier_pattern,
     split_command,
@@ -30,10 +31,10 @@ from .exec_start_words import (
     unknown_specifier,
     whole_variable,
 )
+from .daemon_json import ENDPOINT_KEYS
 from .findings import Finding, error, warning
-from .flags import Flag, find_flags
-from .local_listeners import DEFAULT_CONFIG_PATH, DEFAULT_PATH, same_socket, socket_of
-from .unit_environment import UnitModel, Variable
+from .running_daemon import DEFAULT_CONFIG_PATH, DEFAULT_PATH, same_socket, socket_of
+from .unit_file import UnitModel, Variable
 
 DEFAULT_SOCKET = f"unix://{DEFAULT_PATH}"
 HOST_FLAGS = frozenset({"host"})

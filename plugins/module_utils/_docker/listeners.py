@@ -14,7 +14,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from .._host.addresses import Address, IPAddress, is_private, usable
+from .._host.network import Address, IPAddress, is_private, usable
 from .findings import Finding, error, warning
 
 PLAIN_PORT = 2375

@@ -1,17 +1,30 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two file formats of systemd that a command line comes from: unit files and environment files.
+"""Unit files of systemd, and the environment of a unit.
 
 Source: systemd.syntax(7), systemd.exec(5) EnvironmentFile=, systemd
 src/shared/conf-parser.c (config_parse, parse_line) and src/basic/env-file.c (parse_env_file_internal).
+
+Source: systemd.unit(5) (drop-ins sort by file name, an empty assignment resets a list), systemd.exec(5) ENVIRONMENT
+(files override Environment=, later files earlier ones), systemd src/core/execute.c.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 from dataclasses import dataclass
+
+from .._errors import TlsError
+from .command_line import (
+    braced_variables,
+    expand_specifiers,
+    split_command,
+    split_words,
+    whole_variable,
+)
 
 COMMENTS = "#;"
 _LINE_END = re.compile(r"\r\n|\n\r|\n|\r|\0")
@@ -183,3 +196,158 @@ class _EnvironmentReader:
     def comment_escape(self, character: str) -> None:
         ends = character in "\r\n" and not self.comment_continues
         self.feed = self.before_key if ends else self.in_comment
+
+
+_MANAGER = "systemd's own environment (systemctl show-environment)"
+_PASSED = "the environment of process 1 (PassEnvironment= of the unit)"
+# The first comment line of every file that we write for systemd; a drop-in that has it is never an input.
+OWN_MARK = "# Managed by Ansible (portcullis.docker_tls)"
+
+
+@dataclass(frozen=True)
+class EnvironmentSource:
+    """One EnvironmentFile= of the unit: ``pattern`` may hold globs; ``optional`` (the - prefix): may be missing."""
+
+    pattern: str
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable as dockerd gets it; ``source`` is the file that it comes from."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class UnitModel:
+    """The settings in the unit's files, without our own drop-in."""
+
+    paths: tuple[str, ...]  # files read, in systemd's order
+    commands: tuple[str, ...]  # raw ExecStart= values after resets
+    command_path: str  # the file that the last command stands in
+    environment: tuple[Variable, ...]  # Environment= in order, the later of equal names wins
+    environment_files: tuple[EnvironmentSource, ...]
+    unset_environment: tuple[str, ...]
+    late_overrides: tuple[str, ...]  # drop-ins of others that set ExecStart and sort after ours
+    requires: tuple[str, ...] = ()  # Requires= and BindsTo=
+    protect_home: str = ""
+    pass_environment: tuple[str, ...] = ()  # PassEnvironment=: names that come from the environment of process 1
+
+
+def parse_unit(files: t.Sequence[tuple[str, str]], own_path: str) -> UnitModel:
+    """Read the unit: ``files`` = (path, text) of FragmentPath, then DropInPaths in systemd's order, ours included or not.
+
+    ``own_path`` is where our drop-in is or will be; it and every other file with our header are left out of the result.
+    """
+    own = [path for path, text in files if path == own_path or text.startswith(OWN_MARK)]
+    others = [(path, parse_assignments(text)) for path, text in files if path not in own]
+    commands = _list_of(others, "Service", "ExecStart")
+    return UnitModel(
+        paths=tuple(path for path, _unused in others),
+        commands=tuple(value for _path, value in commands),
+        command_path=commands[-1][0] if commands else "",
+        environment=tuple(
+            variable
+            for path, value in _list_of(others, "Service", "Environment")
+            for variable in _variables(path, value)
+        ),
+        environment_files=tuple(
+            EnvironmentSource(expand_specifiers(value.lstrip("-")), value.startswith("-"))
+            for _path, value in _list_of(others, "Service", "EnvironmentFile")
+        ),
+        unset_environment=tuple(
+            word.value
+            for _path, value in _list_of(others, "Service", "UnsetEnvironment")
+            for word in split_words(value)
+        ),
+        late_overrides=tuple(
+            path
+            for path, assignments in others[1:]
+            if os.path.basename(path) > os.path.basename(own_path) and _sets_command(assignments)
+        ),
+        pass_environment=tuple(
+            name for _path, value in _list_of(others, "Service", "PassEnvironment") for name in value.split()
+        ),
+        protect_home=_last(others, "Service", "ProtectHome").lower(),
+        requires=tuple(
+            unit
+            for key in ("Requires", "BindsTo")
+            for _path, value in _list_of(others, "Unit", key)
+            for unit in value.split()
+        ),
+    )
+
+
+def command_variables(model: UnitModel) -> set[str]:
+    """Return the names of the variables in the unit's commands. Raises TlsError ``unit-unsupported`` for an open quote."""
+    names = set()
+    for command in model.commands:
+        for word in split_command(command)[1:]:
+            value = expand_specifiers(word.value)
+            whole = whole_variable(value)
+            names.update(braced_variables(value) if whole is None else [whole])
+    return names
+
+
+def read_environment(
+    model: UnitModel,
+    texts: t.Mapping[str, t.Sequence[tuple[str, str]]],
+    manager: t.Mapping[str, str] | None = None,
+    *,
+    passed: t.Mapping[str, str] | None = None,
+    comment_continues: bool = False,
+) -> dict[str, Variable]:
+    """Return the variables by name as systemd computes them for the command line.
+
+    UnsetEnvironment= counts here up to systemd 257 at least; in 262 it counts for the process only (measured).
+
+    ``texts``: pattern of an EnvironmentSource -> (path, text) of the files that it matches, sorted; missing pattern = no file.
+    ``manager``: the environment of the manager (DefaultEnvironment=, ``systemctl set-environment``), the weakest source.
+    ``passed``: the environment of process 1, from which PassEnvironment= takes; the next stronger one.
+    ``comment_continues``: see parse_environment_file (systemd before 254).
+    """
+    found = {name: Variable(name, value, _MANAGER) for name, value in (manager or {}).items()}
+    values = passed or {}
+    names = (name for name in model.pass_environment if name in values)
+    found.update({name: Variable(name, values[name], _PASSED) for name in names})
+    found.update({variable.name: variable for variable in model.environment})
+    for source in model.environment_files:
+        for path, text in texts.get(source.pattern, ()):
+            values = parse_environment_file(text, comment_continues=comment_continues)
+            found.update({name: Variable(name, value, path) for name, value in values.items()})
+    for entry in model.unset_environment:
+        name, equals, value = entry.partition("=")
+        if name in found and (not equals or found[name].value == value):
+            del found[name]
+    return found
+
+
+def _list_of(files: t.Sequence[tuple[str, list[Assignment]]], section: str, key: str) -> list[tuple[str, str]]:
+    """Return (path, value) of a list setting over all files; an empty value resets what came before."""
+    found: list[tuple[str, str]] = []
+    for path, assignments in files:
+        for item in assignments:
+            if (item.section, item.key) == (section, key):
+                found = [*found, (path, item.value)] if item.value else []
+    return found
+
+
+def _last(files: t.Sequence[tuple[str, list[Assignment]]], section: str, key: str) -> str:
+    """Return the value of a setting that is not a list: the last one counts."""
+    return "".join(value for _path, value in _list_of(files, section, key)[-1:])
+
+
+def _sets_command(assignments: t.Iterable[Assignment]) -> bool:
+    return any((item.section, item.key) == ("Service", "ExecStart") for item in assignments)
+
+
+def _variables(path: str, value: str) -> list[Variable]:
+    try:
+        words = split_words(value)
+    except TlsError:  # systemd ignores such a line, with a warning in its log
+        return []
+    pairs = (expand_specifiers(word.value).partition("=") for word in words)
+    return [Variable(name, text, path) for name, equals, text in pairs if equals]

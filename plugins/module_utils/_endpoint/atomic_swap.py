@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that change places: everything is written first, then swapped by renames alone.
+"""The steps of a change and of its rollback: files swapped by renames, the restart of dockerd, signals held back in between.
 
 New contents are staged beside their files, and the old ones get a second name (a hard link). So neither the swap nor
 its rollback needs space on the disk, and a rolled back file is the same inode as before, with its times and labels.
@@ -14,12 +14,14 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .._errors import TlsError
 from .._files import advice, fsync_directory, read_bytes_or_none
 from .journal import SavedFile
+from .machine import Machine
 
 _STAGED = ".docker-tls-new"
 _KEPT = ".docker-tls-old"
@@ -235,3 +237,132 @@ def _unwritable(path: str, error: OSError) -> TlsError:
         hint=advice(error),
         code="file-unwritable",
     )
+
+
+_STOP_TIMEOUT = 120.0  # systemd itself gives up stopping after TimeoutStopSec (90 s by default)
+_POLL = 0.1
+_LOOK_EVERY = 0.5  # while systemd restarts: a look is a process, and dockerd needs the processor to start
+_HUNG_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a restart ended: ``problem`` is "" when dockerd runs and answers on its local socket."""
+
+    problem: str = ""
+    pid: int = 0
+
+
+def restart(machine: Machine, timeout: float, *, with_socket: bool = False) -> Outcome:
+    """Restart dockerd once and wait until it answers on the local socket.
+
+    ``timeout`` is dockerd's time to start; the old one may take up to two minutes more to stop its containers.
+    A dockerd that dies while starting counts as failed at its first death: the old one is wanted back soon.
+    """
+    before = machine.services().service
+    old = machine.identity(before.main_pid)
+    hung = before.active_state == "activating"
+    try:
+        restarting = machine.restart(with_socket=with_socket)
+    except TlsError as error:
+        return Outcome(error.message, before.main_pid)
+    begun = machine.monotonic()
+    started: float | None = None
+    ended = False
+    while True:
+        if ended:
+            machine.sleep(_POLL)
+        else:
+            ended = restarting.wait(_LOOK_EVERY)
+        if restarting.refusal:  # for example: a unit that dockerd's requires is masked; nothing was stopped then
+            return Outcome(restarting.refusal, before.main_pid)
+        service = machine.services().service
+        now = machine.monotonic()
+        same = bool(old) and machine.identity(service.main_pid) == old
+        if started is None and not same:
+            started = now
+        if hung and same and now - begun > _HUNG_TIMEOUT:
+            machine.kill(service.main_pid)
+        problem = _failure(service.active_state, service.sub_state, service.job, service.restarts)
+        if problem and now - begun > 2 * _POLL:
+            return Outcome(f"dockerd did not start: {problem} ({service.result or 'no result'})", service.main_pid)
+        if service.active_state == "active" and not service.job and not same:
+            return _wait_for_answer(machine, service.main_pid, begun, started or now, timeout)
+        if _is_late(now, begun, started, timeout):
+            word = "stop" if started is None else "start"
+            return Outcome(f"dockerd did not {word} within {timeout:.0f} seconds", service.main_pid)
+
+
+def _failure(active: str, sub: str, job: bool, restarts: int) -> str:
+    """Return systemd's failure of the start, "" while it may still succeed."""
+    if active == "failed" and not job:
+        return "the unit has failed"
+    if active == "inactive" and not job:
+        return "a unit that it needs is missing"
+    if sub == "auto-restart" or (restarts > 0 and active == "activating"):
+        return "it ended while starting"
+    return ""
+
+
+def _wait_for_answer(machine: Machine, pid: int, begun: float, started: float, timeout: float) -> Outcome:
+    while True:
+        problem = machine.ping()
+        if not problem:
+            return Outcome(pid=pid)
+        service = machine.services().service
+        if not service.is_active or service.main_pid != pid:
+            return Outcome(
+                f"dockerd started and ended again ({service.active_state if service.result in ('', 'success') else service.result})",
+                pid,
+            )
+        if _is_late(machine.monotonic(), begun, started, timeout):
+            return Outcome(f"dockerd runs but does not answer: {problem}", pid)
+        machine.sleep(_POLL)
+
+
+def _is_late(now: float, begun: float, started: float | None, timeout: float) -> bool:
+    return now - begun > timeout + _STOP_TIMEOUT if started is None else now - started > timeout
+
+
+def set_live_restore(machine: Machine, pid: int, wanted: bool, timeout: float = 10.0) -> bool:
+    """Make the running dockerd read daemon.json (SIGHUP) and wait until /info shows ``live-restore`` as wanted."""
+    machine.hang_up(pid)
+    deadline = machine.monotonic() + timeout
+    while machine.monotonic() < deadline:
+        facts = machine.engine_facts()
+        if facts is not None and facts.live_restore == wanted:
+            return True
+        machine.sleep(_POLL)
+    return False
+
+
+class Interrupted(Exception):
+    """A signal asks us to end. It is not a TlsError, which would be handled as a failed step."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"the run was ended by {signal.Signals(number).name}")
+
+
+@contextlib.contextmanager
+def orderly_end() -> t.Iterator[None]:
+    """Inside, a lost SSH connection changes nothing (the change continues), and SIGTERM or SIGINT end it with a rollback."""
+    handlers: dict[t.Any, t.Any] = {
+        signal.SIGHUP: signal.SIG_IGN,
+        signal.SIGPIPE: signal.SIG_IGN,
+        signal.SIGTERM: _interrupted,
+        signal.SIGINT: _interrupted,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    except Interrupted as error:
+        raise TlsError(f"{error} before anything was changed", hint="Run again.", code="interrupted") from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupted(number: int, _frame: t.Any) -> None:
+    for other in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(other, signal.SIG_IGN)  # the rollback that follows is not to be interrupted as well
+    raise Interrupted(number)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from .. import _files
 from .._errors import TlsError
 from .._files import ensure_directory, fsync_directory, read_bytes_or_none, symlink_atomic, write_atomic
-from . import adopted_files
+from . import certificate_store_files
 from .certificate_store_files import SERVER_KEY, insecure_names, mode_of, remove_leftovers, remove_tree, tighten, unlink
 
 CA = "ca.pem"
@@ -223,7 +223,7 @@ def restore(directory: str, revision: str) -> None:
     """
     files, found = read_revision(directory, revision), _found_as(directory, revision)
     with _reported(directory):
-        adopted_files.restore(directory, os.path.join(directory, revision), files, found)
+        certificate_store_files.restore(directory, os.path.join(directory, revision), files, found)
 
 
 def release(directory: str, revision: str | None) -> tuple[str, ...]:
@@ -268,7 +268,7 @@ def _put_later_aside(directory: str, given: t.Mapping[str, bytes]) -> tuple[str,
     if later is None:
         return ()
     found, files = _found_as(directory, later, _LATER), read_revision(directory, later)
-    return adopted_files.put_aside(directory, os.path.join(directory, later), files, found, given)
+    return certificate_store_files.put_aside(directory, os.path.join(directory, later), files, found, given)
 
 
 def _check_names(changes: t.Mapping[str, bytes]) -> None:
@@ -335,7 +335,7 @@ def _adopt(directory: str) -> None:
     if revision is None or read_revision(directory, revision) != live.files():
         first = revision is None and live.layout == "plain"
         theirs = [name for name in NAMES if not _is_our_link(directory, name)]
-        note = json.dumps(adopted_files.describe(directory, theirs), indent=1, sort_keys=True).encode()
+        note = json.dumps(certificate_store_files.describe(directory, theirs), indent=1, sort_keys=True).encode()
         extra = {_PREVIOUS: (revision or "").encode(), _ADOPTED if first else _LATER: note}
         modes = {name: os.stat(os.path.join(directory, name)) for name in live.files()} if first else {}
         revision = _write_revision(directory, live.files(), extra, modes, theirs)
@@ -375,7 +375,7 @@ def _write_revision(
                 write_atomic(os.path.join(staging, name), data, found.st_mode & 0o7777, found.st_uid, found.st_gid)
         for name, data in extra.items():
             write_atomic(os.path.join(staging, name), data, 0o400)
-        adopted_files.keep(directory, adopt, staging)
+        certificate_store_files.keep(directory, adopt, staging)
         os.rename(staging, os.path.join(directory, f"revision-{number}"))
     except Exception:
         shutil.rmtree(staging, ignore_errors=True)

@@ -16,14 +16,13 @@ from datetime import datetime
 
 from .._docker import findings as docker_findings
 from .._docker.listeners import PLAIN_PORT, Listen
-from .._docker.local_listeners import listening
+from .._docker.running_daemon import listening
 from .._errors import TlsError
 from . import certificate_store
-from .existing_endpoint import managed_record
+from .desired_files import managed_record
 from .journal import COMMITTED, UNCONFIRMED, Journal, StateDirectory
 from .machine import Machine
-from .options import Options
-from .plan import Done, Plan
+from .plan import Done, Options, Plan
 from .plan_present import Present, plan_present
 from .report import NOT_VERIFIED, Report, report
 from .state import HostState, gather
@@ -63,9 +62,11 @@ def run(
 def _require_writable(state: StateDirectory) -> None:
     """Raise the errors of a check run where the lock could not even be opened."""
     if not os.access(state.path, os.W_OK):
-        from . import replaceable
+        from . import preflight_certificates
 
-        docker_findings.raise_errors(replaceable.obstacles([state.journal_path]), "the endpoint cannot be changed")
+        docker_findings.raise_errors(
+            preflight_certificates.obstacles([state.journal_path]), "the endpoint cannot be changed"
+        )
 
 
 def is_current(options: Options, machine: Machine, state: StateDirectory, now: datetime) -> Current:
@@ -142,8 +143,8 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
 
 def _remove_leftovers(found: HostState, state: StateDirectory) -> None:
     """Remove leftovers of an unfinished run on a host whose Docker is unchanged."""
-    from .commit import restore_directory
     from .plan_removal import has_record
+    from .rollback import restore_directory
 
     mode = found.record.directory_mode if found.record is not None else None
     restore_directory(found.directory, "", mode, all_of_it=True)
@@ -196,10 +197,10 @@ def _decide(
         planned = replace(planned, findings=_with_places(options, found, planned, state))
     docker_findings.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
     if check_mode and options.state == "present" and planned.plan.restart:
-        from . import validate_daemon_json  # a change validates with its certificates, once they are staged
+        from . import verify_local  # a change validates with its certificates, once they are staged
 
         change = next((change.after for change in planned.plan.files if change.path == found.config_path), None)
-        validate_daemon_json.validate_settings(machine, found, change or found.config_data or b"")
+        verify_local.validate_settings(machine, found, change or found.config_data or b"")
     return planned
 
 
@@ -207,9 +208,9 @@ def _with_docker_down(problem: TlsError, found: HostState, machine: Machine) -> 
     """Return the refusal of a change with the fact that Docker has failed on this host, and dockerd's own reason: the more urgent of the two."""
     if found.services.service.active_state not in ("failed", "activating"):
         return problem
-    from .._docker import daemon_log
+    from .._docker import findings
 
-    why = daemon_log.reason(machine.log_tail(0.0))
+    why = findings.reason(machine.log_tail(0.0))
     message = f"{problem.message}. Docker is down on this host{f': {why}' if why else ''}"
     hint = f"{problem.hint} `systemctl status docker` and `journalctl -u docker` on the host show more.".strip()
     return TlsError(message, hint=hint, code=problem.code)
@@ -230,17 +231,17 @@ def _with_places(
     options: Options, found: HostState, planned: Present, state: StateDirectory
 ) -> tuple[docker_findings.Finding, ...]:
     """Return the plan's findings and what keeps its files from being replaced, errors first."""
-    from . import replaceable
+    from . import preflight_certificates
 
     places = [change.path for change in planned.plan.files]
     if planned.plan.certificates or planned.plan.revision or "certificate-pending" in planned.plan.reasons:
         places += [
             os.path.join(found.directory, name) for name in (certificate_store.CURRENT, *certificate_store.NAMES)
         ]
-    obstacles = replaceable.obstacles([*places, state.journal_path])
+    obstacles = preflight_certificates.obstacles([*places, state.journal_path])
     if options.state == "present" and found.config_path in places:
         exists = found.config_data is not None
-        obstacles += replaceable.link_findings(found.config_link, found.config_path, exists=exists)
+        obstacles += preflight_certificates.link_findings(found.config_link, found.config_path, exists=exists)
     together = (*planned.findings, *obstacles)
     return docker_findings.errors(together) + docker_findings.warnings(together)
 
@@ -268,10 +269,10 @@ def _with_plain_port(planned: Present, options: Options, machine: Machine) -> Pr
     others = machine.other_listeners({PLAIN_PORT})
     if not others or options.allow_port_2375:
         return planned
-    from . import existing_endpoint
+    from . import desired_files
 
-    found = existing_endpoint.check_plain_port(others, api_only=not planned.plan.changed)
-    return replace(planned, findings=(*planned.findings, *found), plain_port=existing_endpoint.shown(others))
+    found = desired_files.check_plain_port(others, api_only=not planned.plan.changed)
+    return replace(planned, findings=(*planned.findings, *found), plain_port=desired_files.shown(others))
 
 
 def _journal(state: StateDirectory, options: Options) -> Journal | None:
@@ -294,8 +295,7 @@ def _recover(state: StateDirectory, machine: Machine) -> tuple[str, ...]:
     journal = state.read_journal()
     if journal is None or journal.phase == UNCONFIRMED:
         return ()
-    from .commit import commit
-    from .rollback import roll_back
+    from .rollback import commit, roll_back
 
     if journal.phase == COMMITTED:
         commit(journal, state)
@@ -322,7 +322,7 @@ def _confirm(options: Options, machine: Machine, state: StateDirectory, found: H
     if journal is None:
         state.clear_unverified()
         return report(Report(found, Plan("confirmed"), None, (), options))
-    from .commit import commit
+    from .rollback import commit
 
     commit(state.move_to(journal, COMMITTED), state)
     machine.disarm_timer()

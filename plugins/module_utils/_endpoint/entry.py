@@ -14,10 +14,10 @@ from .._docker.systemd import Systemd
 from .._outcome import outcome, require_cryptography, require_root
 from .._time import utc_now
 from . import endpoint
+from .atomic_swap import orderly_end
 from .journal import StateDirectory
 from .machine import Machine
-from .options import options_from
-from .signals import orderly_end
+from .plan import options_from
 
 # The states that read certificates. Giving a host back must not need a package, nor bring one.
 _READING = ("present", "rolled_back")

@@ -15,14 +15,14 @@ from datetime import datetime
 
 from .._docker.systemd import Systemd
 from .._errors import TlsError
-from .._host import addresses, machine_identity, request_names
+from .._host import network, request_names
 from .._host import requests as _requests
 from .._outcome import cryptography_problem, require_root
 from .._time import utc_now
 from . import endpoint
 from .journal import StateDirectory
 from .machine import Machine
-from .options import Options, options_from
+from .plan import Options, options_from
 
 INSTALLED_BY_ROLES = ("cryptography-missing", "cryptography-too-old")
 _AUTHORITIES = ("ca_content", "client_ca_content")
@@ -42,8 +42,8 @@ def this_host() -> HostContext:
     return HostContext(
         host=request_names.Host(
             fqdn=request_names.host_fqdn(),
-            select_addresses=lambda selectors: addresses.select_addresses(selectors, addresses.local_addresses()),
-            machine=machine_identity.machine_identity(),
+            select_addresses=lambda selectors: network.select_addresses(selectors, network.local_addresses()),
+            machine=request_names.machine_identity(),
         ),
         machine=lambda options: Machine(Systemd(options.service, options.socket)),
         state=lambda options: StateDirectory(options.state_directory),

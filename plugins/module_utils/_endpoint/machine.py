@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host that a change acts on, beside its files: systemd, the engine, the clock.
+"""This host as the endpoint's code sees it, and the timer that rolls back a change which is not confirmed. |.
+
+The unit files are in /etc/systemd/system and the timer is enabled, so that a reboot in the middle does not disarm it:
+``OnActiveSec`` counts again from the boot, and the change is rolled back unless it is confirmed within that time.
 
 ``Machine`` is all that the transaction knows of the outside; the tests have one in memory that follows dockerd's rules
 for starting and can fail or die at any step.
@@ -17,16 +20,84 @@ import stat
 import time
 import typing as t
 
-from .._docker.engine_api import Engine, EngineError, EngineFacts, listener_pid
-from .._docker.local_listeners import Listening
-from .._docker.local_listeners import listening as local_listening
-from .._docker.running_daemon import api_ports, engine_of, listening_of
+from .._docker.running_daemon import (
+    Engine,
+    EngineError,
+    EngineFacts,
+    Listening,
+    api_ports,
+    engine_of,
+    listener_pid,
+    listening_of,
+)
+from .._docker.running_daemon import listening as local_listening
 from .._docker.systemd import Restart, Services, Systemd, process_identity, running_arguments
 from .._errors import TlsError
-from .._files import read_bytes_or_none
-from .._host.addresses import Address, local_addresses
+from .._files import fsync_directory, read_bytes_or_none, write_atomic
+from .._host.network import Address, local_addresses
 from .._proxy import service as proxy_service
-from .._proxy.files import ProxyFiles, proxy_files
+from .._proxy.service import ProxyFiles, proxy_files
+
+_SERVICE = """\
+# Managed by Ansible (portcullis.docker_tls): rolls back an unconfirmed change of Docker's TLS endpoint.
+[Unit]
+Description=Roll back an unconfirmed change of Docker's TLS endpoint
+ConditionPathExists={journal}
+
+[Service]
+Type=oneshot
+ExecStart={command}
+"""
+_TIMER = """\
+# Managed by Ansible (portcullis.docker_tls): goes off unless the change is confirmed before.
+[Unit]
+Description=Time to confirm a change of Docker's TLS endpoint
+
+[Timer]
+OnActiveSec={seconds}
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def arm(systemd: Systemd, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
+    """Start the timer that runs ``command`` after ``seconds``. Raises TlsError."""
+    quoted = " ".join(f'"{word}"' for word in command)
+    write_atomic(
+        _path(systemd, "service"), _SERVICE.format(journal=journal_path, command=quoted).encode("utf-8"), 0o644
+    )
+    write_atomic(_path(systemd, "timer"), _TIMER.format(seconds=seconds).encode("utf-8"), 0o644)
+    systemd.daemon_reload()
+    systemd.command("enable", "--quiet", f"{_name(systemd)}.timer")
+    systemd.command("restart", f"{_name(systemd)}.timer")  # one that an earlier run has left counts again, from now
+
+
+def is_armed(systemd: Systemd) -> bool:
+    """Return whether the timer runs."""
+    return systemd.is_active(f"{_name(systemd)}.timer")
+
+
+def disarm(systemd: Systemd) -> None:
+    """Stop the timer and remove its units; nothing happens where there is none."""
+    if not os.path.exists(_path(systemd, "timer")):
+        return
+    with contextlib.suppress(TlsError):
+        systemd.command("disable", "--quiet", "--now", f"{_name(systemd)}.timer")
+    for kind in ("timer", "service"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_path(systemd, kind))
+    fsync_directory(systemd.unit_directory)
+    systemd.daemon_reload()
+
+
+def _path(systemd: Systemd, kind: str) -> str:
+    return os.path.join(systemd.unit_directory, f"{_name(systemd)}.{kind}")
+
+
+def _name(systemd: Systemd) -> str:
+    return f"{systemd.service.rpartition('.')[0]}-tls-revert"
 
 
 class Machine:
@@ -90,10 +161,10 @@ class Machine:
         return proxy_files(self.systemd.service, self.systemd.unit_directory)
 
     def proxy_package(self) -> t.Any:
-        """Return the HAProxy of this host (``_proxy/package.py``)."""
-        from .._proxy import package
+        """Return the HAProxy of this host (``_proxy/state.py``)."""
+        from .._proxy import state
 
-        return package.find_package()
+        return state.find_package()
 
     def proxy_is_active(self) -> bool:
         """Return whether the proxy's unit runs."""
@@ -112,27 +183,27 @@ class Machine:
 
     def can_filter_sources(self) -> bool:
         """Return whether systemd can filter by source address here."""
-        from .._docker import source_filter
+        from .._docker import our_units
 
-        return source_filter.is_supported()
+        return our_units.is_supported()
 
     def lets_stranger_in(self, address: str, port: int) -> bool:
         """Return whether a source that is not allowed reaches a port."""
-        from .._docker import source_filter
+        from .._docker import our_units
 
-        return source_filter.lets_stranger_in(address, port)
+        return our_units.lets_stranger_in(address, port)
 
     def proxy_listens(self) -> frozenset[tuple[str, int]]:
         """Return (address, port) of the TCP listeners of the proxy."""
-        from .._host import listening_sockets
+        from .._host import network
 
-        return frozenset(place for pid in self.proxy_processes() for place in listening_sockets.held_by(pid))
+        return frozenset(place for pid in self.proxy_processes() for place in network.held_by(pid))
 
     def validate_proxy(self, config: bytes, contents: t.Mapping[str, bytes]) -> None:
         """Raise TlsError ``proxy-config-refused`` where HAProxy refuses a configuration with these files."""
-        from .._proxy import package, validate
+        from .._proxy import service, state
 
-        validate.validate(self.systemd.validate, package.PROGRAM, config, contents)
+        service.validate(self.systemd.validate, state.PROGRAM, config, contents)
 
     def local_socket(self) -> tuple[str, str]:
         """Return the path of Docker's local socket, and the name of the group that may use it; "" for a group where there is none."""
@@ -224,10 +295,10 @@ class Machine:
 
         A port that it holds, and that no container publishes, counts also where daemon.json has been changed since its start.
         """
-        from .._host import listening_sockets
+        from .._host import network
 
         pid = self._running().service.main_pid
-        held = any(number == port for _address, number in listening_sockets.held_by(pid))
+        held = any(number == port for _address, number in network.held_by(pid))
         return port in self.api_ports() or (held and not self.publishers(port))
 
     def other_listeners(
@@ -237,7 +308,7 @@ class Machine:
 
         ``given``: the API's ports as we wrote them last. Another tool may have rewritten daemon.json since dockerd's start.
         """
-        from .._host import listening_sockets
+        from .._host import network
 
         services = self._running()
         own = {port for _address, port in self.listening().tcp}
@@ -245,9 +316,7 @@ class Machine:
         own |= {port for port in given if port in ports and port not in own and not self.publishers(port)}
         streams = (*services.socket.streams, *self.systemd.endpoint_streams())
         of_socket = {port for _address, port in local_listening(["-H", "fd://"], {}, streams).tcp}
-        found = listening_sockets.foreign_listeners(
-            ports, services.service.main_pid, own, of_socket, self.proxy_processes()
-        )
+        found = network.foreign_listeners(ports, services.service.main_pid, own, of_socket, self.proxy_processes())
         return tuple((address, port, self._with_containers(process, port)) for address, port, process in found)
 
     def _with_containers(self, process: str, port: int) -> str:
@@ -280,9 +349,9 @@ class Machine:
 
     def sockets_of_systemd(self, pid: int) -> tuple[tuple[str, int], ...]:
         """Return (address, port) of the TCP listeners that dockerd has from systemd."""
-        from .._host import listening_sockets
+        from .._host import network
 
-        return listening_sockets.handed_over(pid)
+        return network.handed_over(pid)
 
     def validate(self, binary: str, arguments: t.Sequence[str], config_path: str) -> str:
         """Return what ``dockerd --validate`` (23.0 and later) has against a daemon.json, "" where it is content."""
@@ -296,21 +365,18 @@ class Machine:
 
     def arm_timer(self, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
         """Start the timer that rolls the change back unless it is confirmed."""
-        from . import confirm_timer
 
-        confirm_timer.arm(self.systemd, command, journal_path, seconds)
+        arm(self.systemd, command, journal_path, seconds)
 
     def timer_is_armed(self) -> bool:
         """Return whether that timer runs."""
-        from . import confirm_timer
 
-        return confirm_timer.is_armed(self.systemd)
+        return is_armed(self.systemd)
 
     def disarm_timer(self) -> None:
         """Stop and remove that timer, where there is one."""
-        from . import confirm_timer
 
-        confirm_timer.disarm(self.systemd)
+        disarm(self.systemd)
 
     def monotonic(self) -> float:
         """Return seconds that never go backwards."""

@@ -9,17 +9,15 @@ import os
 import typing as t
 from dataclasses import dataclass, replace
 
-from .._docker import daemon_json, drop_in
+from .._docker import daemon_json, our_units
 from .._docker.exec_start import Derivation, unread_config
 from .._docker.findings import Finding, error, errors, raise_errors, warnings
 from .._docker.listeners import Listen, is_on_host, resolve_listen
-from .._docker.socket_unit import check_other_sockets, check_socket
-from .._docker.source_filter import stranger_is_refused
+from .._docker.our_units import check_other_sockets, check_socket, stranger_is_refused
 from .._errors import TlsError
 from .._pki import reader
 from .._proxy import plan as proxy_plan
-from . import certificate_store, existing_endpoint
-from .boot import check_boot, check_network
+from . import certificate_store, desired_files
 from .desired_files import (
     changed_certificates,
     config_after,
@@ -31,9 +29,9 @@ from .desired_files import (
     wanted_settings,
     wanted_units,
 )
-from .options import Options
 from .plan import (
     Expected,
+    Options,
     Plan,
     config_reasons,
     dropin_reasons,
@@ -44,7 +42,7 @@ from .plan import (
     outdated_reasons,
     socket_reasons,
 )
-from .state import HostState, connectable, same_path
+from .state import HostState, check_boot, check_network, connectable, same_path
 
 _REASON_OF_FILE = {
     certificate_store.CERTIFICATE: "certificate-changed",
@@ -85,7 +83,7 @@ def plan_present(
     where there is one: a host without a change pays for none of it.
     """
     derivation = _manageable(state)
-    listening = existing_endpoint.wanted_listen(state, options)
+    listening = desired_files.wanted_listen(state, options)
     raise_errors(listening.findings, "the endpoint cannot be set up")
     listen = resolve_listen(
         listening.entries,
@@ -180,7 +178,7 @@ def _plan(
     check_mode: bool,
 ) -> Plan:
     before = state.config_values
-    mistaken = existing_endpoint.misspelled_keys(state, options)
+    mistaken = desired_files.misspelled_keys(state, options)
     after = config_after(state, options, settings, mistaken)
     values = daemon_json.parse_daemon_json(after, state.config_path).values
     client_ca = files.get(certificate_store.CLIENT_CA, b"")
@@ -198,7 +196,7 @@ def _plan(
         *config_reasons(
             before,
             values,
-            lost=existing_endpoint.settings_are_lost(state),
+            lost=desired_files.settings_are_lost(state),
             addresses=[address.endpoint() for address in listen.addresses],
         ),
         *dict.fromkeys(_REASON_OF_FILE[name] for name in sorted(certificates)),
@@ -323,12 +321,12 @@ def _check(
         written=dict(state.record.settings or {}) if state.record and same_path(state) else None,
         allow_dual_trust=options.allow_dual_trust,
         new_certificate=certificate_store.CERTIFICATE in plan.certificates or "certificate-pending" in plan.reasons,
-        flags_taken_over=drop_in.replaces(_text(state.dropin), state.derivation),
+        flags_taken_over=our_units.replaces(_text(state.dropin), state.derivation),
     )
     found = (*check(facts, wanted), *check_network(listen, options.listener))
     if options.takes_over or not errors(found):
         unknown = check_mode and not wanted.client_ca  # a CA that a check run would make, or adopt
-        found = (*found, *(() if unknown else existing_endpoint.check_clients(state, options, wanted.client_ca)))
+        found = (*found, *(() if unknown else desired_files.check_clients(state, options, wanted.client_ca)))
     return tuple(item for item in found if item.code not in not_known_yet)
 
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._docker import daemon_json, drop_in
+from .._docker import daemon_json, our_units
 from .._docker.findings import Finding, warning
 from .._errors import TlsError
 from .._pki import reader
-from .._proxy.files import listeners
 from .._proxy.plan import no_files, step
+from .._proxy.service import listeners
 from . import certificate_store
-from .desired_files import live_restore_flag
-from .existing_endpoint import without_endpoint
+from .desired_files import live_restore_flag, without_endpoint
 from .journal import SavedFile
-from .options import Options
-from .plan import NOTHING, Expected, Plan, Units, encoded, live_restore_steps, of_dockerd, ordered
+from .plan import NOTHING, Expected, Options, Plan, Units, encoded, live_restore_steps, of_dockerd, ordered
 from .state import HostState, configured_listeners, connectable, same_path
 
 
@@ -188,7 +186,7 @@ def _bytes(last_good: dict[str, SavedFile], path: str, otherwise: bytes | None) 
 
 
 def _is_ours(data: bytes | None) -> bool:
-    return data is not None and drop_in.is_ours(data.decode("utf-8", "replace"))
+    return data is not None and our_units.is_ours(data.decode("utf-8", "replace"))
 
 
 def _flagged(state: HostState) -> bool:

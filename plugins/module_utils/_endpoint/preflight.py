@@ -16,15 +16,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .._docker import daemon_json
-from .._docker.daemon_json_keys import check_keys
+from .._docker.command_line import find_flags
 from .._docker.exec_start import Derivation, conflicts, is_local, local_hosts
 from .._docker.findings import Finding, error, errors, keep_containers_hint, warning, warnings
-from .._docker.flags import find_flags
 from .._docker.listeners import Listen, ListenAddress
-from .._docker.unit_environment import UnitModel
-from .._docker.unsupported import UnitFacts, refusal
+from .._docker.unit_file import UnitModel
+from .._docker.unit_reader import UnitFacts, check_keys, refusal
 from .._errors import TlsError
-from .._host.addresses import Address
+from .._host.network import Address
 from .._time import isoformat
 from .preflight_certificates import TlsFiles, check_certificates
 

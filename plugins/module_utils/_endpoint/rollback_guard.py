@@ -21,10 +21,9 @@ from .._docker.systemd import Systemd
 from .._errors import TlsError
 from .._files import write_atomic
 from .._standalone import PACKAGE, closure, program
-from .commit import commit
 from .journal import COMMITTED, UNCONFIRMED, StateDirectory
 from .machine import Machine
-from .rollback import roll_back
+from .rollback import commit, roll_back
 
 _LOCK_TIMEOUT = 3600.0
 _ROOT = __name__.rpartition("._endpoint.")[0]
@@ -53,7 +52,7 @@ def guard_text(state: StateDirectory) -> str:
         "journal": os.path.basename(state.journal_path),
     }
     sources = closure("_endpoint.rollback_guard", _source)
-    if not {"_endpoint.rollback", "_endpoint.commit"} <= set(sources):
+    if not {"_endpoint.rollback", "_endpoint.rollback"} <= set(sources):
         raise TlsError(
             "the sources of the rollback cannot be found, so the program that rolls an interrupted change back cannot be written",
             hint="Nothing was changed. Install the collection again: a file of it is missing.",

@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Everything about Docker on this host, read in one pass; changes nothing.
+"""The state of a host: all that a plan is made from, and whether the endpoint starts at boot.
+
+A docker.service that is not enabled is started by the first local client, through docker.socket (systemd.socket(5)). Until
+then dockerd's own TCP port is closed, so remote clients cannot be the first.
 
 One ``systemctl show``, a few small files, two or three requests to the engine and one TLS greeting of the port:
 about a tenth of a second. The engine is only asked when docker.service is active, because a connection to a socket of
@@ -17,25 +20,66 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._docker.daemon_json import parse_daemon_json
-from .._docker.drop_in import DROPIN_NAME
-from .._docker.engine_api import EngineFacts
 from .._docker.exec_start import ENDPOINT_FLAGS, HOST_FLAGS, Derivation, derive
-from .._docker.findings import Finding
-from .._docker.local_listeners import DEFAULT_CONFIG_PATH
-from .._docker.socket_unit import SocketListener, read_listeners
-from .._docker.systemd import Services, endpoint_socket_name
+from .._docker.findings import Finding, warning
+from .._docker.listeners import Listen
+from .._docker.our_units import DROPIN_NAME, SocketListener, read_listeners
+from .._docker.running_daemon import DEFAULT_CONFIG_PATH, EngineFacts
+from .._docker.systemd import Services, UnitState, endpoint_socket_name
 from .._docker.tls_greeting import HandshakeError, ServerGreeting, read_greeting
-from .._docker.unit_environment import UnitModel
-from .._docker.unit_reader import environment_of, read_model, unit_facts
-from .._docker.unsupported import UnitFacts, program_missing, refusal
+from .._docker.unit_file import UnitModel
+from .._docker.unit_reader import UnitFacts, environment_of, program_missing, read_model, refusal, unit_facts
 from .._errors import TlsError
 from .._files import file_status, read_bytes_or_none
-from .._host.addresses import Address
-from .._proxy.files import listeners as proxy_listeners
+from .._host.network import Address
+from .._proxy.service import listeners as proxy_listeners
 from .._proxy.state import ProxyState, read_proxy
 from .certificate_store import CertificateSet, adopted_revision, later_names, pending_key, read_set
 from .journal import Record, StateDirectory
 from .machine import Machine
+
+
+def starts_at_boot(services: Services, listener: str) -> bool:
+    """Return whether the boot opens the endpoint's port; ``listener``: dockerd, systemd or proxy, whichever opens it."""
+    if listener == "proxy":  # its unit is enabled, wants docker.socket, and a connection starts dockerd through that
+        return True
+    return at_boot(services.service) or (listener == "systemd" and at_boot(services.socket))
+
+
+def at_boot(unit: UnitState) -> bool:
+    """Return whether a unit is started at boot: enabled, or wanted by another unit; a runtime enablement does not last.
+
+    A unit whose state is not known counts as started.
+    """
+    if unit.file_state in ("", "enabled"):
+        return True
+    return unit.file_state != "enabled-runtime" and bool(unit.wanted_by)
+
+
+def check_boot(services: Services, listener: str) -> tuple[Finding, ...]:
+    """Return a warning where the endpoint is not there after a boot."""
+    if starts_at_boot(services, listener):
+        return ()
+    name = services.service.name
+    hint = f"Run systemctl enable {name}."
+    if listener == "systemd":
+        text = f"neither {name} nor {services.socket.name} is enabled, so the endpoint is closed after a boot"
+    else:
+        text = f"{name} is not enabled: after a boot the endpoint is closed until a local client starts dockerd"
+        if at_boot(services.socket):
+            hint = f"Run systemctl enable {name}; or set docker_daemon_listener: systemd, with which systemd opens the port at boot."
+    return (warning("not-started-at-boot", text, hint),)
+
+
+def check_network(listen: Listen, listener: str) -> tuple[Finding, ...]:
+    """Return a warning of the remaining risk with dockerd's own listeners on single addresses (dockerd-facts 2.5)."""
+    if listener != "dockerd" or not listen.needs_network():
+        return ()
+    named = ", ".join(address.endpoint() for address in listen.addresses)
+    text = f"dockerd listens on {named} and starts after the network; if an address is missing then, Docker does not start at all"
+    hint = "docker_daemon_listener: systemd binds addresses that are not there yet."
+    return (warning("address-needed-at-boot", text, hint),)
+
 
 _GREETING_TIMEOUT = 3.0
 

@@ -15,19 +15,22 @@ import os
 from dataclasses import replace
 
 from .._docker import daemon_json
-from .._docker.daemon_log import LOG_MARK, reason, telling_lines
 from .._docker.exec_start import mismatch
+from .._docker.findings import LOG_MARK, reason, telling_lines
 from .._errors import TlsError
 from .._files import read_bytes_or_none
 from .._proxy.service import STOP
-from . import atomic_swap, certificate_store, restart, rollback_guard, validate_daemon_json, verify_local
-from .commit import commit
+from . import (
+    atomic_swap,
+    certificate_store,
+    rollback_guard,
+    verify_local,
+)
+from .atomic_swap import Interrupted
 from .journal import BEGUN, COMMITTED, UNCONFIRMED, Journal, Record, SavedCertificates, StateDirectory
 from .machine import Machine
-from .options import Options
-from .plan import Change, Done, Plan
-from .rollback import RolledBack, certificates_digest, roll_back
-from .signals import Interrupted
+from .plan import Change, Done, Options, Plan
+from .rollback import RolledBack, certificates_digest, commit, roll_back
 from .state import HostState
 
 _WHY_NOT_STARTED = (
@@ -234,7 +237,7 @@ class _Work:
 
     def _validate(self, revision: str | None) -> None:
         """Ask dockerd itself where it can: with the new files, from where they are now."""
-        validate_daemon_json.validate_proxy(self.machine, self.found, self.plan, revision)
+        verify_local.validate_proxy(self.machine, self.found, self.plan, revision)
         data = self.config.after if self.config is not None else self.found.config_data
         if data is None or (self.config is None and not self.plan.restart):
             return
@@ -247,7 +250,7 @@ class _Work:
         ):
             if revision is not None and str(values.get(key, "")).startswith(self.found.directory.rstrip("/") + "/"):
                 staged[key] = os.path.join(self.found.directory, revision, name)
-        validate_daemon_json.validate(self.machine, self.found, daemon_json.merge(data, staged).encode("utf-8"))
+        verify_local.validate(self.machine, self.found, daemon_json.merge(data, staged).encode("utf-8"))
 
     def _switch_live_restore_on(self) -> None:
         """Write only live-restore and have dockerd reload, so that its stop leaves the containers running."""
@@ -256,7 +259,7 @@ class _Work:
         self._require_unchanged(self.found.config_data)
         atomic_swap.replace_contents(self.saved[self.config.path], self.plan.config_before_restart)
         pid = self.found.services.service.main_pid
-        if not restart.set_live_restore(self.machine, pid, True) and self._containers_run():
+        if not atomic_swap.set_live_restore(self.machine, pid, True) and self._containers_run():
             raise TlsError(
                 "live-restore could not be switched on in the running dockerd, so a restart would stop its containers",
                 hint="Check `journalctl -u docker`; with docker_daemon_live_restore: keep the containers are stopped.",
@@ -298,7 +301,7 @@ class _Work:
             )
 
     def _restart(self) -> None:
-        outcome = restart.restart(self.machine, self.options.start_timeout, with_socket=self.plan.with_socket)
+        outcome = atomic_swap.restart(self.machine, self.options.start_timeout, with_socket=self.plan.with_socket)
         if outcome.problem and self.plan.action == "absent" and not self.found.services.service.is_active:
             self.down = outcome.problem
         elif outcome.problem:
@@ -311,7 +314,7 @@ class _Work:
             daemon_json.parse_daemon_json(self.config.after if self.config else None, "").values.get("live-restore")
             is True
         )
-        if not restart.set_live_restore(self.machine, self.found.services.service.main_pid, wanted):
+        if not atomic_swap.set_live_restore(self.machine, self.found.services.service.main_pid, wanted):
             raise TlsError(
                 "dockerd did not take over live-restore from daemon.json",
                 hint="Check `journalctl -u docker`.",

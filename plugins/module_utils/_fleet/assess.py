@@ -12,10 +12,10 @@ import re
 import typing as t
 from datetime import datetime
 
-from .._ca.client_certificate import ClientCertificate
+from .._ca.access import ClientCertificate
 from .._pki import revocation_list
 from .._pki.revocation_list import RevocationList
-from . import access_text, assess_host, lifetimes, trust
+from . import advice, assess_host, certificate_checks
 from .model import (
     INVALID,
     MISSING,
@@ -57,12 +57,12 @@ def assess_fleet(
     ledger: Ledger,
     hosts: t.Iterable[HostFacts],
     clients: t.Sequence[ClientFacts],
-    thresholds: lifetimes.Thresholds,
+    thresholds: certificate_checks.Thresholds,
     now: datetime,
     certificates: t.Sequence[ClientCertificate] = (),
 ) -> Report:
     """Return the report about a fleet at ``now``; in each part the worst comes first, then by name."""
-    known = trust.gather(authorities, ledger, clients)
+    known = certificate_checks.gather(authorities, ledger, clients)
     assessed_hosts = [assess_host.assess_host(facts, known, thresholds, now) for facts in hosts]
     assessed_clients = [assess_client(facts, known, thresholds, now, assessed_hosts) for facts in clients]
     return Report(
@@ -77,14 +77,14 @@ def assess_fleet(
     )
 
 
-def assess_authority(anchor: Anchor, thresholds: lifetimes.Thresholds, now: datetime) -> AuthorityStatus:
+def assess_authority(anchor: Anchor, thresholds: certificate_checks.Thresholds, now: datetime) -> AuthorityStatus:
     """Assess one generation of an authority: its certificates cannot be valid for longer."""
     if not anchor.current:
         text = "an older generation: it does not sign any more, but is still trusted"
         return AuthorityStatus((Finding("older-generation", "ok", text),), anchor)
     view = anchor.certificate.view
     advice = _NEXT_ANCHOR if anchor.external else _ROTATE
-    finding = lifetimes.validity_finding(view, thresholds, now, f"the authority {anchor.id}", advice)
+    finding = certificate_checks.validity_finding(view, thresholds, now, f"the authority {anchor.id}", advice)
     return AuthorityStatus(() if finding is None else (finding,), anchor)
 
 
@@ -115,8 +115,8 @@ def _ca_findings(authorities: Authorities, ledger: Ledger) -> t.Iterator[Finding
 
 def assess_client(
     facts: ClientFacts,
-    known: trust.Trust,
-    thresholds: lifetimes.Thresholds,
+    known: certificate_checks.Trust,
+    thresholds: certificate_checks.Thresholds,
     now: datetime,
     hosts: t.Sequence[HostStatus] = (),
 ) -> ClientStatus:
@@ -125,7 +125,7 @@ def assess_client(
     if certificate is None:
         return ClientStatus(order([_no_bundle(facts.stored), *_left_behind(facts, known)]), facts)
     findings: list[Finding | None] = [
-        lifetimes.validity_finding(certificate.view, thresholds, now, "the certificate", _SITE),
+        certificate_checks.validity_finding(certificate.view, thresholds, now, "the certificate", _SITE),
         _signed_by_its_group(facts, certificate, known, hosts),
         _trusts_the_servers(facts.stored, known),
         *_left_behind(facts, known),
@@ -135,9 +135,9 @@ def assess_client(
     return ClientStatus(order(finding for finding in findings if finding is not None), facts)
 
 
-def _left_behind(facts: ClientFacts, known: trust.Trust) -> t.Iterator[Finding]:
+def _left_behind(facts: ClientFacts, known: certificate_checks.Trust) -> t.Iterator[Finding]:
     """Name former directories of a bundle that have a certificate of ours: no run renews or removes what is in them."""
-    ours = [anchor for anchor in known.anchors if anchor.purpose != trust.SERVER and not anchor.external]
+    ours = [anchor for anchor in known.anchors if anchor.purpose != certificate_checks.SERVER and not anchor.external]
     for one in facts.former:
         if one.certificate is None or known.signer(one.certificate, one.chain, ours) is None:
             continue
@@ -163,11 +163,11 @@ def _no_bundle(stored: Stored) -> Finding:
 
 
 def _signed_by_its_group(
-    facts: ClientFacts, certificate: Certificate, known: trust.Trust, hosts: t.Sequence[HostStatus]
+    facts: ClientFacts, certificate: Certificate, known: certificate_checks.Trust, hosts: t.Sequence[HostStatus]
 ) -> Finding | None:
     if not known.complete:
         return None
-    everyone = [anchor for anchor in known.anchors if anchor.purpose != trust.SERVER]
+    everyone = [anchor for anchor in known.anchors if anchor.purpose != certificate_checks.SERVER]
     signer = known.signer(certificate, facts.stored.chain, everyone)
     if signer is None:
         text = f"its issuer {certificate.view.issuer!r} is not an authority of the CA now: {_admitted_by(certificate, hosts)}"
@@ -176,9 +176,9 @@ def _signed_by_its_group(
         text = f"it is of the access group {signer.name}, but the inventory has {facts.group}"
         return Finding("wrong-group", "warning", text, _SITE)
     if signer.external:
-        return trust.external_finding(known, signer, certificate, "it")
+        return certificate_checks.external_finding(known, signer, certificate, "it")
     if known.is_unrecorded(certificate):
-        return trust.unrecorded_finding(signer, "the certificate")
+        return certificate_checks.unrecorded_finding(signer, "the certificate")
     return _admitted_nowhere(facts, signer, hosts)
 
 
@@ -203,13 +203,13 @@ def _admitted_by(certificate: Certificate, hosts: t.Sequence[HostStatus]) -> str
     still = [host.facts.name for host in hosts if unit and admits(host, unit[1])]
     if not still:
         return "no host that was asked admits it"
-    return f"only {access_text.named(still)} {'admits' if len(still) == 1 else 'admit'} it, until the next run there"
+    return f"only {advice.named(still)} {'admits' if len(still) == 1 else 'admit'} it, until the next run there"
 
 
-def _trusts_the_servers(stored: Stored, known: trust.Trust) -> Finding | None:
+def _trusts_the_servers(stored: Stored, known: certificate_checks.Trust) -> Finding | None:
     if not known.complete:
         return None
-    servers = known.named(trust.SERVER)
+    servers = known.named(certificate_checks.SERVER)
     trusted = {anchor.view.fingerprint_sha256 for anchor in stored.anchors}
     current = [anchor for anchor in servers if anchor.current]
     if not current or all(anchor.certificate.view.fingerprint_sha256 in trusted for anchor in current):
@@ -269,18 +269,18 @@ def _revoked(
 ) -> Finding | None:
     who = f"{facts.client} is revoked"
     if opens:
-        still = f"{access_text.named(opens)} still {'admits' if len(opens) == 1 else 'admit'} {facts.generation}"
+        still = f"{advice.named(opens)} still {'admits' if len(opens) == 1 else 'admit'} {facts.generation}"
         text = f"{who}, and {still}: its certificate is admitted until {facts.not_after:%Y-%m-%d}"
         return Finding("revoked-admitted", "critical", text, _WHOLE_SITE)
     if unread:
-        named = access_text.named([host.facts.name for host in unread])
+        named = advice.named([host.facts.name for host in unread])
         text = f"{who}, and whether {named} has the revocation list with its certificate could not be seen"
         return Finding("revoked-not-seen", "unknown", text, _WHOLE_SITE)
     if not facts.trusted:
         return None
     unseen = [host.facts.name for host in hosts if host.admits is None and facts.group in host.facts.access_groups]
     if unseen:
-        text = f"{who}, and whether {access_text.named(unseen)} admits {facts.generation} could not be seen"
+        text = f"{who}, and whether {advice.named(unseen)} admits {facts.generation} could not be seen"
         return Finding("revoked-not-seen", "unknown", text, _WHOLE_SITE)
     if facts.listed:
         return None
@@ -292,6 +292,6 @@ def _unlisted(facts: ClientCertificate, opens: t.Sequence[str]) -> Finding:
     # An adopted certificate never was in the inventory; a host that does not admit its authority does not matter.
     level = "warning" if opens and facts.source != "adopted" else "ok"
     certificate = facts.to_dict()
-    text = f"{access_text.what(certificate)} {access_text.opens(certificate, opens)}: {access_text.why(certificate)}"
-    advice = access_text.how_to_end(certificate)
-    return Finding("unlisted", level, text, f"To end it, {advice}.")
+    text = f"{advice.what(certificate)} {advice.opens(certificate, opens)}: {advice.why(certificate)}"
+    how = advice.how_to_end(certificate)
+    return Finding("unlisted", level, text, f"To end it, {how}.")

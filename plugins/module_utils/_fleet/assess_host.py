@@ -14,7 +14,7 @@ from datetime import datetime
 
 from .._pki import revocation_list
 from .._time import isoformat
-from . import connection_hints, lifetimes, trust
+from . import advice, certificate_checks
 from .model import (
     INVALID,
     MISSING,
@@ -43,10 +43,12 @@ _ENABLE = "Run systemctl enable docker.service there, or set docker_daemon_liste
 
 def readable(problem: str) -> str:
     """Return what makes files readable that could not be read because of ``problem``; sudo's and SSH's reasons have advice of their own."""
-    return connection_hints.hint(problem) or _READABLE
+    return advice.hint(problem) or _READABLE
 
 
-def assess_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> HostStatus:
+def assess_host(
+    facts: HostFacts, known: certificate_checks.Trust, thresholds: certificate_checks.Thresholds, now: datetime
+) -> HostStatus:
     """Assess one Docker host."""
     if not facts.wanted:
         return HostStatus(order(_unwanted_endpoint(facts)), facts, None)
@@ -58,7 +60,7 @@ def assess_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thre
     ]
     access = None
     if facts.served.state == READ:
-        access = trust.compare_access(known, facts.served.authority_names, facts.access_groups)
+        access = certificate_checks.compare_access(known, facts.served.authority_names, facts.access_groups)
         findings.extend(_access_findings(facts, access, known))
     checks = _checked_authorities(facts, known)
     findings.extend(_list_findings(facts, known, checks))
@@ -66,7 +68,7 @@ def assess_host(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thre
     return HostStatus(order(findings), facts, access.admits if access else None, checks)
 
 
-def _checked_authorities(facts: HostFacts, known: trust.Trust) -> frozenset[str]:
+def _checked_authorities(facts: HostFacts, known: certificate_checks.Trust) -> frozenset[str]:
     """Return the ids of the authorities of which the host's proxy refuses everything that the CA has revoked."""
     return frozenset(
         anchor.id
@@ -78,7 +80,7 @@ def _checked_authorities(facts: HostFacts, known: trust.Trust) -> frozenset[str]
     )
 
 
-def _list_findings(facts: HostFacts, known: trust.Trust, checks: frozenset[str]) -> t.Iterator[Finding]:
+def _list_findings(facts: HostFacts, known: certificate_checks.Trust, checks: frozenset[str]) -> t.Iterator[Finding]:
     """Name the lists of the CA that revoke something that the host's proxy still admits."""
     behind = [
         anchor.id
@@ -113,7 +115,9 @@ def endpoint(facts: HostFacts) -> str:
     return f"[{facts.address}]:{facts.port}" if ":" in facts.address else f"{facts.address}:{facts.port}"
 
 
-def _wire(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> t.Iterator[Finding]:
+def _wire(
+    facts: HostFacts, known: certificate_checks.Trust, thresholds: certificate_checks.Thresholds, now: datetime
+) -> t.Iterator[Finding]:
     served = facts.served
     rewritten = facts.stored.configured is False
     where = endpoint(facts)
@@ -136,21 +140,21 @@ def _wire(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds
         text = "the daemon names no client authority: it admits everyone with a certificate of any public CA"
         yield Finding("any-authority", "critical", text, "Its tlscacert is missing. " + _SITE)
     yield from _issuer(served.certificate, served.chain, known, "the certificate that it serves")
-    validity = lifetimes.validity_finding(
+    validity = certificate_checks.validity_finding(
         served.certificate.view, thresholds, now, "the certificate that it serves", _SITE
     )
     if validity is not None:
         yield validity
-    if not trust.covers(served.certificate.view.names, facts.address):
+    if not certificate_checks.covers(served.certificate.view.names, facts.address):
         text = f"the certificate that it serves is not for {facts.address}, by which the inventory reaches it"
         advice = "Clients that use this address refuse it. Add it to docker_server_cert_names."
         yield Finding("name-not-covered", "warning", text, advice)
 
 
 def _issuer(
-    certificate: Certificate, chain: t.Iterable[Certificate], known: trust.Trust, what: str
+    certificate: Certificate, chain: t.Iterable[Certificate], known: certificate_checks.Trust, what: str
 ) -> t.Iterator[Finding]:
-    servers = known.named(trust.SERVER)
+    servers = known.named(certificate_checks.SERVER)
     if not servers:
         return
     signer = known.signer(certificate, chain, servers)
@@ -160,14 +164,16 @@ def _issuer(
         yield Finding("foreign", "critical", text, advice)
         return
     if signer.external:
-        yield trust.external_finding(known, signer, certificate, what)
+        yield certificate_checks.external_finding(known, signer, certificate, what)
     elif known.is_unrecorded(certificate):
-        yield trust.unrecorded_finding(signer, what)
+        yield certificate_checks.unrecorded_finding(signer, what)
     if not signer.current:
         yield Finding("older-generation", "ok", f"{what} is signed by the older generation {signer.id}")
 
 
-def _disk(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds, now: datetime) -> t.Iterator[Finding]:
+def _disk(
+    facts: HostFacts, known: certificate_checks.Trust, thresholds: certificate_checks.Thresholds, now: datetime
+) -> t.Iterator[Finding]:
     stored, served = facts.stored, facts.served.certificate
     if stored.certificate is None:
         yield from _no_disk(stored, served is not None)
@@ -178,7 +184,9 @@ def _disk(facts: HostFacts, known: trust.Trust, thresholds: lifetimes.Thresholds
     if served is not None and served.view.fingerprint_sha256 == stored.certificate.view.fingerprint_sha256:
         return
     yield from _issuer(stored.certificate, stored.chain, known, "the certificate on disk")
-    validity = lifetimes.validity_finding(stored.certificate.view, thresholds, now, "the certificate on disk", _SITE)
+    validity = certificate_checks.validity_finding(
+        stored.certificate.view, thresholds, now, "the certificate on disk", _SITE
+    )
     if validity is not None:
         yield validity
 
@@ -206,8 +214,8 @@ def _difference(stored: Certificate | None, served: Certificate | None) -> t.Ite
     if stored is None or served is None or stored.view.fingerprint_sha256 == served.view.fingerprint_sha256:
         return
     old, new = served.view, stored.view
-    on_disk = f"{new.fingerprint_sha256[:8]}, until {lifetimes.end_text(new)}"
-    on_wire = f"{old.fingerprint_sha256[:8]}, until {lifetimes.end_text(old)}"
+    on_disk = f"{new.fingerprint_sha256[:8]}, until {certificate_checks.end_text(new)}"
+    on_wire = f"{old.fingerprint_sha256[:8]}, until {certificate_checks.end_text(old)}"
     if new.not_before > old.not_before:
         text = f"renewed ({on_disk}) but never restarted: dockerd still serves the old certificate ({on_wire})"
     else:
@@ -216,7 +224,9 @@ def _difference(stored: Certificate | None, served: Certificate | None) -> t.Ite
     yield Finding("served-not-stored", "warning", text, _RESTART)
 
 
-def _access_findings(facts: HostFacts, access: trust.Access, known: trust.Trust) -> t.Iterator[Finding]:
+def _access_findings(
+    facts: HostFacts, access: certificate_checks.Access, known: certificate_checks.Trust
+) -> t.Iterator[Finding]:
     served = facts.served
     if not (facts.access_groups and served.asks_for_certificate and served.authority_names):
         return
@@ -240,11 +250,11 @@ def _on_disk(facts: HostFacts) -> list[bytes] | None:
     return None if anchors is None else [anchor.raw.subject.public_bytes() for anchor in anchors]
 
 
-def _restart_mends(facts: HostFacts, known: trust.Trust) -> bool:
+def _restart_mends(facts: HostFacts, known: certificate_checks.Trust) -> bool:
     names = _on_disk(facts)
     if not names:
         return False
-    after = trust.compare_access(known, names, facts.access_groups)
+    after = certificate_checks.compare_access(known, names, facts.access_groups)
     return not after.unwanted and not after.missing
 
 

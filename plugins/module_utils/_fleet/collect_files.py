@@ -18,13 +18,12 @@ import typing as t
 from dataclasses import dataclass
 
 from .._docker.systemd import UNIT_DIRECTORY, Systemd
-from .._endpoint.boot import starts_at_boot
+from .._endpoint.state import starts_at_boot
 from .._errors import TlsError
 from .._pki import pem
-from .._proxy.differences import parts
-from .._proxy.files import proxy_files
-from .._proxy.service import is_enabled
-from .._proxy.unit import is_ours
+from .._proxy.plan import parts
+from .._proxy.service import is_enabled, proxy_files
+from .._proxy.state import is_ours
 from .model import INVALID, MISSING, NOT_READABLE, READ
 
 LARGEST = 1 << 20

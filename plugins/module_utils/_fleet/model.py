@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .._ca.client_certificate import ClientCertificate
+from .._ca.access import ClientCertificate
 from .._pki.reader import CertificateView
 
 if t.TYPE_CHECKING:

@@ -1,7 +1,9 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Identities of a host: the present certificate, the wanted one, a key and a request where they differ.
+"""Keys and signing requests of a host, also for keys that something else makes.
+
+It is read on the host and never leaves it. Another user who can read it could pose as the host to its clients, so it has to be private.
 
 The live key is never touched here. A new key is made beside it (``<key_path>.new``) and waits there for its
 certificate; a run that was cut off finds it again.
@@ -11,16 +13,61 @@ from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .._errors import TlsError
 from .._files import ensure_directory, write_atomic
 from .._pki import keys, reader, renewal, signing, verify
 from .._time import isoformat, parse_duration, parse_renew_before, parse_renew_jitter
-from . import key_source, request_names
+from . import request_names
 from .file_owner import Owner, acting_as, check_directory, expand_path, owner_of_place, read_regular, resolve_owner
 from .request_names import Host, machine_of, wanted_names
+
+
+@dataclass(frozen=True)
+class KeySource:
+    """The key as PEM, its type and the fingerprint of its public half."""
+
+    data: bytes = field(repr=False)
+    key_type: str
+    fingerprint: str
+
+
+def read_key_source(path: str, owner: Owner, what: str) -> KeySource | None:
+    """Return the key at ``path``, None for no path. ``what`` is the request that it is for.
+
+    Raises TlsError ``key-source-unusable`` where it is missing, not private to ``owner``, encrypted, or of a type that is not supported.
+    """
+    if not path:
+        return None
+    place = expand_path(path, owner, "key_source_path")
+    with acting_as(owner):
+        try:
+            data = read_regular(place, private_to=owner.uid)
+        except TlsError as error:
+            raise _unusable(what, error.message) from error
+    if data is None:
+        raise _unusable(what, f"there is no {place}")
+    try:
+        key = keys.load_private_key(data, what=place)
+        public_key = key.public_key()
+    except TlsError as error:
+        raise _unusable(what, error.message) from error
+    key_type = keys.key_type_of(public_key)
+    if key_type not in keys.KEY_TYPES:
+        raise _unusable(what, f"{place} is a key of the type {key_type}; supported are {', '.join(keys.KEY_TYPES)}")
+    return KeySource(keys.encode_private_key(key), key_type, keys.public_key_fingerprint(public_key))
+
+
+def _unusable(what: str, problem: str) -> TlsError:
+    return TlsError(
+        f"the key for {what}, which is made elsewhere, cannot be used: {problem}",
+        hint="Put an unencrypted private key in PEM form there, owned by the account that the certificate is for (root for a Docker host), mode 0600; "
+        "or take key_path out of the files of the issuer, and the host makes its own key.",
+        code="key-source-unusable",
+    )
+
 
 PENDING_SUFFIX = ".new"
 AUTHORITIES = "ca.pem"
@@ -40,7 +87,7 @@ class Identity:
     authorities: tuple[t.Any, ...]
     validity: timedelta | None
     #: The key that something else has made for it.
-    source: key_source.KeySource | None = None
+    source: KeySource | None = None
     #: Stands for this machine and ``key_path``; "" where the machine cannot be distinguished from others.
     machine: str = ""
 
@@ -109,7 +156,7 @@ def _resolve(request: t.Mapping[str, t.Any], host: Host) -> Identity:
     key_path = expand_path(request["key_path"], owner, "key_path")
     if not request["owner"] and request["profile"] == "client":
         owner = owner_of_place(os.path.dirname(key_path), owner)
-    source = key_source.read_key_source(request["key_source_path"], owner, repr(request["id"]))
+    source = read_key_source(request["key_source_path"], owner, repr(request["id"]))
     named = wanted_names(request, host)
     wanted = renewal.Wanted(
         profile=request["profile"],
@@ -165,10 +212,10 @@ def _plan(identity: Identity, now: datetime) -> Plan:
 
 
 def _text(identity: Identity, existing: renewal.Existing, decision: renewal.Decision, now: datetime) -> str:
-    from .._pki import plan_text  # only what changes pays for its import
+    from .._pki import renewal  # only what changes pays for its import
 
     end = now + identity.validity if identity.validity is not None else None
-    text = plan_text.plan_text(identity.wanted, existing, decision.reasons, end)
+    text = renewal.plan_text(identity.wanted, existing, decision.reasons, end)
     if identity.wanted.profile == "client":
         return f"client {identity.id}: {text}"
     return text if identity.id == "server" else f"{identity.id}: {text}"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A batch of requests to other issuers: rules for names, orders to each issuer, one check of what came back.
+"""A batch of requests for other issuers, and the settings of the issuer of each.
 
 Every host has its own fate: what one issuer refuses, or does not answer, is the refusal of the requests that it was asked for.
 """
@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .._ca import policy
+from .._ca.policy import SIGNING_OPTIONS
 from .._errors import TlsError
 from .._pki.compat import x509
-from .._pki.plan_text import authority_text
+from .._pki.renewal import authority_text
 from .._time import isoformat
-from . import answer, openbao, orders, own_files
+from . import answer, openbao
+from .answer import load_anchors
 
 _USAGE_HINTS = {
     "acme": "Choose a profile or a CA whose certificates have serverAuth alone; most ACME servers decide that, and not the request.",
@@ -34,7 +36,7 @@ class Source:
     kind: str
     anchors: tuple[x509.Certificate, ...]
     openbao: openbao.Settings | None = None
-    files: own_files.Settings | None = None
+    files: answer.Settings | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Outcome:
     accepted: t.Mapping[str, answer.Accepted]
     refused: t.Mapping[str, TlsError]
     left_out: t.Mapping[str, tuple[str, ...]]
-    pending: tuple[orders.Order, ...] = ()
+    pending: tuple[answer.Order, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -64,9 +66,9 @@ def issue(batch: Batch, now: datetime) -> Outcome:
 
     Raises TlsError ``request-duplicate``. Everything else is the refusal of one request.
     """
-    approved = orders.approve(batch.requests, batch.renew_before, batch.rules, now)
+    approved = answer.approve(batch.requests, batch.renew_before, batch.rules, now)
     refused = dict(approved.refused)
-    wanted: dict[str, list[orders.Order]] = {}
+    wanted: dict[str, list[answer.Order]] = {}
     for order in approved.orders:
         source = batch.sources.get(order.authority)
         try:
@@ -97,7 +99,7 @@ def issue(batch: Batch, now: datetime) -> Outcome:
     return Outcome(accepted, refused, approved.left_out, pending, tuple(warnings))
 
 
-def _check_source(order: orders.Order, source: Source | None) -> None:
+def _check_source(order: answer.Order, source: Source | None) -> None:
     if source is None:
         raise TlsError(
             f"no issuer is known for {order.authority}",
@@ -111,18 +113,18 @@ def _check_source(order: orders.Order, source: Source | None) -> None:
             code="issuer-unsuitable",
         )
     if source.kind in ("tasks", "files") and order.request_content:
-        orders.check_request_names(order, f"the issuer {source.kind}")
+        answer.check_request_names(order, f"the issuer {source.kind}")
 
 
-def _asked(source: Source, several: t.Sequence[orders.Order], now: datetime) -> dict[str, str | TlsError]:
+def _asked(source: Source, several: t.Sequence[answer.Order], now: datetime) -> dict[str, str | TlsError]:
     if source.openbao is not None:
         return openbao.place(several, source.openbao, lambda order, text: _fault_of_all(order, text, source, now))
     if source.files is not None:
-        return own_files.place(several, source.files)
+        return answer.place(several, source.files)
     return {}
 
 
-def _fault_of_all(order: orders.Order, found: str, source: Source, now: datetime) -> TlsError | None:
+def _fault_of_all(order: answer.Order, found: str, source: Source, now: datetime) -> TlsError | None:
     """Return why no further certificates are asked for after ``found``, None where they may be good."""
     if not answer.concerns_all(order, found, source.anchors):
         return None
@@ -137,7 +139,7 @@ def _fault_of_all(order: orders.Order, found: str, source: Source, now: datetime
     return None
 
 
-def _accept(order: orders.Order, found: str, source: Source, now: datetime) -> answer.Accepted:
+def _accept(order: answer.Order, found: str, source: Source, now: datetime) -> answer.Accepted:
     usage_hint = openbao.usage_hint(source.openbao) if source.openbao is not None else _USAGE_HINTS.get(source.kind, "")
     return answer.accept(order, found, source.anchors, now, issuer=f"the issuer {source.kind}", usage_hint=usage_hint)
 
@@ -178,7 +180,7 @@ def _certificate(one: answer.Accepted) -> dict[str, t.Any]:
     }
 
 
-def _predicted(order: orders.Order, now: datetime) -> dict[str, t.Any]:
+def _predicted(order: answer.Order, now: datetime) -> dict[str, t.Any]:
     return {
         "certificate_content": "",
         "authority_content": "",
@@ -221,3 +223,75 @@ def pending(outcome: Outcome) -> list[dict[str, t.Any]]:
         }
         for order in outcome.pending
     ]
+
+
+#: One entry of ``requests`` of M(issued_certificates): that of M(signed_certificates), but for what only a CA of ours can do.
+REQUEST_OPTIONS: dict[str, t.Any] = {
+    **{
+        name: one
+        for name, one in SIGNING_OPTIONS.items()
+        if name not in ("expired", "revoked", "generation", "replaces")
+    },
+    "renew_before": {"type": "str", "default": "1/3"},
+}
+#: One entry of its ``issuers``.
+ISSUER_OPTIONS: dict[str, t.Any] = {
+    "authority": {"type": "str", "required": True},
+    "issuer": {"type": "str", "required": True, "choices": ["openbao", "acme", "tasks", "files"]},
+    "ca_content": {"type": "str", "required": True},
+    "openbao": {"type": "dict", "options": openbao.OPTIONS},
+    "files": {"type": "dict", "options": answer.OPTIONS},
+}
+
+
+def sources(given: t.Sequence[t.Mapping[str, t.Any]], sleep: t.Callable[[float], None]) -> dict[str, Source]:
+    """Return the issuers by authority. In: the option ``issuers`` of M(issued_certificates), with defaults.
+
+    Raises TlsError ``issuer-settings-invalid``, ``issuer-url-invalid``, ``anchor-unsuitable``, ``certificate-unreadable``.
+    """
+    found: dict[str, Source] = {}
+    for options in given:
+        authority, kind = options["authority"], options["issuer"]
+        what = f"the issuer {kind} of {authority}"
+        if authority in found:
+            raise _invalid(f"{authority} has two issuers", "Leave one entry for each authority.")
+        for engine in ("openbao", "files"):
+            if (kind == engine) != (options[engine] is not None):
+                problem = "lacks" if kind == engine else "also has"
+                raise _invalid(
+                    f"{what} {problem} the settings {engine}", f"Give them with the issuer {engine}, and with no other."
+                )
+        anchors = tuple(load_anchors(options["ca_content"], f"ca_content of {what}"))
+        settings = openbao.settings_from(options["openbao"], what, sleep) if kind == "openbao" else None
+        files = answer.settings_from(options["files"], what) if kind == "files" else None
+        found[authority] = Source(authority, kind, anchors, settings, files)
+    return found
+
+
+def answers(given: t.Mapping[str, t.Any]) -> dict[str, str | TlsError]:
+    """Return the answers that exist already, by request id. Raises TlsError ``answer-invalid`` for a wrong form."""
+    return {str(name): _answer(str(name), one) for name, one in given.items()}
+
+
+def _answer(name: str, one: t.Any) -> str | TlsError:
+    if isinstance(one, t.Mapping):
+        content = one.get("certificate_content")
+        if isinstance(content, str) and content.strip():
+            return content
+        if one.get("msg"):
+            hint = str(one.get("hint") or "Check the output of your issuer, then run the play again.")
+            return TlsError(str(one["msg"]), hint=hint, code=str(one.get("code") or "issuer-refused"))
+    raise TlsError(
+        f"the answer for {name} is neither a certificate nor a reason why there is none",
+        hint="Give each answer certificate_content (the leaf and its chain as PEM), or msg and hint.",
+        code="answer-invalid",
+    )
+
+
+def without(options: t.Mapping[str, t.Any], *names: str) -> dict[str, t.Any]:
+    """Return ``options`` but for ``names``."""
+    return {name: value for name, value in options.items() if name not in names}
+
+
+def _invalid(problem: str, hint: str) -> TlsError:
+    return TlsError(problem, hint=hint, code="issuer-settings-invalid")

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from .._errors import TlsError
 from .._time import isoformat
-from . import compat, pem, profiles, reader
+from . import compat, names, pem, reader
 from .compat import serialization, x509
 
 if t.TYPE_CHECKING:
@@ -59,7 +59,7 @@ def sign_list(
         .issuer_name(authority.subject)
         .last_update(_naive(begin))
         .next_update(_naive(compat.not_after(authority) + _BEYOND))
-        .add_extension(profiles.authority_key_identifier(authority), critical=False)
+        .add_extension(names.authority_key_identifier(authority), critical=False)
         .add_extension(x509.CRLNumber(number), critical=False)
     )
     for serial in sorted(serials):

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from .._errors import TlsError
 from .._time import isoformat
-from . import compat, keys, names, pem, profiles
+from . import compat, keys, names, pem
 from .compat import NameOID, ec, ed25519, hashes, serialization, x509
 
 if t.TYPE_CHECKING:
@@ -95,7 +95,7 @@ def self_sign_authority(
         if text
     ]
     subject = x509.Name(attributes)
-    extensions = profiles.authority(purpose, key.public_key())
+    extensions = names.authority(purpose, key.public_key())
     builder = _extended(x509.CertificateBuilder().issuer_name(subject), extensions)
     builder = _completed(builder, subject, key.public_key(), not_before, not_after, None)
     return builder.sign(key, hash_for(key))
@@ -113,11 +113,11 @@ class Signer:
 
     def start(self, profile: str, public_key: t.Any) -> x509.CertificateBuilder:
         """Return the beginning of a certificate: the issuer, and the extensions that depend on the profile alone."""
-        enciphers_keys = profiles.enciphers_keys(profile, public_key)
+        enciphers_keys = names.enciphers_keys(profile, public_key)
         builder = self.started.get((profile, enciphers_keys))
         if builder is None:
-            identifier = profiles.authority_key_identifier(self.certificate)
-            shared = profiles.leaf_shared(profile, enciphers_keys=enciphers_keys, authority_key_identifier=identifier)
+            identifier = names.authority_key_identifier(self.certificate)
+            shared = names.leaf_shared(profile, enciphers_keys=enciphers_keys, authority_key_identifier=identifier)
             builder = _extended(x509.CertificateBuilder().issuer_name(self.certificate.subject), shared)
             self.started[(profile, enciphers_keys)] = builder
         return builder
@@ -159,7 +159,7 @@ def sign_leaf(
             code="name-invalid",
         )
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject.common_name)])
-    own = profiles.leaf_own(public_key, names.general_names(subject.names))
+    own = names.leaf_own(public_key, names.general_names(subject.names))
     builder = _extended(authority.start(profile, public_key), own)
     return _completed(builder, name, public_key, not_before, not_after, serial).sign(authority.key, authority.hash)
 
@@ -173,7 +173,7 @@ def _check_end(last: datetime, end: datetime) -> None:
         )
 
 
-def _extended(builder: x509.CertificateBuilder, extensions: t.Iterable[profiles.Extension]) -> x509.CertificateBuilder:
+def _extended(builder: x509.CertificateBuilder, extensions: t.Iterable[names.Extension]) -> x509.CertificateBuilder:
     for extension in extensions:
         builder = builder.add_extension(extension.value, critical=extension.critical)
     return builder

@@ -1,7 +1,14 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HAProxy's configuration for the listener ``proxy``: mutual TLS, rights by access group, and a log, in front of Docker's socket.
+"""HAProxy's configuration for the listener ``proxy``: mutual TLS, rights by access group, and a log, in front of Docker's socket. |.
+
+``kind`` is ``request`` (one request and its response), ``stream`` (a connection that the proxy passes on unfiltered: BuildKit, and
+``docker exec`` where HAProxy cannot filter it) or ``connection`` (a connection without a request: a refused handshake).
+
+Never in it: query strings (they can hold credentials of a registry), headers (``X-Registry-Auth``), bodies. Everything that a client
+chooses passes HAProxy's ``json`` converter, so it can neither end the string nor the line. ``bytes`` limits it, so that a line fits
+``log len``; a path is longer only where nothing real has it.
 
 The frontend is in TCP mode and switches to HTTP after the first bytes, because Docker takes connections over in ways that HAProxy's HTTP mode
 does not carry everywhere (measured: ``docker exec`` fails with 2.6, BuildKit with 3.0):
@@ -25,21 +32,57 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import TlsError
-from .access_log import (
-    CONNECTION_FIELDS,
-    GROUP,
-    KIND,
-    MAXIMUM_LINE,
-    METHOD,
-    PATH,
-    REQUEST_FIELDS,
-    STATUS,
-    log_format,
+from .authorities import issuer_name
+from .rights import ALL, EXEC_START, OTHER_BUILDER, PLAIN_QUERY, Rights, Rule
+from .state import MAXIMUM_CONNECTIONS
+
+#: HAProxy cuts a line off here (``log … len``): 2,048 bytes of path can become twice as many by the converter.
+MAXIMUM_LINE = 8192
+_MAXIMUM_PATH = 2048
+
+#: Variables of HAProxy that the frontend and the backends set, read by ``FIELDS``.
+GROUP, METHOD, PATH, STATUS, KIND = "txn.group", "txn.method", "txn.path", "txn.status", "txn.kind"
+
+_UTC = "%[date,utime(%Y-%m-%dT%H:%M:%SZ)]"
+
+
+def _text(source: str) -> str:
+    return f'"%[{source},json(utf8s)]"'
+
+
+#: Field and HAProxy's expression for it, in the order of the line. docs: "What the log of the proxy contains".
+REQUEST_FIELDS: tuple[tuple[str, str], ...] = (
+    ("time", f'"{_UTC}"'),
+    ("kind", f'"%[var({KIND})]"'),
+    ("client", _text("ssl_c_s_dn(CN)")),
+    ("group", f'"%[var({GROUP})]"'),
+    ("serial", '"%[ssl_c_serial,hex,lower]"'),
+    ("address", '"%[src]"'),
+    ("method", _text(f"var({METHOD}),bytes(0,32)")),
+    ("path", _text(f"var({PATH}),bytes(0,{_MAXIMUM_PATH})")),
+    ("status", f'"%[var({STATUS})]"'),
+    ("bytes_sent", "%B"),
+    ("bytes_received", "%U"),
+    ("duration_ms", "%Tt"),
+    ("end", '"%ts"'),
 )
-from .issuer_name import issuer_name
-from .rights import ALL, Rights
-from .rules import EXEC_START, OTHER_BUILDER, PLAIN_QUERY, Rule
-from .unit import MAXIMUM_CONNECTIONS
+
+#: A connection that ended before a request: ``error`` in OpenSSL's words, ``verify_error`` its number (10 expired, 23 revoked).
+CONNECTION_FIELDS: tuple[tuple[str, str], ...] = (
+    ("time", f'"{_UTC}"'),
+    ("kind", '"connection"'),
+    ("client", _text("ssl_c_s_dn(CN)")),
+    ("serial", '"%[ssl_c_serial,hex,lower]"'),
+    ("address", '"%[src]"'),
+    ("error", _text("fc_err_str")),
+    ("verify_error", "%[ssl_c_err]"),
+)
+
+
+def log_format(fields: tuple[tuple[str, str], ...]) -> str:
+    """Return HAProxy's log format for ``fields``: one JSON object."""
+    return "{" + ",".join(f'"{name}":{source}' for name, source in fields) + "}"
+
 
 #: The oldest HAProxy that this configuration was run on (Debian 12).
 MINIMUM_VERSION = (2, 6)

@@ -1,22 +1,88 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proxy's unit: started, reloaded and stopped, each watched to its end. Standard library only: the rollback guard uses it.
+"""The proxy on a host: its files and its unit, started, reloaded and stopped, each watched to its end. Standard library only: the rollback guard uses it. |.
 
 ``systemctl reload`` returns when the signal is sent. HAProxy's master then starts a new worker; where that cannot begin, the old one
 continues and systemd still reports active (measured, 2.6 to 3.2). So a reload counts as done when the master has a worker that it did not have
 before, no former worker listens any more, and the unit is active again. Former workers may run until their last connection ends.
+
+It is asked with the files of the change, all of them in memory (memfd_create(2)): the key is on no disk for it, and nothing stays
+where the run is killed. HAProxy loads certificate, key, authorities and CRLs, so a key of another certificate is found here too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import typing as t
+from dataclasses import dataclass
 
 from .._errors import TlsError
-from .._host.listening_sockets import held_by
-from .files import ProxyFiles
+from .._host.network import held_by
+
+#: Where the link is that starts the unit at boot.
+_WANTS = "multi-user.target.wants"
+_BIND = re.compile(
+    r"^\s*bind\s+(?:ipv[46]@)?(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<four>[0-9.]+)):(?P<port>[0-9]+)\s", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class ProxyFiles:
+    """Paths. ``directory`` holds files that HAProxy and every user may read; ``runtime`` the certificate and its key, in memory."""
+
+    unit: str
+    unit_path: str
+    link: str
+    directory: str
+    config: str
+    crl: str
+    runtime: str
+
+    @property
+    def paths(self) -> tuple[str, str, str]:
+        """The files that a change swaps, in the order of their swap."""
+        return self.config, self.crl, self.unit_path
+
+    @property
+    def bundle(self) -> str:
+        """Certificate, chain and key for HAProxy."""
+        return f"{self.runtime}/server.pem"
+
+    @property
+    def client_ca(self) -> str:
+        """The client authorities for HAProxy."""
+        return f"{self.runtime}/client-ca.pem"
+
+
+def proxy_files(service: str, unit_directory: str, root: str = "/") -> ProxyFiles:
+    """Return the places for a Docker service: ``docker-tls-proxy.service`` for ``docker.service``."""
+    stem = service[: -len(".service")] if service.endswith(".service") else service
+    name = f"{stem}-tls-proxy"
+    directory = os.path.join(root, "etc", name)
+    return ProxyFiles(
+        unit=f"{name}.service",
+        unit_path=os.path.join(unit_directory, f"{name}.service"),
+        link=os.path.join(unit_directory, _WANTS, f"{name}.service"),
+        directory=directory,
+        config=os.path.join(directory, "haproxy.cfg"),
+        crl=os.path.join(directory, "crl.pem"),
+        runtime=os.path.join(root, "run", name),
+    )
+
+
+def listeners(config: bytes | None) -> tuple[tuple[str, int], ...]:
+    """Return (address, port) of the ``bind`` lines of a configuration of ours."""
+    text = (config or b"").decode("utf-8", "replace")
+    return tuple((match["six"] or match["four"], int(match["port"])) for match in _BIND.finditer(text))
+
+
+def addresses_text(places: t.Iterable[tuple[str, int]]) -> str:
+    """Return places as people write them."""
+    return ", ".join(f"[{address}]:{port}" if ":" in address else f"{address}:{port}" for address, port in places)
+
 
 START, RESTART, RELOAD, STOP = "start", "restart", "reload", "stop"
 _TIMEOUT = 20.0
@@ -143,3 +209,42 @@ def _failed(what: str, files: ProxyFiles, units: Units, code: str) -> TlsError:
         hint=f"Check `systemctl status {files.unit}` and `journalctl -u {files.unit}` on the host, then run again.",
         code=code,
     )
+
+
+Run = t.Callable[[t.Sequence[str]], str]
+
+
+def validate(run: Run, program: str, config: bytes, contents: t.Mapping[str, bytes]) -> None:
+    """Raise TlsError ``proxy-config-refused`` where HAProxy refuses ``config``.
+
+    ``contents``: path in ``config`` -> its new content. ``run`` returns "" for success, otherwise the output of the command.
+    """
+    with contextlib.ExitStack() as stack:
+        text, places = config.decode("utf-8"), {}
+        for path, data in contents.items():
+            places[path] = stack.enter_context(_memory_file(data))
+            text = text.replace(f" {path} ", f" {places[path]} ")
+        problem = run([program, "-c", "-f", stack.enter_context(_memory_file(text.encode("utf-8")))])
+        if not problem:
+            return
+        for path, place in places.items():
+            problem = problem.replace(place, path)
+    lines = [line for line in problem.splitlines() if "ALERT" in line] or problem.splitlines()
+    raise TlsError(
+        f"HAProxy refuses the configuration of the listener proxy: {' | '.join(lines[:4])}",
+        hint="Nothing was changed. Where it names a certificate, key or CRL, correct that; otherwise please report it with these lines.",
+        code="proxy-config-refused",
+    )
+
+
+@contextlib.contextmanager
+def _memory_file(data: bytes) -> t.Iterator[str]:
+    """Give ``data`` a path that another process of root can open."""
+    descriptor = os.memfd_create("docker-tls-proxy")
+    try:
+        rest: t.Any = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)

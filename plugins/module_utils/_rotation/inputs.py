@@ -9,9 +9,9 @@ import re
 import typing as t
 from datetime import datetime, timedelta
 
-from .._ca.client_certificate import ledger_time
+from .._ca.access import ledger_time
 from .._errors import TlsError
-from .._fleet import inputs, model
+from .._fleet import collect, model
 from .._pki import der_name, verify
 from . import phases
 
@@ -29,7 +29,7 @@ class Known:
         self.by_subject: dict[bytes, str] = {}
         self.certificates: list[tuple[str, model.Certificate]] = []
         for one in generations:
-            certificate = inputs.certificates_from_pem(one["certificate_content"], f"the authority {one['id']}")[0]
+            certificate = collect.certificates_from_pem(one["certificate_content"], f"the authority {one['id']}")[0]
             self.by_print[certificate.view.fingerprint_sha256] = one["id"]
             self.by_subject[certificate.raw.subject.public_bytes()] = one["id"]
             self.certificates.append((one["id"], certificate))

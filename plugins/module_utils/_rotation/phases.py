@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The rotation of one authority: its phase, the next steps, and the obstacles.
+"""The phases of a rotation: what is due and what stops it, in words, and all of them in one run.
 
 Pure. The phase is not stored; it follows from the generations in the CA and from the certificates on the hosts, on the
 wire and in the bundles. So after every interruption the next run continues from the real state.
@@ -16,6 +16,9 @@ retire     the old one is given up         bundles and hosts drop it          ho
 
 Where the generation that signs has expired, no host or client has to trust both, since nothing that it signed works any more: the
 new one is made and signs at once, and every place gets its files of it in the first phase.
+
+Pure. The earliest phase that any authority stands in is due for all; those that are further wait for it. So a host is restarted
+once a phase, not once a phase and authority.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from .._text_table import align
 
 TRUST, REISSUE, RETIRE, DONE = "trust", "reissue", "retire", "done"
 ACCEPTED, ISSUING, RETIRING, RETIRED = "accepted", "issuing", "retiring", "retired"
@@ -287,3 +292,193 @@ def _need(name: str, phase: str, place: Place, target: str) -> str:
         if has_anchors and target not in place.trusts:
             return f"does not {'trust' if is_server else 'admit'} {target} yet"
     return ""
+
+
+NOTHING_CHANGED = "Nothing has been changed. To carry it out: -e docker_rotate_ca_execute=true"
+_UNKNOWN = "Not known here are copies of bundles outside of this inventory (Portainer, another machine)."
+_STOP = "-e docker_rotate_ca_stop_after="
+# A copy trusts the new generation of the server authority after phase 1, and has a certificate of the new one of its group after phase 2.
+_COPIES_SERVER = f"{_UNKNOWN} They fail in phase 2. To copy the bundles there before: {_STOP}trust, and afterwards the same command without it."
+_COPIES_GROUP = f"{_UNKNOWN} They fail in phase 3. To copy the bundles there before: {_STOP}reissue, and afterwards the same command without it."
+_COPIES_ALL = (
+    f"{_UNKNOWN} They fail in phase 2. To copy the bundles there before: {_STOP}trust; and again before phase 3: {_STOP}reissue; and afterwards the same "
+    "command without it."
+)
+_CHANGES = {
+    "accepted": "the CA makes {target}, which is trusted and does not sign yet",
+    "issuing": "in the CA, {target} signs from now on",
+    "retired": "the CA gives {leaving} up; its private key is destroyed",
+}
+_ONE_RESTART = "each host's dockerd is restarted once; a host with the listener proxy reloads that instead"
+_RESTART = {
+    (REISSUE, True): _ONE_RESTART,
+    (TRUST, False): _ONE_RESTART,
+    (RETIRE, False): _ONE_RESTART,
+}
+
+
+def render(situation: Situation, plan: Plan, *, executing: bool) -> list[str]:
+    """Return the plan as text: the state of each place, the next steps, the obstacles."""
+    stages = ", ".join(f"{one.id} ({one.stage})" for one in situation.generations)
+    lines = [f"Rotation of the authority {situation.name}: {stages}"]
+    lines += [f"  {line}" for line in align([_row(place) for place in (*situation.hosts, *situation.bundles)])]
+    if plan.phase == DONE:
+        return [*lines, f"Complete: {plan.note}."]
+    lines.append(f"Phase {PHASES.index(plan.phase) + 1} of 3, {plan.phase}:")
+    lines += [f"  ({plan.note})"] if plan.note else []
+    if plan.changes:
+        text = _what_changes(plan).format(target=plan.target, leaving=", ".join(plan.leaving))
+        lines.append(f"  first  {text}")
+    lines += [f"  then   {step.place.name}: {step.what}" for step in plan.steps]
+    restart = _RESTART.get((plan.phase, situation.name == SERVER)) or ("issuing" in plan.changes and _ONE_RESTART)
+    if restart and plan.hosts:
+        lines.append(f"  ({restart})")
+    lines += [f"  OBSTACLE  {blocker}" for blocker in plan.blockers]
+    return lines if executing else [*lines, copies(plan.name), NOTHING_CHANGED]
+
+
+def copies(authority: str, *, everything: bool = False) -> str:
+    """Return when copies of bundles fail that are not in the inventory. ``everything``: all authorities are replaced together."""
+    if everything:
+        return _COPIES_ALL
+    return _COPIES_SERVER if authority == SERVER else _COPIES_GROUP
+
+
+def stopped(
+    authority: str, due: str, stop_after: str, clients: t.Sequence[str], *, everything: bool = False
+) -> list[str]:
+    """Return why the phase ``due`` does not begin, and what is to be done before it. ``clients``: those with bundles that the rotation concerns."""
+    has_server, has_group = everything or authority == SERVER, everything or authority != SERVER
+    carry = f"copy the bundles of {', '.join(clients)} to where they are used outside of this inventory"
+    steps = []
+    if clients and due == REISSUE and has_server:
+        steps.append(
+            f"{carry}: their ca.pem trusts both generations now, and a copy of the former one refuses the hosts from the next phase on"
+        )
+    if clients and due == RETIRE and has_group:
+        steps.append(
+            f"{carry}: they have new certificates now, and the hosts refuse the former ones from the next phase on"
+        )
+    following = PHASES[PHASES.index(due) :]
+    next_stop = (
+        f"{_STOP}{due}, or without it, to continue with {due}" if len(following) > 1 else "it, to continue with retire"
+    )
+    steps.append(f"run the same command {'with ' if len(following) > 1 else 'without '}{next_stop}")
+    return [
+        f"Stopped before the phase {due}, because docker_rotate_ca_stop_after is {stop_after}. All clients and hosts continue to work.",
+        "Next:",
+        *(f"  - {step}" for step in steps),
+    ]
+
+
+def _what_changes(plan: Plan) -> str:
+    if plan.changes == (ACCEPTED, ISSUING):
+        return "the CA makes {target}, which signs at once"
+    return _CHANGES[plan.change]
+
+
+def _row(place: Place) -> tuple[str, str]:
+    if place.problem:
+        return place.name, f"NOT KNOWN: {place.problem}"
+    parts = []
+    if place.issuers:
+        parts.append(f"certificate of {', '.join(sorted(place.issuers))}")
+    if place.still_trusts or not place.client:
+        partly = place.still_trusts - place.trusts
+        text = f"trusts {', '.join(sorted(place.trusts)) or 'none'}"
+        parts.append(f"{text} (and {', '.join(sorted(partly))} either on disk or on the wire)" if partly else text)
+    return place.name, "; ".join(parts)
+
+
+def to_dict(plan: Plan) -> dict[str, t.Any]:
+    """Return the plan as the module reports it."""
+    return {
+        "authority": plan.name,
+        "phase": plan.phase,
+        "change": plan.change,
+        "changes": [{"name": plan.name, "state": state, "generation": _number(plan.target)} for state in plan.changes],
+        "target": plan.target,
+        "leaving": list(plan.leaving),
+        "steps": [{"name": step.place.name, "host": step.place.host, "what": step.what} for step in plan.steps],
+        "hosts": list(plan.hosts),
+        "bundle_hosts": list(plan.bundle_hosts),
+        "blockers": list(plan.blockers),
+        "risk": plan.risk,
+        "note": plan.note,
+        "idle": plan.is_idle,
+    }
+
+
+def _number(identifier: str) -> int:
+    return int(identifier.rpartition("-g")[2])
+
+
+ALL = "all"
+
+
+def decide_all(situations: t.Sequence[Situation]) -> list[Plan]:
+    """Return the plan of each authority.
+
+    While any rotation is under way, an authority whose generation is not older than that rotation was a part of it and is
+    complete: the command that is given again to continue is not a wish for two.
+    """
+    plans = [decide(one) for one in situations]
+    begins = [one.begin_of(plan.target) for one, plan in zip(situations, plans) if not plan.is_idle]
+    begun = min((begin for begin in begins if begin is not None), default=None)
+    if begun is None:
+        return plans
+    settled = []
+    for one, plan in zip(situations, plans):
+        signing = one.at(ISSUING)[0]
+        begin = one.begin_of(signing)
+        is_part = begin is not None and begun - begin <= one.again_after and not signing.endswith("-g1")
+        if plan.changes == (ACCEPTED,) and begin is not None and is_part:
+            note = f"{signing} signs; its part of the rotation is done"
+            plan = Plan(one.name, DONE, (), signing, (), note=note)
+        settled.append(plan)
+    return settled
+
+
+def phase_of(plans: t.Iterable[Plan]) -> str:
+    """Return the phase that is due for all."""
+    phases = {plan.phase for plan in plans}
+    return next((phase for phase in PHASES if phase in phases), DONE)
+
+
+def render_all(situations: t.Sequence[Situation], plans: t.Sequence[Plan], *, executing: bool) -> list[str]:
+    """Return the plans as text, one authority after the other."""
+    due = phase_of(plans)
+    lines: list[str] = []
+    for situation, plan in zip(situations, plans):
+        lines += render(situation, plan, executing=True)
+        if plan.phase not in (due, DONE):
+            lines.append(f"  (waits until the others have done the phase {due})")
+    if due == DONE or executing:
+        return lines
+    return [*lines, copies(ALL, everything=True), NOTHING_CHANGED]
+
+
+def all_to_dict(plans: t.Sequence[Plan]) -> dict[str, t.Any]:
+    """Return the plans as one, of the phase that is due; the same keys as that of a single authority."""
+    due = phase_of(plans)
+    each = [to_dict(plan) for plan in plans if plan.phase == due]
+    states = [one["change"] for one in each if one["change"]]
+    return {
+        "authority": ALL,
+        "phase": due,
+        "change": states[0] if states else "",
+        "changes": _joined(each, "changes"),
+        "target": ", ".join(one["target"] for one in each),
+        "leaving": _joined(each, "leaving"),
+        "steps": _joined(each, "steps"),
+        "hosts": list(dict.fromkeys(_joined(each, "hosts"))),
+        "bundle_hosts": list(dict.fromkeys(_joined(each, "bundle_hosts"))),
+        "blockers": list(dict.fromkeys(_joined(each, "blockers"))),
+        "risk": " ".join(one["risk"] for one in each if one["blockers"]),
+        "note": ". ".join(one["note"] for one in each if one["note"]),
+        "idle": all(plan.is_idle for plan in plans),
+    }
+
+
+def _joined(each: t.Iterable[t.Mapping[str, t.Any]], name: str) -> list[t.Any]:
+    return [found for one in each for found in one[name]]

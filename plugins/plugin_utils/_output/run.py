@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The changes of a run by host, with reasons, collected from the results of its tasks.
+"""What a run has done, host by host, from the results of its tasks. |.
+
+Common name, names, issuer and end are those of the CA's answer, because a hostile host may report other values.
+Of the host's words only the end of its old certificate and its reasons are shown.
 
 Fed by ``playbooks/callback_plugins/docker_tls_summary.py``, which sees every result anyway: no task, no time on any host, and the
 summary comes also when every host has failed, after which no further play would run.
@@ -9,15 +12,96 @@ summary comes also when every host has failed, after which no further play would
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ...module_utils._docker.daemon_log import LOG_MARK
-from ...module_utils._fleet import connection_hints
+from ...module_utils._docker.findings import LOG_MARK
+from ...module_utils._fleet import advice
+from .._plan.host_reports import LOCAL_NAMES
 from .._remote import failures
-from . import signed_certificate
 
 Mapping = t.Mapping[str, t.Any]
+
+_SUFFIX = "/server"
+_SERVER = "server"
+_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}Z")
+_EXPECTED_END = re.compile(r"(: new certificate until |: certificate expires \S+ -> )([0-9][0-9T:Z-]*|a new one)")
+_REASON = re.compile(r"[a-z]+(-[a-z]+){0,7}")
+
+
+def by_host(result: Mapping) -> dict[str, Mapping]:
+    """Return the server certificates in a result of M(signed_certificates), by inventory name."""
+    found = result.get("certificates")
+    entries = found.items() if isinstance(found, t.Mapping) else ()
+    # In check mode a CA host without cryptography does not report them.
+    named = {str(name): one for name, one in entries if isinstance(one, t.Mapping) and one.get("common_name")}
+    return {name[: -len(_SUFFIX)]: one for name, one in named.items() if name.endswith(_SUFFIX)}
+
+
+def server_request(result: Mapping) -> Mapping | None:
+    """Return the state of a host's server certificate, None where the result has none.
+
+    Whether the host was asked about a server's is the controller's word (``asked``).
+    """
+    entries = result.get("requests")
+    if not result.get("asked") or not isinstance(entries, (list, tuple)):
+        return None
+    return next((entry for entry in entries if isinstance(entry, t.Mapping)), None)
+
+
+def pending_line(request: Mapping) -> str:
+    """Return the line for a certificate that is not signed yet."""
+    old = _old_end(request)
+    return f"{f'certificate expires {old[1]}' if old else 'new certificate'}{_reasons(request)}"
+
+
+def signed_line(request: Mapping, signed: Mapping) -> str:
+    """Return the line for a certificate that was, or in check mode would be, signed."""
+    names = sorted(str(name) for name in signed.get("names") or () if name not in LOCAL_NAMES)
+    parts = [
+        _ends(_old_end(request), _TIME.fullmatch(str(signed.get("not_after") or ""))),
+        f"CN {signed.get('common_name')}",
+        *([f"SAN {' '.join(names)}"] if names else []),
+        f"issuer {_issuer(signed)}",
+    ]
+    return f"{', '.join(parts)}{_reasons(request)}"
+
+
+def with_end(line: str, not_after: str) -> str:
+    """Return the line of a client's request with the end of the certificate that was signed, as exact as the one that was expected."""
+    end, expected = _TIME.fullmatch(not_after), _EXPECTED_END.search(line)
+    if end is None or expected is None:
+        return line
+    shown = f"{end[1]}T{end[2]}Z" if "T" in expected[2] else end[1]
+    return f"{line[: expected.start(2)]}{shown}{line[expected.end(2) :]}"
+
+
+def _issuer(signed: Mapping) -> str:
+    """Return who signs: a generation, or in check mode an authority that the run would make first, which has none yet."""
+    authority = str(signed.get("authority"))
+    return f"the new authority {authority}" if authority == _SERVER and not signed.get("issuer") else authority
+
+
+def _old_end(request: Mapping) -> re.Match[str] | None:
+    certificate = request.get("certificate")
+    return _TIME.fullmatch(str(certificate.get("not_after"))) if isinstance(certificate, t.Mapping) else None
+
+
+def _ends(old: re.Match[str] | None, new: re.Match[str] | None) -> str:
+    """Return when the old and the new certificate end; to the minute where they end on one day."""
+    if old is None or new is None:
+        return f"new certificate until {new[1]}" if new is not None else "new certificate"
+    if old[1] == new[1]:
+        return f"certificate expires {old[1]}T{old[2]}Z -> {new[1]}T{new[2]}Z"
+    return f"certificate expires {old[1]} -> {new[1]}"
+
+
+def _reasons(request: Mapping) -> str:
+    reasons = [reason for reason in request.get("reasons") or () if _REASON.fullmatch(str(reason))]
+    return f" ({', '.join(reasons)})" if reasons else ""
+
+
 Groups = t.Mapping[str, t.Collection[str]]
 
 #: The prefix of the names of this collection's modules; the callback plugin knows them by it.
@@ -69,7 +153,7 @@ class HostRun:
     def note_prepared(self) -> None:
         """Use the preparation by the inspection: the run has come to this host."""
         found, self.prepared = self.prepared, {}
-        request = signed_certificate.server_request(found)
+        request = server_request(found)
         if request is not None and found.get("plan"):
             self.note_reasons(request.get("reasons") or [])
             self.note_certificate(request)
@@ -81,21 +165,21 @@ class HostRun:
     def note_certificate(self, request: Mapping) -> None:
         """Take in that a server certificate is due."""
         self.certificate, self.certificate_line = request, len(self.done)
-        self.done.append(signed_certificate.pending_line(request))
+        self.done.append(pending_line(request))
 
     def note_signed(self, signed: Mapping) -> None:
         """Take in which certificate the CA signed."""
         self.note_prepared()
         if self.certificate is not None:
             self.signed = True
-            self.done[self.certificate_line] = signed_certificate.signed_line(self.certificate, signed)
+            self.done[self.certificate_line] = signed_line(self.certificate, signed)
 
     def note_signed_client(self, client: str, signed: t.Any) -> None:
         """Take in that a client's certificate was signed, and its end: another issuer may have given it another one than was asked for."""
         self.signed_clients.add(client)
         index = self.clients.get(client)
         if index is not None and isinstance(signed, t.Mapping):
-            self.done[index] = signed_certificate.with_end(self.done[index], str(signed.get("not_after") or ""))
+            self.done[index] = with_end(self.done[index], str(signed.get("not_after") or ""))
 
     def done_so_far(self, worded: t.Callable[[str], str] = str) -> list[str]:
         """Return ``done`` where the run has not finished this host: of a certificate that was only requested, with what became of it.
@@ -221,7 +305,7 @@ class Run:
         if module == "recorded_certificates":
             self.access.note_verified(one for one in result.get("recorded") or [] if isinstance(one, t.Mapping))
         if module == "signed_certificates":
-            for name, signed in signed_certificate.by_host(result).items():
+            for name, signed in by_host(result).items():
                 self.host(name).note_signed(signed)
             for name, signed in (result.get("certificates") or {}).items():
                 self.host(str(name).partition("/")[0]).note_signed_client(str(name).partition("/")[2], signed)
@@ -278,7 +362,7 @@ class Run:
             lines = [f"the plain port is served on for a while ({relayed})" if relayed else "the plain port is closed"]
         elif "cryptography-missing" in reasons:
             there.done.append("package for Python's cryptography")
-        request = signed_certificate.server_request(result) if module == "certificate_requests" else None
+        request = server_request(result) if module == "certificate_requests" else None
         if request is not None:
             there.note_certificate(request)
             return
@@ -303,7 +387,7 @@ class Run:
         texts = [str(result.get("msg") or "").partition("\nSee stdout")[0], output]
         self.host(host).code = str(result.get("code") or "")
         found = " ".join((": ".join(filter(None, texts)) or "no reason given").split())
-        hint = " ".join(str(result.get("hint") or ("" if result.get("code") else connection_hints.hint(found))).split())
+        hint = " ".join(str(result.get("hint") or ("" if result.get("code") else advice.hint(found))).split())
         found = found.partition(f". {LOG_MARK}")[0]
         longest = _LONGEST_OF_OURS if result.get("code") else _LONGEST_PROBLEM
         if len(found) > longest:  # the advice is never cut off

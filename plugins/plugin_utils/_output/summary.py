@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The summary of a run: its changes by host, with reasons, and the next steps; as text and as JSON."""
+"""The summary at the end of a run: hosts, access, next steps, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -12,10 +12,143 @@ import typing as t
 from datetime import datetime
 
 from ...module_utils import _text_table
-from ...module_utils._fleet import access_text
+from ...module_utils._fleet import advice
 from ...module_utils._time import isoformat
-from . import reasons, summary_access
-from .run import HostRun, Run
+from . import run_output
+from .run import Access, HostRun, Run
+
+Mapping = t.Mapping[str, t.Any]
+
+#: How many certificates the text names; the JSON has all of them.
+MOST_CERTIFICATES = 10
+#: What completes a revocation.
+WHOLE = "run portcullis.docker_tls.site for the whole inventory, without --limit and --tags"
+
+
+class Unverified(t.NamedTuple):
+    """A revoked client that ``hosts`` may still admit by its certificates of a generation; ``until`` is the end of these, "" if not known."""
+
+    client: str
+    generation: str
+    until: str
+    hosts: list[str]
+
+
+def access_lines(access: Access, unknown: t.Collection[str] = ()) -> list[str]:
+    """Return a line for each revocation that was not begun or is not known to be complete, and for each unlisted valid certificate.
+
+    ``unknown``: Docker hosts of which this run does not know whom they admit.
+    """
+    found = [
+        f"NOT REVOKED: {_names(one, 'clients')} can connect with certificates of {_names(one, 'generations')} on "
+        f"{advice.named(one.get('hosts') or []) or 'no host'}"
+        for one in access.deferred
+    ]
+    found += _ways(access, unknown)
+    if access.unknown:
+        found.append(
+            f"NOT REVOKED: the ledger has no certificate of {', '.join(access.unknown)}; check how the name is written"
+        )
+    found += [
+        f"NOT VERIFIED: {one.client} is revoked, and {advice.named(one.hosts)} may still admit it by {one.generation}"
+        + (f" (until {one.until})" if one.until else "")
+        for one in unverified(access, unknown)[:MOST_CERTIFICATES]
+    ]
+    if access.unlisted:
+        found.append("Client certificates that the inventory does not list, and that are valid:")
+        found += [
+            f"  {advice.what(one)}: {advice.opens(one, one.get('hosts') or [])}; {advice.why(one)}"
+            for one in access.unlisted[:MOST_CERTIFICATES]
+        ]
+    if len(access.unlisted) > MOST_CERTIFICATES:
+        found.append(
+            f"  and {len(access.unlisted) - MOST_CERTIFICATES} more; DOCKER_TLS_SUMMARY_PATH names a file for all of them."
+        )
+    return found
+
+
+def _ways(access: Access, unknown: t.Collection[str]) -> list[str]:
+    """Return the way of each revocation of this run, by host."""
+    lines = []
+    for one in access.revocations:
+        proxies = [str(host) for host in one.get("proxies") or [] if host not in unknown]
+        others = [str(host) for host in one.get("hosts") or [] if host not in (*(one.get("proxies") or []), *unknown)]
+        ways = [f"{advice.named(others)}: new authority, restart of dockerd"] if others else []
+        ways += [f"{advice.named(proxies)}: revocation list, new authority, reload of the proxy"] if proxies else []
+        if proxies:
+            what = f"{_names(one, 'generations')} is retired, and the other clients of {one.get('authority')} get new certificates"
+            lines.append(f"Revocation of {_names(one, 'clients')} ({what}): {'; '.join(ways)}")
+    by_clients: dict[tuple[str, str], list[str]] = {}
+    for (host, generation), clients in access.by_host().items():
+        if host not in unknown:
+            by_clients.setdefault((", ".join(clients), generation), []).append(host)
+    for (names, generation), hosts in by_clients.items():
+        lines.append(
+            f"Revocation of {names} (the other clients of {generation} keep their certificates): {advice.named(hosts)}: "
+            "revocation list, reload of the proxy"
+        )
+    return lines
+
+
+def unverified(access: Access, unknown: t.Collection[str]) -> list[Unverified]:
+    """Return the revoked clients that one of the hosts ``unknown`` may still admit, each once for a generation.
+
+    Those are revoked in this run, or in an earlier one, since which no run has verified the host, this one included. What is not begun, other lines and a
+    failure report.
+    """
+    away = set(unknown)
+    found: dict[tuple[str, str], Unverified] = {}
+    deferred = {str(each) for one in access.deferred for each in one.get("generations") or []}
+
+    def note(client: t.Any, generation: t.Any, until: str, hosts: t.Iterable[t.Any]) -> None:
+        verified = access.verified.get((str(client), str(generation)), ())
+        uncertain = [str(host) for host in hosts if host in away and host not in verified]
+        if not uncertain or generation in deferred:
+            return
+        one = found.setdefault((str(client), str(generation)), Unverified(str(client), str(generation), until, []))
+        one.hosts.extend(host for host in uncertain if host not in one.hosts)
+
+    leaving = {str(each) for one in access.revocations for each in one.get("generations") or []}
+    for one in access.revoked:
+        if one.get("generation") in leaving or (one.get("trusted") and not one.get("listed")):
+            continue
+        refusing = one.get("refused_by") or ()
+        hosts = (host for host in one.get("hosts") or [] if host not in refusing)
+        note(one.get("client"), one.get("generation"), str(one.get("not_after"))[:10], hosts)
+    for one in access.revocations:
+        for client in one.get("clients") or []:
+            note(client, ", ".join(map(str, one.get("generations") or [])), "", one.get("hosts") or [])
+    for one in access.listed:
+        note(one.get("client"), one.get("authority"), "", one.get("hosts") or [])
+    return list(found.values())
+
+
+def access_steps(access: Access, left_out: t.Collection[str] = ()) -> list[str]:
+    """Return the ways to end this access, each once. ``left_out``: the hosts that --limit and --tags have excluded."""
+    effects = [f"shuts {_names(one, 'clients')} out" for one in access.deferred]
+    uncertain = unverified(access, left_out)
+    if uncertain:
+        hosts = list(dict.fromkeys(host for one in uncertain for host in one.hosts))
+        clients = list(dict.fromkeys(one.client for one in uncertain))
+        who = "refuses" if len(hosts) == 1 else "refuse"
+        effects.append(f"verifies that {advice.named(hosts)} {who} {advice.named(clients)}")
+    steps = []
+    if effects:
+        steps.append(f"{WHOLE}: this {', and '.join(dict.fromkeys(effects))}")
+    if access.unknown:
+        names = ", ".join(access.unknown)
+        steps.append(
+            f"compare the name {names} with the certificates in the ledger (portcullis.docker_tls.ledger_info), and correct or remove its entry"
+        )
+    for one in access.unlisted[:MOST_CERTIFICATES]:
+        if one.get("source") != "adopted":
+            steps.append(f"end the access of {one.get('client')} by {one.get('generation')}: {advice.how_to_end(one)}")
+    return list(dict.fromkeys(steps))
+
+
+def _names(one: Mapping, key: str) -> str:
+    return ", ".join(map(str, one.get(key) or []))
+
 
 #: Version of the document's form: fields are added without a new one.
 SCHEMA = 1
@@ -54,7 +187,7 @@ def text(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) -> lis
         lines.append(
             "Not in this run: bundles of clients on the controller; none is made or renewed without localhost in --limit."
         )
-    lines += [_text_table.clean(line) for line in summary_access.lines(run.access, _unknown(run))]
+    lines += [_text_table.clean(line) for line in access_lines(run.access, _unknown(run))]
     if run.ledger and not run.check_mode and run.in_state("changed"):
         lines.append(_text_table.clean(f"Ledger: {run.ledger}"))
     lines += [_text_table.clean(f"WARNING: {one}") for one in run.warnings]
@@ -67,7 +200,7 @@ def _word(run: Run, state: str) -> str:
 
 
 def _outside(run: Run) -> str:
-    named = access_text.named(run.outside)
+    named = advice.named(run.outside)
     what = "Not in this run:" if run.limited or not run.stopped else "The run stopped before it came to"
     return _text_table.clean(f"{what} {len(run.outside)} of {run.docker_hosts} Docker hosts ({named}).")
 
@@ -87,7 +220,7 @@ def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, st
     """Yield a row for each thing on a host that was changed, or one for what went wrong."""
     one, label = run.host(host), _word(run, state)
     if state == "changed":
-        done = _done(one) or [reasons.words(one.reasons)]
+        done = _done(one) or [run_output.words(one.reasons)]
         yield label, host, done[0]
         yield from (("", "", line) for line in done[1:])
     elif state == "not-done":
@@ -102,7 +235,7 @@ def _host_rows(run: Run, state: str, host: str) -> t.Iterator[tuple[str, str, st
 
 
 def _done(one: HostRun) -> list[str]:
-    return [reasons.worded(line) for line in one.done]
+    return [run_output.worded(line) for line in one.done]
 
 
 def _why_not_done(run: Run, one: HostRun) -> str:
@@ -110,13 +243,13 @@ def _why_not_done(run: Run, one: HostRun) -> str:
         why = "the run has stopped before it came to this host"
     else:
         why = f"this run has left that out ({_LEFT_OUT})"
-    return f"due ({reasons.words(one.due)}), but {why}" if one.due else why
+    return f"due ({run_output.words(one.due)}), but {why}" if one.due else why
 
 
 def _before(run: Run, one: HostRun) -> str:
     """Return the changes of a host before the run stopped or the host failed, "" for none."""
-    done = _done(one) if run.check_mode else one.done_so_far(reasons.worded)
-    lines = done or ([reasons.words(one.reasons)] if one.reasons else [])
+    done = _done(one) if run.check_mode else one.done_so_far(run_output.worded)
+    lines = done or ([run_output.words(one.reasons)] if one.reasons else [])
     return f" ({'planned' if run.check_mode else 'done before'}: {'; '.join(lines)})" if lines else ""
 
 
@@ -143,8 +276,8 @@ def next_steps(run: Run, *, has_file: t.Callable[[str], bool] = os.path.exists) 
         steps.append(
             "run again when the hosts that were not reached are back; until then they keep their certificates and admitted groups"
         )
-    access = summary_access.next_steps(run.access, _left_out(run))
-    covered = any(step.startswith(summary_access.WHOLE) for step in access)
+    access = access_steps(run.access, _left_out(run))
+    covered = any(step.startswith(WHOLE) for step in access)
     if not covered and (run.in_state("not-checked") or (run.in_state("not-done") and not run.stopped)):
         steps.append(f"run again without {_LEFT_OUT}, for the hosts that this run has left out")
     steps += access
@@ -192,7 +325,7 @@ def document(run: Run, now: datetime) -> str:
         bundles_not_in_this_run=run.bundles_outside,
         unlisted_certificates=list(run.access.unlisted),
         revocations_deferred=list(run.access.deferred),
-        revocations_not_verified=[one._asdict() for one in summary_access.unverified(run.access, _unknown(run))],
+        revocations_not_verified=[one._asdict() for one in unverified(run.access, _unknown(run))],
         revoked_unknown=run.access.unknown,
         ledger=run.ledger,
         warnings=run.warnings,

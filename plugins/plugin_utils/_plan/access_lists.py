@@ -1,10 +1,13 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom the inventory gives access to, wherever that is written.
+"""Clients, access groups and the hosts that admit them, and revocations that are not verified everywhere.
 
 Lists of clients differ from host to host: one may be in ``host_vars/localhost``, another in the variables of the CA host or of a client machine.
 Certificates are made by the lists that the controller and the client machines have. An entry with ``state: revoked`` counts in any list of any host.
+
+The CA reports each valid certificate of a revoked client with the hosts that were verified to refuse it (``refused_by``, from its ledger). Any other
+host that admits the access group may have been away when the client was revoked.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from dataclasses import dataclass, field
 
 from ansible.errors import AnsibleError
 
-from ...module_utils._fleet import access_text
-from .._variables.as_written import as_written, has_template, is_computed
-from . import ca_place, inventory
+from ...module_utils._fleet import advice
+from .._variables.fleet_variables import INSPECTED, as_written, has_template, is_computed
+from . import inventory, locations
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -91,14 +94,14 @@ def client_lists(
 def _hosts(groups: Groups) -> list[str]:
     """Return the controller and all hosts of the inventory."""
     ours = [host for name in ("all", "docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
-    return list(dict.fromkeys([ca_place.CONTROLLER, *ours]))
+    return list(dict.fromkeys([locations.CONTROLLER, *ours]))
 
 
 def _written(hostvars: Mapping, host: str) -> Mapping:
     try:
         return as_written(hostvars, host)
     except KeyError:  # the implicit localhost
-        return ca_place.variables_of(hostvars, host)
+        return locations.variables_of(hostvars, host)
 
 
 def _computed(hostvars: Mapping, host: str, variable: str, raw: t.Any) -> t.Any:
@@ -138,7 +141,7 @@ def _core(clients: t.Any) -> t.Any:
 
 def makers(groups: Groups) -> list[str]:
     """Return the hosts that get bundles."""
-    return list(dict.fromkeys([ca_place.CONTROLLER, *(groups.get("docker_clients") or [])]))
+    return list(dict.fromkeys([locations.CONTROLLER, *(groups.get("docker_clients") or [])]))
 
 
 def clients_of(host: str, lists: t.Iterable[ClientList]) -> list[Mapping]:
@@ -149,7 +152,7 @@ def clients_of(host: str, lists: t.Iterable[ClientList]) -> list[Mapping]:
 
 def bundles_of(host: str, groups: Groups, hostvars: Mapping, clients: t.Sequence[Mapping]) -> list[Mapping]:
     """Return the bundles that ``host`` gets by its list ``clients``."""
-    known = {host: ca_place.variables_of(hostvars, host)}
+    known = {host: locations.variables_of(hostvars, host)}
     return inventory.client_bundles(host, known, clients, groups.get("docker_clients") or [])
 
 
@@ -207,8 +210,8 @@ def contradictions(groups: Groups, hostvars: Mapping, lists: t.Sequence[ClientLi
             one, where = revoked[name]
             still = admitting(groups, hostvars, [_group(one)])
             yield (
-                f"The client {name!r} is revoked in {where.variable} as {access_text.named(where.hosts)} has it, and {host} gets a bundle for it by its "
-                f"own {CLIENTS}. Nothing was revoked, and it still has access to {access_text.named(still) or 'no host'}. Write state: revoked in every "
+                f"The client {name!r} is revoked in {where.variable} as {advice.named(where.hosts)} has it, and {host} gets a bundle for it by its "
+                f"own {CLIENTS}. Nothing was revoked, and it still has access to {advice.named(still) or 'no host'}. Write state: revoked in every "
                 "list that has the client (check host_vars and group_vars), or present if it should have access."
             )
 
@@ -297,3 +300,90 @@ def _group(client: Mapping) -> str:
 
 def _is_revoked(client: Mapping) -> bool:
     return bool(client.get("state", "present") == "revoked")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A revoked client, a generation of which it holds a valid certificate, and the ``hosts`` that are not known to refuse it.
+
+    ``trusted``: whether the CA still has the generation, so that a host refuses the certificate by the revocation list only.
+    """
+
+    client: str
+    generation: str
+    trusted: bool
+    hosts: tuple[str, ...]
+
+
+def pending(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Pending]:
+    """Return the pending revocations. In: ``answer``, a result of M(authorities) or M(authority_info). It does not contain those that this run begins."""
+    begun = {each for one in answer.get("revocations") or [] for each in one["generations"]}
+    deferred = {each for one in answer.get("revocations_deferred") or [] for each in one["generations"]}
+    found: dict[tuple[str, str], Pending] = {}
+    known: dict[str, list[str]] = {}  # asked once for each group: a fleet may have thousands of hosts
+    for one in answer.get("revoked") or []:
+        key = (str(one["client"]), str(one["generation"]))
+        if key[1] in begun | deferred or (one["trusted"] and not one.get("listed")):
+            continue
+        refusing, group = set(one.get("refused_by") or ()), str(one["group"])
+        if group not in known:
+            known[group] = admitting(groups, hostvars, [group])
+        hosts = [host for host in known[group] if host not in refusing or is_rolled_back(hostvars[host])]
+        before = found[key].hosts if key in found else ()
+        if hosts:
+            found[key] = Pending(*key, bool(one["trusted"]), tuple(dict.fromkeys([*before, *hosts])))
+    return list(found.values())
+
+
+def is_reached(host: str, hostvars: Mapping) -> bool:
+    """Return whether this run has inspected a host."""
+    seen = locations.variables_of(hostvars, host).get(INSPECTED) or {}
+    return bool(seen) and not seen.get("unreachable")
+
+
+def refuses(one: Pending, variables: Mapping) -> bool:
+    """Return whether this run has left a host so that it refuses the certificates: changed and verified, or found as it should be."""
+    if is_rolled_back(variables):
+        # Its former lists may lack the certificates, and its former authorities may be back: only the latter are reported.
+        admitted = _admitted_generations(variables)
+        return not one.trusted and admitted is not None and one.generation not in admitted
+    if one.trusted:
+        return one.generation in lists_after_run(variables) and is_verified(variables)
+    changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
+    if changed:
+        return not _has_failed(changed) and is_verified(variables)
+    return seen.get("current") is True
+
+
+def lists_after_run(variables: Mapping) -> list[str]:
+    """Return the ids of the authorities whose lists a host checks, as this run has left it: changed, or inspected and current."""
+    return checked_lists(_as_left(variables))
+
+
+def _admitted_generations(variables: Mapping) -> set[str] | None:
+    """Return the generations that a host admits, as this run has left it. None where that is not known: an adopted authority has another subject."""
+    subjects = (_as_left(variables).get("endpoint") or {}).get("access")
+    found = [units(str(subject)) for subject in subjects or ()]
+    return {unit for each in found for unit in each} if subjects is not None and all(found) else None
+
+
+def _as_left(variables: Mapping) -> Mapping:
+    """Return the result of the change of a host, or of its inspection where nothing was to change; {} where neither is known."""
+    changed, seen = variables.get("docker_daemon_endpoint") or {}, variables.get(INSPECTED) or {}
+    there = changed if changed else seen if seen.get("current") else {}
+    return {} if _has_failed(there) else there
+
+
+def is_verified(variables: Mapping) -> bool:
+    """Return whether the controller saw nothing wrong, where it has verified the host in this run."""
+    verification = variables.get("docker_daemon_verification") or {}
+    return bool(verification.get("passed", not verification or verification.get("skipped")))
+
+
+def is_rolled_back(variables: Mapping) -> bool:
+    """Return whether the former state of a host is restored, with its former authorities."""
+    return variables.get("docker_daemon_state") == "rolled_back"
+
+
+def _has_failed(result: Mapping) -> bool:
+    return bool(result.get("failed") or result.get("unreachable"))

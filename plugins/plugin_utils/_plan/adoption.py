@@ -15,9 +15,8 @@ import typing as t
 
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import access_lists, ca_place, issuer_settings
-from .adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, problem, shown
-from .adoption_listen import listener_lines, listener_problems
+from . import access_lists, issuer_settings, locations
+from .adoption_answer import MOST_CERTIFICATE, MOST_ENTRIES, listener_lines, listener_problems, problem, shown
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -39,9 +38,9 @@ def adoption(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
     ``settings``: ``repair``, ``keep_2375`` and ``execute``. docker_adopt_authorities is not an option: its entries have passphrases.
     """
     groups = bound.groups()
-    hosts, ca_host = list(groups.get("docker_hosts") or []), ca_place.ca_host(groups)
+    hosts, ca_host = list(groups.get("docker_hosts") or []), locations.ca_host(groups)
     given = {"authorities": bound.get("docker_adopt_authorities"), "ca_host": ca_host}
-    known = {**settings, **given, "keys": ca_place.variables_of(fleet, ca_host).get(KEYS) or {}}
+    known = {**settings, **given, "keys": locations.variables_of(fleet, ca_host).get(KEYS) or {}}
     return {
         "lines": adoption_plan(hosts, fleet, known),
         "problems": adoption_problems(hosts, fleet, known),
@@ -58,7 +57,7 @@ def adoption_keys(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
 def record(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
     """Return the plan of record_certificates.yml: ``certificates`` that hosts and bundles have, and ``unseen``, hosts that could not be read."""
     groups = bound.groups()
-    hosts = [ca_place.CONTROLLER, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
+    hosts = [locations.CONTROLLER, *(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or [])]
     hosts = list(dict.fromkeys(hosts))
     return {"certificates": found_certificates(hosts, fleet), "unseen": unseen_hosts(hosts, fleet)}
 

@@ -14,9 +14,15 @@ import typing as t
 from .._remote.failures import failure
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import bundle_places, inventory, issuer_settings, options, registered, revocation
-from .inventory import Mapping, endpoint_url, present_clients
-from .revoked_bundles import revoked_bundles
+from . import (
+    inventory,
+    issuer_settings,
+    locations,
+    options,
+    registered,
+    revocation,
+)
+from .inventory import Mapping, endpoint_url, present_clients, revoked_bundles
 
 Options = dict[str, t.Any]
 
@@ -68,7 +74,7 @@ def bundles(bound: Bound, fleet: Fleet, become: bool) -> Options:
         if one["common_name"] in unknown:
             one["keep_if_issued_by"] = _client_authorities(options.authorities(bound, ROLE))
     rejected = inventory.rejected_requests(signed.get("rejected") or {}, host)
-    removed = [one for one in revoked if bundle_places.is_for({"user": one["owner"]}, host, _machines(bound), become)]
+    removed = [one for one in revoked if locations.is_for({"user": one["owner"]}, host, _machines(bound), become)]
     return {"bundles": [*wanted, *removed], "rejected": rejected}
 
 
@@ -91,10 +97,10 @@ def unrecorded(host: str, kept: t.Sequence[Mapping]) -> Options:
 def installed_before(bound: Bound, become: bool) -> list[Mapping]:
     """Return the bundles of the task's host that an earlier task of this run has installed, and that this task is not for."""
     host, machines = str(bound["inventory_hostname"]), _machines(bound)
-    if not bundle_places.has_both(host, machines):
+    if not locations.has_both(host, machines):
         return []
     assigned = inventory.client_bundles(host, _only(bound), bound["docker_client_cert_clients"], machines)
-    others = {one["id"] for one in assigned if not bundle_places.is_for(one, host, machines, become)}
+    others = {one["id"] for one in assigned if not locations.is_for(one, host, machines, become)}
     return [one for one in (bound.raw(INSTALLED) or {}).get("bundles") or [] if one["id"] in others]
 
 
@@ -124,7 +130,7 @@ def _assigned(bound: Bound, become: bool) -> list[Mapping]:
     found = [
         one
         for one in inventory.client_bundles(host, _only(bound), clients, machines)
-        if bundle_places.is_for(one, host, machines, become)
+        if locations.is_for(one, host, machines, become)
     ]
     held = registered.planned("held", bound.groups(), bound.hostvars())
     groups = {client["name"]: client.get("group", "clients") for client in clients} if held else {}

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._variables.as_written import as_written
-from .._variables.fleet_variables import INSPECTED
+from .._variables.fleet_variables import INSPECTED, as_written
 
 Mapping = t.Mapping[str, t.Any]
 

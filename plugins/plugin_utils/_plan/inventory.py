@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The decisions that the controller makes from the inventory.
+"""What the inventory wants: hosts, addresses, clients and their bundles, also those of revoked clients. |.
 
 A host's answer is not trusted: profile, authority, validity and requester of a signing request
 are taken from the controller's own variables, and a client request counts only if that client is assigned to the host.
@@ -13,9 +13,8 @@ import ipaddress
 import re
 import typing as t
 
-from .._variables.as_written import is_true
-from .._variables.fleet_variables import connected_address
-from . import bundle_places, inspected, issuer_settings
+from .._variables.fleet_variables import connected_address, is_true
+from . import inspected, issuer_settings, locations
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -147,7 +146,7 @@ def client_bundles(
     """
     present = present_clients(clients)
     found: list[Mapping] = []
-    if bundle_places.has_own_bundles(host, machines):
+    if locations.has_own_bundles(host, machines):
         found += [
             {
                 "id": client["name"],
@@ -173,7 +172,7 @@ def _bundles_of_users(
         for user in variables.get("docker_client_cert_users") or [{}]
         if user.get("client", first) and user.get("client", first) not in revoked
     ]
-    login = bundle_places.login_user(host, variables)
+    login = locations.login_user(host, variables)
     return [
         {
             "id": f"{user.get('user', login)}:{user.get('client', first)}",
@@ -306,7 +305,7 @@ def bundle_directory(bundle: Mapping, path: str) -> str:
     """Return where a bundle lives: its own directory, else the user's C(~/.docker), else that of bundle_places.of_client on the controller."""
     if bundle["directory"]:
         return str(bundle["directory"])
-    return f"~{bundle['user']}/.docker" if bundle["user"] else bundle_places.of_client(path, str(bundle["client"]))
+    return f"~{bundle['user']}/.docker" if bundle["user"] else locations.of_client(path, str(bundle["client"]))
 
 
 def _client_named(name: str, clients: t.Sequence[Mapping]) -> Mapping:
@@ -398,3 +397,36 @@ def _certificates(text: str) -> set[str]:
     """Return the PEM blocks of a text."""
     end = "-----END CERTIFICATE-----"
     return {part.strip() for part in str(text).split(end) if part.strip()}
+
+
+def revoked_bundles(
+    host: str, hostvars: Mapping, clients: t.Sequence[Mapping], machines: t.Container[str], path: str
+) -> list[dict[str, t.Any]]:
+    """Return the bundles of revoked clients on ``host``, as M(certificate_bundles) removes them.
+
+    ``path`` is where the controller has its bundles.
+    """
+    gone = [client for client in clients if client.get("state", "present") == "revoked"]
+    names = [one["name"] for one in gone]
+    found: list[Mapping] = []
+    if locations.has_own_bundles(host, machines):
+        found += [
+            {"client": one["name"], "user": "", "directory": one.get("controller_directory") or ""} for one in gone
+        ]
+    if host in machines:
+        login = locations.login_user(host, hostvars[host])
+        found += [
+            {"client": user["client"], "user": user.get("user", login), "directory": user.get("directory", "")}
+            for user in hostvars[host].get("docker_client_cert_users") or []
+            if user.get("client") in names
+        ]
+    return [
+        {
+            "id": f"{bundle['user']}:{bundle['client']}" if bundle["user"] else bundle["client"],
+            "state": "absent",
+            "common_name": bundle["client"],
+            "directory": bundle_directory(bundle, path),
+            "owner": bundle["user"] or None,
+        }
+        for bundle in found
+    ]

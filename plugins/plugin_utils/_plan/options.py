@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ...module_utils._errors import TlsError
-from .._variables.as_written import is_true
 from .._variables.binding import Bound, Unresolved
-from .._variables.fleet_variables import ADDRESSES, Fleet
-from . import access_lists, ca_place, inventory, issuer_settings
+from .._variables.fleet_variables import ADDRESSES, Fleet, is_true
+from . import access_lists, inventory, issuer_settings, locations
 
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
@@ -110,9 +109,9 @@ def ledger(bound: Bound, role: str) -> Mapping:
 def ca_path(bound: Bound, role: str, fleet: Fleet) -> str:
     """Return the CA directory: ``<role>_ca_path``, else where docker_ca has it."""
     if role == "docker_ca":
-        host = ca_place.ca_host(bound.groups())
-        return ca_place.ca_directory(host, bound.groups(), fleet)
-    return str(bound[ROLES[role].ca_path] or ca_place.ca_directory(bound[ROLES[role].ca_host], bound.groups(), fleet))
+        host = locations.ca_host(bound.groups())
+        return locations.ca_directory(host, bound.groups(), fleet)
+    return str(bound[ROLES[role].ca_path] or locations.ca_directory(bound[ROLES[role].ca_host], bound.groups(), fleet))
 
 
 def ca_passphrase(bound: Bound, role: str, fleet: Fleet) -> t.Any:

@@ -1,22 +1,110 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plans of this run, as M(plan) has registered them: the parts that later plays read, and the incomplete work in the end."""
+"""The results that tasks have registered for later plays, and what in them stops a playbook between two of its steps."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import asdict
 
-from .._variables.as_written import as_written
+from ...module_utils._errors import TlsError
 from .._variables.binding import Bound
-from .._variables.fleet_variables import Fleet
-from . import batches, ca_place, revocation
+from .._variables.fleet_variables import Fleet, as_written
+from . import locations, revocation, site
 from .revocation import Incomplete, RevocationPlan
 from .rotation import RotationPlays
 from .site import SitePlan
 
 Mapping = t.Mapping[str, t.Any]
+
+_ROTATION, _ADOPTION = "__docker_tls_rotation", "__docker_adopt_plan"
+
+
+def rotation_start(settings: Mapping) -> dict[str, t.Any]:
+    """Raise ``rotation-authority-missing`` unless an authority is named."""
+    if not settings["authority"]:
+        raise TlsError(
+            "docker_rotate_ca_authority is not set, so there is nothing to rotate",
+            hint="Name the authority to replace: -e docker_rotate_ca_authority=server, the name of an access group, or all.",
+            code="rotation-authority-missing",
+        )
+    return {}
+
+
+def rotation_phase(bound: Bound) -> dict[str, t.Any]:
+    """Raise ``rotation-blocked`` where the phase that is due would lock out a client."""
+    plan = _registered_plan(bound, _ROTATION)
+    if plan["obstacles"]:
+        raise TlsError(
+            f"the phase {plan['phase']} of the rotation of {plan['authority']} must not begin: {'. '.join(plan['obstacles'])}",
+            hint="Remove these obstacles and run the same command again; all clients and hosts continue to work meanwhile. To start the phase "
+            f"in spite of them: -e docker_rotate_ca_force_{plan['phase']}=true. {plan['risk']}".strip(),
+            code="rotation-blocked",
+        )
+    return {}
+
+
+def rotation_end(bound: Bound) -> dict[str, t.Any]:
+    """Raise ``rotation-incomplete`` where something is left to do after the last phase that this run was to have."""
+    plan = _registered_plan(bound, _ROTATION)
+    if plan.get("stopped"):
+        if plan["obstacles"]:
+            raise TlsError(
+                f"the rotation of {plan['authority']} has stopped before the phase {plan['phase']} as it was to, and that phase could not begin: "
+                f"{'. '.join(plan['obstacles'])}",
+                hint="Remove these obstacles before you continue; all clients and hosts continue to work meanwhile.",
+                code="rotation-incomplete",
+            )
+    elif not plan["idle"]:
+        places = ", ".join(dict.fromkeys(step["name"] for step in plan["steps"]))
+        raise TlsError(
+            f"the rotation of {plan['authority']} is not complete: the phase {plan['phase']} has not reached {places or 'the CA'}",
+            hint="All clients and hosts continue to work. Fix what failed above, and run the same command again.",
+            code="rotation-incomplete",
+        )
+    return {}
+
+
+def adoption(bound: Bound) -> dict[str, t.Any]:
+    """Raise ``adoption-blocked`` where the plan that was shown cannot be carried out."""
+    problems = _registered_plan(bound, _ADOPTION)["problems"]
+    if problems:
+        raise TlsError(
+            f"the adoption cannot be carried out: {' '.join(problems)}",
+            hint="Correct the inventory or the hosts as described, and run the playbook again; nothing was changed.",
+            code="adoption-blocked",
+        )
+    return {}
+
+
+def restore(bound: Bound) -> dict[str, t.Any]:
+    """Raise ``archive-not-named`` unless exactly one archive is named to restore the CA from."""
+    names = ("docker_ca_restore_path", "docker_ca_restore_controller_path")
+    given = [name for name in names if bound[name]]
+    if len(given) != 1:
+        found = "both are set" if given else "neither is set"
+        raise TlsError(
+            f"restoring the CA takes one archive, from {names[0]} or {names[1]}, and {found}",
+            hint=f"Set one of the two: {names[0]} for a file on the CA host, {names[1]} for a file on the controller.",
+            code="archive-not-named",
+        )
+    return {}
+
+
+def _registered_plan(bound: Bound, name: str) -> Mapping:
+    """Return the plan that was registered under ``name``. Raises TlsError ``run-unfinished`` after --start-at-task behind it."""
+    found = bound.raw(name)
+    plan = found.get("plan") if isinstance(found, t.Mapping) else None
+    if not isinstance(plan, t.Mapping):
+        raise TlsError(
+            "this run has made no plan",
+            hint="Run the playbook from its beginning, without --start-at-task and --tags.",
+            code="run-unfinished",
+        )
+    return plan
+
+
 Groups = t.Mapping[str, t.Sequence[str]]
 
 #: Where the plan of site.yml, its second part, that of a revocation, and the plan of a rotation are registered.
@@ -45,13 +133,13 @@ def planned(name: str, groups: Groups, hostvars: Mapping, witness: str = "", pha
         found = _NOTHING.get(name)
     if not witness or not found or witness in found:
         return found
-    in_batches = name in ("change", "revoke_hosts") and _registered("serial", groups, hostvars) != batches.ALL_AT_ONCE
+    in_batches = name in ("change", "revoke_hosts") and _registered("serial", groups, hostvars) != site.ALL_AT_ONCE
     return found if in_batches else [*found, witness]
 
 
 def inventory_is_checked(groups: Groups, hostvars: Mapping) -> bool:
     """Return whether this run has checked the inventory: not after --start-at-task with a later task."""
-    hosts = (ca_place.ca_host(groups), ca_place.CONTROLLER, *(groups.get("docker_hosts") or ()))
+    hosts = (locations.ca_host(groups), locations.CONTROLLER, *(groups.get("docker_hosts") or ()))
     return any(INVENTORY in _written(host, hostvars) for host in hosts)
 
 
@@ -109,11 +197,11 @@ def _unfinished_hosts(groups: Groups, hostvars: Mapping) -> list[str]:
     if incomplete is not None and not incomplete and not problems:
         return []
     ours = [host for name in ("docker_ca", "docker_hosts", "docker_clients") for host in groups.get(name) or []]
-    return list(dict.fromkeys([ca_place.CONTROLLER, *ours]))
+    return list(dict.fromkeys([locations.CONTROLLER, *ours]))
 
 
 def _was_skipped(groups: Groups, hostvars: Mapping) -> bool:
-    hosts = (ca_place.CONTROLLER, *(groups.get("docker_hosts") or ()))
+    hosts = (locations.CONTROLLER, *(groups.get("docker_hosts") or ()))
     found = (_written(host, hostvars).get(REGISTERED) for host in hosts)
     return any(isinstance(one, t.Mapping) and bool(one.get("skipped")) for one in found)
 
@@ -133,7 +221,7 @@ def _plans(groups: Groups, hostvars: Mapping) -> list[t.Any]:
     The controller has it, and with --limit, which may exclude the controller, each host that was inspected. They all have the same, so one
     is read: every play asks, and reading the variables of a host takes milliseconds.
     """
-    written = _written(ca_place.CONTROLLER, hostvars)
+    written = _written(locations.CONTROLLER, hostvars)
     found = [written[each] for each in (REPORT, REVOCATION, REGISTERED, ROTATION) if each in written]
     if found:
         return found

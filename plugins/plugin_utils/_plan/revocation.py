@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of a revocation that the inventory knows: whom it concerns and where.
+"""The plan of a revocation, and names of clients that look alike.
 
 The CA reports the pending revocations (result ``revocations`` of the module authorities, kept by the role docker_ca as
 ``__docker_ca_checked``); without any, every list here is empty and ``site.yml`` does nothing more than usual.
@@ -10,15 +10,63 @@ The CA reports the pending revocations (result ``revocations`` of the module aut
 from __future__ import annotations
 
 import typing as t
+import unicodedata
 from dataclasses import asdict, dataclass, field
 
-from ...module_utils._fleet import access_text
-from .._variables.as_written import as_written
+from ...module_utils._fleet import advice
 from .._variables.binding import Bound
-from .._variables.fleet_variables import INSPECTED, Fleet
-from . import access_lists, ca_place, inspected, inventory, pending_revocations, similar_names
-from .access_lists import admitting
-from .pending_revocations import Pending, is_rolled_back
+from .._variables.fleet_variables import INSPECTED, Fleet, as_written
+from . import access_lists, inspected, inventory, locations
+from .access_lists import Pending, admitting, is_rolled_back
+
+# Letters of Cyrillic and Greek that are written like Latin ones (Unicode Technical Standard 39, confusables), lower case.
+_CONFUSABLES = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u043a\u043c\u0442\u043d\u0432\u04cf\u0431"
+    "\u03b1\u03bf\u03c1\u03bd\u03b9\u03ba\u03c4\u03c5\u03c7\u03b5\u03b3",
+    "aeopcyxijshdqwkmthbl6aopviktuxey",
+)
+
+
+def are_similar(name: str, other: str) -> bool:
+    """Return whether two names differ in case, white space, accents, look-alikes of other alphabets, or by one slip of the keyboard.
+
+    A slip is a letter too many, too few, another or two exchanged. Digits are none: ``ci-1`` and ``ci-2`` are two clients.
+    """
+    one, two = _folded(name), _folded(other)
+    return one == two or _looks_like(one, two) or _is_slip(one, two)
+
+
+def _folded(name: str) -> str:
+    """Return the name without case, white space, accents and invisible characters."""
+    plain = unicodedata.normalize("NFKD", name.casefold()).translate(_CONFUSABLES)
+    kept = "".join(each for each in plain if not each.isspace() and unicodedata.category(each) not in ("Mn", "Cf"))
+    return kept.replace("rn", "m").replace("vv", "w")
+
+
+def _looks_like(one: str, two: str) -> bool:
+    """Return whether an ASCII name and one of the same length share at least half of their characters, and differ where only one has ASCII."""
+    if len(one) != len(two) or one.isascii() == two.isascii():
+        return False
+    different = [(a, b) for a, b in zip(one, two) if a != b]
+    return len(different) * 2 <= len(one) and all(a.isascii() != b.isascii() for a, b in different)
+
+
+def _is_slip(one: str, two: str) -> bool:
+    short, long = sorted((one, two), key=len)
+    if len(short) < 3 or len(long) - len(short) > 1:
+        return False
+    begin = next((at for at, (a, b) in enumerate(zip(short, long)) if a != b), len(short))
+    if len(short) < len(long):
+        return not long[begin].isdigit() and short[begin:] == long[begin + 1 :]
+    changed = short[begin : begin + 2] + long[begin : begin + 2]
+    if short[begin + 1 :] == long[begin + 1 :]:
+        return not (short[begin] + long[begin]).isdigit()
+    return (
+        not any(each.isdigit() for each in changed)
+        and short[begin : begin + 2] == long[begin : begin + 2][::-1]
+        and short[begin + 2 :] == long[begin + 2 :]
+    )
+
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -56,7 +104,7 @@ def plan(bound: Bound, fleet: Fleet) -> dict[str, t.Any]:
         held=list(waiting),
         problems=list(waiting.values()),
         changes=changes(going),
-        revoke_ca=[ca_place.ca_host(groups)] if going else [],
+        revoke_ca=[locations.ca_host(groups)] if going else [],
         revoke_hosts=inspected.hosts_not_refused(hosts, fleet),
     )
     return asdict(planned)
@@ -73,13 +121,13 @@ def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:
 
 def revocations(groups: Groups, hostvars: Mapping) -> list[Mapping]:
     """Return the pending revocations, as the CA reported them in this run."""
-    checked = ca_place.variables_of(hostvars, ca_place.ca_host(groups)).get(CHECKED) or {}
+    checked = locations.variables_of(hostvars, locations.ca_host(groups)).get(CHECKED) or {}
     return list(checked.get("revocations") or [])
 
 
 def listed(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
     """Return by access group the certificates that revocation lists alone refuse, as of this run: ``authority``, ``clients``, ``generations``."""
-    checked = ca_place.variables_of(hostvars, ca_place.ca_host(groups)).get(CHECKED) or {}
+    checked = locations.variables_of(hostvars, locations.ca_host(groups)).get(CHECKED) or {}
     leaving = {each for one in checked.get("revocations") or [] for each in one["generations"]}
     found: dict[str, dict[str, t.Any]] = {}
     for one in checked.get("revoked_certificates") or []:
@@ -104,7 +152,7 @@ def revocation_hosts(groups: Groups, hostvars: Mapping, step: str, predicting: b
         return []
     if step == "hosts":
         return dropping(groups, hostvars, pending)
-    return [ca_place.ca_host(groups) if step == "ca" else "localhost"]
+    return [locations.ca_host(groups) if step == "ca" else "localhost"]
 
 
 def recording_hosts(groups: Groups, hostvars: Mapping, predicting: bool = False) -> list[str]:
@@ -114,16 +162,16 @@ def recording_hosts(groups: Groups, hostvars: Mapping, predicting: bool = False)
     """
     if predicting or not (revocations(groups, hostvars) or listed(groups, hostvars) or continued(groups, hostvars)):
         return []
-    here = [host for host in groups.get("docker_hosts") or [] if pending_revocations.is_reached(host, hostvars)]
-    return [ca_place.CONTROLLER, *(host for host in here if host != ca_place.CONTROLLER)]
+    here = [host for host in groups.get("docker_hosts") or [] if access_lists.is_reached(host, hostvars)]
+    return [locations.CONTROLLER, *(host for host in here if host != locations.CONTROLLER)]
 
 
 def continued(groups: Groups, hostvars: Mapping) -> list[Pending]:
     """Return the revocations of earlier runs that this run may complete, because it has reached one of their hosts."""
     return [
         one
-        for one in pending_revocations.pending(_answer(groups, hostvars), groups, hostvars)
-        if any(pending_revocations.is_reached(host, hostvars) for host in one.hosts)
+        for one in access_lists.pending(_answer(groups, hostvars), groups, hostvars)
+        if any(access_lists.is_reached(host, hostvars) for host in one.hosts)
     ]
 
 
@@ -135,7 +183,7 @@ def dropping(groups: Groups, hostvars: Mapping, pending: t.Sequence[Mapping]) ->
 
 def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
     """Return the CA's answer in this run: from the role docker_ca, otherwise from another role that has read the authorities."""
-    checked = ca_place.variables_of(hostvars, ca_place.ca_host(groups)).get(CHECKED) or {}
+    checked = locations.variables_of(hostvars, locations.ca_host(groups)).get(CHECKED) or {}
     if "authorities" in checked:
         return t.cast(Mapping, checked)
     for host in ["localhost", *(groups.get("docker_hosts") or [])]:
@@ -169,7 +217,7 @@ def incomplete_revocations(groups: Groups, hostvars: Mapping, predicting: bool =
     found = [
         Incomplete(
             f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can connect with certificates of {', '.join(one['generations'])} on "
-            f"{access_text.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
+            f"{advice.named(admitting(groups, hostvars, [one['authority']])) or 'no host of the inventory'}. This run was limited to some hosts "
             f"or tasks (--limit, --tags), so the revocation {begun}.",
             "Run portcullis.docker_tls.site for the whole inventory, without --limit and --tags.",
         )
@@ -195,12 +243,12 @@ def _not_reached(groups: Groups, hostvars: Mapping) -> list[Incomplete]:
     found = []
     for one in listed(groups, hostvars):
         hosts = admitting(groups, hostvars, [one["authority"]])
-        outside = [host for host in hosts if not ca_place.variables_of(hostvars, host).get(INSPECTED)]
+        outside = [host for host in hosts if not locations.variables_of(hostvars, host).get(INSPECTED)]
         if outside:
             found.append(
                 Incomplete(
                     f"REVOKED, AND STILL ADMITTED: {', '.join(one['clients'])} can connect with certificates of {', '.join(one['generations'])} on "
-                    f"{access_text.named(outside)}, which this run does not include. The revocation list refuses them on the other hosts.",
+                    f"{advice.named(outside)}, which this run does not include. The revocation list refuses them on the other hosts.",
                     "Run portcullis.docker_tls.site without --limit and --tags.",
                 )
             )
@@ -210,12 +258,12 @@ def _not_reached(groups: Groups, hostvars: Mapping) -> list[Incomplete]:
 def _not_completed(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Incomplete]:
     """Return each revocation of an earlier run that is not known to be complete on a host which this run does not include."""
     found = []
-    for one in pending_revocations.pending(answer, groups, hostvars):
-        outside = [host for host in one.hosts if not ca_place.variables_of(hostvars, host).get(INSPECTED)]
+    for one in access_lists.pending(answer, groups, hostvars):
+        outside = [host for host in one.hosts if not locations.variables_of(hostvars, host).get(INSPECTED)]
         if outside:
             found.append(
                 Incomplete(
-                    f"REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of {one.client} that {access_text.named(outside)} "
+                    f"REVOKED, AND PERHAPS STILL ADMITTED: no run has verified since the revocation of {one.client} that {advice.named(outside)} "
                     f"{'refuses' if len(outside) == 1 else 'refuse'} its certificate of {one.generation}, and this run does not include "
                     f"{'it' if len(outside) == 1 else 'them'}.",
                     "Run portcullis.docker_tls.site without --limit and --tags. Remove a host that no longer exists from the inventory.",
@@ -239,7 +287,7 @@ def _misspelt(answer: Mapping, groups: Groups, hostvars: Mapping) -> list[Incomp
     certified = {str(one["client"]) for one in answer.get("unlisted") or []}
     found = []
     for name in unknown:
-        alike = sorted(other for other in certified | listed_names if similar_names.are_similar(str(name), other))
+        alike = sorted(other for other in certified | listed_names if are_similar(str(name), other))
         if alike:
             have = [other for other in alike if other in certified]
             which = (

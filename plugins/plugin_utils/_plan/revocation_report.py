@@ -9,9 +9,8 @@ import typing as t
 from dataclasses import dataclass
 
 from .._variables.fleet_variables import INSPECTED
-from . import access_lists, ca_place, inventory, pending_revocations
-from .access_lists import admitting
-from .pending_revocations import checked_lists, is_rolled_back, is_verified
+from . import access_lists, inventory, locations
+from .access_lists import admitting, is_rolled_back, is_verified, lists_after_run
 from .revocation import LISTED, REFUSED, continued, listed, revocations
 
 Mapping = t.Mapping[str, t.Any]
@@ -40,7 +39,7 @@ def rows(groups: Groups, hostvars: Mapping) -> list[Row]:
     machines = groups.get("docker_clients") or []
     for one in revocations(groups, hostvars):
         for host in ["localhost", *(machine for machine in machines if machine != "localhost")]:
-            found += _member_rows(host, one, ca_place.variables_of(hostvars, host), machines)
+            found += _member_rows(host, one, locations.variables_of(hostvars, host), machines)
     return found
 
 
@@ -68,11 +67,11 @@ def outcomes(groups: Groups, hostvars: Mapping) -> list[Outcome]:
 def _by_authority(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outcome]:
     gone = ", ".join(one["generations"])
     for host in admitting(groups, hostvars, [one["authority"]]):
-        verification = ca_place.variables_of(hostvars, host).get("docker_daemon_verification") or {}
+        verification = locations.variables_of(hostvars, host).get("docker_daemon_verification") or {}
         names = {f"{REFUSED}{identifier}" for identifier in one["generations"]}
         passed = {check["check"] for check in verification.get("checks") or [] if check["passed"]}
         done = names <= passed and bool(verification.get("passed"))
-        variables = ca_place.variables_of(hostvars, host)
+        variables = locations.variables_of(hostvars, host)
         admits, why = _admits(variables, names), _why_unchanged(variables)
         for who in one["clients"]:
             detail = f"{who} is shut out, {gone} is refused" if done else f"{admits} {who}: {why}"
@@ -82,8 +81,8 @@ def _by_authority(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator
 def _by_list(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outcome]:
     """Yield for each host that admits a group whether its proxy checks the lists with the revoked certificates."""
     for host in admitting(groups, hostvars, [one["authority"]]):
-        variables = ca_place.variables_of(hostvars, host)
-        done = set(one["generations"]) <= set(checked_lists(variables)) and is_verified(variables)
+        variables = locations.variables_of(hostvars, host)
+        done = set(one["generations"]) <= set(lists_after_run(variables)) and is_verified(variables)
         checks = (variables.get("docker_daemon_verification") or {}).get("checks") or []
         name = f"{LISTED}{one['authority']}"
         tried = any(check["check"] == name for check in checks)
@@ -96,13 +95,13 @@ def _by_list(one: Mapping, groups: Groups, hostvars: Mapping) -> t.Iterator[Outc
             yield Outcome(host, who, tuple(one["generations"]), done, detail)
 
 
-def _continued(one: pending_revocations.Pending, hostvars: Mapping) -> t.Iterator[Outcome]:
+def _continued(one: access_lists.Pending, hostvars: Mapping) -> t.Iterator[Outcome]:
     """Yield for each host of this run whether it refuses a client that an earlier run has revoked."""
     for host in one.hosts:
-        variables = ca_place.variables_of(hostvars, host)
+        variables = locations.variables_of(hostvars, host)
         if not variables.get(INSPECTED):
             continue
-        done = pending_revocations.refuses(one, variables)
+        done = access_lists.refuses(one, variables)
         text = f"{one.client} is shut out, its certificate of {one.generation} is refused"
         why = _why_unlisted(variables) if one.trusted else _why_unchanged(variables)
         detail = text if done else f"{PERHAPS} {one.client}: {why}"
@@ -145,7 +144,7 @@ def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Contai
     members = {client["name"] for client in inventory.present_clients(clients) if _group(client) == one["authority"]}
     result = variables.get("__docker_client_cert_installed") or {}
     # The controller is always reached; a run that stops does not come to its bundles.
-    here = host == ca_place.CONTROLLER
+    here = host == locations.CONTROLLER
     not_come_to = "the run has not come to the bundles there" if here else "the host was not reached"
     installed = {bundle["id"]: bundle for bundle in result.get("bundles") or []}
     for bundle in inventory.client_bundles(host, {host: variables}, clients, machines):

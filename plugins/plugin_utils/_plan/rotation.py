@@ -22,7 +22,14 @@ from datetime import timedelta
 from ...module_utils import _time
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import access_lists, batches, ca_place, inventory, revocation, status
+from . import (
+    access_lists,
+    inventory,
+    locations,
+    revocation,
+    site,
+    status,
+)
 
 Mapping = t.Mapping[str, t.Any]
 Groups = t.Mapping[str, t.Sequence[str]]
@@ -53,14 +60,14 @@ class RotationPlays:
     rotate_machines: list[str] = field(default_factory=list)
     rotate_hosts: list[str] = field(default_factory=list)
     rotate_inspect: list[str] = field(default_factory=list)
-    serial: t.Any = batches.ALL_AT_ONCE
+    serial: t.Any = site.ALL_AT_ONCE
     ca_changes: list[dict[str, t.Any]] = field(default_factory=list)
     obstacles: list[str] = field(default_factory=list)
     stopped: bool = False
 
 
 def rotation(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
-    """Return where a rotation is and its next phase: the plan of ``_rotation/text.py``, RotationPlays, and ``lines``, the same as text.
+    """Return where a rotation is and its next phase: the plan of ``_rotation/phases.py``, RotationPlays, and ``lines``, the same as text.
 
     In: the variables of a task that runs after everything was read; ``settings``: ``authority`` (a name, or V(all)), ``again_after``, ``execute``,
     ``stop_after``, the last phase of this run, and ``forced``, phases whose obstacles were accepted.
@@ -71,7 +78,7 @@ def rotation(bound: Bound, fleet: Fleet, settings: Mapping) -> dict[str, t.Any]:
     held = (bound.raw(LEDGER) or {}).get("entries") or []
     plan, plans, lines = decide(read, authorities, held, revoked_names(bound.groups(), fleet), settings)
     stopped = settings["execute"] and plan["stopped"]
-    serial = bound.get(batches.VARIABLE) or batches.daemon_serial(bound.groups(), fleet)
+    serial = bound.get(site.VARIABLE) or site.daemon_serial(bound.groups(), fleet)
     plays = RotationPlays(
         phase=plan["phase"],
         serial=serial,
@@ -89,7 +96,7 @@ def places(active: t.Collection[str], groups: Groups, fleet: Mapping) -> dict[st
     ``active``: the hosts that are still in the play. What earlier plays have read of the others does not count: they failed, were not
     reached, or are excluded by --limit.
     """
-    everybody = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or []), ca_place.CONTROLLER]
+    everybody = [*(groups.get("docker_hosts") or []), *(groups.get("docker_clients") or []), locations.CONTROLLER]
     found = status.fleet(list(dict.fromkeys(everybody)), groups, fleet, {}, {})
     for one in found["hosts"]:
         if one["name"] not in active or one["stored"] is None:
@@ -122,16 +129,16 @@ def decide(
 ) -> tuple[dict[str, t.Any], dict[str, dict[str, t.Any]], list[str]]:
     """Ask the endpoints, and return the plan of the phase that is due, the plan of each authority by its name, and the text."""
     # Not at the top: every run of site.yml loads this file, and these take 0.07 s.
-    from ...module_utils._fleet import collect_endpoints, inputs
-    from ...module_utils._rotation import all_phases, phases, text
+    from ...module_utils._fleet import collect
     from ...module_utils._rotation import inputs as rotation_inputs
+    from ...module_utils._rotation import phases
 
     again = settings["again_after"].strip()
     wait = timedelta(0) if again == "0s" else _time.parse_duration(again, "docker_rotate_ca_again_after")
-    limits = collect_endpoints.ProbeLimits(_TIMEOUT, _CONNECTIONS)
-    served = collect_endpoints.probe([inputs.endpoint(host["endpoint"]) for host in read["hosts"]], limits)
-    hosts = [inputs.host(host, served) for host in read["hosts"]]
-    clients = [inputs.client(client) for client in read["clients"]]
+    limits = collect.ProbeLimits(_TIMEOUT, _CONNECTIONS)
+    served = collect.probe([collect.endpoint(host["endpoint"]) for host in read["hosts"]], limits)
+    hosts = [collect.host(host, served) for host in read["hosts"]]
+    clients = [collect.client(client) for client in read["clients"]]
     wanted, executing, now = settings["authority"], settings["execute"], _time.utc_now()
     ours = [name for name, one in authorities.items() if not one.get("external")]
     names = (ours or list(authorities)) if wanted == ALL else [wanted]
@@ -140,17 +147,17 @@ def decide(
         for name in sorted(names, key=lambda name: (name != phases.SERVER, name))
     ]
     if wanted == ALL:
-        plans = all_phases.decide(situations)
-        plan, lines = all_phases.to_dict(plans), all_phases.render(situations, plans, executing=executing)
+        plans = phases.decide_all(situations)
+        plan, lines = phases.all_to_dict(plans), phases.render_all(situations, plans, executing=executing)
     else:
         plans = [phases.decide(situations[0])]
-        plan, lines = text.to_dict(plans[0]), text.render(situations[0], plans[0], executing=executing)
+        plan, lines = phases.to_dict(plans[0]), phases.render(situations[0], plans[0], executing=executing)
     stopped = phases.is_after(plan["phase"], settings["stop_after"])
     if stopped and executing:
-        lines += text.stopped(
+        lines += phases.stopped(
             wanted, plan["phase"], settings["stop_after"], _clients(clients, wanted), everything=wanted == ALL
         )
-    return {**plan, "stopped": stopped}, {one.name: text.to_dict(one) for one in plans}, lines
+    return {**plan, "stopped": stopped}, {one.name: phases.to_dict(one) for one in plans}, lines
 
 
 def _clients(clients: t.Iterable[t.Any], wanted: str) -> list[str]:
@@ -161,12 +168,12 @@ def _clients(clients: t.Iterable[t.Any], wanted: str) -> list[str]:
 
 def hosts(plan: Mapping, groups: Groups) -> dict[str, list[str]]:
     """Return the hosts of the plays of the phase that is due."""
-    controller = ca_place.CONTROLLER
+    controller = locations.CONTROLLER
     machines = groups.get("docker_clients") or []
     inspected = [controller, *(groups.get("docker_hosts") or []), *machines]
     return {
         "rotate": [controller],
-        "rotate_ca": [ca_place.ca_host(groups)],
+        "rotate_ca": [locations.ca_host(groups)],
         "rotate_bundles": [host for host in plan["bundle_hosts"] if host == controller],
         "rotate_machines": [host for host in plan["bundle_hosts"] if host != controller or host in machines],
         "rotate_hosts": list(plan["hosts"]),

@@ -15,10 +15,10 @@ from .._remote import failures
 from .._validate import preflight
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
-from . import ca_place, inventory
-from .ca_place import CONTROLLER
-from .ca_place import variables_of as _variables
-from .revoked_bundles import revoked_bundles
+from . import inventory, locations
+from .inventory import revoked_bundles
+from .locations import CONTROLLER
+from .locations import variables_of as _variables
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -123,8 +123,8 @@ def fleet(
 
 def ca(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, result: Mapping) -> dict[str, t.Any]:
     """Return what became of reading the authorities."""
-    host = ca_place.ca_host(groups)
-    place = {"host": host, "path": ca_place.ca_directory(host, groups, hostvars)}
+    host = locations.ca_host(groups)
+    place = {"host": host, "path": locations.ca_directory(host, groups, hostvars)}
     if "authorities" in result:
         found = result["authorities"]
         unwanted = [*(result.get("revoked") or []), *(result.get("unlisted") or [])]

@@ -9,11 +9,10 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ...module_utils._errors import TlsError
-from ...module_utils._proxy.presets import FULL
-from .._client_files import given_client
-from .._variables.as_written import is_true
+from ...module_utils._proxy.rights import FULL
+from .._client_files import session
 from .._variables.binding import Bound
-from .._variables.fleet_variables import Fleet
+from .._variables.fleet_variables import Fleet, is_true
 from . import access_lists, inventory, issuer_settings, options, revocation
 
 Mapping = t.Mapping[str, t.Any]
@@ -106,7 +105,7 @@ def _listed_groups(fleet: Fleet, hosts: t.Iterable[str]) -> list[str]:
 
 def _given(variables: t.Any) -> Mapping:
     """Return docker_daemon_verify_clients of a host: by access group the files of a client for verifications."""
-    found = variables.get(given_client.VARIABLE)
+    found = variables.get(session.VARIABLE)
     return found if isinstance(found, t.Mapping) else {}
 
 

@@ -27,13 +27,12 @@ from ansible.release import __version__ as RUNNING
 from ...module_utils._argument_specs import CRYPTOGRAPHY_PACKAGE
 from ...module_utils._errors import TlsError
 from .. import _bytecode  # noqa: F401  What is imported from here on is not compiled in every run.
-from .._validate import ansible_runtime
+from .._validate import surroundings
 from .._variables import binding
 from .._variables.fleet_variables import Fleet
-from . import controller, host_timeout, local, packages, pipelining, time_limit
-from .accept import accept
+from . import failures, local, packages, program
 from .answer_schema import Misshapen
-from .answers import REJECTED
+from .answers import REJECTED, accept
 from .failures import failure, of_error, rejection
 
 Result = dict[str, t.Any]
@@ -67,17 +66,17 @@ class ModuleAction(ActionBase):
 
     _always_pipelined = False
     #: The limit of the present wait, or the last one.
-    _limit: host_timeout.HostTimeout
+    _limit: failures.HostTimeout
     _gave_up = False
 
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> Result:
         """Return the module's result."""
         super().run(tmp, task_vars)
         del tmp
-        too_old = ansible_runtime.version_problem(RUNNING)
+        too_old = surroundings.version_problem(RUNNING)
         if too_old:
-            return failure(too_old, ansible_runtime.VERSION_HINT, ansible_runtime.VERSION_CODE)
-        controller.keep_account(self, task_vars or {})
+            return failure(too_old, surroundings.VERSION_HINT, surroundings.VERSION_CODE)
+        local.keep_account(self, task_vars or {})
         arguments = dict(self._task.args)
         role = arguments.pop("role", "")
         if role:
@@ -95,9 +94,9 @@ class ModuleAction(ActionBase):
         package = arguments.pop("cryptography_package", CRYPTOGRAPHY_PACKAGE)
         try:
             return self.run_module(arguments, package, task_vars or {})
-        except time_limit.TimeLimitExceeded:
+        except failures.TimeLimitExceeded:
             self._gave_up = True
-            return host_timeout.failure(self._limit)
+            return failures.timeout_failure(self._limit)
         except TlsError as error:
             return of_error(error)
 
@@ -105,9 +104,9 @@ class ModuleAction(ActionBase):
     def waiting(self, arguments: t.Mapping[str, t.Any], task_vars: Result, purpose: str = "") -> t.Iterator[None]:
         """Set the time limit for this block's wait on the host, which ``run`` reports. ``purpose``: if it differs from the module's."""
         role = str(getattr(getattr(self._task, "_role", None), "_role_name", "") or "")
-        limit = host_timeout.host_timeout(self.MODULE, role, arguments, task_vars, self._templar.template)
+        limit = failures.host_timeout(self.MODULE, role, arguments, task_vars, self._templar.template)
         self._limit = dataclasses.replace(limit, purpose=purpose, begun="") if purpose else limit
-        with time_limit.time_limit(self._limit.seconds):
+        with failures.time_limit(self._limit.seconds):
             yield
 
     def cleanup(self, force: bool = False) -> None:
@@ -144,7 +143,7 @@ class ModuleAction(ActionBase):
         if rejected:
             return rejection(rejected)
         if self.OPERATOR and not arguments.get("operator"):
-            arguments["operator"] = controller.user()
+            arguments["operator"] = local.user()
         outcome = self.execute(self.MODULE, arguments, task_vars)
         return packages.with_library(self, outcome, arguments, package, task_vars)
 
@@ -155,7 +154,7 @@ class ModuleAction(ActionBase):
         """
         main = self.MAIN if module == self.MODULE else self.MORE.get(module)
         secret = self.secret(arguments)
-        obstacle = pipelining.obstacle(self._connection) if secret else None
+        obstacle = program.obstacle(self._connection) if secret else None
         if obstacle is not None:
             found, advice = obstacle
             message = f"{secret} cannot be sent safely: {found} does not allow pipelining, so Ansible would write it into a file on the host"
@@ -197,7 +196,7 @@ class ModuleAction(ActionBase):
     def _pipelined(self) -> t.Iterator[None]:
         self._always_pipelined = True
         try:
-            with pipelining.switched_on(self._connection):
+            with program.switched_on(self._connection):
                 yield
         finally:
             self._always_pipelined = False

@@ -14,13 +14,13 @@ from ansible.release import __version__ as RUNNING
 
 from ...module_utils._ca import layout
 from ...module_utils._errors import TlsError
-from ...module_utils._fleet import access_text
-from .._client_files import given_client
-from .._plan import access_lists, batches, bundle_places, ca_place, issuer_settings
-from .._remote import host_timeout, packages
+from ...module_utils._fleet import advice
+from .._client_files import session
+from .._plan import access_lists, issuer_settings, locations, site
+from .._remote import failures, packages
 from .._variables import binding
-from .._variables.as_written import as_written, is_computed, variable
-from . import ansible_runtime, paths, secret_templates
+from .._variables.fleet_variables import as_written, is_computed, variable
+from . import surroundings, written_values
 
 Mapping = t.Mapping[str, t.Any]
 OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "docker_daemon_")
@@ -38,16 +38,16 @@ def inventory_problems(
     In: the ``groups`` and ``hostvars`` of the play. Looked at: the group docker_ca, the clients and their groups, the groups that each
     host admits, the users of the client machines. ``predicting``: in check mode, which needs no passphrase where nothing is due.
     """
-    too_old = ansible_runtime.version_problem(RUNNING)
+    too_old = surroundings.version_problem(RUNNING)
     if too_old:
-        return [f"{too_old}. {ansible_runtime.VERSION_HINT}"]
+        return [f"{too_old}. {surroundings.VERSION_HINT}"]
     authorities = list(groups.get("docker_ca") or [])
     several = ca_host_problems(groups)
     if several:
         return several
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
-    lost = ansible_runtime.awx_problems(as_written(hostvars, place), authorities)
+    lost = surroundings.awx_problems(as_written(hostvars, place), authorities)
     if lost:
         return lost
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
@@ -64,7 +64,7 @@ def inventory_problems(
         *_issuer_problems(groups, hostvars, place, known),
         *([] if predicting else _passphrase_problems(place, hostvars, known)),
         *_role_problems("docker_ca", place, everywhere),
-        *_role_problems("docker_client_cert", "localhost", ca_place.variables_of(hostvars, "localhost")),
+        *_role_problems("docker_client_cert", "localhost", locations.variables_of(hostvars, "localhost")),
         *(
             problem
             for each in lists
@@ -81,19 +81,19 @@ def inventory_problems(
     ]
     if misshapen:  # what follows reads these variables
         return list(dict.fromkeys(misshapen))
-    serials = {host: variable(hostvars, host, batches.VARIABLE, variables) for host, variables in written.items()}
+    serials = {host: variable(hostvars, host, site.VARIABLE, variables) for host, variables in written.items()}
     found = [
         *unread,
         *(problem for each in lists for problem in _client_problems(each, known)),
-        *paths.problems(
+        *written_values.path_problems(
             hostvars, _with_others(written, hostvars, [place, "localhost", *(groups.get("docker_clients") or [])])
         ),
         *access_lists.contradictions(groups, hostvars, lists),
         *issuer_settings.not_revocable(
-            ca_place.variables_of(hostvars, "localhost").get(issuer_settings.CLIENT_VARIABLE),
+            locations.variables_of(hostvars, "localhost").get(issuer_settings.CLIENT_VARIABLE),
             (one for each in lists for one in each.entries()),
         ),
-        *batches.serial_problems(serials),
+        *site.serial_problems(serials),
         *_simple_problems([place, "localhost", *written, *(groups.get("docker_clients") or [])], hostvars),
         *(problem for host in written for problem in _host_problems(host, hostvars, written[host], known)),
         *(
@@ -129,12 +129,12 @@ def secret_problems(
 
     ``written``: variables of the Docker hosts as they are written, where the caller has read them.
     """
-    hosts = {ca_place.ca_host(groups), ca_place.CONTROLLER, *(groups.get("docker_clients") or [])}
+    hosts = {locations.ca_host(groups), locations.CONTROLLER, *(groups.get("docker_clients") or [])}
     hosts |= set(() if written is not None else groups.get("docker_hosts") or ())
     known = {**{host: as_written(hostvars, host) for host in sorted(hosts) if host in hostvars}, **(written or {})}
     found: dict[str, str] = {}
     for host, variables in known.items():
-        for problem in secret_templates.problems(variables, host):
+        for problem in written_values.secret_problems(variables, host):
             found.setdefault(problem.partition(f" of {host} ")[0], problem)
     return list(found.values())
 
@@ -149,12 +149,12 @@ def _issuer_problems(
             {host: as_written(hostvars, host).get(name) for host in hosts if host in hostvars}, name
         )
     where = next((host for host in hosts if host in hostvars), place)
-    variables = ca_place.variables_of(hostvars, where)
+    variables = locations.variables_of(hostvars, where)
     yield from issuer_settings.problems(
         variables.get(issuer_settings.SERVER_VARIABLE), variables.get(issuer_settings.CLIENT_VARIABLE), known
     )
     for name in (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE):
-        yield from paths.of_issuers(name, variables.get(name))
+        yield from written_values.of_issuers(name, variables.get(name))
 
 
 def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) -> t.Iterator[str]:
@@ -162,7 +162,7 @@ def _passphrase_problems(place: str, hostvars: Mapping, known: t.Sequence[str]) 
 
     None is needed where other issuers sign everything.
     """
-    variables = ca_place.variables_of(hostvars, place)
+    variables = locations.variables_of(hostvars, place)
     names = (issuer_settings.SERVER_VARIABLE, issuer_settings.CLIENT_VARIABLE)
     if not issuer_settings.needs_ca(issuer_settings.declared(*(variables.get(name) for name in names)), known):
         return
@@ -223,7 +223,7 @@ def _fact_problems(host: str, variables: Mapping) -> t.Iterator[str]:
 def _simple_problems(hosts: t.Iterable[str], hostvars: Mapping) -> t.Iterator[str]:
     """Name limits of waiting that are not numbers of seconds, and packages that are not names: a host's failure in the middle would be late."""
     checks = {
-        **dict.fromkeys(host_timeout.VARIABLES, host_timeout.why_invalid),
+        **dict.fromkeys(failures.VARIABLES, failures.why_invalid),
         **dict.fromkeys(packages.VARIABLES, packages.why_invalid),
     }
     for host in hosts:
@@ -241,7 +241,7 @@ def _client_problems(found: access_lists.ClientList, known: t.Sequence[str]) -> 
     if not isinstance(clients, (list, tuple)) or not all(
         isinstance(one, t.Mapping) and one.get("name") for one in clients
     ):
-        yield f"{where}: every entry needs a name ({access_text.named(found.hosts)})."
+        yield f"{where}: every entry needs a name ({advice.named(found.hosts)})."
         return
     numbers = [client["name"] for client in clients if not isinstance(client["name"], str)]
     if numbers:
@@ -252,11 +252,11 @@ def _client_problems(found: access_lists.ClientList, known: t.Sequence[str]) -> 
         if count > 1:
             yield f"{where}: {count} clients are named {name!r}. Give each client a name of its own."
     for client in clients:
-        problem = bundle_places.why_no_directory(client["name"])
+        problem = locations.why_no_directory(client["name"])
         if problem:
             yield (
                 f"{where}: the name of the client {client['name']!r} {problem}, and its bundle is in a directory of that name "
-                f"({access_text.named(found.hosts)}). Write a name without / and control characters that does not begin with - or ~, "
+                f"({advice.named(found.hosts)}). Write a name without / and control characters that does not begin with - or ~, "
                 "for example ops-alice."
             )
         state = client.get("state", "present")
@@ -300,7 +300,7 @@ def _host_problems(host: str, hostvars: Mapping, variables: Mapping, known: t.Se
                 f"{host}: docker_daemon_access_groups admits {group!r}, "
                 f"which docker_ca_access_groups ({', '.join(known)}) does not have. Add it there or correct the name."
             )
-    yield from given_client.problems(variable(hostvars, host, given_client.VARIABLE, variables), known)
+    yield from session.problems(variable(hostvars, host, session.VARIABLE, variables), known)
 
 
 def _machine_problems(host: str, hostvars: Mapping, clients: t.Sequence[Mapping]) -> t.Iterator[str]:

@@ -19,9 +19,8 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._plan import ca_place
-from .as_written import as_written, has_template
-from .fleet_variables import Fleet, given_by_the_play
+from .._plan import locations
+from .fleet_variables import Fleet, as_written, given_by_the_play, has_template
 
 Variables = t.Mapping[str, t.Any]
 
@@ -168,13 +167,13 @@ class Bound:
 _COMPUTED: dict[str, t.Callable[[Bound], t.Any]] = {
     **dict.fromkeys(
         ("docker_server_cert_ca_host", "docker_daemon_ca_host", "docker_client_cert_ca_host"),
-        lambda bound: ca_place.ca_host(bound.groups()),
+        lambda bound: locations.ca_host(bound.groups()),
     ),
     # This is not the default of docker_client_cert_clients: the default client is not a reason to compare.
     "docker_ca_clients": lambda bound: (
         bound["docker_client_cert_clients"] if bound.is_given("docker_client_cert_clients") else []
     ),
-    "docker_ca_path": lambda bound: ca_place.ca_directory(str(bound["inventory_hostname"]), bound.groups()),
+    "docker_ca_path": lambda bound: locations.ca_directory(str(bound["inventory_hostname"]), bound.groups()),
     "docker_daemon_certificate_path": lambda bound: bound["docker_server_cert_path"],
 }
 

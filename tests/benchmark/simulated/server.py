@@ -49,9 +49,7 @@ def preload(collections: list[str]) -> None:
 
 def preload_inspection() -> None:
     """Load what comes with the inspection of our host_state, a program with its own modules in it, by asking it about nothing."""
-    program = importlib.import_module(
-        "ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.inspection"
-    )
+    program = importlib.import_module("ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.programs")
     with contextlib.redirect_stdout(io.StringIO()) as said:
         execute(program.INSPECTION.script({"requests": [], "endpoint": None, "prepare": False}))
     if (program.answer(said.getvalue()) or {}).get("current") is not True:

@@ -14,11 +14,11 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs_host import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs import (
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import access, generations, layout, revocation
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import access, layout, revocation, stages
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import host_state, journal
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import request_names
@@ -142,12 +142,12 @@ def test_certificate_comes_about_in_the_order_of_the_page(
 #: Steps that this machine of the tests does itself, and those of another process.
 ELSEWHERE = [
     "_endpoint/verify_local.py:verify",
-    "_endpoint/confirm_timer.py:arm",
+    "_endpoint/machine.py:arm",
     "_endpoint/rollback_guard.py:settle",
     "_plan/verification.py:clients",
     "_plan/verification.py:endpoint",
     "_endpoint/verify_remote.py:verify",
-    "_remote/endpoint_change.py:confirm_command",
+    "_remote/programs.py:confirm_command",
 ]
 RECOVERY, CONFIRM = "_endpoint/rollback.py:roll_back", "_endpoint/endpoint.py:_confirm"
 
@@ -176,7 +176,7 @@ def test_change_that_is_not_verified_is_rolled_back_in_the_order_of_the_page(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted, called = change(world, monkeypatch, "unverified")
-    ending = ["_endpoint/transaction.py:decide", "_endpoint/commit.py:commit", "_endpoint/report.py:report"]
+    ending = ["_endpoint/transaction.py:decide", "_endpoint/rollback.py:commit", "_endpoint/report.py:report"]
     check_order(wanted, called, [*ELSEWHERE, CONFIRM, *ending])
 
 
@@ -223,9 +223,9 @@ def test_ca_revokes_by_a_new_generation_in_the_order_of_the_page(ca: pathlib.Pat
         assert sign(ca, client_request("probe", request_content=csr(3)), now=NOW + timedelta(hours=1)).signed
         place = layout.ca_directory(str(ca))
         context = call_context(NOW + timedelta(hours=2))
-        generations.change(place, spec("clients"), "retired", None, context, predict=False)
+        stages.change(place, spec("clients"), "retired", None, context, predict=False)
         record(ca)
-    check_order(on_the_ca_host("Revocation", 2), called, ["_ca/generations.py:sign"])
+    check_order(on_the_ca_host("Revocation", 2), called, ["_ca/stages.py:sign"])
 
 
 def test_rotation_is_planned_in_the_order_of_the_page() -> None:

@@ -74,7 +74,7 @@ def test_values_of_a_failure_are_documented_once() -> None:
 
 
 def test_every_module_has_one_action_plugin_its_own_or_the_shared_one() -> None:
-    """The answer of a module without one would not be checked (plugin_utils/_remote/accept.py)."""
+    """The answer of a module without one would not be checked (plugin_utils/_remote/answers.py)."""
     runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())
     routed = runtime["plugin_routing"]["modules"]
     own = {path.stem for path in (ROOT / "plugins/action").glob("*.py")} - {"module"}

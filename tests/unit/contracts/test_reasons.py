@@ -9,7 +9,7 @@ import ast
 import re
 import typing as t
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output.reasons import WORDS
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output.run_output import WORDS
 from support.contracts.documentation import ROOT
 
 _CODE = re.compile(r"[a-z]+(-[a-z0-9]+)+")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 portcullis.docker_tls contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report for the textfile collector of Prometheus' node_exporter.
+"""The status report as metrics of Prometheus, and its files on a disk.
 
 Text format 0.0.4: HELP and TYPE before a metric's samples, no timestamps at samples (the collector refuses them). Labels
 are what stays the same when a certificate is renewed, so no serials and no fingerprints.
@@ -9,11 +9,15 @@ are what stays the same when a certificate is renewed, so no serials and no fing
 
 from __future__ import annotations
 
+import os
 import typing as t
+from dataclasses import dataclass
 
+from ... import _files
+from ..._errors import TlsError
 from .. import assess_host
 from ..model import READ, Certificate, CertificateStatus, Report
-from . import json_file
+from . import report_text
 
 Labels = tuple[tuple[str, str], ...]
 Samples = list[tuple[Labels, float]]
@@ -40,7 +44,7 @@ def render(report: Report) -> str:
     """Return the text of the ``.prom`` file."""
     found: dict[str, t.Iterable[tuple[Labels, float]]] = {
         "docker_tls_report_timestamp_seconds": [((), report.now.timestamp())],
-        "docker_tls_status": ((labels, json_file.EXIT_CODES[level]) for labels, level in _levels(report)),
+        "docker_tls_status": ((labels, report_text.EXIT_CODES[level]) for labels, level in _levels(report)),
         "docker_tls_problem": _problems(report),
         "docker_tls_certificate_not_after_timestamp_seconds": (
             (labels, one.view.not_after.timestamp()) for labels, one in _certificates(report)
@@ -56,7 +60,7 @@ def render(report: Report) -> str:
         "docker_tls_served_is_stored": (
             ((("host", one.facts.name),), same)
             for one in report.hosts
-            if (same := json_file.served_is_stored(one)) is not None
+            if (same := report_text.served_is_stored(one)) is not None
         ),
         "docker_tls_unwanted_client_certificate_hosts": (
             ((*_certificate_labels(one), ("reason", one.facts.reason)), len(one.opens)) for one in report.certificates
@@ -135,3 +139,66 @@ def _text(name: str, help_text: str, samples: Samples) -> str:
 def _escape(text: str) -> str:
     """Escape a label's value (Prometheus exposition formats, "Comments, help text, and type information")."""
     return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+MODE = "0644"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file to write. ``shown`` is False where a diff of its content is not readable (a page's HTML)."""
+
+    path: str
+    content: str
+    shown: bool = True
+
+
+def parse_mode(text: str) -> int:
+    """Return the mode of files, as ``0644``. Raises TlsError ``mode-invalid``."""
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0o400 <= mode <= 0o777:
+        raise TlsError(
+            f"file_mode is {text!r}, which is not a mode of a file",
+            hint='Write for example "0644".',
+            code="mode-invalid",
+        )
+    return mode
+
+
+def check_directory(path: str) -> None:
+    """Raise TlsError ``directory-missing`` where the directory for the file ``path`` does not exist."""
+    directory = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(directory):
+        raise TlsError(
+            f"{path} cannot be written: there is no directory {directory}",
+            hint="Make the directory, or name a path in one that exists.",
+            code="directory-missing",
+        )
+
+
+def write(outputs: t.Iterable[Output], mode: int, *, check_mode: bool) -> tuple[bool, list[dict[str, str]]]:
+    """Write the outputs that differ from the existing files; return whether any did, and the diffs.
+
+    Raises TlsError ``directory-missing``, ``file-unwritable`` or ``file-unreadable``.
+    """
+    diffs = []
+    for output in outputs:
+        check_directory(output.path)
+        data = output.content.encode("utf-8")
+        before = _files.read_bytes_or_none(output.path)
+        if before == data:
+            continue
+        diffs.append(_diff(output, before))
+        if not check_mode:
+            _files.write_atomic(output.path, data, mode)
+    return bool(diffs), diffs
+
+
+def _diff(output: Output, before: bytes | None) -> dict[str, str]:
+    if not output.shown:
+        return {"prepared": f"{output.path}: {len(output.content)} characters\n"}
+    old = "" if before is None else before.decode("utf-8", "replace")
+    return {"before_header": output.path, "after_header": output.path, "before": old, "after": output.content}

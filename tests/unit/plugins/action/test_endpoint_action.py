@@ -19,9 +19,9 @@ from ansible_collections.portcullis.docker_tls.plugins.action import endpoint as
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _standalone
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import rollback_guard
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import (
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.programs import (
     CHANGE,
-    answer,
+    change_answer,
     confirm_command,
 )
 from support.ansible.role_variables import ROOT, asked
@@ -201,7 +201,7 @@ def test_program_runs_in_a_bare_python_and_refuses_as_the_module_does(tmp_path: 
     options = endpoint_module._options({"directory": "/etc"})
     program = CHANGE.script({"options": options, "check_mode": True})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
-    found = answer(done.stdout.decode(), done.returncode)
+    found = change_answer(done.stdout.decode(), done.returncode)
     assert (found["failed"], found["changed"]) == (True, False)
     assert found["code"] in ("option-invalid", "not-root")
 

@@ -19,7 +19,7 @@ import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action import host_state
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import host_reports
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import inspection, program
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program, programs
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import (
     AUTHORITIES,
@@ -392,9 +392,9 @@ def test_script_runs_in_a_bare_python_and_knows_all_that_it_needs(tmp_path: path
         "names": ["web1"],
     }
     complete = host_state._validated(host_state._OPTIONS, {"requests": [request]})
-    program = inspection.INSPECTION.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
+    program = programs.INSPECTION.script({"requests": complete["requests"], "endpoint": None, "prepare": False})
     done = subprocess.run([sys.executable, "-I", "-"], input=program, capture_output=True, check=True, cwd=tmp_path)
-    found = inspection.answer(done.stdout.decode()) or {}
+    found = programs.inspection_answer(done.stdout.decode()) or {}
     (entry,) = found.pop("requests")
     assert (entry["action"], "web1" in entry["names"], len(entry["machine"])) == ("issue", True, 64)
     assert found == {
@@ -416,9 +416,9 @@ def test_sources_of_the_script_have_all_that_an_inspection_imports_and_no_transa
     ).stdout
     names = {name[len(prefix) :] for name in yaml.safe_load(imported)}
     modules = {name for name in names if (ROOT / "plugins/module_utils" / f"{name.replace('.', '/')}.py").is_file()}
-    assert modules <= set(inspection.INSPECTION.sources)
-    assert {"_endpoint.preflight", "_pki.plan_text"} <= set(inspection.INSPECTION.sources)
-    assert not {"_endpoint.transaction", "_endpoint.rollback_guard"} & set(inspection.INSPECTION.sources)
+    assert modules <= set(programs.INSPECTION.sources)
+    assert {"_endpoint.preflight", "_pki.renewal"} <= set(programs.INSPECTION.sources)
+    assert not {"_endpoint.transaction", "_endpoint.rollback_guard"} & set(programs.INSPECTION.sources)
 
 
 @pytest.mark.parametrize(

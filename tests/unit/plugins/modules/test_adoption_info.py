@@ -12,7 +12,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, files, inspect_host
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import (
+    assess,
+    effective_settings,
+    inspect_host,
+)
 from ansible_collections.portcullis.docker_tls.plugins.modules import adoption_info, adoption_repair, plain_relay
 from support.ansible.modules import run_module
 from support.ca.foreign import docker_recipe, endpoint, situation
@@ -27,7 +31,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
 
     def looked(*_given: t.Any) -> inspect_host.Inspection:
         now = datetime.now(timezone.utc) + timedelta(days=1)
-        found = situation(files.search([], [str(tmp_path)]), now, endpoint(str(tmp_path)))
+        found = situation(effective_settings.search([], [str(tmp_path)]), now, endpoint(str(tmp_path)))
         return inspect_host.Inspection(found, "docker-recipe", assess.assess_host(found), (str(tmp_path),))
 
     monkeypatch.setattr(inspect_host, "inspect", looked)

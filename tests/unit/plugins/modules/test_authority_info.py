@@ -10,7 +10,7 @@ import pathlib
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_info
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import access_lists
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import issuer_lists
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import external_issuers
 from support.ansible.modules import run_module
 from support.ca.ca_directory import client_request, ensure, sign, tree
 from support.contracts import records
@@ -79,7 +79,7 @@ def test_authority_info_in_a_play_has_the_reason_why_the_lists_of_an_issuer_were
     ensure(tmp_path / "ca", "ops", "clients")
     result = run_module(authority_info, {"path": str(tmp_path / "ca")})
     problem = {"msg": "the issuer did not answer", "hint": "Start it.", "code": "issuer-unreachable"}
-    in_a_play = records.returned("authority_info", issuer_lists.completed(result, {"ops": problem}))
+    in_a_play = records.returned("authority_info", external_issuers.completed(result, {"ops": problem}))
     ops = in_a_play["authorities"]["ops"]
     assert (ops["crl_problem"], ops["crl_content"]) == (problem, "")
     assert "crl_problem" not in in_a_play["authorities"]["clients"]

@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import effective_settings
 from ansible_collections.portcullis.docker_tls.plugins.modules import authority_key_info
 from support.ansible.modules import run_module
 from support.ca.certificates import authority
@@ -22,8 +22,8 @@ LOCKED = docker_recipe()
 @pytest.fixture(autouse=True)
 def places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """Return the only directory that is searched."""
-    monkeypatch.setattr(files, "PLACES", (str(tmp_path / "*"),))
-    monkeypatch.setattr(files, "HOME_PLACES", ())
+    monkeypatch.setattr(effective_settings, "PLACES", (str(tmp_path / "*"),))
+    monkeypatch.setattr(effective_settings, "HOME_PLACES", ())
     return tmp_path
 
 

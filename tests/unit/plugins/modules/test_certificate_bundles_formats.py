@@ -44,7 +44,7 @@ def directory(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture(autouse=True)
 def _fast_derivation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats.pkcs12.ROUNDS", 1000
+        "ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats.registry.ROUNDS", 1000
     )
 
 

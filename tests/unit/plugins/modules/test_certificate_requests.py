@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, request_names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import network, request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader, signing
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
 from support.ansible.modules import run_module
@@ -31,10 +31,10 @@ DAY = timedelta(days=1)
 def _host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_names.socket, "getfqdn", lambda: FQDN)
     found = [
-        addresses.classify("eth0", ipaddress.ip_address("10.0.0.5")),
-        addresses.classify("eth0", ipaddress.ip_address("192.0.2.5")),
+        network.classify("eth0", ipaddress.ip_address("10.0.0.5")),
+        network.classify("eth0", ipaddress.ip_address("192.0.2.5")),
     ]
-    monkeypatch.setattr(addresses, "local_addresses", lambda: found)
+    monkeypatch.setattr(network, "local_addresses", lambda: found)
 
 
 @pytest.fixture

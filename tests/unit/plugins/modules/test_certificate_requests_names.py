@@ -16,7 +16,7 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses, request_names
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import network, request_names
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.modules import certificate_requests
@@ -44,10 +44,10 @@ class Machine:
         self.fqdn = "web1"
         self.addresses = [NAT, OTHER]
         monkeypatch.setattr(request_names.socket, "getfqdn", lambda: self.fqdn)
-        monkeypatch.setattr(addresses, "local_addresses", self._local)
+        monkeypatch.setattr(network, "local_addresses", self._local)
 
-    def _local(self) -> list[addresses.Address]:
-        return [addresses.classify("eth0", ipaddress.ip_address(text)) for text in self.addresses]
+    def _local(self) -> list[network.Address]:
+        return [network.classify("eth0", ipaddress.ip_address(text)) for text in self.addresses]
 
     def asks(self, *, check: bool = False, **changes: t.Any) -> dict[str, t.Any]:
         """Return what the host wants when it is asked for these."""

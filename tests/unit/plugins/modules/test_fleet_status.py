@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.action import fleet_status as action
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_endpoints
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect
 from ansible_collections.portcullis.docker_tls.plugins.modules import fleet_status
 from support.ansible.modules import run_module
 from support.hosts.fleet import ca, host, served, server, stored, unwanted
@@ -22,7 +22,7 @@ from support.hosts.fleet import ca, host, served, server, stored, unwanted
 @pytest.fixture(autouse=True)
 def endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     """No network: every endpoint serves the same certificate."""
-    monkeypatch.setattr(collect_endpoints, "probe", lambda asked, _patience: {one: served(server()) for one in asked})
+    monkeypatch.setattr(collect, "probe", lambda asked, _patience: {one: served(server()) for one in asked})
 
 
 def paths(directory: pathlib.Path) -> dict[str, t.Any]:

@@ -15,11 +15,11 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import (
     assess,
-    files,
+    effective_settings,
     inspect_host,
-    plain_port_proxy,
+    repair,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs_host import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs import (
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
@@ -27,7 +27,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint im
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import host_state as _host_state
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import verify_remote
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_endpoints
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import request_names
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
     adoption_info,
@@ -71,7 +71,7 @@ def ca(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_adoption_info_tells_plain_listeners(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ca.pem").write_bytes(docker_recipe().contents["ca.pem"])
     open_port = endpoint(str(tmp_path), hosts=("tcp://0.0.0.0:2375",), tls=False, verify=False)
-    found = situation(files.search([], [str(tmp_path)]), datetime.now(timezone.utc), open_port)
+    found = situation(effective_settings.search([], [str(tmp_path)]), datetime.now(timezone.utc), open_port)
     monkeypatch.setattr(
         inspect_host, "inspect", lambda *_given: inspect_host.Inspection(found, "open", assess.assess_host(found))
     )
@@ -127,16 +127,14 @@ def test_endpoint_info_tells_what_a_good_client_saw(
 
 
 def test_fleet_status_reports_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        collect_endpoints, "probe", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked}
-    )
+    monkeypatch.setattr(collect, "probe", lambda asked, _patience: {one: fleet.served(fleet.server()) for one in asked})
     result = run_module(fleet_status, {"hosts": [fleet.host()], "clients": [fleet.bundle()], "ca": fleet.ca()})
     (client,) = result["report"]["clients"]
     assert client["verdict"]
 
 
 def test_plain_relay_listens_where_docker_did(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain_port_proxy, "_proxy", lambda: "/lib/systemd/systemd-socket-proxyd")
+    monkeypatch.setattr(repair, "_proxy", lambda: "/lib/systemd/systemd-socket-proxyd")
     monkeypatch.setattr(plain_relay, "Systemd", lambda: Manager(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     result = run_module(plain_relay, {"listen": ["tcp://0.0.0.0:2375"]})

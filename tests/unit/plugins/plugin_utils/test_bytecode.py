@@ -63,7 +63,7 @@ def test_changed_source_is_compiled_again(tmp_path: pathlib.Path) -> None:
     imported(tmp_path)
     source.write_text('"""Another one."""\n')
     found = imported(tmp_path)
-    assert (found["compiled"], found["known"]) == (["plugin_utils/_output/table.py"], "Another one.")
+    assert (found["compiled"], found["known"]) == (["plugin_utils/_output/run_output.py"], "Another one.")
 
 
 def test_run_that_may_keep_no_bytecode_compiles_as_before(tmp_path: pathlib.Path) -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, effective_settings, files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, effective_settings
 
 OLD_PASSPHRASE = "hello"  # of the kind that tutorials have
 HOST = "docker1.example.org"
@@ -136,11 +136,11 @@ def docker_machine() -> Recipe:
     )
 
 
-def fact(directory: pathlib.Path, path: str, content: bytes, mode: int = 0o600) -> files.FileFact:
+def fact(directory: pathlib.Path, path: str, content: bytes, mode: int = 0o600) -> effective_settings.FileFact:
     """Return what is found in a file at ``path`` of a host, without writing there."""
     file = directory / "fact.pem"
     file.write_bytes(content)
-    found = files.read_fact(str(file))
+    found = effective_settings.read_fact(str(file))
     if found is None:
         raise ValueError(f"{path} holds nothing of interest")
     return replace(found, path=path, mode=mode, uid=0)
@@ -166,7 +166,10 @@ def endpoint(
 
 
 def situation(
-    found: t.Iterable[files.FileFact], now: datetime, at: effective_settings.Endpoint | None = None, **changes: t.Any
+    found: t.Iterable[effective_settings.FileFact],
+    now: datetime,
+    at: effective_settings.Endpoint | None = None,
+    **changes: t.Any,
 ) -> assess.Situation:
     """Return a host with these files, of which dockerd uses those that the endpoint names."""
     used = at or endpoint()

@@ -19,14 +19,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    create,
-    generations,
-    layout,
-    ledger,
-    stages,
-    store,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import create, layout, ledger, stages, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.call_context import CallContext
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.modules import (
@@ -65,7 +58,7 @@ def ca_of(place: pathlib.Path) -> pathlib.Path:
 def change(place: pathlib.Path, *states: str, name: str = "server") -> None:
     """Bring an authority to ``states``, one after the other."""
     for state in states:
-        generations.change(
+        stages.change(
             layout.ca_directory(str(ca_of(place))), spec(name), state, PASSPHRASE, call_context(now()), predict=False
         )
 

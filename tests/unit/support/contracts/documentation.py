@@ -15,7 +15,7 @@ import typing as t
 import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.filter import docker_tls
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import batches
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import site
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
@@ -67,6 +67,6 @@ def of_playbooks() -> frozenset[str]:
     reading = re.compile(r"(?<![\w.])((?:docker|rotate)_[a-z0-9_]+) (?:\| default\(|is defined)")
     read = {name for text in texts for name in reading.findall(text)}
     read |= {name for text in texts for name in re.findall(r"__docker_tls_host_timeout: (\w+)", text)}
-    read.add(batches.VARIABLE)  # the plans read it
+    read.add(site.VARIABLE)  # the plans read it
     made = {name for text in texts for name in re.findall(r"(?:register|loop_var): (\w+)", text)}
     return frozenset(read - made - of_roles().keys())

@@ -17,8 +17,7 @@ import typing as t
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import findings
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.accept import accept
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import ANSWERS
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import ANSWERS, accept
 from support.contracts import return_values, troubleshooting
 from support.contracts.documentation import MODULES
 

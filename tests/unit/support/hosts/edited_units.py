@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import parse_unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import parse_unit
 
 # Made after docker.io's of Debian 12.
 ORIGINAL = """\

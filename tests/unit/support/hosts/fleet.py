@@ -9,14 +9,19 @@ import functools
 import typing as t
 from datetime import datetime, timedelta
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import client_certificate
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import assess, inputs, lifetimes, model
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import access
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import (
+    assess,
+    certificate_checks,
+    collect,
+    model,
+)
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, names
 from support.ca import certificates as made
 
 NOW = made.NOW
 YEAR = timedelta(days=365)
-THRESHOLDS = lifetimes.Thresholds(("1/4",), ("1/10",))
+THRESHOLDS = certificate_checks.Thresholds(("1/4",), ("1/10",))
 
 
 @functools.cache
@@ -91,7 +96,7 @@ def served(pair: made.Pair, *anchors: made.Pair, asks: bool = True) -> model.Ser
 def certificate(pair: made.Pair) -> model.Certificate:
     """Return a certificate as the wire shows it."""
     der = pair.certificate.public_bytes(compat.serialization.Encoding.DER)
-    return inputs.certificate_from_der(der)
+    return collect.certificate_from_der(der)
 
 
 def subject_der(pair: made.Pair) -> bytes:
@@ -173,7 +178,7 @@ def report(
     wire: t.Mapping[str, model.Served] | None = None,
     authorities: dict[str, t.Any] | None = None,
     ledger_found: dict[str, t.Any] | None = None,
-    thresholds: lifetimes.Thresholds = THRESHOLDS,
+    thresholds: certificate_checks.Thresholds = THRESHOLDS,
     now: datetime = NOW,
 ) -> model.Report:
     """Return the assessed report. ``wire`` is what each host serves, by name; by default it is what is on its disk."""
@@ -181,15 +186,15 @@ def report(
     facts = []
     for one in hosts:
         shown = served_by.get(one["name"], served(server()))
-        facts.append(inputs.host(one, {inputs.endpoint(one["endpoint"]): shown}))
+        facts.append(collect.host(one, {collect.endpoint(one["endpoint"]): shown}))
     return assess.assess_fleet(
-        inputs.authorities(ca() if authorities is None else authorities),
-        inputs.ledger(ledger() if ledger_found is None else ledger_found),
+        collect.authorities(ca() if authorities is None else authorities),
+        collect.ledger(ledger() if ledger_found is None else ledger_found),
         facts,
-        [inputs.client(one) for one in clients],
+        [collect.client(one) for one in clients],
         thresholds,
         now,
-        [client_certificate.from_dict(one) for one in (authorities or {}).get("certificates") or []],
+        [access.from_dict(one) for one in (authorities or {}).get("certificates") or []],
     )
 
 

@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.engine_api import EngineFacts
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.running_daemon import EngineFacts
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Services, UnitState
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.tls_greeting import ServerGreeting
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import (
@@ -23,10 +23,15 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint im
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.probe import Check
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files import ProxyFiles, proxy_files
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.package import Package
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import RELOAD, STOP, enable
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.network import classify
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import (
+    RELOAD,
+    STOP,
+    ProxyFiles,
+    enable,
+    proxy_files,
+)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.state import Package
 from support.hosts.world import Effects, Killed, World
 
 #: Whose listener world.others has where dockerd itself holds it by a daemon.json that was rewritten since its start.

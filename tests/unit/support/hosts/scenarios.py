@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import Options
 from support.ca.certificates import NOW, authority, leaf, private_key
 from support.hosts.machine import FakeMachine, install
 from support.hosts.world import ADDRESS, Effects, World

@@ -13,11 +13,11 @@ import json
 import sys
 from pathlib import Path
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import drop_in, exec_start, unit_environment
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start, our_units, unit_file
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 ROOT = Path(__file__).resolve().parents[2] / "fixtures" / "units"
-OWN_PATH = f"/etc/systemd/system/docker.service.d/{drop_in.DROPIN_NAME}"
+OWN_PATH = f"/etc/systemd/system/docker.service.d/{our_units.DROPIN_NAME}"
 NAMES = sorted(path.name for path in ROOT.iterdir() if path.is_dir())
 
 
@@ -30,20 +30,20 @@ def unit_files(name: str) -> list[tuple[str, str]]:
     ]
 
 
-def environment_of(name: str, model: unit_environment.UnitModel) -> dict[str, unit_environment.Variable]:
+def environment_of(name: str, model: unit_file.UnitModel) -> dict[str, unit_file.Variable]:
     """Return the variables of the fixture."""
     texts = {}
     for source in model.environment_files:
         path = ROOT / name / "env" / source.pattern.lstrip("/")
         texts[source.pattern] = [(source.pattern, path.read_text())] if path.exists() else []
-    return unit_environment.read_environment(model, texts)
+    return unit_file.read_environment(model, texts)
 
 
 def derive(
     name: str, strip: frozenset[str] = exec_start.HOST_FLAGS, extra: tuple[tuple[str, str], ...] = ()
 ) -> exec_start.Derivation:
     """Return what is derived from the fixture; ``extra``: more drop-ins, such as our own of an earlier run."""
-    model = unit_environment.parse_unit([*unit_files(name), *extra], OWN_PATH)
+    model = unit_file.parse_unit([*unit_files(name), *extra], OWN_PATH)
     return exec_start.derive(model, environment_of(name, model), strip)
 
 
@@ -65,7 +65,7 @@ def outcome(name: str) -> tuple[str | None, dict[str, object]]:
             use.text() for use in exec_start.conflicts(found, exec_start.ENDPOINT_FLAGS | {"live-restore"})
         ],
     }
-    return drop_in.service_dropin(found, after_network=False), learned
+    return our_units.service_dropin(found, after_network=False), learned
 
 
 if __name__ == "__main__" and "--write" in sys.argv:

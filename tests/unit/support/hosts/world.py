@@ -22,10 +22,10 @@ import stat
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start_words import split_words
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import parse_unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.command_line import split_words
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import parse_unit
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files import listeners
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import listeners
 
 UNIT = """\
 [Unit]

@@ -16,9 +16,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import (
     assess,
     effective_settings,
-    files,
     inspect_host,
-    packages,
     repair,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start import FlagUse
@@ -34,7 +32,7 @@ def flags(**values: t.Any) -> list[FlagUse]:
     return [FlagUse(name, value, UNIT, False) for name, value in values.items()]
 
 
-def live(directory: pathlib.Path, recipe: Recipe, place: str = "/etc/docker") -> list[files.FileFact]:
+def live(directory: pathlib.Path, recipe: Recipe, place: str = "/etc/docker") -> list[effective_settings.FileFact]:
     """Return the three files that dockerd reads, with the modes that the recipe's text asks for."""
     server = "server.pem" if "server.pem" in recipe.contents else "server-cert.pem"
     return [
@@ -263,24 +261,24 @@ DPKG = "??5??????   /lib/systemd/system/docker.service\n"
 def test_unit_of_asks_dpkg_by_either_name(
     monkeypatch: pytest.MonkeyPatch, path: str, owner: str, verified: str, changed: bool
 ) -> None:
-    monkeypatch.setattr(packages.shutil, "which", lambda name: name if name == "dpkg" else None)
+    monkeypatch.setattr(inspect_host.shutil, "which", lambda name: name if name == "dpkg" else None)
 
     def run(command: t.Sequence[str]) -> tuple[int, str]:
         if command[1] == "-S":
             return (0, f"docker.io: {owner}\n") if command[2] == owner else (1, "")
         return (0, f"{'0' * 32}  {owner[1:]}\n") if command[0] == "dpkg-query" else (2, verified)
 
-    found = packages.unit_of(path, run)
+    found = inspect_host.unit_of(path, run)
     assert (found.package, found.changed) == ("docker.io", changed)
     assert "docker.io" in found.reinstall
 
 
 def test_unit_of_asks_rpm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages.shutil, "which", lambda name: name if name == "rpm" else None)
+    monkeypatch.setattr(inspect_host.shutil, "which", lambda name: name if name == "rpm" else None)
     answers = {"-qf": (0, "moby-engine"), "-Vf": (1, "S.5....T.    /usr/lib/systemd/system/docker.service\n")}
-    found = packages.unit_of("/usr/lib/systemd/system/docker.service", lambda command: answers[command[1]])
+    found = inspect_host.unit_of("/usr/lib/systemd/system/docker.service", lambda command: answers[command[1]])
     assert (found.package, found.changed, found.reinstall) == ("moby-engine", True, "dnf reinstall moby-engine")
-    assert packages.unit_of("/etc/systemd/system/docker.service").changed is None
+    assert inspect_host.unit_of("/etc/systemd/system/docker.service").changed is None
 
 
 # --- files and repairs, on disk
@@ -299,10 +297,10 @@ def host(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def test_search_finds_certificates_and_keys_and_never_waits(host: pathlib.Path) -> None:
-    found = files.search([str(host / "ca.pem")], [])
+    found = effective_settings.search([str(host / "ca.pem")], [])
     assert [os.path.basename(one.path) for one in found] == sorted(docker_recipe().contents)
     by_name = {os.path.basename(one.path): one for one in found}
-    assert by_name["ca-key.pem"].key == files.KeyFact(True, "", "")
+    assert by_name["ca-key.pem"].key == effective_settings.KeyFact(True, "", "")
     assert by_name["server-key.pem"].key is not None
     assert (
         by_name["server-key.pem"].key.fingerprint == by_name["server-cert.pem"].certificates[0].public_key_fingerprint
@@ -310,7 +308,7 @@ def test_search_finds_certificates_and_keys_and_never_waits(host: pathlib.Path) 
 
 
 def on_disk(host: pathlib.Path) -> assess.Situation:
-    return situation(files.search([], [str(host)]), NOW, endpoint(str(host)))
+    return situation(effective_settings.search([], [str(host)]), NOW, endpoint(str(host)))
 
 
 def test_repair_closes_keys_and_moves_those_that_nobody_uses(host: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -381,5 +379,5 @@ def test_search_looks_beside_above_and_below_what_daemon_json_names(tmp_path: pa
     wanted = [named / "ca-key.pem", named / "private/ca.key", named.parent / "ca-key.pem", kept / "cakey"]
     for path in wanted:
         path.write_bytes(key)
-    found = {one.path for one in files.search([str(named / "ca.pem")], [])}
+    found = {one.path for one in effective_settings.search([str(named / "ca.pem")], [])}
     assert {str(path) for path in wanted} <= found

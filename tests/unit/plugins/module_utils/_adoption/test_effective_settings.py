@@ -10,8 +10,8 @@ import os
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import effective_settings
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.command_line import find_flags
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start import FlagUse
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.flags import find_flags
 from support.hosts.tls_switches import ROWS, D, H, Switches
 
 UNIT, JSON = "/lib/systemd/system/docker.service", "/etc/docker/daemon.json"

@@ -9,14 +9,14 @@ import pathlib
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import plain_port_proxy
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import repair
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.hosts.unit_directory import Manager
 
 
 @pytest.fixture
 def manager(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Manager:
-    monkeypatch.setattr(plain_port_proxy, "_proxy", lambda: "/lib/systemd/systemd-socket-proxyd")
+    monkeypatch.setattr(repair, "_proxy", lambda: "/lib/systemd/systemd-socket-proxyd")
     return Manager(tmp_path)
 
 
@@ -32,28 +32,28 @@ def manager(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Manager:
     ],
 )
 def test_endpoint_is_what_dockerd_understood(url: str, endpoint: str) -> None:
-    assert plain_port_proxy.endpoint_of(url) == endpoint
+    assert repair.endpoint_of(url) == endpoint
 
 
 @pytest.mark.parametrize("url", ["unix:///run/docker.sock", "tcp://10.0.0.5:http"])
 def test_endpoint_of_something_else_is_refused(url: str) -> None:
     with pytest.raises(TlsError):
-        plain_port_proxy.endpoint_of(url)
+        repair.endpoint_of(url)
 
 
 def test_relay_is_made_once_and_taken_away(manager: Manager, tmp_path: pathlib.Path) -> None:
     urls = ["tcp://0.0.0.0:2375"]
-    assert plain_port_proxy.ensure(manager, urls, "present", predict=True) == (True, ("0.0.0.0:2375",))
+    assert repair.ensure(manager, urls, "present", predict=True) == (True, ("0.0.0.0:2375",))
     assert list(tmp_path.iterdir()) == []
-    assert plain_port_proxy.ensure(manager, urls, "present", predict=False) == (True, ("0.0.0.0:2375",))
+    assert repair.ensure(manager, urls, "present", predict=False) == (True, ("0.0.0.0:2375",))
     service = (tmp_path / "docker-tls-plain.service").read_text()
     assert "ExecStart=/lib/systemd/systemd-socket-proxyd /run/docker.sock" in service
-    assert plain_port_proxy.ensure(manager, urls, "present", predict=False)[0] is False
-    assert plain_port_proxy.ensure(manager, [], "present", predict=False) == (False, ("0.0.0.0:2375",))
-    assert plain_port_proxy.ensure(manager, [], "absent", predict=True) == (True, ())
-    assert plain_port_proxy.ensure(manager, [], "absent", predict=False) == (True, ())
+    assert repair.ensure(manager, urls, "present", predict=False)[0] is False
+    assert repair.ensure(manager, [], "present", predict=False) == (False, ("0.0.0.0:2375",))
+    assert repair.ensure(manager, [], "absent", predict=True) == (True, ())
+    assert repair.ensure(manager, [], "absent", predict=False) == (True, ())
     assert list(tmp_path.iterdir()) == []
-    assert plain_port_proxy.ensure(manager, [], "absent", predict=False) == (False, ())
+    assert repair.ensure(manager, [], "absent", predict=False) == (False, ())
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,15 @@ def test_relay_is_made_once_and_taken_away(manager: Manager, tmp_path: pathlib.P
 def test_relay_goes_to_the_socket_that_dockerd_has(
     manager: Manager, tmp_path: pathlib.Path, paths: tuple[str, ...], path: str
 ) -> None:
-    local = plain_port_proxy.docker_socket(paths)
-    plain_port_proxy.ensure(manager, ["tcp://0.0.0.0:2375"], "present", predict=False, local=local)
+    local = repair.docker_socket(paths)
+    repair.ensure(manager, ["tcp://0.0.0.0:2375"], "present", predict=False, local=local)
     assert (
         f"ExecStart=/lib/systemd/systemd-socket-proxyd {path}\n" in (tmp_path / "docker-tls-plain.service").read_text()
     )
 
 
 def test_relay_without_the_proxy_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain_port_proxy, "_PROXIES", ("/nowhere",))
+    monkeypatch.setattr(repair, "_PROXIES", ("/nowhere",))
     with pytest.raises(TlsError) as caught:
-        plain_port_proxy.ensure(Manager(tmp_path), ["tcp://0.0.0.0:2375"], "present", predict=False)
+        repair.ensure(Manager(tmp_path), ["tcp://0.0.0.0:2375"], "present", predict=False)
     assert caught.value.code == "relay-unavailable"

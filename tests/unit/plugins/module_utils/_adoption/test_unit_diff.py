@@ -12,8 +12,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, packages, unit_diff
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import OWN_MARK
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._adoption import assess, inspect_host, unit_diff
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import OWN_MARK
 from support.hosts.edited_units import EDITS, ORIGINAL, UNIT, effective
 
 
@@ -88,7 +88,7 @@ def test_changed_lines_are_named_without_their_values() -> None:
 # --- the package manager
 
 
-def dpkg(sums: str = "", verified: str = f"??5??????   {UNIT}\n") -> packages.Run:
+def dpkg(sums: str = "", verified: str = f"??5??????   {UNIT}\n") -> inspect_host.Run:
     answers = {"-S": (0, f"docker.io: {UNIT}\n"), "--verify": (2, verified), "--control-show": (0, sums)}
     return lambda command: answers[command[1]]
 
@@ -100,15 +100,15 @@ def md5(text: str) -> str:
 @pytest.fixture
 def edited(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """An edited unit of Debian's package under another root."""
-    monkeypatch.setattr(packages.shutil, "which", lambda name: name if name == "dpkg" else None)
+    monkeypatch.setattr(inspect_host.shutil, "which", lambda name: name if name == "dpkg" else None)
     path = tmp_path / "docker.service"
     path.write_text(EDITS["sed-behind-fd"][1])
-    monkeypatch.setattr(packages, "_names", lambda name: (UNIT, f"/usr{UNIT}") if name == str(path) else (name,))
+    monkeypatch.setattr(inspect_host, "_names", lambda name: (UNIT, f"/usr{UNIT}") if name == str(path) else (name,))
     return path
 
 
 def test_unit_of_finds_the_original_by_its_checksum(edited: pathlib.Path) -> None:
-    found = packages.unit_of(str(edited), dpkg(f"{'0' * 32}  usr/bin/dockerd\n{md5(ORIGINAL)}"))
+    found = inspect_host.unit_of(str(edited), dpkg(f"{'0' * 32}  usr/bin/dockerd\n{md5(ORIGINAL)}"))
     assert (found.changed, found.original, found.text) == (True, ORIGINAL, EDITS["sed-behind-fd"][1])
 
 
@@ -116,21 +116,21 @@ def test_unit_of_finds_the_original_by_its_checksum(edited: pathlib.Path) -> Non
 def test_unit_of_a_package_without_checksums_is_not_called_unchanged(
     edited: pathlib.Path, sums: str, changed: bool | None
 ) -> None:
-    found = packages.unit_of(str(edited), dpkg(sums, ""))
+    found = inspect_host.unit_of(str(edited), dpkg(sums, ""))
     assert found.changed is changed
     assert [one.code for one in assess._unit(found)] == ([] if sums else ["unit-edited"])
 
 
 @pytest.mark.parametrize("sums", ["", "x", md5(ORIGINAL + "\n"), "0  lib/systemd/system/docker.service"])
 def test_unit_of_without_a_text_of_that_checksum_knows_no_original(edited: pathlib.Path, sums: str) -> None:
-    assert packages.unit_of(str(edited), dpkg(sums)).original == ""
+    assert inspect_host.unit_of(str(edited), dpkg(sums)).original == ""
 
 
 def test_unit_of_takes_a_backup_beside_it_that_has_the_checksum(edited: pathlib.Path) -> None:
     other = ORIGINAL.replace("Type=notify", "Type=notify\nX-Vendor=1")
     edited.with_name("docker.service.bak").write_text("[Service]\n")
     edited.with_name("docker.service.orig").write_text(other)
-    assert packages.unit_of(str(edited), dpkg(md5(other))).original == other
+    assert inspect_host.unit_of(str(edited), dpkg(md5(other))).original == other
 
 
 def test_unit_of_takes_it_from_an_archive_that_apt_has_kept(edited: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -148,12 +148,12 @@ def test_unit_of_takes_it_from_an_archive_that_apt_has_kept(edited: pathlib.Path
     if built.returncode != 0:
         pytest.skip("no dpkg-deb here")
     (tmp_path / "docker.io_2_all.deb").write_text("torn")
-    found = packages.unit_of(str(edited), dpkg(md5(other)), archives=str(tmp_path))
+    found = inspect_host.unit_of(str(edited), dpkg(md5(other)), archives=str(tmp_path))
     assert found.original == other
 
 
 def test_unit_of_asks_rpm_for_the_checksum(edited: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages.shutil, "which", lambda name: name if name == "rpm" else None)
+    monkeypatch.setattr(inspect_host.shutil, "which", lambda name: name if name == "rpm" else None)
     digest = hashlib.sha256(ORIGINAL.encode()).hexdigest()
 
     def run(command: t.Sequence[str]) -> tuple[int, str]:
@@ -164,7 +164,7 @@ def test_unit_of_asks_rpm_for_the_checksum(edited: pathlib.Path, monkeypatch: py
             )
         return (1, f"S.5....T.    {UNIT}\n") if command[1] == "-Vf" else (0, "moby-engine")
 
-    assert packages.unit_of(str(edited), run).original == ORIGINAL
+    assert inspect_host.unit_of(str(edited), run).original == ORIGINAL
 
 
 @pytest.mark.parametrize("verified", ["", f"??5??????   {UNIT}\n"], ids=["as-packaged", "edited-too"])
@@ -175,11 +175,11 @@ def test_unit_of_a_copy_knows_the_package_s_where_that_is_as_packaged(
     copy.parent.mkdir()
     copy.write_text(MORE["limit"])
     edited.write_text(ORIGINAL)
-    found = packages._copy(str(copy), copy.read_text(), dpkg(md5(ORIGINAL), verified), [str(tmp_path)])
+    found = inspect_host._copy(str(copy), copy.read_text(), dpkg(md5(ORIGINAL), verified), [str(tmp_path)])
     assert (found.packaged_path, found.package, found.text) == (str(edited), "docker.io", MORE["limit"])
     assert found.original == ("" if verified else ORIGINAL)
     assert finding(found).action == ("" if verified else "unit")
-    assert packages._copy(str(copy), "", dpkg(), [str(tmp_path / "none")]).packaged_path == ""
+    assert inspect_host._copy(str(copy), "", dpkg(), [str(tmp_path / "none")]).packaged_path == ""
 
 
 # --- the judgement

@@ -14,8 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats import context, registry
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats.base import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats import registry, tool_files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._bundles.formats.tool_files import (
     Endpoint,
     Identity,
     quoted,
@@ -146,8 +146,8 @@ def test_quoted_is_read_back_by_yaml_and_toml(value: str) -> None:
 
 @given(st.text(min_size=1))
 def test_context_name_is_one_that_the_cli_takes(name: str) -> None:
-    assert re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+", context.context_name(name))
-    assert context.context_name(name) != "default"
+    assert re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+", tool_files.context_name(name))
+    assert tool_files.context_name(name) != "default"
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_context_name_is_one_that_the_cli_takes(name: str) -> None:
     ],
 )
 def test_context_name_is_the_hosts_own_where_it_can_be(name: str, expected: str) -> None:
-    assert context.context_name(name) == expected
+    assert tool_files.context_name(name) == expected
 
 
 @pytest.mark.parametrize("name", [name for name in registry.MAKERS if name != "pkcs12"])

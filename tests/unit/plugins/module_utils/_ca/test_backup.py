@@ -21,12 +21,11 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     import_certificates,
     layout,
     ledger,
-    restore,
+    ledger_query,
     store,
-    unknown_certificates,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys
 from support.ca.ca_directory import PASSPHRASE, call_context, ensure, modes, request, sign, tree
 from support.ca.certificates import authority, leaf
 from support.contracts import records
@@ -52,20 +51,16 @@ def back_up(ca: pathlib.Path, archive: pathlib.Path, *, predict: bool = False) -
 
 def bring_back(
     ca: pathlib.Path, archive: pathlib.Path, passphrase: bytes = PASSPHRASE, *, predict: bool = False
-) -> restore.Restored:
-    return restore.restore_backup(
+) -> backup.Restored:
+    return backup.restore_backup(
         layout.ca_directory(str(ca)), str(archive), passphrase, call_context(), predict=predict
     )
 
 
-def installed(ca: pathlib.Path, *names: str) -> list[unknown_certificates.Installed]:
+def installed(ca: pathlib.Path, *names: str) -> list[ledger_query.Installed]:
     """Sign for hosts and return what they then report to have."""
     signed = sign(ca, *(request(name) for name in names)).signed
-    return [
-        unknown_certificates.Installed(name, one.view.serial, one.view.issuer)
-        for name, one in signed.items()
-        if one.view
-    ]
+    return [ledger_query.Installed(name, one.view.serial, one.view.issuer) for name, one in signed.items() if one.view]
 
 
 def test_backup_and_restore_give_the_same_ca_with_the_restore_in_its_ledger(
@@ -260,7 +255,7 @@ def add_authority(ca: pathlib.Path, name: str, *, with_key: bool) -> None:
     (directory / store.CERTIFICATE).write_text(foreign.pem)
     (directory / store.ACCEPTED_MARK).touch()
     if with_key:
-        data = key_encryption.encrypt_private_key(foreign.key, b"a passphrase of the attacker", 1000)
+        data = keys.encrypt_private_key(foreign.key, b"a passphrase of the attacker", 1000)
         (directory / store.KEY).write_bytes(data)
     place = layout.ca_directory(str(ca))
     ledger.append(place, ledger.scan(place), [create.entry("authority-created", f"{name}-g2", foreign.view)])
@@ -294,7 +289,7 @@ def test_sign_after_an_older_state_came_back_says_which_hosts_it_does_not_know(
     later = installed(ca, "web3", "web4")
     bring_back(tmp_path / "new", tmp_path / "backup.tar.gz")
     known = installed(ca, "web5")
-    foreign = unknown_certificates.Installed("web6", "01", "CN=Somebody else")
+    foreign = ledger_query.Installed("web6", "01", "CN=Somebody else")
     assert sign(ca, installed_=[*later, *known, foreign]).warnings == ()
     result = sign(tmp_path / "new", installed_=[*later, foreign])
     assert [one.requester for one in result.unknown] == ["web3", "web4"]
@@ -308,14 +303,14 @@ def test_sign_takes_a_certificate_of_another_ca_with_our_names_for_no_certificat
 ) -> None:
     ensure(tmp_path / "twin", "clients")
     twin = sign(tmp_path / "twin", request("web2")).signed["web2"].view
-    ours = unknown_certificates.Installed("web1", "01", twin.issuer)
-    theirs = unknown_certificates.Installed("web2", twin.serial, twin.issuer, "", twin.authority_key_identifier)
+    ours = ledger_query.Installed("web1", "01", twin.issuer)
+    theirs = ledger_query.Installed("web2", twin.serial, twin.issuer, "", twin.authority_key_identifier)
     assert [one.requester for one in sign(ca, installed_=[ours, theirs]).unknown] == ["web1"]
 
 
 def test_sign_tells_of_newer_generations_than_the_ca_has(ca: pathlib.Path) -> None:
-    newer = unknown_certificates.Installed("web1", "01", "CN=Docker CA,OU=server-g2")
-    other = unknown_certificates.Installed("web2", "01", "CN=Docker CA,OU=sales-g7")
+    newer = ledger_query.Installed("web1", "01", "CN=Docker CA,OU=server-g2")
+    other = ledger_query.Installed("web2", "01", "CN=Docker CA,OU=sales-g7")
     warnings = sign(ca, installed_=[newer, other]).warnings
     assert len(warnings) == 1
     assert records.said(warnings[0]).startswith("authority-behind")

@@ -13,13 +13,7 @@ import subprocess
 import pytest
 from test_crash import Death, ended, in_child
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    layout,
-    ledger,
-    passphrase,
-    store,
-    swap_keys,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, passphrase, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, call_context, ensure, request, sign, tree
 
@@ -164,7 +158,7 @@ def test_change_passphrase_killed_at_every_step_leaves_one_passphrase_for_all_ke
             ensure(path, "clients", passphrase=passphrase)
         else:
             sign(path, request(), passphrase=passphrase)
-        assert not swap_keys.is_unfinished(place)
+        assert not store.is_unfinished(place)
         change(path)
         assert opens(path, NEW) == names
         events = [entry["event"] for entry in ledger.entries(place)]
@@ -182,7 +176,7 @@ def test_change_passphrase_that_was_cut_off_is_finished_and_said(
     ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(swap_keys, "finish", lambda place, found: found)
+        patch.setattr(store, "finish", lambda place, found: found)
         change(ca)
     assert os.path.isdir(ca / "passphrase.change")
     assert opens(ca, NEW) == ALL

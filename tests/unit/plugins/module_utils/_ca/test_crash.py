@@ -161,9 +161,9 @@ def test_signing_while_another_process_holds_the_lock_is_refused(tmp_path: pathl
     ready, tell = os.pipe()
 
     def hold() -> None:
-        from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import lock
+        from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import call_context
 
-        with lock.locked(str(path / "lock"), 0):
+        with call_context.locked(str(path / "lock"), 0):
             os.write(tell, b"x")
             signal.pause()
 

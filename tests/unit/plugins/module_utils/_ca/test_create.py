@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca.call_context import CallContext
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys
 from support.ca.ca_directory import PASSPHRASE, PASSPHRASE_TEXT, FillingDisk, ensure, modes, spec, specs, tree
 from support.ca.certificates import NOW, leaf, openssl_verify
 
@@ -79,7 +79,7 @@ def test_ensure_by_default_encrypts_with_600000_rounds(tmp_path: pathlib.Path) -
     ensure(tmp_path / "ca", wanted=[spec("server")], rounds=CallContext.rounds)
     key = tmp_path / "ca" / "authorities" / "server-g1" / "key.pem"
     shown = subprocess.run(["openssl", "asn1parse", "-in", str(key)], capture_output=True, text=True, check=True).stdout
-    assert key_encryption.ROUNDS == 600_000
+    assert keys.ROUNDS == 600_000
     assert f"INTEGER           :{600_000:06X}" in shown
     assert opens(key, PASSPHRASE_TEXT)
 

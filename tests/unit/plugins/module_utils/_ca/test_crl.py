@@ -12,11 +12,11 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     access,
-    crl,
-    generations,
+    certificate_files,
     layout,
     ledger,
     revocation,
+    stages,
     store,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
@@ -200,8 +200,8 @@ def test_lists_are_not_enough_where_another_authority_can_have_none(
     ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy that admits both groups would refuse all clients of the other one, so it gets no lists at all."""
-    has_list = crl.has_list
-    monkeypatch.setattr(crl, "has_list", lambda one: one.name != "ops" and has_list(one))
+    has_list = certificate_files.has_list
+    monkeypatch.setattr(certificate_files, "has_list", lambda one: one.name != "ops" and has_list(one))
     outcome = begin(ca, "bob/clients")
     assert [one.authority for one in outcome.revocations] == ["clients"]
 
@@ -255,12 +255,12 @@ def test_revoked_serial_stays_in_the_list_though_the_ledger_lost_it(ca: pathlib.
 def test_retired_generation_has_no_list_and_the_others_are_whole(ca: pathlib.Path) -> None:
     outcome = begin(ca, "bob/clients", by_list=())
     assert outcome.revocations
-    generations.change(
+    stages.change(
         layout.ca_directory(str(ca)), spec("clients"), "retired", None, call_context(now=LATER), predict=False
     )
     stored = store.read_authorities(layout.ca_directory(str(ca)))
     assert [one.id for one in stored["clients"]] == ["clients-g2"]
-    assert crl.due(stored, ledger.scan(layout.ca_directory(str(ca))), LATER) == []
+    assert certificate_files.due(stored, ledger.scan(layout.ca_directory(str(ca))), LATER) == []
     assert ensure(ca, "clients", "ops", now=LATER).reasons == ()
 
 
@@ -371,7 +371,7 @@ def test_revoked_serial_of_a_former_generation_is_signed_by_that(ca: pathlib.Pat
     serial = issue(ca, "mallory")
     begin(ca, "mallory/clients")
     for state in ("accepted", "issuing"):
-        generations.change(
+        stages.change(
             layout.ca_directory(str(ca)), spec("clients"), state, PASSPHRASE, call_context(now=LATER), predict=False
         )
     made = imitation(ca)

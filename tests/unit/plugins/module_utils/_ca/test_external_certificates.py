@@ -14,7 +14,7 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    external_certificates,
+    import_certificates,
     layout,
     ledger,
     ledger_query,
@@ -27,7 +27,7 @@ ROOT = made.authority(unit="company-root", number=61)
 CERTIFICATE = made.leaf(ROOT, common_name="web1.example.org", subject_names=("web1.example.org",))
 
 
-def external(pair: made.Pair = CERTIFICATE, **changes: t.Any) -> external_certificates.External:
+def external(pair: made.Pair = CERTIFICATE, **changes: t.Any) -> import_certificates.External:
     values: dict[str, t.Any] = {
         "content": pair.pem + ROOT.pem,
         "authority": "server",
@@ -37,14 +37,14 @@ def external(pair: made.Pair = CERTIFICATE, **changes: t.Any) -> external_certif
         "requester": "web1",
         "reasons": ("certificate-missing",),
     }
-    return external_certificates.External(**{**values, **changes})
+    return import_certificates.External(**{**values, **changes})
 
 
 def record(
-    path: pathlib.Path, *given: external_certificates.External, predict: bool = False, **changes: t.Any
-) -> external_certificates.Outcome:
+    path: pathlib.Path, *given: import_certificates.External, predict: bool = False, **changes: t.Any
+) -> import_certificates.Outcome:
     place = layout.ca_directory(str(path))
-    return external_certificates.record(place, given, call_context(**changes), predict=predict)
+    return import_certificates.record_external(place, given, call_context(**changes), predict=predict)
 
 
 def found(path: pathlib.Path, **query: t.Any) -> list[dict[str, t.Any]]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import generations, layout
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, stages
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.ca.ca_directory import PASSPHRASE, call_context, client_request, ensure, request, sign, spec, tree
 from support.ca.certificates import NOW
@@ -28,7 +28,7 @@ def ca_of_a_month(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def change(ca: pathlib.Path, name: str, state: str) -> tuple[str, ...]:
     place = layout.ca_directory(str(ca))
-    return generations.change(place, spec(name), state, PASSPHRASE, call_context(AFTER), predict=False).reasons
+    return stages.change(place, spec(name), state, PASSPHRASE, call_context(AFTER), predict=False).reasons
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -68,7 +68,7 @@ def test_authority_that_ends_soon_signs_until_its_end_while_the_next_one_waits(c
         sign(ca, request(validity="365d"))
     assert caught.value.code == "validity-too-long"
     place = layout.ca_directory(str(ca))
-    generations.change(place, spec("server"), "accepted", PASSPHRASE, call_context(), predict=False)
+    stages.change(place, spec("server"), "accepted", PASSPHRASE, call_context(), predict=False)
     signed = sign(ca, request(validity="365d")).signed["web1"]
     assert signed.view is not None
     assert "OU=server-g1" in signed.view.issuer

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys
 from support.ca import operations
 from support.ca.ca_directory import PASSPHRASE, ROUNDS, tree
 from support.ca.operations import BY_NAME, NEW_PASSPHRASE, PASSPHRASE_TEXT
@@ -26,7 +26,7 @@ def encrypt_anew(place: pathlib.Path, identifier: str) -> None:
     """Give one key another passphrase than the others have, as a restored file from another time does."""
     path = operations.ca_of(place) / "authorities" / identifier / "key.pem"
     key = keys.load_private_key(path.read_bytes(), PASSPHRASE, what="the key")
-    path.write_bytes(key_encryption.encrypt_private_key(key, NEW_PASSPHRASE.encode(), ROUNDS))
+    path.write_bytes(keys.encrypt_private_key(key, NEW_PASSPHRASE.encode(), ROUNDS))
 
 
 @pytest.mark.parametrize("check", [False, True], ids=["run", "check"])

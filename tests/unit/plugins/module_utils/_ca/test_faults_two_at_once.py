@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, lock, store
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import call_context, layout, ledger, store
 from support.ca import operations
 from support.ca.ca_directory import tree
 from support.ca.operations import BY_NAME, Operation
@@ -174,7 +174,7 @@ def test_second_operator_is_told_who_is_at_work(operation: Operation, place: pat
     ready, tell = os.pipe()
 
     def hold() -> None:
-        with lock.locked(str(operations.ca_of(place) / "lock"), 0):
+        with call_context.locked(str(operations.ca_of(place) / "lock"), 0):
             os.write(tell, b"x")
             signal.pause()
 

@@ -12,13 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
-    generations,
-    layout,
-    ledger,
-    stages,
-    store,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, stages, store
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.ca.ca_directory import PASSPHRASE, call_context, client_request, ensure, request, sign, spec, tree
 from support.ca.certificates import NOW
@@ -32,16 +26,16 @@ def made_ca(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def change(
     path: pathlib.Path, state: str, name: str = "clients", *, predict: bool = False, **changes: t.Any
-) -> generations.Outcome:
+) -> stages.Outcome:
     passphrase = changes.pop("passphrase", PASSPHRASE)
     wanted = changes.pop("wanted", spec(name))
-    return generations.change(
+    return stages.change(
         layout.ca_directory(str(path)), wanted, state, passphrase, call_context(**changes), predict=predict
     )
 
 
 def rotate(path: pathlib.Path, name: str = "clients") -> None:
-    for state in generations.STATES:
+    for state in stages.STATES:
         change(path, state, name)
 
 
@@ -99,9 +93,9 @@ def test_retired_generation_is_not_trusted_and_its_key_is_gone(ca: pathlib.Path)
     assert issuer_of(ca) == "clients-g2"
 
 
-@pytest.mark.parametrize("state", generations.STATES)
+@pytest.mark.parametrize("state", stages.STATES)
 def test_state_that_is_reached_changes_nothing(ca: pathlib.Path, state: str) -> None:
-    for each in generations.STATES[: generations.STATES.index(state) + 1]:
+    for each in stages.STATES[: stages.STATES.index(state) + 1]:
         change(ca, each)
     before = tree(ca)
     assert change(ca, state).reasons == ()
@@ -143,7 +137,7 @@ def test_new_generation_is_made_as_wanted(ca: pathlib.Path) -> None:
 
 
 def test_prediction_says_the_same_and_changes_nothing(ca: pathlib.Path) -> None:
-    for state in generations.STATES:
+    for state in stages.STATES:
         before = tree(ca)
         foretold = change(ca, state, predict=True)
         assert tree(ca) == before
@@ -198,7 +192,7 @@ class Killed(BaseException):
 def test_killed_after_the_ledger_is_finished_by_the_next_run(
     ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch, state: str, step: str, finisher: str
 ) -> None:
-    for each in generations.STATES[: generations.STATES.index(state)]:
+    for each in stages.STATES[: stages.STATES.index(state)]:
         change(ca, each)
 
     def die(*_arguments: t.Any) -> None:
@@ -251,7 +245,7 @@ def test_generation_that_is_retired_while_the_authorities_are_read_is_none(
     ca: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who only reads takes no lock; another run may retire a generation at any moment."""
-    for state in (generations.ACCEPTED, generations.ISSUING):
+    for state in (stages.ACCEPTED, stages.ISSUING):
         change(ca, state)
     listed = os.listdir
 
@@ -259,7 +253,7 @@ def test_generation_that_is_retired_while_the_authorities_are_read_is_none(
         names = listed(path)
         with monkeypatch.context() as unpatched:
             unpatched.setattr(os, "listdir", listed)
-            change(ca, generations.RETIRED)
+            change(ca, stages.RETIRED)
         return names
 
     with monkeypatch.context() as patched:

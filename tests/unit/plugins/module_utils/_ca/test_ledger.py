@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import layout, ledger, ledger_head
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import call_context, layout, ledger
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 
@@ -46,7 +46,7 @@ def test_append_chains_the_lines(place: layout.CaDirectory) -> None:
         found = json.loads(line)
         assert (found["seq"], found["prev"]) == (number, previous)
         previous = hashlib.sha256(line.rstrip(b"\n")).hexdigest()
-    assert ledger.scan(place).head == ledger_head.Head(3, previous)
+    assert ledger.scan(place).head == call_context.Head(3, previous)
 
 
 def test_append_makes_private_files(place: layout.CaDirectory) -> None:

@@ -11,7 +11,7 @@ import signal
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import lock
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import call_context
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 
@@ -33,9 +33,9 @@ class Clock:
 def test_locked_while_held_elsewhere_waits_the_timeout_and_names_file_and_holder(tmp_path: pathlib.Path) -> None:
     path, clock = str(tmp_path / "lock"), Clock()
     with (
-        lock.locked(path, 0),
+        call_context.locked(path, 0),
         pytest.raises(TlsError) as caught,
-        lock.locked(path, 2.5, clock=clock, sleep=clock.sleep),
+        call_context.locked(path, 2.5, clock=clock, sleep=clock.sleep),
     ):
         pass
     assert caught.value.code == "ca-locked"
@@ -47,9 +47,9 @@ def test_locked_while_held_elsewhere_waits_the_timeout_and_names_file_and_holder
 
 def test_locked_after_release_succeeds_at_once(tmp_path: pathlib.Path) -> None:
     path, clock = str(tmp_path / "lock"), Clock()
-    with lock.locked(path, 0):
+    with call_context.locked(path, 0):
         pass
-    with lock.locked(path, 0, clock=clock, sleep=clock.sleep):
+    with call_context.locked(path, 0, clock=clock, sleep=clock.sleep):
         assert clock.slept == []
 
 
@@ -58,42 +58,42 @@ def test_locked_when_the_holder_is_killed_is_free(tmp_path: pathlib.Path) -> Non
     ready, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        with lock.locked(path, 0):
+        with call_context.locked(path, 0):
             os.write(tell, b"x")
             signal.pause()
         os._exit(1)
     os.read(ready, 1)
-    with pytest.raises(TlsError), lock.locked(path, 0):
+    with pytest.raises(TlsError), call_context.locked(path, 0):
         pass
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    with lock.locked(path, 0):
+    with call_context.locked(path, 0):
         pass
 
 
 def test_locked_when_the_file_was_removed_meanwhile_locks_the_new_file(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "lock"
-    with lock.locked(str(path), 0):
+    with call_context.locked(str(path), 0):
         path.unlink()
-        with lock.locked(str(path), 0):
+        with call_context.locked(str(path), 0):
             assert path.exists()
 
 
 def test_locked_creates_a_private_file(tmp_path: pathlib.Path) -> None:
-    with lock.locked(str(tmp_path / "lock"), 0):
+    with call_context.locked(str(tmp_path / "lock"), 0):
         assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b'{"pid": 1}', b'{"pid": "x", "host": "h"}', b"[1]", b"\xff"])
 def test_describe_holder_with_any_content_never_fails(tmp_path: pathlib.Path, content: bytes) -> None:
     (tmp_path / "lock").write_bytes(content)
-    assert lock.describe_holder(str(tmp_path / "lock")) == ""
+    assert call_context.describe_holder(str(tmp_path / "lock")) == ""
 
 
 @pytest.mark.parametrize("make", ["directory", "link"])
 def test_locked_on_something_else_than_a_file_fails(tmp_path: pathlib.Path, make: str) -> None:
     path = tmp_path / "lock"
     path.mkdir() if make == "directory" else path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(TlsError) as caught, lock.locked(str(path), 0):
+    with pytest.raises(TlsError) as caught, call_context.locked(str(path), 0):
         pass
     assert caught.value.code == "ca-unlockable"

@@ -14,10 +14,10 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import (
     access,
-    generations,
     layout,
     ledger,
     revocation,
+    stages,
     store,
 )
 from support.ca.ca_directory import PASSPHRASE, call_context, client_request, csr, ensure, request, sign, spec, tree
@@ -57,7 +57,7 @@ def begin(
 
 
 def retire(path: pathlib.Path, name: str) -> None:
-    generations.change(layout.ca_directory(str(path)), spec(name), "retired", None, call_context(), predict=False)
+    stages.change(layout.ca_directory(str(path)), spec(name), "retired", None, call_context(), predict=False)
 
 
 def stages_of(outcome: revocation.Outcome, name: str) -> dict[str, str]:
@@ -121,9 +121,7 @@ def test_client_that_moved_to_another_group_is_shut_out_of_both(ca: pathlib.Path
 
 
 def test_generation_that_waits_is_taken(ca: pathlib.Path) -> None:
-    generations.change(
-        layout.ca_directory(str(ca)), spec("clients"), "accepted", PASSPHRASE, call_context(), predict=False
-    )
+    stages.change(layout.ca_directory(str(ca)), spec("clients"), "accepted", PASSPHRASE, call_context(), predict=False)
     outcome = begin(ca, "bob/clients")
     assert stages_of(outcome, "clients") == {"clients-g1": "retiring", "clients-g2": "issuing"}
 

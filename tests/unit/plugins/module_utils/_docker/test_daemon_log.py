@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import daemon_log
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import findings
 
 TWICE = (
     "unable to configure the Docker daemon with file /etc/docker/daemon.json: the following directives are specified both as a flag "
@@ -64,7 +64,7 @@ LOGS = {
 
 @pytest.mark.parametrize(("log", "expected"), LOGS.values(), ids=LOGS.keys())
 def test_reason_is_what_dockerd_itself_says(log: str, expected: str) -> None:
-    found = daemon_log.reason(log)
+    found = findings.reason(log)
     if expected == "panic":
         assert found.startswith("panic: no such thing")
     else:
@@ -72,7 +72,7 @@ def test_reason_is_what_dockerd_itself_says(log: str, expected: str) -> None:
 
 
 def test_telling_lines_leaves_out_what_always_comes() -> None:
-    lines = daemon_log.telling_lines(f"{BEFORE}{IN_USE}\n{AFTER}")
+    lines = findings.telling_lines(f"{BEFORE}{IN_USE}\n{AFTER}")
     assert IN_USE in lines
     assert not [line for line in lines if "level=info" in line or line.startswith("Starting")]
-    assert daemon_log.telling_lines(f"{STAMP}info msg=one") == [f"{STAMP}info msg=one"]
+    assert findings.telling_lines(f"{STAMP}info msg=one") == [f"{STAMP}info msg=one"]

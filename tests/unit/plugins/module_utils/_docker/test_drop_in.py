@@ -9,8 +9,8 @@ import re
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import drop_in, exec_start
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import OWN_MARK, parse_unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start, our_units
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import OWN_MARK, parse_unit
 
 VENDOR = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
 
@@ -20,7 +20,7 @@ def derive(command: str) -> exec_start.Derivation:
 
 
 def test_service_dropin_of_docker_ce_is_stable() -> None:
-    assert drop_in.service_dropin(derive(VENDOR), after_network=True) == (
+    assert our_units.service_dropin(derive(VENDOR), after_network=True) == (
         "# Managed by Ansible (portcullis.docker_tls). Do not edit: the next run writes it again.\n"
         "# To take it away: docker_daemon_state: absent\n"
         "[Unit]\n"
@@ -37,32 +37,32 @@ def test_service_dropin_of_docker_ce_is_stable() -> None:
 
 
 def test_service_dropin_without_need_is_none() -> None:
-    assert drop_in.service_dropin(derive("/usr/bin/dockerd -D"), after_network=False) is None
+    assert our_units.service_dropin(derive("/usr/bin/dockerd -D"), after_network=False) is None
 
 
 def test_service_dropin_for_the_network_alone_leaves_the_command() -> None:
-    text = drop_in.service_dropin(derive("/usr/bin/dockerd -D"), after_network=True)
+    text = our_units.service_dropin(derive("/usr/bin/dockerd -D"), after_network=True)
     assert text is not None
     assert "ExecStart" not in text
     assert text.endswith("After=network-online.target\n")
 
 
 def test_socket_dropin_opens_the_endpoint_with_docker_socket() -> None:
-    text = drop_in.socket_dropin(None, "docker-tls.socket")
+    text = our_units.socket_dropin(None, "docker-tls.socket")
     assert text is not None
     assert text.endswith("[Unit]\nWants=docker-tls.socket\n")
-    assert drop_in.is_ours(text)
-    assert drop_in.socket_dropin(None) is None
+    assert our_units.is_ours(text)
+    assert our_units.socket_dropin(None) is None
 
 
 def test_socket_dropin_takes_listeners_of_others_away() -> None:
-    text = drop_in.socket_dropin(("ListenStream=/run/docker.sock",))
+    text = our_units.socket_dropin(("ListenStream=/run/docker.sock",))
     assert text is not None
     assert text.endswith("taken away.\nListenStream=\nListenStream=/run/docker.sock\n")
 
 
 def guard(command: str) -> str:
-    return drop_in.guard_dropin("/etc/docker/daemon.json", "/c", derive(command), "docker-tls.socket")
+    return our_units.guard_dropin("/etc/docker/daemon.json", "/c", derive(command), "docker-tls.socket")
 
 
 def test_guard_dropin_leaves_a_command_with_local_hosts_alone() -> None:
@@ -70,7 +70,7 @@ def test_guard_dropin_leaves_a_command_with_local_hosts_alone() -> None:
     assert "[Unit]\nWants=docker-tls.socket\n[Service]\n" in text
     assert "\nExecStartPre=" in text
     assert "ExecStart=" not in text
-    assert drop_in.recorded_digest(text) is None
+    assert our_units.recorded_digest(text) is None
 
 
 def test_guard_dropin_takes_tcp_hosts_out_of_the_command() -> None:
@@ -79,8 +79,8 @@ def test_guard_dropin_takes_tcp_hosts_out_of_the_command() -> None:
     )
 
 
-NEW = drop_in.service_dropin(derive(VENDOR), after_network=False) or ""
-OTHER_UNIT = drop_in.service_dropin(derive(VENDOR + " -D"), after_network=False) or ""
+NEW = our_units.service_dropin(derive(VENDOR), after_network=False) or ""
+OTHER_UNIT = our_units.service_dropin(derive(VENDOR + " -D"), after_network=False) or ""
 OUTDATED = {
     "nothing, nothing": (None, None, None),
     "right": (NEW, NEW, None),
@@ -91,16 +91,16 @@ OUTDATED = {
     "package upgraded": (NEW, OTHER_UNIT, "unit-changed"),
     "edited": (NEW + "Restart=no\n", NEW, "dropin-changed"),
     "digest removed": (re.sub("# Derived.*\n", "", NEW), NEW, "unit-changed"),
-    "network order added": (NEW, drop_in.service_dropin(derive(VENDOR), after_network=True), "dropin-changed"),
+    "network order added": (NEW, our_units.service_dropin(derive(VENDOR), after_network=True), "dropin-changed"),
 }
 
 
 @pytest.mark.parametrize("name", OUTDATED)
 def test_outdated_says_why(name: str) -> None:
     current, wanted, reason = OUTDATED[name]
-    assert drop_in.outdated(current, wanted) == reason
+    assert our_units.outdated(current, wanted) == reason
 
 
 def test_recorded_digest_reads_what_was_written() -> None:
-    assert drop_in.recorded_digest(NEW) == derive(VENDOR).digest
-    assert drop_in.HEADER.startswith(OWN_MARK)
+    assert our_units.recorded_digest(NEW) == derive(VENDOR).digest
+    assert our_units.HEADER.startswith(OWN_MARK)

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import (
-    drop_in,
+    command_line,
     exec_start,
-    exec_start_words,
-    unsupported,
+    our_units,
+    unit_reader,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import (
     UnitModel,
     Variable,
     parse_unit,
@@ -53,7 +53,7 @@ def test_derive_second_run_with_our_dropin_gives_the_same(name: str) -> None:
     text, _learned = unit_fixtures.outcome(name)
     if text is not None:
         again = unit_fixtures.derive(name, extra=((unit_fixtures.OWN_PATH, text),))
-        assert drop_in.service_dropin(again, after_network=False) == text
+        assert our_units.service_dropin(again, after_network=False) == text
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -236,7 +236,7 @@ def test_local_hosts_gives_dockerd_no_path_that_systemd_holds(
 
 
 GENERATED = "/run/systemd/generator.late/docker.service"
-FACTS = unsupported.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", ("debian",))
+FACTS = unit_reader.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", ("debian",))
 REFUSALS = {
     "fine": (FACTS, None),
     "snap beside a package": (replace(FACTS, snap_docker=True, rootless_sockets=("/run/user/1000/docker.sock",)), None),
@@ -267,7 +267,7 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refusal_names_what_cannot_be_managed(name: str) -> None:
     facts, code = REFUSALS[name]
-    found = unsupported.refusal(facts)
+    found = unit_reader.refusal(facts)
     assert (found.code if found else None) == code
     if found:
         assert found.severity == "error"
@@ -311,7 +311,7 @@ def test_derive_any_command_loses_its_hosts_and_nothing_else(arguments: list[str
     st.lists(st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=8), max_size=5)
 )
 def test_derive_any_value_of_a_variable_survives_being_written_out(values: list[str]) -> None:
-    spelled = " ".join(exec_start_words.quote_word(f"--label={value}") for value in values)
+    spelled = " ".join(command_line.quote_word(f"--label={value}") for value in values)
     expected = [use.value for use in derive(f"/usr/bin/dockerd {spelled}").flags]
     value = " ".join("'" + f"--label={item}".replace("\\", "\\\\").replace("'", "\\'") + "'" for item in values)
     found = derive("/usr/bin/dockerd $O", {"O": f"-H fd:// {value}"})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start_words
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import command_line
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
 # No NUL (a unit file cannot hold it) and no lone surrogates (a unit file is UTF-8).
@@ -37,7 +37,7 @@ SPLITS = {
 @pytest.mark.parametrize("name", SPLITS)
 def test_split_words_reads_as_systemd_does(name: str) -> None:
     text, wanted = SPLITS[name]
-    found = exec_start_words.split_words(text)
+    found = command_line.split_words(text)
     assert [word.value for word in found] == wanted
     assert all(word.raw in text for word in found)
 
@@ -45,45 +45,43 @@ def test_split_words_reads_as_systemd_does(name: str) -> None:
 @pytest.mark.parametrize("text", ['a "b', "a 'b c", '"', "a\"b' c"])
 def test_split_words_open_quote_is_an_error(text: str) -> None:
     with pytest.raises(TlsError, match="not closed") as caught:
-        exec_start_words.split_words(text)
+        command_line.split_words(text)
     assert caught.value.code == "unit-unsupported"
 
 
 def test_split_command_knows_the_escaped_semicolon() -> None:
-    assert [word.value for word in exec_start_words.split_command(r'/bin/x \; ";" a;b')] == ["/bin/x", ";", ";", "a;b"]
+    assert [word.value for word in command_line.split_command(r'/bin/x \; ";" a;b')] == ["/bin/x", ";", ";", "a;b"]
 
 
 @settings(deadline=None)
 @given(TEXTS)
 def test_quote_word_any_text_is_read_back(text: str) -> None:
-    spelled = exec_start_words.quote_word(text)
-    (word,) = exec_start_words.split_words(spelled)
+    spelled = command_line.quote_word(text)
+    (word,) = command_line.split_words(spelled)
     assert word.raw == spelled
     assert "\n" not in spelled
-    assert exec_start_words.expand_braced(exec_start_words.expand_specifiers(word.value), {"A": "wrong"}) == text
-    assert exec_start_words.whole_variable(word.value) is None
+    assert command_line.expand_braced(command_line.expand_specifiers(word.value), {"A": "wrong"}) == text
+    assert command_line.whole_variable(word.value) is None
 
 
 @settings(deadline=None)
 @given(st.lists(TEXTS, max_size=6))
 def test_quote_word_many_words_are_read_back(texts: list[str]) -> None:
-    line = " ".join(exec_start_words.quote_word(text, expands_variables=False) for text in texts)
-    assert [exec_start_words.expand_specifiers(word.value) for word in exec_start_words.split_words(line)] == texts
+    line = " ".join(command_line.quote_word(text, expands_variables=False) for text in texts)
+    assert [command_line.expand_specifiers(word.value) for word in command_line.split_words(line)] == texts
 
 
 @settings(deadline=None)
 @given(st.text(alphabet="ab \\\"'\t\n$%;{}x4", max_size=25))
 def test_split_words_any_text_keeps_raw_pieces_in_order(text: str) -> None:
     try:
-        found = exec_start_words.split_words(text)
+        found = command_line.split_words(text)
     except TlsError:
         return
     position = 0
     for word in found:
         position = text.index(word.raw, position) + len(word.raw)
-    assert [word.value for word in exec_start_words.split_words(" ".join(w.raw for w in found))] == [
-        w.value for w in found
-    ]
+    assert [word.value for word in command_line.split_words(" ".join(w.raw for w in found))] == [w.value for w in found]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,7 @@ def test_split_words_any_text_keeps_raw_pieces_in_order(text: str) -> None:
     ],
 )
 def test_split_value_reads_as_systemd_does(text: str, wanted: list[str]) -> None:
-    assert exec_start_words.split_value(text) == wanted
+    assert command_line.split_value(text) == wanted
 
 
 EXPANSIONS = [
@@ -121,28 +119,28 @@ EXPANSIONS = [
 
 @pytest.mark.parametrize(("text", "wanted"), EXPANSIONS)
 def test_expand_braced_replaces_as_systemd_does(text: str, wanted: str) -> None:
-    assert exec_start_words.expand_braced(text, {"A": "x", "B": "y z"}) == wanted
+    assert command_line.expand_braced(text, {"A": "x", "B": "y z"}) == wanted
 
 
 def test_braced_variables_names_them_in_order() -> None:
-    assert exec_start_words.braced_variables("${A}x$${B}${C}") == ["A", "C"]
+    assert command_line.braced_variables("${A}x$${B}${C}") == ["A", "C"]
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"), [("$A", "A"), ("$$A", None), ("${A}", None), ("a$A", None), ("$", ""), ("$A b", "A b")]
 )
 def test_whole_variable_is_the_word_alone(text: str, wanted: str | None) -> None:
-    assert exec_start_words.whole_variable(text) == wanted
+    assert command_line.whole_variable(text) == wanted
 
 
 def test_expand_specifiers_knows_the_directories_of_the_system_manager() -> None:
-    assert exec_start_words.expand_specifiers("%% %n %%n %%%p 5%") == "% %n %n %%p 5%"
-    assert exec_start_words.expand_specifiers("unix://%t/%E%%t") == "unix:///run//etc%t"
+    assert command_line.expand_specifiers("%% %n %%n %%%p 5%") == "% %n %n %%p 5%"
+    assert command_line.expand_specifiers("unix://%t/%E%%t") == "unix:///run//etc%t"
 
 
 @pytest.mark.parametrize(("value", "found"), [("%t/%%n 5%", ""), ("a%%%i%H", "%i"), ("plain", "")])
 def test_unknown_specifier_is_the_first_that_stays(value: str, found: str) -> None:
-    assert exec_start_words.unknown_specifier(value) == found
+    assert command_line.unknown_specifier(value) == found
 
 
 @pytest.mark.parametrize(
@@ -156,4 +154,4 @@ def test_unknown_specifier_is_the_first_that_stays(value: str, found: str) -> No
     ],
 )
 def test_specifier_pattern_matches_what_systemd_makes_of_it(pattern: str, text: str, matches: bool) -> None:
-    assert bool(exec_start_words.specifier_pattern(pattern).fullmatch(text)) is matches
+    assert bool(command_line.specifier_pattern(pattern).fullmatch(text)) is matches

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.flags import Flag, find_flags
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.command_line import Flag, find_flags
 
 # arguments -> (name, value, first, last, rest)
 CASES: dict[str, tuple[list[str], list[tuple[str, str | None, int, int, str]]]] = {

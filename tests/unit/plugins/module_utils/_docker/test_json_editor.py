@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.json_editor import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.daemon_json import (
     MAXIMUM_CHARACTERS,
     JsonProblem,
     line_and_column,

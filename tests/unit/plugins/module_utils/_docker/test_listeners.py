@@ -17,7 +17,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.list
     client_addresses,
     resolve_listen,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import Address, classify
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.network import Address, classify
 
 
 def host(*texts: str) -> list[Address]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start_words, start_guard
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import command_line, our_units
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import (
     parse_assignments,
     parse_environment_file,
@@ -32,13 +32,13 @@ def start(
     path = tmp_path / "da $emon 100%.json"
     if config is not None:
         path.write_text(config)
-    found = start_guard.local_fallback(COMMAND, str(path), "docker.service", hosts)
+    found = our_units.local_fallback(COMMAND, str(path), "docker.service", hosts)
     assert found is not None
     items = {item.key: item.value for item in parse_assignments("\n".join(("[Service]", *found.lines)))}
     assert items["EnvironmentFile"] == "-/run/docker-tls.env"
     words_ = [
-        exec_start_words.expand_braced(exec_start_words.expand_specifiers(word.value), {})
-        for word in exec_start_words.split_command(items["ExecStartPre"].removeprefix("-"))
+        command_line.expand_braced(command_line.expand_specifiers(word.value), {})
+        for word in command_line.split_command(items["ExecStartPre"].removeprefix("-"))
     ]
     written = tmp_path / "environment"
     argv = [str(written) if word == "/run/docker-tls.env" else word for word in words_]
@@ -84,4 +84,4 @@ def test_all_local_listeners_of_the_unit_are_passed(tmp_path: Path) -> None:
     ],
 )
 def test_command_or_listener_that_cannot_be_said_by_a_variable_is_left_alone(command: str, hosts: list[str]) -> None:
-    assert start_guard.local_fallback(command, "/etc/docker/daemon.json", "docker.service", hosts) is None
+    assert our_units.local_fallback(command, "/etc/docker/daemon.json", "docker.service", hosts) is None

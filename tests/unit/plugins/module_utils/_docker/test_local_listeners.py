@@ -17,14 +17,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import (
-    engine_api,
-    local_listeners,
-    running_daemon,
-    systemd,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import running_daemon, systemd
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import machine
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import listening_sockets
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import network
 
 STREAMS = ("/run/docker.sock",)
 DEFAULT = ("/var/run/docker.sock",)
@@ -64,7 +59,7 @@ DEFAULT = ("/var/run/docker.sock",)
 def test_listening_is_where_dockerd_listens(
     arguments: list[str], values: dict[str, t.Any], streams: tuple[str, ...], unix: t.Any, tcp: t.Any
 ) -> None:
-    found = local_listeners.listening(["--containerd=/run/c.sock", *arguments], values, streams)
+    found = running_daemon.listening(["--containerd=/run/c.sock", *arguments], values, streams)
     assert (found.unix, found.tcp) == (unix, tcp)
 
 
@@ -81,7 +76,7 @@ def test_listening_is_where_dockerd_listens(
     ],
 )
 def test_listening_with_tls_has_no_plain_listener(arguments: list[str], values: dict[str, t.Any], tls: bool) -> None:
-    found = local_listeners.listening(["-H", "tcp://10.0.0.5:2375", *arguments], values)
+    found = running_daemon.listening(["-H", "tcp://10.0.0.5:2375", *arguments], values)
     assert (found.tls, found.plain) == (tls, () if tls else (("10.0.0.5", 2375),))
 
 
@@ -90,17 +85,17 @@ def test_listening_with_tls_has_no_plain_listener(arguments: list[str], values: 
     [([], "/etc/docker/daemon.json"), (["--config-file", "/a.json"], "/a.json"), (["--config-file=/b"], "/b")],
 )
 def test_config_path_is_the_one_of_the_command_line(arguments: list[str], path: str) -> None:
-    assert local_listeners.config_path(arguments) == path
+    assert running_daemon.config_path(arguments) == path
 
 
 @pytest.mark.parametrize("data", [None, b"", b"{", b"[1]", b"\xff"])
 def test_keys_of_an_unreadable_daemon_json_are_none(data: bytes | None) -> None:
-    assert local_listeners.keys_of(data) == {}
+    assert running_daemon.keys_of(data) == {}
 
 
 def test_same_socket_knows_that_var_run_is_run() -> None:
-    assert local_listeners.same_socket("/var/run/docker.sock", "//run/docker.sock")
-    assert not local_listeners.same_socket("/run/docker.sock", "/srv/docker.sock")
+    assert running_daemon.same_socket("/var/run/docker.sock", "//run/docker.sock")
+    assert not running_daemon.same_socket("/run/docker.sock", "/srv/docker.sock")
 
 
 def serve(path: str) -> subprocess.Popen[str]:
@@ -188,9 +183,11 @@ def test_engine_of_a_daemon_does_not_believe_another_process(tmp_path: pathlib.P
     path = str(tmp_path / "d.sock")
     process = serve(path)
     try:
-        asked = running_daemon.engine_of(os.getpid(), local_listeners.Listening((path,)))
+        asked = running_daemon.engine_of(os.getpid(), running_daemon.Listening((path,)))
         assert asked is not None
-        with pytest.raises(engine_api.EngineError, match=f"process {process.pid} listens there, which is not docker"):
+        with pytest.raises(
+            running_daemon.EngineError, match=f"process {process.pid} listens there, which is not docker"
+        ):
             asked.ping()
     finally:
         process.communicate()
@@ -201,11 +198,11 @@ def test_engine_of_a_daemon_without_a_local_socket_is_its_listener_without_tls()
         answer = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{"ServerVersion": "1"}'
         threading.Thread(target=_answer, args=(own, answer), daemon=True).start()
         place = ("0.0.0.0", own.getsockname()[1])
-        asked = running_daemon.engine_of(os.getpid(), local_listeners.Listening((), (place,)))
+        asked = running_daemon.engine_of(os.getpid(), running_daemon.Listening((), (place,)))
         assert asked is not None
         assert asked.facts(networks=False).version == "1"
-        assert running_daemon.engine_of(os.getpid(), local_listeners.Listening((), (place,), tls=True)) is None
-        assert running_daemon.api_ports(os.getpid(), local_listeners.Listening((), (place, ("0.0.0.0", 1)))) == {
+        assert running_daemon.engine_of(os.getpid(), running_daemon.Listening((), (place,), tls=True)) is None
+        assert running_daemon.api_ports(os.getpid(), running_daemon.Listening((), (place, ("0.0.0.0", 1)))) == {
             place[1]
         }
 
@@ -214,9 +211,9 @@ def test_unix_sockets_are_the_listening_ones_of_the_process(tmp_path: pathlib.Pa
     path = str(tmp_path / "d.sock")
     with listener(path), socket.socket(socket.AF_UNIX) as connected:
         connected.connect(path)
-        assert listening_sockets.unix_sockets(os.getpid()).count(path) == 1
-        assert path not in listening_sockets.unix_sockets(os.getppid())
-    assert listening_sockets.unix_sockets(0) == ()
+        assert network.unix_sockets(os.getpid()).count(path) == 1
+        assert path not in network.unix_sockets(os.getppid())
+    assert network.unix_sockets(0) == ()
 
 
 UNIX = """\
@@ -231,7 +228,7 @@ Num       RefCount Protocol Flags    Type St Inode Path
 
 
 def test_parse_unix_finds_named_stream_listeners_only() -> None:
-    assert listening_sockets.parse_unix(UNIX) == (
+    assert network.parse_unix(UNIX) == (
         (100, "/run/docker.sock"),
         (104, "@abstract"),
         (105, "/run/with a blank"),
@@ -248,8 +245,8 @@ def test_parse_unix_finds_named_stream_listeners_only() -> None:
 def test_publishers_are_the_containers_that_publish_the_port(
     containers: list[dict[str, t.Any]], names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_api.Engine, "get", lambda _self, _path: containers)
-    assert engine_api.Engine().publishers(2375) == names
+    monkeypatch.setattr(running_daemon.Engine, "get", lambda _self, _path: containers)
+    assert running_daemon.Engine().publishers(2375) == names
 
 
 def test_machine_serves_what_dockerd_holds_unless_a_container_publishes_it(monkeypatch: pytest.MonkeyPatch) -> None:

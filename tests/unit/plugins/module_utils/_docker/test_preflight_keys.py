@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import daemon_json, daemon_json_keys
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.daemon_json_keys import check_keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import daemon_json, unit_reader
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_reader import check_keys
 
 PATH = "/etc/docker/daemon.json"
 ENGINES = ("20.10.24+dfsg1", "26.1.5+dfsg1", "28.5.2")
@@ -83,17 +83,17 @@ def test_check_keys_engine_not_measured_condemns_nothing_made_up(engine: str | N
 def test_knows_release_between_measured_ones_is_decided_where_both_sides_agree(
     name: str, release: tuple[int, int], verdict: bool | None
 ) -> None:
-    assert daemon_json_keys.knows(name, release) is verdict
+    assert unit_reader.knows(name, release) is verdict
 
 
-@pytest.mark.parametrize("release", daemon_json_keys.MEASURED)
+@pytest.mark.parametrize("release", unit_reader.MEASURED)
 def test_known_every_release_has_our_own_keys(release: tuple[int, int]) -> None:
-    assert set(daemon_json.MANAGED_KEYS) <= set(daemon_json_keys.known(release))
+    assert set(daemon_json.MANAGED_KEYS) <= set(unit_reader.known(release))
 
 
 def test_tables_no_name_is_in_two() -> None:
-    assert not daemon_json_keys.ALWAYS & {*daemon_json_keys.APPEARED, *daemon_json_keys.DISAPPEARED}
-    assert not {*daemon_json_keys.APPEARED} & {*daemon_json_keys.DISAPPEARED}
+    assert not unit_reader.ALWAYS & {*unit_reader.APPEARED, *unit_reader.DISAPPEARED}
+    assert not {*unit_reader.APPEARED} & {*unit_reader.DISAPPEARED}
 
 
 def test_check_keys_daemon_that_runs_with_the_file_is_not_condemned() -> None:

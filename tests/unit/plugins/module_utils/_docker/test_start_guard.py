@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start_words, start_guard
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import command_line, our_units
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import parse_assignments
 
 ANCHORS = "/etc/docker/certs/current/client-ca.pem"
@@ -47,11 +47,11 @@ def start(tmp_path: Path) -> t.Callable[..., Outcome]:
         path = tmp_path / "da $emon 100%.json"
         if config is not None:
             path.write_bytes(config if isinstance(config, bytes) else config.encode())
-        line = start_guard.exec_start_pre(str(path), anchors, UNIT)
+        line = our_units.exec_start_pre(str(path), anchors, UNIT)
         (item,) = parse_assignments(f"[Service]\n{line}\n")
         argv = [
-            exec_start_words.expand_braced(exec_start_words.expand_specifiers(word.value), {})
-            for word in exec_start_words.split_command(item.value)
+            command_line.expand_braced(command_line.expand_specifiers(word.value), {})
+            for word in command_line.split_command(item.value)
         ]
         values = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "LANG": "C.UTF-8", **environment}
         done = subprocess.run(argv, env=values, capture_output=True, text=True, check=False)
@@ -186,10 +186,10 @@ def test_port_that_daemon_json_opens_without_client_checks_is_refused(
     path = tmp_path / "daemon.json"
     if config is not None:
         path.write_text(config)
-    (item,) = parse_assignments(f"[Service]\n{start_guard.refuse_open_port(str(path))}\n")
+    (item,) = parse_assignments(f"[Service]\n{our_units.refuse_open_port(str(path))}\n")
     argv = [
-        exec_start_words.expand_braced(exec_start_words.expand_specifiers(word.value), {})
-        for word in exec_start_words.split_command(item.value)
+        command_line.expand_braced(command_line.expand_specifiers(word.value), {})
+        for word in command_line.split_command(item.value)
     ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) is starts

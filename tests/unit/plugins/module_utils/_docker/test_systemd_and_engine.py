@@ -15,10 +15,10 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import engine_api, socket_unit, systemd
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import boot
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import our_units, running_daemon, systemd
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import state
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import listening_sockets
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import network
 
 SHOWN = """\
 MainPID=72
@@ -131,18 +131,18 @@ def test_process_identity_names_this_very_process() -> None:
     [
         (
             {"ServerVersion": "26.1.5", "LiveRestoreEnabled": True, "ContainersRunning": 3},
-            engine_api.EngineFacts("26.1.5", True, False, 3),
+            running_daemon.EngineFacts("26.1.5", True, False, 3),
         ),
         (
             {"ServerVersion": "20.10.24", "Swarm": {"LocalNodeState": "active"}, "ContainersRunning": None},
-            engine_api.EngineFacts("20.10.24", False, True, 0),
+            running_daemon.EngineFacts("20.10.24", False, True, 0),
         ),
-        ({}, engine_api.EngineFacts("", False, False, 0)),
+        ({}, running_daemon.EngineFacts("", False, False, 0)),
     ],
     ids=["live-restore", "swarm", "empty"],
 )
-def test_engine_facts_of_info(info: dict[str, t.Any], expected: engine_api.EngineFacts) -> None:
-    assert engine_api.engine_facts(info, []) == expected
+def test_engine_facts_of_info(info: dict[str, t.Any], expected: running_daemon.EngineFacts) -> None:
+    assert running_daemon.engine_facts(info, []) == expected
 
 
 def test_engine_facts_names_the_bridges() -> None:
@@ -151,7 +151,7 @@ def test_engine_facts_names_the_bridges() -> None:
         {"Driver": "bridge", "Id": "x", "Options": {"com.docker.network.bridge.name": "docker0"}},
         {"Driver": "host", "Id": "y"},
     ]
-    assert engine_api.engine_facts({}, networks).bridges == ("br-0123456789ab", "docker0")
+    assert running_daemon.engine_facts({}, networks).bridges == ("br-0123456789ab", "docker0")
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -174,31 +174,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def local(tmp_path: pathlib.Path) -> t.Iterator[engine_api.Engine]:
+def local(tmp_path: pathlib.Path) -> t.Iterator[running_daemon.Engine]:
     path = str(tmp_path / "docker.sock")
     with socketserver.UnixStreamServer(path, _Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield engine_api.Engine(path)
+        yield running_daemon.Engine(path)
         server.shutdown()
 
 
-def test_engine_answers_on_its_local_socket(local: engine_api.Engine) -> None:
+def test_engine_answers_on_its_local_socket(local: running_daemon.Engine) -> None:
     local.ping()
     assert local.facts(networks=False).version == "1"
-    assert engine_api.listener_pid(local.path) == os.getpid()
+    assert running_daemon.listener_pid(local.path) == os.getpid()
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/broken"])
-def test_engine_with_a_bad_answer_is_an_error(local: engine_api.Engine, path: str) -> None:
-    with pytest.raises(engine_api.EngineError):
+def test_engine_with_a_bad_answer_is_an_error(local: running_daemon.Engine, path: str) -> None:
+    with pytest.raises(running_daemon.EngineError):
         local.get(path)
 
 
 def test_engine_that_is_not_there_is_an_error(tmp_path: pathlib.Path) -> None:
-    absent = engine_api.Engine(str(tmp_path / "docker.sock"))
-    with pytest.raises(engine_api.EngineError, match="no answer"):
+    absent = running_daemon.Engine(str(tmp_path / "docker.sock"))
+    with pytest.raises(running_daemon.EngineError, match="no answer"):
         absent.ping()
-    assert engine_api.listener_pid(absent.path) == 0
+    assert running_daemon.listener_pid(absent.path) == 0
 
 
 TCP = """\
@@ -214,8 +214,8 @@ TCP6 = """\
 
 
 def test_parse_table_finds_listeners_only() -> None:
-    assert listening_sockets.parse_table(TCP, ipv6=False) == {1111: ("127.0.0.1", 2375)}
-    assert listening_sockets.parse_table(TCP6, ipv6=True) == {3333: ("::", 2376), 4444: ("fd00::1", 22)}
+    assert network.parse_table(TCP, ipv6=False) == {1111: ("127.0.0.1", 2375)}
+    assert network.parse_table(TCP6, ipv6=True) == {3333: ("::", 2376), 4444: ("fd00::1", 22)}
 
 
 def test_foreign_listeners_leaves_out_the_api_of_dockerd_only() -> None:
@@ -223,15 +223,15 @@ def test_foreign_listeners_leaves_out_the_api_of_dockerd_only() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        found = listening_sockets.foreign_listeners({port})
+        found = network.foreign_listeners({port})
         assert [(address, number) for address, number, _process in found] == [("127.0.0.1", port)]
         assert str(os.getpid()) in found[0][2]
-        assert listening_sockets.foreign_listeners({port}, os.getpid(), {port}) == ()
+        assert network.foreign_listeners({port}, os.getpid(), {port}) == ()
         # The published port of a container, reserved by dockerd itself, is not its API.
-        assert listening_sockets.foreign_listeners({port}, os.getpid(), {port + 1}) == found
-        assert listening_sockets.foreign_listeners({port ^ 1}) == ()
-        assert ("127.0.0.1", port) in listening_sockets.held_by(os.getpid())
-    assert listening_sockets.held_by(0) == ()
+        assert network.foreign_listeners({port}, os.getpid(), {port + 1}) == found
+        assert network.foreign_listeners({port ^ 1}) == ()
+        assert ("127.0.0.1", port) in network.held_by(os.getpid())
+    assert network.held_by(0) == ()
 
 
 ENABLED = systemd.UnitState("docker.service", file_state="enabled", wanted_by=("multi-user.target",))
@@ -256,8 +256,8 @@ def test_starts_at_boot_is_what_the_boot_opens(
     service: systemd.UnitState, socket: systemd.UnitState, listener: str, starts: bool
 ) -> None:
     services = systemd.Services(service, socket)
-    assert boot.starts_at_boot(services, listener) is starts
-    found = boot.check_boot(services, listener)
+    assert state.starts_at_boot(services, listener) is starts
+    found = state.check_boot(services, listener)
     assert [item.code for item in found] == ([] if starts else ["not-started-at-boot"])
     assert all("systemctl enable docker.service" in item.hint for item in found)
 
@@ -286,7 +286,7 @@ OTHER = systemd.UnitState(
     ],
 )
 def test_socket_unit_of_others_that_passes_tcp_listeners_is_refused(unit: systemd.UnitState, refused: bool) -> None:
-    found = socket_unit.check_other_sockets(systemd.Services(ENABLED, ENABLED, (unit,)))
+    found = our_units.check_other_sockets(systemd.Services(ENABLED, ENABLED, (unit,)))
     assert [item.code for item in found] == (["socket-listener-foreign"] if refused else [])
     assert all("docker-tcp.socket" in item.message and "0.0.0.0:2375" in item.message and item.hint for item in found)
 

@@ -19,10 +19,10 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import (
-    drop_in,
+    command_line,
     exec_start,
-    exec_start_words,
-    unit_environment,
+    our_units,
+    unit_file,
 )
 from support.hosts import unit_fixtures
 
@@ -148,10 +148,10 @@ def named(texts: list[str]) -> list[tuple[str, str]]:
 
 def understood(
     files: list[tuple[str, str]], environments: dict[str, str]
-) -> tuple[unit_environment.UnitModel, exec_start.Derivation]:
-    model = unit_environment.parse_unit(files, "/etc/zz-docker-tls.conf")
+) -> tuple[unit_file.UnitModel, exec_start.Derivation]:
+    model = unit_file.parse_unit(files, "/etc/zz-docker-tls.conf")
     texts = {path: [(path, text)] for path, text in environments.items()}
-    return model, exec_start.derive(model, unit_environment.read_environment(model, texts), strip=frozenset())
+    return model, exec_start.derive(model, unit_file.read_environment(model, texts), strip=frozenset())
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -170,7 +170,7 @@ def test_quoted_words_are_read_back_by_systemd(host: str) -> None:
     alphabet = " \t\n\"'\\%$;{}()[]<>|&*?#~`!-=:@+abzAZ09/.éß漢\x01\x7f"
     texts = ["".join(chosen.choices(alphabet, k=chosen.randrange(0, 14))) for _number in range(1500)]
     texts += ["${HOME}", "$HOME", "%n", "$$", "%%", ";", "\\;", "", " ", "\\", "a\\", "-H", "$", "${", "\\x41", "x\\\n"]
-    command = " ".join([PROGRAM, *(exec_start_words.quote_word(text) for text in texts)])
+    command = " ".join([PROGRAM, *(command_line.quote_word(text) for text in texts)])
     loaded = load(host, named([f"{HEAD}ExecStart={command}\n"]), {})
     assert loaded.arguments[1:] == texts
     assert exec_start.mismatch(command, loaded.busctl) == ""
@@ -191,13 +191,13 @@ def local(text: str) -> str:
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("name", [name for name in unit_fixtures.NAMES if not name.startswith("refused")])
 def test_dropins_of_the_fixtures_do_what_they_say(host: str, name: str) -> None:
-    model = unit_environment.parse_unit(unit_fixtures.unit_files(name), unit_fixtures.OWN_PATH)
+    model = unit_file.parse_unit(unit_fixtures.unit_files(name), unit_fixtures.OWN_PATH)
     derivation = exec_start.derive(model, unit_fixtures.environment_of(name, model))
     files = [
         (f"{FRAGMENT}.d/{path.rpartition('/')[2]}", local(text)) for path, text in unit_fixtures.unit_files(name)[1:]
     ]
-    own = drop_in.service_dropin(derivation, after_network=False)
-    files += [] if own is None else [(f"{FRAGMENT}.d/{drop_in.DROPIN_NAME}", local(own))]
+    own = our_units.service_dropin(derivation, after_network=False)
+    files += [] if own is None else [(f"{FRAGMENT}.d/{our_units.DROPIN_NAME}", local(own))]
     environments = {
         f"/run/tls-oracle.d{source.pattern}": path.read_text()
         for source in model.environment_files

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.drop_in import HEADER
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.our_units import HEADER
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import (
     EnvironmentSource,
     UnitModel,
     Variable,

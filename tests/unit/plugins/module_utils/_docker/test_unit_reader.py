@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import unit_reader
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Services, UnitState
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import parse_unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import parse_unit
 
 
 def test_unit_facts_are_read_from_this_host(monkeypatch: pytest.MonkeyPatch) -> None:

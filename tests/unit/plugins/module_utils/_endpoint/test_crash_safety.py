@@ -13,7 +13,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import atomic_swap, restart, rollback
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import atomic_swap, rollback
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.hosts.machine import FakeMachine, install
@@ -217,14 +217,14 @@ def test_undo_gives_the_old_dockerd_more_time_than_a_short_start_timeout(
     killed: Killing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given_times = []
-    real = restart.restart
+    real = atomic_swap.restart
 
     def watched(machine: t.Any, timeout: float, **options: t.Any) -> t.Any:
         given_times.append(timeout)
         return real(machine, timeout, **options)
 
     killed.journal.write_text(changed(killed.journal.read_text(), timeout=3, process=""))
-    monkeypatch.setattr(restart, "restart", watched)
+    monkeypatch.setattr(atomic_swap, "restart", watched)
     state = StateDirectory(str(killed.world.state))
     journal = state.read_journal()
     assert journal is not None

@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint, journal
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options, parse_time
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import Options, parse_time
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.rollback import roll_back
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.ca.certificates import NOW, authority, leaf, private_key

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import plan_text
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import report
 from support.ca.certificates import authority, leaf
 
 SERVER, CLIENTS, OPS = authority("server"), authority("client", number=1), authority("client", unit="ops-g1", number=2)
@@ -52,7 +52,7 @@ def line(
     )
     listen = types.SimpleNamespace(addresses=[types.SimpleNamespace(endpoint=lambda: "10.0.0.5:2376")])
     wanted = listen if action == "present" else None
-    return plan_text.plan_text(
+    return report.plan_text(
         t.cast(t.Any, found), t.cast(t.Any, planned), t.cast(t.Any, wanted), reasons, after or FILES, pending
     )
 

@@ -15,7 +15,7 @@ import typing as t
 import pytest
 from test_endpoint import SERVER, Bench
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs_host import ENDPOINT_OPTIONS
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs import ENDPOINT_OPTIONS
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import (
     certificate_store,
     entry,

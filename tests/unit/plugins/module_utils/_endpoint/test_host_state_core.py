@@ -12,9 +12,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs_host import REQUEST_OPTIONS
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs import REQUEST_OPTIONS
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint, host_state, journal
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import Options
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import Options
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import request_names
 from support.ca.certificates import NOW, authority, leaf, private_key
 from support.hosts.machine import FakeMachine, install

@@ -13,12 +13,12 @@ from types import SimpleNamespace as Given
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import socket_unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import our_units
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import state as host_state
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import verify_local
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import Record
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import Expected
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import listening_sockets
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import network
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import
     ],
 )
 def test_tcp_port_is_told_from_other_sockets(value: str, port: int) -> None:
-    assert socket_unit.tcp_port("ListenStream", value) == port
-    assert socket_unit.tcp_port("ListenDatagram", value) == 0
+    assert our_units.tcp_port("ListenStream", value) == port
+    assert our_units.tcp_port("ListenDatagram", value) == 0
 
 
 def test_parse_listeners_empty_assignment_takes_all_before_away() -> None:
@@ -46,7 +46,7 @@ def test_parse_listeners_empty_assignment_takes_all_before_away() -> None:
         ("/etc/d/a.conf", "[Socket]\nListenStream=\nListenStream=/run/a.sock\n[Service]\nListenStream=1\n"),
         ("/etc/d/zz-docker-tls.conf", "# Managed by Ansible (portcullis.docker_tls)\n[Socket]\nListenStream=2376\n"),
     ]
-    found = socket_unit.parse_listeners(files, "zz-docker-tls.conf")
+    found = our_units.parse_listeners(files, "zz-docker-tls.conf")
     assert [(item.value, item.path) for item in found] == [("/run/a.sock", "/etc/d/a.conf")]
 
 
@@ -73,12 +73,12 @@ def test_check_handed_over_finds_every_other_listener(places: t.Any, passed: boo
 
 def test_handed_over_finds_a_listener_that_process_1_has_too(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as ours, socket.create_server(("127.0.0.1", 0)) as other:
-        real = listening_sockets._inodes
+        real = network._inodes
         shared = {os.fstat(ours.fileno()).st_ino}
-        monkeypatch.setattr(listening_sockets, "_inodes", lambda pid: shared if pid == 1 else real(pid))
-        assert listening_sockets.handed_over(os.getpid()) == (("127.0.0.1", ours.getsockname()[1]),)
-        assert other.getsockname()[1] not in [port for _address, port in listening_sockets.handed_over(os.getpid())]
-    assert listening_sockets.handed_over(0) == ()
+        monkeypatch.setattr(network, "_inodes", lambda pid: shared if pid == 1 else real(pid))
+        assert network.handed_over(os.getpid()) == (("127.0.0.1", ours.getsockname()[1]),)
+        assert other.getsockname()[1] not in [port for _address, port in network.handed_over(os.getpid())]
+    assert network.handed_over(0) == ()
 
 
 @pytest.mark.parametrize(("age", "expected"), [(50.0, True), (-50.0, False)], ids=["file-is-older", "file-is-newer"])

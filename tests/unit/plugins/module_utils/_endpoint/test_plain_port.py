@@ -10,7 +10,7 @@ import pathlib
 import pytest
 from test_probe import ANSWER, PlainServer
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import existing_endpoint
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import desired_files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.hosts.machine import install
 from support.hosts.scenarios import given, issued, run
@@ -32,9 +32,9 @@ def test_check_plain_port_tells_dockers_api_from_another_server(
     monkeypatch: pytest.MonkeyPatch, answer: bytes, api_only: bool, codes: list[str]
 ) -> None:
     server = PlainServer(answer)
-    monkeypatch.setattr(existing_endpoint, "PLAIN_PORT", server.port)
+    monkeypatch.setattr(desired_files, "PLAIN_PORT", server.port)
     try:
-        found = existing_endpoint.check_plain_port([("0.0.0.0", server.port, PROXY), ("::1", 1, "")], api_only=api_only)
+        found = desired_files.check_plain_port([("0.0.0.0", server.port, PROXY), ("::1", 1, "")], api_only=api_only)
     finally:
         server.close()
     assert [item.code for item in found] == codes

@@ -12,12 +12,12 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start, findings, unsupported
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker import exec_start, findings, unit_reader
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.listeners import resolve_listen
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_environment import Variable, parse_unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.unit_file import Variable, parse_unit
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import preflight
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.network import classify
 from support.ca.certificates import NOW, authority, leaf
 
 SERVER = authority("server")
@@ -54,7 +54,7 @@ def host(
     }
     facts = preflight.HostFacts(
         now=NOW,
-        unit_facts=changes.pop("unit_facts", unsupported.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service")),
+        unit_facts=changes.pop("unit_facts", unit_reader.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service")),
         unit=model,
         derivation=exec_start.derive(model, variables, strip),
         config_path="/etc/docker/daemon.json",
@@ -77,8 +77,8 @@ def wanted(**changes: t.Any) -> preflight.WantedEndpoint:
     return dataclasses.replace(endpoint, **changes)
 
 
-def masked(state: str = "masked") -> unsupported.UnitFacts:
-    return unsupported.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", socket_load_state=state)
+def masked(state: str = "masked") -> unit_reader.UnitFacts:
+    return unit_reader.UnitFacts("loaded", "/usr/lib/systemd/system/docker.service", socket_load_state=state)
 
 
 REQUIRES = "[Unit]\nRequires=docker.socket\n"
@@ -88,7 +88,7 @@ CASES: dict[str, tuple[preflight.HostFacts, preflight.WantedEndpoint, list[tuple
     "good": (host(), wanted(), []),
     "no file": (host(config_data=None), wanted(), []),
     "nothing to manage": (
-        host(unit_facts=unsupported.UnitFacts("not-found", snap_docker=True)),
+        host(unit_facts=unit_reader.UnitFacts("not-found", snap_docker=True)),
         wanted(),
         [(E, "docker-snap")],
     ),

@@ -17,23 +17,23 @@ from datetime import timedelta
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs_host import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._argument_specs import (
     ENDPOINT_OPTIONS,
     REQUEST_OPTIONS,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.engine_api import EngineFacts
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.running_daemon import EngineFacts
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import (
     endpoint,
     host_state,
     preflight,
-    replaceable,
+    preflight_certificates,
     state,
 )
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import Record, StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import options_from
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import options_from
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import requests
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import classify
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.network import classify
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, reader
 from support.ca.certificates import NOW, authority, intermediate, leaf, private_key
 from support.hosts.machine import FakeMachine, install
@@ -219,7 +219,7 @@ def file_system(**changes: int) -> t.Callable[[Host], object]:
 def mounted(host: Host) -> None:
     host.world.config.write_text("{}")
     text = f"30 22 0:20 / {host.world.config} rw - ext4 /dev/sda1 rw\n"
-    host.patch.setattr(replaceable, "_mountinfo", lambda: text)
+    host.patch.setattr(preflight_certificates, "_mountinfo", lambda: text)
 
 
 def elsewhere(host: Host) -> None:
@@ -467,9 +467,9 @@ def codes_of(file: str) -> t.Iterator[str]:
 
 
 FILES = (
-    *("_docker/listeners.py", "_docker/socket_unit.py", "_docker/unsupported.py", "_endpoint/existing_endpoint.py"),
+    *("_docker/listeners.py", "_docker/our_units.py", "_docker/unit_reader.py", "_endpoint/desired_files.py"),
     *("_endpoint/plan_present.py", "_endpoint/preflight.py", "_endpoint/preflight_certificates.py"),
-    *("_docker/daemon_json_keys.py", "_endpoint/replaceable.py"),
+    *("_docker/unit_reader.py", "_endpoint/preflight_certificates.py"),
 )
 
 

@@ -16,7 +16,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _files
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import replaceable
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import preflight_certificates
 
 MOUNTINFO = (
     "22 1 0:20 / / rw,relatime - ext4 /dev/sda1 rw\n"
@@ -46,19 +46,19 @@ def obstacles(directory: pathlib.Path, before: str, *paths: str) -> list[tuple[s
 
 
 def test_mount_points_are_read_with_their_escapes() -> None:
-    assert replaceable.mount_points(MOUNTINFO) == {"/", "/etc/docker/daemon.json", "/mnt/a b\\c"}
+    assert preflight_certificates.mount_points(MOUNTINFO) == {"/", "/etc/docker/daemon.json", "/mnt/a b\\c"}
 
 
 def test_plain_files_and_missing_directories_can_be_made(tmp_path: pathlib.Path) -> None:
     (tmp_path / "daemon.json").write_text("{}")
     paths = [tmp_path / "daemon.json", tmp_path / "new.json", tmp_path / "no/such/directory/file"]
-    assert replaceable.obstacles(map(str, paths)) == ()
+    assert preflight_certificates.obstacles(map(str, paths)) == ()
     assert sorted(os.listdir(tmp_path)) == ["daemon.json"]
 
 
 def test_file_where_a_directory_has_to_be_is_named(tmp_path: pathlib.Path) -> None:
     (tmp_path / "docker.service.d").write_text("")
-    (found,) = replaceable.obstacles([str(tmp_path / "docker.service.d/zz.conf")])
+    (found,) = preflight_certificates.obstacles([str(tmp_path / "docker.service.d/zz.conf")])
     assert (found.code, found.message) == (
         "file-not-replaceable",
         f"{tmp_path}/docker.service.d is not a directory",
@@ -70,8 +70,8 @@ def test_file_that_the_kernel_lists_as_a_mount_is_named(
 ) -> None:
     path = tmp_path / "daemon.json"
     path.write_text("{}")
-    monkeypatch.setattr(replaceable, "_mountinfo", lambda: f"30 22 0:20 / {path} rw - ext4 /dev/sda1 rw\n")
-    (found,) = replaceable.obstacles([str(path)])
+    monkeypatch.setattr(preflight_certificates, "_mountinfo", lambda: f"30 22 0:20 / {path} rw - ext4 /dev/sda1 rw\n")
+    (found,) = preflight_certificates.obstacles([str(path)])
     assert found.code == "file-not-replaceable"
     assert f"umount {path}" in found.hint
 
@@ -91,7 +91,7 @@ def test_state_of_the_file_system_is_reported_once_for_all_files_in_it(
     roomy = {"f_flag": 0, "f_blocks": 1000, "f_bfree": 900, "f_frsize": 4096, "f_files": 0, "f_ffree": 0}
     monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(**{**roomy, **changes}))
     (tmp_path / "d").mkdir()
-    found = replaceable.obstacles([str(tmp_path / "one"), str(tmp_path / "d/two")])
+    found = preflight_certificates.obstacles([str(tmp_path / "one"), str(tmp_path / "d/two")])
     assert [item.code for item in found] == ([code] if code else [])
 
 
@@ -174,7 +174,7 @@ def test_each_error_of_a_file_has_advice_of_its_own(number: int) -> None:
     ],
 )
 def test_daemon_json_that_is_a_link_names_its_target(link: str, exists: bool, expected: list[tuple[str, str]]) -> None:
-    found = replaceable.link_findings(link, "/srv/dotfiles/daemon.json", exists=exists)
+    found = preflight_certificates.link_findings(link, "/srv/dotfiles/daemon.json", exists=exists)
     assert [(item.severity, item.code) for item in found] == [
         (severity, "daemon-json-link") for severity, _target in expected
     ]

@@ -12,14 +12,9 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.engine_api import EngineFacts
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.running_daemon import EngineFacts
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import Services, UnitState
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import (
-    atomic_swap,
-    confirm_timer,
-    restart,
-    signals,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import atomic_swap, machine
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import Journal, decode, encode
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 
@@ -111,7 +106,7 @@ NEW = unit("active", 8)
     ],
 )
 def test_restart_ends_with_what_happened(script: Script, problem: str) -> None:
-    outcome = restart.restart(t.cast("t.Any", script), 30.0)
+    outcome = atomic_swap.restart(t.cast("t.Any", script), 30.0)
     assert problem in outcome.problem
     assert bool(outcome.problem) == bool(problem)
 
@@ -119,7 +114,7 @@ def test_restart_ends_with_what_happened(script: Script, problem: str) -> None:
 def test_restart_of_a_dockerd_that_hangs_kills_it() -> None:
     hanging = unit("activating", 7, job=True)
     script = Script(*[hanging] * 80, STARTING, NEW)
-    assert restart.restart(t.cast("t.Any", script), 30.0) == restart.Outcome(pid=8)
+    assert atomic_swap.restart(t.cast("t.Any", script), 30.0) == atomic_swap.Outcome(pid=8)
     assert set(script.killed) == {7}
 
 
@@ -146,7 +141,7 @@ OFF, ON = EngineFacts("1", False, False, 0), EngineFacts("1", True, False, 0)
 )
 def test_set_live_restore_waits_until_it_shows(facts: tuple[EngineFacts | None, ...], done: bool) -> None:
     machine = Engine(*facts)
-    assert restart.set_live_restore(t.cast("t.Any", machine), 8, True, timeout=2.0) == done
+    assert atomic_swap.set_live_restore(t.cast("t.Any", machine), 8, True, timeout=2.0) == done
     assert machine.hung_up == 1
 
 
@@ -168,9 +163,7 @@ class Manager:
 
 def test_timer_survives_a_reboot_and_goes_away_without_trace(tmp_path: pathlib.Path) -> None:
     manager = t.cast("t.Any", Manager(tmp_path))
-    confirm_timer.arm(
-        manager, ["/usr/bin/python3", "/var/lib/docker-tls/revert.py"], "/var/lib/docker-tls/journal.json", 90
-    )
+    machine.arm(manager, ["/usr/bin/python3", "/var/lib/docker-tls/revert.py"], "/var/lib/docker-tls/journal.json", 90)
     timer = (tmp_path / "docker-tls-revert.timer").read_text()
     assert "OnActiveSec=90\n" in timer
     assert "WantedBy=timers.target" in timer
@@ -180,17 +173,17 @@ def test_timer_survives_a_reboot_and_goes_away_without_trace(tmp_path: pathlib.P
         ("enable", "--quiet", "docker-tls-revert.timer"),
         ("restart", "docker-tls-revert.timer"),  # also one that still runs from an earlier change
     ]
-    confirm_timer.disarm(manager)
+    machine.disarm(manager)
     assert list(tmp_path.iterdir()) == []
     commands = len(manager.commands)
-    confirm_timer.disarm(manager)
+    machine.disarm(manager)
     assert len(manager.commands) == commands
 
 
 def test_orderly_end_survives_a_cut_connection_and_reports_an_interruption() -> None:
-    with signals.orderly_end():
+    with atomic_swap.orderly_end():
         os.kill(os.getpid(), signal.SIGHUP)
-    with pytest.raises(TlsError, match="ended by SIGTERM") as caught, signals.orderly_end():
+    with pytest.raises(TlsError, match="ended by SIGTERM") as caught, atomic_swap.orderly_end():
         os.kill(os.getpid(), signal.SIGTERM)
     assert caught.value.code == "interrupted"
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

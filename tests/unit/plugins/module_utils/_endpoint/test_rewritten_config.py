@@ -13,7 +13,7 @@ import typing as t
 import pytest
 from test_endpoint import Bench
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import existing_endpoint
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import desired_files
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import Record
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.hosts.machine import install
@@ -170,4 +170,4 @@ def test_settings_are_lost_where_ours_were_there(
     state: t.Any = types.SimpleNamespace(
         record=Record(written_config=written), config_path="/etc/docker/daemon.json", config_values=values
     )
-    assert existing_endpoint.settings_are_lost(state) is expected
+    assert desired_files.settings_are_lost(state) is expected

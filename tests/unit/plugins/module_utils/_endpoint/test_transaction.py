@@ -12,12 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import (
-    commit,
-    endpoint,
-    rollback,
-    transaction,
-)
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import endpoint, rollback, transaction
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import COMMITTED, StateDirectory
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from support.ca.certificates import NOW
@@ -83,7 +78,7 @@ class Trial:
             machine = t.cast("t.Any", install(patch, self.live, Effects()))
             journal = self.state.read_journal()
             if journal is not None and journal.phase == COMMITTED:
-                commit.commit(journal, self.state)
+                rollback.commit(journal, self.state)
             elif journal is not None:
                 rollback.roll_back(journal, self.state, machine)
 

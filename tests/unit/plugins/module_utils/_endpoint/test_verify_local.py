@@ -13,7 +13,7 @@ import typing as t
 import pytest
 from test_probe import CLIENTS, OTHERS, SERVER, TlsServer, client
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.engine_api import EngineFacts
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.running_daemon import EngineFacts
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import verify_local
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import Expected
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file, prometheus, text
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import prometheus, report_text
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page
 from support.ca.certificates import NOW
@@ -81,19 +81,19 @@ def test_verdict_is_by_what_the_daemons_admit(
 
 
 def test_without_certificates_nothing_is_said() -> None:
-    assert not any("should not be used" in line for line in text.render(reported()))
-    assert "should not be used" not in page.render(json_file.to_document(reported()))
+    assert not any("should not be used" in line for line in report_text.render(reported()))
+    assert "should not be used" not in page.render(report_text.to_document(reported()))
     assert "unwanted" not in prometheus.render(reported())
 
 
 def test_every_output_names_client_authority_end_and_hosts() -> None:
     found = reported(unwanted(), unwanted("olga", "ops-g1", **UNLISTED), wire={"web2": served(server(), OPS)})
-    lines = "\n".join(text.render(found))
+    lines = "\n".join(report_text.render(found))
     assert "CRITICAL  bob     clients-g1  2027-11-22  web1   localhost/bob   revoked-admitted" in lines
     assert "WARNING   olga    ops-g1      2027-11-22  web2   localhost/olga  unlisted" in lines
     assert "olga is not of the group ops any more" in lines
     assert "-> To end it, run portcullis.docker_tls.site with -e docker_ca_unlisted_certificates=revoke" in lines
-    written = json_file.to_document(found)
+    written = report_text.to_document(found)
     assert [(one["client"], one["opens"], one["level"]) for one in written["certificates"]] == [
         ("bob", ["web1"], "critical"),
         ("olga", ["web2"], "warning"),
@@ -106,17 +106,17 @@ def test_every_output_names_client_authority_end_and_hosts() -> None:
         'docker_tls_problem{kind="certificate",host="localhost",name="localhost/olga ops-g1",code="unlisted",level="warning"} 1'
         in metrics
     )
-    html = page.render(json_file.to_document(found))
+    html = page.render(report_text.to_document(found))
     assert html.count("Client certificates that should not be used") == 2 and "web2" in html
 
 
 def test_problems_alone_leave_out_what_opens_nothing() -> None:
-    lines = text.render(reported(unwanted("olga", "ops-g1", **UNLISTED)), problems_only=True)
+    lines = report_text.render(reported(unwanted("olga", "ops-g1", **UNLISTED)), problems_only=True)
     assert not any("olga" in line for line in lines)
 
 
 def test_control_characters_of_a_recorded_name_do_not_reach_the_terminal() -> None:
-    lines = text.render(reported(unwanted("e\x1b[31mvil", source="adopted", reason="client-unlisted")))
+    lines = report_text.render(reported(unwanted("e\x1b[31mvil", source="adopted", reason="client-unlisted")))
     assert not any("\x1b" in line for line in lines)
 
 
@@ -279,8 +279,8 @@ def test_bundle_that_opens_no_host_is_reported_with_what_to_do(
             if groups == [group]
             else "Add ops to docker_daemon_access_groups of the hosts that it should open, or remove eve from docker_client_cert_clients."
         )
-        assert "admitted-nowhere" in page.render(json_file.to_document(found)) and expected in "\n".join(
-            text.render(found)
+        assert "admitted-nowhere" in page.render(report_text.to_document(found)) and expected in "\n".join(
+            report_text.render(found)
         )
 
 

@@ -14,12 +14,12 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.tls_
     HandshakeError,
     ServerGreeting,
 )
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_endpoints, model
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect, model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat
 from support.ca.certificates import Pair, of_an_unknown_version
 from support.hosts.fleet import clients_authority, server, server_authority, subject_der
 
-LIMITS = collect_endpoints.ProbeLimits(timeout=1, connections=8)
+LIMITS = collect.ProbeLimits(timeout=1, connections=8)
 
 
 def der(pair: Pair) -> bytes:
@@ -37,7 +37,7 @@ def test_probe_at_a_daemon_tells_certificate_chain_and_groups() -> None:
         asked.append(question)
         return greeting()
 
-    seen = collect_endpoints.probe_one("web.example.org", 2376, 3, reader)
+    seen = collect.probe_one("web.example.org", 2376, 3, reader)
     assert asked == [("web.example.org", 2376, 3, "web.example.org")]
     assert seen.certificate is not None
     assert seen.certificate.view == server().view
@@ -62,13 +62,13 @@ def test_probe_at_what_does_not_answer_says_why(error: Exception, state: str, pr
     def reader(*_question: object) -> ServerGreeting:
         raise error
 
-    seen = collect_endpoints.probe_one("10.0.0.5", 2376, 1, reader)
+    seen = collect.probe_one("10.0.0.5", 2376, 1, reader)
     assert (seen.state, seen.problem) == (state, problem)
 
 
 @pytest.mark.parametrize("certificates", [(), (b"rubbish",), (of_an_unknown_version(server()),)])
 def test_probe_at_a_server_with_no_or_a_broken_certificate_is_invalid(certificates: tuple[bytes, ...]) -> None:
-    seen = collect_endpoints.probe_one("10.0.0.5", 2376, 1, lambda *_question: ServerGreeting(certificates, True, ()))
+    seen = collect.probe_one("10.0.0.5", 2376, 1, lambda *_question: ServerGreeting(certificates, True, ()))
     assert (seen.state, seen.certificate) == (model.INVALID, None)
 
 
@@ -82,21 +82,21 @@ def test_probe_asks_all_at_the_same_time_and_each_once() -> None:
         return greeting()
 
     endpoints = [(f"10.0.0.{number}", 2376) for number in range(5)]
-    seen = collect_endpoints.probe([*endpoints, *endpoints], LIMITS, reader)
+    seen = collect.probe([*endpoints, *endpoints], LIMITS, reader)
     assert sorted(asked) == sorted(endpoints)
     assert [one.state for one in seen.values()] == ["read"] * 5
 
 
 def test_probe_at_nothing_is_nothing() -> None:
-    assert collect_endpoints.probe([], LIMITS) == {}
+    assert collect.probe([], LIMITS) == {}
 
 
 def test_probe_at_a_closed_port_of_this_machine_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
-    assert collect_endpoints.probe([("127.0.0.1", port)], LIMITS)["127.0.0.1", port].state == model.UNREACHABLE
+    assert collect.probe([("127.0.0.1", port)], LIMITS)["127.0.0.1", port].state == model.UNREACHABLE
 
 
 @pytest.mark.parametrize(("address", "expected"), [("web", "web"), ("10.0.0.5", ""), ("fd00::5", "")])
 def test_server_name_is_never_an_address(address: str, expected: str) -> None:
-    assert collect_endpoints.server_name(address) == expected
+    assert collect.server_name(address) == expected

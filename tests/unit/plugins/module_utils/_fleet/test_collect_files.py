@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_files
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import config, rights
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files import proxy_files
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import enable
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.unit import ProxyUnit, unit_text
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import enable, proxy_files
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.state import ProxyUnit, unit_text
 from support.ca.certificates import authority, private_key
 from support.contracts import records
 from support.hosts.fleet import client, server_authority
@@ -62,7 +61,7 @@ def test_read_all_tells_a_foreign_key(bundle: pathlib.Path, key_type: str) -> No
 
 
 def test_read_all_of_an_encrypted_key_does_not_ask_anybody(bundle: pathlib.Path) -> None:
-    encrypted = key_encryption.encrypt_private_key(client().key, b"an uncommon sequence", rounds=1000)
+    encrypted = keys.encrypt_private_key(client().key, b"an uncommon sequence", rounds=1000)
     (bundle / "key.pem").write_bytes(encrypted)
     assert read(bundle / "cert.pem", key_path=bundle / "key.pem")["key_matches"] is None
 

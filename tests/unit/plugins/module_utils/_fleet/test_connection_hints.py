@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import connection_hints
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import advice
 
 SENT = 'Task failed: Data could not be sent to remote host "172.19.0.2". Make sure this host can be reached over ssh: '
 TEXTS = {
@@ -41,7 +41,7 @@ TEXTS = {
 
 @pytest.mark.parametrize(("text", "word"), TEXTS.values(), ids=TEXTS)
 def test_hint_names_the_way_out(text: str, word: str) -> None:
-    assert word in connection_hints.hint(text)
+    assert word in advice.hint(text)
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_hint_names_the_way_out(text: str, word: str) -> None:
     ],
 )
 def test_hint_for_other_texts_is_empty(text: str) -> None:
-    assert connection_hints.hint(text) == ""
+    assert advice.hint(text) == ""

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import lifetimes
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import certificate_checks
 from support.hosts.fleet import NOW, THRESHOLDS, server
 
 DAY = timedelta(days=1)
@@ -31,13 +31,13 @@ DAY = timedelta(days=1)
 def test_limit_is_the_largest_threshold_below_the_lifetime(
     texts: tuple[str, ...], lifetime: timedelta, expected: timedelta
 ) -> None:
-    assert lifetimes.limit(texts, lifetime) == expected
+    assert certificate_checks.limit(texts, lifetime) == expected
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1/0", "30", "-3d", "soon", ""])
 def test_check_thresholds_of_nonsense_name_the_option(text: str) -> None:
     with pytest.raises(TlsError, match="critical") as caught:
-        lifetimes.check_thresholds(["1/4"], ["1/10", text])
+        certificate_checks.check_thresholds(["1/4"], ["1/10", text])
     assert caught.value.code == "duration-invalid"
 
 
@@ -56,7 +56,7 @@ def test_check_thresholds_of_nonsense_name_the_option(text: str) -> None:
     ],
 )
 def test_validity_finding_follows_the_thresholds(left_days: float, expected: tuple[str, str] | None) -> None:
-    finding = lifetimes.validity_finding(server(left_days).view, THRESHOLDS, NOW, "it", "")
+    finding = certificate_checks.validity_finding(server(left_days).view, THRESHOLDS, NOW, "it", "")
     assert (finding and (finding.code, finding.level)) == expected
 
 
@@ -74,14 +74,14 @@ def test_validity_finding_follows_the_thresholds(left_days: float, expected: tup
     ],
 )
 def test_ago_says_it_in_one_unit(seconds: float, expected: str) -> None:
-    assert lifetimes.ago(timedelta(seconds=seconds)) == expected
+    assert certificate_checks.ago(timedelta(seconds=seconds)) == expected
 
 
 def test_days_left_are_rounded_down_also_below_zero() -> None:
-    assert lifetimes.days_left(server(1.999).view, NOW) == 1.99
-    assert lifetimes.days_left(server(-0.001).view, NOW) == -0.01
+    assert certificate_checks.days_left(server(1.999).view, NOW) == 1.99
+    assert certificate_checks.days_left(server(-0.001).view, NOW) == -0.01
 
 
 def test_end_text_has_the_time_of_day_only_for_short_lives() -> None:
-    assert lifetimes.end_text(server(1, life=timedelta(hours=8)).view) == "2026-11-23 13:00"
-    assert lifetimes.end_text(server(1).view) == "2026-11-23"
+    assert certificate_checks.end_text(server(1, life=timedelta(hours=8)).view) == "2026-11-23 13:00"
+    assert certificate_checks.end_text(server(1).view) == "2026-11-23"

@@ -13,24 +13,24 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import model
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file, prometheus, text
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import prometheus, report_text
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page
 from support.hosts.fleet import NOW, bundle, client, host, ledger, mixed_report, report, served, server, stored
 
-WORDS = tuple(text.WORDS.values())
+WORDS = tuple(report_text.WORDS.values())
 
 
 # The table
 
 
 def test_table_lines_about_things_begin_with_their_level() -> None:
-    for line in text.render(mixed_report()):
+    for line in report_text.render(mixed_report()):
         if line and not line.startswith(("Docker", "Authorities", "Clients", " ")):
             assert line.startswith((*WORDS, "CRITICAL:"))
 
 
 def test_table_columns_stand_below_each_other() -> None:
-    lines = text.render(mixed_report())
+    lines = report_text.render(mixed_report())
     start = next(number for number, line in enumerate(lines) if "ON THE WIRE" in line)
     head = lines[start]
     rows = [line for line in lines[start + 1 :] if line.startswith(WORDS)][:10]
@@ -40,7 +40,7 @@ def test_table_columns_stand_below_each_other() -> None:
 
 
 def test_table_shouts_served_not_stored_and_explains_it() -> None:
-    lines = text.render(mixed_report())
+    lines = report_text.render(mixed_report())
     row = next(number for number, line in enumerate(lines) if line.startswith("WARNING   web2"))
     assert "  SERVED-NOT-STORED  " in lines[row]
     assert "SERVED IS NOT STORED: renewed" in lines[row + 1]
@@ -65,58 +65,58 @@ def test_names_of_a_certificate_are_in_the_table_the_page_and_the_document(
 ) -> None:
     shown = served(wire) if wire is not None else model.Served(model.UNREACHABLE)
     found = report([host("web1", stored=stored(disk))], wire={"web1": shown})
-    (row,) = [line for line in text.render(found) if "  web1  " in line]
+    (row,) = [line for line in report_text.render(found) if "  web1  " in line]
     assert row.endswith(f"  {'; '.join(expected) or '-'}")
     for each in expected:
-        assert f">{each}</span>" in page.render(json_file.to_document(found))
-    entry = json_file.to_document(found)["hosts"][0]
+        assert f">{each}</span>" in page.render(report_text.to_document(found))
+    entry = report_text.to_document(found)["hosts"][0]
     for place, pair in (("served", wire), ("stored", disk)):
         certificate = entry[place]["certificate"]
         assert (certificate and certificate["names"]) == (pair and list(pair.view.names))
 
 
 def test_table_shows_no_control_character() -> None:
-    assert all(line.isprintable() for line in text.render(mixed_report()))
+    assert all(line.isprintable() for line in report_text.render(mixed_report()))
 
 
 def test_table_of_problems_leaves_the_rest_out_and_says_how_many() -> None:
-    lines = text.render(mixed_report(), problems_only=True)
+    lines = report_text.render(mixed_report(), problems_only=True)
     assert not any("docker1.example.org" in line for line in lines)
     assert "ok        4 not shown" in lines
 
 
 def test_table_shows_what_is_wrong_with_the_ledger_in_a_line_of_its_own() -> None:
-    lines = text.render(report(ledger_found=ledger(state="tampered", problem="line 7 was changed", line=7)))
+    lines = report_text.render(report(ledger_found=ledger(state="tampered", problem="line 7 was changed", line=7)))
     row = lines.index("CRITICAL  CA  ledger-tampered")
     assert "^ ledger-tampered: line 7 was changed" in lines[row + 1]
 
 
 def test_table_gives_repeated_advice_once() -> None:
-    lines = text.render(mixed_report())
+    lines = report_text.render(mixed_report())
     row = next(number for number, line in enumerate(lines) if line.startswith("CRITICAL  web7"))
     assert [line.strip()[:2] for line in lines[row + 1 : row + 4]] == ["^ ", "^ ", "->"]
 
 
 def test_table_of_nothing_says_none() -> None:
-    assert text.render(report()).count("          none") == 2
+    assert report_text.render(report()).count("          none") == 2
 
 
 def test_table_ends_with_the_summary() -> None:
     judged = mixed_report()
-    assert text.render(judged)[-1] == json_file.summary(judged)
-    assert json_file.summary(judged).startswith("CRITICAL: 6 critical, 3 warning, 1 unknown, 10 ok; ")
+    assert report_text.render(judged)[-1] == report_text.summary(judged)
+    assert report_text.summary(judged).startswith("CRITICAL: 6 critical, 3 warning, 1 unknown, 10 ok; ")
 
 
 def test_summary_of_a_sound_fleet_is_short() -> None:
-    assert json_file.summary(report([host()], [bundle()])) == "OK: 4 ok"
+    assert report_text.summary(report([host()], [bundle()])) == "OK: 4 ok"
 
 
 # The document
 
 
 def test_document_has_the_promised_keys_and_survives_json() -> None:
-    found = json_file.to_document(mixed_report())
-    assert json.loads(json_file.to_json(found)) == found
+    found = report_text.to_document(mixed_report())
+    assert json.loads(report_text.to_json(found)) == found
     assert list(found) == [
         "schema", "generated", "level", "exit_code", "summary", "counts", "thresholds", "ca", "authorities", "hosts", "clients", "certificates",
     ]  # fmt: skip
@@ -141,10 +141,10 @@ def test_rights_of_a_group_are_beside_the_authority_that_the_host_admits(
     rights: dict[str, str], expected: list[str]
 ) -> None:
     one = report([host(stored=stored(server(), rights=rights))])
-    assert json_file.to_document(one)["hosts"][0]["access"]["rights"] == rights
-    (row,) = (line for line in text.render(one) if "  web1  " in line)
+    assert report_text.to_document(one)["hosts"][0]["access"]["rights"] == rights
+    (row,) = (line for line in report_text.render(one) if "  web1  " in line)
     assert f"  {' '.join(expected)}  " in row
-    assert f">{', '.join(expected)}<" in page.render(json_file.to_document(one)).replace("\n", "")
+    assert f">{', '.join(expected)}<" in page.render(report_text.to_document(one)).replace("\n", "")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_rights_of_a_group_are_beside_the_authority_that_the_host_admits(
     [({}, 0), ({"stored": stored(None)}, 1), ({"stored": stored(server(-1))}, 2)],
 )
 def test_document_has_the_exit_code_of_monitoring_plugins(changes: dict[str, Any], expected: int) -> None:
-    assert json_file.to_document(report([host(**changes)]))["exit_code"] == expected
+    assert report_text.to_document(report([host(**changes)]))["exit_code"] == expected
 
 
 # Metrics

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import trust
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import certificate_checks
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet impor
     ],
 )
 def test_covers_follows_the_rules_of_clients(names: tuple[str, ...], address: str, expected: bool) -> None:
-    assert trust.covers(names, address) is expected
+    assert certificate_checks.covers(names, address) is expected

@@ -16,8 +16,8 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import addresses
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.addresses import KernelAddress
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host import network
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.network import KernelAddress
 
 NAMES = {
     1: "lo",
@@ -56,8 +56,8 @@ HOST = [
 ]
 
 
-def host(*bridges: str) -> list[addresses.Address]:
-    return addresses.from_kernel(HOST, NAMES, bridges)
+def host(*bridges: str) -> list[network.Address]:
+    return network.from_kernel(HOST, NAMES, bridges)
 
 
 def test_from_kernel_leaves_dockers_own_interfaces_out() -> None:
@@ -70,11 +70,11 @@ def test_from_kernel_leaves_dockers_own_interfaces_out() -> None:
     "interface", ["br-lan", "br-0123456789a", "br-0123456789abc", "docker1", "br0", "veth", "dockeras", "virbr0"]
 )
 def test_from_kernel_keeps_interfaces_that_only_look_like_dockers(interface: str) -> None:
-    assert addresses.from_kernel([kernel(9, "10.1.1.1")], {9: interface})
+    assert network.from_kernel([kernel(9, "10.1.1.1")], {9: interface})
 
 
 def test_from_kernel_unknown_interface_and_doubles() -> None:
-    found = addresses.from_kernel([kernel(42, "10.1.1.1"), kernel(42, "10.1.1.1")], {})
+    found = network.from_kernel([kernel(42, "10.1.1.1"), kernel(42, "10.1.1.1")], {})
     assert [(item.interface, str(item.ip)) for item in found] == [("42", "10.1.1.1")]
 
 
@@ -113,7 +113,7 @@ CLASSES = {
 
 @pytest.mark.parametrize("text", CLASSES)
 def test_classify_says_what_an_address_is(text: str) -> None:
-    item = addresses.classify("eth0", ipaddress.ip_address(text))
+    item = network.classify("eth0", ipaddress.ip_address(text))
     found = {
         "private": item.is_private,
         "loopback": item.is_loopback,
@@ -139,18 +139,18 @@ SELECTIONS = {
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_select_addresses_takes_what_is_asked_for(name: str) -> None:
     selectors, wanted = SELECTIONS[name]
-    assert addresses.select_addresses(selectors, host()) == wanted
+    assert network.select_addresses(selectors, host()) == wanted
 
 
 def test_select_addresses_names_each_once_in_the_order_of_the_selectors() -> None:
-    found = addresses.select_addresses(["203.0.113.9", "10.0.0.4/30", " 10.0.0.5 ", "private"], host("mybridge"))
+    found = network.select_addresses(["203.0.113.9", "10.0.0.4/30", " 10.0.0.5 ", "private"], host("mybridge"))
     assert found == ["203.0.113.9", "10.0.0.5", "10.0.0.6", "100.101.102.103", "fd00::5"]
 
 
 @pytest.mark.parametrize("selector", ["public", "", "10.0.0", "10.0.0.5/33", "docker1.example.org", "300.1.1.1"])
 def test_select_addresses_nonsense_is_an_error(selector: str) -> None:
     with pytest.raises(TlsError) as caught:
-        addresses.select_addresses([selector], host())
+        network.select_addresses([selector], host())
     assert caught.value.code == "address-selector-invalid"
 
 
@@ -189,24 +189,24 @@ def test_parse_messages_reads_addresses_and_the_end() -> None:
         + message(16, b"something else")
         + message(3, b"\0\0\0\0")
     )
-    finished, found = addresses.parse_messages(data)
+    finished, found = network.parse_messages(data)
     assert finished
     assert found == [kernel(2, "10.0.0.5", 0x80), kernel(3, "10.9.9.1", 0), kernel(2, "fd00::5", 0x301)]
 
 
 def test_parse_messages_without_an_end_wants_more() -> None:
-    assert addresses.parse_messages(address(socket.AF_INET, 0, 2, attribute(2, packed("10.0.0.5"))))[0] is False
-    assert addresses.parse_messages(b"") == (False, [])
+    assert network.parse_messages(address(socket.AF_INET, 0, 2, attribute(2, packed("10.0.0.5"))))[0] is False
+    assert network.parse_messages(b"") == (False, [])
 
 
 def test_parse_messages_broken_lengths_end_it() -> None:
-    assert addresses.parse_messages(bytes(16)) == (True, [])
-    assert addresses.parse_messages(address(socket.AF_INET, 0, 2, struct.pack("=HH", 1, 2))) == (False, [])
+    assert network.parse_messages(bytes(16)) == (True, [])
+    assert network.parse_messages(address(socket.AF_INET, 0, 2, struct.pack("=HH", 1, 2))) == (False, [])
 
 
 def test_parse_messages_kernel_error_is_raised() -> None:
     with pytest.raises(OSError, match="netlink"):
-        addresses.parse_messages(message(2, struct.pack("=i", -1)))
+        network.parse_messages(message(2, struct.pack("=i", -1)))
 
 
 class Refused(socket.socket):
@@ -217,9 +217,9 @@ class Refused(socket.socket):
 
 
 def test_kernel_addresses_refused_by_the_kernel_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addresses.socket, "socket", Refused)
+    monkeypatch.setattr(network.socket, "socket", Refused)
     with pytest.raises(TlsError, match="permitted") as caught:
-        addresses.kernel_addresses()
+        network.kernel_addresses()
     assert caught.value.code == "addresses-unreadable"
 
 
@@ -227,8 +227,8 @@ def test_kernel_addresses_refused_by_the_kernel_is_an_error(monkeypatch: pytest.
 def test_local_addresses_are_those_of_the_ip_command() -> None:
     shown = json.loads(subprocess.run(["ip", "-json", "address"], capture_output=True, check=True).stdout)
     wanted = {(link["ifname"], item["local"]) for link in shown if "ifname" in link for item in link["addr_info"]}
-    found = {(item.interface, str(item.ip)) for item in addresses.local_addresses()}
+    found = {(item.interface, str(item.ip)) for item in network.local_addresses()}
     assert found <= wanted
     assert {interface for interface, _ip in wanted - found} <= {
-        name for name, _ip in wanted if addresses._DOCKER_INTERFACE.fullmatch(name)
+        name for name, _ip in wanted if network._DOCKER_INTERFACE.fullmatch(name)
     }

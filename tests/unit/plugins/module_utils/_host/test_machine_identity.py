@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.machine_identity import machine_identity
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._host.request_names import machine_identity
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import acme, acme_client, acme_order
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import acme
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers.http import Endpoint
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys, names, reader, signing
 from support.ca import acme_server
@@ -29,11 +29,9 @@ def pebble(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[acme_server.P
     yield from acme_server.started(tmp_path_factory.mktemp("acme") / "pebble")
 
 
-def client(server: acme_server.Pebble, key: t.Any = None, **changes: t.Any) -> acme_client.Client:
+def client(server: acme_server.Pebble, key: t.Any = None, **changes: t.Any) -> acme.Client:
     endpoint = Endpoint(server.directory, server.ca_content, timeout=10, sleep=time.sleep)
-    return acme_client.Client(
-        acme_client.Settings(endpoint, poll=0.1, **changes), key or keys.generate_private_key("ecdsa-p256")
-    )
+    return acme.Client(acme.Settings(endpoint, poll=0.1, **changes), key or keys.generate_private_key("ecdsa-p256"))
 
 
 def request(wanted: t.Sequence[str]) -> bytes:
@@ -41,10 +39,8 @@ def request(wanted: t.Sequence[str]) -> bytes:
     return x509.load_pem_x509_csr(pem).public_bytes(serialization.Encoding.DER)
 
 
-def ordered(
-    server: acme_server.Pebble, asking: acme_client.Client, wanted: t.Sequence[str] = NAMES, **more: t.Any
-) -> str:
-    with acme_order.listening(server.challenge_port) as offer:
+def ordered(server: acme_server.Pebble, asking: acme.Client, wanted: t.Sequence[str] = NAMES, **more: t.Any) -> str:
+    with acme.listening(server.challenge_port) as offer:
         return asking.certificate(request(wanted), wanted, offer, **more)
 
 
@@ -82,7 +78,7 @@ def test_chain_that_leads_to_an_anchor_is_taken(pebble: acme_server.Pebble) -> N
 
 
 def test_name_that_nobody_answers_for_is_refused_with_its_reason(pebble: acme_server.Pebble) -> None:
-    with acme_order.listening(acme_server.free_port()) as elsewhere, pytest.raises(TlsError) as caught:
+    with acme.listening(acme_server.free_port()) as elsewhere, pytest.raises(TlsError) as caught:
         client(pebble).certificate(request(["localhost"]), ["localhost"], elsewhere)
     assert caught.value.code == "issuer-refused"
     assert "the name localhost was refused by the issuer acme" in caught.value.message
@@ -108,13 +104,13 @@ def test_forgotten_nonces_are_replaced(tmp_path: pathlib.Path) -> None:
 def test_address_that_is_no_directory_is_named(pebble: acme_server.Pebble) -> None:
     endpoint = Endpoint(pebble.directory.replace("/dir", "/nothing"), pebble.ca_content, sleep=time.sleep)
     with pytest.raises(TlsError) as caught:
-        acme_client.Client(acme_client.Settings(endpoint), made.private_key())
+        acme.Client(acme.Settings(endpoint), made.private_key())
     assert caught.value.code == "issuer-settings-invalid"
     assert "ACME directory" in caught.value.hint
 
 
 def test_web_root_holds_the_answer_while_it_is_needed(tmp_path: pathlib.Path) -> None:
-    with acme_order.serving(str(tmp_path)) as offer:
+    with acme.serving(str(tmp_path)) as offer:
         offer("a_token-1", "a_token-1.thumb")
         path = tmp_path / ".well-known/acme-challenge/a_token-1"
         assert path.read_text() == "a_token-1.thumb"
@@ -125,7 +121,7 @@ def test_web_root_holds_the_answer_while_it_is_needed(tmp_path: pathlib.Path) ->
 
 def test_port_in_use_is_named_with_the_way_around_it() -> None:
     port = acme_server.free_port()
-    with acme_order.listening(port), pytest.raises(TlsError) as caught, acme_order.listening(port):
+    with acme.listening(port), pytest.raises(TlsError) as caught, acme.listening(port):
         pass
     assert caught.value.code == "challenge-port-unusable"
     assert "webroot" in caught.value.hint

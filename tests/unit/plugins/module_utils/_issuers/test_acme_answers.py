@@ -15,7 +15,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import acme_client
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import acme
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers.http import Endpoint
 from support.ca import certificates as made
 
@@ -78,9 +78,9 @@ def offered(token: str, answer: str) -> None:
 
 def ordered(base: str) -> TlsError:
     """Return the error of an order, without waiting for another state."""
-    settings = acme_client.Settings(Endpoint(f"{base}/directory", sleep=lambda seconds: None), eab_key="a-secret")
+    settings = acme.Settings(Endpoint(f"{base}/directory", sleep=lambda seconds: None), eab_key="a-secret")
     with pytest.raises(TlsError) as caught:
-        acme_client.Client(settings, made.private_key()).certificate(b"request", ["web1.example.test"], offered)
+        acme.Client(settings, made.private_key()).certificate(b"request", ["web1.example.test"], offered)
     assert caught.value.hint
     assert "a-secret" not in caught.value.message
     return caught.value

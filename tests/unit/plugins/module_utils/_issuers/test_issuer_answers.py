@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import answer, batch, openbao, orders
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import answer, batch, openbao
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
 from support.ca import certificates as made
 from support.ca import half_an_engine
@@ -28,8 +28,8 @@ SECRET = "a-secret-token"
 NAME = "web1.example.test"
 
 
-def order() -> orders.Order:
-    (found,) = orders.approve([request("web1")], {}, RULES, made.NOW).orders
+def order() -> answer.Order:
+    (found,) = answer.approve([request("web1")], {}, RULES, made.NOW).orders
     return found
 
 

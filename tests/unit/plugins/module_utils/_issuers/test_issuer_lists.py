@@ -14,9 +14,9 @@ import pytest
 from cryptography import x509
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import issuer_lists, openbao
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import openbao
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, reader, signing
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import issuer_lists as on_controller
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import external_issuers as on_controller
 from support.ca import bao_server
 from support.ca import certificates as made
 from support.contracts import records
@@ -46,7 +46,7 @@ class Mount:
         usual = {name: option.get("default", "") for name, option in openbao.OPTIONS.items()}
         options = {**usual, **self.options(**changes)}
         settings = openbao.settings_from(options, "the issuer of the test", lambda seconds: None)
-        return issuer_lists.of_engine(settings, anchors or self.root)
+        return openbao.of_engine(settings, anchors or self.root)
 
     def client(self, name: str) -> str:
         subject = names.SubjectNames(name, (names.client_identity(name),))
@@ -78,10 +78,10 @@ def test_list_of_the_engine_refuses_whom_it_has_revoked_and_nobody_else(
 ) -> None:
     mount = Mount(bao, "pki-revoked")
     alice, bob = mount.client("alice"), mount.client("bob")
-    before = issuer_lists.checked(mount.lists(), mount.root, now(), "ops")
+    before = openbao.checked(mount.lists(), mount.root, now(), "ops")
     assert admitted(mount.root, before, bob, tmp_path)
     mount.revoke(bob)
-    after = issuer_lists.checked(mount.lists(), mount.root, now(), "ops")
+    after = openbao.checked(mount.lists(), mount.root, now(), "ops")
     assert not admitted(mount.root, after, bob, tmp_path)
     assert admitted(mount.root, after, alice, tmp_path)
 
@@ -89,7 +89,7 @@ def test_list_of_the_engine_refuses_whom_it_has_revoked_and_nobody_else(
 def test_namespace_of_the_engine_has_lists_of_its_own(bao: bao_server.Bao) -> None:
     bao.call("sys/namespaces/lists", {})
     mount = Mount(bao, "pki", "lists")
-    assert issuer_lists.checked(mount.lists(), mount.root, now(), "ops")
+    assert openbao.checked(mount.lists(), mount.root, now(), "ops")
     with pytest.raises(TlsError, match="answered pki/issuer/default/pem with"):
         mount.lists(namespace="")
 
@@ -103,10 +103,10 @@ def test_ca_that_signs_now_has_to_be_among_the_anchors(bao: bao_server.Bao, tmp_
     with pytest.raises(TlsError, match="signs with CN=Issuing CA of clients, which is not in its ca_content") as caught:
         mount.lists(root)
     assert caught.value.code == "crl-issuer-unpinned"
-    both = issuer_lists.checked(mount.lists(root + issuing), root + issuing, now(), "ops")
+    both = openbao.checked(mount.lists(root + issuing), root + issuing, now(), "ops")
     assert admitted(root + issuing, both, client, tmp_path)
     mount.revoke(client)
-    both = issuer_lists.checked(mount.lists(root + issuing), root + issuing, now(), "ops")
+    both = openbao.checked(mount.lists(root + issuing), root + issuing, now(), "ops")
     assert not admitted(root + issuing, both, client, tmp_path)
 
 
@@ -116,14 +116,14 @@ def test_ca_without_its_key_in_the_engine_has_no_list_and_does_not_keep_the_othe
     """An administrator imports an issuing CA together with its root, whose key is elsewhere."""
     mount, elsewhere = Mount(bao, "pki-imported"), made.authority("client", unit="company-root", number=83)
     bao.call("pki-imported/issuers/import/cert", {"pem_bundle": elsewhere.pem})
-    assert issuer_lists.checked(mount.lists(), mount.root, now(), "ops").count("BEGIN") == 1
+    assert openbao.checked(mount.lists(), mount.root, now(), "ops").count("BEGIN") == 1
 
 
 def test_two_roots_of_one_engine_have_both_lists(bao: bao_server.Bao) -> None:
     mount = Mount(bao, "pki-two")
     generated = bao.call("pki-two/root/generate/internal", {"common_name": "Clients 2", "key_type": "ec"})
     second = str(generated["data"]["certificate"])
-    assert issuer_lists.checked(mount.lists(mount.root + second), mount.root + second, now(), "ops").count("BEGIN") == 2
+    assert openbao.checked(mount.lists(mount.root + second), mount.root + second, now(), "ops").count("BEGIN") == 2
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_list_that_would_refuse_all_clients_is_refused_with_what_to_do(
 ) -> None:
     mount = Mount(bao, f"pki-{code}")
     with pytest.raises(TlsError) as caught:
-        issuer_lists.checked(mount.lists(), mount.root, now() + moment, "ops")
+        openbao.checked(mount.lists(), mount.root, now() + moment, "ops")
     assert (caught.value.code, says in caught.value.hint) == (code, True)
     assert "the issuer of ops" in caught.value.message
 
@@ -147,10 +147,10 @@ def test_list_that_would_refuse_all_clients_is_refused_with_what_to_do(
 def test_list_that_lacks_a_trusted_ca_is_refused(bao: bao_server.Bao) -> None:
     mount, other = Mount(bao, "pki-lacking"), made.authority("client", unit="ops-g1", number=81)
     with pytest.raises(TlsError) as caught:
-        issuer_lists.checked(mount.lists(), mount.root + other.pem, now(), "ops")
+        openbao.checked(mount.lists(), mount.root + other.pem, now(), "ops")
     assert (caught.value.code, "trust_local_ca" in caught.value.hint) == ("crl-missing", True)
     with pytest.raises(TlsError, match="hold no list in PEM form"):
-        issuer_lists.checked(mount.root, mount.root, now(), "ops")
+        openbao.checked(mount.root, mount.root, now(), "ops")
 
 
 def entry(mount: Mount, **changes: t.Any) -> dict[str, t.Any]:

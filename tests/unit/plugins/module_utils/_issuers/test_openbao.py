@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import utils
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import answer, batch, openbao, orders
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import answer, batch, openbao
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import compat, keys, names, reader, signing
 from support.ca import bao_server, host_requests
 from support.ca import certificates as made
@@ -46,7 +46,7 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def order(name: str = "web1", profile: str = "server", **changes: t.Any) -> orders.Order:
+def order(name: str = "web1", profile: str = "server", **changes: t.Any) -> answer.Order:
     key = made.private_key()
     wanted = names.normalize_names(NAMES) if profile == "server" else (names.client_identity(name),)
     common_name = f"{name}.example.test" if profile == "server" else name
@@ -60,7 +60,7 @@ def order(name: str = "web1", profile: str = "server", **changes: t.Any) -> orde
         "names": wanted if profile == "server" else (),
         "validity": "90d",
     }
-    found = orders.approve([policy.SigningRequest(**{**request, **changes})], {}, RULES, now())
+    found = answer.approve([policy.SigningRequest(**{**request, **changes})], {}, RULES, now())
     assert not found.refused
     return found.orders[0]
 
@@ -75,11 +75,11 @@ def settings(bao: bao_server.Bao, **changes: t.Any) -> openbao.Settings:
     return openbao.settings_from(given, "the issuer of the test", lambda seconds: None)
 
 
-def no_fault(asked: orders.Order, text: str) -> None:
+def no_fault(asked: answer.Order, text: str) -> None:
     """Say that the first certificate has no fault that all would have."""
 
 
-def signed(bao: bao_server.Bao, asked: orders.Order, **changes: t.Any) -> str:
+def signed(bao: bao_server.Bao, asked: answer.Order, **changes: t.Any) -> str:
     """Return what the server has answered to one order; the error is raised."""
     found = openbao.place([asked], settings(bao, **changes), no_fault)[asked.id]
     if isinstance(found, TlsError):
@@ -87,7 +87,7 @@ def signed(bao: bao_server.Bao, asked: orders.Order, **changes: t.Any) -> str:
     return found
 
 
-def accepted(asked: orders.Order, text: str, root: str) -> answer.Accepted:
+def accepted(asked: answer.Order, text: str, root: str) -> answer.Accepted:
     anchors = answer.load_anchors(root, "the anchors")
     return answer.accept(asked, text, anchors, now(), issuer="the issuer openbao", usage_hint="Set the flags.")
 
@@ -174,12 +174,12 @@ def test_role_that_shortens_the_life_gives_a_warning(bao: bao_server.Bao, root: 
 def test_role_that_shortens_the_life_below_renew_before_is_refused(bao: bao_server.Bao, root: str) -> None:
     bao.make_role("pki-docker", "short", max_ttl="24h")
     asked = order()
-    due = orders.approve([policy.SigningRequest(**_request_of(asked))], {asked.id: "30d"}, RULES, now()).orders[0]
+    due = answer.approve([policy.SigningRequest(**_request_of(asked))], {asked.id: "30d"}, RULES, now()).orders[0]
     with pytest.raises(TlsError, match="due for renewal at once"):
         accepted(due, signed(bao, due, role="short"), root)
 
 
-def _request_of(asked: orders.Order) -> dict[str, t.Any]:
+def _request_of(asked: answer.Order) -> dict[str, t.Any]:
     same = {
         name: getattr(asked, name) for name in ("id", "authority", "profile", "request_content", "common_name", "names")
     }

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._ca import policy
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import orders
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import answer
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing, verify
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.compat import (
     NameOID,
@@ -30,7 +30,7 @@ def subject(*attributes: tuple[str, str]) -> x509.Name:
     return x509.Name([x509.NameAttribute(KINDS[kind], value) for kind, value in attributes])
 
 
-def order(profile: str, request_content: str) -> orders.Order:
+def order(profile: str, request_content: str) -> answer.Order:
     is_server = profile == "server"
     asked = policy.SigningRequest(
         id="web1/server" if is_server else "localhost/alice",
@@ -42,7 +42,7 @@ def order(profile: str, request_content: str) -> orders.Order:
         names=("web1.example.test",) if is_server else (),
         validity="90d",
     )
-    return orders.approve([asked], {}, RULES, made.NOW).orders[0]
+    return answer.approve([asked], {}, RULES, made.NOW).orders[0]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_request_with_another_subject_is_not_given_to_an_issuer(attributes: list
     request = builder.sign(made.private_key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     asked = order("client", request.decode())
     with pytest.raises(TlsError) as caught:
-        orders.check_request_names(replace(asked, request_names=asked.names), "the issuer files")
+        answer.check_request_names(replace(asked, request_names=asked.names), "the issuer files")
     assert caught.value.code == "request-names-differ"
     assert "instead of CN=alice" in caught.value.message
 
@@ -68,7 +68,7 @@ def test_request_with_another_subject_is_not_given_to_an_issuer(attributes: list
 def test_request_as_the_roles_make_it_is_given_to_an_issuer(profile: str, name: str) -> None:
     alternative = (name,) if profile == "server" else (names.client_identity(name),)
     request = signing.build_request(made.private_key(), names.SubjectNames(name, alternative)).decode()
-    assert orders.check_request_names(order(profile, request), "the issuer files") is None
+    assert answer.check_request_names(order(profile, request), "the issuer files") is None
 
 
 def test_certificate_with_two_common_names_is_refused() -> None:

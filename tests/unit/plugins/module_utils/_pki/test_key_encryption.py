@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys
 from support.ca import certificates as made
 
 PASSPHRASE = "größer als zwölf Zeichen"
@@ -24,7 +24,7 @@ def _openssl(data: bytes, *arguments: str) -> bytes:
 @pytest.mark.parametrize("key_type", ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"])
 def test_encrypted_key_opens_with_openssl_and_cryptography(key_type: str) -> None:
     key = made.private_key(key_type)
-    data = key_encryption.encrypt_private_key(key, PASSPHRASE.encode(), rounds=1000)
+    data = keys.encrypt_private_key(key, PASSPHRASE.encode(), rounds=1000)
     plain = keys.encode_private_key(key)
     assert _openssl(data, "pkcs8", "-passin", f"pass:{PASSPHRASE}") == plain
     assert _openssl(data, "pkey", "-passin", f"pass:{PASSPHRASE}") == plain
@@ -32,7 +32,7 @@ def test_encrypted_key_opens_with_openssl_and_cryptography(key_type: str) -> Non
 
 
 def test_encrypted_key_states_its_algorithms_and_600000_rounds() -> None:
-    data = key_encryption.encrypt_private_key(made.private_key(), b"x" * 12)
+    data = keys.encrypt_private_key(made.private_key(), b"x" * 12)
     text = _openssl(data, "asn1parse").decode()
     for word in ("PBES2", "PBKDF2", "hmacWithSHA256", "aes-256-cbc"):
         assert re.search(rf"OBJECT +:{word}\b", text), text
@@ -42,23 +42,23 @@ def test_encrypted_key_states_its_algorithms_and_600000_rounds() -> None:
 
 
 def test_encrypted_key_differs_each_time() -> None:
-    made_twice = {key_encryption.encrypt_private_key(made.private_key(), b"x" * 12, 1) for _time in range(2)}
+    made_twice = {keys.encrypt_private_key(made.private_key(), b"x" * 12, 1) for _time in range(2)}
     assert len(made_twice) == 2
 
 
 @pytest.mark.parametrize("rounds", [1, 127, 128, 255, 256, 65_535, 65_536])
 def test_encrypted_key_any_number_of_rounds_is_valid_der(rounds: int) -> None:
-    data = key_encryption.encrypt_private_key(made.private_key(), b"x" * 12, rounds)
-    assert key_encryption.passphrase_opens(data, b"x" * 12)
+    data = keys.encrypt_private_key(made.private_key(), b"x" * 12, rounds)
+    assert keys.passphrase_opens(data, b"x" * 12)
 
 
 def test_passphrase_opens_tells_right_from_wrong() -> None:
-    data = key_encryption.encrypt_private_key(made.private_key(), b"right passphrase", 10)
-    assert key_encryption.passphrase_opens(data, b"right passphrase")
-    assert not key_encryption.passphrase_opens(data, b"wrong passphrase")
+    data = keys.encrypt_private_key(made.private_key(), b"right passphrase", 10)
+    assert keys.passphrase_opens(data, b"right passphrase")
+    assert not keys.passphrase_opens(data, b"wrong passphrase")
 
 
 def test_passphrase_opens_plain_key_is_an_error() -> None:
     with pytest.raises(TlsError) as caught:
-        key_encryption.passphrase_opens(keys.encode_private_key(made.private_key()), b"x" * 12)
+        keys.passphrase_opens(keys.encode_private_key(made.private_key()), b"x" * 12)
     assert caught.value.code == "key-not-encrypted"

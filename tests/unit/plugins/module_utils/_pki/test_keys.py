@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x25519
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import key_encryption, keys
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import keys
 from support.ca import certificates as made
 
 PLAIN = made.private_key()
@@ -84,13 +84,9 @@ DAMAGED = keys.encode_private_key(PLAIN).replace(b"\n", b"\nAAAA", 1)
         pytest.param(_pem(dsa.generate_private_key(1024)), None, "key-unreadable", id="dsa"),
         pytest.param(_pem(x25519.X25519PrivateKey.generate()), None, "key-unreadable", id="x25519"),
         pytest.param(_pem(PLAIN), PASSPHRASE, "key-not-encrypted", id="plain-with-passphrase"),
-        pytest.param(
-            key_encryption.encrypt_private_key(PLAIN, PASSPHRASE, 10), None, "passphrase-missing", id="missing"
-        ),
-        pytest.param(key_encryption.encrypt_private_key(PLAIN, PASSPHRASE, 10), b"x", "passphrase-wrong", id="wrong"),
-        pytest.param(
-            key_encryption.encrypt_private_key(PLAIN, PASSPHRASE, 10), b"", "passphrase-wrong", id="empty-phrase"
-        ),
+        pytest.param(keys.encrypt_private_key(PLAIN, PASSPHRASE, 10), None, "passphrase-missing", id="missing"),
+        pytest.param(keys.encrypt_private_key(PLAIN, PASSPHRASE, 10), b"x", "passphrase-wrong", id="wrong"),
+        pytest.param(keys.encrypt_private_key(PLAIN, PASSPHRASE, 10), b"", "passphrase-wrong", id="empty-phrase"),
     ],
 )
 def test_load_private_key_bad_input_names_the_file(data: bytes, passphrase: bytes | None, code: str) -> None:

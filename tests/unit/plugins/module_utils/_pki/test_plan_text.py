@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 from test_renewal import AUTHORITY, CERTIFICATE, DAY, EXISTING, NOW, SUBJECT, WANTED
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, plan_text, renewal
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, renewal
 
 
 def line(
@@ -22,7 +22,7 @@ def line(
     view = dataclasses.replace(CERTIFICATE, **certificate) if certificate is not None else None
     existing = dataclasses.replace(EXISTING, certificate=view, key_type=None)
     end = NOW + days * DAY if days is not None else None
-    return plan_text.plan_text(dataclasses.replace(WANTED, **wanted), existing, reasons, end)
+    return renewal.plan_text(dataclasses.replace(WANTED, **wanted), existing, reasons, end)
 
 
 def subject(*more: str, name: str = "docker1.example.org") -> names.SubjectNames:
@@ -128,9 +128,9 @@ def test_plan_text_joins_all_reasons() -> None:
     ],
 )
 def test_authority_text_is_what_people_call_it(subject_text: str, expected: str) -> None:
-    assert plan_text.authority_text(subject_text) == expected
+    assert renewal.authority_text(subject_text) == expected
 
 
 def test_decide_reasons_are_the_ones_that_are_shown() -> None:
     decision = renewal.decide(dataclasses.replace(WANTED, force=True), EXISTING, NOW)
-    assert plan_text.plan_text(WANTED, EXISTING, decision.reasons).endswith("(forced)")
+    assert renewal.plan_text(WANTED, EXISTING, decision.reasons).endswith("(forced)")

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, profiles, signing
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import names, signing
 from support.ca import certificates as made
 
 KEY_TYPES = ("ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048")
@@ -76,7 +76,7 @@ def test_authority_for_both_has_both_usages() -> None:
 
 def test_authority_unknown_purpose_is_refused() -> None:
     with pytest.raises(TlsError) as caught:
-        profiles.authority("mail", made.private_key().public_key())
+        names.authority("mail", made.private_key().public_key())
     assert caught.value.code == "purpose-unknown"
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import access_log, config, rights, unit
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import config, rights, state
 from support.ca.certificates import authority, named_authority
 
 OPERATORS = authority("client", unit="operators-g1", number=20)
@@ -63,8 +63,8 @@ def test_render_lets_a_client_stop_reading_where_handshakes_have_a_limit_of_thei
 def test_render_leaves_connections_for_others_when_one_address_opens_many() -> None:
     text = config.render(wanted())
     limit = re.search(r"tcp-request connection reject if \{ sc0_conn_cur gt (\d+) \}", text)
-    assert limit and int(limit[1]) * 4 <= unit.MAXIMUM_CONNECTIONS
-    assert f"maxconn {unit.MAXIMUM_CONNECTIONS}" in section(text, "global")
+    assert limit and int(limit[1]) * 4 <= state.MAXIMUM_CONNECTIONS
+    assert f"maxconn {state.MAXIMUM_CONNECTIONS}" in section(text, "global")
 
 
 def test_list_that_ends_before_its_authority_is_used_after_its_end() -> None:
@@ -286,15 +286,13 @@ def test_group_with_limited_rights_needs_an_authority_that_signs_no_others() -> 
     assert config.ProxyGroup.of("corporate", [open_ended]).issuers == ("/CN=Corporate CA",)
 
 
-@pytest.mark.parametrize(
-    "fields", [access_log.REQUEST_FIELDS, access_log.CONNECTION_FIELDS], ids=["request", "connection"]
-)
+@pytest.mark.parametrize("fields", [config.REQUEST_FIELDS, config.CONNECTION_FIELDS], ids=["request", "connection"])
 def test_log_format_is_one_json_object_of_the_documented_fields(fields: tuple[tuple[str, str], ...]) -> None:
     """What HAProxy puts in for an expression is a number or the inside of a string."""
-    line = re.sub(r"%\[(?:[^\][]|\[[^\]]*\])*\]|%[BUT]?[a-z]?", "1", access_log.log_format(fields))
+    line = re.sub(r"%\[(?:[^\][]|\[[^\]]*\])*\]|%[BUT]?[a-z]?", "1", config.log_format(fields))
     assert list(json.loads(line)) == [name for name, _source in fields]
 
 
 def test_log_format_never_contains_a_query_or_a_header() -> None:
-    text = access_log.log_format(access_log.REQUEST_FIELDS) + config.render(wanted())
+    text = config.log_format(config.REQUEST_FIELDS) + config.render(wanted())
     assert not re.search(r"%HQ|%HU|%\{\+Q\}r|pathq|capture|query|req\.hdr|\burl\b(?! -m (beg /|reg '\^))", text)

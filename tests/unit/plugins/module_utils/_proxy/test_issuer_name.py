@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.reader import certificate_pem
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.issuer_name import issuer_name
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.authorities import issuer_name
 from support.ca.certificates import authority, named_authority
 
 

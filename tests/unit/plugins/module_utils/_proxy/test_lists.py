@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.lists import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.authorities import (
     check_crl,
     expire,
     kept_lists,

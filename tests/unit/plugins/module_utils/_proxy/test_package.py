@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.package import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.state import (
     Package,
     check_package,
     parse_version,

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.source_filter import stranger_is_refused
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.options import networks
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.our_units import stranger_is_refused
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan import networks
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki.revocation_list import sign_list
 from support.ca.certificates import NOW, authority, intermediate

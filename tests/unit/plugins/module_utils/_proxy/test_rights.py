@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import presets, rights, rules
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import rights
 
 OPTION = "docker_daemon_group_rights"
 ID = "4fa6e0f0c678"
@@ -102,7 +102,7 @@ def rule(path: t.Any, *methods: str) -> dict[str, t.Any]:
     return {"methods": list(methods or ("GET",)), "path": path}
 
 
-@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("name", rights.PRESETS)
 def test_preset_does_not_allow_what_changes_enters_or_reads_files(name: str) -> None:
     found = rights.parse_rights(name, OPTION)
     for version in ("", "/v1.41"):
@@ -115,10 +115,10 @@ def test_preset_without_secrets_does_not_allow_what_shows_passwords(name: str) -
     assert [each for each in SHOWS_PASSWORDS if allows(found, *each)] == []
 
 
-@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("name", rights.PRESETS)
 def test_preset_is_made_of_rules_that_a_user_could_write(name: str) -> None:
-    for each in presets.PRESETS[name]:
-        assert rules.parse_rule({"methods": list(each.methods), "path": each.path}, "x") == each
+    for each in rights.PRESETS[name]:
+        assert rights.parse_rule({"methods": list(each.methods), "path": each.path}, "x") == each
 
 
 @pytest.mark.parametrize(
@@ -144,16 +144,16 @@ def test_preset_allows_what_its_tools_ask_for(name: str, method: str, path: str)
     assert allows(rights.parse_rights(name, OPTION), method, path)
 
 
-@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("name", rights.PRESETS)
 def test_preset_does_not_allow_other_spellings_of_a_path(name: str) -> None:
     found = rights.parse_rights(name, OPTION)
-    assert [(path, method) for path in TRICKS for method in rules.METHODS if allows(found, method, path)] == []
+    assert [(path, method) for path in TRICKS for method in rights.METHODS if allows(found, method, path)] == []
 
 
 @given(st.text(alphabet="/%.;:@?#{}\\ \tabcjson0129v-_é", max_size=60))
 def test_no_rule_allows_a_path_with_another_structure(path: str) -> None:
     """Whatever is allowed has clean segments, of which none is empty, ``.`` or ``..``: dockerd routes it as it is written."""
-    for each in presets.PRESETS.values():
+    for each in rights.PRESETS.values():
         for one in each:
             if re.search(one.expression, path) and "\n" not in path:
                 assert re.fullmatch(r"(/[a-zA-Z0-9_][a-zA-Z0-9_.:@-]*)+", path)

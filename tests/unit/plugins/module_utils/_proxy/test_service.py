@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.systemd import UnitState
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy import service
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.files import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.service import (
     ProxyFiles,
     listeners,
     proxy_files,

@@ -12,8 +12,8 @@ import subprocess
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.exec_start_words import split_words
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.unit import (
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._docker.command_line import split_words
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._proxy.state import (
     MAXIMUM_CONNECTIONS,
     ProxyUnit,
     is_ours,

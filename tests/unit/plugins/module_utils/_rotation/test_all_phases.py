@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import all_phases, phases
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import phases
 
 NOW = datetime(2026, 11, 22, 13, tzinfo=timezone.utc)
 AGES = {"g1": 900, "g2": 30, "g3": 2}
@@ -85,15 +85,15 @@ TABLE: dict[str, tuple[list[phases.Situation], str, list[str], bool]] = {
 def test_all_stand_in_the_earliest_phase_of_any(
     situations: list[phases.Situation], phase: str, changes: list[str], idle: bool
 ) -> None:
-    plan = all_phases.to_dict(all_phases.decide(situations))
+    plan = phases.all_to_dict(phases.decide_all(situations))
     assert (plan["authority"], plan["phase"], plan["idle"]) == ("all", phase, idle)
     assert [f"{one['name']} {one['state']}" for one in plan["changes"]] == changes
     assert bool(plan["change"]) == bool(changes)
 
 
 def test_hosts_are_restarted_once_a_phase_for_all_of_them() -> None:
-    plans = all_phases.decide([authority("server", BEGIN, (1,)), authority("ops", BEGIN, (1,))])
-    plan = all_phases.to_dict(plans)
+    plans = phases.decide_all([authority("server", BEGIN, (1,)), authority("ops", BEGIN, (1,))])
+    plan = phases.all_to_dict(plans)
     assert (plan["hosts"], plan["bundle_hosts"], plan["target"]) == (["a"], ["localhost"], "server-g2, ops-g2")
 
 
@@ -103,17 +103,17 @@ def test_what_is_in_the_way_of_one_is_in_the_way_of_all_and_its_risk_is_told() -
     blocked = phases.Situation(
         **{**vars(blocked), "hosts": (*blocked.hosts, lost)},
     )
-    plan = all_phases.to_dict(all_phases.decide([authority("server", WAITING, (1, 2)), blocked]))
+    plan = phases.all_to_dict(phases.decide_all([authority("server", WAITING, (1, 2)), blocked]))
     assert plan["blockers"] == ["b: whether it admits ops-g2 is not known (unreachable)"]
     assert "Hosts that do not admit ops-g2" in plan["risk"] and "server" not in plan["risk"]
 
 
 def test_text_says_who_waits_and_that_nothing_was_changed_once() -> None:
     situations = [authority("server", BOTH, (1, 2)), authority("ops", WAITING, (1,))]
-    plans = all_phases.decide(situations)
-    text = "\n".join(all_phases.render(situations, plans, executing=False))
+    plans = phases.decide_all(situations)
+    text = "\n".join(phases.render_all(situations, plans, executing=False))
     assert "waits until the others have done the phase trust" in text
     assert text.index("authority server") < text.index("waits until") < text.index("authority ops")
     assert text.count("Nothing has been changed") == 1
     assert "copies of bundles outside of this inventory" in text
-    assert "Nothing has been changed" not in "\n".join(all_phases.render(situations, plans, executing=True))
+    assert "Nothing has been changed" not in "\n".join(phases.render_all(situations, plans, executing=True))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import phases
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import text as rotation_text
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import phases as rotation_text
 
 NOW = datetime(2026, 11, 22, 13, tzinfo=timezone.utc)
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import inputs, model
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect, model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import inputs as rotation_inputs
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._rotation import phases
 from support.hosts import fleet
@@ -42,9 +42,9 @@ def look(
     clients: t.Sequence[dict[str, t.Any]] = (),
     held: t.Sequence[dict[str, t.Any]] = (),
 ) -> phases.Situation:
-    facts = [inputs.host(raw, {("10.0.0.5", 2376): served}) for raw, served in hosts]
+    facts = [collect.host(raw, {("10.0.0.5", 2376): served}) for raw, served in hosts]
     return rotation_inputs.situation(
-        name, ca, facts, [inputs.client(one) for one in clients], held, [], fleet.NOW, timedelta(0)
+        name, ca, facts, [collect.client(one) for one in clients], held, [], fleet.NOW, timedelta(0)
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import inputs, model
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect, model
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._issuers import anchors
 from support.ca import certificates as made
 from support.hosts.fleet import NOW, bundle, ca, client, clients_authority, host, ledger, report, served, server, stored
@@ -36,7 +36,7 @@ def judged(pair: made.Pair, *chain: made.Pair, on_disk: made.Pair | None = None)
         certificate=wire.certificate,
         asks_for_certificate=True,
         authority_names=wire.authority_names,
-        chain=tuple(inputs.certificates_from_pem("".join(one.pem for one in chain), "the chain")) if chain else (),
+        chain=tuple(collect.certificates_from_pem("".join(one.pem for one in chain), "the chain")) if chain else (),
     )
     found = report([host(stored=files)], wire={"web1": wire}, authorities=external(), ledger_found=ledger())
     return found.hosts[0]

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._client_files import given_client
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._client_files import session
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import verification
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import variables
@@ -31,7 +31,7 @@ def given(directory: pathlib.Path, pair: made.Pair = MONITOR, *, key: bytes = b"
 
 
 def test_pair_that_leads_to_an_anchor_of_the_group_is_taken_with_its_chain(tmp_path: pathlib.Path) -> None:
-    certificate, key, used = given_client.read(given(tmp_path), "ops", FOREIGN.pem + ROOT.pem, made.NOW)
+    certificate, key, used = session.read(given(tmp_path), "ops", FOREIGN.pem + ROOT.pem, made.NOW)
     assert certificate == MONITOR.pem + ISSUING.pem
     assert key.encode() == MONITOR.key_pem
     assert used == "CN=monitor of docker_daemon_verify_clients"
@@ -52,7 +52,7 @@ def test_pair_that_cannot_open_a_host_is_refused(
     tmp_path: pathlib.Path, pair: made.Pair, key: bytes, says: str
 ) -> None:
     with pytest.raises(TlsError) as caught:
-        given_client.read(given(tmp_path, pair, key=key), "ops", ROOT.pem, made.NOW)
+        session.read(given(tmp_path, pair, key=key), "ops", ROOT.pem, made.NOW)
     assert caught.value.code == "verification-client-unusable"
     assert "access group ops" in caught.value.message and says in caught.value.message
     assert caught.value.hint
@@ -62,11 +62,11 @@ def test_pair_that_cannot_open_a_host_is_refused(
 def test_file_that_is_gone_or_is_no_key_is_refused(tmp_path: pathlib.Path) -> None:
     one = given(tmp_path, key=b"no key")
     with pytest.raises(TlsError) as caught:
-        given_client.read(one, "ops", ROOT.pem, made.NOW)
+        session.read(one, "ops", ROOT.pem, made.NOW)
     assert str(tmp_path / "key.pem") in caught.value.message
     (tmp_path / "cert.pem").unlink()
     with pytest.raises(TlsError) as caught:
-        given_client.read(one, "ops", ROOT.pem, made.NOW)
+        session.read(one, "ops", ROOT.pem, made.NOW)
     assert f"{tmp_path / 'cert.pem'} is not a file on the controller" in caught.value.message
 
 
@@ -83,12 +83,12 @@ def test_file_that_is_gone_or_is_no_key_is_refused(tmp_path: pathlib.Path) -> No
     ],
 )
 def test_variable_that_cannot_work_is_refused_before_the_run(value: t.Any, says: str) -> None:
-    assert any(says in problem for problem in given_client.problems(value, ["clients", "ops"]))
+    assert any(says in problem for problem in session.problems(value, ["clients", "ops"]))
 
 
 def test_variable_that_can_work_is_no_problem(tmp_path: pathlib.Path) -> None:
-    assert list(given_client.problems({"ops": given(tmp_path)}, ["clients", "ops"])) == []
-    assert list(given_client.problems({}, [])) == list(given_client.problems(None, [])) == []
+    assert list(session.problems({"ops": given(tmp_path)}, ["clients", "ops"])) == []
+    assert list(session.problems({}, [])) == list(session.problems(None, [])) == []
 
 
 HOST: dict[str, t.Any] = {"docker_daemon_access_groups": ["ops"], "docker_daemon_verify": "always"}
@@ -100,7 +100,7 @@ HOST: dict[str, t.Any] = {"docker_daemon_access_groups": ["ops"], "docker_daemon
     ids=["nobody", "both", "one"],
 )
 def test_client_is_made_where_a_host_has_none_given(first: t.Any, second: t.Any, expected: list[str]) -> None:
-    name = given_client.VARIABLE
+    name = session.VARIABLE
     known = variables(**HOST, ansible_play_batch=["web1", "web2"])
     fleet = {"web1": {**HOST, name: first}, "web2": {**HOST, name: second}}
     made_for = verification.clients(binding.Bound(known, lambda value: value), fleet)

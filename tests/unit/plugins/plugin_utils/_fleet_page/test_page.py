@@ -16,8 +16,8 @@ from typing import Any
 import jinja2
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import json_file
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page, timeline
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet.render import report_text
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._fleet_page import page
 from support.hosts.fleet import bundle, client, host, mixed_report, report, stored, unwanted
 from support.hosts.fleet import ca as ca_of
 
@@ -26,11 +26,11 @@ HERE = pathlib.Path(page.__file__).parent
 
 
 def rendered(found: Any, *title: str) -> str:
-    return page.render(json_file.to_document(found), *title)
+    return page.render(report_text.to_document(found), *title)
 
 
 def built(found: Any) -> Any:
-    return timeline.build(json_file.to_document(found), found.now)
+    return page.build(report_text.to_document(found), found.now)
 
 
 class Page(html.parser.HTMLParser):
@@ -87,7 +87,7 @@ def test_page_has_one_script_and_nothing_from_elsewhere() -> None:
 
 
 def test_page_gives_advice_with_every_fault() -> None:
-    made = json_file.to_document(mixed_report())
+    made = report_text.to_document(mixed_report())
     faults = [one for item in _items(made) for one in item["findings"] if one["level"] != "ok"]
     assert len(faults) > 10 and all(one["advice"] for one in faults)
     assert rendered(mixed_report()).count('<p class="soft small">') >= len(faults)
@@ -105,7 +105,7 @@ def test_rows_and_problems_say_their_level_to_the_filter() -> None:
 
 
 def test_name_that_the_report_lacks_is_an_error() -> None:
-    made = json_file.to_document(report([host()]))
+    made = report_text.to_document(report([host()]))
     del made["hosts"][0]["endpoint"]
     with pytest.raises(jinja2.UndefinedError, match="endpoint"):
         page.render(made)
@@ -203,8 +203,8 @@ def test_timeline_puts_what_ends_first_first_and_cuts_authorities() -> None:
         ("clients-g1", True),
         ("server-g1", True),
     ]
-    assert all(0 <= row.start <= row.end <= timeline.WIDTH for row in line.bars)
-    assert all(row.warns <= row.alarms <= timeline.WIDTH for row in line.bars)
+    assert all(0 <= row.start <= row.end <= page.WIDTH for row in line.bars)
+    assert all(row.warns <= row.alarms <= page.WIDTH for row in line.bars)
 
 
 def test_timeline_shows_both_certificates_where_served_is_not_stored() -> None:
@@ -216,7 +216,7 @@ def test_timeline_shows_both_certificates_where_served_is_not_stored() -> None:
 def test_timeline_of_a_large_fleet_is_cut_and_says_how_much() -> None:
     line = built(mixed_report(100))
     assert line is not None
-    assert (len(line.bars), line.hidden) == (timeline.MOST_ROWS, 100 + 18 - timeline.MOST_ROWS)
+    assert (len(line.bars), line.hidden) == (page.MOST_ROWS, 100 + 18 - page.MOST_ROWS)
     assert "58 more end later." in rendered(mixed_report(100))
 
 
@@ -226,7 +226,7 @@ def test_timeline_has_a_fair_number_of_ticks_whatever_the_span(hours: float) -> 
     line = built(report([], [bundle("ci", client("ci", hours / 24, life=life))]))
     assert line is not None
     assert 3 <= len(line.ticks) <= 9
-    assert 0 < line.now < timeline.WIDTH
+    assert 0 < line.now < page.WIDTH
     places = [tick.place for tick in line.ticks]
     assert places == sorted(places)
     assert all(abs(tick.place - line.now) > 75 for tick in line.labels())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import empty_plays
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run_output
 
 EMPTY = ["\nPLAY [b] ***", "skipping: no hosts matched"]
 OUTPUTS = {
@@ -37,8 +37,8 @@ class Display:
 @pytest.mark.parametrize(("printed", "expected"), OUTPUTS.values(), ids=OUTPUTS)
 def test_only_plays_without_hosts_are_hidden(printed: list[str], expected: list[str]) -> None:
     display = Display()
-    empty_plays.hide(display)
-    empty_plays.hide(display)
+    run_output.hide(display)
+    run_output.hide(display)
     for line in printed:
         display.display(line, color="cyan")
     assert display.lines == expected
@@ -46,7 +46,7 @@ def test_only_plays_without_hosts_are_hidden(printed: list[str], expected: list[
 
 def test_verbose_run_prints_everything() -> None:
     display = Display(verbosity=1)
-    empty_plays.hide(display)
+    run_output.hide(display)
     for line in EMPTY:
         display.display(line)
     assert display.lines == EMPTY

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import table
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run_output
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output impo
     ],
 )
 def test_colour_is_that_of_the_first_word(line: str, coloured: bool) -> None:
-    assert bool(table.colour(line)) is coloured
+    assert bool(run_output.colour(line)) is coloured

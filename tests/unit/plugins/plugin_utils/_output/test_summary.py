@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import reasons, summary
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run as runs
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run_output, summary
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
 CERTIFICATE: dict[str, t.Any] = {
@@ -665,7 +665,7 @@ LINES = {
 
 @pytest.mark.parametrize(("line", "expected"), LINES.values(), ids=LINES)
 def test_reasons_at_the_end_of_a_line_are_words(line: str, expected: str) -> None:
-    assert reasons.worded(line) == expected
+    assert run_output.worded(line) == expected
 
 
 HEAD = {"seq": 9, "digest": "ab" * 32}

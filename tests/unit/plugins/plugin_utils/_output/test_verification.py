@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import verification
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run_output
 from support.ca.certificates import NOW
 
 GOOD = {"check": "no-certificate", "passed": True, "detail": "no HTTP\n response"}
@@ -23,7 +23,7 @@ def variables(endpoint: dict[str, Any] | None = None, outside: dict[str, Any] | 
 
 
 def test_rows_of_a_sound_host_say_what_was_seen_from_where() -> None:
-    rows = verification.verification_rows(["a"], {"a": variables(outside={"checks": [GOOD]})})
+    rows = run_output.verification_rows(["a"], {"a": variables(outside={"checks": [GOOD]})})
     assert [(row["seen_from"], row["check"], row["passed"]) for row in rows] == [
         ("host", "configuration", True),
         ("host", "no-certificate", True),
@@ -64,20 +64,20 @@ def test_rows_of_a_sound_host_say_what_was_seen_from_where() -> None:
     ],
 )
 def test_host_that_is_not_verified_never_counts_as_verified(given: dict[str, Any], check: str, detail: str) -> None:
-    rows = verification.verification_rows(["a"], {"a": given})
+    rows = run_output.verification_rows(["a"], {"a": given})
     failed = [row for row in rows if not row["passed"]]
     assert [(row["check"], detail in row["detail"]) for row in failed] == [(check, True)]
-    assert verification.summary(rows) == "NOT VERIFIED: 1 of 1 host (a)."
+    assert run_output.summary(rows) == "NOT VERIFIED: 1 of 1 host (a)."
 
 
 def test_table_lines_up_and_ends_with_the_sum() -> None:
-    rows = verification.verification_rows(
+    rows = run_output.verification_rows(
         ["a", "longer"], {name: variables(outside={"checks": [GOOD]}) for name in ("a", "longer")}
     )
-    lines = verification.verification_table(rows)
+    lines = run_output.verification_table(rows)
     assert {line.index("no HTTP") for line in lines if "no HTTP" in line} == {lines[0].index("DETAIL")}
     assert lines[-1] == "Verified: 6 checks on 2 hosts, all passed."
-    assert verification.summary(rows[:1]) == "Verified: 1 check on 1 host, all passed."
+    assert run_output.summary(rows[:1]) == "Verified: 1 check on 1 host, all passed."
 
 
 UNWANTED = {
@@ -115,25 +115,25 @@ ACCESS: dict[str, tuple[dict[str, Any], list[tuple[str, bool, str]]]] = {
 def test_revoked_client_that_a_host_still_admits_is_not_verified(
     access: dict[str, Any], expected: list[tuple[str, bool, str]]
 ) -> None:
-    rows = verification.verification_rows(["a"], {"a": variables(outside={"checks": [GOOD]})}, access)[3:]
+    rows = run_output.verification_rows(["a"], {"a": variables(outside={"checks": [GOOD]})}, access)[3:]
     assert [(row["check"], row["passed"]) for row in rows] == [(check, passed) for check, passed, _detail in expected]
     assert all(detail in row["detail"] for row, (_check, _passed, detail) in zip(rows, expected))
 
 
 def test_host_that_was_not_verified_before_is_configured_as_the_variables_want_it() -> None:
-    rows = verification.verification_rows(["a"], {"a": variables({"reasons": ["not-verified"]}, {"checks": [GOOD]})})
+    rows = run_output.verification_rows(["a"], {"a": variables({"reasons": ["not-verified"]}, {"checks": [GOOD]})})
     assert all(row["passed"] for row in rows)
 
 
 def test_json_of_nothing_is_not_verified() -> None:
-    found = json.loads(verification.verification_json([], {}))
+    found = json.loads(run_output.verification_json([], {}))
     assert found == {"verified": False, "summary": "There is no host to verify.", "checks": []}
 
 
 def test_json_says_when_and_by_whom_and_of_what_it_was_made() -> None:
     known = {"server": {"id": "server-g1", "purpose": "server", "certificate": {"fingerprint_sha256": "ab12"}}}
-    about = verification.head(NOW, "ops@desk", "1.0.0", known, {"web1": "tcp://10.0.0.5:2376"})
-    found = json.loads(verification.verification_json([], about))
+    about = run_output.head(NOW, "ops@desk", "1.0.0", known, {"web1": "tcp://10.0.0.5:2376"})
+    found = json.loads(run_output.verification_json([], about))
     assert list(found)[:6] == ["schema", "generated", "collection", "operator", "authorities", "endpoints"]
     assert (found["schema"], found["generated"], found["operator"]) == (1, "2026-11-22T13:00:00Z", "ops@desk")
     assert found["authorities"] == [
@@ -143,7 +143,7 @@ def test_json_says_when_and_by_whom_and_of_what_it_was_made() -> None:
 
 
 def test_json_without_a_readable_ca_names_no_authority() -> None:
-    assert verification.head(NOW, "ops@desk", "1.0.0", {}, {})["authorities"] == []
+    assert run_output.head(NOW, "ops@desk", "1.0.0", {}, {})["authorities"] == []
 
 
 LISTS = {"revocation_lists": [{"issuer": "CN=Docker client CA,OU=clients-g1", "number": 2, "revoked": 1}]}
@@ -162,5 +162,5 @@ def test_certificate_in_a_revocation_list_is_refused_where_the_host_has_the_list
     certificate: dict[str, Any], endpoint: dict[str, Any], shut: bool
 ) -> None:
     access = {**COMPARED, "revoked": [{**UNWANTED, **certificate}]}
-    rows = verification.verification_rows(["a"], {"a": variables(endpoint, {"checks": [GOOD]})}, access)
+    rows = run_output.verification_rows(["a"], {"a": variables(endpoint, {"checks": [GOOD]})}, access)
     assert [row["passed"] for row in rows if row["check"] == "revoked-clients"] == [shut]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import adoption_listen as listen
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import adoption_answer as listen
 
 PRIVATE = ["fd://", "tcp://10.0.0.5:2376"]
 

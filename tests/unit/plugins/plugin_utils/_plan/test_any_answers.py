@@ -3,7 +3,7 @@
 
 """The functions of the plan fail with a message, whatever was skipped, failed or was answered in a run.
 
-``_remote/accept.py`` checks each answer, so it has the shape of its module, and with --start-at-task, --tags or a failed host there is none.
+``_remote/answers.py`` checks each answer, so it has the shape of its module, and with --start-at-task, --tags or a failed host there is none.
 """
 
 from __future__ import annotations

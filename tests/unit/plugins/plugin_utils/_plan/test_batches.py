@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.batches import daemon_serial, serial_problems
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.site import daemon_serial, serial_problems
 from support.contracts import records
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundle_places, bundles, inventory
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import bundles, inventory, locations
 from support.contracts import records
 
 USERS: dict[str, Any] = {"docker_client_cert_users": [{"user": "ci", "client": "bob"}, {"client": "alice"}]}
@@ -33,7 +33,7 @@ def test_controller_that_is_a_client_machine_has_both_kinds() -> None:
 @pytest.mark.parametrize(("become", "expected"), [(False, ["alice", "bob"]), (True, ["ci:bob", f"{ME}:alice"])])
 def test_task_on_it_is_for_one_kind(become: bool, expected: list[str]) -> None:
     found = inventory.client_bundles("localhost", {"localhost": USERS}, CLIENTS, MACHINES)
-    assert [one["id"] for one in found if bundle_places.is_for(one, "localhost", MACHINES, become)] == expected
+    assert [one["id"] for one in found if locations.is_for(one, "localhost", MACHINES, become)] == expected
 
 
 @pytest.mark.parametrize("become", [False, True])
@@ -41,7 +41,7 @@ def test_task_on_it_is_for_one_kind(become: bool, expected: list[str]) -> None:
 def test_task_elsewhere_is_for_all(host: str, machines: list[str], become: bool) -> None:
     found = inventory.client_bundles(host, {host: USERS}, CLIENTS, machines)
     assert found
-    assert all(bundle_places.is_for(one, host, machines, become) for one in found)
+    assert all(locations.is_for(one, host, machines, become) for one in found)
 
 
 def test_bundles_of_revoked_clients_are_of_both_kinds() -> None:
@@ -67,9 +67,9 @@ def test_bundle_that_is_the_only_record_of_a_certificate_fails_its_host() -> Non
     [("localhost", {}, ME), ("localhost", {"ansible_user": "deploy"}, "deploy"), ("desk", {}, "root")],
 )
 def test_login_user_of_the_controller_is_its_account(host: str, variables: dict[str, Any], expected: str) -> None:
-    assert bundle_places.login_user(host, variables) == expected
+    assert locations.login_user(host, variables) == expected
 
 
 def test_account_without_a_name_is_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
-    assert bundle_places.account_name() == "4000000000"
+    assert locations.account_name() == "4000000000"

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 import yaml
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import ca_place
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import locations
 
 ROLES = pathlib.Path(__file__).resolve().parents[5] / "roles"
 OLYMPUS = {"docker_ca": ["olympus"]}
@@ -27,7 +27,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> None:
     ("groups", "expected"), [({}, "localhost"), ({"docker_ca": []}, "localhost"), (OLYMPUS, "olympus")]
 )
 def test_ca_host_is_the_one_of_the_group_else_the_controller(groups: t.Any, expected: str) -> None:
-    assert ca_place.ca_host(groups) == expected
+    assert locations.ca_host(groups) == expected
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_ca_host_is_the_one_of_the_group_else_the_controller(groups: t.Any, expe
 def test_ca_directory_is_the_declared_one_else_the_usual(
     host: str, groups: t.Any, hostvars: t.Any, expected: str
 ) -> None:
-    assert ca_place.ca_directory(host, groups, hostvars) == expected
+    assert locations.ca_directory(host, groups, hostvars) == expected
 
 
 @pytest.mark.parametrize("role", ["docker_client_cert", "docker_daemon", "docker_server_cert"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import fact_names
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import host_reports
 
 FROM_FACT: dict[str, tuple[Any, dict[str, Any], bool]] = {
     "literal": ("web1.example.org", {}, False),
@@ -32,7 +32,7 @@ FROM_FACT: dict[str, tuple[Any, dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize(("text", "variables", "expected"), FROM_FACT.values(), ids=FROM_FACT)
 def test_is_from_fact_follows_variables(text: Any, variables: dict[str, Any], expected: bool) -> None:
-    assert fact_names.is_from_fact(text, variables) is expected
+    assert host_reports.is_from_fact(text, variables) is expected
 
 
 NAMES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
@@ -78,8 +78,8 @@ NAMES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
 def test_fact_names_are_those_that_are_not_written_out(
     request_: dict[str, Any], variables: dict[str, Any], expected: list[str]
 ) -> None:
-    assert fact_names.fact_names(request_, variables) == expected
-    (made,) = fact_names.with_fact_names([{"profile": "server", **request_}], variables)
+    assert host_reports.fact_names(request_, variables) == expected
+    (made,) = host_reports.with_fact_names([{"profile": "server", **request_}], variables)
     assert made.get("fact_names", []) == expected
 
 
@@ -87,6 +87,6 @@ def test_with_fact_names_leaves_client_requests_given_names_and_nonsense_alone()
     variables = {"docker_server_cert_names": ["{{ ansible_fqdn }}"]}
     client = {"profile": "client", "names": ["a.org"]}
     given = {"profile": "server", "names": ["a.org", "b.org"], "fact_names": ["b.org"]}
-    assert fact_names.with_fact_names([client, given], variables) == [client, given]
-    assert fact_names.with_fact_names("nonsense", variables) == "nonsense"
-    assert fact_names.with_fact_names(["nonsense"], variables) == ["nonsense"]
+    assert host_reports.with_fact_names([client, given], variables) == [client, given]
+    assert host_reports.with_fact_names("nonsense", variables) == "nonsense"
+    assert host_reports.with_fact_names(["nonsense"], variables) == ["nonsense"]

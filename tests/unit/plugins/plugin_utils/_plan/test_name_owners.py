@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleUndefinedVariable
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.name_owners import reserved_names
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.signing import reserved_names
 
 
 def test_reserved_names_are_all_that_the_inventory_declares_with_all_their_owners() -> None:

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect_endpoints
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._fleet import collect
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import rotation
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan.registered import planned
 from support.ca.certificates import Pair
@@ -127,9 +127,7 @@ def decide(read: t.Any, known: dict[str, t.Any], **settings: t.Any) -> tuple[t.A
 def test_plan_names_steps_then_what_prevents_them_then_that_the_rotation_is_complete(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        collect_endpoints, "probe", lambda asked, _limits: {one: fleet.served(fleet.server()) for one in asked}
-    )
+    monkeypatch.setattr(collect, "probe", lambda asked, _limits: {one: fleet.served(fleet.server()) for one in asked})
     bundles = [fleet.bundle(stored=fleet.stored(fleet.client(), ca_content=G1.pem))]
     begin, _plans, lines = decide(
         {"hosts": [fleet.host()], "clients": bundles}, authorities(g1=(G1, "issuing")), again_after="0s"

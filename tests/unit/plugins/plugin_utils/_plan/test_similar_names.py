@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import similar_names
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import revocation
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._plan import
     ],
 )
 def test_name_is_the_other_written_wrongly(name: str, other: str) -> None:
-    assert similar_names.are_similar(name, other)
-    assert similar_names.are_similar(other, name)
+    assert revocation.are_similar(name, other)
+    assert revocation.are_similar(other, name)
 
 
 @pytest.mark.parametrize(
     ("name", "other"), [("ci-1", "ci-2"), ("alice", "bob"), ("\u0436\u0443\u043a", "alice"), ("ci", "cd")]
 )
 def test_name_is_another_one(name: str, other: str) -> None:
-    assert not similar_names.are_similar(name, other)
+    assert not revocation.are_similar(name, other)

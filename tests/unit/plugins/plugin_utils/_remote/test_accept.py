@@ -13,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import answer_schema as schema
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.accept import accept
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import ANSWERS, COMMON, FACTS
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import (
+    ANSWERS,
+    COMMON,
+    FACTS,
+    accept,
+)
 from support.hosts.answers import sample
 
 MODULES = sorted(ANSWERS)

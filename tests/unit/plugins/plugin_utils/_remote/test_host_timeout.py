@@ -13,7 +13,7 @@ import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.action.module import MODULES as SHARED
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import host_timeout as limits
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import failures as limits
 from support.contracts import records
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
@@ -86,7 +86,7 @@ def test_value_that_is_no_number_of_seconds_is_rejected_by_name(value: t.Any) ->
 
 
 def test_failure_names_the_wait_the_seconds_and_the_variable() -> None:
-    failure = limits.failure(limit("endpoint", f"{OURS}.docker_daemon", {"start_timeout": 5}))
+    failure = limits.timeout_failure(limit("endpoint", f"{OURS}.docker_daemon", {"start_timeout": 5}))
     records.said(f"{failure['msg']} {failure['hint']}", code=failure["code"])
     assert failure["failed"] is True
     assert failure["code"] == "host-timeout"

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import inspection
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import programs
 
 GOOD: dict[str, t.Any] = {
     "current": True,
@@ -24,7 +24,7 @@ def said(answer: t.Any, *, plain: bool = True) -> str:
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_answer_of_a_host_is_taken(plain: bool) -> None:
-    assert inspection.answer(said(GOOD, plain=plain)) == {**GOOD, "reasons": [], "warnings": []}
+    assert programs.inspection_answer(said(GOOD, plain=plain)) == {**GOOD, "reasons": [], "warnings": []}
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -39,4 +39,4 @@ def test_answer_of_a_host_is_taken(plain: bool) -> None:
 )
 def test_answer_that_is_no_text_is_not_taken(answer: dict[str, t.Any], plain: bool) -> None:
     """It would be passed to the CA host in one call for all hosts, and Ansible accepts no such text from a module."""
-    assert inspection.answer(said(answer, plain=plain)) is None
+    assert programs.inspection_answer(said(answer, plain=plain)) is None

@@ -22,7 +22,7 @@ from ansible_collections.portcullis.docker_tls.plugins.action import (
 from ansible_collections.portcullis.docker_tls.plugins.action import (
     endpoint as endpoint_module,
 )
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import controller, local
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import local
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import AUTHORITIES
 from support.ansible.actions import GOOD, MISSING, Connection, action
 from support.hosts.answers import sample, whole
@@ -151,7 +151,7 @@ def test_run_with_a_passphrase_is_pipelined_whatever_the_configuration(
     assert pipelined
     assert options == {"pipelining": True}
     assert found._connection.options == {"pipelining": False}
-    assert arguments["operator"] == controller.user()
+    assert arguments["operator"] == local.user()
     assert not found._always_pipelined
 
 

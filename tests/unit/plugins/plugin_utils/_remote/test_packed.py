@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.portcullis.docker_tls.plugins.module_utils import _standalone
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import rollback_guard
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.journal import StateDirectory
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import endpoint_change, inspection, packed
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program, programs
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.program import Program
 
 #: A host's Python, which prints what it compiles of our program.
@@ -41,7 +41,7 @@ def keeping(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def text_for(place: pathlib.Path, sources: dict[str, str] = SOURCES) -> str:
     """Return the program as packed for a first module in ``place``."""
-    return packed.packed(str(place / "one.py"), sources, LOADED, SHOW)
+    return program.packed(str(place / "one.py"), sources, LOADED, SHOW)
 
 
 def kept_in(place: pathlib.Path) -> list[pathlib.Path]:
@@ -63,7 +63,7 @@ def test_host_with_the_controllers_python_compiles_only_what_is_seldom_loaded(tm
 def test_host_with_another_python_compiles_the_sources(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python does not refuse bytecode of another version in memory; it crashes."""
     monkeypatch.setattr(_standalone, "MAGIC_NUMBER", b"\x00\x00\r\n")
-    monkeypatch.setattr(packed, "_bytecode", lambda _name, _source: b"\xff no code")
+    monkeypatch.setattr(program, "_bytecode", lambda _name, _source: b"\xff no code")
     *compiled, answer = run(text_for(tmp_path))
     assert set(compiled) == {f"compiled {_standalone.PACKAGE}.{name}" for name in SOURCES}
     assert answer == "answer 5"
@@ -71,7 +71,7 @@ def test_host_with_another_python_compiles_the_sources(tmp_path: pathlib.Path, m
 
 def test_kept_program_is_used_again(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = text_for(tmp_path)
-    monkeypatch.setattr(packed, "_bytecode", lambda _name, _source: pytest.fail("made again"))
+    monkeypatch.setattr(program, "_bytecode", lambda _name, _source: pytest.fail("made again"))
     assert text_for(tmp_path) == first
 
 
@@ -98,7 +98,7 @@ def test_file_that_a_power_failure_has_cut_off_is_made_again(tmp_path: pathlib.P
 def test_program_that_cannot_be_kept_has_no_bytecode(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling it in each run would cost the controller more than it spares a few hosts."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(packed, "_bytecode", lambda _name, _source: pytest.fail("compiled in vain"))
+    monkeypatch.setattr(program, "_bytecode", lambda _name, _source: pytest.fail("compiled in vain"))
     *compiled, answer = run(text_for(tmp_path))
     assert set(compiled) == {f"compiled {_standalone.PACKAGE}.{name}" for name in SOURCES}
     assert answer == "answer 5"
@@ -110,7 +110,7 @@ def test_directory_that_is_a_file_is_no_failure(tmp_path: pathlib.Path) -> None:
     assert run(text_for(tmp_path))[-1] == "answer 5"
 
 
-@pytest.mark.parametrize("program", [inspection.INSPECTION, endpoint_change.CHANGE], ids=["inspection", "change"])
+@pytest.mark.parametrize("program", [programs.INSPECTION, programs.CHANGE], ids=["inspection", "change"])
 def test_programs_for_hosts_compile_nothing_before_they_begin_their_work(program: Program) -> None:
     """All modules that are imported at once have bytecode."""
     script = program.script({}).decode("ascii")
@@ -121,10 +121,10 @@ def test_programs_for_hosts_compile_nothing_before_they_begin_their_work(program
 
 def test_change_that_runs_from_bytecode_writes_the_rollback_guard_of_the_sources(tmp_path: pathlib.Path) -> None:
     """The guard may be started by another Python, after an upgrade of the host."""
-    sources = endpoint_change.CHANGE.sources
+    sources = programs.CHANGE.sources
     show = (
         f"from {_standalone.PACKAGE}._endpoint import journal, rollback_guard\n"
         "print(rollback_guard.guard_text(journal.StateDirectory('/state')), end='')"
     )
-    text = packed.packed(str(tmp_path / "entry.py"), sources, sources, show)
+    text = program.packed(str(tmp_path / "entry.py"), sources, sources, show)
     assert "\n".join(run(text)) == rollback_guard.guard_text(StateDirectory("/state")).rstrip("\n")

@@ -12,8 +12,8 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.accept import accept
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answer_schema import printable
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.answers import accept
 
 EVIL = {
     "colour": ("\x1b[31mred\x1b[0m", "?[31mred?[0m"),

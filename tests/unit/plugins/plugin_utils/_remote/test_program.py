@@ -14,7 +14,7 @@ import typing as t
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import program
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.endpoint_change import CHANGE
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.programs import CHANGE
 
 KILLED = b"import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
 

@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.time_limit import (
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote.failures import (
     TimeLimitExceeded,
     time_limit,
 )

@@ -9,21 +9,21 @@ import pytest
 import yaml
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import module_runner
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import ansible_runtime, preflight
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import preflight, surroundings
 from support.contracts import documentation, records
 
-MINIMUM = ".".join(map(str, ansible_runtime.MINIMUM_VERSION))
+MINIMUM = ".".join(map(str, surroundings.MINIMUM_VERSION))
 
 
 @pytest.mark.parametrize("running", ["2.9.27", "2.14.18", "2.17.14", "2.17.0rc1"])
 def test_problem_of_an_older_one_names_both_versions(running: str) -> None:
-    found = ansible_runtime.version_problem(running)
+    found = surroundings.version_problem(running)
     assert running in found and MINIMUM in found
 
 
 @pytest.mark.parametrize("running", ["2.18.0", "2.18.0.dev0", "2.19.14", "2.21.1", "3.0", "devel"])
 def test_problem_of_a_supported_one_is_none(running: str) -> None:
-    assert ansible_runtime.version_problem(running) == ""
+    assert surroundings.version_problem(running) == ""
 
 
 def test_first_task_of_site_names_it_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import ansible_runtime, preflight
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import preflight, surroundings
 from support.contracts import records
 
 JOB = {"awx_job_id": 7, "awx_job_template_name": "docker-tls"}
@@ -30,7 +30,7 @@ JOB = {"awx_job_id": 7, "awx_job_template_name": "docker-tls"}
     ids=["no-awx", "ca-host", "ca-in-a-volume", "workflow", "no-ca-host", "tower", "slice", "slice-without-ca-host"],
 )
 def test_problems_of_a_job(variables: dict[str, t.Any], authorities: list[str], word: str) -> None:
-    found = [records.said(problem) for problem in ansible_runtime.awx_problems(variables, authorities)]
+    found = [records.said(problem) for problem in surroundings.awx_problems(variables, authorities)]
     assert len(found) == bool(word) and word in "".join(found)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote import packages
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import paths
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import written_values
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate.preflight import inventory_problems
 from support.contracts import records
 from support.contracts.documentation import of_playbooks, of_roles
@@ -147,16 +147,16 @@ def test_paths_within_a_variable_are_refused_before_any_host_is_touched(name: st
 
 
 @pytest.mark.parametrize("path", ["/a\nb", "/a\x00b", "/../b"], ids=["line", "nul", "above"])
-@pytest.mark.parametrize("name", paths.OF_PLAYBOOKS)
+@pytest.mark.parametrize("name", written_values.OF_PLAYBOOKS)
 def test_paths_of_playbooks_are_refused(name: str, path: str) -> None:
     value = [path] if name == "docker_adopt_search_paths" else path
-    (problem,) = map(records.said, paths.of_playbooks({name: value}))
+    (problem,) = map(records.said, written_values.of_playbooks({name: value}))
     assert problem.startswith(f"{name} is {path!r}, which has ")
 
 
 def test_paths_of_adopted_authorities_are_refused_without_their_secrets() -> None:
     entry = {"certificate_path": "ca.pem", "key_path": "/a\nb", "key_passphrase": "secret"}
-    assert paths.of_playbooks({}, [entry, {"certificate_path": "{{ later }}", "key_path": "~/ca.key"}]) == [
+    assert written_values.of_playbooks({}, [entry, {"certificate_path": "{{ later }}", "key_path": "~/ca.key"}]) == [
         "docker_adopt_authorities: certificate_path is 'ca.pem', which is not an absolute path. "
         "Write an absolute path without .. and control characters.",
         "docker_adopt_authorities: key_path is '/a\\nb', which has a line break or another control character in it. "
@@ -166,7 +166,7 @@ def test_paths_of_adopted_authorities_are_refused_without_their_secrets() -> Non
 
 def test_usual_paths_of_playbooks_are_accepted() -> None:
     given = {"docker_status_html_path": "status.html", "docker_adopt_search_paths": ["/srv/*/tls", "~/ca"]}
-    assert paths.of_playbooks(given, [{"certificate_path": "/root/ca.pem", "key_path": "~/ca-key.pem"}]) == []
+    assert written_values.of_playbooks(given, [{"certificate_path": "/root/ca.pem", "key_path": "~/ca-key.pem"}]) == []
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_name_of_a_package_is_accepted(variable: str, name: str) -> None:
 
 def test_every_variable_that_is_a_path_or_a_package_is_checked() -> None:
     ours = sorted({*of_roles(), *of_playbooks()})
-    assert sorted([*DIRECTORIES, *FILES, *paths.OF_PLAYBOOKS]) == [
+    assert sorted([*DIRECTORIES, *FILES, *written_values.OF_PLAYBOOKS]) == [
         name for name in ours if name.endswith(("_path", "_paths"))
     ]
     assert sorted(packages.VARIABLES) == [name for name in ours if name.endswith("_package")]

@@ -11,7 +11,7 @@ import ansible.template
 import pytest
 from ansible.parsing.dataloader import DataLoader
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import secret_templates
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import written_values
 from support.contracts import records
 
 MISTAKES = {
@@ -35,9 +35,9 @@ RIGHT = {
 
 
 @pytest.mark.parametrize("value", MISTAKES.values(), ids=MISTAKES)
-@pytest.mark.parametrize("name", secret_templates.SECRETS)
+@pytest.mark.parametrize("name", written_values.SECRETS)
 def test_mistake_is_named_and_not_quoted(name: str, value: str) -> None:
-    (found,) = secret_templates.problems(_loaded({name: value}), "web1")
+    (found,) = written_values.secret_problems(_loaded({name: value}), "web1")
     assert records.said(found).startswith(f"{name} of web1 ") and "!unsafe" in found
     assert "phrase" not in found.replace(name, "") and "Xk9" not in found and "vault" not in found
 
@@ -45,20 +45,20 @@ def test_mistake_is_named_and_not_quoted(name: str, value: str) -> None:
 @pytest.mark.parametrize("value", RIGHT.values(), ids=RIGHT)
 def test_template_that_is_meant_is_none(value: str) -> None:
     known = _loaded({"docker_ca_passphrase": value, "prefix": "a", "suffix": "b"})
-    assert secret_templates.problems(known, "web1") == []
+    assert written_values.secret_problems(known, "web1") == []
 
 
-@pytest.mark.parametrize("name", secret_templates.LISTS)
+@pytest.mark.parametrize("name", written_values.LISTS)
 def test_secret_in_an_entry_of_a_list_is_found(name: str) -> None:
     key = "key_passphrase" if "adopt" in name else "pkcs12_passphrase"
-    (found,) = secret_templates.problems(_loaded({name: [{"name": "a"}, {key: "Xk9{%vault"}]}), "localhost")
+    (found,) = written_values.secret_problems(_loaded({name: [{"name": "a"}, {key: "Xk9{%vault"}]}), "localhost")
     assert found.startswith(f"{key} in {name} of localhost ") and f"write {key}: !unsafe" in found
 
 
 @pytest.mark.parametrize("value", MISTAKES.values(), ids=MISTAKES)
 def test_text_marked_unsafe_is_taken_as_it_is(value: str) -> None:
     loaded = DataLoader().load(f"docker_ca_passphrase: !unsafe '{value}'")
-    assert secret_templates.problems(loaded, "web1") == []
+    assert written_values.secret_problems(loaded, "web1") == []
 
 
 def _loaded(value: t.Any) -> t.Any:

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import variable_names
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._validate import surroundings
 from support.contracts.documentation import of_playbooks, of_roles
 
 #: Variables of geerlingguy.docker and of other roles for Docker, facts and registered results.
@@ -52,26 +52,26 @@ OTHERS = (
     ],
 )
 def test_misspelt_variable_is_recognised(written: str, meant: str) -> None:
-    assert variable_names.nearest(written, variable_names.known()) == meant
+    assert surroundings.nearest(written, surroundings.known()) == meant
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_variable_of_another_role_is_not_reported(name: str) -> None:
-    assert variable_names.nearest(name, variable_names.known()) == ""
+    assert surroundings.nearest(name, surroundings.known()) == ""
 
 
 @pytest.mark.parametrize("name", sorted({*of_roles(), *of_playbooks()}))
 def test_variable_that_exists_is_not_reported_and_each_letter_that_is_missing_is(name: str) -> None:
-    known = variable_names.known()
-    assert variable_names.nearest(name, known) == ""
+    known = surroundings.known()
+    assert surroundings.nearest(name, known) == ""
     for index in range(len("docker_"), len(name)):
         shorter = name[:index] + name[index + 1 :]
-        found = variable_names.nearest(shorter, known)
+        found = surroundings.nearest(shorter, known)
         assert shorter in known or difflib.SequenceMatcher(None, shorter, found).ratio() > 0.9, (shorter, found)
 
 
 def test_known_variables_are_all_public_ones() -> None:
-    assert variable_names.known() == {*of_roles(), *of_playbooks()}
+    assert surroundings.known() == {*of_roles(), *of_playbooks()}
 
 
 def found(
@@ -80,7 +80,7 @@ def found(
     extra: t.Collection[str] = (),
     groups: dict[str, list[str]] | None = None,
 ) -> list[str]:
-    return variable_names.warnings(hosts, task, lambda: extra, groups or {"all": list(hosts)})
+    return surroundings.name_warnings(hosts, task, lambda: extra, groups or {"all": list(hosts)})
 
 
 def test_warning_names_the_place() -> None:
@@ -118,4 +118,4 @@ def test_nothing_is_asked_of_the_command_line_without_a_misspelt_variable() -> N
     def refuse() -> list[str]:
         raise AssertionError
 
-    assert variable_names.warnings({"web1": {"docker_daemon_port": 1}}, ["docker_ca_path"], refuse, {}) == []
+    assert surroundings.name_warnings({"web1": {"docker_daemon_port": 1}}, ["docker_ca_path"], refuse, {}) == []
