@@ -52,7 +52,7 @@ def guard_text(state: StateDirectory) -> str:
         "journal": os.path.basename(state.journal_path),
     }
     sources = closure("_endpoint.rollback_guard", _source)
-    if not {"_endpoint.rollback", "_endpoint.rollback"} <= set(sources):
+    if "_endpoint.rollback" not in sources:
         raise TlsError(
             "the sources of the rollback cannot be found, so the program that rolls an interrupted change back cannot be written",
             hint="Nothing was changed. Install the collection again: a file of it is missing.",

@@ -85,7 +85,7 @@ def test_every_module_has_one_action_plugin_its_own_or_the_shared_one() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_source_file_is_short_enough_for_a_head(path: pathlib.Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+    assert len(path.read_text().splitlines()) <= 500
 
 
 @pytest.mark.parametrize("core", ["_pki", "_ca", "_docker", "_endpoint", "_host", "_fleet", "_rotation"])

@@ -164,6 +164,6 @@ def test_callback_hides_empty_plays_of_the_usual_output_only(
 ) -> None:
     monkeypatch.setattr(C, "DEFAULT_STDOUT_CALLBACK", callback)
     seen: list[t.Any] = []
-    monkeypatch.setattr(plugin.empty_plays, "hide", seen.append)
+    monkeypatch.setattr(plugin.run_output, "hide", seen.append)
     plugin.CallbackModule()
     assert bool(seen) is hidden

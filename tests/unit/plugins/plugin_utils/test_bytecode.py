@@ -29,8 +29,8 @@ _AnsibleCollectionFinder(paths=[sys.argv[1]])._install()
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bytecode
 sys.addaudithook(watch)
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._pki import reader
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import table
-print(json.dumps({"compiled": compiled, "text": reader.__file__, "known": table.__doc__}))
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run_output
+print(json.dumps({"compiled": compiled, "text": reader.__file__, "known": run_output.__doc__}))
 """
 
 
@@ -59,7 +59,7 @@ def test_second_run_compiles_no_module_of_the_collection(tmp_path: pathlib.Path)
 
 
 def test_changed_source_is_compiled_again(tmp_path: pathlib.Path) -> None:
-    source = collection(tmp_path) / "plugin_utils" / "_output" / "table.py"
+    source = collection(tmp_path) / "plugin_utils" / "_output" / "run_output.py"
     imported(tmp_path)
     source.write_text('"""Another one."""\n')
     found = imported(tmp_path)

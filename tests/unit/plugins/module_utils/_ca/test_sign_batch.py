@@ -228,7 +228,7 @@ def test_sign_in_a_prediction_with_a_ca_writes_nothing(ca: pathlib.Path) -> None
 
 
 def test_sign_while_the_ca_is_locked_is_refused(ca: pathlib.Path) -> None:
-    with sign_batch.lock.locked(str(ca / "lock"), 0):
+    with sign_batch.call_context.locked(str(ca / "lock"), 0):
         assert refusal(ca, request("web1")).code == "ca-locked"
 
 

@@ -27,8 +27,8 @@ MOUNTINFO = (
 INSPECTION = """\
 import json, sys
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import replaceable
-print(json.dumps([[item.code, item.message, item.hint] for item in replaceable.obstacles(sys.argv[2:])]))
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import preflight_certificates
+print(json.dumps([[item.code, item.message, item.hint] for item in preflight_certificates.obstacles(sys.argv[2:])]))
 """
 
 
