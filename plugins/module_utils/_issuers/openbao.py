@@ -75,16 +75,6 @@ class Settings:
         return tuple(one for one in (self.token, self.role_id, self.secret_id, self.jwt) if one)
 
 
-@dataclass(frozen=True)
-class Call:
-    """One request: ``body`` may hold a secret."""
-
-    method: str
-    url: str
-    headers: t.Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False, default=None)
-
-
 def settings_from(options: t.Mapping[str, t.Any], what: str, sleep: t.Callable[[float], None]) -> Settings:
     """Return the settings of ``what`` (the option that has them), checked.
 
@@ -130,102 +120,36 @@ def settings_from(options: t.Mapping[str, t.Any], what: str, sleep: t.Callable[[
     )
 
 
-def login_call(settings: Settings) -> Call | None:
-    """Return the request that gets a token for AppRole or JWT, None where there is a token already."""
-    if settings.token:
-        return None
-    if settings.jwt:
-        path, body = settings.auth_mount or "jwt", {"role": settings.jwt_role, "jwt": settings.jwt}
-    else:
-        path, body = settings.auth_mount or "approle", {"role_id": settings.role_id, "secret_id": settings.secret_id}
-    url = f"{settings.endpoint.url}/v1/auth/{urllib.parse.quote(path)}/login"
-    return Call("POST", url, _headers(settings), json.dumps(body).encode())
-
-
-def token_of(answer: Answer, settings: Settings) -> str:
-    """Return the token of a login. Raises TlsError ``issuer-refused``, ``issuer-sealed``, ``issuer-failed``."""
-    if answer.status != 200:
-        raise refusal(answer, settings, "the login")
-    found = answer.json().get("auth")
-    token = found.get("client_token") if isinstance(found, dict) else None
-    if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
-        raise _failed(settings, "answered the login without a token that can be sent")
-    return token
-
-
-def revoke_call(settings: Settings, token: str) -> Call:
-    """Return the request that ends a token that a login made: it is not left behind for its whole life."""
-    return Call("POST", f"{settings.endpoint.url}/v1/auth/token/revoke-self", _headers(settings, token), b"{}")
-
-
-def sign_call(settings: Settings, order: Order, token: str) -> Call:
-    """Return the request to sign. Names are in it too: a role with ``use_csr_sans: false`` takes these and not those of the CSR."""
-    addresses = [name for name in order.names if names.address_or_none(name) is not None]
-    hosts = [name for name in order.names if name not in addresses and not name.startswith(names.CLIENT_PREFIX)]
-    body: dict[str, t.Any] = {
-        "csr": order.request_content,
-        "common_name": order.common_name,
-        "ttl": f"{int(order.validity.total_seconds())}s",
-        "format": "pem",
-    }
-    if order.profile == "server":
-        body.update({"alt_names": ",".join(hosts), "ip_sans": ",".join(addresses)})
-    else:
-        body["exclude_cn_from_sans"] = True
-    url = f"{settings.endpoint.url}/v1/{urllib.parse.quote(settings.mount)}/sign/{settings.role}"
-    return Call("POST", url, _headers(settings, token), json.dumps(body).encode())
-
-
-def certificates_of(answer: Answer, settings: Settings) -> str:
-    """Return the leaf and its chain as PEM. Raises TlsError as ``refusal``, and ``issuer-failed`` for an answer without them."""
-    if answer.status != 200:
-        raise refusal(answer, settings, f"the role {settings.role}")
-    data = answer.json().get("data")
-    if not isinstance(data, dict) or not isinstance(data.get("certificate"), str):
-        raise _failed(settings, "answered without a certificate")
-    chain = data.get("ca_chain") or [data.get("issuing_ca") or ""]
-    links = [link for link in chain if isinstance(link, str)] if isinstance(chain, list) else []
-    return "\n".join([data["certificate"], *links])
-
-
 def refusal(answer: Answer, settings: Settings, asked: str) -> TlsError:
     """Return the error of an answer other than 200. ``issuer-refused`` may be one request's own; the other codes hold for all."""
     errors = answer.json().get("errors")
     said = shown("; ".join(map(str, errors)) if isinstance(errors, list) else "", settings.secrets)
-    place = f"the issuer openbao at {settings.endpoint.url}"
     detail = f": {said}" if said else ""
+    role = f"{settings.mount}/sign/{settings.role}"
     if 300 <= answer.status < 400:
-        return TlsError(
-            f"{place} redirects to {shown(answer.headers.get('location', 'another address'))}, and credentials do not follow redirects",
-            hint="Set url of the issuer to that server, or to a balancer in front of it.",
-            code="issuer-failed",
-        )
-    if answer.status == 503:
+        place = shown(answer.headers.get("location", "another address"))
+        problem, code = f"redirects to {place}, and credentials do not follow redirects", "issuer-failed"
+        hint = "Set url of the issuer to that server, or to a balancer in front of it."
+    elif answer.status == 503:
         state = "is sealed" if "sealed" in said.lower() else "is not ready"
-        return TlsError(
-            f"{place} {state}{detail}", hint="Unseal it or wait for it, then run the play again.", code="issuer-sealed"
+        problem, code = f"{state}{detail}", "issuer-sealed"
+        hint = "Unseal it or wait for it, then run the play again."
+    elif answer.status == 403 or (answer.status == 400 and asked == "the login"):
+        problem, code = f"refused {asked} with {answer.status}{detail}", "issuer-denied"
+        namespace = f" in the namespace {settings.namespace}" if settings.namespace else ""
+        hint = f"Check the credentials, their expiry, and that their policy allows update on {role}{namespace}."
+    elif answer.status == 404:
+        problem, code = f"has no {role}{detail}", "issuer-denied"
+        hint = "Check mount, role and namespace of the issuer."
+    elif answer.status == 400:
+        problem, code = f"refused the request by {asked}{detail}", "issuer-refused"
+        hint = (
+            f"Compare the request with the role: bao read {settings.mount}/roles/{settings.role} (allowed_domains, allow_bare_domains, "
+            "allow_ip_sans, allowed_ip_sans_cidr, key_type, cn_validations)."
         )
-    if answer.status == 403 or (answer.status == 400 and asked == "the login"):
-        return TlsError(
-            f"{place} refused {asked} with {answer.status}{detail}",
-            hint=f"Check the credentials, their expiry, and that their policy allows update on {settings.mount}/sign/{settings.role}"
-            f"{' in the namespace ' + settings.namespace if settings.namespace else ''}.",
-            code="issuer-denied",
-        )
-    if answer.status == 404:
-        return TlsError(
-            f"{place} has no {settings.mount}/sign/{settings.role}{detail}",
-            hint="Check mount, role and namespace of the issuer.",
-            code="issuer-denied",
-        )
-    if answer.status == 400:
-        return TlsError(
-            f"{place} refused the request by {asked}{detail}",
-            hint=f"Compare the request with the role: bao read {settings.mount}/roles/{settings.role} (allowed_domains, allow_bare_domains, "
-            "allow_ip_sans, allowed_ip_sans_cidr, key_type, cn_validations).",
-            code="issuer-refused",
-        )
-    return _failed(settings, f"answered {asked} with {answer.status}{detail}")
+    else:
+        return _failed(settings, f"answered {asked} with {answer.status}{detail}")
+    return TlsError(f"the issuer openbao at {settings.endpoint.url} {problem}", hint=hint, code=code)
 
 
 def usage_hint(settings: Settings) -> str:
@@ -234,15 +158,6 @@ def usage_hint(settings: Settings) -> str:
         f"Set server_flag=true client_flag=false (client certificates: server_flag=false client_flag=true) on the role: "
         f"bao patch {settings.mount}/roles/{settings.role} (both are true by default)."
     )
-
-
-def _headers(settings: Settings, token: str = "") -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "X-Vault-Request": "true"}
-    if token:
-        headers["X-Vault-Token"] = token
-    if settings.namespace:
-        headers["X-Vault-Namespace"] = settings.namespace
-    return headers
 
 
 def _failed(settings: Settings, problem: str) -> TlsError:
@@ -269,36 +184,73 @@ def place(
         return {}
     caller = Caller(settings.endpoint, "the issuer openbao")
     try:
-        token, is_ours = _token(caller, settings)
+        # From here on the token of the login is among the secrets that no message may have.
+        session = settings if settings.token else replace(settings, token=_login(caller, settings))
     except TlsError as error:
         return {order.id: error for order in orders}
     try:
-        # With the token of the login among the secrets that no message may have.
-        return _signed(caller, orders, replace(settings, token=token), token, fault)
+        return _signed(caller, orders, session, fault)
     finally:
-        if is_ours:
-            _revoke(caller, settings, token)
+        if not settings.token:
+            # It is not left behind for its whole life. Where this fails it ends by itself; the certificates are what counts.
+            with contextlib.suppress(TlsError):
+                _post(caller, session, "auth/token/revoke-self", {})
 
 
-def _token(caller: Caller, settings: Settings) -> tuple[str, bool]:
-    call = login_call(settings)
-    if call is None:
-        return settings.token, False
-    return token_of(caller.call(call.method, call.url, call.headers, call.body), settings), True
+def _post(caller: Caller, settings: Settings, path: str, body: t.Mapping[str, t.Any]) -> Answer:
+    headers = {"Content-Type": "application/json", "X-Vault-Request": "true"}
+    if settings.token:
+        headers["X-Vault-Token"] = settings.token
+    if settings.namespace:
+        headers["X-Vault-Namespace"] = settings.namespace
+    return caller.call("POST", f"{settings.endpoint.url}/v1/{path}", headers, json.dumps(body).encode())
 
 
-def _revoke(caller: Caller, settings: Settings, token: str) -> None:
-    """End the token of this run. Where that fails it ends by itself; the certificates are what counts."""
-    call = revoke_call(settings, token)
-    with contextlib.suppress(TlsError):
-        caller.call(call.method, call.url, call.headers, call.body)
+def _login(caller: Caller, settings: Settings) -> str:
+    """Return a token for AppRole or JWT. Raises TlsError as ``refusal``, and ``issuer-failed``."""
+    if settings.jwt:
+        path, body = settings.auth_mount or "jwt", {"role": settings.jwt_role, "jwt": settings.jwt}
+    else:
+        path, body = settings.auth_mount or "approle", {"role_id": settings.role_id, "secret_id": settings.secret_id}
+    answer = _post(caller, settings, f"auth/{urllib.parse.quote(path)}/login", body)
+    if answer.status != 200:
+        raise refusal(answer, settings, "the login")
+    found = answer.json().get("auth")
+    token = found.get("client_token") if isinstance(found, dict) else None
+    if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
+        raise _failed(settings, "answered the login without a token that can be sent")
+    return token
+
+
+def _sign(caller: Caller, settings: Settings, order: Order) -> str:
+    """Return the leaf and its chain as PEM. Raises TlsError as ``refusal``, and ``issuer-failed`` for an answer without them.
+
+    Names are in the request too: a role with ``use_csr_sans: false`` takes these and not those of the CSR.
+    """
+    addresses = [name for name in order.names if names.address_or_none(name) is not None]
+    hosts = [name for name in order.names if name not in addresses and not name.startswith(names.CLIENT_PREFIX)]
+    life = f"{int(order.validity.total_seconds())}s"
+    body = {"csr": order.request_content, "common_name": order.common_name, "ttl": life, "format": "pem"}
+    if order.profile == "server":
+        of_profile: dict[str, t.Any] = {"alt_names": ",".join(hosts), "ip_sans": ",".join(addresses)}
+    else:
+        of_profile = {"exclude_cn_from_sans": True}
+    path = f"{urllib.parse.quote(settings.mount)}/sign/{settings.role}"
+    answer = _post(caller, settings, path, {**body, **of_profile})
+    if answer.status != 200:
+        raise refusal(answer, settings, f"the role {settings.role}")
+    data = answer.json().get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("certificate"), str):
+        raise _failed(settings, "answered without a certificate")
+    chain = data.get("ca_chain") or [data.get("issuing_ca") or ""]
+    links = [link for link in chain if isinstance(link, str)] if isinstance(chain, list) else []
+    return "\n".join([data["certificate"], *links])
 
 
 def _signed(
     caller: Caller,
     orders: t.Sequence[Order],
     settings: Settings,
-    token: str,
     fault: t.Callable[[Order, str], TlsError | None],
 ) -> dict[str, str | TlsError]:
     stopped: list[TlsError] = []
@@ -308,9 +260,8 @@ def _signed(
         with lock:
             if stopped:
                 return stopped[0]
-        call = sign_call(settings, order, token)
         try:
-            return certificates_of(caller.call(call.method, call.url, call.headers, call.body), settings)
+            return _sign(caller, settings, order)
         except TlsError as error:
             if error.code not in _OF_ONE_REQUEST:
                 with lock:
