@@ -94,6 +94,11 @@ class Situation:
         ends = [one.not_after for one in self.generations if one.id == identifier]
         return self.now is not None and any(end is not None and end <= self.now for end in ends)
 
+    @property
+    def trusting(self) -> tuple[Place, ...]:
+        """The places that have the anchors of this authority."""
+        return (*self.bundles, *self.hosts) if self.name == SERVER else self.hosts
+
     def begin_of(self, identifier: str) -> datetime | None:
         """Return since when there is a generation, None where there is none of that id."""
         return next((one.not_before for one in self.generations if one.id == identifier), None)
@@ -190,22 +195,21 @@ def _begin(situation: Situation, signing: str) -> Plan:
             "-e docker_rotate_ca_again_after=0s"
         )
         return Plan(situation.name, DONE, (), signing, (), note=note)
-    return Plan(situation.name, TRUST, (ACCEPTED,), _following(signing), (signing,), _everywhere(situation))
+    steps = _each(situation.trusting, "trusts the new generation too")
+    return Plan(situation.name, TRUST, (ACCEPTED,), _following(signing), (signing,), steps)
 
 
 def _replace(situation: Situation, signing: str, olds: tuple[str, ...], waiting: str) -> Plan:
     """An expired generation cannot lock out any client: the next generation signs at once, without blockers."""
     target = waiting or _following(signing)
     changes = (ISSUING,) if waiting else (ACCEPTED, ISSUING)
-    what = {True: f"trusts {target}", False: f"gets a certificate of {target}"}
+    trusts, certificate = f"trusts {target}", f"gets a certificate of {target}"
+    of_bundles, of_hosts = certificate, f"admits {target}"
     if situation.name == SERVER:
-        steps = [Step(one, what[True]) for one in situation.bundles if not one.problem]
-        steps += [Step(one, f"{what[False]} and {what[True]}") for one in situation.hosts if not one.problem]
-    else:
-        steps = [Step(one, what[False]) for one in situation.bundles if not one.problem]
-        steps += [Step(one, f"admits {target}") for one in situation.hosts if not one.problem]
+        of_bundles, of_hosts = trusts, f"{certificate} and {trusts}"
+    steps = (*_each(situation.bundles, of_bundles), *_each(situation.hosts, of_hosts))
     note = f"{signing} has expired, and with it everything that it signed, so no host or client has to trust both"
-    return Plan(situation.name, TRUST, changes, target, (signing, *olds), tuple(steps), note=note)
+    return Plan(situation.name, TRUST, changes, target, (signing, *olds), steps, note=note)
 
 
 def _following(identifier: str) -> str:
@@ -213,18 +217,17 @@ def _following(identifier: str) -> str:
     return f"{name}-g{int(number) + 1}"
 
 
-def _everywhere(situation: Situation) -> tuple[Step, ...]:
-    places = situation.hosts if situation.name != SERVER else (*situation.bundles, *situation.hosts)
-    return tuple(Step(place, "trusts the new generation too") for place in places if not place.problem)
+def _each(places: t.Iterable[Place], what: str) -> tuple[Step, ...]:
+    return tuple(Step(one, what) for one in places if not one.problem)
 
 
 def _reissue(situation: Situation, target: str, leaving: tuple[str, ...]) -> Plan:
     if situation.name == SERVER:
-        steps = tuple(Step(one, f"gets a certificate of {target}") for one in situation.hosts if not one.problem)
+        steps = _each(situation.hosts, f"gets a certificate of {target}")
         blockers = _unknown(situation.bundles, f"whether it trusts {target} is not known")
         risk = f"Clients whose ca.pem lacks {target} will refuse every host."
     else:
-        steps = tuple(Step(one, f"gets a certificate of {target}") for one in situation.bundles if not one.problem)
+        steps = _each(situation.bundles, f"gets a certificate of {target}")
         blockers = _unknown(situation.hosts, f"whether it admits {target} is not known")
         risk = f"Hosts that do not admit {target} will refuse all clients of the group with their new certificates."
     return Plan(situation.name, REISSUE, (ISSUING,), target, leaving, steps, blockers, risk)
@@ -232,15 +235,8 @@ def _reissue(situation: Situation, target: str, leaving: tuple[str, ...]) -> Pla
 
 def _retire(situation: Situation, signing: str, olds: tuple[str, ...]) -> Plan:
     gone = ", ".join(olds)
-    steps = tuple(
-        Step(one, f"drops {gone}")
-        for one in (situation.hosts if situation.name != SERVER else (*situation.bundles, *situation.hosts))
-        if not one.problem
-    )
-    blockers: list[str] = [
-        *_unknown(situation.hosts, "its certificates are not known"),
-        *_unknown(situation.bundles, "its certificates are not known"),
-    ]
+    steps = _each(situation.trusting, f"drops {gone}")
+    blockers = [*_unknown((*situation.hosts, *situation.bundles), "its certificates are not known")]
     if situation.name == SERVER:
         risk = f"Hosts that still serve a certificate of {gone} will be refused by every client."
     else:
