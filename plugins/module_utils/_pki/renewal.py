@@ -154,16 +154,13 @@ def _key_reasons(wanted: Wanted, existing: Existing) -> set[str]:
 
 
 def _content_reasons(wanted: Wanted, existing: Existing, certificate: CertificateView) -> set[str]:
-    reasons = set()
-    if not has_profile(certificate, wanted.profile):
-        reasons.add("profile-changed")
-    if not has_issuer(wanted, existing, certificate):
-        reasons.add("authority-changed")
-    if not wanted.accepts_common_name(certificate.common_name):
-        reasons.add("common-name-changed")
-    if not wanted.accepts_names(certificate.names, existing.left_out):
-        reasons.add("names-changed")
-    return reasons
+    checks = (
+        ("profile-changed", has_profile(certificate, wanted.profile)),
+        ("authority-changed", has_issuer(wanted, existing, certificate)),
+        ("common-name-changed", wanted.accepts_common_name(certificate.common_name)),
+        ("names-changed", wanted.accepts_names(certificate.names, existing.left_out)),
+    )
+    return {reason for reason, is_right in checks if not is_right}
 
 
 def _time_reasons(certificate: CertificateView, due: datetime, now: datetime) -> set[str]:
