@@ -149,10 +149,7 @@ def probe_endpoint(module: AnsibleModule) -> dict[str, t.Any]:
     given = module.params
     target = Target(given["address"] or given["host"], given["port"], given["host"], float(given["timeout"]))
     refused, admitted, limited = (
-        tuple(
-            ProbeClient(item["name"], Client(item["certificate_content"], item["key_content"]))
-            for item in given[option]
-        )
+        tuple(ProbeClient(one["name"], Client(one["certificate_content"], one["key_content"])) for one in given[option])
         for option in ("refused_clients", "admitted_clients", "limited_clients")
     )
     wanted = Verification(

@@ -268,21 +268,14 @@ def make_report(options: Options, now: datetime) -> model.Report:
     )
 
 
-def _outputs(options: Options, report: model.Report, found: Options) -> list[prometheus.Output]:
-    wanted = []
-    if options["json_path"]:
-        wanted.append(prometheus.Output(options["json_path"], report_text.to_json(found)))
-    if options["prometheus_path"]:
-        wanted.append(prometheus.Output(options["prometheus_path"], prometheus.render(report)))
-    return wanted
-
-
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
     mode = prometheus.parse_mode(options["file_mode"])
     report = make_report(options, _time.utc_now())
     found = report_text.to_document(report)
-    changed, diff = prometheus.write(_outputs(options, report, found), mode, check_mode=module.check_mode)
+    contents = {"json_path": report_text.to_json(found), "prometheus_path": prometheus.render(report)}
+    outputs = [prometheus.Output(options[name], content) for name, content in contents.items() if options[name]]
+    changed, diff = prometheus.write(outputs, mode, check_mode=module.check_mode)
     status = {key: found[key] for key in ("level", "exit_code", "summary")}
     alarm = options["fail_on"] != "never" and model.rank(report.level) >= model.rank(options["fail_on"])
     lines = (

@@ -88,6 +88,8 @@ from ..module_utils._bundles.bundle_files import check_docker_host
 from ..module_utils._errors import TlsError
 from ..module_utils._module import run_module
 
+_WITHOUT_TLS = "The client's key goes to {} without encryption. Use Portainer's HTTPS port (9443)."
+
 
 def _run(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
@@ -110,7 +112,7 @@ def _run(module: AnsibleModule) -> dict[str, t.Any]:
         "changed": bool(plan.reasons),
         "reasons": list(plan.reasons),
         "environment": environment,
-        "warnings": _warnings(server),
+        "warnings": [_WITHOUT_TLS.format(server.url)] if server.url.startswith("http://") else [],
         "diff": {"before": _before(plan), "after": {**environment, "verified": True, "reasons": list(plan.reasons)}},
     }
 
@@ -126,23 +128,12 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _warnings(server: _portainer_api.Server) -> list[str]:
-    if server.url.startswith("http://"):
-        return [f"The client's key goes to {server.url} without encryption. Use Portainer's HTTPS port (9443)."]
-    return []
-
-
 def _before(plan: _portainer_api.Plan) -> dict[str, t.Any]:
     if plan.found is None:
         return {}
     tls = plan.found.get("TLSConfig") or {}
-    verified = bool(tls.get("TLS")) and not tls.get("TLSSkipVerify")
-    return {
-        "id": plan.found.get("Id"),
-        "name": plan.found.get("Name"),
-        "docker_host": plan.found.get("URL"),
-        "verified": verified,
-    }
+    own = {key: plan.found.get(name) for key, name in (("id", "Id"), ("name", "Name"), ("docker_host", "URL"))}
+    return {**own, "verified": bool(tls.get("TLS")) and not tls.get("TLSSkipVerify")}
 
 
 def main() -> None:

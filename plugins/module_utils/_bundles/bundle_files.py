@@ -209,7 +209,7 @@ def observe(bundle: Bundle) -> Found:
         status = file_status(bundle.directory)
         if status is None:
             return Found({}, None, (), "missing")
-        directory = "secure" if _is_good(status, DIRECTORY_MODE, bundle.owner) else "insecure"
+        directory = "secure" if is_good(status, DIRECTORY_MODE, bundle.owner) else "insecure"
         files, insecure = {}, []
         for name, mode in MODES.items():
             path = os.path.join(bundle.directory, name)
@@ -220,7 +220,7 @@ def observe(bundle: Bundle) -> Found:
                 continue
             if data is not None:
                 files[name] = data
-                if not _is_good(os.stat(path), mode, bundle.owner):
+                if not is_good(os.stat(path), mode, bundle.owner):
                     insecure.append(name)
         try:
             pending = read_regular(os.path.join(bundle.directory, PENDING_KEY), private_to=bundle.owner.uid)
@@ -229,7 +229,8 @@ def observe(bundle: Bundle) -> Found:
     return Found(files, pending, tuple(insecure), directory)
 
 
-def _is_good(status: os.stat_result, mode: int, owner: Owner) -> bool:
+def is_good(status: os.stat_result, mode: int, owner: Owner) -> bool:
+    """Return whether a file or directory has the mode and belongs to the owner."""
     right_group = owner.gid is None or status.st_gid == owner.gid
     return status.st_mode & 0o7777 == mode and status.st_uid == owner.uid and right_group
 

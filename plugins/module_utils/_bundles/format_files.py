@@ -74,8 +74,9 @@ def plan(directory: str, owner: Owner, formats: t.Iterable[str], identity: Ident
     wanted = {name: make(identity) for name, make in makers.items()}
     paths = [path for files in wanted.values() for path in files]
     found = _observe(directory, owner, paths)
+    present = found.contents
     stale = {
-        name: [path for path, file in files.items() if not _is_current(file, found.contents.get(path))]
+        name: [path for path, file in files.items() if path not in present or not file.is_current(present[path])]
         for name, files in wanted.items()
     }
     insecure = [path for path in paths if path in found.insecure]
@@ -100,10 +101,6 @@ def _reason(name: str) -> str:
     return f"{name.replace('_', '-')}-changed"
 
 
-def _is_current(file: File, data: bytes | None) -> bool:
-    return data is not None and file.is_current(data)
-
-
 def _observe(directory: str, owner: Owner, paths: t.Iterable[str]) -> Found:
     contents, insecure = {}, set()
     with acting_as(owner):
@@ -114,9 +111,7 @@ def _observe(directory: str, owner: Owner, paths: t.Iterable[str]) -> Found:
                 if data is None:
                     continue
                 contents[path] = data
-                status = os.stat(place)
-                right_group = owner.gid is None or status.st_gid == owner.gid
-                if status.st_mode & 0o7777 != FILE_MODE or status.st_uid != owner.uid or not right_group:
+                if not bundle_files.is_good(os.stat(place), FILE_MODE, owner):
                     insecure.add(path)
         return Found(_manifest(directory), contents, frozenset(insecure))
 

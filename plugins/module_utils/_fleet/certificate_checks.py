@@ -132,10 +132,8 @@ class Trust:
     ) -> Anchor | None:
         """Return which of ``candidates`` a certificate leads to."""
         links = [link.raw for link in chain]
-        for anchor in candidates:
-            if verify.leads_to(certificate.raw, links, [anchor.certificate.raw]):
-                return anchor
-        return None
+        leading = (one for one in candidates if verify.leads_to(certificate.raw, links, [one.certificate.raw]))
+        return next(leading, None)
 
     def is_unrecorded(self, certificate: Certificate) -> bool:
         """Return whether the ledger should know this certificate of ours and does not.
@@ -166,15 +164,10 @@ def gather(authorities: Authorities, ledger: Ledger, clients: t.Iterable[ClientF
     if authorities.state == READ:
         return Trust(authorities.anchors, True, ledger)
     found: dict[str, Anchor] = {}
-    for client in clients:
-        if client.host != CONTROLLER:
-            continue
-        for certificate in client.stored.anchors:
-            der = certificate.raw.subject.public_bytes()
-            view = certificate.view
-            found[view.fingerprint_sha256] = Anchor(
-                der_name.unit(der) or view.subject, SERVER, SERVER, True, certificate, der
-            )
+    for certificate in (one for client in clients if client.host == CONTROLLER for one in client.stored.anchors):
+        der, view = certificate.raw.subject.public_bytes(), certificate.view
+        identifier = der_name.unit(der) or view.subject
+        found[view.fingerprint_sha256] = Anchor(identifier, SERVER, SERVER, True, certificate, der)
     return Trust(tuple(found.values()), False, ledger)
 
 
@@ -213,26 +206,21 @@ def _compare_by_unit(advertised: t.Sequence[bytes], groups: t.Sequence[str]) -> 
 def external_finding(known: Trust, signer: Anchor, certificate: Certificate, what: str) -> Finding:
     """Return the finding for the certificate of another issuer, with the ledger's data about it."""
     found = known.ledger.external.get(certificate.view.fingerprint_sha256)
+    record = ""
     if found is not None:
         record = f"; {found.issuer} issued it for {found.requester} on {found.time}"
     elif known.ledger.state in ("intact", "torn"):
-        record = (
-            "; the ledger has no record of it, so it was not requested by this collection, or before the ledger began"
-        )
-    else:
-        record = ""
+        unknown = "the ledger has no record of it"
+        record = f"; {unknown}, so it was not requested by this collection, or before the ledger began"
     text = f"{what} is of another issuer, {certificate.view.issuer}, and leads to {signer.id}{record}"
     return Finding("external", "ok", text)
 
 
 def unrecorded_finding(signer: Anchor, what: str) -> Finding:
     """Return the finding for a certificate that one of our authorities signed behind the ledger's back."""
-    return Finding(
-        "unrecorded",
-        "warning",
-        f"{what} is signed by {signer.id}, but the ledger does not know it",
-        "Either the CA directory was restored from an older backup, or someone else has the authority's key.",
-    )
+    text = f"{what} is signed by {signer.id}, but the ledger does not know it"
+    advice = "Either the CA directory was restored from an older backup, or someone else has the authority's key."
+    return Finding("unrecorded", "warning", text, advice)
 
 
 def covers(names: t.Iterable[str], address: str) -> bool:

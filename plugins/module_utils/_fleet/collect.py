@@ -13,7 +13,7 @@ import functools
 import ipaddress
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from .._ca.access import ledger_time
@@ -65,19 +65,14 @@ def stored(raw: Mapping | None) -> Stored:
     """Return the files of a host or a bundle from the result of the module certificate_files_info."""
     if not raw:
         return Stored(NOT_ASKED)
-    boot = raw.get("starts_at_boot")
-    found = _stored(raw)
-    return replace(found, starts_at_boot=boot) if isinstance(boot, bool) else found
-
-
-def _stored(raw: Mapping) -> Stored:
-    state, path, problem = raw["state"], raw.get("path") or "", raw.get("problem") or ""
-    if state != READ:
-        return Stored(state, problem, path)
+    path, boot = raw.get("path") or "", raw.get("starts_at_boot")
+    at_boot = boot if isinstance(boot, bool) else None
+    if raw["state"] != READ:
+        return Stored(raw["state"], raw.get("problem") or "", path, starts_at_boot=at_boot)
     try:
         certificate, *chain = certificates_from_pem(raw.get("certificate_content") or "", "the file")
     except TlsError as error:
-        return Stored(INVALID, error.message, path)
+        return Stored(INVALID, error.message, path, starts_at_boot=at_boot)
     client_ca = raw.get("client_ca_content")
     return Stored(
         READ,
@@ -88,6 +83,7 @@ def _stored(raw: Mapping) -> Stored:
         anchors=_bundle(raw.get("ca_content")),
         client_anchors=None if not client_ca else _bundle(client_ca),
         configured=raw.get("configured"),
+        starts_at_boot=at_boot,
         revocation_lists=_lists(raw.get("revocation_lists_content")),
         rights=tuple((raw.get("rights") or {}).items()),
     )
@@ -157,34 +153,24 @@ def authorities(raw: Mapping) -> Authorities:
 
 def _anchors(name: str, raw: Mapping) -> t.Iterator[Anchor]:
     """Yield what certificates lead to now (a generation, or the anchors of another issuer), then older ones that are still trusted."""
-    current, *more = certificates_from_pem(raw["certificate_content"], f"the authority {name}")
-    external = bool(raw.get("external"))
-    older = certificates_from_pem(raw["trusted_content"], f"the authority {name}") if raw.get("trusted_content") else ()
-    known = {current.view.fingerprint_sha256}
-    lists = _lists(raw.get("crl_content"))
-    yield replace(_anchor(raw["id"], name, raw["purpose"], True, current, lists), external=external)
-    for number, certificate in enumerate(more if external else (), start=2):
-        known.add(certificate.view.fingerprint_sha256)
-        yield replace(_anchor(f"{raw['id']}-{number}", name, raw["purpose"], True, certificate, lists), external=True)
+    what, external, lists = f"the authority {name}", bool(raw.get("external")), _lists(raw.get("crl_content"))
+
+    def anchor(identifier: str, certificate: Certificate, *, is_current: bool, is_external: bool = False) -> Anchor:
+        own = next((one for one in lists if revocation_list.is_by(one, certificate.raw)), None)
+        der = certificate.raw.subject.public_bytes()
+        return Anchor(identifier, name, raw["purpose"], is_current, certificate, der, is_external, own)
+
+    signing = certificates_from_pem(raw["certificate_content"], what)[: None if external else 1]
+    known = {one.view.fingerprint_sha256 for one in signing}
+    for number, certificate in enumerate(signing, start=1):
+        identifier = raw["id"] if number == 1 else f"{raw['id']}-{number}"
+        yield anchor(identifier, certificate, is_current=True, is_external=external)
+    older = certificates_from_pem(raw["trusted_content"], what) if raw.get("trusted_content") else ()
     for number, certificate in enumerate(older, start=1):
-        if certificate.view.fingerprint_sha256 in known:
-            continue
-        known.add(certificate.view.fingerprint_sha256)
-        unit = _UNIT.search(certificate.view.subject)
-        yield _anchor(unit["id"] if unit else f"{name}-older-{number}", name, raw["purpose"], False, certificate, lists)
-
-
-def _anchor(
-    identifier: str,
-    name: str,
-    purpose: str,
-    current: bool,
-    certificate: Certificate,
-    lists: t.Iterable[revocation_list.RevocationList] = (),
-) -> Anchor:
-    own = next((one for one in lists if revocation_list.is_by(one, certificate.raw)), None)
-    der = certificate.raw.subject.public_bytes()
-    return Anchor(identifier, name, purpose, current, certificate, der, revocation_list=own)
+        if certificate.view.fingerprint_sha256 not in known:
+            known.add(certificate.view.fingerprint_sha256)
+            unit = _UNIT.search(certificate.view.subject)
+            yield anchor(unit["id"] if unit else f"{name}-older-{number}", certificate, is_current=False)
 
 
 def ledger(raw: Mapping | None) -> Ledger:

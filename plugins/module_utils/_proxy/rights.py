@@ -130,58 +130,42 @@ def _methods(value: t.Any, where: str) -> tuple[str, ...]:
 def _path(value: t.Any, where: str, methods: t.Sequence[str]) -> str:
     if not isinstance(value, str) or not value.startswith("/") or len(value) > _MAXIMUM_PATH:
         raise _invalid_rule(where, value, "is not a path that begins with /", _EXAMPLE)
-    segments = value[1:].split("/")
-    if _VERSION.fullmatch(segments[0]):
-        raise _invalid_rule(
-            where,
-            value,
-            "has an API version; rules hold for all versions",
-            f"Write {value[len(segments[0]) + 1 :] or '/info'}.",
-        )
-    for segment in segments:
-        _check_segment(segment, value, where)
-    if segments[0].startswith("{"):
-        raise _invalid_rule(where, value, "is too wide: it begins with a placeholder", _EXAMPLE)
-    _check_width(segments, value, where, methods)
-    if value in _UNFILTERED:
-        raise _invalid_rule(
-            where,
-            value,
-            "cannot be allowed by a rule: BuildKit needs a connection that the proxy does not filter",
-            "Give the group the right full, or build with DOCKER_BUILDKIT=0 and the preset ci.",
-        )
+    for problem, hint in _problems(value, methods):
+        raise _invalid_rule(where, value, problem, hint)
     return value
 
 
-def _check_segment(segment: str, path: str, where: str) -> None:
-    if _LITERAL.fullmatch(segment) or _PLACEHOLDER.fullmatch(segment):
-        return
+def _problems(path: str, methods: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
+    """Yield what is wrong with a path, and what to write instead."""
+    segments = path[1:].split("/")
+    first = segments[0]
+    if _VERSION.fullmatch(first):
+        yield "has an API version; rules hold for all versions", f"Write {path[len(first) + 1 :] or '/info'}."
+    for segment in segments:
+        if not _LITERAL.fullmatch(segment) and not _PLACEHOLDER.fullmatch(segment):
+            yield _problem_of_segment(segment)
+    if first.startswith("{"):
+        yield "is too wide: it begins with a placeholder", _EXAMPLE
+    # A name with slashes at the end matches everything below: GET /images/{name} is also /images/x/get, which is every file.
+    if first in _WITH_SLASHES and segments[-1].startswith("{") and set(methods) != {"DELETE"}:
+        problem = f"is too wide: names of {first} contain slashes, so it matches every path below /{first}/"
+        yield problem, f"Write the action too, for example /{first}/{{name}}/json; only DELETE can end with the name."
+    if path in _UNFILTERED:
+        problem = "cannot be allowed by a rule: BuildKit needs a connection that the proxy does not filter"
+        yield problem, "Give the group the right full, or build with DOCKER_BUILDKIT=0 and the preset ci."
+
+
+def _problem_of_segment(segment: str) -> tuple[str, str]:
     if not segment:
-        problem, hint = "has an empty path segment", "Remove the double slash or the slash at its end. " + _EXAMPLE
-    elif "%" in segment:
-        problem, hint = "has an encoded character; requests with encoded characters are never allowed", _EXAMPLE
-    elif set(segment) == {"."}:
-        problem, hint = f"has the path segment {segment!r}", _EXAMPLE
-    elif "?" in segment or "#" in segment:
-        problem, hint = "has a query; rules are about the path only", _EXAMPLE
-    else:
-        problem = f"has the path segment {segment!r}, which is neither plain text nor one placeholder"
-        hint = (
-            "Regular expressions and wildcards are not supported: write a placeholder such as {id} for a name. "
-            + _EXAMPLE
-        )
-    raise _invalid_rule(where, path, problem, hint)
-
-
-def _check_width(segments: t.Sequence[str], path: str, where: str, methods: t.Sequence[str]) -> None:
-    """A name with slashes at the end of a path matches everything below: GET /images/{name} is also /images/x/get, which is every file."""
-    if segments[0] in _WITH_SLASHES and segments[-1].startswith("{") and set(methods) != {"DELETE"}:
-        raise _invalid_rule(
-            where,
-            path,
-            f"is too wide: names of {segments[0]} contain slashes, so it matches every path below /{segments[0]}/",
-            f"Write the action too, for example /{segments[0]}/{{name}}/json; only DELETE can end with the name.",
-        )
+        return "has an empty path segment", f"Remove the double slash or the slash at its end. {_EXAMPLE}"
+    if "%" in segment:
+        return "has an encoded character; requests with encoded characters are never allowed", _EXAMPLE
+    if set(segment) == {"."}:
+        return f"has the path segment {segment!r}", _EXAMPLE
+    if "?" in segment or "#" in segment:
+        return "has a query; rules are about the path only", _EXAMPLE
+    hint = "Regular expressions and wildcards are not supported: write a placeholder such as {id} for a name."
+    return f"has the path segment {segment!r}, which is neither plain text nor one placeholder", f"{hint} {_EXAMPLE}"
 
 
 FULL = "full"
