@@ -26,6 +26,8 @@ class ActionModule(ModuleAction):
         del role
         become = bool(self._task.become)
         self._beside = bundles.installed_before(bound, become)
+        for warning in bundles.unusable_endpoints(bound.groups().get("docker_hosts") or [], fleet):
+            self._display.warning(warning)
         return bundles.bundles(bound, fleet, become)
 
     def secret(self, arguments: Result) -> str:

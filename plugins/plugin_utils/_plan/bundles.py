@@ -8,9 +8,12 @@ Among them which formats a client's bundle has, and which hosts they name.
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
+from ...module_utils._bundles.bundle_files import check_docker_host
+from ...module_utils._errors import TlsError
 from .._remote.failures import failure
 from .._variables.binding import Bound
 from .._variables.fleet_variables import Fleet
@@ -112,7 +115,27 @@ def default_endpoint(given: str, hosts: t.Sequence[str], hostvars: Mapping) -> s
         given in kept or given not in {endpoint_url(host, hostvars) for host in hosts if host not in present}
     ):
         return given
-    return next((endpoint_url(host, hostvars) for host in present), "")
+    return next((url for url in (endpoint_url(host, hostvars) for host in present) if _is_address(url)), "")
+
+
+def unusable_endpoints(hosts: t.Sequence[str], hostvars: Mapping) -> list[str]:
+    """Return a sentence for each Docker host that no bundle can name. It must not keep all clients from their certificates."""
+    urls = {host: endpoint_url(host, hostvars) for host in _present(hosts, hostvars)}
+    return [
+        f"no client bundle names {host}, because clients would have to reach it at {url!r}, which is not an address of a TLS endpoint. "
+        "Correct docker_daemon_listen of this host, or set its docker_daemon_address to a name or an IP address that its clients use."
+        for host, url in urls.items()
+        if not _is_address(url)
+    ]
+
+
+@functools.cache  # a fleet asks for each client and each host
+def _is_address(url: str) -> bool:
+    try:
+        check_docker_host(url)
+    except TlsError:
+        return False
+    return True
 
 
 def _present(hosts: t.Sequence[str], hostvars: Mapping) -> list[str]:
@@ -186,7 +209,7 @@ def client_endpoints(group: str, hosts: t.Sequence[str], hostvars: Mapping, defa
     admitting = [
         {"name": host, "docker_host": urls[host]}
         for host in present
-        if group in (hostvars[host].get("docker_daemon_access_groups") or _DEFAULT_GROUPS)
+        if group in (hostvars[host].get("docker_daemon_access_groups") or _DEFAULT_GROUPS) and _is_address(urls[host])
     ]
     if default and default not in urls.values():
         name = re.sub(r"^tcp://\[?|\]?:\d+$", "", default)

@@ -331,7 +331,7 @@ def endpoint_url(host: str, hostvars: Mapping) -> str:
     only = literal[0] if len(listen) == 1 and literal else ""
     address = variables.get("docker_daemon_address") or only or connected_address(host, variables)
     ports = [port for _address, colon, port in (entry.rpartition(":") for entry in listen) if colon and port.isdigit()]
-    bracketed = f"[{address}]" if ":" in address else address
+    bracketed = f"[{address.strip('[]')}]" if ":" in address else address
     return f"tcp://{bracketed}:{ports[0] if ports else variables.get('docker_daemon_port', 2376)}"
 
 

@@ -61,6 +61,26 @@ def test_host_whose_endpoint_was_removed_is_in_no_bundle(given: str, hosts: list
     assert "tcp://gone:2376" not in named
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"docker_daemon_listen": ["0.0.0.0:99999"]},
+        {"ansible_host": "fe80::1%eth0"},
+        {"ansible_host": "root@web2"},
+        {"ansible_host": "tcp://web2"},
+        {"docker_daemon_address": "web2 web3"},
+    ],
+    ids=lambda variables: str(*variables.values()),
+)
+def test_host_without_a_usable_address_keeps_no_client_from_its_bundle(variables: dict[str, Any]) -> None:
+    hostvars = {"web2": variables, "web3": {}}
+    assert bundles.default_endpoint("", ["web2", "web3"], hostvars) == "tcp://web3:2376"
+    named = bundles.client_endpoints("clients", ["web2", "web3"], hostvars, "tcp://web3:2376")
+    assert [entry["name"] for entry in named] == ["web3"]
+    (warning,) = bundles.unusable_endpoints(["web2", "web3"], hostvars)
+    assert "no client bundle names web2" in warning and "docker_daemon_address" in warning
+
+
 def wish(**client: Any) -> dict[str, Any]:
     clients = [{"name": "alice", **client}]
     bundle = {"id": "alice", "client": "alice", "user": "", "directory": ""}

@@ -172,6 +172,7 @@ def test_client_bundle_files_without_a_new_certificate_keep_the_old_one() -> Non
         ({}, "tcp://web1:2376"),
         ({"ansible_host": "10.0.0.5"}, "tcp://10.0.0.5:2376"),
         ({"ansible_host": "fd00::5"}, "tcp://[fd00::5]:2376"),
+        ({"ansible_host": "a", "docker_daemon_address": "[fd00::5]"}, "tcp://[fd00::5]:2376"),
         ({"ansible_host": "a", "docker_daemon_listen": ["10.0.0.9:2999"]}, "tcp://10.0.0.9:2999"),
         ({"ansible_host": "a", "docker_daemon_listen": ["0.0.0.0:2999"]}, "tcp://a:2999"),
         ({"ansible_host": "a", "docker_daemon_listen": ["private"], "docker_daemon_port": 2380}, "tcp://a:2380"),
