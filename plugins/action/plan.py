@@ -72,11 +72,11 @@ class ActionModule(ModuleAction):
 
 
 def _check_settings(bound: Bound) -> None:
-    """Raise TlsError for what no playbook can work with, before one goes by it: no inventory, several CA hosts, a wrong HOME."""
+    """Raise TlsError for what no playbook can work with, before one goes by it: no inventory, several CA hosts, no localhost, a wrong HOME."""
     _without(surroundings.source_problems(_sources(bound), bound.groups()))
     names = (*surroundings.BOOLEANS, *surroundings.NUMBERS, *surroundings.CHOICES)
     given = {name: bound.get(name) for name in names if bound.is_given(name)}
-    wrong = [*preflight.ca_host_problems(bound.groups()), *surroundings.home_problems(os.environ)]
+    wrong = [*preflight.place_problems(bound.groups()), *surroundings.home_problems(os.environ)]
     given_paths = {name: bound.get(name) for name in written_values.OF_PLAYBOOKS if bound.is_given(name)}
     _without(
         [

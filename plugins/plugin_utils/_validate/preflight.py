@@ -27,6 +27,8 @@ OUR_PREFIXES = ("docker_ca_", "docker_server_cert_", "docker_client_cert_", "doc
 #: Facts that the modules authorities and authority_info return.
 OUR_FACTS = ("docker_ca_authorities", "docker_ca_ledger")
 DEFAULT_GROUPS = ["clients"]
+#: Other names of this machine to Ansible (C.LOCALHOST).
+_LOCALHOST = ("127.0.0.1", "::1")
 DEFAULT_CLIENTS = access_lists.DEFAULT_CLIENTS
 
 
@@ -42,9 +44,9 @@ def inventory_problems(
     if too_old:
         return [f"{too_old}. {surroundings.VERSION_HINT}"]
     authorities = list(groups.get("docker_ca") or [])
-    several = ca_host_problems(groups)
-    if several:
-        return several
+    misplaced = place_problems(groups)
+    if misplaced:
+        return misplaced
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
     lost = surroundings.awx_problems(as_written(hostvars, place), authorities)
@@ -111,8 +113,19 @@ def _with_others(written: Mapping, hostvars: Mapping, hosts: t.Iterable[str]) ->
     return {**written, **{host: as_written(hostvars, host) for host in more}}
 
 
-def ca_host_problems(groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:
-    """Return a sentence where several hosts would have authorities: of two CAs with the same keys each would sign and revoke for itself."""
+def place_problems(groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """Return a sentence where the CA or the controller could not be found.
+
+    Of two CAs with the same keys each would sign and revoke for itself. And where the inventory has 127.0.0.1 or ::1 but no localhost,
+    Ansible gives a play of localhost that host, by that name (InventoryData.get_host): the controller would lose its bundles.
+    """
+    every = groups.get("all") or ()
+    other = next((name for name in every if name in _LOCALHOST), "")
+    if other and "localhost" not in every:
+        return [
+            f"the inventory has a host {other}, and Ansible takes that for localhost, the controller. "
+            f"Name it localhost ansible_connection=local, or for a host that is reached by SSH write its name with ansible_host={other}."
+        ]
     authorities = list(groups.get("docker_ca") or [])
     if len(authorities) < 2:
         return []

@@ -145,6 +145,9 @@ def path_problems(hostvars: Mapping, written: t.Mapping[str, Mapping]) -> list[s
     for host, variables in written.items():
         names = [name for name in (*_OWN, *_FILES_OF_HOSTS, *_FILES, *_LISTS) if variables.get(name) is not None]
         values = {name: _value(hostvars, host, name, variables) for name in names}
+        for name in _OWN:
+            if name in variables and variables[name] is None:
+                found.setdefault(f"{name} is empty: give it a value, or leave it out for its default", []).append(host)
         for name, value in values.items():
             for problem in of_variable(name, value):
                 found.setdefault(problem, []).append(host)

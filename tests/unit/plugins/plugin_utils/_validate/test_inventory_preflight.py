@@ -40,6 +40,10 @@ def test_missing_passphrase_is_named(groups: dict[str, list[str]], place: str, v
     assert "could not parse the inventory" in problem  # Ansible only warns, and continues without variables
 
 
+def test_address_of_this_machine_beside_localhost_is_a_host_like_others() -> None:
+    assert inventory_problems({"all": ["localhost", "127.0.0.1"]}, {"localhost": SET}) == []
+
+
 def test_passphrase_that_is_still_encrypted_counts_as_set() -> None:
     assert inventory_problems({}, {"localhost": {"docker_ca_passphrase": object()}}) == []
 
@@ -54,6 +58,9 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
     ("groups", "variables", "expected"),
     [
         ({"docker_ca": ["x", "y"]}, {}, "the group docker_ca has 2 hosts (x, y)"),
+        ({"all": ["127.0.0.1"]}, {}, "the inventory has a host 127.0.0.1, and Ansible takes that for localhost"),
+        ({"all": ["web1", "::1"]}, {}, "the inventory has a host ::1"),
+        ({}, {"docker_client_cert_path": None}, "docker_client_cert_path is empty"),
         ({}, {"docker_client_cert_clients": [{"name": "a"}, {"name": "a"}]}, "2 clients are named 'a'"),
         ({}, {"docker_client_cert_clients": [{"name": ""}]}, "every entry needs a name"),
         ({}, {"docker_client_cert_clients": [{"name": 123}]}, "reads another value (123) there. Write it in quotes"),
@@ -92,6 +99,9 @@ def test_settings_of_the_ca_host_count_where_there_is_one() -> None:
     ],
     ids=[
         "two-ca-hosts",
+        "other-name-of-this-machine",
+        "its-ipv6-address",
+        "empty-path",
         "same-name",
         "empty-name",
         "number-as-name",
