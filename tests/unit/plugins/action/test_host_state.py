@@ -23,7 +23,6 @@ from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._remote impo
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._variables import binding
 from support.ansible.role_variables import (
     AUTHORITIES,
-    ROLES,
     ROOT,
     HostVars,
     Reported,
@@ -50,33 +49,38 @@ def test_what_is_loaded_before_the_fork_is_not_collected_again_in_each_process()
     assert done.stdout.strip() == "True", done.stderr
 
 
-def test_roles_do_nothing_else_on_a_host_where_nothing_is_due() -> None:
+def test_site_does_nothing_else_on_a_host_where_nothing_is_due() -> None:
     """Who adds a task here has to say whether a host that is current needs it; if so, host_state has to know."""
-    files = [ROOT / "roles" / role / "tasks/main.yml" for role in ROLES]
+    files = [ROOT / "roles" / path for path in ("docker_server_cert/tasks/issue.yml", "docker_daemon/tasks/main.yml")]
     names = [task["name"] for file in files for task in yaml.safe_load(file.read_text())]
     assert names == [
         "Read the authorities, where docker_ca did not in this run",
         "Make a key and a signing request where a certificate is needed",
         "Sign the requests of all hosts, in one call on the CA host; seconds that another run may hold the CA: {{ docker_server_cert_lock_timeout }}",
         "Get the answers of issuers that are asked elsewhere",
-        "Install the certificate, or report why the CA refused it",
         "Read the authorities, where docker_ca did not in this run",
         "Change the endpoint in one transaction; seconds that dockerd may take to start: {{ docker_daemon_start_timeout }}",
         "Verify the endpoint from the controller",
     ]
 
 
+def test_role_by_itself_installs_its_certificate() -> None:
+    tasks = yaml.safe_load((ROOT / "roles/docker_server_cert/tasks/main.yml").read_text())
+    assert [task.get("ansible.builtin.import_tasks") for task in tasks] == ["issue.yml", None]
+    assert tasks[-1]["portcullis.docker_tls.server_certificate"] == {"role": "docker_server_cert"}
+    assert not {"when", "run_once"} & set(tasks[-1])
+
+
 ONCE = {
     "Make a key": "{{ __docker_server_cert_prepared | default(false) }}",
     "Get the answers": "{{ not __docker_server_cert_other_issuer | default(true) }}",
-    "Install the certificate": "{{ __docker_server_cert_installed_later }}",
 }
 
 
 @pytest.mark.parametrize("name", ONCE)
 def test_task_is_skipped_once_by_what_the_play_says_of_all_its_hosts(name: str) -> None:
     """Not by what a batch brings: ansible-core 2.21 keeps the value of the first, and the first host's result is registered for all."""
-    tasks = yaml.safe_load((ROOT / "roles/docker_server_cert/tasks/main.yml").read_text())
+    tasks = yaml.safe_load((ROOT / "roles/docker_server_cert/tasks/issue.yml").read_text())
     (task,) = (task for task in tasks if task["name"].startswith(name))
     assert task["run_once"] == ONCE[name]
     assert name == "Get the answers" or task["when"] == f"not {ONCE[name].strip('{} ')}"
