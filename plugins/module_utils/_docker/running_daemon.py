@@ -300,10 +300,11 @@ def api_ports(pid: int, found: Listening) -> set[int]:
 
     It can hold further ones: without the userland proxy it reserves the published ports of containers itself.
     """
+    held = {port for _address, port in network.held_by(pid)}
+    if not held:  # what systemd has handed over is held too
+        return set()
     configured = {port for _address, port in found.tcp}
-    return {port for _address, port in network.held_by(pid) if port in configured} | {
-        port for _address, port in network.handed_over(pid)
-    }
+    return held & configured | {port for _address, port in network.handed_over(pid)}
 
 
 def _owned(paths: t.Iterable[str], pid: int) -> tuple[str, ...]:

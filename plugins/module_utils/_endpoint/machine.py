@@ -197,7 +197,7 @@ class Machine:
         """Return (address, port) of the TCP listeners of the proxy."""
         from .._host import network
 
-        return frozenset(place for pid in self.proxy_processes() for place in network.held_by(pid))
+        return frozenset(network.held_by(*self.proxy_processes()))
 
     def validate_proxy(self, config: bytes, contents: t.Mapping[str, bytes]) -> None:
         """Raise TlsError ``proxy-config-refused`` where HAProxy refuses a configuration with these files."""
@@ -299,7 +299,7 @@ class Machine:
 
         pid = self._running().service.main_pid
         held = any(number == port for _address, number in network.held_by(pid))
-        return port in self.api_ports() or (held and not self.publishers(port))
+        return held and (port in self.api_ports() or not self.publishers(port))
 
     def other_listeners(
         self, ports: t.Collection[int], given: t.Collection[int] = ()

@@ -191,7 +191,7 @@ def _reload(files: ProxyFiles, units: Units, clock: Clock) -> None:
     while True:
         state = units.unit_state(files.unit)
         served = state.active_state == "active" and state.main_pid == master and bool(workers(master) - before)
-        if served and not any(map(held_by, before)):
+        if served and not held_by(*before):
             return
         if clock.monotonic() >= deadline or state.active_state in ("inactive", "failed") or state.main_pid != master:
             raise _failed("the proxy did not read its new files", files, units, "proxy-reload-failed")

@@ -231,7 +231,8 @@ def test_foreign_listeners_leaves_out_the_api_of_dockerd_only() -> None:
         assert network.foreign_listeners({port}, os.getpid(), {port + 1}) == found
         assert network.foreign_listeners({port ^ 1}) == ()
         assert ("127.0.0.1", port) in network.held_by(os.getpid())
-    assert network.held_by(0) == ()
+        assert ("127.0.0.1", port) in network.held_by(os.getppid(), os.getpid())
+    assert network.held_by(0) == network.held_by() == ()
 
 
 ENABLED = systemd.UnitState("docker.service", file_state="enabled", wanted_by=("multi-user.target",))
