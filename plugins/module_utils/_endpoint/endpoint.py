@@ -137,7 +137,8 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
 
     stopped = machine.running_containers() if planned.plan.containers_stopped else ()
     done = apply(planned.plan, found, state, machine, options)
-    after = machine.engine_facts()
+    # A dockerd that was not touched is as it was found.
+    after = machine.engine_facts() if done.restarted or planned.plan.reload else None
     return report(replace(summary, done=done, stopped=stopped, after=after, journal=state.read_journal()))
 
 

@@ -270,6 +270,14 @@ class Machine:
             return str(error)
         return "" if self.api_ports() else "dockerd listens nowhere"
 
+    def engine_version(self) -> str | None:
+        """Return the version that the engine names in its answer, None where it cannot be asked or does not answer."""
+        engine = self.engine()
+        try:
+            return engine.ping() if engine else None
+        except EngineError:
+            return None
+
     def engine_facts(self, *, networks: bool = False) -> EngineFacts | None:
         """Return the engine's information, None when it does not answer."""
         engine = self.engine()

@@ -79,10 +79,11 @@ def check_local_socket(machine: Machine) -> Check:
     problem = machine.ping()
     if problem:
         return Check("local-socket", False, problem)
-    facts = machine.engine_facts()
-    if facts is None and machine.engine() is None:
+    version = machine.engine_version()
+    if version is None and machine.engine() is None:
         return Check("local-socket", True, "dockerd has no local socket, and listens on TCP")
-    return Check("local-socket", facts is not None, f"engine {facts.version}" if facts else "/info is not answered")
+    detail = "/_ping is not answered any more" if version is None else f"engine {version or 'of unknown version'}"
+    return Check("local-socket", version is not None, detail)
 
 
 def check_plain_port(machine: Machine) -> Check:

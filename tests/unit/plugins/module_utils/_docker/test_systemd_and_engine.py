@@ -166,6 +166,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def version_string(self) -> str:
+        return "Docker/26.1.5+dfsg1 (linux)"
+
     def address_string(self) -> str:
         return "local"
 
@@ -183,7 +186,7 @@ def local(tmp_path: pathlib.Path) -> t.Iterator[running_daemon.Engine]:
 
 
 def test_engine_answers_on_its_local_socket(local: running_daemon.Engine) -> None:
-    local.ping()
+    assert local.ping() == "26.1.5+dfsg1"
     assert local.facts(networks=False).version == "1"
     assert running_daemon.listener_pid(local.path) == os.getpid()
 

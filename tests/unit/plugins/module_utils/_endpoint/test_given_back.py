@@ -355,9 +355,9 @@ def test_timer_is_disarmed_also_when_the_old_dockerd_does_not_start(bench: Bench
 
 
 def test_verification_of_a_dockerd_that_cannot_be_asked_is_that_it_listens() -> None:
-    machine = types.SimpleNamespace(ping=lambda: "", engine_facts=lambda: None, engine=lambda: None)
+    machine = types.SimpleNamespace(ping=lambda: "", engine_version=lambda: None, engine=lambda: None)
     assert verify_local.check_local_socket(t.cast("t.Any", machine)).passed
-    machine.engine = lambda: "one that does not answer /info"
+    machine.engine = lambda: "one that does not answer"
     assert not verify_local.check_local_socket(t.cast("t.Any", machine)).passed
 
 

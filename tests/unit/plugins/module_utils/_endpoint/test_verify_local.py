@@ -36,7 +36,7 @@ def machine(
     """Return as much of a host as is asked: an engine that answers locally, what systemd has given it, its own ports."""
     return types.SimpleNamespace(
         ping=lambda: problem,
-        engine_facts=lambda: EngineFacts("26.1.5", False, False, 0) if asked else None,
+        engine_version=lambda: "26.1.5" if asked else None,
         engine=lambda: object() if asked else None,
         serves=lambda port: port in ports,
         services=lambda: types.SimpleNamespace(service=types.SimpleNamespace(main_pid=1)),
