@@ -64,6 +64,7 @@ class Services:
     service: UnitState
     socket: UnitState
     other_sockets: tuple[UnitState, ...] = ()  # of others, which pass their listeners to the same service
+    proxy: UnitState | None = None  # the unit of the listener ``proxy``, where it was asked about
 
 
 def endpoint_socket_name(service: str) -> str:
@@ -125,12 +126,12 @@ class Systemd:
         self.endpoint_socket = endpoint_socket_name(service)
         self.unit_directory = unit_directory
 
-    def show(self) -> Services:
-        """Return both units in one call (about 10 ms). Raises TlsError ``systemd-unavailable``."""
-        service, socket = self._show((self.service, self.socket))
+    def show(self, proxy: str = "") -> Services:
+        """Return both units, and the unit ``proxy``, in one call (about 10 ms). Raises TlsError ``systemd-unavailable``."""
+        service, socket, *further = self._show((self.service, self.socket, *([proxy] if proxy else ())))
         own = (self.socket, self.endpoint_socket)
         others = [name for name in service.triggered_by if name.endswith(".socket") and name not in own]
-        return Services(service, socket, tuple(self._show(others)) if others else ())
+        return Services(service, socket, tuple(self._show(others)) if others else (), further[0] if further else None)
 
     def _show(self, names: t.Sequence[str]) -> list[UnitState]:
         units = parse_show(_output(["systemctl", "show", "--no-pager", "-p", _PROPERTIES, "--", *names]), names)

@@ -31,7 +31,7 @@ from .._docker.running_daemon import (
     listening_of,
 )
 from .._docker.running_daemon import listening as local_listening
-from .._docker.systemd import Restart, Services, Systemd, process_identity, running_arguments
+from .._docker.systemd import Restart, Services, Systemd, UnitState, process_identity, running_arguments
 from .._errors import TlsError
 from .._files import fsync_directory, read_bytes_or_none, write_atomic
 from .._host.network import Address, local_addresses
@@ -127,8 +127,9 @@ class Machine:
         return tuple(local_addresses(bridges))
 
     def services(self) -> Services:
-        """Return the state of docker.service and docker.socket."""
-        self._seen = self.systemd.show()
+        """Return the state of docker.service and docker.socket, and of the proxy's unit where there is one."""
+        files = self.proxy_files
+        self._seen = self.systemd.show(files.unit if os.path.exists(files.unit_path) else "")
         return self._seen
 
     def identity(self, pid: int) -> str:
@@ -168,17 +169,25 @@ class Machine:
 
     def proxy_is_active(self) -> bool:
         """Return whether the proxy's unit runs."""
-        return self.systemd.unit_state(self.proxy_files.unit).is_active
+        proxy = self._proxy()
+        return proxy is not None and proxy.is_active
+
+    def _proxy(self) -> UnitState | None:
+        """Return the proxy's unit as last seen, if that process still runs; else as it is now."""
+        seen = self._running().proxy
+        return seen if seen and running_arguments(seen.main_pid) else self.services().proxy
 
     def change_proxy(self, step: str) -> None:
         """Start, restart, reload or stop the proxy. Raises TlsError ``proxy-start-failed``, ``proxy-reload-failed``."""
+        self._seen = None
         proxy_service.apply(step, self.proxy_files, self.systemd, self)
 
     def proxy_processes(self) -> frozenset[int]:
         """Return the proxy's master and its workers."""
         if not os.path.exists(self.proxy_files.unit_path):
             return frozenset()
-        master = self.systemd.unit_state(self.proxy_files.unit).main_pid
+        proxy = self._proxy()
+        master = proxy.main_pid if proxy else 0
         return proxy_service.workers(master) | {master} if master else frozenset()
 
     def can_filter_sources(self) -> bool:

@@ -120,8 +120,9 @@ def apply(step: str, files: ProxyFiles, units: Units, clock: Clock) -> None:
         stop(files, units)
         return
     enable(files)
-    if step == RELOAD and units.unit_state(files.unit).is_active:
-        _reload(files, units, clock)
+    found = units.unit_state(files.unit) if step == RELOAD else None
+    if found is not None and found.is_active:
+        _reload(found.main_pid, files, units, clock)
     else:
         _start(files, units, clock)
 
@@ -180,8 +181,7 @@ def _start(files: ProxyFiles, units: Units, clock: Clock) -> None:
         raise _failed("the proxy did not start", files, units, "proxy-start-failed")
 
 
-def _reload(files: ProxyFiles, units: Units, clock: Clock) -> None:
-    master = units.unit_state(files.unit).main_pid
+def _reload(master: int, files: ProxyFiles, units: Units, clock: Clock) -> None:
     before = workers(master)
     try:
         units.command("reload", "--", files.unit)

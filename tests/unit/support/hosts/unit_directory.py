@@ -18,7 +18,7 @@ class Manager(Systemd):
         super().__init__(unit_directory=str(directory))
         self.told: list[str] = []
 
-    def show(self) -> Services:
+    def show(self, proxy: str = "") -> Services:
         return Services(UnitState("docker.service"), UnitState("docker.socket"))
 
     def daemon_reload(self) -> None:

@@ -49,7 +49,7 @@ class FakeSystemd:
     def properties(self, _names: t.Iterable[str]) -> str:
         return f"Environment={self.loaded[1]}\nEnvironmentFiles={self.loaded[2]}\n"
 
-    def show(self) -> Services:
+    def show(self, proxy: str = "") -> Services:
         return Services(
             UnitState("docker.service", need_daemon_reload=self.need_daemon_reload), UnitState("docker.socket")
         )

@@ -253,7 +253,7 @@ def test_machine_serves_what_dockerd_holds_unless_a_container_publishes_it(monke
     services = systemd.Services(
         systemd.UnitState("docker.service", main_pid=os.getpid()), systemd.UnitState("docker.socket")
     )
-    monkeypatch.setattr(systemd.Systemd, "show", lambda _self: services)
+    monkeypatch.setattr(systemd.Systemd, "show", lambda _self, _proxy: services)
     host = machine.Machine(systemd.Systemd())
     with socket.create_server(("127.0.0.1", 0)) as own:
         port = own.getsockname()[1]

@@ -101,6 +101,21 @@ def test_restart_that_systemd_did_not_begin_is_told_apart(
     assert bool(restart.refusal) == bool(refusal)
 
 
+def test_unit_of_the_proxy_is_read_in_the_same_call(systemctl: t.Callable[[str], None], tmp_path: pathlib.Path) -> None:
+    systemctl(
+        f"echo $* >> {tmp_path}/asked; for pid in 1 0 3; do printf 'LoadState=loaded\\nMainPID=%s\\n\\n' $pid; done"
+    )
+    found = systemd.Systemd().show("docker-tls-proxy.service")
+    assert found.proxy is not None
+    assert (found.service.main_pid, found.proxy.name, found.proxy.main_pid) == (1, "docker-tls-proxy.service", 3)
+    assert systemd.Systemd().show().proxy is None
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert [line.partition(" -- ")[2] for line in asked] == [
+        "docker.service docker.socket docker-tls-proxy.service",
+        "docker.service docker.socket",
+    ]
+
+
 def test_restart_is_not_waited_for_longer_than_asked(
     systemctl: t.Callable[[str], None], tmp_path: pathlib.Path
 ) -> None:
