@@ -42,3 +42,13 @@ def test_host_whose_profile_prints_half_a_line_is_understood(tmp_path: pathlib.P
     output = run(source, {}, tmp_path, before="printf 'Good morning! '; ").stdout.decode()
     assert program.has_begun(output)
     assert program.answer(output) is not None
+
+
+def test_program_on_a_host_does_not_search_for_reference_cycles(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = "import gc\n\n\ndef run(arguments):\n    return {'collects': gc.isenabled(), **arguments}\n"
+    monkeypatch.setattr(program, "_source", {"probe": probe}.get)
+    monkeypatch.setattr(program, "_path", lambda name: tmp_path / f"{name}.py")
+    output = run(program.Program("probe").script({"asked": 1}), {}, tmp_path).stdout.decode()
+    assert program.answer(output) == {"collects": False, "asked": 1}
