@@ -115,21 +115,17 @@ def _with_packages(modules: t.Mapping[str, T]) -> dict[str, t.Optional[T]]:
 
 _FROM = r"from (\.+)([\w.]*) import (\([^)]*\)|[^\n(]+)"
 _IMPORT = re.compile(f"^ *{_FROM}", re.M)
-#: The imports that are not inside of functions.
-LOADED = re.compile(f"^{_FROM}", re.M)
 
 
 def closure(
     root: str,
     source: t.Callable[[str], t.Optional[str]],
     without: t.Container[str] = (),
-    *,
-    pattern: t.Pattern[str] = _IMPORT,
 ) -> dict[str, str]:
     """Return the texts of the module ``root`` and of all that it imports, also inside of functions, by dotted name below the package.
 
     ``source`` returns the text of a module, None or "" where there is none or a package. ``without``: modules that are left out, and
-    what only they import. ``pattern``: LOADED for what is imported at once.
+    what only they import.
     """
     found: dict[str, str] = {}
     left = [root]
@@ -138,15 +134,13 @@ def closure(
         text = source(name) if name not in found and name not in without else None
         if text:
             found[name] = text
-            left.extend(_imported(name, text, source, pattern))
+            left.extend(_imported(name, text, source))
     return dict(sorted(found.items()))
 
 
-def _imported(
-    name: str, text: str, source: t.Callable[[str], t.Optional[str]], pattern: t.Pattern[str]
-) -> t.Iterator[str]:
+def _imported(name: str, text: str, source: t.Callable[[str], t.Optional[str]]) -> t.Iterator[str]:
     """Yield the modules that ``name`` imports by ``from``, relative to itself: our code has no other way."""
-    for dots, module, names in pattern.findall(text):
+    for dots, module, names in _IMPORT.findall(text):
         package = name.split(".")[: -len(dots)]
         base = ".".join([*package, module] if module else package)
         if base and source(base):

@@ -32,7 +32,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 
 from ...module_utils import _standalone
-from ...module_utils._standalone import LOADED, PACKAGE, closure
+from ...module_utils._standalone import PACKAGE, closure
 from .answer_schema import printable
 
 
@@ -75,10 +75,10 @@ _MADE_BY = (__file__, _standalone.__file__)
 _BEST = 9
 
 
-def packed(path: str, sources: t.Mapping[str, str], loaded: t.Container[str], after: str) -> str:
+def packed(path: str, sources: t.Mapping[str, str], after: str) -> str:
     """Return the program that runs ``after`` and can import ``sources``.
 
-    ``path``: the file of its first module. ``loaded``: the names of the sources that it imports at once; only they get bytecode.
+    ``path``: the file of its first module.
     """
     kept = _kept_path(path)
     if kept is None:
@@ -90,7 +90,7 @@ def packed(path: str, sources: t.Mapping[str, str], loaded: t.Container[str], af
             return text
     if not _is_writable(kept):
         return _standalone.program(sources, after=after)
-    bytecode = {name: _bytecode(name, text) for name, text in sources.items() if name in loaded}
+    bytecode = {name: _bytecode(name, text) for name, text in sources.items()}
     text = _standalone.program(sources, bytecode, after=after, level=_BEST)
     with contextlib.suppress(OSError):
         _write(kept, f"{_head(key, text)}\n{text}")
@@ -176,9 +176,8 @@ class Program:
     def __init__(self, module: str, without: t.Container[str] = ()) -> None:
         # Packed here: Ansible loads a plugin once for all hosts, and each host's process finds it done.
         self.sources = closure(module, _source, without)
-        loaded = closure(module, _source, without, pattern=LOADED)
         after = _CALL % {"module": f"{PACKAGE}.{module}", "begun": _BEGUN}
-        text = packed(str(_path(module)), self.sources, loaded, after)
+        text = packed(str(_path(module)), self.sources, after)
         self._before, self._after = text.encode("ascii").split(b"@arguments@")
 
     def script(self, arguments: t.Mapping[str, t.Any]) -> bytes:

@@ -30,7 +30,6 @@ SOURCES = {
     "_a.two": '"""Text."""\nTWO = 2\n',
     "_a.three": "THREE = 3\n",
 }
-LOADED = ("_a.one", "_a.two")
 SHOW = f"from {_standalone.PACKAGE}._a import one\nprint('answer', one.one())"
 
 
@@ -41,7 +40,7 @@ def keeping(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def text_for(place: pathlib.Path, sources: dict[str, str] = SOURCES) -> str:
     """Return the program as packed for a first module in ``place``."""
-    return program.packed(str(place / "one.py"), sources, LOADED, SHOW)
+    return program.packed(str(place / "one.py"), sources, SHOW)
 
 
 def kept_in(place: pathlib.Path) -> list[pathlib.Path]:
@@ -56,8 +55,8 @@ def run(program: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_host_with_the_controllers_python_compiles_only_what_is_seldom_loaded(tmp_path: pathlib.Path) -> None:
-    assert run(text_for(tmp_path)) == [f"compiled {_standalone.PACKAGE}._a.three", "answer 5"]
+def test_host_with_the_controllers_python_compiles_nothing(tmp_path: pathlib.Path) -> None:
+    assert run(text_for(tmp_path)) == ["answer 5"]
 
 
 def test_host_with_another_python_compiles_the_sources(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,8 +110,7 @@ def test_directory_that_is_a_file_is_no_failure(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("program", [programs.INSPECTION, programs.CHANGE], ids=["inspection", "change"])
-def test_programs_for_hosts_compile_nothing_before_they_begin_their_work(program: Program) -> None:
-    """All modules that are imported at once have bytecode."""
+def test_programs_for_hosts_compile_nothing(program: Program) -> None:
     script = program.script({}).decode("ascii")
     *found, _last = run(script)
     begun = found.index("docker_tls: begun") if "docker_tls: begun" in found else 0
@@ -126,5 +124,5 @@ def test_change_that_runs_from_bytecode_writes_the_rollback_guard_of_the_sources
         f"from {_standalone.PACKAGE}._endpoint import journal, rollback_guard\n"
         "print(rollback_guard.guard_text(journal.StateDirectory('/state')), end='')"
     )
-    text = program.packed(str(tmp_path / "entry.py"), sources, sources, show)
+    text = program.packed(str(tmp_path / "entry.py"), sources, show)
     assert "\n".join(run(text)) == rollback_guard.guard_text(StateDirectory("/state")).rstrip("\n")
