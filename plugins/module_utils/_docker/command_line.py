@@ -267,10 +267,8 @@ def _long_flag(argument: str, following: str | None, index: int) -> Flag:
         return Flag(name, value, index, index)
     if name in BOOLEAN_FLAGS or following is None:
         return Flag(name, None, index, index)
-    if following.startswith("-") and name not in _VALUED_FLAGS:
-        return Flag(
-            name, None, index, index
-        )  # a flag of a newer dockerd: more likely a switch than one with the value "-H"
+    if following.startswith("-") and name not in _VALUED_FLAGS:  # of a newer dockerd: more likely a switch
+        return Flag(name, None, index, index)
     return Flag(name, following, index, index + 1)
 
 

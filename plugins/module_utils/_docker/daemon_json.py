@@ -152,41 +152,27 @@ class _Scanner:
         return "a string has no closing quote", self.position
 
     def array(self, depth: int) -> list[t.Any]:
-        self.position += 1
-        items: list[t.Any] = []
-        self.skip_space()
-        if self.text.startswith("]", self.position):
-            self.position += 1
-            return items
-        while True:
-            self.skip_space()
-            items.append(self.value(depth + 1))
-            self.skip_space()
-            if self.text.startswith(",", self.position):
-                self.position += 1
-                continue
-            self.take("]", "',' or ']' was expected")
-            return items
+        return list(self.items("]", lambda: self.value(depth + 1)))
 
     def members(self, depth: int) -> list[Member]:
-        self.position += 1
-        found: list[Member] = []
         seen: set[str] = set()
+        return list(self.items("}", lambda: self.member(depth, seen)))
+
+    def items(self, closing: str, read: t.Callable[[], t.Any]) -> t.Iterator[t.Any]:
+        """Yield what ``read`` returns between the bracket that is next and the ``closing`` one."""
+        self.position += 1
         self.skip_space()
-        if self.text.startswith("}", self.position):
+        if self.text.startswith(closing, self.position):
             self.position += 1
-            return found
+            return
         while True:
             self.skip_space()
-            member = self.member(depth, seen)
-            seen.add(member.key)
-            found.append(member)
+            yield read()
             self.skip_space()
-            if self.text.startswith(",", self.position):
-                self.position += 1
-                continue
-            self.take("}", "',' or '}' was expected")
-            return found
+            if not self.text.startswith(",", self.position):
+                self.take(closing, f"',' or {closing!r} was expected")
+                return
+            self.position += 1
 
     def member(self, depth: int, seen: set[str]) -> Member:
         start = self.position
@@ -195,6 +181,7 @@ class _Scanner:
         key = self.string()
         if key in seen:
             raise JsonProblem(f"the name {key!r} stands there a second time", start)
+        seen.add(key)
         self.skip_space()
         self.take(":", f"':' was expected after the name {key!r}")
         self.skip_space()
@@ -414,9 +401,9 @@ def _edit(
     head, tail = text[: document.start + 1], text[document.end - 1 :]
     if not pieces:
         return f"{head}{tail}"
-    lead = (
-        text[document.start + 1 : document.members[0].start] if document.members else f"{style.newline}{style.indent}"
-    )
+    lead = f"{style.newline}{style.indent}"
+    if document.members:
+        lead = text[document.start + 1 : document.members[0].start]
     return f"{head}{lead}{_joined(document, kept, pieces, style)}{style.trailer}{tail}"
 
 

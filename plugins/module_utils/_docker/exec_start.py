@@ -126,7 +126,7 @@ def derive(
         flags=uses,
         inlined=tuple(f"{variable.name} in {variable.source}" for variable in inlined),
         config_path=([u.value for u in uses if u.name == "config-file" and u.value] or [DEFAULT_CONFIG_PATH])[-1],
-        arguments=tuple(_remaining(arguments, rests)),
+        arguments=tuple(_remaining(dict(enumerate(arguments)), rests)),
         binary=command.binary,
         notes=_notes(uses, inlined),
     )
@@ -194,9 +194,8 @@ def _take_apart(model: UnitModel) -> _Command:
     binary = words[0].value[len(prefixes) :]
     program = os.path.basename(binary)
     if program in _SHELLS:
-        raise _unsupported(
-            f"ExecStart in {model.command_path} starts a shell ({binary}), so dockerd's flags cannot be seen"
-        )
+        why = "so dockerd's flags cannot be seen"
+        raise _unsupported(f"ExecStart in {model.command_path} starts a shell ({binary}), {why}")
     if program != "dockerd":
         raise _unsupported(f"ExecStart in {model.command_path} starts {binary or 'nothing'}, not dockerd")
     return _Command(tuple(words), 2 if "@" in prefixes else 1, binary, ":" not in prefixes)
@@ -237,17 +236,15 @@ def _require_known(command: _Command, arguments: t.Sequence[_Argument], flags: t
     for flag in flags:
         for index in (flag.first, flag.last):
             word = command.words[arguments[index].word]
-            unknown = unknown_specifier(word.value)
-            if unknown:
-                raise _unsupported(
-                    f"ExecStart has the specifier {unknown} in {word.raw}, whose value is not known here"
-                )
+            sign = unknown_specifier(word.value)
+            if sign:
+                raise _unsupported(f"ExecStart has the specifier {sign} in {word.raw}, whose value is not known here")
 
 
-def _remaining(arguments: t.Iterable[_Argument], rests: t.Mapping[int, str]) -> list[str]:
+def _remaining(arguments: t.Mapping[int, _Argument], rests: t.Mapping[int, str]) -> list[str]:
     """Return the values of the arguments with the removed ones left out (or what remains of them)."""
-    kept = (rests.get(index, argument.value) for index, argument in enumerate(arguments))
-    return [value for index, value in enumerate(kept) if value or index not in rests]
+    kept = {index: rests.get(index, argument.value) for index, argument in arguments.items()}
+    return [value for index, value in kept.items() if value or index not in rests]
 
 
 def _spell(
@@ -265,9 +262,7 @@ def _spell(
             pieces.append(word.raw)
             continue
         own = {number: argument for number, argument in enumerate(arguments) if argument.word == index}
-        kept = (rests.get(number, argument.value) for number, argument in own.items())
-        written = [value for number, value in zip(own, kept) if value or number not in rests]
-        pieces += [quote_word(value, expands_variables=command.expands) for value in written]
+        pieces += [quote_word(value, expands_variables=command.expands) for value in _remaining(own, rests)]
         inlined.update({n: environment[n] for a in own.values() for n in a.variables if n in environment})
     return " ".join(pieces), tuple(inlined.values())
 
@@ -301,14 +296,11 @@ def _notes(uses: t.Iterable[FlagUse], inlined: t.Iterable[Variable]) -> tuple[Fi
         for variable in inlined
     ]
     for use in uses:
+        text = f"{use.text()} is replaced by the endpoint set up here"
         if use.stripped and use.name != "host":
-            found.append(
-                warning("flag-replaced", f"dockerd's flag {use.text()} is replaced by the endpoint set up here")
-            )
+            found.append(warning("flag-replaced", f"dockerd's flag {text}"))
         elif use.stripped and not is_local(use.value or ""):
-            found.append(
-                warning("listener-replaced", f"the listener {use.text()} is replaced by the endpoint set up here")
-            )
+            found.append(warning("listener-replaced", f"the listener {text}"))
     return tuple(found)
 
 

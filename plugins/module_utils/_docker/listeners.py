@@ -14,6 +14,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from .._errors import TlsError
 from .._host.network import Address, IPAddress, is_private, usable
 from .findings import Finding, error, warning
 
@@ -91,7 +92,12 @@ def resolve_listen(
     if not entries:
         findings.append(error("listen-empty", "docker_daemon_listen names no address to listen on", _EXAMPLE))
     for entry in entries:
-        for item in _resolve(str(entry).strip(), port, rules, findings):
+        try:
+            items = _resolve(str(entry).strip(), port, rules)
+        except TlsError as problem:
+            findings.append(error(problem.code, problem.message, problem.hint))
+            continue
+        for item in items:
             findings += [finding for finding in _assess(item, rules) if finding not in findings]
             found[item] = None
     findings += _overlaps(list(found), rules)
@@ -159,28 +165,23 @@ def client_addresses(listen: Listen, addresses: t.Sequence[Address]) -> tuple[st
     return tuple(found)
 
 
-def _resolve(entry: str, port: int, rules: _Rules, findings: list[Finding]) -> list[ListenAddress]:
-    """Return the listeners that one entry stands for; append the errors of its form to ``findings``."""
+def _resolve(entry: str, port: int, rules: _Rules) -> list[ListenAddress]:
+    """Return the listeners that one entry stands for. Raises TlsError for its form."""
     scheme = _SCHEME.fullmatch(entry)
     if scheme and scheme["scheme"] != "tcp":
-        findings.append(_wrong_scheme(entry, scheme["scheme"]))
-        return []
+        hint = f"dockerd speaks HTTPS on tcp:// as soon as TLS is on. {_EXAMPLE}"
+        if scheme["scheme"] in ("fd", "unix"):
+            hint = "Leave it out: the local socket that the unit has is kept without being named."
+        raise _refused("listen-scheme-unsupported", f"docker_daemon_listen has {entry!r}, which is not tcp://", hint)
     rest = scheme["rest"] if scheme else entry
     if rest == "private" or rest.startswith("private:"):
-        chosen = _port(rest[len("private:") :] or str(port), entry, rules, findings)
-        return [] if chosen is None else _private(chosen, rules, findings)
+        return _private(_port(rest[len("private:") :] or str(port), entry, rules), rules)
     host, port_text = _split(rest)
-    ip = _ip(host, entry, findings)
-    chosen = _port(port_text, entry, rules, findings) if ip is not None else None
-    return [] if ip is None or chosen is None else [ListenAddress(ip, chosen)]
+    return [ListenAddress(_ip(host, entry), _port(port_text, entry, rules))]
 
 
-def _wrong_scheme(entry: str, scheme: str) -> Finding:
-    if scheme in ("fd", "unix"):
-        hint = "Leave it out: the local socket that the unit has is kept without being named."
-    else:
-        hint = f"dockerd speaks HTTPS on tcp:// as soon as TLS is on. {_EXAMPLE}"
-    return error("listen-scheme-unsupported", f"docker_daemon_listen has {entry!r}, which is not tcp://", hint)
+def _refused(code: str, problem: str, hint: str) -> TlsError:
+    return TlsError(problem, hint=hint, code=code)
 
 
 def _split(rest: str) -> tuple[str, str | None]:
@@ -194,88 +195,59 @@ def _split(rest: str) -> tuple[str, str | None]:
     return host, port if colon else None
 
 
-def _ip(host: str, entry: str, findings: list[Finding]) -> IPAddress | None:
-    """Return the address; append its problems."""
+def _ip(host: str, entry: str) -> IPAddress:
     if not host:
-        findings.append(
-            error(
-                "listen-address-missing",
-                f"docker_daemon_listen has {entry!r} without an address; dockerd would listen on 127.0.0.1 only",
-                "Write 0.0.0.0 for all addresses, or the one you mean.",
-            )
-        )
-        return None
+        problem = f"docker_daemon_listen has {entry!r} without an address; dockerd would listen on 127.0.0.1 only"
+        raise _refused("listen-address-missing", problem, "Write 0.0.0.0 for all addresses, or the one you mean.")
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
-        findings.append(_no_address(host, entry))
-        return None
+        raise _no_address(host, entry) from None
     if ip.is_multicast or ip.is_link_local or str(ip) == "255.255.255.255" or getattr(ip, "ipv4_mapped", None):
         hint = "Take an address of the host that lasts and that clients can route to."
-        findings.append(
-            error("listen-address-unusable", f"docker_daemon_listen has {entry!r}, no address to listen on", hint)
-        )
-        return None
+        raise _refused("listen-address-unusable", f"docker_daemon_listen has {entry!r}, no address to listen on", hint)
     return ip
 
 
-def _no_address(host: str, entry: str) -> Finding:
+def _no_address(host: str, entry: str) -> TlsError:
     if _HOST_NAME.fullmatch(host) and re.search("[A-Za-z_]", host):
-        return error(
-            "listen-host-name",
-            f"docker_daemon_listen has {entry!r}, a host name, which dockerd would resolve again at every start",
-            "Write 127.0.0.1 for localhost, otherwise the address. Names belong in the certificate (docker_server_cert_names).",
-        )
-    return error("listen-invalid", f"docker_daemon_listen has {entry!r}, which is not an address", _EXAMPLE)
+        problem = f"docker_daemon_listen has {entry!r}, a host name, which dockerd would resolve again at every start"
+        hint = "Write 127.0.0.1 for localhost, otherwise the address. Names belong in the certificate (docker_server_cert_names)."
+        return _refused("listen-host-name", problem, hint)
+    return _refused("listen-invalid", f"docker_daemon_listen has {entry!r}, which is not an address", _EXAMPLE)
 
 
-def _port(text: str | None, entry: str, rules: _Rules, findings: list[Finding]) -> int | None:
-    """Return the port; append its problems. A missing one is 2375, as for dockerd, where the user allows that."""
+def _port(text: str | None, entry: str, rules: _Rules) -> int:
+    """Return the port. A missing one is 2375, as for dockerd, where the user allows that."""
     if not text:
         if rules.allow_port_2375:
             return PLAIN_PORT
-        findings.append(
-            error(
-                "listen-port-missing",
-                f"docker_daemon_listen has {entry!r} without a port; dockerd would take 2375, where everyone expects plain HTTP",
-                f"{_EXAMPLE} To allow 2375 anyway, set docker_daemon_allow_port_2375: true.",
-            )
-        )
-        return None
+        problem = f"docker_daemon_listen has {entry!r} without a port; dockerd would take 2375, where everyone expects plain HTTP"
+        hint = f"{_EXAMPLE} To allow 2375 anyway, set docker_daemon_allow_port_2375: true."
+        raise _refused("listen-port-missing", problem, hint)
     number = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
     if not 1 <= number <= 65535:
-        findings.append(
-            error(
-                "listen-port-invalid",
-                f"docker_daemon_listen has {entry!r}: {text} is not a port",
-                "Ports are from 1 to 65535.",
-            )
+        raise _refused(
+            "listen-port-invalid",
+            f"docker_daemon_listen has {entry!r}: {text} is not a port",
+            "Ports are from 1 to 65535.",
         )
-        return None
     if number == PLAIN_PORT and not rules.allow_port_2375:
-        findings.append(
-            error(
-                "listen-port-2375",
-                f"docker_daemon_listen has {entry!r}; 2375 is the port of Docker's API without TLS, so scanners look for it "
-                "and clients speak plain HTTP to it",
-                "Take 2376, or set docker_daemon_allow_port_2375: true.",
-            )
+        problem = (
+            f"docker_daemon_listen has {entry!r}; 2375 is the port of Docker's API without TLS, so scanners look for it "
+            "and clients speak plain HTTP to it"
         )
-        return None
+        raise _refused("listen-port-2375", problem, "Take 2376, or set docker_daemon_allow_port_2375: true.")
     return number
 
 
-def _private(port: int, rules: _Rules, findings: list[Finding]) -> list[ListenAddress]:
+def _private(port: int, rules: _Rules) -> list[ListenAddress]:
     found = [ListenAddress(item.ip, port) for item in usable(rules.addresses) if item.is_private]
     if not found:
         have = ", ".join(str(item.ip) for item in usable(rules.addresses)) or "none but loopback"
-        findings.append(
-            error(
-                "listen-no-private-address",
-                f"docker_daemon_listen is private, but the host has no private address (it has: {have})",
-                "Name the addresses in docker_daemon_listen, for example 10.0.0.5:2376.",
-            )
-        )
+        problem = f"docker_daemon_listen is private, but the host has no private address (it has: {have})"
+        hint = "Name the addresses in docker_daemon_listen, for example 10.0.0.5:2376."
+        raise _refused("listen-no-private-address", problem, hint)
     return found
 
 
@@ -285,26 +257,18 @@ def _assess(item: ListenAddress, rules: _Rules) -> list[Finding]:
         return [] if rules.allow_public_address else _assess_wildcard(item, rules)
     findings: list[Finding] = []
     if not (item.ip.is_loopback or is_private(item.ip) or rules.allow_public_address):
-        findings.append(
-            error(
-                "listen-public-address",
-                f"{item.endpoint()} is a public address: Docker's API, which is root on the host, would be open to the internet",
-                "Take a private address, or set docker_daemon_allow_public_address: true.",
-            )
-        )
+        text = f"{item.endpoint()} is a public address: Docker's API, which is root on the host, would be open to the internet"
+        hint = "Take a private address, or set docker_daemon_allow_public_address: true."
+        findings.append(error("listen-public-address", text, hint))
     here = is_on_host(rules.addresses, str(item.ip))
     if not here and rules.freebind:
         text = f"the host does not have the address {item.ip} now; {item.endpoint()} answers once it has"
         findings.append(warning("listen-address-absent", text))
     elif not here:
         have = ", ".join(str(address.ip) for address in usable(rules.addresses)) or "none but loopback"
-        findings.append(
-            error(
-                "listen-address-absent",
-                f"the host does not have the address {item.ip} (it has: {have}); dockerd would not start, nor Docker's local socket",
-                "Correct docker_daemon_listen, or set docker_daemon_listener: systemd, which can bind addresses that are added later.",
-            )
-        )
+        text = f"the host does not have the address {item.ip} (it has: {have}); dockerd would not start, nor Docker's local socket"
+        hint = "Correct docker_daemon_listen, or set docker_daemon_listener: systemd, which can bind addresses that are added later."
+        findings.append(error("listen-address-absent", text, hint))
     return findings
 
 
@@ -316,14 +280,12 @@ def _assess_wildcard(item: ListenAddress, rules: _Rules) -> list[Finding]:
         return []
     listed = ", ".join(map(str, public))
     also = "; dockerd binds 0.0.0.0 for IPv6 too" if item.ip.version == 4 and public[-1].version == 6 else ""
-    return [
-        error(
-            "listen-public-address",
-            f"{item.endpoint()} means every address of the host, also the public {listed}{also}: Docker's API, which is root "
-            "on the host, would be open to the internet",
-            "Set docker_daemon_listen to private or to a list of addresses, or docker_daemon_allow_public_address: true.",
-        )
-    ]
+    text = (
+        f"{item.endpoint()} means every address of the host, also the public {listed}{also}: Docker's API, which is root "
+        "on the host, would be open to the internet"
+    )
+    hint = "Set docker_daemon_listen to private or to a list of addresses, or docker_daemon_allow_public_address: true."
+    return [error("listen-public-address", text, hint)]
 
 
 def _overlaps(items: t.Sequence[ListenAddress], rules: _Rules) -> list[Finding]:

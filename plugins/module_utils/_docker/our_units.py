@@ -165,8 +165,6 @@ def exec_start_pre(config_path: str, client_ca_path: str, socket_unit: str) -> s
 
 _VARIABLE = "DOCKER_TLS_LOCAL"
 _PLAIN = re.compile(r"[A-Za-z0-9_@:/.,+-]+")
-_NAMED = '"hosts"[[:space:]]*:'
-# The unit may have a PATH of its own.
 _LISTENERS_SCRIPT = """\
 PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin; if LC_ALL=C grep -Ezsq "$1" "$0"; then listeners=; else listeners=$3; \
 echo "<3>docker-tls: $0 does not have the listeners of this host's endpoint (hosts) any more. \
@@ -193,7 +191,7 @@ def local_fallback(command: str, config_path: str, service: str, hosts: t.Sequen
         return None
     path = listeners_path(service)
     flags = " ".join(f"-H {host}" for host in hosts)
-    words = [_LISTENERS_SCRIPT, config_path, _NAMED, path, flags, _VARIABLE]
+    words = [_LISTENERS_SCRIPT, config_path, _HOSTS, path, flags, _VARIABLE]
     return Fallback(
         (
             "# Another tool may have rendered daemon.json: no TCP port without client verification.",
@@ -423,9 +421,8 @@ def check_other_sockets(services: Services) -> tuple[Finding, ...]:
                 f"{unit.name} ({unit.fragment_path}) passes {', '.join(tcp)} to {services.service.name}, beside the endpoint; "
                 "without TLS settings dockerd serves that in plain text"
             )
-            found.append(
-                error("socket-listener-foreign", text, f"Run systemctl disable --now {unit.name}, then run again.")
-            )
+            hint = f"Run systemctl disable --now {unit.name}, then run again."
+            found.append(error("socket-listener-foreign", text, hint))
     return tuple(found)
 
 

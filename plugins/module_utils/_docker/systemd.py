@@ -167,7 +167,7 @@ class Systemd:
 
     def reset_failed(self) -> None:
         """Forget failures and the start counter: else the 4th start within 60 s is refused (measured, all vendor units)."""
-        # A unit that systemd does not know keeps the other from nothing: both are gone through.
+        # An unknown unit does not stop the others from being processed.
         _run(["systemctl", "reset-failed", "--", self.service, self.socket, self.endpoint_socket])
 
     def remove_listeners(self) -> None:

@@ -245,39 +245,27 @@ def parse_unit(files: t.Sequence[tuple[str, str]], own_path: str) -> UnitModel:
     own = [path for path, text in files if path == own_path or text.startswith(OWN_MARK)]
     others = [(path, parse_assignments(text)) for path, text in files if path not in own]
     commands = _list_of(others, "Service", "ExecStart")
+    environment = _list_of(others, "Service", "Environment")
     return UnitModel(
         paths=tuple(path for path, _unused in others),
         commands=tuple(value for _path, value in commands),
         command_path=commands[-1][0] if commands else "",
-        environment=tuple(
-            variable
-            for path, value in _list_of(others, "Service", "Environment")
-            for variable in _variables(path, value)
-        ),
+        environment=tuple(variable for path, value in environment for variable in _variables(path, value)),
         environment_files=tuple(
             EnvironmentSource(expand_specifiers(value.lstrip("-")), value.startswith("-"))
-            for _path, value in _list_of(others, "Service", "EnvironmentFile")
+            for value in _values(others, "Service", "EnvironmentFile")
         ),
         unset_environment=tuple(
-            word.value
-            for _path, value in _list_of(others, "Service", "UnsetEnvironment")
-            for word in split_words(value)
+            word.value for value in _values(others, "Service", "UnsetEnvironment") for word in split_words(value)
         ),
         late_overrides=tuple(
             path
             for path, assignments in others[1:]
             if os.path.basename(path) > os.path.basename(own_path) and _sets_command(assignments)
         ),
-        pass_environment=tuple(
-            name for _path, value in _list_of(others, "Service", "PassEnvironment") for name in value.split()
-        ),
-        protect_home=_last(others, "Service", "ProtectHome").lower(),
-        requires=tuple(
-            unit
-            for key in ("Requires", "BindsTo")
-            for _path, value in _list_of(others, "Unit", key)
-            for unit in value.split()
-        ),
+        pass_environment=tuple(" ".join(_values(others, "Service", "PassEnvironment")).split()),
+        protect_home="".join(_values(others, "Service", "ProtectHome")[-1:]).lower(),  # the last one counts
+        requires=tuple(" ".join(_values(others, "Unit", "Requires") + _values(others, "Unit", "BindsTo")).split()),
     )
 
 
@@ -335,9 +323,8 @@ def _list_of(files: t.Sequence[tuple[str, list[Assignment]]], section: str, key:
     return found
 
 
-def _last(files: t.Sequence[tuple[str, list[Assignment]]], section: str, key: str) -> str:
-    """Return the value of a setting that is not a list: the last one counts."""
-    return "".join(value for _path, value in _list_of(files, section, key)[-1:])
+def _values(files: t.Sequence[tuple[str, list[Assignment]]], section: str, key: str) -> list[str]:
+    return [value for _path, value in _list_of(files, section, key)]
 
 
 def _sets_command(assignments: t.Iterable[Assignment]) -> bool:

@@ -232,11 +232,7 @@ def _write(path: str, data: bytes, saved: SavedFile) -> None:
 
 
 def _unwritable(path: str, error: OSError) -> TlsError:
-    return TlsError(
-        f"cannot change {path}: {error.strerror}",
-        hint=advice(error),
-        code="file-unwritable",
-    )
+    return TlsError(f"cannot change {path}: {error.strerror}", hint=advice(error), code="file-unwritable")
 
 
 _STOP_TIMEOUT = 120.0  # systemd itself gives up stopping after TimeoutStopSec (90 s by default)
@@ -311,10 +307,8 @@ def _wait_for_answer(machine: Machine, pid: int, begun: float, started: float, t
             return Outcome(pid=pid)
         service = machine.services().service
         if not service.is_active or service.main_pid != pid:
-            return Outcome(
-                f"dockerd started and ended again ({service.active_state if service.result in ('', 'success') else service.result})",
-                pid,
-            )
+            why = service.active_state if service.result in ("", "success") else service.result
+            return Outcome(f"dockerd started and ended again ({why})", pid)
         if _is_late(machine.monotonic(), begun, started, timeout):
             return Outcome(f"dockerd runs but does not answer: {problem}", pid)
         machine.sleep(_POLL)

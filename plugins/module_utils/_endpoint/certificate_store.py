@@ -34,6 +34,8 @@ CLIENT_CA = "client-ca.pem"
 CERTIFICATE = "server-cert.pem"
 KEY = SERVER_KEY
 NAMES = (CA, CLIENT_CA, CERTIFICATE, KEY)
+#: daemon.json's settings of the files that dockerd reads.
+NAME_OF_SETTING = {"tlscacert": CLIENT_CA, "tlscert": CERTIFICATE, "tlskey": KEY}
 PENDING_KEY = "server-key.pem.new"
 CURRENT = "current"
 
@@ -208,14 +210,6 @@ def prune(directory: str, keep: t.Collection[str] = ()) -> tuple[str, ...]:
     return gone
 
 
-def prepare_return(directory: str, revision: str) -> str:
-    """Write a revision with the files of the adopted ``revision``, and ours where that has none; return its name.
-
-    So dockerd can start with our settings and with theirs, whichever come first. Raises TlsError as ``prepare``.
-    """
-    return prepare(directory, read_revision(directory, revision))
-
-
 def restore(directory: str, revision: str) -> None:
     """Put the names back as they were found in the adopted ``revision`` (files or links); all revisions stay.
 
@@ -287,9 +281,9 @@ def _reported(directory: str) -> t.Iterator[None]:
     try:
         yield
     except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
         raise TlsError(
-            f"cannot change the certificates in {directory}: {error.strerror}"
-            + (f" ({error.filename})" if error.filename else ""),
+            f"cannot change the certificates in {directory}: {error.strerror}{place}",
             hint=f"dockerd still reads the set that it had. {_files.advice(error)}",
             code="certificate-store-unusable",
         ) from error

@@ -143,12 +143,8 @@ def aside_path(directory: str, name: str, data: bytes) -> str:
 
 def _status(path: str) -> dict[str, t.Any]:
     status = os.stat(path)
-    return {
-        "mode": status.st_mode & 0o7777,
-        "uid": status.st_uid,
-        "gid": status.st_gid,
-        "mtime_ns": status.st_mtime_ns,
-    }
+    mode = status.st_mode & 0o7777
+    return {"mode": mode, "uid": status.st_uid, "gid": status.st_gid, "mtime_ns": status.st_mtime_ns}
 
 
 def _put(path: str, was: t.Mapping[str, t.Any], data: bytes | None, kept: str) -> None:

@@ -207,18 +207,16 @@ def check_plain_port(listeners: t.Iterable[Listener], *, api_only: bool) -> tupl
 
 def shown(listeners: t.Iterable[Listener]) -> list[str]:
     """Return the other processes on port 2375 as the result shows them: ``docker-proxy (123) on 127.0.0.1``."""
-    return [
-        f"{process or 'another process'} on {address}" for address, port, process in listeners if port == PLAIN_PORT
-    ]
+    found = ((address, process or "another process") for address, port, process in listeners if port == PLAIN_PORT)
+    return [f"{process} on {address}" for address, process in found]
 
 
 def _finding(address: str, process: str, answers: bool) -> Finding:
     place = f"[{address}]:{PLAIN_PORT}" if ":" in address else f"{address}:{PLAIN_PORT}"
     if not answers:
         text = f"{process} listens on {place}, where clients expect Docker; it is not dockerd and does not answer as Docker's API"
-        return warning(
-            "port-2375-other", text, "Nothing has to be done if that is intended; the run does not touch it."
-        )
+        hint = "Nothing has to be done if that is intended; the run does not touch it."
+        return warning("port-2375-other", text, hint)
     text = f"{process} serves Docker's API without TLS on {place}: anyone who can connect there has root on this host"
     hint = (
         "Stop it, or let it listen only where its own clients are. This run does not touch it; if it is intended, "
@@ -285,15 +283,9 @@ def wanted_settings(state: HostState, options: Options, listen: Listen, derivati
         local = tuple(filter(is_local, _listed_hosts(_original_values(state, options))))
         settings.update({"hosts": [*local]} if local else {})
     else:
-        settings.update(
-            {
-                "tls": True,
-                "tlsverify": True,
-                "tlscacert": certificate_store.live_path(options.directory, certificate_store.CLIENT_CA),
-                "tlscert": certificate_store.live_path(options.directory, certificate_store.CERTIFICATE),
-                "tlskey": certificate_store.live_path(options.directory, certificate_store.KEY),
-            }
-        )
+        settings.update({"tls": True, "tlsverify": True})
+        for key, name in certificate_store.NAME_OF_SETTING.items():
+            settings[key] = certificate_store.live_path(options.directory, name)
     swarm = state.engine is not None and state.engine.swarm_active
     if options.live_restore != "keep" and not live_restore_flag(derivation) and not swarm:
         settings["live-restore"] = True
@@ -439,9 +431,7 @@ def _fallback(state: HostState, derivation: Derivation) -> Fallback | None:
 
 def wanted_command(state: HostState, options: Options, derivation: Derivation) -> str:
     """Return the command that systemd must have loaded before the restart."""
-    if options.listener == "proxy":
+    if options.listener != "dockerd":
         return our_units.socket_command(derivation) or derivation.original
-    if options.listener == "dockerd":
-        fallback = _fallback(state, derivation)
-        return fallback.command if fallback else derivation.command
-    return our_units.socket_command(derivation) or derivation.original
+    fallback = _fallback(state, derivation)
+    return fallback.command if fallback else derivation.command

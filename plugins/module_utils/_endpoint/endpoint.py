@@ -83,10 +83,8 @@ def is_current(options: Options, machine: Machine, state: StateDirectory, now: d
     waiting = (NOT_VERIFIED,) if options.verification_follows and found.unverified else ()
     if planned.plan.changed or waiting:
         return Current(False, (*planned.plan.reasons, *waiting), ())
-    current = report(
-        Report(found, planned.plan, planned.listen, planned.findings, options, plain_port=planned.plain_port)
-    )
-    return Current(True, planned.plan.reasons, docker_findings.warnings(planned.findings), current["endpoint"])
+    shown = report(_report(found, planned, options))["endpoint"]
+    return Current(True, planned.plan.reasons, docker_findings.warnings(planned.findings), shown)
 
 
 def _look(
@@ -95,10 +93,23 @@ def _look(
     """Report what would be done."""
     journal = _journal(state, options)
     found, planned = _plan(options, machine, state, now, check_mode=check_mode)
-    reasons = _journal_reasons(journal)
-    checks = _requested_verification(options, machine, planned)
-    summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=reasons, journal=journal)
-    return report(replace(summary, verification=checks, plain_port=planned.plain_port))
+    summary = _report(found, planned, options, _journal_reasons(journal), journal)
+    return report(replace(summary, verification=_requested_verification(options, machine, planned)))
+
+
+def _report(
+    found: HostState, planned: Present, options: Options, before: tuple[str, ...] = (), journal: Journal | None = None
+) -> Report:
+    return Report(
+        found,
+        planned.plan,
+        planned.listen,
+        planned.findings,
+        options,
+        before,
+        journal=journal,
+        plain_port=planned.plain_port,
+    )
 
 
 def _requested_verification(options: Options, machine: Machine, planned: Present) -> tuple[dict[str, t.Any], ...]:
@@ -126,8 +137,7 @@ def _act(options: Options, machine: Machine, state: StateDirectory, now: datetim
         recovered = ("recovered-unconfirmed-change",)
         found, planned = _plan(options, machine, state, now, check_mode=False)
         journal = None
-    summary = Report(found, planned.plan, planned.listen, planned.findings, options, before=recovered, journal=journal)
-    summary = replace(summary, plain_port=planned.plain_port)
+    summary = _report(found, planned, options, recovered, journal)
     if not planned.plan.changed:
         return report(replace(summary, verification=_requested_verification(options, machine, planned)))
     if not planned.plan.touches_docker:
@@ -154,12 +164,7 @@ def _remove_leftovers(found: HostState, state: StateDirectory) -> None:
 
 
 def _plan(
-    options: Options,
-    machine: Machine,
-    state: StateDirectory,
-    now: datetime,
-    *,
-    check_mode: bool,
+    options: Options, machine: Machine, state: StateDirectory, now: datetime, *, check_mode: bool
 ) -> tuple[HostState, Present]:
     """Read the host and decide. Raises TlsError with all that forbids the change."""
     found = gather(
@@ -236,9 +241,8 @@ def _with_places(
 
     places = [change.path for change in planned.plan.files]
     if planned.plan.certificates or planned.plan.revision or "certificate-pending" in planned.plan.reasons:
-        places += [
-            os.path.join(found.directory, name) for name in (certificate_store.CURRENT, *certificate_store.NAMES)
-        ]
+        names = (certificate_store.CURRENT, *certificate_store.NAMES)
+        places += [os.path.join(found.directory, name) for name in names]
     obstacles = preflight_certificates.obstacles([*places, state.journal_path])
     if options.state == "present" and found.config_path in places:
         exists = found.config_data is not None

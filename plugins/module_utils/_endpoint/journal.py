@@ -133,16 +133,13 @@ def encode(value: t.Any) -> dict[str, t.Any]:
     encoded: dict[str, t.Any] = {}
     for field in fields(value):
         item = getattr(value, field.name)
-        if item is None:
-            encoded[field.name] = None
-        elif field.name in _BYTES:
-            encoded[field.name] = base64.b64encode(item).decode("ascii")
-        elif field.name in _NESTED:
-            encoded[field.name] = encode(item)
+        if item is not None and field.name in _BYTES:
+            item = base64.b64encode(item).decode("ascii")
+        elif item is not None and field.name in _NESTED:
+            item = encode(item)
         elif field.name in _LISTS:
-            encoded[field.name] = [encode(element) for element in item]
-        else:
-            encoded[field.name] = item
+            item = [encode(element) for element in item]
+        encoded[field.name] = item
     return encoded
 
 
@@ -203,11 +200,8 @@ class StateDirectory:
         try:
             descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise TlsError(
-                f"cannot open {self.lock_path}: {error.strerror}",
-                hint=advice(error),
-                code="file-unwritable",
-            ) from error
+            message = f"cannot open {self.lock_path}: {error.strerror}"
+            raise TlsError(message, hint=advice(error), code="file-unwritable") from error
         try:
             _lock(descriptor, self.lock_path, timeout)
             with contextlib.suppress(OSError):  # the holder's PID is for people only
@@ -219,8 +213,7 @@ class StateDirectory:
 
     def read_journal(self) -> Journal | None:
         """Return the unfinished change, None where there is none. Raises TlsError ``journal-unreadable``."""
-        found = self._read(Journal, self.journal_path)
-        return t.cast("Journal | None", found)
+        return t.cast("Journal | None", self._read(Journal, self.journal_path))
 
     def write_journal(self, journal: Journal) -> Journal:
         """Write the journal and flush it to disk."""
@@ -233,9 +226,7 @@ class StateDirectory:
 
     def remove_journal(self) -> None:
         """Remove the journal: the change is over."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.journal_path)
-            fsync_directory(self.path)
+        self._remove(self.journal_path)
 
     def read_record(self) -> Record | None:
         """Return the record of earlier runs, None where there is none. Raises TlsError ``record-unreadable``."""
@@ -246,9 +237,7 @@ class StateDirectory:
         if record is not None:
             self._write(self.record_path, record)
             return
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.record_path)
-            fsync_directory(self.path)
+        self._remove(self.record_path)
 
     def neighbours(self) -> dict[str, Record]:
         """Return the records of the other Docker services of this host, by service; what is no record is left out."""
@@ -272,8 +261,11 @@ class StateDirectory:
 
     def clear_unverified(self) -> None:
         """Remove the mark: a controller has verified the endpoint, or the endpoint was removed."""
+        self._remove(self.unverified_path)
+
+    def _remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.unverified_path)
+            os.unlink(path)
             fsync_directory(self.path)
 
     def _write(self, path: str, value: t.Any) -> None:

@@ -65,9 +65,8 @@ WantedBy=timers.target
 def arm(systemd: Systemd, command: t.Sequence[str], journal_path: str, seconds: int) -> None:
     """Start the timer that runs ``command`` after ``seconds``. Raises TlsError."""
     quoted = " ".join(f'"{word}"' for word in command)
-    write_atomic(
-        _path(systemd, "service"), _SERVICE.format(journal=journal_path, command=quoted).encode("utf-8"), 0o644
-    )
+    service = _SERVICE.format(journal=journal_path, command=quoted)
+    write_atomic(_path(systemd, "service"), service.encode("utf-8"), 0o644)
     write_atomic(_path(systemd, "timer"), _TIMER.format(seconds=seconds).encode("utf-8"), 0o644)
     systemd.daemon_reload()
     systemd.command("enable", "--quiet", f"{_name(systemd)}.timer")
@@ -225,7 +224,7 @@ class Machine:
             return path, grp.getgrgid(status.st_gid).gr_name if usable else ""
         with contextlib.suppress(
             KeyError
-        ):  # no process listens there now; Docker's packages have this group in docker.socket
+        ):  # no process listens there; Docker's packages have this group in docker.socket
             return path, grp.getgrnam("docker").gr_name
         return path, ""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ipaddress
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from .._docker import daemon_json, our_units
@@ -84,21 +84,19 @@ class Options:
     def checked(self) -> Options:
         """Return the options. Raises TlsError ``option-invalid`` where one of them makes no sense on any host."""
         if not self.directory.startswith("/") or self.directory.rstrip("/") in ("", "/etc", "/var", "/etc/docker"):
-            raise _invalid(
-                "directory", self.directory, "Give the certificates an absolute path to a directory of their own."
-            )
-        for name, text in (("directory", self.directory), ("config_path", self.config_path), ("service", self.service)):
-            if CONTROL_CHARACTER.search(text):
-                raise _invalid(name, text, "Write it without control characters: units name it.")
+            hint = "Give the certificates an absolute path to a directory of their own."
+            raise _invalid("directory", self.directory, hint)
+        for name in ("directory", "config_path", "service"):
+            if CONTROL_CHARACTER.search(getattr(self, name)):
+                raise _invalid(name, getattr(self, name), "Write it without control characters: units name it.")
         if not self.service.endswith(".service") or "/" in self.service:
             raise _invalid("service", self.service, "Write the unit's whole name, for example docker.service.")
-        times = (("start_timeout", self.start_timeout), ("stream_timeout", self.stream_timeout))
-        for name, value in (*times, ("port", self.port)):
-            if value <= 0:
-                raise _invalid(name, str(value), "It must be above zero.")
-        for name, value in (("confirm_timeout", self.confirm_timeout), ("lock_timeout", self.lock_timeout)):
-            if value < 0:
-                raise _invalid(name, str(value), "It must not be below zero.")
+        for name in ("start_timeout", "stream_timeout", "port"):
+            if getattr(self, name) <= 0:
+                raise _invalid(name, str(getattr(self, name)), "It must be above zero.")
+        for name in ("confirm_timeout", "lock_timeout"):
+            if getattr(self, name) < 0:
+                raise _invalid(name, str(getattr(self, name)), "It must not be below zero.")
         if self.allowed_sources and self.listener == "dockerd":
             raise TlsError(
                 "allowed_sources is set, and with the listener dockerd nothing can filter by source address",
@@ -117,14 +115,23 @@ class Options:
         return self
 
 
+#: The module's options that have another name here.
+_PARAMETERS = {
+    "certificate": "certificate_content",
+    "ca": "ca_content",
+    "client_ca": "client_ca_content",
+    "crl": "crl_content",
+    "controller_now": "controller_time",
+}
 #: The role's variables of the options that are checked here.
 _VARIABLES = {
     "directory": "docker_daemon_certificate_path",
     "stream_timeout": "docker_daemon_proxy_stream_timeout",
-    **{
-        name: f"docker_daemon_{name}"
-        for name in ("port", "config_path", "start_timeout", "confirm_timeout", "allowed_sources")
-    },
+    "port": "docker_daemon_port",
+    "config_path": "docker_daemon_config_path",
+    "start_timeout": "docker_daemon_start_timeout",
+    "confirm_timeout": "docker_daemon_confirm_timeout",
+    "allowed_sources": "docker_daemon_allowed_sources",
 }
 
 
@@ -146,37 +153,15 @@ def networks(values: t.Iterable[str]) -> tuple[str, ...]:
 
 def options_from(parameters: t.Mapping[str, t.Any]) -> Options:
     """Return the options of a module call. Raises TlsError ``option-invalid``."""
-    return Options(
-        state=parameters["state"],
-        listen=tuple(parameters["listen"]),
-        port=parameters["port"],
-        directory=parameters["directory"],
-        certificate=parameters["certificate_content"],
-        certificate_pending=parameters["certificate_pending"],
-        ca=parameters["ca_content"],
-        client_ca=parameters["client_ca_content"],
-        config_path=parameters["config_path"] or "",
-        service=parameters["service"],
-        existing_settings=parameters["existing_settings"],
-        allow_public_address=parameters["allow_public_address"],
-        allow_port_2375=parameters["allow_port_2375"],
-        allow_dual_trust=parameters["allow_dual_trust"],
-        live_restore=parameters["live_restore"],
-        listener=parameters["listener"],
-        start_timeout=parameters["start_timeout"],
-        confirm_timeout=parameters["confirm_timeout"],
-        lock_timeout=parameters["lock_timeout"],
-        controller_now=parse_time(parameters["controller_time"]),
-        verify=parameters["verify"],
-        verification_follows=parameters["verification_follows"],
-        group_authorities=tuple((str(name), str(text)) for name, text in parameters["group_authorities"].items()),
-        group_rights=parameters["group_rights"],
-        crl=parameters["crl_content"],
-        kept_lists=parameters["kept_lists"],
-        stream_timeout=parameters["stream_timeout"],
-        allowed_sources=networks(parameters["allowed_sources"]),
-        haproxy_package=parameters["haproxy_package"],
-    ).checked()
+    given = {field.name: parameters[_PARAMETERS.get(field.name, field.name)] for field in fields(Options)}
+    given.update(
+        listen=tuple(given["listen"]),
+        config_path=given["config_path"] or "",
+        controller_now=parse_time(given["controller_now"]),
+        group_authorities=tuple((str(name), str(text)) for name, text in given["group_authorities"].items()),
+        allowed_sources=networks(given["allowed_sources"]),
+    )
+    return Options(**given).checked()
 
 
 def parse_time(text: str, option: str = "controller_time") -> datetime | None:
@@ -309,13 +294,7 @@ def ordered(state: HostState, config_after: bytes | None, after: Units) -> tuple
     proxy = [Change(path, data) for path, data in after.proxy.items()]
     leaves = after.proxy.get(state.proxy.files.unit_path) is None
     sequence = [*reversed(proxy), *sequence] if leaves else [*sequence, *proxy]
-    before = {
-        state.config_path: state.config_data,
-        state.dropin_path: state.dropin,
-        state.socket_dropin_path: state.socket_dropin,
-        state.endpoint_socket_path: state.endpoint_socket,
-        **state.proxy.contents,
-    }
+    before = state.contents
     return tuple(change for change in sequence if change.after != before[change.path])
 
 
@@ -338,10 +317,8 @@ def config_reasons(
         reasons.append("daemon-json-rewritten" if lost else "endpoint-new")
     elif "hosts" in changed:
         reasons.append(_listen_reason(_tcp(before), _tcp(after), set(addresses)))
-    if any(key in changed for key in ("tls", "tlsverify", "tlscacert", "tlscert", "tlskey")) and not {
-        "endpoint-new",
-        "daemon-json-rewritten",
-    } & {*reasons}:
+    tls = {*changed} & ({*daemon_json.ENDPOINT_KEYS} - {"hosts"})
+    if tls and not {"endpoint-new", "daemon-json-rewritten"} & {*reasons}:
         reasons.append("daemon-json-changed")
     if "live-restore" in changed:
         reasons.append("live-restore-changed")
@@ -429,7 +406,7 @@ def outdated_reasons(state: HostState, expected: Expected) -> tuple[str, ...]:
 
 def dropin_reasons(current: bytes | None, wanted: bytes | None) -> tuple[str, ...]:
     """Return why a drop-in of ours changes."""
-    reason = our_units.outdated(_text(current), _text(wanted))
+    reason = our_units.outdated(decoded(current), decoded(wanted))
     return (reason,) if reason else ()
 
 
@@ -452,5 +429,6 @@ def encoded(text: str | None) -> bytes | None:
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
-def _text(data: bytes | None) -> str | None:
+def decoded(data: bytes | None) -> str | None:
+    """Return the text of a file's bytes."""
     return None if data is None else data.decode("utf-8", "surrogateescape")

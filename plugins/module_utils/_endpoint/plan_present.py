@@ -18,22 +18,12 @@ from .._errors import TlsError
 from .._pki import reader
 from .._proxy import plan as proxy_plan
 from . import certificate_store, desired_files
-from .desired_files import (
-    changed_certificates,
-    config_after,
-    files_to_install,
-    live_restore_flag,
-    new_record,
-    wanted_certificates,
-    wanted_command,
-    wanted_settings,
-    wanted_units,
-)
 from .plan import (
     Expected,
     Options,
     Plan,
     config_reasons,
+    decoded,
     dropin_reasons,
     live_restore_steps,
     needs_restart,
@@ -56,11 +46,6 @@ _REASON_OF_FILE = {
 Listeners = t.Callable[[Listen], t.Sequence[tuple[str, int, str]]]
 
 
-def no_listeners(_listen: Listen) -> t.Sequence[tuple[str, int, str]]:
-    """Return none."""
-    return ()
-
-
 @dataclass(frozen=True)
 class Present:
     """A plan, the findings of the checks before it, and its listeners.
@@ -74,9 +59,7 @@ class Present:
     plain_port: t.Sequence[str] = ()
 
 
-def plan_present(
-    state: HostState, options: Options, *, check_mode: bool, listeners: Listeners = no_listeners
-) -> Present:
+def plan_present(state: HostState, options: Options, *, check_mode: bool, listeners: Listeners) -> Present:
     """Return the plan that makes the host match ``options``. Raises TlsError where the host's Docker cannot be managed.
 
     In check mode a certificate that is not there yet is taken as one that will be issued. Obstacles to a change are searched for only
@@ -95,9 +78,9 @@ def plan_present(
     )
     if not listen.addresses:
         raise_errors(listen.findings, "the endpoint cannot be set up")
-    settings = wanted_settings(state, options, listen, derivation)
-    files = wanted_certificates(state, options)
-    kept, sockets = check_socket(state.socket_listeners, _text(state.socket_dropin), options.existing_settings)
+    settings = desired_files.wanted_settings(state, options, listen, derivation)
+    files = desired_files.wanted_certificates(state, options)
+    kept, sockets = check_socket(state.socket_listeners, decoded(state.socket_dropin), options.existing_settings)
     plan = _plan(
         state,
         options,
@@ -116,9 +99,8 @@ def plan_present(
         *sockets,
         *_other_sockets(state, options, derivation),
     )
-    findings: tuple[Finding, ...] = sockets
     if not plan.changed:
-        findings = (*listen.findings, *sockets, *_check_standing(state, options, files))
+        findings: tuple[Finding, ...] = (*listen.findings, *sockets, *_check_standing(state, options, files))
     else:
         found = _check(state, options, listen, settings, files, plan, listeners, check_mode=check_mode)
         findings = (*errors(sockets), *_unprovable(state, options, plan), *found, *warnings(sockets))
@@ -137,11 +119,8 @@ def expected(listen: Listen, files: t.Mapping[str, bytes]) -> Expected:
     leaf = files.get(certificate_store.CERTIFICATE)
     anchors = files.get(certificate_store.CLIENT_CA)
     view = reader.view_certificate(reader.load_certificate(leaf, "the certificate")) if leaf else None
-    names = None
-    if anchors:
-        names = tuple(
-            item.subject.public_bytes() for item in reader.load_certificates(anchors, "the client authorities")
-        )
+    loaded = reader.load_certificates(anchors, "the client authorities") if anchors else ()
+    names = tuple(item.subject.public_bytes() for item in loaded) or None
     return Expected(
         tuple((connectable(str(address.ip)), address.port) for address in listen.addresses),
         view.fingerprint_sha256 if view else "",
@@ -179,18 +158,16 @@ def _plan(
 ) -> Plan:
     before = state.config_values
     mistaken = desired_files.misspelled_keys(state, options)
-    after = config_after(state, options, settings, mistaken)
+    after = desired_files.config_after(state, options, settings, mistaken)
     values = daemon_json.parse_daemon_json(after, state.config_path).values
     client_ca = files.get(certificate_store.CLIENT_CA, b"")
-    wanted = wanted_units(state, options, derivation, listen, kept, client_ca, check_mode=check_mode)
+    wanted = desired_files.wanted_units(state, options, derivation, listen, kept, client_ca, check_mode=check_mode)
     changes = ordered(state, after, wanted)
-    certificates = changed_certificates(state, files)
-    install = files_to_install(state, files)
-    shown = replace(
-        expected(listen, files),
-        by_proxy=options.listener == "proxy",
-        filtered=stranger_is_refused(options.allowed_sources),
-    )
+    certificates = desired_files.changed_certificates(state, files)
+    install = desired_files.files_to_install(state, files)
+    proxied = options.listener == "proxy"
+    filtered = stranger_is_refused(options.allowed_sources)
+    shown = replace(expected(listen, files), by_proxy=proxied, filtered=filtered)
     reasons = [
         *(("certificate-pending",) if pending else ()),
         *config_reasons(
@@ -212,10 +189,7 @@ def _plan(
         reasons += ["modes-repaired"] if state.certificates.insecure else ["directory-mode-changed"]
     own = of_dockerd(state, changes)
     units = any(change.path != state.config_path for change in own)
-    read = pending or any(
-        name != certificate_store.CA for name in certificates
-    )  # the files that the endpoint reads at its start
-    proxied = options.listener == "proxy"
+    read = pending or bool(set(certificates) - {certificate_store.CA})  # the files that the endpoint reads at its start
     restart = needs_restart(before, values) or units or (read and not proxied)
     outdated = () if restart else outdated_reasons(state, shown)
     if read and proxied:  # its reload is for the new certificate
@@ -223,7 +197,8 @@ def _plan(
     reasons += outdated
     restart = restart or bool(set(outdated) - {"proxy-outdated"})
     step = proxy_plan.step(state.proxy, wanted.proxy, certificates_change=read, outdated="proxy-outdated" in outdated)
-    carry = live_restore_steps(state, after, restart=restart, flagged=live_restore_flag(derivation))
+    flagged = desired_files.live_restore_flag(derivation)
+    carry = live_restore_steps(state, after, restart=restart, flagged=flagged)
     socket_changed = any(change.path == state.socket_dropin_path for change in changes)
     return Plan(
         action="present",
@@ -236,10 +211,10 @@ def _plan(
         config_before_restart=carry.config_before_restart,
         config_during_restart=carry.config_during_restart,
         config_for_rollback=carry.config_for_rollback,
-        command=wanted_command(state, options, derivation),
+        command=desired_files.wanted_command(state, options, derivation),
         expected=shown,
         reasons=tuple(dict.fromkeys(reasons)),
-        record=new_record(state, options, after, settings, mistaken, kept_listen),
+        record=desired_files.new_record(state, options, after, settings, mistaken, kept_listen),
         containers_stopped=carry.containers_stopped,
         proxy=step,
     )
@@ -250,10 +225,6 @@ def _insecure_revision(state: HostState) -> str | None:
     certificates = state.certificates
     insecure = certificates.insecure or certificates.directory_mode not in (None, 0o700)
     return certificates.revision if insecure else None
-
-
-def _text(data: bytes | None) -> str | None:
-    return None if data is None else data.decode("utf-8", "surrogateescape")
 
 
 def _needs_socket(state: HostState, settings: t.Mapping[str, t.Any]) -> bool:
@@ -321,7 +292,7 @@ def _check(
         written=dict(state.record.settings or {}) if state.record and same_path(state) else None,
         allow_dual_trust=options.allow_dual_trust,
         new_certificate=certificate_store.CERTIFICATE in plan.certificates or "certificate-pending" in plan.reasons,
-        flags_taken_over=our_units.replaces(_text(state.dropin), state.derivation),
+        flags_taken_over=our_units.replaces(decoded(state.dropin), state.derivation),
     )
     found = (*check(facts, wanted), *check_network(listen, options.listener))
     if options.takes_over or not errors(found):
@@ -352,13 +323,8 @@ def _unprovable(state: HostState, options: Options, plan: Plan) -> tuple[Finding
     if not (plan.restart or plan.proxy) or not away or options.listener == "dockerd":
         return ()
     text = f"the host does not have the address {', '.join(away)} now, so the change could not be verified there, and would be rolled back"
-    return (
-        error(
-            "listen-address-absent",
-            text,
-            "Bring it up (its VPN, for example) and run again. Docker continues as it is.",
-        ),
-    )
+    hint = "Bring it up (its VPN, for example) and run again. Docker continues as it is."
+    return (error("listen-address-absent", text, hint),)
 
 
 def _left_behind(state: HostState) -> tuple[Finding, ...]:

@@ -15,7 +15,6 @@ from .._proxy.plan import no_files, step
 from .._proxy.service import listeners
 from . import certificate_store
 from .desired_files import live_restore_flag, without_endpoint
-from .journal import SavedFile
 from .plan import NOTHING, Expected, Options, Plan, Units, encoded, live_restore_steps, of_dockerd, ordered
 from .state import HostState, configured_listeners, connectable, same_path
 
@@ -104,13 +103,13 @@ def plan_rolled_back(state: HostState) -> Plan:
             hint="The last good state is kept from the first change that this collection makes on a host.",
             code="nothing-to-roll-back",
         )
-    last_good = {saved.path: saved for saved in record.last_good}
-    after = _bytes(last_good, state.config_path, state.config_data)
+    former = {**state.contents, **{saved.path: saved.data for saved in record.last_good}}
+    after = former[state.config_path]
     units = Units(
-        _bytes(last_good, state.dropin_path, state.dropin),
-        _bytes(last_good, state.socket_dropin_path, state.socket_dropin),
-        _bytes(last_good, state.endpoint_socket_path, state.endpoint_socket),
-        {path: _bytes(last_good, path, data) for path, data in state.proxy.contents.items()},
+        former[state.dropin_path],
+        former[state.socket_dropin_path],
+        former[state.endpoint_socket_path],
+        {path: former[path] for path in state.proxy.contents},
     )
     changes = ordered(state, after, units)
     own = of_dockerd(state, changes)
@@ -179,10 +178,6 @@ def _reads_other_certificates(state: HostState) -> bool:
     named = [*state.running_arguments, *map(str, state.config_values.values())]
     given = certificate_store.read_revision(state.directory, state.adopted)
     return any(place in text for text in named) and given != state.certificates.files()
-
-
-def _bytes(last_good: dict[str, SavedFile], path: str, otherwise: bytes | None) -> bytes | None:
-    return last_good[path].data if path in last_good else otherwise
 
 
 def _is_ours(data: bytes | None) -> bool:

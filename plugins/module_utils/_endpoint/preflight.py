@@ -34,12 +34,8 @@ CLOCK_TOLERANCE = timedelta(seconds=60)
 CLOCK_BEHIND = timedelta(minutes=4)
 CLOCK_AHEAD = timedelta(days=1)
 # Consequences of a wrong clock, which are not reported beside it.
-_OF_DATES = (
-    "certificate-not-yet-valid",
-    "certificate-expired",
-    "authority-not-valid",
-    "anchors-not-valid",
-    "anchors-all-invalid",
+_OF_DATES = frozenset(
+    "certificate-not-yet-valid certificate-expired authority-not-valid anchors-not-valid anchors-all-invalid".split()
 )
 # Files there are gone after a reboot, and dockerd would not start.
 _NOT_LASTING = ("/tmp/", "/var/tmp/", "/run/", "/var/run/", "/dev/", "/proc/", "/sys/")  # noqa: S108 - to refuse them
@@ -140,14 +136,9 @@ def check(facts: HostFacts, wanted: WantedEndpoint) -> tuple[Finding, ...]:
 
 def check_unit_files(model: UnitModel) -> list[Finding]:
     """Return an error for each drop-in of others that would override ours."""
-    return [
-        error(
-            "dropin-after-ours",
-            f"{path} sets ExecStart and is read after our drop-in, so ours would have no effect",
-            "Rename it so that it sorts before zz-docker-tls.conf.",
-        )
-        for path in model.late_overrides
-    ]
+    text = "{} sets ExecStart and is read after our drop-in, so ours would have no effect"
+    hint = "Rename it so that it sorts before zz-docker-tls.conf."
+    return [error("dropin-after-ours", text.format(path), hint) for path in model.late_overrides]
 
 
 def _check_unit(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
@@ -174,13 +165,11 @@ def _check_flag_listeners(derivation: Derivation, wanted: WantedEndpoint) -> lis
 
 
 def _flag_conflict(text: str, name: str) -> Finding:
+    hint = "Remove it there, or set docker_daemon_existing_settings: adopt to have it replaced."
     if name == "live-restore":
         hint = "It is on already, so docker_daemon_live_restore: keep is right for this host; or remove the flag."
-    else:
-        hint = "Remove it there, or set docker_daemon_existing_settings: adopt to have it replaced."
-    return error(
-        "flag-conflict", f"dockerd is started with {text}, and does not start when daemon.json sets it too", hint
-    )
+    problem = f"dockerd is started with {text}, and does not start when daemon.json sets it too"
+    return error("flag-conflict", problem, hint)
 
 
 def _check_socket(facts: HostFacts, wanted: WantedEndpoint, derivation: Derivation) -> list[Finding]:
@@ -188,13 +177,10 @@ def _check_socket(facts: HostFacts, wanted: WantedEndpoint, derivation: Derivati
     needed = facts.unit is not None and "docker.socket" in facts.unit.requires
     activated = any(host.startswith("fd://") for host in derivation.hosts)
     if state != "loaded" and needed:
-        hint = (
-            "Run systemctl unmask docker.socket."
-            if state == "masked"
-            else "Reinstall Docker's package, which brings it."
-        )
         text = f"docker.service requires docker.socket, which is {state}; dockerd could not start again"
-        return [error("socket-masked" if state == "masked" else "socket-missing", text, hint)]
+        if state == "masked":
+            return [error("socket-masked", text, "Run systemctl unmask docker.socket.")]
+        return [error("socket-missing", text, "Reinstall Docker's package, which brings it.")]
     if wanted.listener == "systemd" and (state != "loaded" or not activated):
         text = "the listener systemd needs a docker.socket and a docker.service that takes it (-H fd://), which this host does not have"
         return [error("socket-listener-unsupported", text, "Set docker_daemon_listener: dockerd.")]
@@ -251,14 +237,10 @@ def _misspelled(key: str, meant: str, facts: HostFacts, wanted: WantedEndpoint) 
 def _foreign(foreign: t.Sequence[daemon_json.ForeignSetting], path: str, existing_settings: str) -> Finding:
     listed = ", ".join(f"{item.key} = {json.dumps(item.found)}" for item in foreign)
     if existing_settings != "fail":
-        return warning(
-            "existing-settings-adopted", f"{path} had {listed}; these are replaced", "state absent brings them back."
-        )
-    return error(
-        "existing-settings",
-        f"{path} already sets where or how Docker listens: {listed}",
-        "Another tool has set that. Remove it, or set docker_daemon_existing_settings: adopt, which replaces it.",
-    )
+        text = f"{path} had {listed}; these are replaced"
+        return warning("existing-settings-adopted", text, "state absent brings them back.")
+    hint = "Another tool has set that. Remove it, or set docker_daemon_existing_settings: adopt, which replaces it."
+    return error("existing-settings", f"{path} already sets where or how Docker listens: {listed}", hint)
 
 
 def _check_own_conflicts(values: t.Mapping[str, t.Any], facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
@@ -270,9 +252,8 @@ def _check_own_conflicts(values: t.Mapping[str, t.Any], facts: HostFacts, wanted
         key = _LIST_KEYS.get(use.name, use.name)
         if key in values and key not in wanted.settings and not use.stripped:
             text = f"{facts.config_path} sets {key!r} and dockerd is started with {use.text()}; with both it does not start"
-            found.append(
-                error("existing-conflict", text, "Remove one of the two: dockerd would not survive its next restart.")
-            )
+            hint = "Remove one of the two: dockerd would not survive its next restart."
+            found.append(error("existing-conflict", text, hint))
     return found
 
 
@@ -281,9 +262,8 @@ def _check_ports(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     for item in wanted.listen.addresses:
         for address, port, process in facts.listeners:
             if port == item.port and _same_place(item, address):
-                text = (
-                    f"port {port} is taken on {address} by {process or 'another process'}, so dockerd could not listen"
-                )
+                holder = process or "another process"
+                text = f"port {port} is taken on {address} by {holder}, so dockerd could not listen"
                 found.append(error("port-taken", text, f"End it, or take another port than that of {item.endpoint()}."))
     return found
 
@@ -310,19 +290,15 @@ def _check_engine(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
         found.append(error("engine-too-old", text, "Upgrade Docker first."))
     if facts.swarm_active and (wanted.settings.get("live-restore") or wanted.live_restore == "require"):
         hint = f"Set docker_daemon_live_restore: keep. {keep_containers_hint(in_swarm=True)}"
-        found.append(
-            error(
-                "live-restore-swarm", "live-restore is not available in swarm mode, and this host is in a swarm", hint
-            )
-        )
+        text = "live-restore is not available in swarm mode, and this host is in a swarm"
+        found.append(error("live-restore-swarm", text, hint))
     return found + _check_containers(facts, wanted)
 
 
 def _check_containers(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:
     flagged = facts.derivation is not None and any(use.name == "live-restore" for use in facts.derivation.flags)
-    kept = (
-        facts.live_restore_active or flagged or (bool(wanted.settings.get("live-restore")) and not facts.swarm_active)
-    )
+    switched_on = wanted.settings.get("live-restore") and not facts.swarm_active
+    kept = facts.live_restore_active or flagged or switched_on
     count = facts.containers_running or 0
     if wanted.restart_needed and not flagged and facts.containers_running is None and facts.running_arguments:
         return [_containers_unknown(wanted)]
@@ -330,25 +306,17 @@ def _check_containers(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]
         return []
     text = f"the restart of dockerd stops {count} running container{'s' if count != 1 else ''}"
     if wanted.live_restore == "require":
-        return [
-            error(
-                "containers-would-stop",
-                text,
-                "Stop them first, or drain the node; docker_daemon_live_restore is require.",
-            )
-        ]
+        hint = "Stop them first, or drain the node; docker_daemon_live_restore is require."
+        return [error("containers-would-stop", text, hint)]
     return [warning("containers-will-stop", text, keep_containers_hint(in_swarm=facts.swarm_active))]
 
 
 def _containers_unknown(wanted: WantedEndpoint) -> Finding:
     text = "dockerd has no local socket to ask it on, so live-restore cannot be switched on and the restart stops its containers"
+    hint = "Give it a local socket first (-H unix:///var/run/docker.sock)"
     if wanted.live_restore == "require":
-        return error(
-            "containers-would-stop", text, "Give it a local socket first (-H unix:///var/run/docker.sock), or use keep."
-        )
-    return warning(
-        "containers-unknown", text, "Give it a local socket first (-H unix:///var/run/docker.sock) to keep them."
-    )
+        return error("containers-would-stop", text, f"{hint}, or use keep.")
+    return warning("containers-unknown", text, f"{hint} to keep them.")
 
 
 def _check_clock(facts: HostFacts, wanted: WantedEndpoint) -> list[Finding]:

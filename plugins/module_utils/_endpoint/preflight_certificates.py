@@ -98,9 +98,8 @@ def _check_leaf(leaf: _Loaded, now: datetime, names: t.Sequence[str]) -> list[Fi
     findings = _check_dates(view, now)
     if view.is_authority:
         text = f"the server certificate ({view.subject}) is that of an authority"
-        findings.append(
-            error("certificate-is-authority", text, "Give the certificate that was signed for this server.")
-        )
+        hint = "Give the certificate that was signed for this server."
+        findings.append(error("certificate-is-authority", text, hint))
     usages = view.extended_key_usages
     if usages and not {"serverAuth", "anyExtendedKeyUsage"} & set(usages):
         text = f"the server certificate is not for servers (it has {', '.join(usages)}); every client would refuse it"
@@ -111,14 +110,13 @@ def _check_leaf(leaf: _Loaded, now: datetime, names: t.Sequence[str]) -> list[Fi
     if not view.names:
         text = "the server certificate has no subject alternative name, and current clients check no other name"
         findings.append(error("certificate-names-missing", text, "Issue it again with the host's names and addresses."))
-    else:
-        missing = [name for name in names if name not in view.names]
-        if missing:
-            text = (
-                f"the server certificate does not name {', '.join(missing)}, so clients cannot connect by that address"
-            )
-            hint = "Add it to the host's names (docker_server_cert_names or docker_server_cert_addresses) if clients use it."
-            findings.append(warning("certificate-names", text, hint))
+    missing = [name for name in names if name not in view.names] if view.names else []
+    if missing:
+        text = f"the server certificate does not name {', '.join(missing)}, so clients cannot connect by that address"
+        hint = (
+            "Add it to the host's names (docker_server_cert_names or docker_server_cert_addresses) if clients use it."
+        )
+        findings.append(warning("certificate-names", text, hint))
     return findings
 
 
@@ -128,17 +126,15 @@ def _check_dates(view: CertificateView, now: datetime) -> list[Finding]:
         text = f"the server certificate is valid only from {isoformat(view.not_before)} on"
         return [error("certificate-not-yet-valid", text, clock)]
     if now >= view.not_after:
-        return [
-            error("certificate-expired", f"the server certificate has expired at {isoformat(view.not_after)}", clock)
-        ]
+        text = f"the server certificate has expired at {isoformat(view.not_after)}"
+        return [error("certificate-expired", text, clock)]
     return []
 
 
 def _check_key(leaf: _Loaded, data: bytes) -> list[Finding]:
     if not data.strip():
-        return [
-            error("key-missing", "the server's key is missing", "Run docker_server_cert, which makes one on the host.")
-        ]
+        hint = "Run docker_server_cert, which makes one on the host."
+        return [error("key-missing", "the server's key is missing", hint)]
     try:
         public_key = keys.load_private_key(data, what="the server's key").public_key()
     except TlsError as problem:
@@ -148,9 +144,8 @@ def _check_key(leaf: _Loaded, data: bytes) -> list[Finding]:
     text = (
         f"the server's key does not belong to the server certificate ({leaf.view.subject}, serial {leaf.view.serial})"
     )
-    return [
-        error("key-mismatch", text, "Restore the key that belongs to it, or let docker_server_cert issue a new pair.")
-    ]
+    hint = "Restore the key that belongs to it, or let docker_server_cert issue a new pair."
+    return [error("key-mismatch", text, hint)]
 
 
 def _check_issuer(chain: t.Sequence[_Loaded], authorities: t.Sequence[_Loaded], now: datetime) -> list[Finding]:
@@ -160,11 +155,8 @@ def _check_issuer(chain: t.Sequence[_Loaded], authorities: t.Sequence[_Loaded], 
     if not leading:
         have = ", ".join(item.view.subject for item in authorities)
         text = f"the server certificate was not issued by the server authority: its issuer is {leaf.view.issuer}, ca.pem has {have}"
-        return [
-            error(
-                "certificate-foreign-authority", text, "Let docker_server_cert issue it, or install the right ca.pem."
-            )
-        ]
+        hint = "Let docker_server_cert issue it, or install the right ca.pem."
+        return [error("certificate-foreign-authority", text, hint)]
     usable = [item for item in leading if item.view.not_before <= now < item.view.not_after]
     if not usable:
         view = leading[0].view
@@ -173,9 +165,8 @@ def _check_issuer(chain: t.Sequence[_Loaded], authorities: t.Sequence[_Loaded], 
     end = max(item.view.not_after for item in usable)
     if end < leaf.view.not_after:
         text = f"the server authority ends {isoformat(end)}, before the certificate ({isoformat(leaf.view.not_after)})"
-        return [
-            warning("authority-ends-first", text, "Clients refuse the certificate from then on; renew the authority.")
-        ]
+        hint = "Clients refuse the certificate from then on; renew the authority."
+        return [warning("authority-ends-first", text, hint)]
     return []
 
 
@@ -191,18 +182,16 @@ def _check_anchors(anchors: t.Sequence[_Loaded], now: datetime) -> list[Finding]
             findings.append(error("anchors-purpose", text, "dockerd would refuse all of its clients."))
         if not view.not_before <= now < view.not_after:
             text = f"client authority {view.subject} is valid from {isoformat(view.not_before)} to {isoformat(view.not_after)}"
-            findings.append(
-                warning("anchors-not-valid", text, f"Its clients are refused; the host's clock is at {isoformat(now)}.")
-            )
+            hint = f"Its clients are refused; the host's clock is at {isoformat(now)}."
+            findings.append(warning("anchors-not-valid", text, hint))
     if anchors and not any(item.view.not_before <= now < item.view.not_after for item in anchors):
         text = "no client authority is valid now, so dockerd would refuse every client"
         findings.append(error("anchors-all-invalid", text, f"The host's clock is at {isoformat(now)}."))
     size = sum(len(item.certificate.subject.public_bytes()) + 2 for item in anchors)
     if size > MAXIMUM_NAMES_BYTES:
         text = f"the names of the {len(anchors)} client authorities take {size} bytes, and TLS has room for {MAXIMUM_NAMES_BYTES}"
-        findings.append(
-            error("anchors-too-many", text, "Every connection would fail. Admit fewer groups on this host.")
-        )
+        hint = "Every connection would fail. Admit fewer groups on this host."
+        findings.append(error("anchors-too-many", text, hint))
     return findings
 
 
@@ -262,10 +251,8 @@ def _of_file(path: str, mounts: frozenset[str]) -> t.Iterator[Finding]:
     directory, missing = _existing_directory(os.path.dirname(path))
     real = os.path.join(os.path.realpath(directory), os.path.basename(path))
     if not missing and real in mounts:
-        yield _not_replaceable(
-            f"{path} is a mount of its own, so it cannot be replaced by another file",
-            f"Unmount it (umount {shlex.quote(path)}) and keep a plain file there, or mount its whole directory instead.",
-        )
+        hint = f"Unmount it (umount {shlex.quote(path)}) and keep a plain file there, or mount its whole directory instead."
+        yield _not_replaceable(f"{path} is a mount of its own, so it cannot be replaced by another file", hint)
     elif not missing and os.path.lexists(real) and not os.path.islink(real):
         yield from _of_attributes(path, real)
     yield from _of_directory(directory, mounts)
@@ -279,21 +266,18 @@ def _of_directory(directory: str, mounts: frozenset[str]) -> t.Iterator[Finding]
     status = os.statvfs(directory)
     if status.f_flag & os.ST_RDONLY:
         mount = _mount_of(os.path.realpath(directory), mounts)
-        yield error(
-            "file-system-read-only",
-            f"the file system at {mount} is mounted read-only, so nothing in it can be changed",
+        text = f"the file system at {mount} is mounted read-only, so nothing in it can be changed"
+        hint = (
             f"Remount it (mount -o remount,rw {shlex.quote(mount)}). Where the system image is read-only by design, its own tools have to "
-            f"make {directory} writable, or the variable for it has to name another directory.",
+            f"make {directory} writable, or the variable for it has to name another directory."
         )
+        yield error("file-system-read-only", text, hint)
         return
     blocked = list(_of_attributes(directory, os.path.realpath(directory)))
     if not blocked and not os.access(directory, os.W_OK | os.X_OK):
-        blocked = [
-            _not_replaceable(
-                f"{directory} cannot be written, not even by this user ({os.geteuid()})",
-                "Check its owner and mode and who mounts it: a network file system may refuse root (root_squash).",
-            )
-        ]
+        text = f"{directory} cannot be written, not even by this user ({os.geteuid()})"
+        hint = "Check its owner and mode and who mounts it: a network file system may refuse root (root_squash)."
+        blocked = [_not_replaceable(text, hint)]
     yield from blocked
     if status.f_blocks and status.f_bfree * status.f_frsize < NEEDED_BYTES:
         yield _full(directory, f"{status.f_bfree * status.f_frsize} bytes", mounts)
@@ -305,19 +289,14 @@ def _of_attributes(shown: str, path: str) -> t.Iterator[Finding]:
     flags = _attributes(path)
     for flag, word, option in ((_IMMUTABLE, "immutable", "i"), (_APPEND_ONLY, "append-only", "a")):
         if flags & flag:
-            yield _not_replaceable(
-                f"{shown} is {word} (lsattr shows {option!r}), so nothing can take its place",
-                f"Find out why it is set, then run chattr -{option} {shown}.",
-            )
+            text = f"{shown} is {word} (lsattr shows {option!r}), so nothing can take its place"
+            yield _not_replaceable(text, f"Find out why it is set, then run chattr -{option} {shown}.")
 
 
 def _full(directory: str, left: str, mounts: frozenset[str]) -> Finding:
     mount = _mount_of(os.path.realpath(directory), mounts)
-    return error(
-        "file-system-full",
-        f"the file system at {mount} is full: it has {left} left",
-        "Free some space (df and df -i show how much there is) and run again.",
-    )
+    hint = "Free some space (df and df -i show how much there is) and run again."
+    return error("file-system-full", f"the file system at {mount} is full: it has {left} left", hint)
 
 
 def _not_replaceable(message: str, hint: str) -> Finding:

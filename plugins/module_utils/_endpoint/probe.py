@@ -178,9 +178,8 @@ def check_taken_over(target: Target, client: Client, ca: str) -> Check:
     try:
         answer = ask(target, client_context(client, ca), _session())
     except (ssl.SSLError, OSError) as error:
-        return Check(
-            "upgraded-connection", False, f"the client's certificate, key or ca cannot be used: {_reason(error)}"
-        )
+        detail = f"the client's certificate, key or ca cannot be used: {_reason(error)}"
+        return Check("upgraded-connection", False, detail)
     passed = answer.status == 101 or (answer.docker and answer.status in (403, 404))
     return Check("upgraded-connection", passed, f"POST /session: {answer.detail}")
 
@@ -228,10 +227,8 @@ def check_greeting(
         detail = f"serves {served}" if same else f"serves {served}, expected {fingerprint}"
         checks.append(Check("served-certificate", same, detail))
     if not greeting.asks_for_certificate:
-        return [
-            *checks,
-            Check("client-authorities", False, "the server asks for no client certificate: OPEN TO ANYBODY"),
-        ]
+        detail = "the server asks for no client certificate: OPEN TO ANYBODY"
+        return [*checks, Check("client-authorities", False, detail)]
     if not greeting.authority_names:
         detail = "the server names no client authority: it trusts the operating system's certificate store"
         return [*checks, Check("client-authorities", False, detail)]

@@ -189,11 +189,10 @@ def _warnings(source: Report) -> list[str]:
     if count:
         named = f": {', '.join(source.stopped)}" if source.stopped else ""
         verb = "stopped" if source.done else "would stop"
+        engine = source.found.engine
+        advice = docker_findings.keep_containers_hint(in_swarm=bool(engine and engine.swarm_active))
         found.append(
-            f"the restart of dockerd {verb} {count} running container{'' if count == 1 else 's'}{named}. "
-            + docker_findings.keep_containers_hint(
-                in_swarm=bool(source.found.engine and source.found.engine.swarm_active)
-            )
+            f"the restart of dockerd {verb} {count} running container{'' if count == 1 else 's'}{named}. {advice}"
         )
     return found
 
@@ -209,7 +208,7 @@ def _endpoint(source: Report) -> dict[str, t.Any]:
         "config_path": found.config_path,
         "directory": found.directory,
         "certificate": _view(files.get(certificate_store.CERTIFICATE)),
-        "access": _subjects(files.get(certificate_store.CLIENT_CA)),
+        "access": list(reader.subjects(files.get(certificate_store.CLIENT_CA, b""))),
         "engine_version": engine.version if engine else "",
         "containers_running": engine.containers_running if engine else 0,
         "live_restore": engine.live_restore if engine else False,
@@ -235,21 +234,10 @@ def _revocation_lists(source: Report) -> list[dict[str, t.Any]]:
 
 
 def _view(data: bytes | None) -> dict[str, t.Any] | None:
-    if not data:
-        return None
     try:
-        return reader.view_certificate(reader.load_certificate(data, "the certificate")).to_dict()
+        return reader.view_certificate(reader.load_certificate(data or b"", "the certificate")).to_dict()
     except TlsError:
         return None
-
-
-def _subjects(data: bytes | None) -> list[str]:
-    if not data:
-        return []
-    try:
-        return [reader.name_text(item.subject) for item in reader.load_certificates(data, "the client authorities")]
-    except TlsError:
-        return []
 
 
 def _plan(source: Report, changed: bool) -> list[str]:
@@ -282,14 +270,7 @@ def _files_after(source: Report) -> dict[str, bytes]:
 
 def _diff(source: Report, plan: t.Sequence[str]) -> list[dict[str, str]]:
     """Return the plan as it is read, then before and after of every text file that changes; never a key."""
-    found = source.found
-    before = {
-        found.config_path: found.config_data,
-        found.dropin_path: found.dropin,
-        found.socket_dropin_path: found.socket_dropin,
-        found.endpoint_socket_path: found.endpoint_socket,
-        **found.proxy.contents,
-    }
+    before = source.found.contents
     files = [_part(change.path, before.get(change.path), change.after) for change in source.plan.files]
     return [*({"prepared": f"{line}\n"} for line in plan), *files]
 

@@ -33,9 +33,8 @@ def commit(journal: Journal, state: StateDirectory) -> None:
     for saved in journal.files:
         atomic_swap.discard(saved.path)
     if journal.released:
-        restore_directory(
-            journal.directory, journal.adopted, journal.directory_mode, all_of_it=journal.action == "absent"
-        )
+        absent = journal.action == "absent"
+        restore_directory(journal.directory, journal.adopted, journal.directory_mode, all_of_it=absent)
         for directory in journal.former:
             certificate_store.release(directory, certificate_store.adopted_revision(directory) or "")
     elif journal.certificates is not None:

@@ -47,10 +47,7 @@ def write_guard(state: StateDirectory) -> None:
 
 def guard_text(state: StateDirectory) -> str:
     """Return the program, made of the sources that are running now."""
-    wait = _WAIT % {
-        "lock": os.path.basename(state.lock_path),
-        "journal": os.path.basename(state.journal_path),
-    }
+    wait = _WAIT % {"lock": os.path.basename(state.lock_path), "journal": os.path.basename(state.journal_path)}
     sources = closure("_endpoint.rollback_guard", _source)
     if "_endpoint.rollback" not in sources:
         raise TlsError(

@@ -130,6 +130,17 @@ class HostState:
         return parse_daemon_json(self.config_data, self.config_path).values
 
     @property
+    def contents(self) -> dict[str, bytes | None]:
+        """Path -> bytes (None: no file) of all files that a change swaps, but for those of the certificates."""
+        return {
+            self.config_path: self.config_data,
+            self.dropin_path: self.dropin,
+            self.socket_dropin_path: self.socket_dropin,
+            self.endpoint_socket_path: self.endpoint_socket,
+            **self.proxy.contents,
+        }
+
+    @property
     def socket_usable(self) -> bool:
         """Whether ``fd://`` can work: docker.socket is there and not masked."""
         return self.services.socket.load_state == "loaded"

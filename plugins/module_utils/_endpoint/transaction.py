@@ -169,9 +169,8 @@ class _Work:
             return Done(True, warnings=(_DOWN.format(self.down),))
         if plan.proxy and plan.proxy != STOP:
             machine.change_proxy(plan.proxy)
-        checks = verify_local.verify(
-            machine, plan.expected, verify_local.own_client(self.found.directory, self.options)
-        )
+        own = verify_local.own_client(self.found.directory, self.options)
+        checks = verify_local.verify(machine, plan.expected, own)
         verify_local.require(checks)
         self._settle_live_restore()
         return Done(plan.restart, tuple(check.to_dict() for check in checks))
@@ -193,14 +192,7 @@ class _Work:
         record = self.plan.record
         if record is None or record.rolled_back:
             return record
-        paths = (
-            self.found.config_path,
-            self.found.dropin_path,
-            self.found.socket_dropin_path,
-            self.found.endpoint_socket_path,
-            *self.found.proxy.files.paths,
-        )
-        last_good = tuple(self.saved.get(path) or atomic_swap.save(path, None) for path in paths)
+        last_good = tuple(self.saved.get(path) or atomic_swap.save(path, None) for path in self.found.contents)
         old = self.found.record
         if old is not None and old.written_config is not None and old.config_path in ("", record.config_path):
             former = old.former
@@ -210,24 +202,22 @@ class _Work:
             mode = old.directory_mode if same else self.found.certificates.directory_mode
         else:
             mode, former = self.found.certificates.directory_mode, ()
-        last_good_revision = self.found.certificates.revision
         return replace(
             record,
             last_good=last_good,
-            last_good_revision=last_good_revision,
+            last_good_revision=self.found.certificates.revision,
             directory=self.found.directory,
             directory_mode=mode,
             former=former,
         )
 
     def _prepare_certificates(self) -> str | None:
-        if self.plan.revision is not None:
-            if self.plan.released:
-                return certificate_store.prepare_return(self.found.directory, self.plan.revision)
-            return self.plan.revision
-        if not self.plan.certificates:
-            return None
-        return certificate_store.prepare(self.found.directory, self.plan.certificates)
+        directory, revision = self.found.directory, self.plan.revision
+        if revision is not None and self.plan.released:  # ours stay where that has none: dockerd can start with either
+            return certificate_store.prepare(directory, certificate_store.read_revision(directory, revision))
+        if revision is not None or not self.plan.certificates:
+            return revision
+        return certificate_store.prepare(directory, self.plan.certificates)
 
     def _staged(self, change: Change) -> bytes | None:
         """Return the files to install: daemon.json gets its final form only after the restart, where live-restore goes off."""
@@ -243,11 +233,7 @@ class _Work:
             return
         values = daemon_json.parse_daemon_json(data, self.found.config_path).values
         staged = {}
-        for key, name in (
-            ("tlscacert", certificate_store.CLIENT_CA),
-            ("tlscert", certificate_store.CERTIFICATE),
-            ("tlskey", certificate_store.KEY),
-        ):
+        for key, name in certificate_store.NAME_OF_SETTING.items():
             if revision is not None and str(values.get(key, "")).startswith(self.found.directory.rstrip("/") + "/"):
                 staged[key] = os.path.join(self.found.directory, revision, name)
         verify_local.validate(self.machine, self.found, daemon_json.merge(data, staged).encode("utf-8"))
@@ -310,10 +296,8 @@ class _Work:
     def _reload(self) -> None:
         if not self.plan.reload:
             return
-        wanted = (
-            daemon_json.parse_daemon_json(self.config.after if self.config else None, "").values.get("live-restore")
-            is True
-        )
+        values = daemon_json.parse_daemon_json(self.config.after if self.config else None, "").values
+        wanted = values.get("live-restore") is True
         if not atomic_swap.set_live_restore(self.machine, self.found.services.service.main_pid, wanted):
             raise TlsError(
                 "dockerd did not take over live-restore from daemon.json",

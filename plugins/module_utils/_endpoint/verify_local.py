@@ -20,18 +20,10 @@ from .._docker.listeners import PLAIN_PORT
 from .._docker.our_units import STRANGER
 from .._errors import TlsError
 from .._proxy.service import STOP, addresses_text
-from . import certificate_store
+from . import certificate_store, probe
 from .machine import Machine
 from .plan import Expected, Options, Plan
-from .probe import (
-    Check,
-    Client,
-    Target,
-    check_no_certificate,
-    check_plain_http,
-    check_refused,
-    check_served,
-)
+from .probe import Check, Client, Target
 from .state import HostState, connectable
 
 _TIMEOUT = 10.0
@@ -48,12 +40,12 @@ def verify(
     for address, port in expected.addresses:
         target = Target(address, port, server_name, _TIMEOUT)
         found = [
-            *check_served(target, expected.fingerprint, expected.authority_names),
-            check_no_certificate(target),
-            check_plain_http(target),
+            *probe.check_served(target, expected.fingerprint, expected.authority_names),
+            probe.check_no_certificate(target),
+            probe.check_plain_http(target),
         ]
         if server is not None:
-            found.append(check_refused(target, "server-certificate-as-client", server))
+            found.append(probe.check_refused(target, "server-certificate-as-client", server))
         checks += [Check(item.check, item.passed, f"{target.text}: {item.detail}") for item in found]
     if expected.filtered:
         checks += check_sources(machine, expected)

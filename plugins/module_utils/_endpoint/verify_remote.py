@@ -12,20 +12,8 @@ from datetime import datetime, timedelta
 
 from .._docker.tls_greeting import HandshakeError, ServerGreeting, read_greeting
 from .._pki.der_name import name_text
-from .probe import (
-    NO_ANSWER,
-    Check,
-    Client,
-    Target,
-    check_good_client,
-    check_greeting,
-    check_limited,
-    check_no_certificate,
-    check_plain_http,
-    check_port_closed,
-    check_refused,
-    check_taken_over,
-)
+from . import probe
+from .probe import Check, Client, Target
 
 
 @dataclass(frozen=True)
@@ -61,56 +49,49 @@ def verify(wanted: Verification, now: datetime) -> dict[str, t.Any]:
     greeting, problem = _greeting(target)
     if isinstance(problem, socket.timeout):  # TimeoutError from Python 3.10 on
         return _unreachable(wanted, now)
-    checks = (
-        [check_good_client(target, wanted.client, wanted.ca, wanted.engine_version)]
-        if wanted.client.certificate
-        else []
-    )
-    checks += [
-        replace(check_good_client(target, one.client, wanted.ca, wanted.engine_version), check=one.name)
-        for one in wanted.admitted
+    own = (ProbeClient("good-client", wanted.client),) if wanted.client.certificate else ()
+    checks = [
+        replace(probe.check_good_client(target, one.client, wanted.ca, wanted.engine_version), check=one.name)
+        for one in (*own, *wanted.admitted)
     ]
-    checks += [check_limited(target, one.name, one.client, wanted.ca) for one in wanted.limited]
-    if wanted.upgraded and wanted.client.certificate:
-        checks.append(check_taken_over(target, wanted.client, wanted.ca))
+    checks += [probe.check_limited(target, one.name, one.client, wanted.ca) for one in wanted.limited]
+    if wanted.upgraded and own:
+        checks.append(probe.check_taken_over(target, wanted.client, wanted.ca))
     if greeting is None:
         checks.append(Check("served-certificate", False, f"no TLS server at {target.text}: {problem}"))
     else:
-        checks += check_greeting(greeting, wanted.fingerprint, names)
-    checks.append(check_no_certificate(target))
-    checks += [check_refused(target, one.name, one.client) for one in _refused(wanted, now)]
-    checks.append(check_plain_http(target))
-    checks += [check_port_closed(replace(target, port=port)) for port in wanted.closed_ports if port != target.port]
-    good = checks[0] if wanted.client.certificate else None
-    return {
-        "passed": all(check.passed for check in checks),
-        "checks": [check.to_dict() for check in checks],
-        "endpoint": target.text,
-        "engine_version": good.detail.partition(", engine ")[2] if good is not None and good.passed else "",
-        "certificate_fingerprint": greeting.fingerprint_sha256 if greeting else "",
-        "client_authorities": [name_text(name) for name in greeting.authority_names] if greeting else [],
-        **_message(target, checks, str(problem or "")),
-    }
+        checks += probe.check_greeting(greeting, wanted.fingerprint, names)
+    checks.append(probe.check_no_certificate(target))
+    checks += [probe.check_refused(target, one.name, one.client) for one in _refused(wanted, now)]
+    checks.append(probe.check_plain_http(target))
+    ports = [port for port in wanted.closed_ports if port != target.port]
+    checks += [probe.check_port_closed(replace(target, port=port)) for port in ports]
+    engine = checks[0].detail.partition(", engine ")[2] if own and checks[0].passed else ""
+    return _result(target, checks, str(problem or ""), greeting, engine)
 
 
 def _unreachable(wanted: Verification, now: datetime) -> dict[str, t.Any]:
     """Return the result where nothing answers in time: each further check would wait as long, and show the same."""
     target = wanted.target
-    expected = [
-        *(["good-client"] if wanted.client.certificate else []),
-        *(one.name for one in (*wanted.admitted, *wanted.limited)),
-    ]
-    names = [*expected, "no-certificate", *(one.name for one in _refused(wanted, now)), "plain-http"]
-    checks = [Check("served-certificate", False, f"no TLS server at {target.text}: {NO_ANSWER}")]
+    names = ["good-client"] if wanted.client.certificate else []
+    names += [one.name for one in (*wanted.admitted, *wanted.limited)]
+    names += ["no-certificate", *(one.name for one in _refused(wanted, now)), "plain-http"]
+    checks = [Check("served-certificate", False, f"no TLS server at {target.text}: {probe.NO_ANSWER}")]
     checks += [Check(name, False, "not tried, because nothing answers") for name in names]
+    return _result(target, checks, probe.NO_ANSWER)
+
+
+def _result(
+    target: Target, checks: t.Sequence[Check], problem: str, greeting: ServerGreeting | None = None, engine: str = ""
+) -> dict[str, t.Any]:
     return {
-        "passed": False,
+        "passed": all(check.passed for check in checks),
         "checks": [check.to_dict() for check in checks],
         "endpoint": target.text,
-        "engine_version": "",
-        "certificate_fingerprint": "",
-        "client_authorities": [],
-        **_message(target, checks, NO_ANSWER),
+        "engine_version": engine,
+        "certificate_fingerprint": greeting.fingerprint_sha256 if greeting else "",
+        "client_authorities": [name_text(name) for name in greeting.authority_names] if greeting else [],
+        **_message(target, checks, problem),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint import plan
-from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.plan_present import wanted_settings
+from ansible_collections.portcullis.docker_tls.plugins.module_utils._endpoint.desired_files import wanted_settings
 
 TCP = "tcp://10.0.0.5:2376"
 
