@@ -161,10 +161,6 @@ def _is_named(name: str, host: str, variables: Mapping, listen: t.Iterable[str])
     """Return whether a certificate for ``host`` has ``name``: its own names, declared names, and its inventory name with a domain."""
     declared = [host, connected_address(host, variables), variables.get("docker_daemon_address")]
     declared += [*as_list(variables.get("docker_server_cert_names")), variables.get("docker_server_cert_common_name")]
-    declared += [
-        *as_list(variables.get("docker_server_cert_addresses")),
-        *listen_addresses(list(listen)),
-        *LOCAL_NAMES,
-    ]
+    declared += [*as_list(variables.get("docker_server_cert_addresses")), *listen_addresses(list(listen)), *LOCAL_NAMES]
     own = {ascii_name(str(each)) for each in declared if each}
     return ascii_name(name) in own or ("." not in host and ascii_name(name).startswith(f"{ascii_name(host)}."))

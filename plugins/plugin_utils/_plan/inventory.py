@@ -49,11 +49,7 @@ def _is_texts(value: t.Any) -> bool:
 
 
 def server_signing_requests(
-    hosts: t.Iterable[str],
-    hostvars: Mapping,
-    validity: str,
-    foreign_authority: str = "fail",
-    predicting: bool = False,
+    hosts: t.Iterable[str], hostvars: Mapping, validity: str, foreign_authority: str = "fail", predicting: bool = False
 ) -> list[dict[str, t.Any]]:
     """Return what M(signed_certificates) is to sign for ``hosts``: one server certificate at most for each.
 

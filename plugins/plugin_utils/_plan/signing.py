@@ -214,12 +214,7 @@ def _known(request: Options, issuers: t.Sequence[Options]) -> Options:
 
 
 def _external(
-    bound: Bound,
-    role: str,
-    fleet: Fleet,
-    requests: t.Sequence[Options],
-    issuers: t.Sequence[Options],
-    names: Options,
+    bound: Bound, role: str, fleet: Fleet, requests: t.Sequence[Options], issuers: t.Sequence[Options], names: Options
 ) -> Options:
     """Return the options of M(issued_certificates). What only a CA of ours can do is left out of the requests."""
     ours = ("replaces", "generation", "expired")
@@ -232,10 +227,7 @@ def _external(
         ],
         "issuers": [one for one in issuer_settings.asked(issuers) if one["authority"] in wanted],
         TASKS: {one["authority"]: str(one["tasks"]) for one in issuers if one.get("issuer") == "tasks"},
-        LEDGER: {
-            "path": options.ca_path(bound, role, fleet),
-            "lock_timeout": bound[options.ROLES[role].lock_timeout],
-        },
+        LEDGER: {"path": options.ca_path(bound, role, fleet), "lock_timeout": bound[options.ROLES[role].lock_timeout]},
         **names,
     }
 

@@ -147,11 +147,7 @@ ANSWERS: t.Mapping[str, Fields] = {
         {"revoked": Items(_HELD), "revoked_certificates": Items(_LISTED)},
     ),
     "authority_backup": Fields(
-        {
-            "archive": Fields(
-                {**_texts("path", "sha256"), "files": _NUMBER, "authorities": _TEXTS, "ledger": LEDGER_END},
-            )
-        }
+        {"archive": Fields({**_texts("path", "sha256"), "files": _NUMBER, "authorities": _TEXTS, "ledger": LEDGER_END})}
     ),
     "authority_generation": Fields({"authorities": AUTHORITIES}),
     "authority_info": Fields({**_AUTHORITIES_SAY, "ledger": LEDGER_END, "compared": _FLAG, "revoked": Items(_HELD)}),
@@ -194,12 +190,7 @@ ANSWERS: t.Mapping[str, Fields] = {
     "certificate_requests": Fields({"requests": REQUESTS}),
     "endpoint": Fields(
         {"endpoint": _ENDPOINT, "verification": _CHECKS, "restarted": _FLAG},
-        {
-            "restart_needed": _FLAG,
-            "containers_stopped": _NUMBER,
-            "unconfirmed": _FLAG,
-            "not_verified": _FLAG,
-        },
+        {"restart_needed": _FLAG, "containers_stopped": _NUMBER, "unconfirmed": _FLAG, "not_verified": _FLAG},
     ),
     "endpoint_info": Fields(
         {
@@ -239,8 +230,7 @@ ANSWERS: t.Mapping[str, Fields] = {
     "plain_relay": Fields({"listen": _TEXTS}),
     "portainer_environment": Fields({"environment": Fields({**_texts("name", "docker_host"), "id": Maybe(_NUMBER)})}),
     "recorded_certificates": Fields(
-        {"recorded": Items(_LEDGER_EVENT, most=1_000_000), "known": _NUMBER, "foreign": _TEXTS},
-        {"ledger": LEDGER_END},
+        {"recorded": Items(_LEDGER_EVENT, most=1_000_000), "known": _NUMBER, "foreign": _TEXTS}, {"ledger": LEDGER_END}
     ),
     "server_certificate": Fields({"directory": _TEXT, "certificate": Maybe(CERTIFICATE)}),
     "signed_certificates": Fields(
