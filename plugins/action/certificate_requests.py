@@ -21,7 +21,7 @@ class ActionModule(ModuleAction):
     def of_role(self, role: str, bound: Bound, fleet: Fleet) -> Result | None:
         """Return the requests of this host: of its server certificate, or of its client bundles."""
         del fleet
-        package = bound[options.ROLES[role].cryptography_package]
+        package = bound[f"{role}_cryptography_package"]
         if role == bundles.ROLE:
             return {"requests": bundles.requests(bound, bool(self._task.become)), "cryptography_package": package}
         if not bound.get("__docker_server_cert_wanted", True) or _is_prepared(bound):

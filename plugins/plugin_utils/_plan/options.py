@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ...module_utils._errors import TlsError
@@ -18,53 +17,14 @@ from . import access_lists, inventory, issuer_settings, locations
 Mapping = t.Mapping[str, t.Any]
 Options = dict[str, t.Any]
 
-
-@dataclass(frozen=True)
-class RoleVariables:
-    """The names of the variables of a role for the place of the CA and the access to it."""
-
-    ca_host: str
-    ca_path: str
-    ca_passphrase: str
-    cryptography_package: str
-    #: Register of the authorities that the role has read itself.
-    info: str
-    lock_timeout: str = ""
-
-
-ROLES = {
-    "docker_server_cert": RoleVariables(
-        "docker_server_cert_ca_host",
-        "docker_server_cert_ca_path",
-        "docker_server_cert_ca_passphrase",
-        "docker_server_cert_cryptography_package",
-        "__docker_server_cert_info",
-        lock_timeout="docker_server_cert_lock_timeout",
-    ),
-    "docker_daemon": RoleVariables(
-        "docker_daemon_ca_host",
-        "docker_daemon_ca_path",
-        "docker_daemon_ca_passphrase",
-        "docker_daemon_cryptography_package",
-        "__docker_daemon_info",
-    ),
-    "docker_client_cert": RoleVariables(
-        "docker_client_cert_ca_host",
-        "docker_client_cert_ca_path",
-        "docker_client_cert_ca_passphrase",
-        "docker_client_cert_cryptography_package",
-        "__docker_client_cert_info",
-        lock_timeout="docker_client_cert_lock_timeout",
-    ),
-}
 #: A selector of docker_server_cert_addresses: the addresses that docker_daemon_listen names.
 LISTEN = "listen"
 
 
 def authorities(bound: Bound, role: str) -> Mapping:
-    """Return the authorities that this run has read, by name. Raises Unresolved where it has read none."""
-    facts = bound.of_host(bound[ROLES[role].ca_host]).get("ansible_facts")
-    found = (facts or {}).get("docker_ca_authorities") or (bound.raw(ROLES[role].info) or {}).get("authorities")
+    """Return the authorities that this run has read, by name: the facts of ``<role>_ca_host``, else ``__<role>_info``. Raises Unresolved without any."""
+    facts = bound.of_host(bound[f"{role}_ca_host"]).get("ansible_facts")
+    found = (facts or {}).get("docker_ca_authorities") or (bound.raw(f"__{role}_info") or {}).get("authorities")
     if not found:
         raise _without_authorities(bound, role)
     return t.cast(Mapping, found)
@@ -88,10 +48,10 @@ class AuthoritiesUnread(Unresolved):
 
 
 def _without_authorities(bound: Bound, role: str) -> Unresolved:
-    host = str(bound[ROLES[role].ca_host])
+    host = str(bound[f"{role}_ca_host"])
     known = (
         bound.of_host(host).get("__docker_ca_checked"),
-        bound.raw(ROLES[role].info),
+        bound.raw(f"__{role}_info"),
         bound.raw("__docker_tls_authorities"),
     )
     if any(isinstance(one, t.Mapping) and "authorities" in one for one in known):
@@ -101,8 +61,8 @@ def _without_authorities(bound: Bound, role: str) -> Unresolved:
 
 def ledger(bound: Bound, role: str) -> Mapping:
     """Return the end of the CA's ledger, as far as this run has read it; otherwise {}."""
-    facts = bound.of_host(bound[ROLES[role].ca_host]).get("ansible_facts")
-    found = (facts or {}).get("docker_ca_ledger") or (bound.raw(ROLES[role].info) or {}).get("ledger")
+    facts = bound.of_host(bound[f"{role}_ca_host"]).get("ansible_facts")
+    found = (facts or {}).get("docker_ca_ledger") or (bound.raw(f"__{role}_info") or {}).get("ledger")
     return t.cast(Mapping, found or {})
 
 
@@ -111,13 +71,13 @@ def ca_path(bound: Bound, role: str, fleet: Fleet) -> str:
     if role == "docker_ca":
         host = locations.ca_host(bound.groups())
         return locations.ca_directory(host, bound.groups(), fleet)
-    return str(bound[ROLES[role].ca_path] or locations.ca_directory(bound[ROLES[role].ca_host], bound.groups(), fleet))
+    return str(bound[f"{role}_ca_path"] or locations.ca_directory(bound[f"{role}_ca_host"], bound.groups(), fleet))
 
 
 def ca_passphrase(bound: Bound, role: str, fleet: Fleet) -> t.Any:
     """Return the CA's passphrase: ``<role>_ca_passphrase``, else docker_ca_passphrase of the CA host, else of this one."""
-    found = bound[ROLES[role].ca_passphrase]
-    host = bound[ROLES[role].ca_host]
+    found = bound[f"{role}_ca_passphrase"]
+    host = bound[f"{role}_ca_host"]
     if not found and host in fleet:
         found = fleet[host].get("docker_ca_passphrase")
     return found or bound.get("docker_ca_passphrase") or ""

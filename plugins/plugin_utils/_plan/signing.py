@@ -160,7 +160,7 @@ def batch(bound: Bound, role: str, fleet: Fleet) -> t.Optional[Options]:
         "installed": installed,
         **names,
         "partial": True,
-        "lock_timeout": bound[options.ROLES[role].lock_timeout],
+        "lock_timeout": bound[f"{role}_lock_timeout"],
     }
 
 
@@ -201,7 +201,7 @@ def acme(bound: Bound, fleet: Fleet) -> t.Optional[Options]:
         "key_path": f"{bound['docker_server_cert_path']}/server-key.pem",
         "common_name": mine["common_name"],
         "names": mine["names"],
-        "cryptography_package": bound[options.ROLES[SERVER].cryptography_package],
+        "cryptography_package": bound["docker_server_cert_cryptography_package"],
     }
 
 
@@ -227,7 +227,7 @@ def _external(
         ],
         "issuers": [one for one in issuer_settings.asked(issuers) if one["authority"] in wanted],
         TASKS: {one["authority"]: str(one["tasks"]) for one in issuers if one.get("issuer") == "tasks"},
-        LEDGER: {"path": options.ca_path(bound, role, fleet), "lock_timeout": bound[options.ROLES[role].lock_timeout]},
+        LEDGER: {"path": options.ca_path(bound, role, fleet), "lock_timeout": bound[f"{role}_lock_timeout"]},
         **names,
     }
 

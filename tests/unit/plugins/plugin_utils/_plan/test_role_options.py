@@ -187,7 +187,7 @@ def test_listen_stands_for_the_addresses_that_docker_listens_on(
 CA = {"docker_ca_path": "/srv/ca", "docker_ca_passphrase": "of the CA host"}
 
 
-@pytest.mark.parametrize("role", options.ROLES)
+@pytest.mark.parametrize("role", ["docker_server_cert", "docker_daemon", "docker_client_cert"])
 @pytest.mark.parametrize(
     ("given", "path", "passphrase"),
     [
