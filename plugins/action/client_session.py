@@ -11,6 +11,7 @@ from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._bundles.bundle_files import check_docker_host, environment_variables
 from ..module_utils._time import utc_now
 from ..plugin_utils._client_files import session
+from ..plugin_utils._remote.failures import require_cryptography
 from ..plugin_utils._remote.module_runner import Result
 from . import temporary_client
 
@@ -34,13 +35,14 @@ class ActionModule(temporary_client.ActionModule):
     """Make a temporary client and put it into files of this controller, or remove them."""
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return the session, or a failure like a module's."""
+        """Return the session. Raises TlsError, also where this Python has no usable cryptography."""
         validate: t.Any = self.validate_argument_spec
         required = [("state", "present", ["path", "name"])]
         unused, options = validate(_OPTIONS, required_if=required)
+        require_cryptography()
         if options["state"] == "absent":
-            return self.guarded(lambda: self._end(options["session"] or ""))
-        return self.guarded(lambda: self._begin(options, package, task_vars))
+            return self._end(options["session"] or "")
+        return self._begin(options, package, task_vars)
 
     def _begin(self, options: Result, package: t.Any, task_vars: Result) -> Result:
         if options["docker_host"]:

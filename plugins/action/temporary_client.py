@@ -9,14 +9,13 @@ from datetime import timedelta
 
 from ..module_utils._argument_specs import CA_OPTIONS, CRYPTOGRAPHY_OPTION
 from ..module_utils._errors import TlsError
-from ..module_utils._outcome import cryptography_problem
 from ..module_utils._time import parse_duration
 from ..plugin_utils._plan import issuer_settings, verification
 from ..plugin_utils._plan import options as plan_options
 from ..plugin_utils._remote import external_issuers, local
 from ..plugin_utils._remote.answers import unusable
 from ..plugin_utils._remote.external_issuers import IssuingAction
-from ..plugin_utils._remote.failures import rejection
+from ..plugin_utils._remote.failures import rejection, require_cryptography
 from ..plugin_utils._remote.module_runner import Result
 from ..plugin_utils._variables.binding import Bound
 from ..plugin_utils._variables.fleet_variables import Fleet
@@ -58,23 +57,11 @@ class ActionModule(IssuingAction):
         return verification.clients(bound, fleet)
 
     def run_module(self, arguments: Result, package: t.Any, task_vars: Result) -> Result:
-        """Return the client, or a failure like a module's."""
+        """Return the client. Raises TlsError, also where this Python has no usable cryptography."""
         validate: t.Any = self.validate_argument_spec
         unused, options = validate(_OPTIONS, mutually_exclusive=[["group", "groups"]])
-        return self.guarded(lambda: self._make_client(options, package, task_vars))
-
-    @staticmethod
-    def guarded(make: t.Callable[[], Result]) -> Result:
-        """Return what ``make`` returns, or a failure like a module's where it or this Python cannot."""
-        problem = cryptography_problem()
-        if problem is not None:
-            message = f"on the controller, {problem[0]}"
-            hint = "Install cryptography for the Python that runs Ansible."
-            return {"failed": True, "msg": message, "hint": hint, "code": problem[1]}
-        try:
-            return make()
-        except TlsError as error:
-            return {"failed": True, "msg": error.message, "hint": error.hint, "code": error.code}
+        require_cryptography()
+        return self._make_client(options, package, task_vars)
 
     def _make_client(self, options: Result, package: t.Any, task_vars: Result) -> Result:
         asked = options["groups"] if options["groups"] is not None else [options["group"]]

@@ -18,7 +18,6 @@ from ansible.errors import AnsibleError
 
 from ...module_utils import _time
 from ...module_utils._errors import TlsError
-from ...module_utils._outcome import cryptography_problem
 from .._variables.binding import validated
 from . import failures, local
 from .failures import TimeLimitExceeded
@@ -31,18 +30,14 @@ MAINS: t.Mapping[str, t.Callable[..., None]] = {RECORD: local.main_of("recorded_
 
 def issue(arguments: t.Mapping[str, t.Any], *, check_mode: bool, diff: bool) -> Result:
     """Return the result of M(issued_certificates)."""
-    problem = cryptography_problem()
-    if problem is not None:
-        hint = "Install cryptography for the Python that runs Ansible."
-        return {"failed": True, "msg": f"on the controller, {problem[0]}", "hint": hint, "code": problem[1]}
+    try:
+        failures.require_cryptography()
+    except TlsError as error:
+        return failures.of_error(error)
     done = local.execute(local.main_of("issued_certificates"), arguments, check_mode=check_mode, diff=diff)
     if done is None:
-        return {
-            "failed": True,
-            "msg": "the options of an issuer hold a value that is not plain data",
-            "hint": "Give texts, numbers, lists and dictionaries.",
-            "code": "option-invalid",
-        }
+        hint = "Give texts, numbers, lists and dictionaries."
+        return failures.failure("the options of an issuer hold a value that is not plain data", hint, "option-invalid")
     return done
 
 
@@ -173,10 +168,7 @@ def _lists(one: Mapping) -> str:
 
     if one["revocation_lists"] != openbao.ENGINE:
         return str(one["revocation_lists"])
-    problem = cryptography_problem()
-    if problem is not None:
-        hint = "Install cryptography for the Python that runs Ansible."
-        raise TlsError(f"on the controller, {problem[0]}", hint=hint, code=problem[1])
+    failures.require_cryptography()
     what = f"the issuer openbao of {one['authority']}"
     options, wrong = validated(openbao.OPTIONS, one.get("openbao") or {})
     if wrong:

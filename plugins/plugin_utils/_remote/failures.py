@@ -29,6 +29,7 @@ from dataclasses import dataclass
 
 from ...module_utils._argument_specs import ENDPOINT_OPTIONS
 from ...module_utils._errors import TlsError
+from ...module_utils._outcome import cryptography_problem
 
 Result = dict[str, t.Any]
 
@@ -42,6 +43,14 @@ def failure(message: str, hint: str, code: str = "") -> Result:
 def of_error(error: TlsError) -> Result:
     """Return the same for a TlsError."""
     return failure(error.message, error.hint, error.code)
+
+
+def require_cryptography() -> None:
+    """Raise TlsError where the Python that runs Ansible has no usable cryptography, which a step on the controller needs."""
+    problem = cryptography_problem()
+    if problem is not None:
+        hint = "Install cryptography for the Python that runs Ansible."
+        raise TlsError(f"on the controller, {problem[0]}", hint=hint, code=problem[1])
 
 
 def rejection(rejected: t.Mapping[str, t.Mapping[str, str]]) -> Result:
