@@ -21,16 +21,8 @@ from jinja2 import Environment, TemplateSyntaxError, meta
 
 from ...module_utils._fleet import advice
 from ...module_utils._host.file_owner import CONTROL_CHARACTER
+from .._variables.binding import is_trusted
 from .._variables.fleet_variables import has_template, is_computed, variable
-
-try:
-    from ansible.template import is_trusted_as_template  # ansible-core 2.19 and later
-except ImportError:  # ansible-core 2.18 marks the opposite
-
-    def is_trusted_as_template(value: object) -> bool:
-        """Return whether Ansible evaluates templates in ``value``."""
-        return not getattr(value, "__UNSAFE__", False)
-
 
 Mapping = t.Mapping[str, t.Any]
 
@@ -69,7 +61,7 @@ def secret_problems(written: Mapping, host: str) -> list[str]:
 
 def _is_mistaken(value: t.Any, known: t.Container[str]) -> bool:
     """Return whether ``value`` is a secret rather than a template: it is none that can be evaluated, or has a comment."""
-    if not isinstance(value, str) or not has_template(value) or not is_trusted_as_template(value):
+    if not isinstance(value, str) or not has_template(value) or not is_trusted(value):
         return False
     try:
         kinds = [kind for _line, kind, _text in _ENVIRONMENT.lex(value)]
