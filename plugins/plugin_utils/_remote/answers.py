@@ -23,6 +23,7 @@ from .answer_schema import (
     Text,
     printable,
 )
+from .failures import failure
 
 _TEXT, _FLAG, _NUMBER, _PEM = Text(), Flag(), Number(), Text(LONG)
 _TEXTS = Items(_TEXT)
@@ -276,13 +277,8 @@ UNUSABLE = "answer-unusable"
 
 def unusable(why: str) -> Result:
     """Return the failure of a host whose answer cannot be used."""
-    return {
-        "failed": True,
-        "changed": False,
-        "code": UNUSABLE,
-        "msg": f"The answer of this host cannot be used: {why}.",
-        "hint": "Check the host and its Python, or leave the host out with --limit.",
-    }
+    hint = "Check the host and its Python, or leave the host out with --limit."
+    return failure(f"The answer of this host cannot be used: {why}.", hint, UNUSABLE)
 
 
 def accept(module: str, answer: t.Any, unusable: t.Callable[[str], Result] = unusable) -> Result:

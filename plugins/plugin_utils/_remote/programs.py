@@ -14,6 +14,7 @@ import typing as t
 from ...module_utils._endpoint.journal import STATE_DIRECTORY, StateDirectory
 from . import program
 from .answers import UNUSABLE, accept_program
+from .failures import failure
 
 # The inspection is of the same code as the change, and ends before the transaction.
 INSPECTION = program.Program("_endpoint.host_state", without=("_endpoint.transaction",))
@@ -93,14 +94,12 @@ def change_answer(output: str, code: int) -> dict[str, t.Any]:
 
 
 def _unusable(why: str) -> dict[str, t.Any]:
-    return {
-        "failed": True,
-        "changed": False,
-        "code": UNUSABLE,
-        "msg": f"The change of Docker's endpoint has begun on this host, but {why}.",
-        "hint": "Run again: an unfinished change is then completed or rolled back, by the host's own guard process if the run was killed. "
+    return failure(
+        f"The change of Docker's endpoint has begun on this host, but {why}.",
+        "Run again: an unfinished change is then completed or rolled back, by the host's own guard process if the run was killed. "
         "If it happens again, please report it.",
-    }
+        UNUSABLE,
+    )
 
 
 def _problem(found: t.Mapping[str, t.Any] | None, code: int) -> str:
