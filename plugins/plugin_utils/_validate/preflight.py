@@ -43,23 +43,19 @@ def inventory_problems(
     too_old = surroundings.version_problem(RUNNING)
     if too_old:
         return [f"{too_old}. {surroundings.VERSION_HINT}"]
-    authorities = list(groups.get("docker_ca") or [])
-    misplaced = place_problems(groups)
-    if misplaced:
+    authorities, machines = list(groups.get("docker_ca") or []), groups.get("docker_clients") or []
+    if misplaced := place_problems(groups):
         return misplaced
     place = authorities[0] if authorities else "localhost"
     everywhere = hostvars[place]
-    lost = surroundings.awx_problems(as_written(hostvars, place), authorities)
-    if lost:
+    if lost := surroundings.awx_problems(as_written(hostvars, place), authorities):
         return lost
     known = everywhere.get("docker_ca_access_groups") or DEFAULT_GROUPS
-    misnamed = _group_problems(known)
-    if misnamed:
+    if misnamed := _group_problems(known):
         return misnamed
     # once: a fleet may have thousands
     written = {host: as_written(hostvars, host) for host in groups.get("docker_hosts") or []}
-    hidden = secret_problems(groups, hostvars, written)
-    if hidden:  # before anything evaluates them
+    if hidden := secret_problems(groups, hostvars, written):  # before anything evaluates them
         return hidden
     lists, unread = access_lists.client_lists(groups, hostvars, written)
     misshapen = [
@@ -72,12 +68,12 @@ def inventory_problems(
             for each in lists
             if each.variable == access_lists.CLIENTS
             for problem in _role_problems(
-                "docker_client_cert", each.hosts[0], {each.variable: each.clients}, (each.variable,)
+                "docker_client_cert", each.hosts[0], {each.variable: each.clients}, [each.variable]
             )
         ),
         *(
             problem
-            for host in groups.get("docker_clients") or []
+            for host in machines
             for problem in _role_problems("docker_client_cert", host, hostvars[host], ("docker_client_cert_users",))
         ),
     ]
@@ -87,20 +83,18 @@ def inventory_problems(
     found = [
         *unread,
         *(problem for each in lists for problem in _client_problems(each, known)),
-        *written_values.path_problems(
-            hostvars, _with_others(written, hostvars, [place, "localhost", *(groups.get("docker_clients") or [])])
-        ),
+        *written_values.path_problems(hostvars, _with_others(written, hostvars, [place, "localhost", *machines])),
         *access_lists.contradictions(groups, hostvars, lists),
         *issuer_settings.not_revocable(
             locations.variables_of(hostvars, "localhost").get(issuer_settings.CLIENT_VARIABLE),
             (one for each in lists for one in each.entries()),
         ),
         *site.serial_problems(serials),
-        *_simple_problems([place, "localhost", *written, *(groups.get("docker_clients") or [])], hostvars),
+        *_simple_problems([place, "localhost", *written, *machines], hostvars),
         *(problem for host in written for problem in _host_problems(host, hostvars, written[host], known)),
         *(
             problem
-            for host in groups.get("docker_clients") or []
+            for host in machines
             for problem in _machine_problems(host, hostvars, access_lists.clients_of(host, lists))
         ),
     ]
