@@ -121,13 +121,17 @@ def revoked_clients(clients: t.Iterable[Mapping]) -> list[dict[str, str]]:
 
 def revocations(groups: Groups, hostvars: Mapping) -> list[Mapping]:
     """Return the pending revocations, as the CA reported them in this run."""
-    checked = locations.variables_of(hostvars, locations.ca_host(groups)).get(CHECKED) or {}
-    return list(checked.get("revocations") or [])
+    return list(_checked(groups, hostvars).get("revocations") or [])
+
+
+def _checked(groups: Groups, hostvars: Mapping) -> Mapping:
+    """Return what the role docker_ca has registered on the CA host, {} where it did not run."""
+    return t.cast(Mapping, locations.variables_of(hostvars, locations.ca_host(groups)).get(CHECKED) or {})
 
 
 def listed(groups: Groups, hostvars: Mapping) -> list[dict[str, t.Any]]:
     """Return by access group the certificates that revocation lists alone refuse, as of this run: ``authority``, ``clients``, ``generations``."""
-    checked = locations.variables_of(hostvars, locations.ca_host(groups)).get(CHECKED) or {}
+    checked = _checked(groups, hostvars)
     leaving = {each for one in checked.get("revocations") or [] for each in one["generations"]}
     found: dict[str, dict[str, t.Any]] = {}
     for one in checked.get("revoked_certificates") or []:
@@ -183,9 +187,9 @@ def dropping(groups: Groups, hostvars: Mapping, pending: t.Sequence[Mapping]) ->
 
 def _answer(groups: Groups, hostvars: Mapping) -> Mapping:
     """Return the CA's answer in this run: from the role docker_ca, otherwise from another role that has read the authorities."""
-    checked = locations.variables_of(hostvars, locations.ca_host(groups)).get(CHECKED) or {}
+    checked = _checked(groups, hostvars)
     if "authorities" in checked:
-        return t.cast(Mapping, checked)
+        return checked
     for host in ["localhost", *(groups.get("docker_hosts") or [])]:
         found = (as_written(hostvars, host) if host in hostvars else {}).get(READ) or {}
         if "authorities" in found:
@@ -362,11 +366,6 @@ def generation_clients(
         if wanted == "refused" and identifier in living:
             continue
         prefix = ADMITTED if wanted == "admitted" else REFUSED
-        found.append(
-            {
-                "name": f"{prefix}{identifier}",
-                "certificate_content": client["certificate_content"],
-                "key_content": client["key_content"],
-            }
-        )
+        contents = {name: client[name] for name in ("certificate_content", "key_content")}
+        found.append({"name": f"{prefix}{identifier}", **contents})
     return found

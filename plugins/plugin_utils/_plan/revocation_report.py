@@ -153,15 +153,10 @@ def _member_rows(host: str, one: Mapping, variables: Mapping, machines: t.Contai
         certificate = (installed.get(bundle["id"]) or {}).get("certificate") or {}
         done = f"OU={one['issuing']}" in str(certificate.get("issuer", "")).split(",")
         detail = f"{bundle['client']} has a certificate of {one['issuing']}"
-        yield _row(
-            host,
-            f"member {bundle['id']}",
-            done,
-            detail
-            if done
-            else f"{bundle['client']} HAS NO CERTIFICATE of {one['issuing']} and is refused until it has: "
-            f"{_reason(result) or not_come_to}",
-        )
+        if not done:
+            why = _reason(result) or not_come_to
+            detail = f"{bundle['client']} HAS NO CERTIFICATE of {one['issuing']} and is refused until it has: {why}"
+        yield _row(host, f"member {bundle['id']}", done, detail)
 
 
 def _group(client: Mapping) -> str:
@@ -171,10 +166,8 @@ def _group(client: Mapping) -> str:
 def _why(variables: Mapping) -> str:
     if is_rolled_back(variables):
         return "docker_daemon_state is rolled_back, which gives the host its former authorities; run portcullis.docker_tls.site with present"
-    endpoint, verification = (
-        variables.get("docker_daemon_endpoint") or {},
-        variables.get("docker_daemon_verification") or {},
-    )
+    endpoint = variables.get("docker_daemon_endpoint") or {}
+    verification = variables.get("docker_daemon_verification") or {}
     failed = [check for check in verification.get("checks") or [] if not check["passed"]]
     if endpoint and not endpoint.get("failed") and not endpoint.get("unreachable") and failed:
         return "; ".join(f"{check['check']}: {check['detail']}" for check in failed)

@@ -21,6 +21,7 @@ from .locations import CONTROLLER
 from .locations import variables_of as _variables
 
 Mapping = t.Mapping[str, t.Any]
+Groups = t.Mapping[str, t.Sequence[str]]
 
 #: Where the playbooks register the answers of the hosts, and C(tasks/status_ca.yml) those of the CA host.
 FILES = "__docker_status_files"
@@ -51,7 +52,7 @@ def status(bound: Bound, variables: Fleet, settings: Mapping) -> dict[str, t.Any
     return found
 
 
-def files(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[dict[str, str]]:
+def files(host: str, groups: Groups, hostvars: Mapping) -> list[dict[str, str]]:
     """Return the ``files`` of M(certificate_files_info) for ``host``: a daemon's, and those of the bundles that it has."""
     wanted = []
     if host in (groups.get("docker_hosts") or []):
@@ -76,7 +77,7 @@ def _bundle_paths(directory: str) -> dict[str, str]:
     return {f"{kind}_path": f"{directory}/{name}.pem" for kind, name in names.items()}
 
 
-def files_to_record(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> list[dict[str, str]]:
+def files_to_record(host: str, groups: Groups, hostvars: Mapping) -> list[dict[str, str]]:
     """Return ``files``, and the bundles of revoked clients: the ledger needs their certificates before it can revoke them."""
     machines = groups.get("docker_clients") or []
     found = files(host, groups, hostvars)
@@ -96,7 +97,7 @@ def _client_path(variables: Mapping) -> str:
 
 def fleet(
     hosts: t.Sequence[str],
-    groups: t.Mapping[str, t.Sequence[str]],
+    groups: Groups,
     hostvars: Mapping,
     authorities: Mapping,
     ledger: Mapping,
@@ -121,7 +122,7 @@ def fleet(
     }
 
 
-def ca(groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping, result: Mapping) -> dict[str, t.Any]:
+def ca(groups: Groups, hostvars: Mapping, result: Mapping) -> dict[str, t.Any]:
     """Return what became of reading the authorities."""
     host = locations.ca_host(groups)
     place = {"host": host, "path": locations.ca_directory(host, groups, hostvars)}
@@ -143,7 +144,7 @@ def _host(host: str, hostvars: Mapping) -> dict[str, t.Any]:
     }
 
 
-def _clients(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping) -> t.Iterator[dict[str, t.Any]]:
+def _clients(host: str, groups: Groups, hostvars: Mapping) -> t.Iterator[dict[str, t.Any]]:
     variables = _variables(hostvars, host)
     by_name = {client["name"]: client for client in defined_clients(variables)}
     for bundle, directory, formers in _bundles(host, groups, hostvars):
@@ -167,9 +168,7 @@ def _clients(host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mappi
         }
 
 
-def _bundles(
-    host: str, groups: t.Mapping[str, t.Sequence[str]], hostvars: Mapping
-) -> t.Iterator[tuple[Mapping, str, list[str]]]:
+def _bundles(host: str, groups: Groups, hostvars: Mapping) -> t.Iterator[tuple[Mapping, str, list[str]]]:
     """Yield (bundle, directory, former directories) of the bundles on the controller or a client machine.
 
     The former ones are those that it had without controller_directory, docker_client_cert_path or the directory of a user.
