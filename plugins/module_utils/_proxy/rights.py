@@ -33,6 +33,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 _LITERAL = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*")
 _PLACEHOLDER = re.compile(r"\{[a-zA-Z][a-zA-Z0-9_]*\}")
+_NAME = re.compile(r"^(/(?:containers|exec)/)[^/]+(/.*)$")
 _VERSION = re.compile(r"v[0-9]+(\.[0-9]+)?")
 #: dockerd's names and identifiers: they begin with a letter, a digit or ``_``, so ``.`` and ``..`` are none of them.
 _SEGMENT = "[a-zA-Z0-9_][a-zA-Z0-9_.:@-]*"
@@ -41,6 +42,9 @@ _SEVERAL = f"{_SEGMENT}(/{_SEGMENT})*"
 VERSION_PREFIX = "(/v[0-9]+[.][0-9]+)?"
 #: Paths that have names with slashes: ``/images/registry.example.org/team/app/json``.
 _WITH_SLASHES = ("images", "distribution", "plugins")
+#: Where the second segment is a name. Elsewhere a placeholder would stand for words of the API, as in ``/swarm/unlockkey``.
+_OTHERS = "containers exec networks volumes services tasks nodes secrets configs".split()
+_NAMED = (*_WITH_SLASHES, *_OTHERS)
 _MAXIMUM_PATH = 200
 
 #: Paths that only the unfiltered connection can carry (see ``config``): it has no rights but all.
@@ -72,8 +76,8 @@ class Rule:
 
     @property
     def shape(self) -> str:
-        """The path with every placeholder as ``{}``, so that ``{id}`` and ``{name}`` are the same."""
-        return _PLACEHOLDER.sub("{}", self.path)
+        """The path with ``{}`` for the name in it, whether that is a placeholder or the name of one container."""
+        return _NAME.sub(r"\1{}\2", self.path)
 
     @property
     def takes_connection_over(self) -> bool:
@@ -146,13 +150,34 @@ def _problems(path: str, methods: t.Sequence[str]) -> t.Iterator[tuple[str, str]
             yield _problem_of_segment(segment)
     if first.startswith("{"):
         yield "is too wide: it begins with a placeholder", _EXAMPLE
-    # A name with slashes at the end matches everything below: GET /images/{name} is also /images/x/get, which is every file.
-    if first in _WITH_SLASHES and segments[-1].startswith("{") and set(methods) != {"DELETE"}:
-        problem = f"is too wide: names of {first} contain slashes, so it matches every path below /{first}/"
-        yield problem, f"Write the action too, for example /{first}/{{name}}/json; only DELETE can end with the name."
+    yield from _too_wide(segments, methods)
     if path in _UNFILTERED:
         problem = "cannot be allowed by a rule: BuildKit needs a connection that the proxy does not filter"
         yield problem, "Give the group the right full, or build with DOCKER_BUILDKIT=0 and the preset ci."
+
+
+def _too_wide(segments: t.Sequence[str], methods: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
+    """A placeholder may stand for a name, and never for a word of the API: it would match what its author did not think of.
+
+    A second one in a name with slashes would also take time that grows with each further one.
+    """
+    first, several = segments[0], segments[0] in _WITH_SLASHES
+    names = [number for number, segment in enumerate(segments) if segment.startswith("{")]
+    if names and first not in _NAMED:
+        problem = f"is too wide: /{first}/ is followed by words of the API and not by names"
+        yield problem, "Write each path out, for example /swarm/unlockkey."
+    if len(names) > 1 or (names and names != [1] and not several):
+        problem = "is too wide: only the name may be a placeholder, and there is one name in a path"
+        yield problem, f"Write the other segments out, for example /{first}/{{name}}/json."
+    if names != [len(segments) - 1]:
+        return
+    # GET /images/{name} is also /images/x/get, which is every file.
+    if several and set(methods) != {"DELETE"}:
+        problem = f"is too wide: names of {first} contain slashes, so it matches every path below /{first}/"
+        yield problem, f"Write the action too, for example /{first}/{{name}}/json; only DELETE can end with the name."
+    if "POST" in methods:
+        problem = f"is too wide: POST with a name at the end matches /{first}/create and /{first}/prune"
+        yield problem, f"Write the action too, for example /{first}/{{name}}/restart, or the path that is meant."
 
 
 def _problem_of_segment(segment: str) -> tuple[str, str]:

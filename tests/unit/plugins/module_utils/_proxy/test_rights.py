@@ -205,6 +205,16 @@ def test_no_rule_allows_a_path_with_another_structure(path: str) -> None:
         (rule("/images/{name}"), "too wide"),
         (rule("/plugins/{name}", "GET", "DELETE"), "too wide"),
         (rule("/images/{a}/{b}"), "too wide"),
+        (rule("/containers/{id}/{action}"), "too wide"),
+        (rule("/containers/keeper/{action}"), "too wide"),
+        (rule("/containers/{id}/attach/{way}"), "too wide"),
+        (rule("/exec/{id}/{action}", "POST"), "too wide"),
+        (rule("/images/{a}/{b}/json"), "too wide"),
+        (rule("/images" + "/{a}" * 30 + "/json"), "too wide"),
+        (rule("/containers/{id}", "POST"), "too wide"),
+        (rule("/volumes/{name}", "GET", "POST"), "too wide"),
+        (rule("/swarm/{what}"), "too wide"),
+        (rule("/build/{what}", "DELETE"), "too wide"),
         (rule("/session", "POST"), "does not filter"),
         (rule("/grpc", "POST"), "does not filter"),
     ],
@@ -265,6 +275,31 @@ def test_rights_of_a_preset_and_rules_allow_both() -> None:
     assert allows(found, "POST", "/containers/web/restart")
     assert found.name == "read-only + rules"
     assert rights.parse_rights({"preset": "ci"}, OPTION) == rights.parse_rights("ci", OPTION)
+
+
+@pytest.mark.parametrize("name", ["{id}", "keeper", "4fa6e0f0c678"])
+def test_rule_for_one_container_is_limited_like_one_for_all(name: str) -> None:
+    """``top?ps_args=eww`` prints the environment, whether the rule has the container's name or a placeholder."""
+    assert rights.parse_rule(rule(f"/containers/{name}/top"), OPTION).excludes_query
+    assert rights.parse_rule(rule(f"/containers/{name}/attach", "POST"), OPTION).takes_connection_over
+    assert rights.parse_rule(rule(f"/exec/{name}/start", "POST"), OPTION).shape == rights.EXEC_START
+    assert not rights.parse_rule(rule("/containers/json"), OPTION).excludes_query
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/images/team/{app}/push", "POST"),
+        ("/images/{name}", "DELETE"),
+        ("/volumes/{name}", "PUT"),
+        ("/networks/{id}", "GET"),
+        ("/services/{id}/logs", "GET"),
+        ("/plugins/{name}/json", "GET"),
+        ("/swarm/unlockkey", "GET"),
+    ],
+)
+def test_rule_with_one_name_where_docker_has_names_is_taken(path: str, method: str) -> None:
+    assert rights.parse_rule(rule(path, method), OPTION).path == path
 
 
 def test_group_without_an_entry_has_all_rights() -> None:
