@@ -29,6 +29,8 @@ DOCKER, RECORDER = 2398, 2399
 OTHER_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 RESTART = {"methods": ["POST"], "path": "/containers/{id}/restart"}
 ATTACH = {"methods": ["POST"], "path": "/containers/{id}/attach"}
+#: With the name of a container instead of a placeholder.
+TOP = {"methods": ["GET"], "path": "/containers/keeper/top"}
 RIGHTS: dict[str, t.Any] = {
     "operators": "full",
     "readers": "read-only",
@@ -37,7 +39,7 @@ RIGHTS: dict[str, t.Any] = {
     "prometheus": "prometheus",
     "portainer": "portainer",
     "builders": "ci",
-    "restarters": {"preset": "read-only", "rules": [RESTART, ATTACH]},
+    "restarters": {"preset": "read-only", "rules": [RESTART, ATTACH, TOP]},
 }
 AUTHORITIES = {name: authority("client", unit=f"{name}-g1", number=40 + n) for n, name in enumerate(RIGHTS)}
 #: Trusted by the proxy, and in no group.

@@ -25,9 +25,18 @@ def test_top_of_a_limited_client_does_not_show_the_environment(lab: Lab) -> None
     """``docker top`` passes its arguments to ps, which prints the environment of each process when it is asked to."""
     assert "PATH=/" in lab.host.sh("docker top keeper eww")
     for query in ("ps_args=eww", "ps%5Fargs=eww", "%70s_args=eww", "x=&ps_args=eww", ""):
-        reply = lab.request("readers", f"GET /containers/keeper/top?{query}", DOCKER)
-        assert reply.status == 403
-        assert "PATH=/" not in reply.text
+        for client in ("readers", "restarters"):
+            reply = lab.request(client, f"GET /containers/keeper/top?{query}", DOCKER)
+            assert reply.status == 403
+            assert "PATH=/" not in reply.text
+    for kind, body in {
+        "application/x-www-form-urlencoded": "ps_args=eww",
+        'multipart/form-data; boundary="b"': '--b\r\nContent-Disposition: form-data; name="ps_args"\r\n\r\neww\r\n--b--\r\n',
+        "application/json": '{"ps_args": "eww"}',
+    }.items():
+        headers = f"Host: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+        reply = lab.ask("readers", f"GET /containers/keeper/top HTTP/1.1\r\n{headers}\r\n{body}".encode(), DOCKER)
+        assert "PATH=/" not in reply.text, kind
     plain = lab.request("readers", "GET /containers/keeper/top", DOCKER)
     assert plain.status == 200
     assert "/bin/sleep" in plain.text
@@ -135,6 +144,33 @@ CROOKED = [
     ("grafana", "GET /containers/keeper/json/../archive?path=/"),
     ("traefik", "GET /networks/../secrets"),
     ("prometheus", "GET /networks/bridge"),
+    ("prometheus", "GET /containers/json/..;/keeper/json"),
+    ("prometheus", "HEAD /containers/keeper/json"),
+    ("prometheus", "GET /info"),
+    ("grafana", "GET /containers/keeper%2fjson"),
+    ("grafana", "GET /containers/keeper/JSON"),
+    ("grafana", "GET /images/x/json/../get"),
+    ("grafana", "GET /images/json/get"),
+    ("grafana", "HEAD /containers/keeper/archive?path=/etc/shadow"),
+    ("traefik", "GET /containers/keeper/logs?stdout=1"),
+    ("traefik", "GET /containers/keeper/attach/ws?logs=1&stream=1"),
+    ("portainer", "GET /plugins/privileges?remote=x"),
+    ("portainer", "GET /containers/keeper/changes/../archive?path=/"),
+    ("portainer", "DELETE /volumes/x"),
+    ("portainer", "POST /session"),
+    ("builders", "POST /grpc"),
+    ("builders", "POST /v1.99/containers/create"),
+    ("builders", "POST /build/../containers/create"),
+    ("builders", "POST http://docker/build"),
+    ("builders", "POST /plugins/pull?remote=x"),
+    ("builders", "POST /swarm/init"),
+    ("builders", "POST /commit?container=keeper"),
+    ("builders", "GET /containers/keeper/attach/ws"),
+    ("restarters", "POST /v1.41/v1.41/containers/keeper/restart"),
+    ("restarters", "POST /CONTAINERS/keeper/restart"),
+    ("restarters", "POST /containers/keeper/attach/ws"),
+    ("restarters", "POST /containers/keeper%00/restart"),
+    ("restarters", "PUT /containers/keeper/archive?path=/"),
 ]
 
 
@@ -170,6 +206,27 @@ CHUNKS = {
     "zero in a value": GET + "X: a\0b\r\n\r\n" + CREATE,
     "header without a colon": GET + "Content-Length\r\n\r\n" + CREATE,
     "empty name": GET + ": x\r\n\r\n" + CREATE,
+    "chunked, then identity": GET + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + CREATE,
+    "identity": GET + f"Transfer-Encoding: identity\r\nContent-Length: {len(CREATE)}\r\n\r\n" + CREATE,
+    "compressed and chunked": GET + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + CREATE,
+    "two encodings": GET + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + CREATE,
+    "encoding in upper case": GET
+    + f"TRANSFER-ENCODING: CHUNKED\r\nContent-Length: {len(CREATE) + 5}\r\n\r\n0\r\n\r\n"
+    + CREATE,
+    "quoted encoding": GET + 'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n' + CREATE,
+    "folded length": GET + f"Content-Length: 0\r\n\t{len(CREATE)}\r\n\r\n" + CREATE,
+    "length in hexadecimal notation": GET + f"Content-Length: 0x{len(CREATE):x}\r\n\r\n" + CREATE,
+    "length that overflows": GET + "Content-Length: 18446744073709551616\r\n\r\n" + CREATE,
+    "underscore in the name": GET + f"Content_Length: {len(CREATE)}\r\n\r\n" + CREATE,
+    "version 1.2": "GET /info HTTP/1.2\r\nHost: x\r\n\r\n" + CREATE,
+    "version in lower case": "GET /info http/1.1\r\nHost: x\r\n\r\n" + CREATE,
+    "two spaces in the line": "GET  /info  HTTP/1.1\r\nHost: x\r\n\r\n" + CREATE,
+    "tab in the line": "GET\t/info\tHTTP/1.1\r\nHost: x\r\n\r\n" + CREATE,
+    "request in the path": "GET /info HTTP/1.1 /containers/create HTTP/1.1\r\nHost: x\r\n\r\n" + CREATE,
+    "empty lines before": "\r\n\r\n" + GET + "\r\n\r\n\r\n" + CREATE,
+    "another method by header": GET
+    + "X-HTTP-Method-Override: POST\r\nX-Original-URL: /containers/create\r\n\r\n"
+    + CREATE,
     "upgrade to websocket that is refused": GET + "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + CREATE,
 }
 

@@ -113,6 +113,43 @@ def test_buildkit_builds_with_full_rights_and_says_why_it_does_not_with_others(l
     assert lab.host.sh("docker images -q made-by-buildkit") == ""
 
 
+def test_compose_starts_a_project_with_full_rights_and_lists_it_with_monitoring(lab: Lab) -> None:
+    """Debian's own package, 2.26 and newer; that of Debian 12 is written with docker-py."""
+    if lab.host.suite == "bookworm":
+        pytest.skip("its docker-compose is docker-py, and takes minutes to install")
+    lab.host.sh(
+        "command -v docker-compose >/dev/null || "
+        "{ apt-get -qq update && apt-get -qq install -y --no-install-recommends docker-compose; } >/dev/null 2>&1",
+        check=False,
+    )
+    if lab.host.sh("command -v docker-compose", check=False) == "":
+        pytest.skip("Debian's package docker-compose cannot be fetched")
+    service = {
+        "image": "local/busybox",
+        "command": ["sh", "-c", "echo started; exec sleep 1000"],
+        "stop_grace_period": "0s",
+    }
+    project = {"version": "3", "services": {"web": service}}
+    lab.host.put("/tmp/project/docker-compose.yml", json.dumps(project))
+    compose = "cd /tmp/project && docker-compose --ansi never"
+    code, text = lab.docker(
+        "operators", f"{compose} up -d && {compose} exec -T web sh -c 'echo from exec' && {compose} logs"
+    )
+    assert code == 0, text
+    assert "from exec" in text
+    assert "started" in text
+    try:
+        code, text = lab.docker("grafana", f"{compose} ps")
+        assert code == 0, text
+        assert "web" in text
+        code, text = lab.docker("grafana", f"{compose} restart")
+        assert code != 0, text
+        assert REFUSAL in text
+    finally:
+        code, text = lab.docker("operators", f"{compose} down")
+    assert code == 0, text
+
+
 def test_docker_py_does_everything_with_full_rights(lab: Lab, sdk: t.Callable[[str], docker.DockerClient]) -> None:
     client = sdk("operators")
     keeper = client.containers.get("keeper")
