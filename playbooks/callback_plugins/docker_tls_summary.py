@@ -21,7 +21,7 @@ from ansible_collections.portcullis.docker_tls.plugins.module_utils import _file
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._errors import TlsError
 from ansible_collections.portcullis.docker_tls.plugins.module_utils._time import utc_now
 from ansible_collections.portcullis.docker_tls.plugins.plugin_utils import _bytecode  # noqa: F401  Before what it speeds up.
-from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run_output, run, summary, run_output
+from ansible_collections.portcullis.docker_tls.plugins.plugin_utils._output import run, run_output, summary
 
 DOCUMENTATION = """
 name: docker_tls_summary
