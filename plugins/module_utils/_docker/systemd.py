@@ -79,7 +79,7 @@ def streams_of(unit: bytes | None) -> tuple[str, ...]:
 
 
 def listeners_path(service: str) -> str:
-    """Return the file from which a Docker service takes its local listeners, see ``start_guard.py``; each start writes it."""
+    """Return the file from which a Docker service takes its local listeners, see ``our_units.py``; each start writes it."""
     return f"/run/{_stem(service)}-tls.env"
 
 

@@ -366,7 +366,7 @@ def wanted_units(
     *,
     check_mode: bool,
 ) -> Units:
-    """Return our files for systemd and for the proxy. ``kept``: see ``socket_unit.check_socket``; ``client_ca``: all anchors."""
+    """Return our files for systemd and for the proxy. ``kept``: see ``our_units.check_socket``; ``client_ca``: all anchors."""
     if options.listener == "proxy":
         service = our_units.local_dropin(derivation)
         check_foreign(state.proxy)

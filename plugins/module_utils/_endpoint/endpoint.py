@@ -199,6 +199,7 @@ def _decide(
             found, options, check_mode=check_mode, listeners=lambda listen: _listeners(listen, machine, found)
         )
         planned = _with_plain_port(_with_sources(planned, options, machine), options, machine)
+        planned = replace(planned, findings=(*planned.findings, *_unverified(options, found)))
     if planned.plan.touches_docker:
         planned = replace(planned, findings=_with_places(options, found, planned, state))
     docker_findings.raise_errors(planned.findings, f"the endpoint cannot be {_TASKS[options.state]}")
@@ -208,6 +209,14 @@ def _decide(
         change = next((change.after for change in planned.plan.files if change.path == found.config_path), None)
         verify_local.validate_settings(machine, found, change or found.config_data or b"")
     return planned
+
+
+def _unverified(options: Options, found: HostState) -> tuple[docker_findings.Finding, ...]:
+    """Return a warning where a verification from the controller is due, and this run makes none."""
+    if options.verification_follows or not found.unverified:
+        return ()
+    text = "the controller has not verified this endpoint since its last change, and docker_daemon_verify is never"
+    return (docker_findings.warning(NOT_VERIFIED, text, "Run portcullis.docker_tls.verify."),)
 
 
 def _with_docker_down(problem: TlsError, found: HostState, machine: Machine) -> TlsError:

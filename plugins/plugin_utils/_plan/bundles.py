@@ -36,7 +36,7 @@ _DEFAULT_GROUPS = ("clients",)
 
 
 def requests(bound: Bound, become: bool) -> list[Options]:
-    """Return the requests of all bundles that a task on its host is for (``bundle_places.is_for``).
+    """Return the requests of all bundles that a task on its host is for (``locations.is_for``).
 
     Raises ValueError for an unknown client or group.
     """

@@ -375,6 +375,10 @@ def test_verification_that_is_due_is_no_reason_where_none_is_wanted_and_stays_du
     assert bench.run()["reasons"] == []
     assert bench.inspect() == (True, ())
     bench.secure()
+    for check_mode in (True, False):
+        (warning,) = bench.run(check_mode=check_mode)["warnings"]
+        assert warning.startswith("the controller has not verified this endpoint since its last change")
+    assert bench.run(verification_follows=True)["warnings"] == []
     assert bench.run(verification_follows=True)["reasons"] == ["not-verified"]
 
 
